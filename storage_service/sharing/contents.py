@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from uuid import UUID
 
-from servicekit.unreadable import refuse_unreadable
 from storage_service.media.unlocated import Masks, Unlocated
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.metadata.shares import SharedThings
 from storage_service.projects.archives.downloads import ArchiveDownloader
+from storage_service.projects.archives.listing import readable_files
 from storage_service.projects.archives.sources import StoredFile, stored_file
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import open_range, range_of
@@ -106,13 +107,9 @@ class SharedContents:
                 yield entry
             return
         names = EntryNames()
-        async for files in self._pages(share):
-            for file in files:
-                refuse_unreadable(file, called=file.filename)
-        async for files in self._pages(share):
-            for file in files:
-                masks = await self.unlocated.masks(file)
-                yield stored_file(names.free(file.filename), file, masks)
+        async for file in readable_files(partial(self._pages, share), lambda file: file.filename):
+            masks = await self.unlocated.masks(file)
+            yield stored_file(names.free(file.filename), file, masks)
 
     async def _pages(self, share: Share) -> AsyncIterator[Sequence[File]]:
         scope = share.scope

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from functools import partial
 
 from servicekit.unreadable import refuse_unreadable
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
+from storage_service.projects.archives.listing import readable_files
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile, stored_file
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipStream
 from strongroom.errors import ObjectLost
@@ -60,14 +62,9 @@ class ArchiveDownloader:
             yield stored_file(file.path, file)
 
     async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
-        """Names are the keys, without the folders of the prefix. All are looked at before the first: the head
-        of a ZIP can't be taken back.
-        """
-        async for files in self._files.files_below(request.key_prefix, request.user_id):
-            for file in files:
-                refuse_unreadable(file, called=file.key)
+        """Names are the keys, without the folders of the prefix."""
         folders = request.key_prefix.rpartition("/")[0]
         cut = len(folders) + 1 if folders else 0
-        async for files in self._files.files_below(request.key_prefix, request.user_id):
-            for file in files:
-                yield stored_file(file.key[cut:], file)
+        pages = partial(self._files.files_below, request.key_prefix, request.user_id)
+        async for file in readable_files(pages, lambda file: file.key):
+            yield stored_file(file.key[cut:], file)
