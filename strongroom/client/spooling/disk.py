@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -105,7 +106,11 @@ class SpoolDisk:
             number = max((_number(folder) for folder in self._folders("waiting")), default=0) + 1
             folder = self.folder / "waiting" / f"{number:012d}-{draft.id}"
             draft.folder.rename(folder)
-            _sync_folder(folder.parent)
+            try:
+                _sync_folder(folder.parent)
+            except OSError:
+                folder.rename(draft.folder)  # its caller is told that nothing was kept
+                raise
         entry = _read(folder)
         if entry is None:
             raise OSError(errno.EIO, "what was written to the spool can't be read back", str(folder))
@@ -147,13 +152,22 @@ class SpoolDisk:
         except FileNotFoundError:
             attempted: float | None = entry.document.get("attempted")
             return attempted
+        except (ValueError, KeyError, TypeError):  # of a process that died while it wrote
+            return (entry.folder / ATTEMPT).stat().st_mtime
 
     def done(self, entry: Entry, outcome: Mapping[str, Any]) -> None:
         """The service has it: ``outcome`` is kept for a while."""
         path = self.folder / "sent" / f"{entry.id}.json"
-        write_durably(path.with_suffix(".tmp"), json.dumps(outcome).encode())
-        path.with_suffix(".tmp").rename(path)
-        _sync_folder(path.parent)
+        text = json.dumps(outcome).encode()
+        try:
+            write_durably(path, text)
+            _sync_folder(path.parent)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            self.remove(entry)  # the service has it; its bytes make room for a word about it
+            write_durably(path, text)
+            return
         self.remove(entry)
 
     def refused(self, entry: Entry, reason: Mapping[str, Any]) -> None:
@@ -244,14 +258,12 @@ class Draft:
         if self._room < 0:
             self._disk.check_room(0)
             self._room = BLOCK_BYTES
-        view = memoryview(block)
-        while view:
-            view = view[file.write(view) :]
+        _write_all(file, block)
 
     def finish(self, file: IO[bytes]) -> None:
         """It is on the disk."""
-        os.fsync(file.fileno())
-        file.close()
+        with file:
+            os.fsync(file.fileno())
 
     def commit(self, document: Mapping[str, Any]) -> Entry:
         """See ``SpoolDisk.commit``."""
@@ -259,11 +271,24 @@ class Draft:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """The whole content, on the disk."""
-    with path.open("wb", buffering=0) as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(data)
-        os.fsync(file.fileno())
+    """The whole content, on the disk; or what was there, whoever dies and however full the disk is."""
+    making = path.with_name(f"{path.name}.tmp")
+    try:
+        with FileIO(making, "wb") as file:
+            os.fchmod(file.fileno(), 0o600)
+            _write_all(file, data)
+            os.fsync(file.fileno())
+        making.rename(path)
+    except OSError:
+        making.unlink(missing_ok=True)
+        raise
+
+
+def _write_all(file: FileIO | IO[bytes], data: bytes) -> None:
+    """A disk that is almost full takes a part, and says so by the number alone."""
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,0 +1,116 @@
+"""A spool on a disk that is full, or whose writer dies in the middle of a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strongroom.client.spooling import disk as module
+from strongroom.client.spooling.disk import ATTEMPT, OPERATION, Entry, SpoolDisk, write_durably
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> SpoolDisk:
+    return SpoolDisk(tmp_path, "alice", 1 << 20)
+
+
+def kept(disk: SpoolDisk, name: str, body: bytes = b"body") -> Entry:
+    with disk.making(name) as draft:
+        file = draft.create("body")
+        draft.write(file, body)
+        draft.finish(file)
+        return draft.commit({"kind": "upload", "name": name})
+
+
+def failing(calls: Iterator[bool], number: int = errno.ENOSPC) -> Any:
+    """``os.fsync``, which fails where ``calls`` says so."""
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if next(calls, False):
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    return fsync
+
+
+class Short(FileIO):
+    """Takes at most three bytes at a time, as a disk that is almost full does."""
+
+    def write(self, data: Any, /) -> int:
+        return super().write(bytes(data)[:3])
+
+
+def test_a_disk_that_takes_a_part_is_asked_again(
+    disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "FileIO", Short)
+    assert kept(disk, "a").document == {"kind": "upload", "name": "a"}
+    write_durably(tmp_path / "text", b"0123456789")
+    assert (tmp_path / "text").read_bytes() == b"0123456789"
+
+
+@pytest.mark.parametrize("nth", range(4))
+def test_what_could_not_be_kept_leaves_nothing(
+    disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    """The body, the operation, its folder, the folder of those that wait: each may find the disk full."""
+    first = kept(disk, "first")
+    monkeypatch.setattr(os, "fsync", failing(iter([*[False] * nth, True])))
+    with pytest.raises(OSError, match="No space"):
+        kept(disk, "second")
+    monkeypatch.undo()
+    assert [entry.id for entry in disk.entries()] == ["first"]
+    assert list((disk.folder / "making").iterdir()) == []
+    assert kept(disk, "third").number == first.number + 1
+    assert [entry.id for entry in SpoolDisk(disk.folder.parent, "alice", 1 << 20).entries()] == [
+        "first",
+        "third",
+    ]
+
+
+@pytest.mark.parametrize("left", [b"", b'{"since": ', b"[]", b'{"since": null}', b"{}"])
+def test_an_attempt_that_was_cut_is_one_of_that_moment(disk: SpoolDisk, left: bytes) -> None:
+    entry = kept(disk, "a")
+    (entry.folder / ATTEMPT).write_bytes(left)
+    assert disk.attempt_of(entry) == (entry.folder / ATTEMPT).stat().st_mtime
+    disk.note_attempt(entry, None)
+    assert disk.attempt_of(entry) is None
+
+
+def test_a_note_that_can_t_be_written_changes_nothing(
+    disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = kept(disk, "a")
+    monkeypatch.setattr(os, "fsync", failing(iter([True])))
+    with pytest.raises(OSError, match="No space"):
+        disk.note_attempt(entry, 7.0)
+    assert disk.attempt_of(entry) is None
+    assert sorted(path.name for path in entry.folder.iterdir()) == ["body", "lock", OPERATION]
+    disk.note_attempt(entry, 7.0)
+    assert disk.attempt_of(entry) == 7.0
+
+
+def test_on_a_full_disk_what_was_sent_makes_room(disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = kept(disk, "a")
+    monkeypatch.setattr(os, "fsync", failing(iter([True])))
+    disk.done(entry, {"message": "File"})
+    assert (disk.entries(), disk.outcome_of("a")) == ([], {"message": "File"})
+
+
+def test_an_outcome_that_can_t_be_written_for_another_reason(
+    disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits still: sent once more, the service says again what became of it."""
+    entry = kept(disk, "a")
+    monkeypatch.setattr(os, "fsync", failing(iter([True]), errno.EIO))
+    with pytest.raises(OSError, match="Input/output"):
+        disk.done(entry, {"message": "File"})
+    assert [one.id for one in disk.entries()] == ["a"]
+    assert disk.outcome_of("a") is None
