@@ -18,9 +18,10 @@ from multipart import content_disposition_unquote
 from strongroom.errors import MalformedRequest
 
 _TOKEN: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 - of RFC 9110
-#: One parameter, or none, behind a semicolon.
+#: One parameter, or none, behind a semicolon. Nothing is tried twice: a header of nothing but blanks is long.
 _PARAMETER: Final = re.compile(
-    rf'[ \t]*;[ \t]*(?:(?P<name>{_TOKEN})[ \t]*=[ \t]*(?P<value>"(?:[^"\\]|\\.)*"|[^\s";]+))?[ \t]*(?=;|\Z)'
+    rf"[ \t]*+;[ \t]*+(?:(?P<name>{_TOKEN})[ \t]*+=[ \t]*+"
+    r'(?P<value>"(?:[^"\\]|\\.)*+"|[^\s";]++)[ \t]*+)?+(?=;|\Z)'
 )
 _KIND: Final = re.compile(rf"[ \t]*(?P<kind>{_TOKEN}(?:/{_TOKEN})?)[ \t]*(?=;|\Z)")
 _BREAKS: Final = re.compile(r"[\x00\r\n]")
