@@ -27,15 +27,19 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&strongroom/metadata/v1/retention.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x01\n\tRetention\x12\x33\n\x0fkeep_until_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x64\x65lete_after_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04hold\x18\x03 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Hold\"X\n\x04Hold\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08\x62y_admin\x18\x02 \x01(\x08\x12.\n\nplace_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb7\x02\n\rRetentionWish\x12\x33\n\x0fkeep_until_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x08keep_for\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\xe8\xef\xe3\x0b\x32\x00\x12\x35\n\x11\x64\x65lete_after_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x0c\x64\x65lete_after\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\xe8\xef\xe3\x0b*\x00\x12\x1d\n\x0bhold_reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x19\n\x07hold_by\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&strongroom/metadata/v1/retention.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa3\x01\n\tRetention\x12\x33\n\x0fkeep_until_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11\x64\x65lete_after_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x04hold\x18\x03 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Hold\"X\n\x04Hold\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x10\n\x08\x62y_admin\x18\x02 \x01(\x08\x12.\n\nplace_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xff\x02\n\rRetentionWish\x12W\n\x0fkeep_until_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\"\xbaH\x1f\xb2\x01\x1c\"\r\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03\x32\x0b\x08\x80\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01\x12=\n\x08keep_for\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\xe8\xef\xe3\x0b\x32\x00\x12Y\n\x11\x64\x65lete_after_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\"\xbaH\x1f\xb2\x01\x1c\"\r\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03\x32\x0b\x08\x80\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01\x12\x41\n\x0c\x64\x65lete_after\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x06\x08\x80\xe8\xef\xe3\x0b*\x00\x12\x1d\n\x0bhold_reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x19\n\x07hold_by\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.metadata.v1.retention_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_RETENTIONWISH'].fields_by_name['keep_until_time']._loaded_options = None
+  _globals['_RETENTIONWISH'].fields_by_name['keep_until_time']._serialized_options = b'\272H\037\262\001\034\"\r\010\377\202\321\377\257\007\020\377\223\353\334\0032\013\010\200\222\270\303\230\376\377\377\377\001'
   _globals['_RETENTIONWISH'].fields_by_name['keep_for']._loaded_options = None
   _globals['_RETENTIONWISH'].fields_by_name['keep_for']._serialized_options = b'\272H\r\252\001\n\"\006\010\200\350\357\343\0132\000'
+  _globals['_RETENTIONWISH'].fields_by_name['delete_after_time']._loaded_options = None
+  _globals['_RETENTIONWISH'].fields_by_name['delete_after_time']._serialized_options = b'\272H\037\262\001\034\"\r\010\377\202\321\377\257\007\020\377\223\353\334\0032\013\010\200\222\270\303\230\376\377\377\377\001'
   _globals['_RETENTIONWISH'].fields_by_name['delete_after']._loaded_options = None
   _globals['_RETENTIONWISH'].fields_by_name['delete_after']._serialized_options = b'\272H\r\252\001\n\"\006\010\200\350\357\343\013*\000'
   _globals['_RETENTIONWISH'].fields_by_name['hold_reason']._loaded_options = None
@@ -47,5 +51,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOLD']._serialized_start=326
   _globals['_HOLD']._serialized_end=414
   _globals['_RETENTIONWISH']._serialized_start=417
-  _globals['_RETENTIONWISH']._serialized_end=728
+  _globals['_RETENTIONWISH']._serialized_end=800
 # @@protoc_insertion_point(module_scope)

@@ -29,7 +29,7 @@ from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_do
 from strongroom.metadata.v1 import retention_pb2 as strongroom_dot_metadata_dot_v1_dot_retention__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.strongroom/metadata/v1/retention_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a&strongroom/metadata/v1/retention.proto\"q\n\rRetentionRule\x12\x32\n\x06\x66\x61mily\x18\x01 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamily\x12\x11\n\tkeep_days\x18\x02 \x01(\x01\x12\x19\n\x11\x64\x65lete_after_days\x18\x03 \x01(\x01\"5\n\x18GetRetentionRulesRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x83\x01\n\x19GetRetentionRulesResponse\x12\x34\n\x05rules\x18\x01 \x03(\x0b\x32%.strongroom.metadata.v1.RetentionRule\x12\x15\n\rtrash_seconds\x18\x02 \x01(\x01\x12\x19\n\x11project_keep_days\x18\x03 \x01(\x01\"\xb8\x02\n\x13SetRetentionRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x35\n\x07project\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$H\x00\x12\x33\n\x0fkeep_until_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x18\n\x10\x63lear_keep_until\x18\x04 \x01(\x08\x12\x35\n\x11\x64\x65lete_after_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x63lear_delete_after\x18\x06 \x01(\x08\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"L\n\x14SetRetentionResponse\x12\x34\n\tretention\x18\x01 \x01(\x0b\x32!.strongroom.metadata.v1.Retention\"\xad\x01\n\x10PlaceHoldRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x35\n\x07project\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$H\x00\x12\x18\n\x06reason\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"I\n\x11PlaceHoldResponse\x12\x34\n\tretention\x18\x01 \x01(\x0b\x32!.strongroom.metadata.v1.Retention\"\x92\x01\n\x0fLiftHoldRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x35\n\x07project\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$H\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"H\n\x10LiftHoldResponse\x12\x34\n\tretention\x18\x01 \x01(\x0b\x32!.strongroom.metadata.v1.Retention2\xd4\x03\n\x10RetentionService\x12\x93\x01\n\x11GetRetentionRules\x12\x30.strongroom.metadata.v1.GetRetentionRulesRequest\x1a\x31.strongroom.metadata.v1.GetRetentionRulesResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/retention\x12i\n\x0cSetRetention\x12+.strongroom.metadata.v1.SetRetentionRequest\x1a,.strongroom.metadata.v1.SetRetentionResponse\x12`\n\tPlaceHold\x12(.strongroom.metadata.v1.PlaceHoldRequest\x1a).strongroom.metadata.v1.PlaceHoldResponse\x12]\n\x08LiftHold\x12\'.strongroom.metadata.v1.LiftHoldRequest\x1a(.strongroom.metadata.v1.LiftHoldResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n.strongroom/metadata/v1/retention_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a&strongroom/metadata/v1/retention.proto\"q\n\rRetentionRule\x12\x32\n\x06\x66\x61mily\x18\x01 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamily\x12\x11\n\tkeep_days\x18\x02 \x01(\x01\x12\x19\n\x11\x64\x65lete_after_days\x18\x03 \x01(\x01\"5\n\x18GetRetentionRulesRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x83\x01\n\x19GetRetentionRulesResponse\x12\x34\n\x05rules\x18\x01 \x03(\x0b\x32%.strongroom.metadata.v1.RetentionRule\x12\x15\n\rtrash_seconds\x18\x02 \x01(\x01\x12\x19\n\x11project_keep_days\x18\x03 \x01(\x01\"\x80\x03\n\x13SetRetentionRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x35\n\x07project\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$H\x00\x12W\n\x0fkeep_until_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\"\xbaH\x1f\xb2\x01\x1c\"\r\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03\x32\x0b\x08\x80\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01\x12\x18\n\x10\x63lear_keep_until\x18\x04 \x01(\x08\x12Y\n\x11\x64\x65lete_after_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\"\xbaH\x1f\xb2\x01\x1c\"\r\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03\x32\x0b\x08\x80\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01\x12\x1a\n\x12\x63lear_delete_after\x18\x06 \x01(\x08\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"L\n\x14SetRetentionResponse\x12\x34\n\tretention\x18\x01 \x01(\x0b\x32!.strongroom.metadata.v1.Retention\"\xad\x01\n\x10PlaceHoldRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x35\n\x07project\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$H\x00\x12\x18\n\x06reason\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"I\n\x11PlaceHoldResponse\x12\x34\n\tretention\x18\x01 \x01(\x0b\x32!.strongroom.metadata.v1.Retention\"\x92\x01\n\x0fLiftHoldRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x35\n\x07project\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$H\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x10\n\x07subject\x12\x05\xbaH\x02\x08\x01\"H\n\x10LiftHoldResponse\x12\x34\n\tretention\x18\x01 \x01(\x0b\x32!.strongroom.metadata.v1.Retention2\xd4\x03\n\x10RetentionService\x12\x93\x01\n\x11GetRetentionRules\x12\x30.strongroom.metadata.v1.GetRetentionRulesRequest\x1a\x31.strongroom.metadata.v1.GetRetentionRulesResponse\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/api/v1/retention\x12i\n\x0cSetRetention\x12+.strongroom.metadata.v1.SetRetentionRequest\x1a,.strongroom.metadata.v1.SetRetentionResponse\x12`\n\tPlaceHold\x12(.strongroom.metadata.v1.PlaceHoldRequest\x1a).strongroom.metadata.v1.PlaceHoldResponse\x12]\n\x08LiftHold\x12\'.strongroom.metadata.v1.LiftHoldRequest\x1a(.strongroom.metadata.v1.LiftHoldResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETRETENTIONREQUEST'].fields_by_name['file_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_SETRETENTIONREQUEST'].fields_by_name['project']._loaded_options = None
   _globals['_SETRETENTIONREQUEST'].fields_by_name['project']._serialized_options = b'\272H\037r\0352\033^[a-z0-9][a-z0-9_-]{0,127}$'
+  _globals['_SETRETENTIONREQUEST'].fields_by_name['keep_until_time']._loaded_options = None
+  _globals['_SETRETENTIONREQUEST'].fields_by_name['keep_until_time']._serialized_options = b'\272H\037\262\001\034\"\r\010\377\202\321\377\257\007\020\377\223\353\334\0032\013\010\200\222\270\303\230\376\377\377\377\001'
+  _globals['_SETRETENTIONREQUEST'].fields_by_name['delete_after_time']._loaded_options = None
+  _globals['_SETRETENTIONREQUEST'].fields_by_name['delete_after_time']._serialized_options = b'\272H\037\262\001\034\"\r\010\377\202\321\377\257\007\020\377\223\353\334\0032\013\010\200\222\270\303\230\376\377\377\377\001'
   _globals['_SETRETENTIONREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_SETRETENTIONREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_PLACEHOLDREQUEST'].oneofs_by_name['subject']._loaded_options = None
@@ -73,17 +77,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETRETENTIONRULESRESPONSE']._serialized_start=412
   _globals['_GETRETENTIONRULESRESPONSE']._serialized_end=543
   _globals['_SETRETENTIONREQUEST']._serialized_start=546
-  _globals['_SETRETENTIONREQUEST']._serialized_end=858
-  _globals['_SETRETENTIONRESPONSE']._serialized_start=860
-  _globals['_SETRETENTIONRESPONSE']._serialized_end=936
-  _globals['_PLACEHOLDREQUEST']._serialized_start=939
-  _globals['_PLACEHOLDREQUEST']._serialized_end=1112
-  _globals['_PLACEHOLDRESPONSE']._serialized_start=1114
-  _globals['_PLACEHOLDRESPONSE']._serialized_end=1187
-  _globals['_LIFTHOLDREQUEST']._serialized_start=1190
-  _globals['_LIFTHOLDREQUEST']._serialized_end=1336
-  _globals['_LIFTHOLDRESPONSE']._serialized_start=1338
-  _globals['_LIFTHOLDRESPONSE']._serialized_end=1410
-  _globals['_RETENTIONSERVICE']._serialized_start=1413
-  _globals['_RETENTIONSERVICE']._serialized_end=1881
+  _globals['_SETRETENTIONREQUEST']._serialized_end=930
+  _globals['_SETRETENTIONRESPONSE']._serialized_start=932
+  _globals['_SETRETENTIONRESPONSE']._serialized_end=1008
+  _globals['_PLACEHOLDREQUEST']._serialized_start=1011
+  _globals['_PLACEHOLDREQUEST']._serialized_end=1184
+  _globals['_PLACEHOLDRESPONSE']._serialized_start=1186
+  _globals['_PLACEHOLDRESPONSE']._serialized_end=1259
+  _globals['_LIFTHOLDREQUEST']._serialized_start=1262
+  _globals['_LIFTHOLDREQUEST']._serialized_end=1408
+  _globals['_LIFTHOLDRESPONSE']._serialized_start=1410
+  _globals['_LIFTHOLDRESPONSE']._serialized_end=1482
+  _globals['_RETENTIONSERVICE']._serialized_start=1485
+  _globals['_RETENTIONSERVICE']._serialized_end=1953
 # @@protoc_insertion_point(module_scope)

@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from strongroom.metadata.v1 import share_pb2 as strongroom_dot_metadata_dot_v1_dot_share__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*strongroom/metadata/v1/share_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"strongroom/metadata/v1/share.proto\"\xc4\x02\n\x12\x43reateShareRequest\x12\x39\n\x05scope\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.ShareScopeB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x1a\n\x08password\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x08max_uses\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12,\n\nrequest_id\x18\x06 \x01(\tB\x18\xbaH\x15r\x13(\xff\x01\x32\x0e^[\\x21-\\x7e]*$\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12)\n\x12\x65xpires_in_seconds\x18\x08 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\xbc\xe0\xdf\x0b(\x00\"_\n\x13\x43reateShareResponse\x12,\n\x05share\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Share\x12\r\n\x05token\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\"H\n\x0fGetShareRequest\x12\x1a\n\x08share_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"@\n\x10GetShareResponse\x12,\n\x05share\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Share\"}\n\x11ListSharesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x13\n\x0b\x61\x63tive_only\x18\x03 \x01(\x08\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"n\n\x12ListSharesResponse\x12-\n\x06shares\x18\x01 \x03(\x0b\x32\x1d.strongroom.metadata.v1.Share\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"\xc6\x02\n\x12UpdateShareRequest\x12\x1a\n\x08share_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x00\x88\x01\x01\x12\x1f\n\x08password\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02H\x01\x88\x01\x01\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\x12\x65xpires_in_seconds\x18\x05 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\xbc\xe0\xdf\x0b(\x00H\x02\x88\x01\x01\x12\x1e\n\x08max_uses\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00H\x03\x88\x01\x01\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x08\n\x06_titleB\x0b\n\t_passwordB\x15\n\x13_expires_in_secondsB\x0b\n\t_max_uses\"C\n\x13UpdateShareResponse\x12,\n\x05share\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Share\"K\n\x12RevokeShareRequest\x12\x1a\n\x08share_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"C\n\x13RevokeShareResponse\x12,\n\x05share\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Share2\xad\x05\n\x0cShareService\x12\x81\x01\n\x0b\x43reateShare\x12*.strongroom.metadata.v1.CreateShareRequest\x1a+.strongroom.metadata.v1.CreateShareResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/shares:\x01*\x12\x80\x01\n\x08GetShare\x12\'.strongroom.metadata.v1.GetShareRequest\x1a(.strongroom.metadata.v1.GetShareResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/shares/{share_id}\x12{\n\nListShares\x12).strongroom.metadata.v1.ListSharesRequest\x1a*.strongroom.metadata.v1.ListSharesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/shares\x12\x8c\x01\n\x0bUpdateShare\x12*.strongroom.metadata.v1.UpdateShareRequest\x1a+.strongroom.metadata.v1.UpdateShareResponse\"$\x82\xd3\xe4\x93\x02\x1e\x32\x19/api/v1/shares/{share_id}:\x01*\x12\x89\x01\n\x0bRevokeShare\x12*.strongroom.metadata.v1.RevokeShareRequest\x1a+.strongroom.metadata.v1.RevokeShareResponse\"!\x82\xd3\xe4\x93\x02\x1b*\x19/api/v1/shares/{share_id}b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*strongroom/metadata/v1/share_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"strongroom/metadata/v1/share.proto\"\xe8\x02\n\x12\x43reateShareRequest\x12\x39\n\x05scope\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.ShareScopeB\x06\xbaH\x03\xc8\x01\x01\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x1a\n\x08password\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02\x12S\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\"\xbaH\x1f\xb2\x01\x1c\"\r\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03\x32\x0b\x08\x80\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01\x12\x19\n\x08max_uses\x18\x05 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12,\n\nrequest_id\x18\x06 \x01(\tB\x18\xbaH\x15r\x13(\xff\x01\x32\x0e^[\\x21-\\x7e]*$\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12)\n\x12\x65xpires_in_seconds\x18\x08 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\xbc\xe0\xdf\x0b(\x00\"_\n\x13\x43reateShareResponse\x12,\n\x05share\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Share\x12\r\n\x05token\x18\x02 \x01(\t\x12\x0b\n\x03url\x18\x03 \x01(\t\"H\n\x0fGetShareRequest\x12\x1a\n\x08share_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"@\n\x10GetShareResponse\x12,\n\x05share\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Share\"}\n\x11ListSharesRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x13\n\x0b\x61\x63tive_only\x18\x03 \x01(\x08\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"n\n\x12ListSharesResponse\x12-\n\x06shares\x18\x01 \x03(\x0b\x32\x1d.strongroom.metadata.v1.Share\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"\xea\x02\n\x12UpdateShareRequest\x12\x1a\n\x08share_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x00\x88\x01\x01\x12\x1f\n\x08password\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80\x02H\x01\x88\x01\x01\x12S\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\"\xbaH\x1f\xb2\x01\x1c\"\r\x08\xff\x82\xd1\xff\xaf\x07\x10\xff\x93\xeb\xdc\x03\x32\x0b\x08\x80\x92\xb8\xc3\x98\xfe\xff\xff\xff\x01\x12.\n\x12\x65xpires_in_seconds\x18\x05 \x01(\x03\x42\r\xbaH\n\"\x08\x18\x80\xbc\xe0\xdf\x0b(\x00H\x02\x88\x01\x01\x12\x1e\n\x08max_uses\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00H\x03\x88\x01\x01\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x08\n\x06_titleB\x0b\n\t_passwordB\x15\n\x13_expires_in_secondsB\x0b\n\t_max_uses\"C\n\x13UpdateShareResponse\x12,\n\x05share\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Share\"K\n\x12RevokeShareRequest\x12\x1a\n\x08share_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"C\n\x13RevokeShareResponse\x12,\n\x05share\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Share2\xad\x05\n\x0cShareService\x12\x81\x01\n\x0b\x43reateShare\x12*.strongroom.metadata.v1.CreateShareRequest\x1a+.strongroom.metadata.v1.CreateShareResponse\"\x19\x82\xd3\xe4\x93\x02\x13\"\x0e/api/v1/shares:\x01*\x12\x80\x01\n\x08GetShare\x12\'.strongroom.metadata.v1.GetShareRequest\x1a(.strongroom.metadata.v1.GetShareResponse\"!\x82\xd3\xe4\x93\x02\x1b\x12\x19/api/v1/shares/{share_id}\x12{\n\nListShares\x12).strongroom.metadata.v1.ListSharesRequest\x1a*.strongroom.metadata.v1.ListSharesResponse\"\x16\x82\xd3\xe4\x93\x02\x10\x12\x0e/api/v1/shares\x12\x8c\x01\n\x0bUpdateShare\x12*.strongroom.metadata.v1.UpdateShareRequest\x1a+.strongroom.metadata.v1.UpdateShareResponse\"$\x82\xd3\xe4\x93\x02\x1e\x32\x19/api/v1/shares/{share_id}:\x01*\x12\x89\x01\n\x0bRevokeShare\x12*.strongroom.metadata.v1.RevokeShareRequest\x1a+.strongroom.metadata.v1.RevokeShareResponse\"!\x82\xd3\xe4\x93\x02\x1b*\x19/api/v1/shares/{share_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CREATESHAREREQUEST'].fields_by_name['title']._serialized_options = b'\272H\005r\003\030\377\001'
   _globals['_CREATESHAREREQUEST'].fields_by_name['password']._loaded_options = None
   _globals['_CREATESHAREREQUEST'].fields_by_name['password']._serialized_options = b'\272H\005r\003(\200\002'
+  _globals['_CREATESHAREREQUEST'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_CREATESHAREREQUEST'].fields_by_name['expire_time']._serialized_options = b'\272H\037\262\001\034\"\r\010\377\202\321\377\257\007\020\377\223\353\334\0032\013\010\200\222\270\303\230\376\377\377\377\001'
   _globals['_CREATESHAREREQUEST'].fields_by_name['max_uses']._loaded_options = None
   _globals['_CREATESHAREREQUEST'].fields_by_name['max_uses']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_CREATESHAREREQUEST'].fields_by_name['request_id']._loaded_options = None
@@ -65,6 +67,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATESHAREREQUEST'].fields_by_name['title']._serialized_options = b'\272H\005r\003\030\377\001'
   _globals['_UPDATESHAREREQUEST'].fields_by_name['password']._loaded_options = None
   _globals['_UPDATESHAREREQUEST'].fields_by_name['password']._serialized_options = b'\272H\005r\003(\200\002'
+  _globals['_UPDATESHAREREQUEST'].fields_by_name['expire_time']._loaded_options = None
+  _globals['_UPDATESHAREREQUEST'].fields_by_name['expire_time']._serialized_options = b'\272H\037\262\001\034\"\r\010\377\202\321\377\257\007\020\377\223\353\334\0032\013\010\200\222\270\303\230\376\377\377\377\001'
   _globals['_UPDATESHAREREQUEST'].fields_by_name['expires_in_seconds']._loaded_options = None
   _globals['_UPDATESHAREREQUEST'].fields_by_name['expires_in_seconds']._serialized_options = b'\272H\n\"\010\030\200\274\340\337\013(\000'
   _globals['_UPDATESHAREREQUEST'].fields_by_name['max_uses']._loaded_options = None
@@ -86,25 +90,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SHARESERVICE'].methods_by_name['RevokeShare']._loaded_options = None
   _globals['_SHARESERVICE'].methods_by_name['RevokeShare']._serialized_options = b'\202\323\344\223\002\033*\031/api/v1/shares/{share_id}'
   _globals['_CREATESHAREREQUEST']._serialized_start=199
-  _globals['_CREATESHAREREQUEST']._serialized_end=523
-  _globals['_CREATESHARERESPONSE']._serialized_start=525
-  _globals['_CREATESHARERESPONSE']._serialized_end=620
-  _globals['_GETSHAREREQUEST']._serialized_start=622
-  _globals['_GETSHAREREQUEST']._serialized_end=694
-  _globals['_GETSHARERESPONSE']._serialized_start=696
-  _globals['_GETSHARERESPONSE']._serialized_end=760
-  _globals['_LISTSHARESREQUEST']._serialized_start=762
-  _globals['_LISTSHARESREQUEST']._serialized_end=887
-  _globals['_LISTSHARESRESPONSE']._serialized_start=889
-  _globals['_LISTSHARESRESPONSE']._serialized_end=999
-  _globals['_UPDATESHAREREQUEST']._serialized_start=1002
-  _globals['_UPDATESHAREREQUEST']._serialized_end=1328
-  _globals['_UPDATESHARERESPONSE']._serialized_start=1330
-  _globals['_UPDATESHARERESPONSE']._serialized_end=1397
-  _globals['_REVOKESHAREREQUEST']._serialized_start=1399
-  _globals['_REVOKESHAREREQUEST']._serialized_end=1474
-  _globals['_REVOKESHARERESPONSE']._serialized_start=1476
-  _globals['_REVOKESHARERESPONSE']._serialized_end=1543
-  _globals['_SHARESERVICE']._serialized_start=1546
-  _globals['_SHARESERVICE']._serialized_end=2231
+  _globals['_CREATESHAREREQUEST']._serialized_end=559
+  _globals['_CREATESHARERESPONSE']._serialized_start=561
+  _globals['_CREATESHARERESPONSE']._serialized_end=656
+  _globals['_GETSHAREREQUEST']._serialized_start=658
+  _globals['_GETSHAREREQUEST']._serialized_end=730
+  _globals['_GETSHARERESPONSE']._serialized_start=732
+  _globals['_GETSHARERESPONSE']._serialized_end=796
+  _globals['_LISTSHARESREQUEST']._serialized_start=798
+  _globals['_LISTSHARESREQUEST']._serialized_end=923
+  _globals['_LISTSHARESRESPONSE']._serialized_start=925
+  _globals['_LISTSHARESRESPONSE']._serialized_end=1035
+  _globals['_UPDATESHAREREQUEST']._serialized_start=1038
+  _globals['_UPDATESHAREREQUEST']._serialized_end=1400
+  _globals['_UPDATESHARERESPONSE']._serialized_start=1402
+  _globals['_UPDATESHARERESPONSE']._serialized_end=1469
+  _globals['_REVOKESHAREREQUEST']._serialized_start=1471
+  _globals['_REVOKESHAREREQUEST']._serialized_end=1546
+  _globals['_REVOKESHARERESPONSE']._serialized_start=1548
+  _globals['_REVOKESHARERESPONSE']._serialized_end=1615
+  _globals['_SHARESERVICE']._serialized_start=1618
+  _globals['_SHARESERVICE']._serialized_end=2303
 # @@protoc_insertion_point(module_scope)
