@@ -231,3 +231,18 @@ def test_files_of_a_corpus() -> None:
         kind = (detect(head) or ("",))[0]
         if kind in _READERS:
             assert 0 < max(size_of(kind, head) or UNKNOWN) < 20_000, kind
+
+
+@pytest.mark.parametrize("segment", [b"\xff\xe0\x00\x02", b"\xff\xe0\x00\x00", b"\xff\x01", b"\xff\xd0\0"])
+def test_segments_without_end_are_no_picture(segment: bytes) -> None:
+    with pytest.raises(NoPicture):
+        size_of("image/jpeg", b"\xff\xd8" + segment * 10_000 + b"\xff\xc0\x00\x11\x08\x00\x02\x00\x03")
+
+
+def test_a_jpeg_of_filling_is_waited_for() -> None:
+    assert size_of("image/jpeg", b"\xff\xd8" + b"\xff" * 100_000) is None
+
+
+def test_boxes_without_end_are_no_picture() -> None:
+    with pytest.raises(NoPicture):
+        size_of("image/avif", b"\0\0\0\x10ftypavif\0\0\0\0" + b"\0\0\0\x08free" * 40_000)
