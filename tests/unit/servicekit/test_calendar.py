@@ -71,6 +71,7 @@ def test_every_time_in_a_request_has_bounds() -> None:
     found = [field for request in requests for field in moments(request, seen)]
     assert len(found) >= 8
     for field in found:
+        assert field.containing_type is not None
         message = GetMessageClass(field.containing_type)()
         getattr(message, field.name).seconds = BEHIND
         with pytest.raises(InvalidField) as raised:
