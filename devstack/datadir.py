@@ -7,13 +7,17 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from devstack.errors import AlreadyRunningError, DevstackError
 from devstack.stackfile import write_private_json
 
-_LOG_LIMIT = 16 * 1024 * 1024
+MIB = 1024 * 1024
+_LOG_LIMIT = 16 * MIB
+#: A new cluster of Postgres takes most of it.
+LEAST_FREE_BYTES = 128 * MIB
 
 
 class DataDir:
@@ -43,6 +47,13 @@ class DataDir:
                 f"the data directory {self.root} cannot be used ({error.strerror}): set STRONGROOM_DATA_DIR "
                 "to a folder that you may write to"
             ) from error
+        free = shutil.disk_usage(self.root).free
+        if free < LEAST_FREE_BYTES:
+            raise DevstackError(
+                f"only {free // MIB} MiB are free at {self.root}, and Postgres and S3 need"
+                f" {LEAST_FREE_BYTES // MIB} to begin: free some, or set STRONGROOM_DATA_DIR to a folder on"
+                " another disk"
+            )
 
     def log(self, name: str) -> Path:
         """The log file of a process; one past 16 MiB is moved aside to `NAME.log.1`."""

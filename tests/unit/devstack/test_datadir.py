@@ -8,12 +8,13 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from devstack import leftovers
-from devstack.datadir import DataDir, Secrets
-from devstack.errors import AlreadyRunningError
+from devstack.datadir import LEAST_FREE_BYTES, MIB, DataDir, Secrets
+from devstack.errors import AlreadyRunningError, DevstackError
 from devstack.stackfile import write_private_json
 
 
@@ -21,6 +22,17 @@ def made(folder: Path) -> DataDir:
     data = DataDir(folder)
     data.create()
     return data
+
+
+def test_a_full_disk_is_told_of_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = SimpleNamespace(free=30 * MIB)
+    monkeypatch.setattr("devstack.datadir.shutil.disk_usage", lambda _: free)
+    with pytest.raises(DevstackError, match=r"only 30 MiB are free.*STRONGROOM_DATA_DIR"):
+        DataDir(tmp_path).create()
+    free.free = LEAST_FREE_BYTES
+    DataDir(tmp_path).create()
 
 
 def test_one_holder_at_a_time(tmp_path: Path) -> None:
