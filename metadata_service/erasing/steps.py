@@ -46,11 +46,17 @@ PLAIN: Final = {
     "admin_act_owners": "other_rows",
     "revisions": "other_rows",  # the last: what goes before raises it
 }
-#: They go with a row that they belong to (ON DELETE CASCADE).
-WITH_OTHERS: Final = (
-    *("generations", "event_media", "project_versions", "project_files", "project_save_files"),
-    *("session_parts", "scans"),
-)
+#: They go with a row that they belong to (ON DELETE CASCADE): its table, and which of its columns they name.
+PARENTS: Final = {
+    "generations": ("files", "file_id", "id"),
+    "event_media": ("files", "file_id", "id"),
+    "project_versions": ("projects", "project_id", "id"),
+    "project_files": ("projects", "project_id", "id"),
+    "project_save_files": ("project_saves", "save_id", "id"),
+    "session_parts": ("upload_sessions", "blob_id", "blob_id"),
+    "scans": ("blobs", "blob_id", "id"),
+}
+WITH_OTHERS: Final = tuple(PARENTS)
 #: They go by steps of their own, or the cleaner takes them away.
 BY_STEPS: Final = ("blobs", "files", "projects", "project_saves", "project_keys", "upload_sessions")
 #: Says that it is under way.
@@ -129,10 +135,19 @@ async def _hasten(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
     return ErasureCounts(), 0
 
 
-def _plain(table: str, counted_as: str) -> Step:
+def _without(table: str, parent: str, column: str, named: str) -> Step:
+    """Rows that have lost what they belong to go with nothing, and would be left for ever."""
+    lost = f"""AND NOT EXISTS (
+        SELECT FROM {parent} AS parent
+        WHERE parent.owner_id = {table}.owner_id AND parent.{named} = {table}.{column})
+"""
+    return _plain(table, "other_rows", lost)
+
+
+def _plain(table: str, counted_as: str, which: str = "") -> Step:
     statement = f"""
-DELETE FROM {table} WHERE owner_id = %(owner)s
-    AND ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE owner_id = %(owner)s LIMIT {_PLAIN_BATCH}))
+DELETE FROM {table} WHERE owner_id = %(owner)s {which}
+    AND ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE owner_id = %(owner)s {which} LIMIT {_PLAIN_BATCH}))
 """
 
     async def step(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
@@ -143,6 +158,8 @@ DELETE FROM {table} WHERE owner_id = %(owner)s
 
 
 STEPS: Final[tuple[Step, ...]] = (
-    *(_attempts, _saves, _projects, _sessions, _files, _loose, _hasten),
+    *(_attempts, _saves, _projects, _sessions, _files),
+    *(_without(table, *parent) for table, parent in PARENTS.items()),
+    *(_loose, _hasten),
     *(_plain(table, counted_as) for table, counted_as in PLAIN.items()),
 )

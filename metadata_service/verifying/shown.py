@@ -1,5 +1,5 @@
-"""Objects of which no attempt is known, and that a file shows all the same: its blob's row was lost, and the
-bytes were not.
+"""Objects of which no attempt is known, and that a file shows all the same: its blob's row was lost or says
+something else, and the bytes were not.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ WHERE EXISTS (
     WHERE files.owner_id = object.owner_id AND files.key = object.key
         AND files.version_id = object.version_id
         AND NOT EXISTS (
-            SELECT FROM blobs WHERE blobs.owner_id = files.owner_id AND blobs.id = files.blob_id)
+            SELECT FROM blobs WHERE blobs.owner_id = files.owner_id AND blobs.id = files.blob_id
+                AND blobs.key = files.key AND blobs.version_id = files.version_id)
 ) OR EXISTS (
     SELECT FROM files
     WHERE files.owner_id = object.owner_id AND files.blob_id = object.attempt_id
@@ -39,8 +40,8 @@ ORDER BY position
 
 
 async def shown(database: Database, objects: Sequence[UnownedObject]) -> list[int]:
-    """Positions of those that a file shows whose blob is not known. Whose a file is may be said by the
-    object's own metadata or by its key. Raises DatabaseUnavailable.
+    """Positions of those that a file shows whose blob is not known, or says something else. Whose a file is
+    may be said by the object's own metadata or by its key. Raises DatabaseUnavailable.
     """
     named = [
         (number, owner, one)

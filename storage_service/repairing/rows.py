@@ -31,6 +31,7 @@ from storage_service.repairing.outcomes import Repaired, done, left, outdated
 from storage_service.repairing.quarantine import Quarantine
 from storage_service.verifying.findings import ref_of
 from storage_service.verifying.metrics import kind_name
+from storage_service.verifying.owners import unowned
 from storage_service.verifying.window import AtKey
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_LEFTOVERS
@@ -50,6 +51,7 @@ BEFORE_ROW: Final = failpoints.register("storage.repair.before_row")
 AFTER_ROW: Final = failpoints.register("storage.repair.after_row")
 AFTER_REWRITE: Final = failpoints.register("storage.repair.after_rewrite")
 
+SHOWN: Final = "a file shows its object, whose own blob's row is lost or another: restore that from a backup"
 NOWHERE: Final = "its bytes are nowhere in the bucket: bring them back from a replica or a backup"
 
 
@@ -150,6 +152,9 @@ class Rows:
         """Bytes that nothing shows: a copy in quarantine, and the row goes the way of a deleted file."""
         action = wire.REPAIR_ACTION_RETIRE
         why = kind_name(finding.kind)
+        with contextlib.suppress(ObjectNotFound):
+            if await self._records.shown([unowned(await self._store.head(ref_of(row)))]):
+                return left(SHOWN, action)
         try:
             copy = await self._quarantine.copy(
                 ref_of(row), why=why, found=f"blob {row.blob_id} of {row.owner_id}", run_id=run_id, kept=True

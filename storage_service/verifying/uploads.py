@@ -8,8 +8,10 @@ from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound, UploadNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedUpload, ObjectRef
+from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import about_upload
 from storage_service.verifying.keyspace import is_ours
+from storage_service.verifying.reading import read_back
 from storage_service.verifying.stage import Grace, Step, in_parallel
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
@@ -74,39 +76,52 @@ class Segments:
         step = Step(page.cursor, done=not page.cursor)
         for session in page.sessions:
             step.counts.segments += len(session.segments)
-            step.findings += await self._check(session)
+            step.findings += await self._check(session, reads=shard.depth == pb.VERIFICATION_DEPTH_BYTES)
         return step
 
-    async def _check(self, session: LiveSession) -> list[pb.Finding]:
+    async def _check(self, session: LiveSession, *, reads: bool) -> list[pb.Finding]:
         """Segments are removed only after their upload has ended: one that is not there, and is still needed
         after it was looked for, is lost.
         """
-        sizes = await in_parallel(session.segments, self._size)
+
+        async def is_wrong(segment: Segment) -> str | None:
+            return await self._wrong(segment, reads=reads)
+
+        seen = await in_parallel(session.segments, is_wrong)
         wrong = [
-            (segment, size)
-            for segment, size in zip(session.segments, sizes, strict=True)
-            if size != segment.size_bytes
+            (segment, instead)
+            for segment, instead in zip(session.segments, seen, strict=True)
+            if instead is not None
         ]
         if not wrong:
             return []
         now = await self._records.live_segments(blob_id=session.blob_id)
         needed = {segment.key for live in now.sessions for segment in live.segments}
-        return [_lost(session, segment, size) for segment, size in wrong if segment.key in needed]
+        return [_lost(session, segment, instead) for segment, instead in wrong if segment.key in needed]
 
-    async def _size(self, segment: Segment) -> int | None:
+    async def _wrong(self, segment: Segment, *, reads: bool) -> str | None:
+        """What is there instead of it, empty: nothing; None: it is right."""
+        ref = ObjectRef(segment.key)
         try:
-            return (await self._store.head(ObjectRef(segment.key))).size
+            info = await self._store.head(ref)
+            size, crc32c = info.size, info.crc32c
+            if reads and size == segment.size_bytes:
+                seen = await read_back(self._store, ref, size, Pace(0))
+                size, crc32c = seen.size, seen.crc32c
         except ObjectNotFound:
-            return None
+            return ""
+        if size != segment.size_bytes:
+            return f"{size} bytes"
+        return None if crc32c in {None, segment.crc32c} else f"{size} bytes, {crc32c:08x}"
 
 
-def _lost(session: LiveSession, segment: Segment, size: int | None) -> pb.Finding:
+def _lost(session: LiveSession, segment: Segment, instead: str) -> pb.Finding:
     return pb.Finding(
         kind=pb.FINDING_KIND_SEGMENT_MISSING,
         owner_id=session.owner_id,
         blob_id=session.blob_id,
         key=segment.key,
         size_bytes=segment.size_bytes,
-        expected=f"{segment.size_bytes} bytes",
-        found="" if size is None else f"{size} bytes",
+        expected=f"{segment.size_bytes} bytes, {segment.crc32c:08x}",
+        found=instead,
     )

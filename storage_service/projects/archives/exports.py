@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import UTC, datetime
 from typing import Final
 
@@ -24,7 +24,7 @@ from storage_service.projects.archives import manifest as records
 from storage_service.projects.archives.manifest import Manifest, ManifestRoom
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile, stored_file
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipEntry, ZipStream
-from strongroom.errors import ObjectLost, ProjectNotFound
+from strongroom.errors import ObjectLost, ProjectNotFound, VersionNotFound
 from strongroom.families import family_name
 from strongroom.local_names import fit
 from strongroom.metadata.v1.file_pb2 import File
@@ -95,12 +95,11 @@ class Exports:
             manifest.add(records.project_record(project))
         manifest.end()
         manifest.begin("project_versions")
-        for project in projects:
-            await self._versions(manifest, project.slug, user_id)
+        numbers = [await self._versions(manifest, project, user_id) for project in projects]
         manifest.end()
         manifest.begin("project_contents")
-        for project in projects:
-            async for content in self._contents(manifest, project, user_id):
+        for project, versions in zip(projects, numbers, strict=True):
+            async for content in self._contents(manifest, project.slug, versions, user_id):
                 yield content
         manifest.end()
         await self._list_belongings(manifest, user_id)
@@ -115,40 +114,47 @@ class Exports:
             manifest.add(records.webhook_record(webhook))
         manifest.end()
 
-    async def _versions(self, manifest: Manifest, slug: str, user_id: str) -> None:
-        try:
-            async for version in self._projects.versions(slug, user_id):
-                manifest.add(records.version_record(slug, version))
-        except ProjectNotFound:  # its contents, which come next, are told of as lost
-            return
+    async def _versions(self, manifest: Manifest, project: Project, user_id: str) -> list[int]:
+        """The numbers of those that there are, upwards: old ones may be gone by a rule."""
+        numbers = {project.version}
+        with suppress(ProjectNotFound):  # its contents, which come next, are told of as lost
+            async for version in self._projects.versions(project.slug, user_id):
+                manifest.add(records.version_record(project.slug, version))
+                numbers.add(version.version)
+        return sorted(numbers)
 
     async def _contents(
-        self, manifest: Manifest, project: Project, user_id: str
+        self, manifest: Manifest, slug: str, versions: Sequence[int], user_id: str
     ) -> AsyncIterator[StoredFile]:
         """Each content once, with the version that it came with."""
-        for version in range(1, project.version + 1):
+        last = 0
+        for version in versions:
             try:
-                async for file, removed in self._changes(project.slug, version, user_id):
+                async for file, removed in self._changes(slug, version, last, user_id):
                     if file is None:
-                        manifest.add({"slug": project.slug, "version": version, "removed": removed})
+                        manifest.add({"slug": slug, "version": version, "removed": removed})
                         continue
-                    name = f"projects/{project.slug}/{version}/{file.path}"
-                    manifest.add(records.content_record(project.slug, version, file, name))
+                    name = f"projects/{slug}/{version}/{file.path}"
+                    manifest.add(records.content_record(slug, version, file, name))
                     if stored := _there(manifest, file, name):
                         yield stored
+                last = version
+            except VersionNotFound:  # it, or the one before it: the next one is told of whole
+                manifest.lost({"slug": slug, "version": version, "reason": "the version is not there"})
+                last = 0
             except ProjectNotFound:
-                manifest.lost(
-                    {"slug": project.slug, "version": version, "reason": "deleted during the export"}
-                )
+                manifest.lost({"slug": slug, "version": version, "reason": "deleted during the export"})
                 return
 
     async def _changes(
-        self, slug: str, version: int, user_id: str
+        self, slug: str, version: int, last: int, user_id: str
     ) -> AsyncIterator[tuple[ProjectFile | None, str]]:
-        """By path: what a version has that the one before has not, and paths that it has no longer."""
+        """By path: what a version has that the ``last`` one (0: none) has not, and paths that it has no
+        longer.
+        """
         async with (
             aclosing(self._paths(slug, version, user_id)) as now,
-            aclosing(self._paths(slug, version - 1, user_id)) as before,
+            aclosing(self._paths(slug, last, user_id)) as before,
         ):
             new, old = await anext(now, None), await anext(before, None)
             while new is not None or old is not None:

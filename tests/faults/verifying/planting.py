@@ -327,6 +327,14 @@ def blob_row_deleted_of_a_project(at: Planting) -> Expected:
     return {("file_without_blob", mine.name)}
 
 
+def owner_changed_in_blobs(at: Planting) -> Expected:
+    """Nothing of that owner's shows the blob, and the file's own is gone: the object is one and the same."""
+    owner, key = at.file()
+    at.sql("UPDATE blobs SET owner_id = owner_id || 'x' WHERE key = %s", key)
+    at.stays.append((owner, key))
+    return {("blob_without_file", key), ("file_without_blob", key)}
+
+
 def project_file_differs(at: Planting) -> Expected:
     mine = at.belongings()
     key = f"projects/{mine.name}/{mine.project}/index.html"
@@ -380,6 +388,7 @@ FAULTS: Final[tuple[tuple[Callable[[Planting], Expected], frozenset[str]], ...]]
     (blob_row_deleted, frozenset({"file_without_blob"})),
     (blob_row_deleted_of_a_medium, frozenset({"file_without_blob"})),
     (blob_row_deleted_of_a_project, frozenset({"file_without_blob"})),
+    (owner_changed_in_blobs, frozenset({"blob_without_file", "file_without_blob"})),
     (project_file_differs, MENDED),
     (segment_deleted, frozenset({"segment_missing"})),
     (manifest_damaged, frozenset({"quarantine_damaged"})),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import Any
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -82,6 +84,30 @@ async def test_everything_goes_and_a_neighbour_keeps_everything(world: World) ->
     assert ended.backups_hold_until.seconds - ended.end_time.seconds == 30 * 86400
     assert ended.begin_position
     assert ended.end_position
+
+
+async def test_rows_that_have_lost_what_they_belong_to_go_too_and_nothing_names_the_owner(
+    world: World,
+) -> None:
+    """Past the foreign keys, as a damaged database has them. Where a name may stand says the catalogue."""
+    owner = f"user-{uuid.uuid4()}"
+    await fill(world, owner)
+    with psycopg.connect(world.logins.superuser, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        for table in ("projects", "files", "project_saves"):
+            assert connection.execute(f"DELETE FROM {table} WHERE owner_id = %s".encode(), (owner,)).rowcount
+    lost = {table for table, count in counts(world, owner).items() if count}
+    assert {"generations", "event_media", "project_versions", "project_files"} <= lost
+    erasing = eraser(world)
+    erasure, _ = await erasing.begin(owner, "root")
+    await to_the_end(world, erasing, erasure)
+    assert not any(counts(world, owner).values())
+    tables = world.logins.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert len(tables) > 30
+    named = (f"%{owner}%", f"%{owner.encode().hex()}%")
+    for (table,) in tables:
+        query = f"SELECT row::text FROM {table} AS row WHERE row::text LIKE %s OR row::text LIKE %s"
+        assert world.logins.rows(query, *named) == [], table
 
 
 async def test_acts_stay_and_name_nobody(world: World) -> None:

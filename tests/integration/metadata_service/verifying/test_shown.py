@@ -13,11 +13,11 @@ from tests.integration.metadata_service.projects.saving import Projects
 from tests.integration.metadata_service.world import World, path_spec, plain_spec
 
 
-def lose_blobs(world: World, owner: str) -> None:
+def damage(world: World, statement: str, owner: str) -> None:
     """Past the foreign keys, as a damaged database would."""
     with psycopg.connect(world.logins.superuser, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
-        assert connection.execute("DELETE FROM blobs WHERE owner_id = %s", (owner,)).rowcount
+        assert connection.execute(statement.encode(), (owner,)).rowcount
 
 
 async def test_what_a_file_shows_is_told_by_key_and_version_or_by_its_attempt(world: World) -> None:
@@ -41,7 +41,11 @@ async def test_what_a_file_shows_is_told_by_key_and_version_or_by_its_attempt(wo
         UnownedObject(key="temp/2026/01/01/1.bin"),
     ]
     assert await shown(world.database, objects + strange) == [], "their attempts are known"
-    lose_blobs(world, owner)
+    damage(world, "UPDATE blobs SET key = key || 'x' WHERE owner_id = %s AND version_id = 'v0'", owner)
+    assert {(objects + strange)[at].version_id for at in await shown(world.database, objects + strange)} == {
+        "v0"
+    }
+    damage(world, "DELETE FROM blobs WHERE owner_id = %s", owner)
     first = len(objects)
     assert await shown(world.database, objects + strange) == [*range(first), first + 1]
     silent = [UnownedObject(key=file.key, version_id=f"v{number}") for number, file in enumerate(files)]

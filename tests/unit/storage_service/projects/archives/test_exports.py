@@ -25,7 +25,7 @@ from storage_service.projects.archives.exports import Exports
 from storage_service.projects.archives.manifest import ManifestRoom
 from storage_service.projects.archives.sources import ArchiveSource
 from storage_service.reading.committed import CommittedReader
-from strongroom.errors import ProjectNotFound
+from strongroom.errors import ProjectNotFound, VersionNotFound
 from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, FILE_FAMILY_FILE, File, MediaInfo
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_READY
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
@@ -45,6 +45,10 @@ class Belongings:
         self.store = MemoryObjectStore()
         self.files: list[File] = []
         self.contents: dict[str, list[ProjectFile]] = {}
+        self.kept: tuple[int, ...] = (1, 2)
+        """Versions that there are of each project; the newest one is listed in any case."""
+        self.newest = 1
+        self.of_version: dict[int, list[ProjectFile]] = {}
         self.acts: list[tuple[str, str]] = []
         self.shared: list[Share] = []
         self.hooks: list[Webhook] = []
@@ -85,18 +89,20 @@ class Belongings:
 
     async def projects(self, _user_id: str) -> AsyncIterator[Project]:
         for slug in self.contents:
-            yield Project(id=slug, slug=slug, version=1)
+            yield Project(id=slug, slug=slug, version=self.newest)
 
     async def versions(self, slug: str, _user_id: str) -> AsyncIterator[ProjectVersion]:
         if not self.contents[slug]:
             raise ProjectNotFound("deleted meanwhile")
-        for version in (2, 1):
+        for version in sorted(self.kept, reverse=True):
             yield ProjectVersion(version=version, file_count=version, rolled_back_to=version - 1)
 
     async def project_files(self, slug: str, version: int, _: str) -> AsyncIterator[Any]:
         if not self.contents[slug]:
             raise ProjectNotFound("deleted meanwhile")
-        yield version, self.contents[slug]
+        if version not in self.kept:
+            raise VersionNotFound("gone by a rule")
+        yield version, self.of_version.get(version, self.contents[slug])
 
 
 async def exported(
@@ -183,3 +189,32 @@ async def test_only_of_somebody_else_it_is_an_act() -> None:
     assert have.acts == []
     _, manifest = await exported(have, Principal("root", is_admin=True), "ada")
     assert (have.acts, manifest["owner_id"]) == ([("export_user", "ada")], "ada")
+
+
+async def test_versions_that_are_gone_by_a_rule_end_nothing() -> None:
+    """Each version that there is comes after the last one that there is."""
+    have = Belongings()
+    for path in ("a", "b", "c"):
+        await have.content("site", path)
+    for file in have.contents["site"]:
+        file.version_id = (await have.store.head(ObjectRef(file.key))).version_id or ""
+    a, b, c = have.contents["site"]
+    have.kept, have.newest = (3, 7, 8), 8
+    have.of_version = {3: [a, b], 7: [b, c], 8: [b, c]}
+    bodies, manifest = await exported(have)
+    assert set(bodies) == {"projects/site/3/a", "projects/site/3/b", "projects/site/7/c"}
+    assert [(one["version"], one.get("removed")) for one in manifest["project_contents"]] == [
+        (3, None), (3, None), (7, "a"), (7, None),
+    ]  # fmt: skip
+    assert [one["version"] for one in manifest["project_versions"]] == [8, 7, 3]
+    assert manifest["lost"] == []
+
+
+async def test_a_newest_version_that_is_lost_is_told_of() -> None:
+    have = Belongings()
+    await have.file("kept")
+    await have.content("site", "a")
+    have.kept, have.newest = (1,), 2
+    bodies, manifest = await exported(have)
+    assert set(bodies) == {"files/file/kept/kept", "projects/site/1/a"}
+    assert manifest["lost"] == [{"slug": "site", "version": 2, "reason": "the version is not there"}]
