@@ -14,11 +14,20 @@ from typing import Any, Final
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction
 from metadata_service.db.paging import page_size
 from metadata_service.db.timestamps import to_proto
+from strongroom.errors import InvalidField
 from strongroom.metadata.v1.admin_service_pb2 import AdminAct
 
 #: SQL: AdminAct.owner_sha256 of the parameter `owner`; needs `installation` in the FROM.
 OWNER_SHA256: Final = "sha256(convert_to(installation.id::text || E'\\n' || %(owner)s::text, 'UTF8'))"
 PAGE: Final = (100, 1000)
+#: What the list may be asked for: docs/admin.md, "Acts".
+NAMES: Final = (
+    *("start_verification", "repair_findings", "restore_quarantined", "purge_quarantined", "keep_objects"),
+    *("drop_objects", "relink_objects", "export_user", "erase_user", "reindex", "set_quota"),
+    *("retry_attempts", "requeue_attempts", "abort_attempt", "drain_replica", "undrain_replica"),
+    *("place_hold", "lift_hold", "set_retention"),
+    *("create_webhook", "update_webhook", "rotate_webhook_secret", "delete_webhook"),
+)
 
 _WRITE: Final = f"""
 INSERT INTO admin_acts (act, actor, owner_sha256, details, outcome, request_id)
@@ -103,10 +112,16 @@ class Acts:
         await self._database.transact(SYSTEM, lambda tx: write_end(tx, begun, outcome, details))
 
     async def page(self, owner_id: str, act: str, before_id: int, size: int) -> list[AdminAct]:
-        """Newest first. `owner_id`, `act` empty, `before_id` 0: any. `size` 0: 100, at most 1,000."""
+        """Newest first. `owner_id`, `act` empty, `before_id` 0: any. `size` 0: 100, at most 1,000. Raises
+        InvalidField: there is no such act.
+        """
         limit = page_size(size, default=PAGE[0], largest=PAGE[1])
         params = {"owner": owner_id, "act": act, "before": before_id, "limit": limit}
-        return [_to_act(row) for row in await self._database.read(SYSTEM, _LIST, params)]
+        rows = await self._database.read(SYSTEM, _LIST, params)
+        if act and act not in NAMES and not rows and not before_id:  # of another release there may be some
+            known = ", ".join(sorted(NAMES))
+            raise InvalidField(f"There is no act of this name; there are {known}.", field="act", rule="in")
+        return [_to_act(row) for row in rows]
 
 
 def _to_act(row: Row) -> AdminAct:

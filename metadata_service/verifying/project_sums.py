@@ -84,6 +84,11 @@ WHERE said.owner_id = %(owner)s AND said.id = sums.project_id AND said.version =
 """
 
 
+def told(size: int, count: int, one: str) -> str:
+    """``1 byte, 2 files``."""
+    return f"{size} {'byte' if size == 1 else 'bytes'}, {count} {one if count == 1 else one + 's'}"
+
+
 async def check(database: Database, owner: str) -> list[pb.Finding]:
     """What is wrong with one owner's projects. Raises DatabaseUnavailable."""
     params = {"owner": owner}
@@ -93,8 +98,8 @@ async def check(database: Database, owner: str) -> list[pb.Finding]:
             owner_id=owner,
             row=f"project/{project}" if is_newest else f"project/{project}@{version}",
             size_bytes=abs(said_bytes - size),
-            expected=f"{size} bytes, {files} files",
-            found=f"{said_bytes} bytes, {said_files} files",
+            expected=told(size, files, "file"),
+            found=told(said_bytes, said_files, "file"),
         )
         for project, version, is_newest, said_bytes, said_files, size, files in await database.read(
             SYSTEM, _DRIFTED, params

@@ -13,6 +13,7 @@ from metadata_service.db.database import SYSTEM, Database, Transaction
 from metadata_service.usage.quota import STRIPES
 from metadata_service.verifying import project_sums
 from metadata_service.verifying.partners import Step
+from metadata_service.verifying.project_sums import told
 from strongroom.metadata.v1 import verification_pb2 as pb
 
 PAGE: Final = 50
@@ -133,8 +134,8 @@ class Sums:
                     kind=pb.FINDING_KIND_USAGE_DRIFT,
                     owner_id=owner,
                     size_bytes=abs(said_bytes - size),
-                    expected=f"{size} bytes, {files} files",
-                    found=f"{said_bytes} bytes, {said_files} files",
+                    expected=told(size, files, "file"),
+                    found=told(said_bytes, said_files, "file"),
                 )
             )
         for kind, day, said, said_bytes, count, size in await self._database.read(SYSTEM, _TALLIES, params):
@@ -144,8 +145,8 @@ class Sums:
                     owner_id=owner,
                     row=f"{kind}/{day}",
                     size_bytes=abs(said_bytes - size),
-                    expected=f"{size} bytes, {count} generations",
-                    found=f"{said_bytes} bytes, {said} generations",
+                    expected=told(size, count, "generation"),
+                    found=told(said_bytes, said, "generation"),
                 )
             )
         return found + await project_sums.check(self._database, owner)

@@ -49,7 +49,7 @@ def about_upload(upload: ListedUpload, parts: int, size: int) -> pb.Finding:
         key=upload.key,
         upload_id=upload.upload_id,
         size_bytes=size,
-        found=f"{parts} parts, begun {upload.initiated.isoformat()}",
+        found=f"{parts} {'part' if parts == 1 else 'parts'}, begun {upload.initiated.isoformat()}",
     )
 
 

@@ -107,8 +107,8 @@ async def _refuse_most(session: Session) -> None:
             known += rows
     if strays > known:
         raise UsageProblem(
-            f"{strays} objects would go, and the database knows only {known}: is it this bucket's?"
-            " Say --even-most if it is"
+            f"{shown.count(strays, 'object')} would go, and the database knows only {known}: is it this"
+            " bucket's? Say --even-most if it is"
         )
 
 
@@ -174,7 +174,7 @@ def _keeping() -> tuple[Meant, Meant]:
 def _told(strays: int, known: int) -> str:
     """The end of a list. A database that knows less than is astray may be another bucket's."""
     if not strays:
-        return f"nothing is astray: a committed row names each object ({known} rows)"
+        return f"nothing is astray: a committed row names each object ({shown.count(known, 'row')})"
     if strays > known:
         return f"{strays} astray, and the database knows only {known}: is it this bucket's, and restored?"
     return f"{strays} astray, beside {known} that the database knows"

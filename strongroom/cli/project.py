@@ -148,7 +148,8 @@ async def restore(
             )
     for path in done.written:
         session.output.result(shown.name(str(directory / path)), {"path": path, "version": done.version})
-    session.output.note(f"version {done.version}: {len(done.written)} of {done.file_count} files written")
+    files = shown.count(done.file_count, "file")
+    session.output.note(f"version {done.version}: {len(done.written)} of {files} written")
 
 
 async def archive(
@@ -275,7 +276,7 @@ async def keep_versions(
         else:
             rule = await client.projects.keep_versions(slug, last, daily_days=daily)
     whose = "its own rule" if rule.own else "the service's rule"
-    daily_too = f", the last of each day for {rule.daily_days} days" if rule.daily_days else ""
+    daily_too = f", the last of each day for {shown.count(rule.daily_days, 'day')}" if rule.daily_days else ""
     kept = f"the last {rule.keep_last}{daily_too}" if rule.keep_last else "all"
     session.output.result(f"{shown.name(slug)}  {kept}  ({whose})", dataclasses.asdict(rule))
 
@@ -299,7 +300,7 @@ def _changes(version: ProjectVersion) -> str:
 
 def _show_save(session: Session, saved: SavedProject) -> None:
     version = saved.version
-    changes = f"{_changes(version)}, {version.file_count} files"
+    changes = f"{_changes(version)}, {shown.count(version.file_count, 'file')}"
     session.output.result(
         f"{shown.name(saved.project.slug)} {version.version}",
         {"project": document(saved.project), "version": document(version), "sent": saved.sent},

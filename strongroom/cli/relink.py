@@ -44,7 +44,8 @@ async def _relink(session: Session, after: str, *, dry_run: bool) -> ExitCode:
             _tell(session, page)
     figures = {"rows": rows, "right": right, "relinked": relinked, "unlinked": unlinked, "dry_run": dry_run}
     word = "would be relinked" if dry_run else "relinked"
-    session.output.result(f"{rows} rows: {right} right, {relinked} {word}, {unlinked} without bytes", figures)
+    of = shown.count(rows, "row")
+    session.output.result(f"{of}: {right} right, {relinked} {word}, {unlinked} without bytes", figures)
     if not rows and not after:
         session.output.note(
             "the database knows of no file: restore it first; or, where none is left, `strongroom rebuild`"

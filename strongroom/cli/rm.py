@@ -59,7 +59,7 @@ async def rm(
 
 async def _folder(session: Session, client: AsyncClient, folder: str, *, soft: bool) -> None:
     gone = await client.delete_folder(folder, soft=soft)
-    text = f"{shown.name(folder)}  {gone.files} files, {shown.size(gone.size)}"
+    text = f"{shown.name(folder)}  {shown.count(gone.files, 'file')}, {shown.size(gone.size)}"
     session.output.result(text, {"folder": folder, "deleted": gone.files, "bytes": gone.size})
 
 

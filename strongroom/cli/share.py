@@ -183,7 +183,7 @@ def _what(share: Share) -> str:
             return f"project {slug} v{version}"
     box = share.shared
     where = shown.name(box.path) if box.path else box.event_id or box.folder
-    return f"drop {where} ({share.dropped_files} files, {shown.size(share.dropped_bytes)})"
+    return f"drop {where} ({shown.count(share.dropped_files, 'file')}, {shown.size(share.dropped_bytes)})"
 
 
 def _document(share: Share) -> dict[str, Any]:

@@ -50,7 +50,7 @@ async def purge(
     async with session.client() as client:
         if everything:
             gone = await client.empty_trash(family=family)
-            text = f"{gone.files} files, {shown.size(gone.size)}"
+            text = f"{shown.count(gone.files, 'file')}, {shown.size(gone.size)}"
             session.output.result(text, {"purged": gone.files, "bytes": gone.size})
         for name in files or ():
             try:

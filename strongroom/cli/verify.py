@@ -126,7 +126,7 @@ async def _ended(session: Session, client: AsyncClient, run: Verification) -> Ve
     while run.state == "running":
         if run.shards_done != told:
             told = run.shards_done
-            session.output.note(f"{run.shards_done} of {run.shards} parts done")
+            session.output.note(f"{run.shards_done} of {shown.count(run.shards, 'part')} done")
         await asyncio.sleep(pause)
         pause = min(pause * 1.2, LONGEST_POLL_SECONDS)
         run = await client.verifications.get(run.id)
@@ -158,11 +158,11 @@ def _summary(run: Verification) -> str:
         f"run        {run.id} ({run.state}, depth {run.depth})",
         f"as of      database position {run.begin_position} to {run.end_position}",
         f"rows       {counts['committed_rows']} committed of {counts['rows']}, {committed}",
-        f"objects    {counts['objects']}, {stored}; {counts['twins']} twins",
-        f"passed by  {counts['passed_over']} entries that are not Strongroom's",
-        f"uploads    {counts['uploads']} open, {counts['segments']} segments",
-        f"files      {counts['files']} of {counts['owners']} owners",
-        f"scrubbed   {counts['scrubbed_rows']} objects, {read_back}",
+        f"objects    {counts['objects']}, {stored}; {shown.count(counts['twins'], 'twin')}",
+        f"passed by  {shown.count(counts['passed_over'], 'entry', 'entries')} not Strongroom's",
+        f"uploads    {counts['uploads']} open, {shown.count(counts['segments'], 'segment')}",
+        f"files      {counts['files']} of {shown.count(counts['owners'], 'owner')}",
+        f"scrubbed   {shown.count(counts['scrubbed_rows'], 'object')}, {read_back}",
         f"findings   {kinds or 'none'}",
         f"signature  {run.signature.hex()}",
         f"signed by  {run.public_key.hex()}",

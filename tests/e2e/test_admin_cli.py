@@ -96,6 +96,9 @@ def test_users_are_no_admins(shell_of: Callable[..., Shell], user: str, words: t
         (("quota", "set", "ada", "--bytes", "-5", "--yes"), "is no size"),
         (("quota", "set", "ada", "--bytes", "many", "--yes"), "is no size"),
         (("quota", "set", "ada", "--files", "1.5", "--yes"), "is no number"),
+        (("attempts", "retry", "nope", "--yes"), "nope is no attempt's id"),
+        (("attempts", "requeue", str(uuid.UUID(int=1)), "a b", "--yes"), "'a b' is no attempt's id"),
+        (("attempts", "abort", "0b5c", "--yes"), "0b5c is no attempt's id"),
     ],
 )
 def test_what_makes_no_sense_is_said(admin: Shell, words: tuple[str, ...], said: str) -> None:

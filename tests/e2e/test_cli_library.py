@@ -55,7 +55,7 @@ def test_the_trash(shell: Shell, site: Path) -> None:
     mistake(shell("trash", "purge", key), 3, "no such file")
     assert lines(shell, "trash", "purge", other) == [other]
     lines(shell, "rm", "--soft", key)
-    assert lines(shell, "trash", "purge", "--all")[0].startswith("1 files")
+    assert lines(shell, "trash", "purge", "--all")[0].startswith("1 file,")
     assert lines(shell, "trash", "ls") == []
     mistake(shell("trash", "purge"), 2, "--all")
 

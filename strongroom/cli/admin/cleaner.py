@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from contextlib import aclosing
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 
@@ -59,6 +61,7 @@ async def abort(
     session: Session, attempt: Annotated[str, typer.Argument(metavar="ID")], *, yes: Yes = False
 ) -> None:
     """Give an upload up that is under way: its writer is shut out, its bytes are removed."""
+    _refuse_no_ids([attempt])
     confirm(f"Give up the upload {shown.name(attempt)}?", yes=yes)
     async with session.client() as client:
         owner, key = await client.admin.abort_attempt(attempt)
@@ -72,12 +75,24 @@ async def _requeue(
 ) -> None:
     if bool(ids) == everything:
         raise UsageProblem("name attempts, or say --all")
-    confirm("Try again all that has failed?" if everything else f"Try {len(ids or ())} again?", yes=yes)
+    _refuse_no_ids(ids or ())
+    some = shown.count(len(ids or ()), "attempt")
+    confirm("Try again all that has failed?" if everything else f"Try {some} again?", yes=yes)
     async with session.client() as client:
         done = await client.admin.requeue(None if everything else ids, reset_pauses=reset_pauses)
     for one in done:
         session.output.result(one, {"id": one})
     session.output.note(f"due now: {len(done)}; what had not failed is left alone")
+
+
+def _refuse_no_ids(ids: Iterable[str]) -> None:
+    for text in ids:
+        try:
+            UUID(text)
+        except ValueError:
+            raise UsageProblem(
+                f"{shown.name(text)} is no attempt's id: `strongroom admin attempts ls` shows them"
+            ) from None
 
 
 def _status(found: CleanerStatus) -> str:
@@ -98,7 +113,8 @@ def _backlog(now: datetime, one: CleanerBacklog) -> str:
 
 
 def _failure(one: CleanerFailure) -> str:
-    tries = f"{one.count:>8} since {shown.time(one.since)}, {one.most_tries} tries at the most"
+    most = shown.count(one.most_tries, "try", "tries")
+    tries = f"{one.count:>8} since {shown.time(one.since)}, {most} at the most"
     return f"{tries}: {shown.line(one.failure)} (as {one.example_id})"
 
 

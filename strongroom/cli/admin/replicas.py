@@ -72,8 +72,10 @@ async def reindex(
     done = Reindexed(0, 0, 0)
     async with session.client() as client, aclosing(client.admin.reindex(owner)) as steps:
         async for done in steps:
-            session.output.note(f"{done.owners} users so far")
-    text = f"{done.owners} users: {done.recounted} recounted, {done.projects} totals of projects set right"
+            session.output.note(f"{shown.count(done.owners, 'user')} so far")
+    totals = shown.count(done.projects, "total", "totals")
+    users = shown.count(done.owners, "user")
+    text = f"{users}: {done.recounted} recounted, {totals} of projects set right"
     session.output.result(text, dataclasses.asdict(done))
 
 
@@ -104,7 +106,7 @@ def _state(one: Replica) -> str:
         state = "drained"
     else:
         state = "draining" if one.has_heard else "to be drained"
-    doing = [*one.busy, *([f"{one.requests} requests"] if one.requests else [])]
+    doing = [*one.busy, *([shown.count(one.requests, "request")] if one.requests else [])]
     return f"{state}: {', '.join(doing)}" if doing else state
 
 

@@ -46,7 +46,8 @@ def _text(found: OwnerUsage) -> str:
     usage = found.usage
     limit = "no limit" if usage.limit_bytes is None else f"of {shown.size(usage.limit_bytes)}"
     files = "" if usage.limit_files is None else f" of {usage.limit_files}"
-    stored = f"{shown.size(usage.used_bytes):>10} {limit:<14} {usage.file_count:>8}{files} files"
+    word = "file" if usage.file_count == 1 and usage.limit_files is None else "files"
+    stored = f"{shown.size(usage.used_bytes):>10} {limit:<14} {usage.file_count:>8}{files} {word}"
     lines = [f"{stored}  {shown.size(usage.reserved_bytes):>10} under way  {shown.name(usage.owner_id)}"]
     lines += [
         f"{shown.size(family.size_bytes):>10} {'':<14} {family.file_count:>8} {family.family}"

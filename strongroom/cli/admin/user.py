@@ -41,7 +41,7 @@ async def erase(
     """
     async with session.client() as client:
         now = await client.admin.quota(owner)
-        has = f"{now.file_count} files, {shown.size(now.used_bytes)}"
+        has = f"{shown.count(now.file_count, 'file')}, {shown.size(now.used_bytes)}"
         confirm(f"Erase all of {shown.name(owner)} ({has}), for good?", yes=yes)
         begun = await client.admin.erase_user(owner, override_holds=override_holds)
         if no_wait:
@@ -88,7 +88,7 @@ async def _ended(session: Session, client: AsyncClient, found: Erasure) -> Erasu
 
 def _left(found: Erasure) -> str:
     rest = found.rest
-    parts = [f"{count} {name}" for name, count in rest.items() if count]
+    parts = [shown.count(count, name.removesuffix("s"), name) for name, count in rest.items() if count]
     due = f"; the last is due {shown.time(found.due_at)}" if found.due_at else ""
     return f"still there: {', '.join(parts) or 'nothing'}{due}"
 
@@ -102,7 +102,7 @@ def _text(found: Erasure) -> str:
         f"when       {rfc3339(found.begun_at)} to {rfc3339(found.ended_at) or '…'}",
         f"as of      database position {found.begin_position} to {found.end_position or '…'}",
         f"files      {counts['files']}",
-        f"projects   {counts['projects']} with {counts['project_versions']} versions",
+        f"projects   {counts['projects']} with {shown.count(counts['project_versions'], 'version')}",
         f"uploads    {counts['attempts']} given up, {counts['upload_sessions']} resumable ones forgotten",
         f"objects    {objects}",
         f"events     {counts['events']}; answers {counts['answers']}; other rows {counts['other_rows']}",

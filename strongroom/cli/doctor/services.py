@@ -8,6 +8,7 @@ from uuid import uuid4
 import grpc
 
 from strongroom import errors
+from strongroom.cli import shown
 from strongroom.cli.doctor.certificates import look_at_certificate
 from strongroom.cli.doctor.findings import Finding, Status, fail, ok, warn
 from strongroom.cli.doctor.internal import bucket_of, look_at_internal_calls
@@ -138,7 +139,8 @@ async def _signed_in(settings: ClientSettings) -> list[Finding]:
             usage = await client.usage(timeout=TIMEOUT_SECONDS)
         except errors.StrongroomError as error:
             return [_refused("signed-in call to metadata_service", error)]
-        found = [ok("signed-in call to metadata_service", f"as {usage.owner_id}: {usage.file_count} files")]
+        files = shown.count(usage.file_count, "file")
+        found = [ok("signed-in call to metadata_service", f"as {usage.owner_id}: {files}")]
         try:
             await client.read(uuid4(), timeout=TIMEOUT_SECONDS)
         except errors.FileNotFound:

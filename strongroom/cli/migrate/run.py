@@ -89,7 +89,8 @@ async def map_(
     with Journal(journal_path, Plan(plan).header) as journal:
         path = output or beside(plan, "map.sql")
         count = mapping.write_sql(journal, path, client_settings(session.options).gateway_url, update)
-    session.output.result(f"{path}: {count:,} rows", {"path": str(path), "rows": count})
+    rows = "row" if count == 1 else "rows"
+    session.output.result(f"{path}: {count:,} {rows}", {"path": str(path), "rows": count})
 
 
 def _tell(session: Session, outcome: Outcome, plan: Path) -> ExitCode:

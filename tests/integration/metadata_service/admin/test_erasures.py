@@ -15,7 +15,7 @@ from metadata_service.config import Limits
 from metadata_service.db.database import Transaction, user
 from metadata_service.erasing.erasures import Erasures
 from metadata_service.erasing.steps import BY_STEPS, ITSELF, PLAIN, STEPS, WITH_OTHERS, Owner, Step
-from strongroom.errors import NotFound, UploadSuperseded, UserBeingErased
+from strongroom.errors import InvalidField, NotFound, UploadSuperseded, UserBeingErased
 from strongroom.metadata.v1 import admin_service_pb2 as pb
 from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceStub
 from strongroom.metadata.v1.verification_pb2 import FINDING_KIND_OBJECT_MISSING, Finding
@@ -116,6 +116,9 @@ async def test_acts_stay_and_name_nobody(world: World) -> None:
     erasing = eraser(world)
     erasure, _ = await erasing.begin("ada", "root", "request-1")
     await to_the_end(world, erasing, erasure)
+    with pytest.raises(InvalidField, match=r"no act of this name; there are .*drain_replica, .*set_quota"):
+        await Acts(world.database).page("", "nope", 0, 0)
+    assert await Acts(world.database).page("", "reindex", 0, 0) == []
     finished, begun, quota = await Acts(world.database).page("ada", "", 0, 0)
     assert [act.act for act in (finished, begun, quota)] == ["erase_user", "erase_user", "set_quota"]
     assert (begun.outcome, begun.actor, begun.request_id) == ("begun", "root", "request-1")

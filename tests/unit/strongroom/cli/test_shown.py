@@ -128,3 +128,8 @@ def test_time_spans(text: str, seconds: int) -> None:
 def test_what_is_no_time_span(text: str) -> None:
     with pytest.raises(ValueError, match="not a time span"):
         shown.duration(text)
+
+
+def test_one_is_no_plural() -> None:
+    assert [shown.count(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+    assert [shown.count(number, "try", "tries") for number in (1, 2)] == ["1 try", "2 tries"]
