@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 import structlog
 
@@ -59,6 +60,12 @@ vars(importlib.import_module("httpx._transports.default"))["create_ssl_context"]
 # httpx gives up after five seconds, which on a machine that does much else is nothing.
 for _phase in ("connect", "read", "write", "pool"):
     setattr(importlib.import_module("httpx._config").DEFAULT_TIMEOUT_CONFIG, _phase, PATIENCE)
+
+# Nor is it a fault of a test that this machine makes its examples slowly, or takes long for one.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("suite")
 
 _run = pytest.StashKey[Run]()
 
