@@ -268,11 +268,11 @@ class Cell:
         process = self._running[service].process
         until(f"{service} ends", lambda: process.code is not None)
 
-    def end_tombstones(self) -> None:
+    def end_tombstones(self, seconds: float = 60.0) -> None:
         """``Checker.end_tombstones``, once the store has answered all requests that were sent so far."""
-        self.checker.wait_removed()
-        self.s3.wait_answered()
-        self.checker.end_tombstones()
+        self.checker.wait_removed(seconds)
+        self.s3.wait_answered(seconds)
+        self.checker.end_tombstones(seconds)
 
     def stop_services(self) -> None:
         """SIGKILL to all services."""

@@ -167,7 +167,7 @@ class S3Proxy:
         self.seen: list[tuple[str, str]] = []
         self._accepted = 0
         self._clients = 0
-        self._in_flight = 0
+        self._in_flight: set[Exchange] = set()
         self._late: list[asyncio.Task[None]] = []
         port = self._loop.serve(self._serve, limit=_BUFFER)
         self.endpoint = f"http://127.0.0.1:{port}"
@@ -206,11 +206,15 @@ class S3Proxy:
         live may send more.
         """
         self._accept_all(seconds)
-        until(
-            "the store has answered all requests",
-            lambda: not self._in_flight and self._late_ones_end(),
-            seconds,
-        )
+        try:
+            until(
+                "the store has answered all requests",
+                lambda: not self._in_flight and self._late_ones_end(),
+                seconds,
+            )
+        except AssertionError as error:
+            waiting = [f"{one.request.operation} {one.request.path}" for one in tuple(self._in_flight)]
+            raise AssertionError(f"{error}: {waiting}") from error
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
@@ -243,11 +247,11 @@ class S3Proxy:
                 exchange = Exchange(Request(head), (reader, writer), self._upstream)
                 if head.get("expect"):
                     writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                self._in_flight += 1
+                self._in_flight.add(exchange)
                 try:
                     await self._handle(exchange)
                 finally:
-                    self._in_flight -= 1
+                    self._in_flight.discard(exchange)
                 if not exchange.keeps_client:
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
