@@ -7,6 +7,7 @@ by; nothing may be kept of an archive before ``files`` has come to its end. Memo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +17,7 @@ from storage_service.projects.archives import zip_layout as layout
 from storage_service.projects.archives.zip_directory import (
     TAIL_BYTES,
     CentralEntry,
+    DirectoryPlace,
     find_directory,
     read_directory,
 )
@@ -58,6 +60,12 @@ class ZippedFile:
     read: Callable[[], Awaitable[bytes]]
 
 
+def _checked(raw: bytes, place: DirectoryPlace) -> list[CentralEntry]:
+    entries = read_directory(raw, place)
+    check_unique((entry.path, entry.is_folder) for entry in entries)
+    return entries
+
+
 class ZipReader:
     """One archive. ``open`` it, then iterate ``files`` once and read each."""
 
@@ -85,9 +93,9 @@ class ZipReader:
             raise refused(
                 "directory_size", f"the central directory has more than {MAX_DIRECTORY_BYTES} bytes"
             )
+        self._limits.check(files=(place.entries + 1) // 2, largest=0, total=0)  # as many folders as files
         raw = await self._source.read(place.offset, place.size) if place.size else b""
-        entries = read_directory(raw, place)
-        check_unique((entry.path, entry.is_folder) for entry in entries)
+        entries = await asyncio.to_thread(_checked, raw, place)  # seconds, of as many as there may be
         self._entries = sorted(entries, key=lambda entry: entry.offset)
         self._end = place.offset
         self._check_places()

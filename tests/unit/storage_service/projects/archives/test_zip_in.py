@@ -152,12 +152,28 @@ async def test_limits_are_asked_before_anything_is_read() -> None:
     class Strict(NoLimits):
         def check(self, *, files: int, largest: int, total: int) -> None:
             super().check(files=files, largest=largest, total=total)
-            raise ProjectLimitExceeded("too much", metadata={})
+            if total:
+                raise ProjectLimitExceeded("too much", metadata={})
 
     body, limits = archive(Entry(), PACKED), Strict()
     with pytest.raises(ProjectLimitExceeded):
         await ZipReader(InMemory(body), len(body), limits).open()
     assert limits.seen == {"files": 2, "largest": 300, "total": 305}
+
+
+@pytest.mark.parametrize(("entries", "asked"), [(20, 2), (21, 1), (4000, 1)])
+async def test_of_too_many_entries_none_is_read(entries: int, asked: int) -> None:
+    """The end record tells how many there are: as many folders as files are let in."""
+
+    class Ten(NoLimits):
+        def check(self, *, files: int, largest: int, total: int) -> None:
+            if files > 10 or total:
+                raise ProjectLimitExceeded("too many", metadata={})
+
+    source = InMemory(archive(*(Entry(name=b"%d" % number) for number in range(entries))))
+    with pytest.raises(ProjectLimitExceeded):
+        await ZipReader(source, len(source.body), Ten()).open()
+    assert len(source.asked) == asked
 
 
 async def test_a_huge_directory_is_not_read() -> None:
