@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from gateway.http.coding import decoded
 from gateway.http.exchange import Body, Exchange
+from servicekit import patterns
 from servicekit.json_text import LoneSurrogate, NotJson, joined_path, parse_json
 from strongroom.errors import (
     InvalidField,
@@ -104,14 +105,16 @@ async def _read(pieces: AsyncIterator[bytes], limit: int) -> bytes:
     return bytes(found)
 
 
-def _message(rule: str, text: str) -> str:
-    return _SAID.get(rule) or text.removeprefix("Value error, ")
+def _message(item: ErrorDetails) -> str:
+    if item["type"] == "string_pattern_mismatch":
+        return patterns.told(item["ctx"]["pattern"])
+    return _SAID.get(item["type"]) or item["msg"].removeprefix("Value error, ")
 
 
 def _explained(error: ValidationError, model: type[BaseModel], value: object) -> InvalidField:
     """Every violation by its path, the first one also as the message. Nothing of the values."""
     found = [
-        Violation(joined_path(item["loc"]) or "body", item["type"], _message(item["type"], item["msg"]))
+        Violation(joined_path(item["loc"]) or "body", item["type"], _message(item))
         for item in _told(error, model, value)
     ]
     if not found:
@@ -142,7 +145,7 @@ def _told(error: ValidationError, model: type[BaseModel], value: object) -> list
 
 
 def _details(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors(include_url=False, include_input=False, include_context=False)
+    return error.errors(include_url=False, include_input=False)
 
 
 def _beginning(value: object) -> object:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import protovalidate
 from google.protobuf.message import DecodeError, Message
 
+from servicekit import patterns
 from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField, MalformedRequest, Violation
 
@@ -38,7 +39,7 @@ def check(message: Message) -> None:
         return
     if message.ByteSize() <= MAX_SEARCHED_BYTES:
         found = protovalidate.collect_violations(message)
-    violations = [_violation(one.proto) for one in found[:MAX_VIOLATIONS]]
+    violations = [_violation(one) for one in found[:MAX_VIOLATIONS]]
     first = violations[0]
     raise InvalidField(
         f"{first.field}: {first.message}" if first.field else first.message,
@@ -48,15 +49,17 @@ def check(message: Message) -> None:
     )
 
 
-def _violation(proto: Any) -> Violation:
-    """A violation as ours; the path as in JSON (``spec.tags[2]``)."""
+def _violation(found: protovalidate.Violation) -> Violation:
+    """A violation as ours; the path as in JSON (``spec.tags[2]``), what a pattern allows in words."""
+    proto: Any = found.proto
     path = ""
     for element in proto.field.elements if proto.field else ():
         path += ("." if path else "") + element.field_name
         subscript = element.subscript
         if subscript is not None:
             path += f"[{subscript.value}]"
-    return Violation(path, proto.rule_id, proto.message)
+    message = patterns.told(str(found.rule_value)) if proto.rule_id == "string.pattern" else proto.message
+    return Violation(path, proto.rule_id, message)
 
 
 def request_parser(
