@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -123,7 +123,12 @@ def certificates(settings: Sequence[CommonSettings]) -> Certificates:
 
 @contextlib.asynccontextmanager
 async def shown(registry: CollectorRegistry, *settings: CommonSettings) -> AsyncIterator[None]:
-    """All of them in ``registry`` while the block runs. ``settings``: those of the process's services."""
+    """All of them in ``registry`` while the block runs. ``settings``: those of the process's services.
+
+    From here on nothing in the process shows a ``_created`` series: only OpenMetrics knows what to do with
+    them, and each counter and histogram would have one for each of its label sets.
+    """
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     lag = LoopLag()
     for collector in (BuildInfo(this_build(settings[0].commit)), lag, certificates(settings)):
         registry.register(collector)

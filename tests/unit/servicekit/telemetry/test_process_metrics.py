@@ -8,7 +8,7 @@ import time
 import tomllib
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Counter, enable_created_metrics, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.config import GatewaySettings
@@ -32,6 +32,15 @@ def settings(**changes: object) -> CommonSettings:
 def test_the_version_is_the_packages() -> None:
     pyproject = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())
     assert pyproject["project"]["version"] == VERSION
+
+
+async def test_nothing_tells_since_when_it_counts() -> None:
+    enable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    Counter("made", "Things.", registry=registry).inc()
+    assert b"_created" in generate_latest(registry)
+    async with process_metrics.shown(registry, settings(commit="")):
+        assert b"_created" not in generate_latest(registry)
 
 
 async def test_the_build_and_the_lag_of_the_loop() -> None:
