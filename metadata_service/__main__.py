@@ -21,11 +21,7 @@ def serve() -> int:
         application = Application(settings)
         return await run_server(settings, application.spec, application.lifespan())
 
-    try:
-        return run(main)
-    except NotReady as error:
-        sys.stderr.write(f"metadata_service: {error}\n")
-        return 1
+    return run(main, NotReady)
 
 
 def migrate() -> int:
