@@ -25,6 +25,13 @@ _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:
 # Special-purpose blocks (IANA) that older Pythons' is_global lets through.
 _SPECIAL_V4 = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("192.88.99.0/24"))
 _SPECIAL_V6 = (ipaddress.IPv6Network("3fff::/20"),)
+# Of the last label, as in the URL standard ("ends in a number").
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+# Special-use domains (IANA) and what else never is public.
+_PRIVATE_NAMES = (
+    *(".localhost", ".localdomain", ".localdomain4", ".localdomain6", ".local", ".internal", ".home.arpa"),
+    *(".intranet", ".lan", ".private", ".corp", ".home", ".onion", ".alt"),
+)
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
 
 
@@ -86,13 +93,34 @@ def embedded_ipv4(address: Address) -> ipaddress.IPv4Address | None:
 
 
 def literal_address(host: str) -> Address | None:
-    """The address that ``host`` is itself, as it is usually written; None: a name, or an address in disguise,
-    which the resolver sees through.
-    """
+    """The address that ``host`` is itself, as it is usually written; None: a name."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
+
+
+def is_number_form(host: str) -> bool:
+    """Whether resolvers and browsers take ``host`` for an IPv4 address though it is not written as one
+    (``127.1``, ``0x7f.1``, ``2130706433``, ``127.0.0.1.``): its last label is a number, as no domain's is.
+    """
+    last = host.rstrip(".").rpartition(".")[2]
+    return bool(_NUMBER.fullmatch(last)) and literal_address(host) is None
+
+
+def check_name(host: str) -> None:
+    """For who does not look the name up yet. Raises SourceUrlRefused for an address that is not public and
+    for names that never have another one: those of this machine and of private networks.
+    """
+    literal = literal_address(host)
+    if literal is not None:
+        check_addresses([literal])
+        return
+    name = host.rstrip(".").lower()
+    if "." not in name or name.endswith(_PRIVATE_NAMES):
+        raise _refused(
+            "public_address", "names a host of this machine or of a private network, not a public one"
+        )
 
 
 def _parse(text: str | int) -> Address:
@@ -143,6 +171,8 @@ class UrlRules:
         host = url.raw_host.decode("ascii")  # IDNA: what the resolver is asked, not what people read
         if not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
             raise _refused("host", "has no valid host name")
+        if is_number_form(host):
+            raise _refused("host", "has a host that is a number; write an IPv4 address as four of 0 to 255")
         port = url.port or DEFAULT_PORTS[url.scheme]
         exempt = f"{host}:{port}" in self.allow_hosts
         if port not in self.ports and not exempt:

@@ -42,9 +42,8 @@ class TargetRules:
         rules = outbound.UrlRules(frozenset(self.ports), frozenset(self.allow_hosts))
         try:
             target = rules.check(url)
-            literal = outbound.literal_address(target.host)
-            if literal is not None and not target.exempt:
-                outbound.check_addresses([literal])
+            if not target.exempt:
+                outbound.check_name(target.host)
         except SourceUrlRefused as error:
             what = error.message.removeprefix("the source URL")
             raise InvalidField(

@@ -91,12 +91,10 @@ def test_a_redirect_is_not_followed(http: httpx.Client, receiver: Receiver, name
     assert receiver.got("elsewhere") == []
 
 
-def test_a_name_with_a_private_address_is_not_connected_to(http: httpx.Client, name: str) -> None:
-    made = make(http, f"http://localhost:8080/{name}")
-    http.post(f"/api/webhooks/{made['id']}/test")
-    path = f"/api/webhooks/{made['id']}/deliveries?state=dead"
-    [dead] = until("it is dead", lambda: http.get(path).json()["deliveries"])
-    assert dead["failure"] == "the target's host is not a public address"
+@pytest.mark.parametrize("host", ["localhost", "2130706433", "127.1", "0x7f000001", "0"])
+def test_what_names_this_machine_is_not_taken(http: httpx.Client, name: str, host: str) -> None:
+    reply = http.post("/api/webhooks", json={"url": f"http://{host}:8080/{name}"})
+    assert (reply.status_code, reply.json()["code"]) == (422, "INVALID_FIELD"), reply.text
 
 
 def test_both_secrets_verify_after_a_rotation(http: httpx.Client, receiver: Receiver, name: str) -> None:
