@@ -160,10 +160,8 @@ def read_extra(raw: bytes, name: bytes) -> dict[int, bytes]:
     that is cut off, and for a meaning told twice.
     """
     fields: dict[int, bytes] = {}
-    at = 0
-    while at < len(raw):
-        if not any(raw[at:]):
-            break
+    at, filled = 0, len(raw.rstrip(b"\0"))
+    while at < filled:
         if len(raw) - at < 4:
             raise refused("extra_field", "the extra fields are cut off", name)
         kind, size = struct.unpack_from("<HH", raw, at)

@@ -1,4 +1,4 @@
-"""Where a webhook's delivery connects to: what its name resolves to is checked anew each time, and asked once."""
+"""Where a webhook's delivery connects to: its name is looked up once for each request, and checked."""
 
 from __future__ import annotations
 

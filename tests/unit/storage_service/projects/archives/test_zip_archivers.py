@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 from storage_service.projects.archives import zip_layout as layout
-from storage_service.projects.archives.zip_directory import MAX_PADDING
+from storage_service.projects.archives.zip_directory import MAX_PADDING, read_extra
 from strongroom.errors import ArchiveInvalid
 from tests.unit.storage_service.projects.archives.hand_made import Entry, archive, field_of, streamed
 from tests.unit.storage_service.projects.archives.reading import read_zip
@@ -140,3 +140,21 @@ async def test_extra_fields_that_are_no_padding(extra: bytes) -> None:
     with pytest.raises(ArchiveInvalid) as caught:
         await read_zip(archive(Entry(extra=extra)))
     assert caught.value.metadata["rule"] == "extra_field"
+
+
+class _Counting(bytes):
+    """How much is cut out of it."""
+
+    taken = 0
+
+    def __getitem__(self, at: Any) -> Any:
+        piece = super().__getitem__(at)
+        self.taken += len(piece) if isinstance(piece, bytes) else 1
+        return piece
+
+
+def test_extra_fields_are_read_once() -> None:
+    """Zeros up to the end were looked for anew behind each field."""
+    raw = _Counting(b"".join(field_of(kind, b"\0\0") for kind in range(1, 5000)) + b"\0\0")
+    assert len(read_extra(raw, b"a.txt")) == 4999
+    assert raw.taken <= len(raw)
