@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from storage_service.media.frames import RemoteFile, TooMuch
@@ -24,13 +25,16 @@ END_BYTES: Final = 4 * 1024 * 1024
 MOST_DESCRIBED: Final = 32 * 1024 * 1024
 MOST_MASKS: Final = 1000
 MOST_UNPACKED: Final = 4 * 1024 * 1024
+#: What a file may cost: 1 for a byte that is unpacked, and so much for an entry of a directory and a mask.
+MOST_WORK: Final = 100_000_000
+_ENTRY, _MASK = 100, 1000
 
 _TIFF: Final = re.compile(rb"II\*\0.{4}|MM\0\*.{4}", re.DOTALL)
 _GPS, _SUB_DIRECTORIES = 0x8825, (0x8769, 0x014A)
 _SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-_XMP: Final = re.compile(
-    rb"<(?:\w{1,16}:)?(?:xmpmeta|RDF)[\s>].{0,262144}?</(?:\w{1,16}:)?(?:xmpmeta|RDF)\s*>", re.DOTALL
-)
+_XMP_BEGIN: Final = re.compile(rb"<(?:\w{1,16}:)?(?:xmpmeta|RDF)[\s>]")
+_XMP_END: Final = re.compile(rb"</(?:\w{1,16}:)?(?:xmpmeta|RDF)\s{0,64}>")
+_MOST_XMP: Final = 262144
 _PLACE_WORDS: Final = re.compile(
     rb"gps|latitude|longitude|location|\bcity\b|:city|:state|:country|province|sublocation|geo:",
     re.IGNORECASE,
@@ -52,29 +56,54 @@ class Mask(NamedTuple):
     filling: bytes = b""
 
 
+class Budget:
+    """What is left of the work that one file is worth: directories may lead to each other, and texts be
+    packed, so that it grows faster than the file.
+    """
+
+    def __init__(self, work: int = MOST_WORK) -> None:
+        self._left = work
+
+    def pay(self, work: int) -> None:
+        """Raises TooMuch."""
+        self._left -= work
+        if self._left < 0:
+            raise TooMuch("what is looked for leads too far")
+
+    def paid(self, masks: Iterable[Mask]) -> Iterator[Mask]:
+        """The same. Raises TooMuch for too many."""
+        for mask in masks:
+            self.pay(_MASK)
+            yield mask
+
+
 def masks_of(content_type: str, file: RemoteFile) -> list[Mask]:
     """What to overwrite, in order, without overlaps. Raises TooMuch."""
+    budget = Budget()
     if content_type.startswith("video/") or file.at(4, 4) in {b"ftyp", b"moov", b"wide"}:
-        found = [*_of_video(file)]
+        found = [*budget.paid(_of_video(file, budget))]
     else:
         found = []
     if not content_type.startswith(("video/", "audio/")):
         for begin, data in _pieces(file):
-            found += [mask._replace(offset=begin + mask.offset) for mask in in_bytes(data)]
+            inside = budget.paid(in_bytes(data, budget))
+            found += [mask._replace(offset=begin + mask.offset) for mask in inside]
             if not begin and data.startswith(b"\x89PNG\r\n\x1a\n"):
-                found = _of_png(data, found)
+                found = _of_png(data, found, budget)
     return _merged(found)
 
 
-def in_bytes(data: bytes) -> Iterator[Mask]:
+def in_bytes(data: bytes, budget: Budget) -> Iterator[Mask]:
     """Of a picture, or of anything that has one in it."""
     for match in _TIFF.finditer(data):
-        yield from _gps(data, match.start())
-    for match in _XMP.finditer(data):
-        if _PLACE_WORDS.search(match[0]):
-            yield Mask(match.start(), len(match[0]), b" ")
+        yield from _gps(data, match.start(), budget)
+    for begin, end in _packets(data):
+        if _PLACE_WORDS.search(data, begin, end):
+            yield Mask(begin, end - begin, b" ")
+    read = 0
     for match in _IPTC.finditer(data):
-        yield from _iptc(data, match.end())
+        if match.start() >= read:  # else what it says has been read as part of the one before
+            read = yield from _iptc(data, match.end())
     video = data.find(b"ftyp", 16)
     if video >= 0:  # of a motion photo
         yield from (mask._replace(offset=video + mask.offset) for mask in _in_boxes(data[video:]))
@@ -88,7 +117,24 @@ def _pieces(file: RemoteFile) -> Iterator[tuple[int, bytes]]:
     yield file.size - END_BYTES, file.at(file.size - END_BYTES, END_BYTES)
 
 
-def _gps(data: bytes, base: int) -> Iterator[Mask]:
+def _packets(data: bytes) -> Iterator[tuple[int, int]]:
+    """Where XMP begins and ends. Both kinds of tags are passed over once, however many have no partner."""
+    behind = 0
+    ends = _XMP_END.finditer(data)
+    end = next(ends, None)
+    for begin in _XMP_BEGIN.finditer(data):
+        if begin.start() < behind:
+            continue
+        while end is not None and end.start() < begin.end():
+            end = next(ends, None)
+        if end is None:
+            return
+        if end.start() - begin.end() <= _MOST_XMP:
+            behind = end.end()
+            yield begin.start(), behind
+
+
+def _gps(data: bytes, base: int, budget: Budget) -> Iterator[Mask]:
     """GPS directories of the TIFF structure that begins there: entries, and values outside of them."""
     order = "<" if data[base] == 0x49 else ">"
     (first,) = struct.unpack_from(f"{order}I", data, base + 4)
@@ -98,10 +144,10 @@ def _gps(data: bytes, base: int) -> Iterator[Mask]:
         if at in seen or at < 8:
             continue
         seen.add(at)
-        entries = _directory(data, base, at, order)
+        entries = _directory(data, base, at, order, budget)
         for tag, kind, count, value in entries:
             if tag == _GPS and count == 1:
-                yield from _of_directory(data, base, value, order)
+                yield from _of_directory(data, base, value, order, budget)
             elif tag in _SUB_DIRECTORIES and kind in {4, 13} and count == 1:
                 waiting.append(value)
         if entries:
@@ -110,12 +156,16 @@ def _gps(data: bytes, base: int) -> Iterator[Mask]:
                 waiting.append(struct.unpack_from(f"{order}I", data, behind)[0])
 
 
-def _directory(data: bytes, base: int, at: int, order: str) -> list[tuple[int, int, int, int]]:
+def _directory(
+    data: bytes, base: int, at: int, order: str, budget: Budget
+) -> list[tuple[int, int, int, int]]:
     """Entries; none where there is no directory."""
+    budget.pay(_ENTRY)
     try:
         (count,) = struct.unpack_from(f"{order}H", data, base + at)
         if not 0 < count <= 1024:
             return []
+        budget.pay(_ENTRY * count)
         return [
             struct.unpack_from(f"{order}HHII", data, base + at + 2 + 12 * number) for number in range(count)
         ]
@@ -123,9 +173,9 @@ def _directory(data: bytes, base: int, at: int, order: str) -> list[tuple[int, i
         return []
 
 
-def _of_directory(data: bytes, base: int, at: int, order: str) -> Iterator[Mask]:
+def _of_directory(data: bytes, base: int, at: int, order: str, budget: Budget) -> Iterator[Mask]:
     """A directory without entries is left of it."""
-    entries = _directory(data, base, at, order)
+    entries = _directory(data, base, at, order, budget)
     for _, kind, count, value in entries:
         size = _SIZES.get(kind, 1) * count
         if 4 < size <= 1 << 16 and base + value + size <= len(data):
@@ -134,8 +184,8 @@ def _of_directory(data: bytes, base: int, at: int, order: str) -> Iterator[Mask]
         yield Mask(base + at, 2 + 12 * len(entries))
 
 
-def _iptc(data: bytes, at: int) -> Iterator[Mask]:
-    """Values of data sets that name places (IPTC-IIM 4.2, record 2)."""
+def _iptc(data: bytes, at: int) -> Generator[Mask, None, int]:
+    """Values of data sets that name places (IPTC-IIM 4.2, record 2). Returns how far it has read."""
     name = data[at] + 1 if at < len(data) else 0
     at += name + name % 2
     (size,) = struct.unpack_from(">I", data, at) if at + 4 <= len(data) else (0,)
@@ -144,13 +194,14 @@ def _iptc(data: bytes, at: int) -> Iterator[Mask]:
     while at + 5 <= end and data[at] == 0x1C:
         record, number, length = struct.unpack_from(">BBH", data, at + 1)
         if length & 0x8000 or at + 5 + length > end:
-            return
+            break
         if record == 2 and number in _IPTC_PLACES and length:
             yield Mask(at + 5, length, b" ")
         at += 5 + length
+    return at
 
 
-def _of_video(file: RemoteFile) -> Iterator[Mask]:
+def _of_video(file: RemoteFile, budget: Budget) -> Iterator[Mask]:
     """Of MP4 and QuickTime: what describes it, at the top; the pictures are passed over."""
     at = 0
     for _ in range(256):
@@ -165,7 +216,7 @@ def _of_video(file: RemoteFile) -> Iterator[Mask]:
             return
         if kind in {b"moov", b"meta", b"uuid", b"udta", b"free", b"skip"} and size <= MOST_DESCRIBED:
             data = file.at(at, min(size, file.size - at))
-            for mask in (*_in_boxes(data), *in_bytes(data)):
+            for mask in (*_in_boxes(data), *in_bytes(data, budget)):
                 yield mask._replace(offset=at + mask.offset)
         at += size
 
@@ -180,8 +231,10 @@ def _in_boxes(data: bytes) -> Iterator[Mask]:
             yield Mask(match.end() + 4, size - 12)
 
 
-def _of_png(data: bytes, found: list[Mask]) -> list[Mask]:
+def _of_png(data: bytes, found: list[Mask], budget: Budget) -> list[Mask]:
     """Sums of the chunks that masks lie in, and packed texts, which are emptied as a whole."""
+    found = sorted(found, key=_offset)
+    pixels = bytearray(len(found))
     at = 8
     more = list[Mask]()
     while at + 12 <= len(data):
@@ -189,17 +242,20 @@ def _of_png(data: bytes, found: list[Mask]) -> list[Mask]:
         end = at + 8 + size
         if end + 4 > len(data):
             break
-        if kind in {b"zTXt", b"iTXt", b"tEXt"} and _is_packed_place(kind, data[at + 8 : end]):
-            more += _emptied(at, size)
+        low, high = bisect_left(found, at + 8, key=_offset), bisect_left(found, end, key=_offset)
+        if kind in {b"zTXt", b"iTXt", b"tEXt"} and _is_packed_place(kind, data[at + 8 : end], budget):
+            more += budget.paid(_emptied(at, size))
         elif kind == b"IDAT":  # pixels that look like a place
-            found = [mask for mask in found if not at + 8 <= mask.offset < end]
-        else:
-            inside = [mask for mask in found if at + 8 <= mask.offset < end]
-            if inside:
-                content = masked(data[at + 4 : end], at + 4, inside)
-                more.append(Mask(end, 4, struct.pack(">I", zlib.crc32(content))))
+            pixels[low:high] = b"\1" * (high - low)
+        elif low < high:
+            content = masked(data[at + 4 : end], at + 4, found[low:high])
+            more.append(Mask(end, 4, struct.pack(">I", zlib.crc32(content))))
         at = end + 4
-    return [*found, *more]
+    return [*(mask for mask, is_pixel in zip(found, pixels, strict=True) if not is_pixel), *more]
+
+
+def _offset(mask: Mask) -> int:
+    return mask.offset
 
 
 def _emptied(at: int, size: int) -> list[Mask]:
@@ -208,13 +264,14 @@ def _emptied(at: int, size: int) -> list[Mask]:
     return [Mask(at + 4, 4, b"voId"), Mask(at + 8, size), Mask(at + 8 + size, 4, summed)]
 
 
-def _is_packed_place(kind: bytes, content: bytes) -> bool:
+def _is_packed_place(kind: bytes, content: bytes, budget: Budget) -> bool:
     """Whether what is packed, or written in hexadecimal digits (ImageMagick), names a place."""
     keyword, _, rest = content.partition(b"\0")
+    budget.pay(_ENTRY)
     if kind == b"zTXt":
-        text = _unpacked(rest[1:])
+        text = _unpacked(rest[1:], budget)
     elif kind == b"iTXt" and rest[:1] == b"\1":
-        text = _unpacked(rest[2:].partition(b"\0")[2].partition(b"\0")[2])
+        text = _unpacked(rest[2:].partition(b"\0")[2].partition(b"\0")[2], budget)
     else:
         text = rest
     if keyword.startswith(b"Raw profile type"):
@@ -223,14 +280,16 @@ def _is_packed_place(kind: bytes, content: bytes) -> bool:
             text = bytes.fromhex(digits.decode("ascii"))
     elif kind == b"tEXt":
         return False
-    return bool(next(in_bytes(text), None)) or bool(_PLACE_WORDS.search(keyword))
+    return bool(next(in_bytes(text, budget), None)) or bool(_PLACE_WORDS.search(keyword))
 
 
-def _unpacked(packed: bytes) -> bytes:
+def _unpacked(packed: bytes, budget: Budget) -> bytes:
     try:
-        return zlib.decompressobj().decompress(packed, MOST_UNPACKED)
+        text = zlib.decompressobj().decompress(packed, MOST_UNPACKED)
     except zlib.error:
         return b""
+    budget.pay(len(text))
+    return text
 
 
 def masked(data: bytes, begin: int, masks: Sequence[Mask]) -> bytes:
