@@ -49,14 +49,24 @@ def unknown(environ: Mapping[str, str]) -> Iterator[str]:
         if name in NAMES or not environ[written]:
             continue
         if name.startswith(_PREFIXES):
-            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.6)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = _nearest(name)
+            hint = f"; did you mean {near}?" if near else ""
             yield f"{written}: there is no such setting, nobody reads it{hint}"
         elif name.startswith("AWS_") and name not in _FOREIGN:
             yield from (
                 f"{written}: there is no such setting, nobody reads it; did you mean {right}?"
                 for right in difflib.get_close_matches(name, _AWS, n=1, cutoff=0.88)
             )
+
+
+def _nearest(name: str) -> str:
+    """The setting that is most alike; empty where none is. Who is off by a letter is spared the comparison
+    with all that only begin alike.
+    """
+    for cutoff in (0.9, 0.6):
+        if near := difflib.get_close_matches(name, NAMES, n=1, cutoff=cutoff):
+            return near[0]
+    return ""
 
 
 def report(environ: Mapping[str, str]) -> None:
