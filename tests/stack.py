@@ -43,10 +43,14 @@ FAST_DRAIN: Final[Mapping[str, str]] = {
 AT_EASE: Final[Mapping[str, str]] = {
     "STRONGROOM_CLEANER_INTERVAL_SECONDS": "2",
     "STRONGROOM_CLEANER_SWEEP_SECONDS": "30",
+    "STRONGROOM_WEBHOOK_INTERVAL_SECONDS": "3",
 }
-"""For stacks in which seldom anything waits for what is removed: a look of the cleaner costs all the others
-processor time.
+"""For stacks in which seldom anything waits for what is removed or delivered: a look of the cleaner costs all
+the others processor time.
 """
+
+NO_WEBHOOKS: Final[Mapping[str, str]] = {"STRONGROOM_WEBHOOKS_ENABLED": "false"}
+"""Where no test has any: looking for what is to be delivered was a fifth of what an idle service costs."""
 
 NO_LIMITS: Final[Mapping[str, str]] = {
     f"STRONGROOM_{name}": "0"

@@ -30,12 +30,14 @@ from tests.faults.checker import Checker
 from tests.faults.s3_proxy import S3Proxy
 from tests.faults.tcp_proxy import PostgresProxy
 from tests.forks.client import Child, ForkServer
-from tests.stack import FAST_DRAIN, NO_LIMITS, clean_environ, until, user_token
+from tests.stack import FAST_DRAIN, NO_LIMITS, NO_WEBHOOKS, clean_environ, until, user_token
 
 Service = Literal["gateway", "storage", "metadata"]
 SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
 _JWT_SECRET: Final = "fault-tests-jwt-secret-0123456789abcdef"
 _SMALL_PARTS: Final = {"STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}  # the least that S3 allows
+#: A look of the cleaner was half of what an idle cell costs, and six cells idle at once.
+_ONE_LOOK_A_SECOND: Final = {"STRONGROOM_CLEANER_INTERVAL_SECONDS": "1"}
 _INTERNAL_SECRET: Final = "fault-tests-internal-secret-0123456789"
 _MODULES: Final = {
     METADATA: "metadata_service",
@@ -88,6 +90,8 @@ class Cell:
             **clean_environ(),
             **FAST_DRAIN,
             **NO_LIMITS,
+            **NO_WEBHOOKS,
+            **_ONE_LOOK_A_SECOND,
             **_SMALL_PARTS,
             **(env or {}),
         }

@@ -19,7 +19,7 @@ from devstack.stackfile import S3Entry
 from tests.databases import Logins
 from tests.forks.client import Child
 from tests.servers import forks_of_run
-from tests.stack import FAST_DRAIN, clean_environ, until, user_token
+from tests.stack import FAST_DRAIN, NO_WEBHOOKS, clean_environ, until, user_token
 
 JWT_SECRET: Final = "project-tests-jwt-secret-0123456789abcdef"
 INTERNAL_SECRET: Final = "project-tests-internal-secret-0123456789"
@@ -50,7 +50,7 @@ class Services:
             embedded_s3=True,
         )
         parts = {"STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}
-        self._env: dict[str, str] = {**clean_environ(), **FAST_DRAIN, **parts, **env}
+        self._env: dict[str, str] = {**clean_environ(), **FAST_DRAIN, **NO_WEBHOOKS, **parts, **env}
         self.address, self.metadata_address = where[STORAGE], where[METADATA]
         self._forks = forks_of_run(servers.data_dir.parent)
         self._processes = {name: self._spawn(name, values) for name in (METADATA, STORAGE)}
