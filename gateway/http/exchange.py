@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Final
-from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
 from gateway.http.client import CLIENT, Client
 from gateway.http.problems import ClientGone
+from gateway.http.query import Query
 from servicekit.auth.principal import Principal, effective_owner
-from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType
-
-#: More query fields than this are refused, so that parsing stays cheap.
-MAX_QUERY_FIELDS = 100
+from strongroom.errors import InvalidField, UnsupportedMediaType
 
 
 class Exchange:
@@ -29,7 +25,6 @@ class Exchange:
     __slots__ = (
         "_headers",
         "_query",
-        "_repeated",
         "client",
         "path",
         "principal",
@@ -54,8 +49,7 @@ class Exchange:
         self.principal = principal
         self.request_id = request_id
         self._headers: dict[str, str] | None = None
-        self._query: dict[str, str] | None = None
-        self._repeated: frozenset[str] = frozenset()
+        self._query: Query | None = None
 
     def header(self, name: str) -> str | None:
         """A request header by its lower-case name; several lines are joined by ``, `` (RFC 9110
@@ -81,28 +75,23 @@ class Exchange:
         return coding != "identity"
 
     def query(self, name: str) -> str | None:
-        """A query parameter, percent-decoded; the last one where it is repeated. Unknown ones are not
-        looked at, but in lists (``gateway.http.fields.only``).
+        """A query parameter, percent-decoded. Unknown ones are not looked at, but in lists
+        (``gateway.http.fields.only``).
 
-        :raises MalformedRequest: too many parameters, or not UTF-8.
+        :raises MalformedRequest: too many parameters, or not UTF-8. :raises InvalidField: this one comes with
+            several values.
         """
+        return self.parameters().get(name)
+
+    def parameters(self) -> Query:
+        """All of the query. :raises MalformedRequest: too many parameters, or not UTF-8."""
         if self._query is None:
-            pairs = _pairs(self.scope["query_string"])
-            self._query = dict(pairs)
-            if len(self._query) < len(pairs):
-                counts = Counter(name for name, _ in set(pairs))
-                self._repeated = frozenset(name for name, count in counts.items() if count > 1)
-        return self._query.get(name)
+            self._query = Query(self.scope["query_string"])
+        return self._query
 
     def query_names(self) -> Collection[str]:
-        """The names of all query parameters; raises as ``query``."""
-        self.query("")
-        return () if self._query is None else self._query.keys()
-
-    def repeated_query_names(self) -> Collection[str]:
-        """Those that come with several values, of which one counts; raises as ``query``."""
-        self.query("")
-        return self._repeated
+        """The names of all query parameters; raises as ``parameters``."""
+        return self.parameters().names()
 
     def user_id(self, named: str | None = None) -> str:
         """The user to act for, as requests carry it: ``""`` means the caller.
@@ -123,26 +112,6 @@ def header_map(scope: Scope) -> dict[str, str]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found
-
-
-def parsed_query(raw: bytes) -> dict[str, str]:
-    """The parameters of a query string, percent-decoded, the last one of a name.
-
-    :raises MalformedRequest: too many parameters, or not UTF-8.
-    """
-    return dict(_pairs(raw))
-
-
-def _pairs(raw: bytes) -> list[tuple[str, str]]:
-    try:
-        return parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
-        )
-    except ValueError as error:
-        reason = (
-            "is not UTF-8" if isinstance(error, UnicodeError) else f"has over {MAX_QUERY_FIELDS} parameters"
-        )
-        raise MalformedRequest(f"The query string {reason}.") from None
 
 
 class Body:

@@ -51,7 +51,8 @@ def only(exchange: Exchange, *known: str, below: str = "") -> None:
     """Refuse a list that is asked for in words it does not know: it would answer something else, unnoticed.
 
     ``below``: what known names may also begin with. What pages add to get past caches (``_``, ``_t``, ``t``,
-    ``ts``, …) is passed over.
+    ``ts``, …) is passed over. An empty parameter is then as if it were not sent, as forms send what is left
+    empty; but not where something is changed.
 
     :raises InvalidField: {field} names the unknown parameters and the known ones, or a known one that comes
         with two values, of which the list could only pass one over.
@@ -65,7 +66,11 @@ def only(exchange: Exchange, *known: str, below: str = "") -> None:
     if below:
         names.append(f"{below}{{name}}")
     if not unknown:
-        _refuse_repeated(exchange)
+        for name in exchange.query_names():
+            if not _passes_caches(name):
+                exchange.query(name)
+        if exchange.scope["method"] in {"GET", "HEAD"}:
+            exchange.parameters().forget_empty(but=below)
         return
     shown = [name if name.isprintable() and len(name) <= 64 else ascii(name[:64]) for name in unknown[:20]]
     text = f"{', '.join(shown)}: this list has no such parameter. It knows: {', '.join(names)}."
@@ -77,12 +82,6 @@ def only(exchange: Exchange, *known: str, below: str = "") -> None:
             Violation(name, "unknown", f"no such parameter; known: {', '.join(names)}") for name in shown
         ],
     )
-
-
-def _refuse_repeated(exchange: Exchange) -> None:
-    for name in exchange.repeated_query_names():
-        if not _passes_caches(name):
-            raise InvalidField(f"{name} comes twice, with different values.", field=name, rule="repeated")
 
 
 def media_type(exchange: Exchange, name: str) -> str:

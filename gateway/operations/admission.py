@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from gateway.http.exchange import parsed_query
+from gateway.http.query import Query
 from gateway.operations.addresses import address_of
 from gateway.operations.routing import Operation
 from gateway.upstream.services import Services
@@ -43,7 +43,7 @@ async def authenticate(services: Services, scope: Scope, *, public: bool) -> Pri
         raise TokenInvalid("The token was refused: Authorization was sent more than once.")
     if values or scope["path"] not in TICKETED:
         return await services.authenticator.verify(values[0].decode("latin-1") if values else None)
-    ticket = parsed_query(scope["query_string"]).get("ticket")
+    ticket = Query(scope["query_string"]).get("ticket")
     token = "" if ticket is None else services.tickets.open(ticket)
     return await services.authenticator.verify(f"Bearer {token}" if token else None)
 

@@ -319,7 +319,7 @@ async def file_of_path(call: Call, user_id: str | None = None) -> File:
 
 def _family(call: Call) -> FileFamily.ValueType:
     name = call.query("family")
-    return fields.choice({"family": name}, "family", FAMILIES) if name else FILE_FAMILY_UNSPECIFIED
+    return FILE_FAMILY_UNSPECIFIED if name is None else fields.choice({"family": name}, "family", FAMILIES)
 
 
 def _limit(call: Call) -> int:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.fields import MAX_SKIP, choice, integer, media_type, only, page_token, skipped
+from gateway.http.fields import MAX_SKIP, choice, flag, integer, media_type, only, page_token, skipped
 from strongroom.errors import InvalidField
 from tests.unit.gateway.calls import make_call
 
@@ -137,3 +137,28 @@ def test_lists_pass_over_no_filter(query: str) -> None:
     with pytest.raises(InvalidField, match="comes twice") as raised:
         only(make_call(query), "a", "b")
     assert raised.value.metadata["rule"] == "repeated"
+
+
+@pytest.mark.parametrize("query", ["a=&n=&b=", "a&n&b", "n=", "a=&n=&_="])
+def test_empty_parameters_of_a_list_are_as_if_not_sent(query: str) -> None:
+    call = make_call(query)
+    only(call, "a", "b", "n")
+    assert call.query("a") is None
+    assert integer(call, "n", default=7, minimum=1, maximum=9) == 7
+    assert skipped(call, "n") == 0
+    assert not flag(call, "a")
+    assert media_type(call, "b") == ""
+
+
+def test_an_empty_setting_is_searched_for() -> None:
+    call = make_call("settings.style=&a=")
+    only(call, "a", below="settings.")
+    assert call.query("settings.style") == ""
+
+
+@pytest.mark.parametrize("method", ["DELETE", "POST", "PATCH"])
+def test_what_is_empty_where_something_changes_stays_a_value(method: str) -> None:
+    call = make_call("a=")
+    call.scope["method"] = method
+    only(call, "a")
+    assert call.query("a") == ""
