@@ -37,11 +37,12 @@ ORDER BY owner_id, id LIMIT {PROJECTS}
 """
 _LOCK: Final = f"""
 SELECT coalesce(keep_versions, %(last)s), coalesce(keep_daily_days, %(days)s) FROM projects
-WHERE owner_id = %(owner)s AND id = %(project)s AND {_FREE} AND NOT EXISTS (
-    SELECT FROM project_saves AS saves WHERE saves.owner_id = projects.owner_id
-        AND saves.project_id = projects.id)
+WHERE owner_id = %(owner)s AND id = %(project)s AND {_FREE}
 FOR UPDATE
 """
+#: A roll-back may be reading any version. A statement of its own: one that has waited for a row's lock goes
+#: on seeing other tables as they were when it began.
+_SAVED: Final = "SELECT 1 FROM project_saves WHERE owner_id = %(owner)s AND project_id = %(project)s LIMIT 1"
 _GO: Final = f"""
 WITH ranked AS (
     SELECT version, created_at, name, tags, row_number() OVER (ORDER BY version DESC) AS place,
@@ -171,7 +172,7 @@ class VersionPruner:
             "grace": self._timing.read_grace,
         }
         row = await tx.fetch_one(_LOCK, params)
-        if row is None or not row[0]:
+        if row is None or not row[0] or await tx.fetch_one(_SAVED, params) is not None:
             return 0
         shares = await tx.fetch(_SHARED, params)
         params |= {"last": row[0], "days": row[1], "shared": _shared_versions(shares, project_id)}

@@ -42,12 +42,12 @@ WHERE %(expires_at)s::timestamptz IS NULL OR %(expires_at)s > now()
 ON CONFLICT (owner_id, request_id) DO NOTHING RETURNING {COLUMNS}
 """
 #: Pruning (`projects.pruning`) locks the project's row for longer: it has seen the share, or the share sees
-#: that the version has gone.
+#: that the version has gone. A statement of its own looks at that: one that has waited for a row's lock goes
+#: on seeing other tables as they were when it began.
+_LOCK_PROJECT: Final = "SELECT 1 FROM projects WHERE owner_id = %(owner)s AND id = %(project)s FOR KEY SHARE"
 _VERSION: Final = """
-SELECT 1 FROM projects JOIN project_versions AS versions
-    ON versions.owner_id = projects.owner_id AND versions.project_id = projects.id
-WHERE projects.owner_id = %(owner)s AND projects.id = %(project)s AND versions.version = %(version)s
-FOR KEY SHARE OF projects
+SELECT 1 FROM project_versions
+WHERE owner_id = %(owner)s AND project_id = %(project)s AND version = %(version)s
 """
 _FREE_ID: Final = """
 UPDATE shares SET request_id = NULL, fingerprint = NULL, sealed_token = NULL
@@ -120,8 +120,10 @@ class ShareMaker:
         async def work(tx: Transaction) -> share_pb2.Share | None:
             if values["request_id"] is not None:
                 await tx.execute(_FREE_ID, values)
-            if values["project"] is not None and await tx.fetch_one(_VERSION, values) is None:
-                raise VersionNotFound("That version has gone; ListProjectVersions shows those there are.")
+            if values["project"] is not None:
+                await tx.execute(_LOCK_PROJECT, values)
+                if await tx.fetch_one(_VERSION, values) is None:
+                    raise VersionNotFound("That version has gone; ListProjectVersions shows those there are.")
             row = await tx.fetch_one(_INSERT, values)
             return to_share(row) if row is not None else None
 

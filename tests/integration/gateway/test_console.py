@@ -81,8 +81,9 @@ async def test_it_can_be_left_out() -> None:
 
 def test_modules_name_only_what_is_there() -> None:
     named = re.compile(r"""(?:from|import)\s*['"]([^'"]+)['"]""")
+    comment = re.compile(r"/\*.*?\*/", re.DOTALL)  # its types are read by the type check only
     for path in FOLDER.rglob("*.js"):
-        for name in named.findall(path.read_text("utf-8")):
+        for name in named.findall(comment.sub("", path.read_text("utf-8"))):
             assert name.startswith("."), f"{path.name}: {name}"
             assert (path.parent / name).resolve().is_file(), f"{path.name}: {name}"
 

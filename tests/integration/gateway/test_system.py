@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from openapi_spec_validator import validate
 
 from gateway.upstream.readiness import METADATA_LOOPS, STORAGE_LOOPS
-from strongroom.version import PROTOCOL, VERSION
+from strongroom.version import PROTOCOL, VERSION, this_build
 from tests.integration.gateway.fakes.servers import NOT_SERVING
 from tests.integration.gateway.harness import Running, bearer, run_gateway
 
@@ -26,7 +26,7 @@ async def test_healthz_knows_nothing_of_what_is_behind(gateway: Running) -> None
     await gateway.backends.storage_server.stop(0)
     gateway.client.headers.pop("authorization")
     response = await gateway.client.get("/healthz")
-    build = {"version": VERSION, "commit": "", "protocol": PROTOCOL}
+    build = {"version": VERSION, "commit": this_build().commit, "protocol": PROTOCOL}
     assert (response.status_code, response.json()) == (200, {"status": "ok", **build})
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping
+from contextlib import AsyncExitStack
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
 from psycopg import sql
+from structlog.testing import capture_logs
 
 from metadata_service import startup
 from metadata_service.config import MetadataSettings, MigrationSettings, PoolOptions
@@ -119,23 +123,21 @@ def test_refusals_that_last(said: str, told: str) -> None:
     assert refusal(psycopg.OperationalError("FATAL:  the database system is starting up"), SETTING) is None
 
 
-async def test_too_few_connections_are_told_of(
-    own_world: World, database: Logins, capsys: pytest.CaptureFixture[str]
-) -> None:
-    await startup.look_at_room(own_world.database, 8)
-    assert "too_few_connections" not in capsys.readouterr().out
+async def test_too_few_connections_are_told_of(own_world: World, database: Logins) -> None:
+    async def told_of(pool: int) -> list[MutableMapping[str, Any]]:
+        with capture_logs() as lines:
+            await startup.look_at_room(own_world.database, pool)
+        return [line for line in lines if line["event"] == "too_few_connections"]
+
+    assert not await told_of(8)
     with psycopg.connect(database.superuser, autocommit=True) as connection:
         name = sql.Identifier(connection.info.dbname)
         connection.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 25").format(name))
-    await startup.look_at_room(own_world.database, 16)
-    assert "too_few_connections" not in capsys.readouterr().out  # 18 of 25
-    listeners = [
-        await psycopg.AsyncConnection.connect(database.app, application_name=APPLICATION)
-        for _ in range(startup.BESIDE_THE_POOL)
-    ]
-    await startup.look_at_room(own_world.database, 16)
-    told = capsys.readouterr().out
-    assert re.search(r"too_few_connections.*STRONGROOM_DATABASE_POOL_MAX", told)
-    assert re.search(r"wanted=\S*36", told)
-    for one in listeners:
-        await one.close()
+    assert not await told_of(16)  # 18 of 25
+    async with AsyncExitStack() as listening:
+        for _ in range(startup.BESIDE_THE_POOL):
+            connecting = psycopg.AsyncConnection.connect(database.app, application_name=APPLICATION)
+            await listening.enter_async_context(await connecting)
+        (line,) = await told_of(16)
+    assert "STRONGROOM_DATABASE_POOL_MAX" in str(line)
+    assert line["wanted"] == 36

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -12,6 +13,7 @@ from google.rpc import error_details_pb2
 from grpc import aio
 from grpc_status import rpc_status  # type: ignore[import-untyped]
 
+from servicekit.telemetry import logs
 from strongroom.errors import (
     FileNotFound,
     Internal,
@@ -190,12 +192,14 @@ async def test_methods_left_out_are_unimplemented_with_a_clear_text(serving: Ser
 
 
 async def test_calls_of_what_does_not_exist_have_a_line(
-    serving: Serving, capsys: pytest.CaptureFixture[str]
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(logs, "_current_sink", [logs.Sink("echo", stream=stream)])
     async with serving(Echo(), service="no.such.Service") as stub:
         failed = await failure(stub.unary(ONE, metadata=(("x-request-id", "made-up-1234"),)))
     assert failed.code() is grpc.StatusCode.UNIMPLEMENTED
-    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "made-up-1234" in line]
+    (line,) = [json.loads(line) for line in stream.getvalue().splitlines() if "made-up-1234" in line]
     assert (line["method"], line["code"]) == ("/no.such.Service/Unary", "UNIMPLEMENTED")
 
 

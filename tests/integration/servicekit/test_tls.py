@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from structlog.testing import capture_logs
 
 from servicekit import context
 from servicekit.auth.principal import Principal
@@ -111,13 +112,12 @@ async def test_files_that_can_not_be_used_are_named(tmp_path: Path, use: str) ->
 @pytest.mark.parametrize(
     ("hours", "event"), [((-3, -1), "certificate_expired"), ((1, 3), "certificate_not_yet")]
 )
-async def test_dates_that_do_not_hold_are_told_of(
-    tmp_path: Path, hours: tuple[int, int], event: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_dates_that_do_not_hold_are_told_of(tmp_path: Path, hours: tuple[int, int], event: str) -> None:
     authority = Authority(tmp_path)
     authority.hours = hours
     cert, key = authority.issue("server")
-    read_pair(cert, key, ("http_tls_cert", "http_tls_key"))
-    told = capsys.readouterr().out
-    assert event in told
-    assert "STRONGROOM_HTTP_TLS_CERT" in told
+    with capture_logs() as lines:
+        read_pair(cert, key, ("http_tls_cert", "http_tls_key"))
+    (told,) = lines
+    assert told["event"] == event
+    assert "STRONGROOM_HTTP_TLS_CERT" in str(told)
