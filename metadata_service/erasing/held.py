@@ -26,8 +26,9 @@ async def refuse(tx: Transaction, owner_id: str) -> None:
     if not files and not projects:
         return
     raise RetentionHeld(
-        f"{files} files and {projects} projects of this user are kept until a time or on legal hold"
-        f" ({holds} holds): nothing was erased. Lift the holds, wait, or say override_holds"
+        "This user has what is kept until a time or on legal hold"
+        f" (files: {files}, projects: {projects}; holds: {holds}): nothing was erased. Lift the holds, wait,"
+        " or say override_holds"
         " (--override-holds) to erase them as well.",
         metadata={"hold": "true"} if holds else {},
     )

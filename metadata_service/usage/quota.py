@@ -118,7 +118,7 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits) -> None:
         )
     if allowed.files is not None and files > allowed.files:
         raise FileCountExceeded(
-            f"You may store {allowed.files} files, and this would be number {files}; delete something first.",
+            f"Your limit of files is {allowed.files}, and this would be number {files}; delete something.",
             metadata={"limit": str(allowed.files), "used": str(sums.used_files)},
         )
 

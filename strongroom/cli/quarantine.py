@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -14,6 +14,9 @@ from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.session import Session
 from strongroom.client.verification_values import Quarantined
+
+_BACK: Final = "what is back stays so; the same command goes on"
+_GONE: Final = "what is removed is gone; the same command goes on"
 
 
 async def quarantine(session: Session) -> ExitCode:
@@ -46,9 +49,10 @@ async def restore(
             entry = await client.verifications.restore(entry_id)
             session.output.result(entry.key, _document(entry))
             return ExitCode.OK
-        async with aclosing(client.verifications.restore_run(run)) as restored:
-            async for entry in restored:
-                session.output.result(entry.key, _document(entry))
+        with session.told_if_interrupted(_BACK):
+            async with aclosing(client.verifications.restore_run(run)) as restored:
+                async for entry in restored:
+                    session.output.result(entry.key, _document(entry))
     return ExitCode.OK
 
 
@@ -84,11 +88,12 @@ async def purge(
             purged = await client.verifications.purge(entry_id)
             session.output.result(_gone(purged), _document(purged))
             return
-        async with aclosing(client.verifications.purge_before(before)) as gone:
-            count = 0
-            async for purged in gone:
-                count += 1
-                session.output.result(_gone(purged), _document(purged))
+        count = 0
+        with session.told_if_interrupted(_GONE):
+            async with aclosing(client.verifications.purge_before(before)) as gone:
+                async for purged in gone:
+                    count += 1
+                    session.output.result(_gone(purged), _document(purged))
         session.output.note(f"{shown.count(count, 'object')} removed for good")
 
 

@@ -256,7 +256,7 @@ async def test_an_erasure_asks_first(own_world: World, owner: str) -> None:
     file = await own_world.upload(owner)
     await held(own_world, file)
     erasures = Erasures(own_world.database, own_world.timing, Heartbeat("erasures", 1.0))
-    with pytest.raises(RetentionHeld, match="1 files and 0 projects"):
+    with pytest.raises(RetentionHeld, match="files: 1, projects: 0; holds: "):
         await erasures.begin(owner, "root")
     assert await own_world.queries.by_id(owner, uuid.UUID(file.id))
     _, begun = await erasures.begin(owner, "root", override_holds=True)
