@@ -150,8 +150,7 @@ class BackgroundLoop:
             log.exception("background_pass_cancelled", task=name)  # by whatever it waited for, not by us
         except self._expected as error:
             self._heartbeat.failed()
-            reason = error.reason_name if isinstance(error, StrongroomError) else type(error).__name__
-            log.warning("background_pass_failed", task=name, reason=reason)
+            log.warning("background_pass_failed", task=name, **_told(error))
         except Exception:
             self._heartbeat.failed()
             log.exception("background_pass_failed", task=name)
@@ -170,6 +169,14 @@ class BackgroundLoop:
         except TimeoutError:
             return
         self._wake.clear()
+
+
+def _told(error: Exception) -> dict[str, str]:
+    """What the log says of an error of the world: of our own services, database and store also what to do."""
+    if not isinstance(error, StrongroomError):
+        return {"reason": type(error).__name__}
+    told = {"reason": error.reason_name}
+    return told | {"message": error.message} if error.http_status >= 500 else told
 
 
 @contextlib.asynccontextmanager

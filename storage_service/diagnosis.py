@@ -27,6 +27,13 @@ REACH_ADVICE: Final = (
     "start metadata_service, or correct STRONGROOM_METADATA_ADDRESS; with TLS, STRONGROOM_TLS_CA is the"
     " authority of its certificate, and TLS is on at both ends or at none"
 )
+#: What to do when metadata_service refuses our calls.
+REFUSED_ADVICE: Final = {
+    pb.InternalCall.OUTCOME_SECRET_DIFFERS: "give storage_service and metadata_service the same"
+    " STRONGROOM_INTERNAL_SECRET, and restart both",
+    pb.InternalCall.OUTCOME_CLOCK_DIFFERS: "set the clocks of the machines of storage_service and"
+    " metadata_service (chronyd, systemd-timesyncd)",
+}
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +51,7 @@ class InternalCalls:
         self._credentials = credentials
         self._store = store
         self._warned: float | None = None
-        self._is_away = False
+        self._told = pb.InternalCall.OUTCOME_OK
 
     async def attempt(self) -> pb.InternalCall:
         """How one call goes; raises nothing."""
@@ -74,15 +81,18 @@ class InternalCalls:
         return response
 
     async def works(self) -> bool:
-        """For the probe: whether metadata_service takes our calls."""
-        found = await self.attempt()
-        if found.outcome in _REFUSED.values():
-            log.error("internal_call_refused", outcome=pb.InternalCall.Outcome.Name(found.outcome))
-        is_away = found.outcome == pb.InternalCall.OUTCOME_UNREACHABLE
-        if is_away and not self._is_away:
-            log.error("metadata_service_away", advice=REACH_ADVICE)
-        self._is_away = is_away
-        return found.outcome == pb.InternalCall.OUTCOME_OK
+        """For the probe: whether metadata_service takes our calls. The log says once why it does not, and
+        what to do.
+        """
+        outcome = (await self.attempt()).outcome
+        if outcome != self._told:
+            self._told = outcome
+            if outcome in REFUSED_ADVICE:
+                name = pb.InternalCall.Outcome.Name(outcome)
+                log.error("internal_call_refused", outcome=name, advice=REFUSED_ADVICE[outcome])
+            elif outcome == pb.InternalCall.OUTCOME_UNREACHABLE:
+                log.error("metadata_service_away", advice=REACH_ADVICE)
+        return outcome == pb.InternalCall.OUTCOME_OK
 
     def _look_at(self, difference: float) -> None:
         now = time.monotonic()

@@ -51,8 +51,10 @@ class VersioningGate:
             status = await self._store.versioning_status()
         if status is not self._told:
             self._told = status
-            tell = log.info if status is VersioningStatus.ENABLED else log.error
-            tell("bucket_versioning", status=status.value)
+            if status is VersioningStatus.ENABLED:
+                log.info("bucket_versioning", status=status.value)
+            else:
+                log.error("bucket_versioning", status=status.value, advice=not_versioned(status).message)
         if status is not VersioningStatus.ENABLED:
             raise not_versioned(status)
         self._trusted_until = time.monotonic() + TRUSTED_SECONDS
@@ -64,7 +66,7 @@ class VersioningGate:
         except BucketNotVersioned:
             return self._told or VersioningStatus.OFF
         except StrongroomError as error:
-            log.info("bucket_versioning_unknown", reason=error.reason_name)
+            log.info("bucket_versioning_unknown", reason=error.reason_name, message=error.message)
         return VersioningStatus.ENABLED
 
     async def check_target(self, target: UploadTarget) -> None:

@@ -189,7 +189,8 @@ def _from_answer(facts: _Facts, operation: str, option: str) -> StoreError:
     }
     if kind is domain.NotSupportedByStore:
         return domain.NotSupportedByStore(option, **known)
-    return kind(_message(facts), **known)  # type: ignore[arg-type]
+    message = _message(facts) or (_denied(operation) if kind is domain.AccessDenied else None)
+    return kind(message, **known)  # type: ignore[arg-type]
 
 
 def _kind_of(facts: _Facts, operation: str) -> type[StoreError]:
@@ -225,6 +226,37 @@ def _message(facts: _Facts) -> str | None:
     if facts.region and (_BY_CODE.get(code) is domain.WrongRegion or facts.status == 301):
         return f"The bucket is in region {facts.region}; set AWS_REGION (S3_REGION) to it."
     return None
+
+
+#: What else a policy has to allow for an operation than the permission of its name (Amazon S3 User Guide,
+#: "Required permissions for Amazon S3 API operations").
+_PERMISSIONS = {
+    "ListObjectsV2": "s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "ListParts": "s3:ListMultipartUploadParts",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "GetObject": "s3:GetObject and s3:GetObjectVersion",
+    "HeadObject": "s3:GetObject, s3:GetObjectVersion and s3:ListBucket",
+    "CopyObject": "s3:GetObject, s3:GetObjectVersion and s3:PutObject",
+    "UploadPartCopy": "s3:GetObject, s3:GetObjectVersion and s3:PutObject",
+    "DeleteObject": "s3:DeleteObject and s3:DeleteObjectVersion",
+    "DeleteObjects": "s3:DeleteObject and s3:DeleteObjectVersion",
+    "HeadBucket": "s3:ListBucket",
+    "PutBucketCors": "s3:PutBucketCORS",
+    "PutBucketLifecycleConfiguration": "s3:PutLifecycleConfiguration",
+    "PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
+}
+
+
+def _denied(operation: str) -> str:
+    permissions = _PERMISSIONS.get(operation, f"s3:{operation}")
+    return (
+        f"The object store refused access ({operation}): the policy of its credentials (AWS_ACCESS_KEY_ID, or"
+        f" the role) must allow {permissions} on the bucket and its objects."
+    )
 
 
 def _outcome_unknown(facts: _Facts, operation: str) -> bool:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from servicekit.auth import credentials
 from servicekit.auth.credentials import InternalCredential
-from storage_service.diagnosis import InternalCalls
+from storage_service.diagnosis import REACH_ADVICE, REFUSED_ADVICE, InternalCalls
 from storage_service.metadata.credentials import Credentials
 from strongroom.storage.v1.diagnostics_service_pb2 import InternalCall
 from tests.databases import Logins
@@ -55,7 +55,11 @@ async def test_the_outcome_and_what_metadata_service_logs(
         calls = InternalCalls(Credentials(server.channel, credential), MemoryObjectStore())
         with capture_logs() as lines:
             found = (await calls.diagnose()).internal
-            assert await calls.works() is (outcome == InternalCall.OUTCOME_OK)
+            for _ in range(2):
+                assert await calls.works() is (outcome == InternalCall.OUTCOME_OK)
+    assert [line["advice"] for line in lines if line["event"] == "internal_call_refused"] == (
+        [REFUSED_ADVICE[outcome]] if logged else []
+    )
     assert found.outcome == outcome
     why = [line["why"] for line in lines if line["event"] == "internal_credential_refused"]
     assert len(why) == bool(logged)
@@ -65,5 +69,12 @@ async def test_the_outcome_and_what_metadata_service_logs(
 async def test_nobody_there() -> None:
     async with aio.insecure_channel("127.0.0.1:1") as channel:
         credentials = Credentials(channel, InternalCredential(INTERNAL_SECRET))
-        found = await InternalCalls(credentials, MemoryObjectStore()).attempt()
+        calls = InternalCalls(credentials, MemoryObjectStore())
+        found = await calls.attempt()
+        with capture_logs() as lines:
+            assert [await calls.works() for _ in range(3)] == [False] * 3
     assert found.outcome == InternalCall.OUTCOME_UNREACHABLE
+    assert [(line["event"], line["log_level"], line["advice"]) for line in lines] == [
+        ("metadata_service_away", "error", REACH_ADVICE)
+    ]
+    assert "STRONGROOM_METADATA_ADDRESS" in REACH_ADVICE

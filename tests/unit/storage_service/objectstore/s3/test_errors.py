@@ -8,7 +8,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from storage_service.objectstore import errors
-from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.errors import StoreError, to_strongroom
 from storage_service.objectstore.s3.errors import ReplyError, translate
 from storage_service.objectstore.s3.http import connection
 
@@ -72,6 +72,34 @@ def test_the_right_region_is_named() -> None:
     assert "eu-west-3" in str(translate(ReplyError(400, {}, body), "PutObject"))
     hostile = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>x; rm -rf</Region></Error>"
     assert "rm" not in str(translate(ReplyError(400, {}, hostile), "PutObject"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "permission"),
+    [
+        ("PutObject", "s3:PutObject on"),
+        ("UploadPart", "s3:PutObject on"),
+        ("CompleteMultipartUpload", "s3:PutObject on"),
+        ("AbortMultipartUpload", "s3:AbortMultipartUpload on"),
+        ("ListParts", "s3:ListMultipartUploadParts on"),
+        ("ListMultipartUploads", "s3:ListBucketMultipartUploads on"),
+        ("ListObjectsV2", "s3:ListBucket on"),
+        ("ListObjectVersions", "s3:ListBucketVersions on"),
+        ("GetObject", "s3:GetObjectVersion on"),
+        ("DeleteObjects", "s3:DeleteObjectVersion on"),
+        ("GetBucketVersioning", "s3:GetBucketVersioning on"),
+    ],
+)
+def test_a_missing_permission_is_named(operation: str, permission: str) -> None:
+    for refused in (
+        ReplyError(403, {}, b"<Error><Code>AccessDenied</Code></Error>"),
+        client_error(403, "403"),
+    ):
+        found = translate(refused, operation)
+        assert permission in str(found)
+        assert type(to_strongroom(found)).http_status == 503
+    wrong_key = translate(client_error(403, "InvalidAccessKeyId"), operation)
+    assert "does not know these credentials" in str(wrong_key)
 
 
 def test_an_option_that_the_store_lacks_is_named() -> None:
