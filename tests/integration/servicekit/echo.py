@@ -14,6 +14,7 @@ from grpc import aio
 from servicekit.serving.server import ServerSpec
 from servicekit.settings import CommonSettings
 from strongroom.errors import StrongroomError
+from strongroom.sending import half_close, send
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 
 SERVICE = "strongroom.test.v1.EchoService"
@@ -120,6 +121,21 @@ async def failure(call: Awaitable[Any]) -> aio.AioRpcError:
     except aio.AioRpcError as error:
         return error
     raise AssertionError(f"the call succeeded: {result}")
+
+
+async def refusal(
+    method: Callable[..., Any], *messages: UploadRequest | bytes, **options: Any
+) -> aio.AioRpcError:
+    """The error that a client stream of these messages ends with. ``strongroom.sending`` sends them: the own
+    way of gRPC loses some refusals.
+    """
+    call = method(**options)
+    for message in messages:
+        data = message if isinstance(message, bytes) else message.SerializeToString()
+        if not await send(call, data):
+            break
+    await half_close(call)
+    return await failure(call)
 
 
 async def until_failure(responses: Any) -> tuple[list[int], Exception]:

@@ -34,6 +34,7 @@ from tests.integration.servicekit.echo import (
     bearer,
     everything,
     failure,
+    refusal,
     settings,
     token,
 )
@@ -85,14 +86,13 @@ async def test_all_kinds_see_the_principal(serving: Serving) -> None:
 async def test_no_call_reaches_the_servicer_without_a_token(serving: Serving) -> None:
     echo = Recorder()
     async with serving(echo) as stub:
-        chunk = [UploadRequest(data=b"x")]
-        for call in (
-            stub.unary(ONE),
-            stub.client_stream(iter(chunk)),
-            everything(stub.server_stream(ONE)),
-            everything(stub.bidi(iter(chunk))),
+        chunk = UploadRequest(data=b"x")
+        for failed in (
+            await failure(stub.unary(ONE)),
+            await refusal(stub.client_stream, chunk),
+            await failure(everything(stub.server_stream(ONE))),
+            await failure(everything(stub.bidi(iter([chunk])))),
         ):
-            failed = await failure(call)
             assert failed.code() is grpc.StatusCode.UNAUTHENTICATED
             assert type(from_rpc_error(failed)) is TokenMissing
     assert echo.seen == []

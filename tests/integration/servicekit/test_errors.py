@@ -27,7 +27,15 @@ from strongroom.errors import (
 )
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving
-from tests.integration.servicekit.echo import Echo, EchoStub, bearer, everything, failure, until_failure
+from tests.integration.servicekit.echo import (
+    Echo,
+    EchoStub,
+    bearer,
+    everything,
+    failure,
+    refusal,
+    until_failure,
+)
 
 DSN = "postgresql://strongroom:hunter2@db.internal/strongroom"
 ONE = GetUploadRequest(upload_id="u")
@@ -55,7 +63,7 @@ async def calls(stub: EchoStub) -> list[aio.AioRpcError]:
     chunks = [UploadRequest(data=b"x")]
     return [
         await failure(stub.unary(ONE, metadata=meta)),
-        await failure(stub.client_stream(iter(chunks), metadata=meta)),
+        await refusal(stub.client_stream, *chunks, metadata=meta),
         await failure(everything(stub.server_stream(ONE, metadata=meta))),
         await failure(everything(stub.bidi(iter(chunks), metadata=meta))),
     ]
@@ -220,13 +228,13 @@ async def test_aborts_of_the_servicer_pass_through(serving: Serving) -> None:
 
 async def test_bytes_that_are_no_message_are_malformed(serving: Serving) -> None:
     async with serving(Echo()) as stub:
-        for call in (
-            stub.unary(b"\xff\xff", metadata=bearer()),
-            stub.client_stream(iter([b"\xff\xff"]), metadata=bearer()),
-            everything(stub.server_stream(b"\xff\xff", metadata=bearer())),
-            everything(stub.bidi(iter([b"\xff\xff"]), metadata=bearer())),
+        for failed in (
+            await failure(stub.unary(b"\xff\xff", metadata=bearer())),
+            await refusal(stub.client_stream, b"\xff\xff", metadata=bearer()),
+            await failure(everything(stub.server_stream(b"\xff\xff", metadata=bearer()))),
+            await failure(everything(stub.bidi(iter([b"\xff\xff"]), metadata=bearer()))),
         ):
-            assert type(from_rpc_error(await failure(call))) is MalformedRequest
+            assert type(from_rpc_error(failed)) is MalformedRequest
 
 
 async def test_responses_that_cannot_be_written_are_internal(serving: Serving) -> None:
@@ -246,7 +254,7 @@ async def test_rules_of_the_proto_come_back_as_violations(serving: Serving) -> N
         bad = GetUploadRequest(upload_id="")
         unary = from_rpc_error(await failure(stub.unary(bad, metadata=bearer())))
         chunks = [UploadRequest(data=b"x"), UploadRequest(write_offset=-1, data=b"x")]
-        stream = from_rpc_error(await failure(stub.client_stream(iter(chunks), metadata=bearer())))
+        stream = from_rpc_error(await refusal(stub.client_stream, *chunks, metadata=bearer()))
     assert type(unary) is type(stream) is InvalidField
     assert (unary.field, unary.metadata["rule"]) == ("upload_id", "string.min_bytes")
     assert (stream.field, stream.metadata["rule"]) == ("write_offset", "int64.gte")

@@ -16,7 +16,7 @@ from strongroom.errors import Overloaded, UploadIncomplete, from_rpc_error
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving
-from tests.integration.servicekit.echo import Echo, EchoStub, bearer, everything, failure, settings
+from tests.integration.servicekit.echo import Echo, EchoStub, bearer, everything, failure, refusal, settings
 from tests.integration.servicekit.test_metrics import samples
 
 ONE = GetUploadRequest(upload_id="u")
@@ -173,7 +173,7 @@ async def test_a_cancellation_that_nobody_asked_for_is_a_bug_and_no_hanging_call
 async def test_messages_above_four_mebibytes_are_refused(serving: Serving) -> None:
     async with serving(Echo()) as stub:
         size = 4 * 1024 * 1024
-        failed = await failure(stub.client_stream(iter([UploadRequest(data=bytes(size))]), metadata=bearer()))
+        failed = await refusal(stub.client_stream, UploadRequest(data=bytes(size)), metadata=bearer())
         fits = await stub.client_stream(iter([UploadRequest(data=bytes(size - 100))]), metadata=bearer())
     assert failed.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert fits.persisted_size == size - 100
@@ -182,8 +182,8 @@ async def test_messages_above_four_mebibytes_are_refused(serving: Serving) -> No
 async def test_a_small_message_that_unpacks_to_a_large_one_is_refused(serving: Serving) -> None:
     async with serving(Echo()) as stub:
         bomb = UploadRequest(data=bytes(64 * 1024 * 1024))
-        call = stub.client_stream(iter([bomb]), metadata=bearer(), compression=grpc.Compression.Gzip)
-        failed = await failure(call)
+        packing = grpc.Compression.Gzip
+        failed = await refusal(stub.client_stream, bomb, metadata=bearer(), compression=packing)
     assert failed.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -229,13 +229,11 @@ async def test_what_grpc_refuses_for_its_size_leaves_no_trace_of_the_stack(
             return UploadResponse()
         raise UploadIncomplete("the stream ended before its first message")
 
-    async def one() -> Any:
-        yield UploadRequest(data=bytes(5 << 20))
-
+    one = UploadRequest(data=bytes(5 << 20))
     packing = grpc.Compression.Gzip if refused != "too long" else None
     async with serving(Echo(client_stream=wants_one)) as stub:
         for _ in range(5):
-            error = await failure(stub.client_stream(one(), metadata=bearer(), compression=packing))
+            error = await refusal(stub.client_stream, one, metadata=bearer(), compression=packing)
             assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         with pytest.raises(aio.AioRpcError):  # the server is through with those before when it answers this
             await stub.client_stream(nothing(), metadata=bearer())
