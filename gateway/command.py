@@ -13,6 +13,7 @@ from gateway.app import build_app
 from gateway.bootstrap import open_services
 from gateway.config import GatewaySettings
 from gateway.server.serve import PortTaken, address_of, bind, make_server
+from gateway.upstream.reaching import told_of_services
 from servicekit import failpoints
 from servicekit.serving import garbage
 from servicekit.settings import SettingError, load_settings, stop
@@ -39,6 +40,7 @@ async def serve(settings: GatewaySettings) -> int:
             log.info("metrics", url=f"http://{at}/metrics")
         server = make_server(build_app(services), settings, services.metrics, services.draining)
         garbage.settle()
+        await stack.enter_async_context(told_of_services(services))
         sys.stdout.write(f"gateway listening on {address_of(listener)}\n")
         sys.stdout.flush()
         await server.serve(sockets=[listener])

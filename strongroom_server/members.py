@@ -19,6 +19,7 @@ from gateway.app import build_app
 from gateway.bootstrap import open_services
 from gateway.metrics import Metrics
 from gateway.server.serve import make_server
+from gateway.upstream.reaching import told_of_services
 from servicekit.inprocess import InProcessServer
 from servicekit.serving.server import RunningServer
 from servicekit.telemetry.logs import name_service
@@ -107,11 +108,13 @@ def gateway_member(
             found.draining.is_drained = is_drained
             server = make_server(build_app(found), door.settings, found.metrics, found.draining)
             server.hears_signals = False
+            away = told_of_services(found, storage=storage_service is None, metadata=metadata_service is None)
             serving = asyncio.create_task(server.serve(sockets=[door.listener]))
             member.serving()
             leaving = asyncio.create_task(member.leaving.wait())
             try:
-                await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
+                async with away:
+                    await asyncio.wait({serving, leaving}, return_when=asyncio.FIRST_COMPLETED)
                 server.stop()
                 await serving
             finally:

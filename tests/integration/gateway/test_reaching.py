@@ -1,0 +1,46 @@
+"""A gateway that is set to the wrong addresses says so, once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from grpc import aio
+from structlog.testing import capture_logs
+
+from gateway.upstream import reaching
+from tests.integration.gateway.fakes.servers import run_backends
+from tests.integration.gateway.harness import settings
+
+
+async def test_nobody_at_the_address_and_then_somebody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reaching, "AGAIN_SECONDS", 0.0)
+    obstacles = ["connection refused", "connection refused", None]
+
+    async def obstacle(_: object) -> str | None:
+        return obstacles.pop(0)
+
+    monkeypatch.setattr(reaching, "_obstacle", obstacle)
+    with capture_logs() as lines:
+        async with aio.insecure_channel("127.0.0.1:1") as channel:
+            await reaching.look_for("STRONGROOM_STORAGE_ADDRESS", "127.0.0.1:1", channel, patience=0.0)
+    assert obstacles == []
+    assert [line["address"] for line in lines if line["event"] == "service_away"] == ["127.0.0.1:1"]
+    assert "correct STRONGROOM_STORAGE_ADDRESS" in lines[0]["advice"]
+    assert lines[0]["error"] == "connection refused"
+
+
+async def test_what_is_in_the_way() -> None:
+    async with aio.insecure_channel("127.0.0.1:1") as channel:
+        assert "127.0.0.1:1" in str(await reaching._obstacle(channel))
+
+
+async def test_who_answers_is_not_told_of() -> None:
+    async with run_backends(settings()) as backends:
+        address = backends.storage_address
+        with capture_logs() as lines:
+            async with aio.insecure_channel(address) as channel:
+                await reaching.look_for("STRONGROOM_STORAGE_ADDRESS", address, channel, patience=0.0)
+                async with reaching.told_of({"STRONGROOM_METADATA_ADDRESS": (address, channel)}):
+                    await asyncio.sleep(0)
+    assert lines == []
