@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
@@ -26,6 +26,25 @@ class Kept(TypedDict):
     keep_until: Annotated[str | None, Field(description="It is neither deleted nor replaced before.")]
     delete_after: Annotated[str | None, Field(description="It goes away by itself then. Files alone.")]
     hold: Annotated[LegalHold | None, Field(description="A legal hold.")]
+
+
+class KeptFacts(TypedDict):
+    """How long it stays; each only where it is set."""
+
+    keep_until: NotRequired[Annotated[str, Field(description="It is neither deleted nor replaced before.")]]
+    delete_after: NotRequired[Annotated[str, Field(description="It goes away by itself then. Files alone.")]]
+    hold: NotRequired[Annotated[LegalHold, Field(description="A legal hold.")]]
+
+
+def add_kept(shown: KeptFacts, retention: Retention) -> None:
+    """Give an answer to its owner the members that are set. Guests are not told."""
+    kept = show_retention(retention)
+    if kept["keep_until"] is not None:
+        shown["keep_until"] = kept["keep_until"]
+    if kept["delete_after"] is not None:
+        shown["delete_after"] = kept["delete_after"]
+    if kept["hold"] is not None:
+        shown["hold"] = kept["hold"]
 
 
 def show_retention(retention: Retention) -> Kept:

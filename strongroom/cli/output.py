@@ -84,14 +84,17 @@ def file_document(file: StoredFile) -> dict[str, Any]:
         if isinstance(value, datetime):
             value = rfc3339(value)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            value = {name: _plain(inner) for name, inner in dataclasses.asdict(value).items()}
+            value = plain(dataclasses.asdict(value))
         elif isinstance(value, Mapping):
             value = dict(value)
         document[field.name] = value
     return document | {"crc32c": f"{file.crc32c:08x}"}
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """A value for ``--json``: times as RFC 3339, bytes in base64, also inside of others."""
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, datetime):
         return rfc3339(value)
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value

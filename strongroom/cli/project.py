@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ import typer
 from strongroom import errors
 from strongroom.cli import shown
 from strongroom.cli.keeping import Hold, Keep, StorageClass, class_of, wish_of
-from strongroom.cli.output import rfc3339
+from strongroom.cli.output import plain
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session, Tally
@@ -283,10 +282,7 @@ async def keep_versions(
 
 def document(value: Project | ProjectVersion) -> dict[str, Any]:
     """For ``--json``: every field, times as RFC 3339."""
-    return {
-        name: rfc3339(item) if isinstance(item, datetime) else item
-        for name, item in dataclasses.asdict(value).items()
-    }
+    return {name: plain(item) for name, item in dataclasses.asdict(value).items()}
 
 
 def _said(version: ProjectVersion) -> str:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from strongroom.client.files import LOSSES
+from strongroom.client.files import LOSSES, Kept, kept_of
 from strongroom.metadata.v1 import project_pb2
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """A project at its newest version. ``size`` in bytes; times are aware, in UTC. ``spooled``: that version
-    waits in the caller's spool, and has no number (0) yet.
+    waits in the caller's spool, and has no number (0) yet. ``kept``: how long it stays, with all versions.
     """
 
     id: str
@@ -29,6 +29,7 @@ class Project:
     created_at: datetime
     updated_at: datetime
     spooled: bool = False
+    kept: Kept | None = None
 
     @classmethod
     def from_proto(cls, project: project_pb2.Project) -> Project:
@@ -46,6 +47,7 @@ class Project:
             tuple(project.tech_stack),
             project.create_time.ToDatetime(tzinfo=UTC),
             project.update_time.ToDatetime(tzinfo=UTC),
+            kept=kept_of(project.retention) if project.HasField("retention") else None,
         )
 
 

@@ -177,6 +177,9 @@ def test_a_save_says_how_long_its_project_stays(owner: Belongings) -> None:
         assert reply.status_code == 200, reply.text
     for slug in slugs:
         check_problem(http.delete(f"/api/projects/{slug}"), 423, "RETENTION_HELD")
+        shown = http.get(f"/api/projects/{slug}").json()["project"]
+        check(shown["keep_until"], TIME)
+        check(shown["hold"], {"reason": "case 7", "by_admin": False, "placed_at": TIME})
     for wrong in ({"keep_until": "2020-01-01T00:00:00Z"}, {"keep_until": "x"}, {"keep_for_seconds": -1}):
         check_problem(http.post("/api/projects/save", json=project(slugs[0]) | wrong), 422, "INVALID_FIELD")
 

@@ -393,6 +393,12 @@ export interface FileMetadata {
   last_modified: string;
   /** Only of a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
   data_loss?: "lost" | "corrupt";
+  /** It is neither deleted nor replaced before. */
+  keep_until?: string;
+  /** It goes away by itself then. Files alone. */
+  delete_after?: string;
+  /** A legal hold. */
+  hold?: LegalHold;
   metadata: Record<string, string>;
 }
 
@@ -446,6 +452,12 @@ export interface Generation {
   has_location?: boolean;
   /** Only where there is a scanner; in lists only of infected files. */
   scan?: ScanResult;
+  /** It is neither deleted nor replaced before. */
+  keep_until?: string;
+  /** It goes away by itself then. Files alone. */
+  delete_after?: string;
+  /** A legal hold. */
+  hold?: LegalHold;
   id: string;
   user_id: string;
   generation_type: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video";
@@ -785,6 +797,12 @@ export interface Media {
   has_location?: boolean;
   /** Only where there is a scanner; in lists only of infected files. */
   scan?: ScanResult;
+  /** It is neither deleted nor replaced before. */
+  keep_until?: string;
+  /** It goes away by itself then. Files alone. */
+  delete_after?: string;
+  /** A legal hold. */
+  hold?: LegalHold;
   id: string;
   event_id: string;
   title: string | null;
@@ -1016,8 +1034,14 @@ export interface ProjectMetadata {
   project_slug: string;
 }
 
-/** A version with all its files. */
+/** A version with all its files; how long the project stays with all its versions. */
 export interface ProjectTree {
+  /** It is neither deleted nor replaced before. */
+  keep_until?: string;
+  /** It goes away by itself then. Files alone. */
+  delete_after?: string;
+  /** A legal hold. */
+  hold?: LegalHold;
   name: string;
   slug: string;
   version: number;

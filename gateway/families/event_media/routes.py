@@ -18,6 +18,7 @@ from gateway.operations.content_facts import add_facts
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES, file_filter
 from gateway.operations.polling import Poll
+from gateway.operations.retention import add_kept
 from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -281,6 +282,7 @@ def show(file: File, url: str | None) -> Media:
     if file.data_loss:
         shown["data_loss"] = WORDS[file.data_loss]
     add_facts(shown, file)
+    add_kept(shown, file.retention)
     return shown
 
 

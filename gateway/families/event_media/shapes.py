@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from gateway.http.shapes import example
 from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
+from gateway.operations.retention import KeptFacts
 
 EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
 EXAMPLE_MEDIA = "9f3b6d58-2b5b-4a06-8a7e-1f4c8c1d2e3f"
@@ -33,7 +34,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 @example(EXAMPLE)
-class Media(ContentFacts):
+class Media(ContentFacts, KeptFacts):
     """A medium of an event."""
 
     id: str

@@ -22,6 +22,7 @@ from gateway.operations.addresses import url_of_stored
 from gateway.operations.content_facts import add_facts, facts_text
 from gateway.operations.data_loss import WORDS
 from gateway.operations.polling import Poll
+from gateway.operations.retention import add_kept
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -147,6 +148,7 @@ async def file_metadata(call: Call) -> JsonReply[FileMetadata]:
     if file.data_loss:
         shown["data_loss"] = WORDS[file.data_loss]
     add_facts(shown, file)
+    add_kept(shown, file.retention)
     return json_reply(shown)
 
 

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from gateway.http.shapes import example
 from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
+from gateway.operations.retention import KeptFacts
 
 EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
 EXAMPLE_METADATA = {
@@ -110,7 +111,7 @@ FILE_METADATA_EXAMPLE: FileMetadata = {
 
 
 @example(FILE_METADATA_EXAMPLE)
-class FileMetadata(ListedFile):
+class FileMetadata(ListedFile, KeptFacts):
     """What is known about a file."""
 
     metadata: dict[str, str]

@@ -36,6 +36,7 @@ from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES as NAMES_OF_FILTERS
 from gateway.operations.filters import SETTINGS, file_filter
 from gateway.operations.polling import Poll
+from gateway.operations.retention import add_kept
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -291,6 +292,7 @@ def show(file: File, url: str | None) -> Generation:
     if file.data_loss:
         shown["data_loss"] = WORDS[file.data_loss]
     add_facts(shown, file)
+    add_kept(shown, file.retention)
     return shown
 
 

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from gateway.http.shapes import example
 from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
-from gateway.operations.retention import StoredBody
+from gateway.operations.retention import KeptFacts, StoredBody
 
 GenerationKind = Literal["text-to-image", "text-to-video", "image-to-image", "image-to-video"]
 EXAMPLE_ID = "3f0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
@@ -66,7 +66,7 @@ class BatchBody(BaseModel):
 
 
 @example(EXAMPLE)
-class Generation(ContentFacts):
+class Generation(ContentFacts, KeptFacts):
     """A generation."""
 
     id: str

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.families.projects.shapes import OneProject, ProjectMetadata, ReadTreeFile
 from gateway.http.reply import JsonReply
 from gateway.http.shapes import rfc3339
+from gateway.operations.retention import KeptFacts, add_kept
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import LIST_PROJECT_FILES
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
@@ -78,7 +79,9 @@ class ProjectReply(JsonReply[OneProject]):
 
     def _frame(self) -> tuple[str, str]:
         project = self._project
-        start = {"name": project.name, "slug": project.slug, "version": self._version}
+        kept: KeptFacts = {}
+        add_kept(kept, project.retention)
+        start = {"name": project.name, "slug": project.slug, "version": self._version, **kept}
         metadata: ProjectMetadata = {
             "created_date": rfc3339(project.create_time),
             "updated_date": rfc3339(project.update_time),

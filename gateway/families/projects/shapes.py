@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
-from gateway.operations.retention import KeptObjectsBody
+from gateway.operations.retention import KeptFacts, KeptObjectsBody
 
 
 class TreeFile(BaseModel):
@@ -194,8 +194,8 @@ class ReadTreeFile(TypedDict):
     ]
 
 
-class ProjectTree(TypedDict):
-    """A version with all its files."""
+class ProjectTree(KeptFacts):
+    """A version with all its files; how long the project stays with all its versions."""
 
     name: str
     slug: str

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import TypeAdapter
 
 from gateway.families.projects.reading import ProjectReply, _dump, _shown
 from gateway.families.projects.shapes import OneProject
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
+from strongroom.metadata.v1.retention_pb2 import Hold, Retention
 from tests.unit.gateway.calls import make_call
 
 FILES = [
@@ -29,3 +31,21 @@ def test_a_project_by_hand_has_its_shape(count: int) -> None:
     assert [one["path"] for one in found["project"]["files"]] == [file.path for file, _ in FILES[:count]]
     assert [one["encoding"] for one in found["project"]["files"]] == ["utf-8", "utf-8", "base64"][:count]
     assert [one.get("executable") for one in found["project"]["files"]] == [True, None, None][:count]
+
+
+def test_a_project_shows_how_long_it_stays_where_that_is_set() -> None:
+    kept = Retention(
+        keep_until_time=Timestamp(seconds=1_988_244_000),
+        hold=Hold(reason='case "17"', by_admin=True, place_time=Timestamp(seconds=1_767_323_045)),
+    )
+    shown = []
+    for retention in (None, kept):
+        project = Project(name="Site", slug="site", retention=retention)
+        raw = "".join(ProjectReply(make_call(), project, 1, [])._frame())
+        shown.append(TypeAdapter(OneProject).validate_json(raw, strict=True)["project"])
+    plain, found = shown
+    assert set(found) - set(plain) == {"keep_until", "hold"}
+    assert found["keep_until"] == "2033-01-02T02:00:00Z"
+    assert found["hold"] == {
+        "reason": 'case "17"', "by_admin": True, "placed_at": "2026-01-02T03:04:05Z",
+    }  # fmt: skip
