@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.cases import fairness, listing, memory, mixed, project, resumable, small, transfers, verifying
+from benchmarks.cases import (
+    fairness,
+    listing,
+    memory,
+    mixed,
+    project,
+    resumable,
+    scanning,
+    small,
+    transfers,
+    verifying,
+)
 from benchmarks.report import Result
 from benchmarks.workbench import Workbench
 
 #: Those that look at single services run in three processes only.
-IN_ONE_PROCESS = ("upload", "download", "small", "gets", "list", "memory", "mixed", "resumable")
+IN_ONE_PROCESS = ("upload", "download", "small", "gets", "list", "memory", "mixed", "resumable", "scanning")
 
 CASES: dict[str, Callable[[Workbench], Result]] = {
     "upload": transfers.upload,
@@ -23,4 +34,5 @@ CASES: dict[str, Callable[[Workbench], Result]] = {
     "project": project.run,
     "fairness": fairness.run,
     "verify": verifying.run,
+    "scanning": scanning.run,
 }

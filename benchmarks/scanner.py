@@ -1,0 +1,59 @@
+"""A clamd of its own (Debian's `clamav-daemon`), with one signature: what scanning costs the services, and
+not how many signatures there are.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+_START_SECONDS: Final = 120.0
+_SIGNATURE: Final = f"Strongroom.Bench:0:*:{b'nothing that a benchmark sends holds this'.hex()}\n"
+_CONFIG: Final = """
+LocalSocket {folder}/clamd.sock
+DatabaseDirectory {folder}/signatures
+LogFile {folder}/clamd.log
+Foreground yes
+Bytecode no
+MaxThreads 4
+StreamMaxLength 64M
+MaxFileSize 64M
+MaxScanSize 256M
+"""
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """`address`: as STRONGROOM_CLAMD_ADDRESS names it."""
+
+    pid: int
+    address: str
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Scanner]:
+    """A started one with its files in `folder`, which is made; stopped at the end."""
+    program = shutil.which("clamd") or shutil.which("clamd", path="/usr/sbin")
+    if program is None:
+        raise RuntimeError("this case needs clamd: apt-get install clamav-daemon")
+    (folder / "signatures").mkdir(parents=True)
+    (folder / "signatures" / "bench.ndb").write_text(_SIGNATURE)
+    config, socket = folder / "clamd.conf", folder / "clamd.sock"
+    config.write_text(_CONFIG.format(folder=folder))
+    command = [program, "--config-file", str(config)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + _START_SECONDS
+            while not socket.exists():
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"clamd does not start: see {folder}/clamd.log")
+                time.sleep(0.05)
+            yield Scanner(process.pid, f"unix:{socket}")
+        finally:
+            process.kill()
