@@ -79,8 +79,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Workers take what has been collected in its order."""
-    if config.getoption("--workers"):
-        scheduling.sort(items)
+    if number := config.getoption("--workers"):
+        scheduling.sort(items, number)
 
 
 @pytest.hookimpl(tryfirst=True)

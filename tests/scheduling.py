@@ -3,14 +3,17 @@
 A module stays on one worker, so that its fixtures are made once. Modules that share a stack of services stay
 together for the same reason, in as many groups as there may be stacks. The longest goes first by the seconds
 of an earlier run (``durations.json``): no worker idles at the end while another has a long module before it.
+Tests that only compute are spread over the whole run: those of services wait for much of their time, and
+while all workers have some of them the machine idles.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +22,8 @@ import pytest
 RECORD: Final = Path(__file__).with_name("durations.json")
 _STACKS: Final[Mapping[str, int]] = {"tests/e2e/": 2, "tests/integration/importing/": 1}
 """Folders whose modules share one stack, and how many stacks may run at once."""
+_COMPUTING: Final = ("tests/unit/", "tests/contract/", "tests/model/")
+"""Folders whose tests wait for hardly anything."""
 _UNKNOWN: Final = 0.05
 """Seconds that a test of a module takes which no record knows."""
 _WORTH_KEEPING: Final = 1.0
@@ -33,10 +38,34 @@ def scope_of(nodeid: str) -> str:
     return module
 
 
-def sort(items: list[pytest.Item]) -> None:
-    """The longest scope first; within a scope nothing changes places."""
-    seconds = expected(item.nodeid for item in items)
-    items.sort(key=lambda item: (-seconds[scope_of(item.nodeid)], scope_of(item.nodeid)))
+def sort(items: list[pytest.Item], workers: int) -> None:
+    """In the order of ``begins``; within a scope nothing changes places."""
+    begin = begins(expected(item.nodeid for item in items), workers)
+    items.sort(key=lambda item: (begin[scope_of(item.nodeid)], scope_of(item.nodeid)))
+
+
+def begins(seconds: Mapping[str, float], workers: int) -> Mapping[str, float]:
+    """When each scope begins, of these seconds, if what computes has as much of one worker as there is of it
+    and the rest has the others; the longest of each kind first.
+    """
+    longest_first = sorted(seconds, key=lambda scope: (-seconds[scope], scope))
+    computing = [scope for scope in longest_first if scope.startswith(_COMPUTING)]
+    waiting = [scope for scope in longest_first if not scope.startswith(_COMPUTING)]
+    begin = dict(_one_after_the_other(waiting, seconds, max(1, workers - 1)))
+    whole, part = sum(seconds.values()) / workers, sum(seconds[scope] for scope in computing)
+    stretch = max(1.0, whole / part) if waiting and part else 1.0
+    return begin | {scope: at * stretch for scope, at in _one_after_the_other(computing, seconds, 1)}
+
+
+def _one_after_the_other(
+    scopes: Sequence[str], seconds: Mapping[str, float], workers: int
+) -> Iterator[tuple[str, float]]:
+    """Each scope, and when one of so many workers is free for it."""
+    free = [0.0] * workers
+    for scope in scopes:
+        at = heapq.heappop(free)
+        yield scope, at
+        heapq.heappush(free, at + seconds[scope])
 
 
 def expected(nodeids: Iterable[str]) -> Mapping[str, float]:
