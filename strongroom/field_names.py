@@ -31,6 +31,8 @@ _AROUND: Final = frozenset(
     }
 )
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+")
+_KEY: Final = re.compile(r"\[(?!\d+\])")
+"""Where a caller's own key of a map begins, which may hold anything."""
 #: Names of protos, and the same in Python and on the command line.
 PYTHON_NAMES: Final[Mapping[str, str]] = {"settings_json": "settings"}
 
@@ -39,12 +41,14 @@ def callers_name(path: str, names: Mapping[str, str]) -> str:
     """``spec.target.generation.settings_json`` → ``settings``; ``items[2].spec.target.path.path`` →
     ``items[2].path``. ``names``: what single fields are called instead.
     """
-    *around, last = path.split(".")
+    key = _KEY.search(path)
+    end = key.start() if key else len(path)
+    *around, last = path[:end].split(".")
     kept = [one for one in around if one not in _AROUND and not (one == "path" and last == "path")]
     name = _NAME.match(last)
     if name is not None and name[0] in names:
         last = names[name[0]] + last[name.end() :]
-    return ".".join([*kept, last])
+    return ".".join([*kept, last]) + path[end:]
 
 
 def with_callers_names(error: StrongroomError, names: Mapping[str, str]) -> StrongroomError:

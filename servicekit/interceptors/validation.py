@@ -26,6 +26,8 @@ MAX_VIOLATIONS: Final = 20
 #: A larger message is not searched beyond its first violation: each costs some 15 µs and half a KiB, and two
 #: bytes are enough for one.
 MAX_SEARCHED_BYTES: Final = 8 * 1024
+MAX_KEY: Final = 64
+"""Characters of a map's key that a field's path shows."""
 
 
 def check(message: Message) -> None:
@@ -57,9 +59,16 @@ def _violation(found: protovalidate.Violation) -> Violation:
         path += ("." if path else "") + element.field_name
         subscript = element.subscript
         if subscript is not None:
-            path += f"[{subscript.value}]"
+            path += f"[{_shortened(str(subscript.value))}]"
     message = patterns.told(str(found.rule_value)) if proto.rule_id == "string.pattern" else proto.message
     return Violation(path, proto.rule_id, message)
+
+
+def _shortened(key: str) -> str:
+    """A caller's key of a map, so long that the whole path passes every limit on the way: cut off there, it
+    would not be found in the message, whose names are to be the caller's.
+    """
+    return key if len(key) <= MAX_KEY else key[: MAX_KEY - 1] + "…"
 
 
 def request_parser(

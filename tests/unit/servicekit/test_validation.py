@@ -15,14 +15,19 @@ from hypothesis import strategies as st
 import strongroom.metadata.v1
 import strongroom.storage.v1
 from servicekit.interceptors.validation import (
+    MAX_KEY,
     MAX_SEARCHED_BYTES,
     MAX_VIOLATIONS,
     check,
     request_parser,
 )
 from strongroom.errors import InvalidField, MalformedRequest
+from strongroom.errors.wire import from_status_proto, to_status_proto
+from strongroom.field_names import with_callers_names
 from strongroom.metadata.v1.event_media_service_pb2 import Tags, UpdateEventMediaRequest
+from strongroom.metadata.v1.file_pb2 import FileFilter
 from strongroom.metadata.v1.file_service_pb2 import GetFileRequest, ListFilesRequest
+from strongroom.metadata.v1.generation_service_pb2 import ListGenerationsRequest
 from strongroom.metadata.v1.notification_service_pb2 import EventType
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.metadata.v1.webhook_pb2 import EventFilter
@@ -55,6 +60,20 @@ def test_paths_name_repeated_fields_by_index() -> None:
     assert "items[1].url" in paths
     assert found.field == found.violations[0].field == "items[0].url"
     assert found.message.startswith("items[0].url: ")
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["k" * 300, "k" * 3000, "é" * 400, "a.filter." * 40, "]: filter.settings[" * 20, "\n" * 300, '"' * 999],
+)
+def test_a_field_with_a_long_key_is_named_as_callers_do(key: str) -> None:
+    """Even after the way between the services, which has no room for long names."""
+    found = violations(ListGenerationsRequest(filter=FileFilter(settings={key: "1"})))
+    told = with_callers_names(from_status_proto(to_status_proto(found)), {})
+    name = f"settings[{key[: MAX_KEY - 1]}…]"
+    assert told.message.startswith(f"{name}: must be")
+    assert told.metadata["field"] == name
+    assert [one.field for one in told.violations] == [name]
 
 
 def test_violations_are_bounded() -> None:

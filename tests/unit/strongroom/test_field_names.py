@@ -22,6 +22,8 @@ from strongroom.field_names import PYTHON_NAMES, callers_name, with_callers_name
         ("spec.target", "target"),
         ("spec.slug", "slug"),
         ("spec.metadata[a.b]", "metadata[a.b]"),
+        ("filter.settings[a.filter.path]", "settings[a.filter.path]"),
+        ("items[0].filter.settings[]. spec.]", "items[0].settings[]. spec.]"),
         ("spec.request_id", "Idempotency-Key"),
         ("items[3].spec.target.generation.prompt", "items[3].prompt"),
         ("project_file.path", "path"),
