@@ -12,6 +12,7 @@ from strongroom.cli.doctor.findings import Finding, fail, ok, warn
 from strongroom.cli.doctor.optional import load
 
 MIGRATE = "python -m metadata_service migrate (with STRONGROOM_MIGRATION_DATABASE_URL)"
+NEWER_MEND = "update what is installed here; a database serves its own release and the one before"
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 #: metadata_service's own default, and what it holds beside its pool: LISTEN, and who notifies.
 DEFAULT_POOL_MAX, BESIDE_THE_POOL = 16, 2
@@ -149,18 +150,26 @@ def _migrations(connection: Any, expected: type[Exception]) -> Finding:
         return warn(
             check, f"can't be read: {_first_line(error)}", "GRANT SELECT ON alembic_version TO the role"
         )
-    applied, heads = {row[0] for row in rows}, known_heads()
+    applied = {row[0] for row in rows}
+    known, heads = known_revisions()
     shown = ", ".join(sorted(applied)) or "none"
     if not heads:
         return ok(check, f"at {shown} (the newest is not known here: metadata_service is not installed)")
     if applied == heads:
         return ok(check, f"at head, {shown}")
+    if applied - known:
+        return warn(check, f"at {shown}: a newer release's than what is installed here", NEWER_MEND)
     return fail(check, f"at {shown}; the newest is {', '.join(sorted(heads))}", MIGRATE)
 
 
 def known_heads() -> set[str]:
-    """Heads of the migrations of this checkout, read as text: nothing of a server is imported. Empty: none
-    here.
+    """Heads of the migrations that are installed here. Empty: none are."""
+    return known_revisions()[1]
+
+
+def known_revisions() -> tuple[set[str], set[str]]:
+    """All migrations of this checkout and their heads, read as text: nothing of a server is imported. Empty:
+    none here.
     """
     spec = find_spec("metadata_service")
     places = list(spec.submodule_search_locations or ()) if spec else []
@@ -171,7 +180,7 @@ def known_heads() -> set[str]:
             found = dict(_REVISION.findall(path.read_text("utf-8")))
             revisions.add(found.get("revision", ""))
             followed.add(found.get("down_revision", ""))
-    return revisions - followed - {""}
+    return revisions, revisions - followed - {""}
 
 
 def _first_line(error: Exception) -> str:

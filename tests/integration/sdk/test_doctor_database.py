@@ -50,6 +50,22 @@ def test_rights_that_the_role_lacks(database: Logins, query: str, told: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("revision", "status", "mend"),
+    [
+        ("0001", Status.FAIL, "metadata_service migrate"),
+        ("9999_of_a_newer_release", Status.WARN, "update what is installed here"),
+    ],
+)
+def test_a_schema_of_another_release(database: Logins, revision: str, status: Status, mend: str) -> None:
+    run(database, f"UPDATE alembic_version SET version_num = '{revision}'")
+    finding = found(database, "Postgres migrations")
+    assert finding is not None
+    assert finding.status is status
+    assert revision in finding.detail
+    assert mend in finding.mend
+
+
+@pytest.mark.parametrize(
     ("limit", "pool", "status"),
     [(17, "16", Status.FAIL), (30, "16", Status.WARN), (36, "16", Status.OK), (30, "200", Status.FAIL)],
 )
