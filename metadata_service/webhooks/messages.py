@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from metadata_service.db.database import Row
 from metadata_service.webhooks.rows import compact, to_delivery
 from metadata_service.webhooks.secrets import Secret, signature
-from strongroom.metadata.v1.notification_service_pb2 import EventType
+from strongroom.event_names import event_name
 from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery
 
 
@@ -27,7 +27,7 @@ def message(row: Row, kept: Sequence[Secret], timestamp: int) -> ClaimedDelivery
     event = delivery.event
     body = compact(
         {
-            "type": EventType.Name(event.type).removeprefix("EVENT_TYPE_").lower(),
+            "type": event_name(event.type),
             "timestamp": event.create_time.ToJsonString(),
             "id": event.id,
             "user_id": delivery.user_id,

@@ -24,14 +24,18 @@ Destination = Annotated[
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 MANIFEST = "manifest.json"
+_LEFT_OUT = (
+    "not in a folder: older versions of projects, soft-deleted files, shares and webhooks;"
+    " a ZIP has them (-o FILE.zip)"
+)
 
 
 async def export(session: Session, *, output: Destination, force: Force = False) -> ExitCode:
     """Write all that you have stored to a ZIP: files, also soft-deleted ones, and all versions of projects.
 
-    Into a folder: files, and projects at their newest version; interrupted, the same command goes on, and
-    later it fetches only what is missing. The manifest says what everything was. Exit code 8: something was
-    lost.
+    Into a folder: files, and projects at their newest version, without shares and webhooks; interrupted, the
+    same command goes on, and later it fetches only what is missing. The manifest says what everything was.
+    Exit code 8: something was lost.
     """
     return await export_to(session, "", output, force=force)
 
@@ -68,6 +72,7 @@ async def _to_folder(session: Session, client: AsyncClient, root: Path) -> ExitC
             "lost": outcome.lost,
         },
     )
+    session.output.note(_LEFT_OUT)
     if outcome.lost:
         return ExitCode.DAMAGED
     return ExitCode.LOCAL_FILE if outcome.failed else ExitCode.OK

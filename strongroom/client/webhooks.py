@@ -13,9 +13,9 @@ from strongroom.client.connection import Connection
 from strongroom.client.family_values import Notification
 from strongroom.client.files import moment_of
 from strongroom.client.watching import event_types
+from strongroom.event_names import event_name
 from strongroom.metadata.v1 import webhook_pb2 as pb
 from strongroom.metadata.v1 import webhook_service_pb2 as service
-from strongroom.metadata.v1.notification_service_pb2 import EventType
 
 Span: TypeAlias = timedelta | int
 """A time span, or its seconds."""
@@ -225,7 +225,7 @@ def to_webhook(webhook: pb.Webhook, secret: str = "") -> Webhook:
         id=webhook.id,
         url=webhook.url,
         description=webhook.description,
-        types=tuple(EventType.Name(one).removeprefix("EVENT_TYPE_").lower() for one in webhook.filter.types),
+        types=tuple(event_name(one) for one in webhook.filter.types),
         families=tuple(webhook.filter.families),
         state=pb.WebhookState.Name(webhook.state).removeprefix("WEBHOOK_STATE_").lower(),
         cause=webhook.cause,

@@ -20,6 +20,7 @@ from gateway.operations.routing import Routes
 from gateway.upstream import rpcs
 from gateway.upstream.call import Call
 from strongroom.errors import WebhookNotFound
+from strongroom.event_names import event_name
 from strongroom.metadata.v1 import webhook_pb2 as pb
 from strongroom.metadata.v1 import webhook_service_pb2 as service
 from strongroom.metadata.v1.notification_service_pb2 import EventType
@@ -211,17 +212,13 @@ def _filter(types: list[Any], families: list[Any]) -> pb.EventFilter:
     return pb.EventFilter(types=numbers, families=list(dict.fromkeys(families)))
 
 
-def _name(number: EventType.ValueType) -> str:
-    return EventType.Name(number).removeprefix("EVENT_TYPE_").lower()
-
-
 def shown(webhook: pb.Webhook, secret: str = "") -> Webhook:
     """A webhook as its owner sees it; with its ``secret`` where it was just made."""
     answer: Webhook = {
         "id": webhook.id,
         "url": webhook.url,
         "description": webhook.description,
-        "types": [_name(number) for number in webhook.filter.types],
+        "types": [event_name(number) for number in webhook.filter.types],
         "families": list(webhook.filter.families),
         "state": pb.WebhookState.Name(webhook.state).removeprefix("WEBHOOK_STATE_").lower(),  # type: ignore[typeddict-item]
         "cause": webhook.cause or None,
@@ -259,7 +256,7 @@ def delivery_shown(one: pb.WebhookDelivery) -> Delivery:
         "ended_at": _moment(one, "end_time"),
         "event": {
             "id": event.id,
-            "type": _name(event.type),
+            "type": event_name(event.type),
             "subject_id": event.subject_id,
             "data": json.loads(event.payload_json or "null"),
             "created_at": rfc3339(event.create_time),

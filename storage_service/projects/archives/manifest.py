@@ -18,9 +18,9 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from strongroom.errors import Overloaded, SizeLimitExceeded
+from strongroom.event_names import event_name
 from strongroom.families import family_name
 from strongroom.metadata.v1.file_pb2 import File, GenerationType, Visibility
-from strongroom.metadata.v1.notification_service_pb2 import EventType
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 from strongroom.metadata.v1.retention_pb2 import Retention
 from strongroom.metadata.v1.share_pb2 import Share, ShareState
@@ -227,7 +227,7 @@ def webhook_record(webhook: Webhook) -> dict[str, Any]:
         "id": webhook.id,
         "url": webhook.url,
         "description": webhook.description,
-        "types": [_word(EventType.Name(kind), "EVENT_TYPE_") for kind in webhook.filter.types],
+        "types": [event_name(kind) for kind in webhook.filter.types],
         "families": list(webhook.filter.families),
         "state": _word(WebhookState.Name(webhook.state), "WEBHOOK_STATE_"),
         "delivered": webhook.delivered,

@@ -27,7 +27,7 @@ from storage_service.projects.archives.sources import ArchiveSource
 from storage_service.reading.committed import CommittedReader
 from strongroom.errors import ProjectNotFound, VersionNotFound
 from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, FILE_FAMILY_FILE, File, MediaInfo
-from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_READY
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_READY, EventType
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 from strongroom.metadata.v1.retention_pb2 import Hold, Retention
 from strongroom.metadata.v1.share_pb2 import SHARE_STATE_REVOKED, Share, ShareScope
@@ -167,7 +167,8 @@ async def test_what_else_a_person_has_is_listed_without_its_secrets() -> None:
     scope = ShareScope(key_prefix="uploads/")
     share_of = Share(title="For you", scope=scope, uses=3, state=SHARE_STATE_REVOKED, revoke_time=then)
     have.shared.append(share_of)
-    chosen = EventFilter(types=[EVENT_TYPE_FILE_READY], families=["file"])
+    later = cast("EventType.ValueType", 9999)  # of a newer release, or a row that was spoiled
+    chosen = EventFilter(types=[EVENT_TYPE_FILE_READY, later], families=["file"])
     have.hooks.append(Webhook(url="https://example.com/in", filter=chosen, state=WEBHOOK_STATE_PAUSED))
     _, manifest = await exported(have)
     (file,), (share,), (webhook,) = manifest["files"], manifest["shares"], manifest["webhooks"]
@@ -178,7 +179,7 @@ async def test_what_else_a_person_has_is_listed_without_its_secrets() -> None:
     assert (share["title"], share["uses"], share["revoke_time"]) == ("For you", 3, moment)
     assert "expire_time" not in share
     assert (webhook["url"], webhook["state"]) == ("https://example.com/in", "paused")
-    assert (webhook["types"], webhook["families"]) == (["file_ready"], ["file"])
+    assert (webhook["types"], webhook["families"]) == (["file_ready", "unknown_9999"], ["file"])
     assert not any("secret" in name or "token" in name for name in {**share, **webhook})
 
 
