@@ -18,6 +18,7 @@ import pytest
 import structlog
 
 from devstack import infra
+from servicekit.telemetry import logs
 from tests import scheduling, workers
 from tests.databases import TEMPLATE, Logins, migrated_template
 from tests.servers import Run, of_run
@@ -110,6 +111,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """After the last test of all workers."""
     if run := config.stash.get(_run, None):
         run.close()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _logs_as_they_were() -> Iterator[None]:
+    """What a module makes of the logs of this process, as a service does that it runs here, is not the next
+    one's.
+    """
+    root, configured, sink = logging.getLogger(), structlog.get_config(), logs.sink()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], logs._current_sink[0] = handlers, sink
+    root.setLevel(level)
+    structlog.configure(**configured)
 
 
 @pytest.fixture(scope="session")

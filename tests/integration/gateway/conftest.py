@@ -16,7 +16,7 @@ async def gateway() -> AsyncIterator[Running]:
         yield running
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def logging() -> None:
     """As in the processes: without this structlog paints tracebacks with every local, bodies of 50 MiB
     included.
