@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import report, scanner
 from benchmarks.attacks.named import ATTACKS
 from benchmarks.cases import CASES, IN_ONE_PROCESS
 from benchmarks.report import FORMS
@@ -64,6 +64,17 @@ def measure(scale: Scale, names: list[str], folder: Path, form: Form) -> dict[st
     return found
 
 
+def _chosen(parser: argparse.ArgumentParser, named: list[str] | None) -> list[str]:
+    """The cases to run. What this machine can't is told before anything is measured."""
+    cases = named or list(CASES)
+    if "scanning" in cases and scanner.clamd() is None:
+        if named:
+            parser.error(scanner.MISSING)
+        _say(f"left out: {scanner.MISSING}")
+        cases.remove("scanning")
+    return cases
+
+
 def _wanted(cases: list[str], form: str) -> dict[Form, list[str]]:
     """Which cases are run in which form."""
     wanted: dict[Form, list[str]] = {}
@@ -76,7 +87,9 @@ def _wanted(cases: list[str], form: str) -> dict[Form, list[str]]:
 
 def main() -> None:
     """Measure and report."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    cases = _chosen(parser, arguments.case)
     scale = QUICK if arguments.quick else Scale()
     if arguments.rounds:
         scale = dataclasses.replace(scale, rounds=arguments.rounds)
@@ -89,7 +102,7 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # Postgres runs as another user when we are root
         found: dict[str, report.Result] = {}
-        for form, names in _wanted(arguments.case or list(CASES), arguments.form).items():
+        for form, names in _wanted(cases, arguments.form).items():
             place = folder / form
             place.mkdir(exist_ok=True)
             place.chmod(0o755)

@@ -36,12 +36,20 @@ class Scanner:
     address: str
 
 
+MISSING: Final = "the case scanning needs clamd: apt-get install clamav-daemon"
+
+
+def clamd() -> str | None:
+    """Where the program is; None: it is not installed."""
+    return shutil.which("clamd") or shutil.which("clamd", path="/usr/sbin")
+
+
 @contextmanager
 def running(folder: Path) -> Iterator[Scanner]:
     """A started one with its files in `folder`, which is made; stopped at the end."""
-    program = shutil.which("clamd") or shutil.which("clamd", path="/usr/sbin")
+    program = clamd()
     if program is None:
-        raise RuntimeError("this case needs clamd: apt-get install clamav-daemon")
+        raise RuntimeError(MISSING)
     (folder / "signatures").mkdir(parents=True)
     (folder / "signatures" / "bench.ndb").write_text(_SIGNATURE)
     config, socket = folder / "clamd.conf", folder / "clamd.sock"
