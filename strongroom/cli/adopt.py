@@ -174,7 +174,8 @@ def _keeping() -> tuple[Meant, Meant]:
 def _told(strays: int, known: int) -> str:
     """The end of a list. A database that knows less than is astray may be another bucket's."""
     if not strays:
-        return f"nothing is astray: a committed row names each object ({shown.count(known, 'row')})"
+        rows = shown.count(known, "committed row")
+        return f"nothing is astray: the database knows whose each object is ({rows})"
     if strays > known:
         return f"{strays} astray, and the database knows only {known}: is it this bucket's, and restored?"
     return f"{strays} astray, beside {known} that the database knows"

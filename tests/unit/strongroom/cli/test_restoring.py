@@ -120,7 +120,7 @@ async def test_what_is_not_astray_is_told(told: Callable[[], str]) -> None:
 @pytest.mark.parametrize(
     ("astray", "rows", "words"),
     [
-        ([], 7, "nothing is astray: a committed row names each object (7 rows)\n"),
+        ([], 7, "nothing is astray: the database knows whose each object is (7 committed rows)\n"),
         ([STRAY], 7, "1 astray, beside 7 that the database knows\n"),
         ([STRAY], 0, "1 astray, and the database knows only 0: is it this bucket's, and restored?\n"),
     ],
