@@ -123,7 +123,7 @@ def test_pages_while_files_are_added(http: httpx.Client, user: str) -> None:
 
 
 def test_limits(http: httpx.Client) -> None:
-    for value in ("-1", "x", "1.0", ""):
+    for value in ("-1", "x", "1.0", " "):
         check_problem(http.get(f"{PATH}/files", params={"max_keys": value}), 422, "INVALID_FIELD")
     assert http.get(f"{PATH}/files", params={"max_keys": "99999"}).status_code == 200
     check_problem(http.get(f"{PATH}/files?continuation_token=x"), 422, "INVALID_PAGE_TOKEN")

@@ -119,7 +119,7 @@ async def test_max_keys(gateway: Running, value: str, count: int) -> None:
     assert (response.status_code, len(response.json()["files"])) == (200, count)
 
 
-@pytest.mark.parametrize("value", ["-1", "x", "", "1.5", "-" + "9" * 40])
+@pytest.mark.parametrize("value", ["-1", "x", "%20", "1.5", "-" + "9" * 40])
 async def test_max_keys_that_are_refused(gateway: Running, value: str) -> None:
     response = await gateway.client.get(f"{FILES}?max_keys={value}")
     assert (response.status_code, response.json()["metadata"]["field"]) == (422, "max_keys")

@@ -124,10 +124,11 @@ async def failure(call: Awaitable[Any]) -> aio.AioRpcError:
 
 
 async def refusal(
-    method: Callable[..., Any], *messages: UploadRequest | bytes, **options: Any
+    method: Callable[..., Any], *messages: UploadRequest | bytes, reads: bool = False, **options: Any
 ) -> aio.AioRpcError:
-    """The error that a client stream of these messages ends with. ``strongroom.sending`` sends them: the own
-    way of gRPC loses some refusals.
+    """The error that a client stream of these messages ends with; ``reads``: one that answers by a stream.
+
+    ``strongroom.sending`` sends them: the own way of gRPC loses some refusals.
     """
     call = method(**options)
     for message in messages:
@@ -135,7 +136,7 @@ async def refusal(
         if not await send(call, data):
             break
     await half_close(call)
-    return await failure(call)
+    return await failure(everything(call) if reads else call)
 
 
 async def until_failure(responses: Any) -> tuple[list[int], Exception]:

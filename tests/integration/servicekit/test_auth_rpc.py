@@ -91,7 +91,7 @@ async def test_no_call_reaches_the_servicer_without_a_token(serving: Serving) ->
             await failure(stub.unary(ONE)),
             await refusal(stub.client_stream, chunk),
             await failure(everything(stub.server_stream(ONE))),
-            await failure(everything(stub.bidi(iter([chunk])))),
+            await refusal(stub.bidi, chunk, reads=True),
         ):
             assert failed.code() is grpc.StatusCode.UNAUTHENTICATED
             assert type(from_rpc_error(failed)) is TokenMissing

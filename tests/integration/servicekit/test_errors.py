@@ -65,7 +65,7 @@ async def calls(stub: EchoStub) -> list[aio.AioRpcError]:
         await failure(stub.unary(ONE, metadata=meta)),
         await refusal(stub.client_stream, *chunks, metadata=meta),
         await failure(everything(stub.server_stream(ONE, metadata=meta))),
-        await failure(everything(stub.bidi(iter(chunks), metadata=meta))),
+        await refusal(stub.bidi, *chunks, reads=True, metadata=meta),
     ]
 
 
@@ -232,7 +232,7 @@ async def test_bytes_that_are_no_message_are_malformed(serving: Serving) -> None
             await failure(stub.unary(b"\xff\xff", metadata=bearer())),
             await refusal(stub.client_stream, b"\xff\xff", metadata=bearer()),
             await failure(everything(stub.server_stream(b"\xff\xff", metadata=bearer()))),
-            await failure(everything(stub.bidi(iter([b"\xff\xff"]), metadata=bearer()))),
+            await refusal(stub.bidi, b"\xff\xff", reads=True, metadata=bearer()),
         ):
             assert type(from_rpc_error(failed)) is MalformedRequest
 
