@@ -162,11 +162,6 @@ def _migrations(connection: Any, expected: type[Exception]) -> Finding:
     return fail(check, f"at {shown}; the newest is {', '.join(sorted(heads))}", MIGRATE)
 
 
-def known_heads() -> set[str]:
-    """Heads of the migrations that are installed here. Empty: none are."""
-    return known_revisions()[1]
-
-
 def known_revisions() -> tuple[set[str], set[str]]:
     """All migrations of this checkout and their heads, read as text: nothing of a server is imported. Empty:
     none here.

@@ -109,4 +109,4 @@ def test_libraries_that_are_missing_are_told(monkeypatch: pytest.MonkeyPatch) ->
 def test_the_heads_of_this_checkouts_migrations_are_known() -> None:
     from metadata_service.db.migrations import REVISIONS
 
-    assert postgres.known_heads() == {REVISIONS[-1]}
+    assert postgres.known_revisions()[1] == {REVISIONS[-1]}
