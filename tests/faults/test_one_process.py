@@ -146,8 +146,7 @@ def test_a_worker_that_dies_is_started_again_while_the_other_one_serves(two_work
     second = _two(cell)
     assert first[1] in second
     assert first[0] not in second
-    cell.send("gateway", signal.SIGTERM)
-    until("the supervisor has left", lambda: not cell.is_alive("gateway"))
+    cell.end("gateway")
     assert cell.exit_code("gateway") == 0
     cell.stop_services()
     assert cell.children("gateway") == []
