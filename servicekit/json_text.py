@@ -18,7 +18,9 @@ MAX_DEPTH: Final = 100
 #: A request may hold a hundredth of that and be a large one.
 MAX_VALUES: Final = 200_000
 
-_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+#: Whatever stands behind a quote matches, so that no place is looked at twice: a backslash may end the text.
+#: (Before Python 3.11.5 a possessive group is safe where nothing in it could be tried another way, as here.)
+_STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _OTHER: Final = re.compile(r"[^\[\]{}]+")

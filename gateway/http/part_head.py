@@ -19,9 +19,10 @@ from strongroom.errors import MalformedRequest
 
 _TOKEN: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 - of RFC 9110
 #: One parameter, or none, behind a semicolon. Nothing is tried twice: a header of nothing but blanks is long.
+#: Only what repeats one character is possessive: of groups, Python before 3.11.5 gets that wrong.
 _PARAMETER: Final = re.compile(
     rf"[ \t]*+;[ \t]*+(?:(?P<name>{_TOKEN})[ \t]*+=[ \t]*+"
-    r'(?P<value>"(?:[^"\\]|\\.)*+"|[^\s";]++)[ \t]*+)?+(?=;|\Z)'
+    r'(?P<value>"[^"\\]*+(?:\\.[^"\\]*+)*"|[^\s";]++)[ \t]*+)?(?=;|\Z)'
 )
 _KIND: Final = re.compile(rf"[ \t]*(?P<kind>{_TOKEN}(?:/{_TOKEN})?)[ \t]*(?=;|\Z)")
 _BREAKS: Final = re.compile(r"[\x00\r\n]")

@@ -84,6 +84,7 @@ def test_what_is_not(text: bytes) -> None:
         "[" + "[]," * (MIB // 3) + "[]]",
         "[" + "1," * (MIB // 2) + "1]",
         "[" + "{}," * (MIB // 3) + "{}]",
+        "[" * (MAX_DEPTH + 1) + '"' + '\\"' * (MIB // 2) + "\\",
     ],
 )
 def test_shapes_that_cost_much_are_refused_for_little(text: str) -> None:
