@@ -126,6 +126,11 @@ class _Running:
     body: hashlib._Hash
     file: hashlib._Hash
 
+    @classmethod
+    def of(cls, name: str, expected: bytes) -> _Running:
+        body, file = (hashlib.new(_CONTENT[name], usedforsecurity=False) for _ in range(2))
+        return cls(name, expected, body, file)
+
 
 class ContentDigest:
     """Verifies ``Content-Digest`` while a body passes. Costs nothing when the header is absent: ``parse``
@@ -139,23 +144,27 @@ class ContentDigest:
     def parse(cls, value: str | None) -> ContentDigest | None:
         """From the header.
 
-        :raises InvalidField: no dictionary of byte sequences, or no algorithm among sha-256, sha-512, md5.
+        :raises InvalidField: no dictionary of byte sequences, no algorithm among sha-256, sha-512, md5, or
+            two values for one of them. Each is computed once, however often it is named.
         """
         if value is None:
             return None
-        running = []
+        expected: dict[str, bytes] = {}
         for name, text in _dictionary("content-digest", value):
-            if name in _CONTENT:
-                new = _CONTENT[name]
-                body, file = (hashlib.new(new, usedforsecurity=False) for _ in range(2))
-                running.append(_Running(name, _base64("content-digest", text), body, file))
-        if not running:
+            sent = _base64("content-digest", text) if name in _CONTENT else b""
+            if name in _CONTENT and expected.setdefault(name, sent) != sent:
+                raise InvalidField(
+                    f"content-digest has two values for {name}.",
+                    field="content-digest",
+                    rule="digest.conflict",
+                )
+        if not expected:
             raise InvalidField(
                 "content-digest uses no algorithm that is verified here; send sha-256, sha-512 or md5.",
                 field="content-digest",
                 rule="digest.algorithm",
             )
-        return cls(running)
+        return cls([_Running.of(name, sent) for name, sent in expected.items()])
 
     def update_body(self, data: bytes | bytearray) -> None:
         """Take the next bytes of the request body."""

@@ -124,3 +124,17 @@ def test_content_digest_absent_or_unknown() -> None:
     assert ContentDigest.parse(None) is None
     with pytest.raises(InvalidField):
         ContentDigest.parse(f"crc32c=:{b64(b'1234')}:")
+
+
+def test_an_algorithm_is_computed_once_however_often_it_is_named() -> None:
+    """64 KiB of header could ask for thousands of sums over each byte of the body."""
+    value = b64(hashlib.sha512(DATA).digest())
+    member = f"sha-512=:{value}:"
+    digest = ContentDigest.parse(", ".join([member] * 500))
+    assert digest is not None
+    assert len(digest._running) == 1
+    digest.update_body(DATA)
+    digest.verify()
+    with pytest.raises(InvalidField) as raised:
+        ContentDigest.parse(f"{member}, sha-512=:{b64(b'other')}:")
+    assert raised.value.metadata["rule"] == "digest.conflict"
