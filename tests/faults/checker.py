@@ -20,6 +20,7 @@ from devstack.stackfile import S3Entry
 from tests.stack import until
 
 COMMITTED: Final = 3
+GONE: Final = 6
 _SECOND_LOOK_LATER: Final = "(blobs.kind = 4 AND blobs.not_before > now() + interval '1 minute')"
 """Kind LEFTOVERS, due long after the test: when the signed requests of a direct upload have expired."""
 Expected = Literal["hidden", "visible", "either"]

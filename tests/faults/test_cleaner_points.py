@@ -9,14 +9,13 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.cell import Cell
-from tests.faults.checker import Upload
+from tests.faults.checker import GONE, Upload
 from tests.faults.client import LARGE, SMALL, delete, new_upload
 from tests.faults.points import CLEANS, LATE, Clean, Late
 from tests.faults.rpc import file_spec, send, send_and_cancel, send_until_stored
 from tests.faults.s3_faults import delay, hold
 from tests.stack import until
 
-GONE = 6
 LEASE_SECONDS = 1.0
 CELL_ENV = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": str(LEASE_SECONDS),

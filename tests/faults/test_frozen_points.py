@@ -7,12 +7,11 @@ import signal
 import pytest
 
 from tests.faults.cell import Cell
-from tests.faults.checker import Expected
+from tests.faults.checker import GONE, Expected
 from tests.faults.client import LARGE, SMALL, new_upload, put, putting, repeat_until_stored
 from tests.faults.points import FREEZES, Freeze
 from tests.stack import until
 
-GONE = 6
 CELL_ENV = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": "1",
     # As deployed: `end_tombstones` says when that time is over, however busy the machine is.

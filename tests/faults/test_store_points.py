@@ -9,13 +9,12 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.cell import Cell
-from tests.faults.checker import Upload
+from tests.faults.checker import GONE, Upload
 from tests.faults.client import LARGE, SMALL, delete, new_upload, put, putting, repeat_until_stored
 from tests.faults.points import BREAKS, Break
 from tests.faults.s3_proxy import Rule
 from tests.stack import until
 
-GONE = 6
 # As deployed: `end_tombstones` says when that time is over, however busy the machine is.
 CELL_ENV = {"STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600"}
 _log: dict[Break, Upload] = {}

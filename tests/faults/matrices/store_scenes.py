@@ -11,7 +11,7 @@ from urllib.parse import quote
 import httpx
 
 from tests.faults.cell import Cell
-from tests.faults.checker import Expected, Upload
+from tests.faults.checker import GONE, Expected, Upload
 from tests.faults.client import LARGE, SMALL, delete, http_client, new_upload, put, read, repeat_until_stored
 from tests.faults.matrices.catalogue import StoreCell
 from tests.faults.matrices.store_faults import FAULTS, OTHERWISE, passes_and
@@ -84,7 +84,8 @@ class Scene:
             self.cell.s3.retire(rule)
 
     def _is_done(self) -> bool:
-        return not self.cell.checker.unsettled(self.owner)
+        """Nothing more is asked of the store: what is left are tombstones."""
+        return all(row.state == GONE for row in self.cell.checker.unsettled(self.owner))
 
     def play(self) -> None:
         """Until the client has its answer and the faults are over."""
