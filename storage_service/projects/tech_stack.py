@@ -74,6 +74,8 @@ def _package(specifier: str) -> str:
 MAX_MANIFEST_BYTES = 256 * 1024
 MAX_MANIFESTS = 50
 """So many manifests are read; a monorepo has them by the dozen."""
+MAX_MANIFESTS_BYTES = 1024 * 1024
+"""So much of them together: they are read on the event loop."""
 MAX_SOURCES = 200
 """So many sources are read: a framework is imported in more places than one."""
 MAX_FETCHED_SOURCES = 20
@@ -82,8 +84,8 @@ MAX_FETCHED_SOURCES = 20
 
 @dataclass(frozen=True, slots=True)
 class Technology:
-    """``npm``, ``pip``: packages that mean it, as patterns. ``files``: patterns of file names in lower
-    case.
+    """``npm``, ``pip``: packages that mean it, ``@scope/*`` all of a scope. ``files``: patterns of file names
+    in lower case.
     """
 
     name: str
@@ -125,8 +127,13 @@ _BACKEND_FOLDERS = frozenset({"backend", "server", "api"})
 _BACKEND_SOURCES = (
     PYTHON | SCRIPT - {"jsx", "tsx"} | {"go", "rs", "rb", "php", "java", "kt", "cs", "ex", "exs"}
 )
+MAX_TOML_BYTES = 64 * 1024
 MAX_DOTS = 200
 """On one line of TOML: the time that a dotted key takes grows with the square of its parts."""
+MAX_DOTTED = 2 * MAX_DOTS * MAX_DOTS
+"""The sum of these squares."""
+MAX_NESTED = 2000 * MAX_DOTS
+"""Lines times dots of the longest: below the header of a table each key costs what the header has parts."""
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
@@ -138,6 +145,7 @@ class TechStack:
         self._has_page = False
         self._has_server_folder = False
         self._manifests = 0
+        self._manifest_bytes = 0
         self._sources = 0
         self._fetched = 0
 
@@ -175,16 +183,18 @@ class TechStack:
         return True
 
     def read(self, path: str, content: bytes) -> None:
-        """The content of a manifest or a source. A manifest of more than MAX_MANIFEST_BYTES says nothing; of
-        a source its beginning is read.
+        """The content of a manifest or a source. A manifest of more than MAX_MANIFEST_BYTES says nothing, nor
+        one with which all would have more than MAX_MANIFESTS_BYTES; of a source its beginning is read.
         """
         name = path.rpartition("/")[2].lower()
         if (kind := _kind_of(name)) in PYTHON | SCRIPT:
             self._read_source(kind, content[:MAX_SOURCE_BYTES].decode("utf-8", "replace"))
             return
         reader = _reader_of(name)
-        if reader is None or len(content) > MAX_MANIFEST_BYTES:
+        left = MAX_MANIFESTS_BYTES - self._manifest_bytes
+        if reader is None or len(content) > min(MAX_MANIFEST_BYTES, left):
             return
+        self._manifest_bytes += len(content)
         ecosystem, read = reader
         try:
             packages = set(read(content.decode("utf-8-sig")))
@@ -199,9 +209,9 @@ class TechStack:
             self._use("npm", set(script_imports(text)))
 
     def _use(self, ecosystem: str, packages: set[str]) -> None:
+        known = packages | {f"{name.partition('/')[0]}/*" for name in packages if name.startswith("@")}
         for tech in TECHNOLOGIES:
-            patterns = tech.npm if ecosystem == "npm" else tech.pip
-            if any(_matches(package, patterns) for package in packages):
+            if not known.isdisjoint(tech.npm if ecosystem == "npm" else tech.pip):
                 self._found.add(tech.name)
 
     @property
@@ -264,8 +274,11 @@ def _requirements(text: str) -> Iterator[str]:
 
 def _toml(text: str) -> Iterator[str]:
     """PEP 621, PEP 735, Poetry and Pipenv."""
-    if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
-        raise ValueError("a key may be long enough to take minutes")
+    dots = [line.count(".") for line in text.splitlines()]
+    most = max(dots, default=0)
+    dotted = sum(count * count for count in dots)
+    if len(text) > MAX_TOML_BYTES or most > MAX_DOTS or dotted > MAX_DOTTED or most * len(dots) > MAX_NESTED:
+        raise ValueError("keys may be long enough to take minutes")
     manifest = tomllib.loads(text)
     lists = [_at(manifest, "project", "dependencies")]
     lists += _values(_at(manifest, "project", "optional-dependencies"))

@@ -113,6 +113,24 @@ def test_only_so_many_manifests_are_read() -> None:
     assert sum(stack.see(f"packages/{number}/package.json") for number in range(80)) == MAX_MANIFESTS
 
 
+def test_only_so_much_of_manifests_is_read() -> None:
+    stack = TechStack()
+    padding = "x" * (MAX_MANIFEST_BYTES - 100)
+    for name in ("react", "vue", "svelte", "next", "express"):
+        stack.read("package.json", json.dumps({"dependencies": {name: "1"}, "padding": padding}).encode())
+    assert stack.names == ["React", "Vue", "Svelte", "Next.js"]
+    stack.read("package.json", b'{"dependencies": {"vite": "1"}}')
+    assert "Vite" in stack.names
+
+
+def test_a_scope_is_all_of_its_packages() -> None:
+    assert stack_of({"package.json": '{"dependencies": {"@sveltejs/kit": "1"}}'}).names == [
+        "Svelte",
+        "Node.js",
+    ]
+    assert stack_of({"package.json": '{"dependencies": {"@sveltejsx/kit": "1"}}'}).names == ["Node.js"]
+
+
 def test_a_byte_order_mark() -> None:
     assert "React" in stack_of({"package.json": '\ufeff{"dependencies": {"react": "1"}}'}).names
 
@@ -123,6 +141,8 @@ def test_a_key_of_many_parts_costs_nothing() -> None:
         "a." * 60_000 + "a = 1",
         "[" + '"". ' * 40_000 + "a]",
         "x = {" + "'a'\t." * 30_000 + "b = 1}",
+        "\n".join(f"[{'a.' * 190}t{n}]\n{'a.' * 190}k = 1" for n in range(300)),
+        f"[{'a.' * 190}t]\n" + "\n".join(f"k{n} = 1" for n in range(25_000)),
     ):
         assert stack_of({"pyproject.toml": text}).names == ["Python"]
     assert time.process_time() - began < 1
