@@ -1,9 +1,9 @@
 """Passwords of shares: Argon2id (RFC 9106), off the event loop.
 
-Parameters are OWASP's for servers (19 MiB, two passes, one lane): some 30 ms of one core. At most two are
-computed at a time and few may wait, so whoever sends passwords by the thousand burns two cores at the most,
-and gets OVERLOADED. Owners who set passwords wait apart, one request of each, and never have the last core:
-guests get in meanwhile.
+Parameters are OWASP's for servers (19 MiB, two passes, one lane): some 30 ms of one core. One is computed at
+a time and few may wait, so whoever sends passwords by the thousand burns one core at the most, never all of
+a small machine, and gets OVERLOADED. Owners who set passwords wait apart, one request of each, and only one
+of them stands in line with the guests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from strongroom.errors import Overloaded
 
-AT_ONCE: Final = 2
+AT_ONCE: Final = 1
 WAITING: Final = 32
 SETTING: Final = 32
 """So many owners may be setting a password."""
@@ -34,7 +34,7 @@ class Passwords:
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._setters = asyncio.Semaphore(AT_ONCE - 1)
+        self._setters = asyncio.Semaphore(1)
         self._setting: set[str] = set()
         self._comparing = 0
 
