@@ -14,6 +14,7 @@ from metadata_service.db.database import SYSTEM, Database, Row, Statement, Trans
 from metadata_service.files.events import file_damaged
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from metadata_service.projects.events import DAMAGED_COLUMNS, project_file_damaged
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1.reservation_service_pb2 import Damage
 
 AGAIN_SECONDS: Final = 3600
@@ -47,7 +48,7 @@ class DamageReports:
         DatabaseUnavailable.
         """
         rows = await self._database.read(SYSTEM, _OWNER, {"key": key, "version": version_id})
-        name = Damage.Name(damage).removeprefix("DAMAGE_").lower()
+        name = enum_word(Damage.DESCRIPTOR, damage)
         told = [await self._tell(row, key, name) for row in rows]
         return any(told)
 

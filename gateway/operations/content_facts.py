@@ -6,26 +6,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
 from typing import Annotated, Final, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import rfc3339
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1.file_pb2 import File
-from strongroom.metadata.v1.scan_pb2 import (
-    SCAN_OUTCOME_CLEAN,
-    SCAN_OUTCOME_INFECTED,
-    SCAN_OUTCOME_UNSCANNED,
-    Scan,
-)
+from strongroom.metadata.v1.scan_pb2 import Scan, ScanOutcome
 
-_OUTCOMES: Final[Mapping[int, Literal["clean", "unscanned", "infected"]]] = {
-    SCAN_OUTCOME_CLEAN: "clean",
-    SCAN_OUTCOME_UNSCANNED: "unscanned",
-    SCAN_OUTCOME_INFECTED: "infected",
-}
 _TURNED: Final = "of pictures and videos, once they were read, soon after the upload"
 
 
@@ -122,7 +112,8 @@ def add_facts(shown: ContentFacts, file: File) -> None:
 
 
 def _scan(scan: Scan) -> ScanResult:
-    shown: ScanResult = {"outcome": _OUTCOMES[scan.outcome]}
+    outcome = enum_word(ScanOutcome.DESCRIPTOR, scan.outcome)
+    shown: ScanResult = {"outcome": outcome}  # type: ignore[typeddict-item]  # the words of the shape
     if scan.HasField("scan_time"):
         shown["scanned_at"] = rfc3339(scan.scan_time)
     if scan.database:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, cast
 
 from pydantic import Field
 
-from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, DATA_LOSS_LOST, DataLoss
+from strongroom.enum_words import enum_word
+from strongroom.metadata.v1.file_pb2 import DataLoss
 
 Word: TypeAlias = Literal["lost", "corrupt"]
 LossField: TypeAlias = Annotated[
@@ -16,4 +17,8 @@ LossField: TypeAlias = Annotated[
         " store: reading it is OBJECT_LOST."
     ),
 ]
-WORDS: Final[dict[DataLoss.ValueType, Word]] = {DATA_LOSS_LOST: "lost", DATA_LOSS_CORRUPT: "corrupt"}
+
+
+def loss_word(loss: DataLoss.ValueType) -> Word:
+    """As ``enum_word``; one of the words of the shape, as far as this release knows them."""
+    return cast("Word", enum_word(DataLoss.DESCRIPTOR, loss))

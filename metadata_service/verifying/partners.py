@@ -12,6 +12,7 @@ from uuid import UUID
 
 from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import SYSTEM, Database, Row
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BlobState
 from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_EVENT_MEDIA, FILE_FAMILY_GENERATION
@@ -142,8 +143,8 @@ def _findings(row: Row) -> list[pb.Finding]:
     }
     found = []
     if state != COMMITTED:
-        was = "" if state is None else BlobState.Name(state)
-        expected = BlobState.Name(COMMITTED)
+        was = "" if state is None else enum_word(BlobState.DESCRIPTOR, state)
+        expected = enum_word(BlobState.DESCRIPTOR, COMMITTED)
         found.append(
             pb.Finding(kind=pb.FINDING_KIND_FILE_WITHOUT_BLOB, expected=expected, found=was, **about)
         )

@@ -30,6 +30,7 @@ from storage_service.attempts.removal import abort_unrecorded_uploads, hide_blob
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.errors import StoreError, translated
 from storage_service.objectstore.interface import ObjectStore
+from strongroom.enum_words import enum_word
 from strongroom.errors import BucketNotVersioned, ChecksumMismatch, StrongroomError, UploadLost
 from strongroom.metadata.v1 import blob_pb2
 
@@ -141,4 +142,4 @@ def _sentence(error: Exception) -> str:
 
 
 def _facts(blob: blob_pb2.Blob) -> dict[str, str]:
-    return {"blob_id": blob.id, "state": blob_pb2.BlobState.Name(blob.state)}
+    return {"blob_id": blob.id, "state": enum_word(blob_pb2.BlobState.DESCRIPTOR, blob.state)}

@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 
 from storage_service.repairing.outcomes import Repaired
 from storage_service.verifying.metrics import VerificationMetrics
+from strongroom.enum_words import enum_word
 from strongroom.storage.v1 import verify_pb2 as wire
 
 
@@ -42,10 +43,9 @@ class RepairMetrics(VerificationMetrics):
 
 def action_name(action: int) -> str:
     """In small letters: ``remove_marker``."""
-    return wire.RepairAction.Name(wire.RepairAction.ValueType(action)).removeprefix("REPAIR_ACTION_").lower()
+    return enum_word(wire.RepairAction.DESCRIPTOR, action)
 
 
 def outcome_name(outcome: int) -> str:
     """In small letters: ``done``."""
-    name = wire.RepairOutcome.Name(wire.RepairOutcome.ValueType(outcome))
-    return name.removeprefix("REPAIR_OUTCOME_").lower()
+    return enum_word(wire.RepairOutcome.DESCRIPTOR, outcome)

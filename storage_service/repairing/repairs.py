@@ -22,7 +22,7 @@ from storage_service.repairing.manifest import (
     manifest_key,
     object_key,
 )
-from storage_service.repairing.metrics import RepairMetrics
+from storage_service.repairing.metrics import RepairMetrics, action_name, outcome_name
 from storage_service.repairing.nobodys import NOBODYS, Nobodys
 from storage_service.repairing.outcomes import ORDER, Repaired, left, outdated, proposed
 from storage_service.repairing.quarantine import Quarantine
@@ -200,8 +200,8 @@ class Repairs:
             version_id=finding.version_id,
             blob_id=finding.blob_id,
             owner_id=finding.owner_id,
-            action=wire.RepairAction.Name(repaired.action),
-            outcome=wire.RepairOutcome.Name(repaired.outcome),
+            action=action_name(repaired.action),
+            outcome=outcome_name(repaired.outcome),
             detail=repaired.detail,
         )
         return repaired

@@ -12,6 +12,7 @@ from servicekit.auth.principal import only_admins
 from storage_service.attempts.acts import HeldActs
 from storage_service.objectstore.errors import translated
 from storage_service.restoring.assembly import Restoring
+from strongroom.enum_words import enum_word
 from strongroom.storage.v1 import restore_pb2 as pb
 from strongroom.storage.v1.restore_pb2_grpc import (
     RestoreServiceServicer,
@@ -96,7 +97,7 @@ def add_restore_service(server: grpc.aio.Server, servicer: RestoreServicer) -> l
 
 
 def _outcome(result: pb.ObjectResult) -> str:
-    return pb.ObjectOutcome.Name(result.outcome).removeprefix("OBJECT_OUTCOME_").lower()
+    return enum_word(pb.ObjectOutcome.DESCRIPTOR, result.outcome)
 
 
 def _digest(cursor: str) -> str:

@@ -77,7 +77,9 @@ class Guests:
 def shown(share: Share, *, is_open: bool) -> pb.GuestShare:
     """What a guest is told of a share; until it is open, no more than that there is one."""
     answer = pb.GuestShare(
-        kind=_KINDS[share.scope.WhichOneof("scope") or ""], has_password=share.has_password, is_open=is_open
+        kind=_KINDS.get(share.scope.WhichOneof("scope") or "", pb.SHARED_KIND_UNSPECIFIED),
+        has_password=share.has_password,
+        is_open=is_open,
     )
     if not is_open and share.has_password:
         return answer

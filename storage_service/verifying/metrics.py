@@ -11,6 +11,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import verification_pb2 as pb
 
 KINDS: Final = tuple(number for number in pb.FindingKind.values() if number)
@@ -18,7 +19,7 @@ KINDS: Final = tuple(number for number in pb.FindingKind.values() if number)
 
 def kind_name(kind: int) -> str:
     """In small letters: ``object_missing``."""
-    return pb.FindingKind.Name(pb.FindingKind.ValueType(kind)).removeprefix("FINDING_KIND_").lower()
+    return enum_word(pb.FindingKind.DESCRIPTOR, kind)
 
 
 class VerificationMetrics(Collector):

@@ -21,6 +21,7 @@ from storage_service.verifying.owners import Owners
 from storage_service.verifying.reading import read_back
 from storage_service.verifying.stage import Grace, Step, in_parallel
 from storage_service.verifying.window import AtKey, Window, read_window
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.metadata.v1.reservation_service_pb2 import Damage
@@ -121,7 +122,7 @@ class Objects:
             if not seen.fits(row) and seen.size == row.size_bytes:
                 found.append(wrong_checksum(row, seen.crc32c))
         if row.damage and not found:
-            marked = Damage.Name(row.damage).removeprefix("DAMAGE_").lower()
+            marked = enum_word(Damage.DESCRIPTOR, row.damage)
             found.append(about_row(pb.FINDING_KIND_MARK_OUTDATED, row, expected=marked, found="right bytes"))
         return found
 

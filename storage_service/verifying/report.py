@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from servicekit.reports import ReportSigner, SignedReport, canonical
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.verifying.metrics import kind_name
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import verification_pb2 as pb
 
 FORMAT: Final = "strongroom-verification/1"
@@ -46,7 +47,7 @@ def _document(run: pb.Verification, findings_sha256: str) -> Mapping[str, Any]:
         "id": run.id,
         "outcome": "finished" if finished else "failed",
         "failure": run.failure,
-        "depth": pb.VerificationDepth.Name(run.depth).removeprefix("VERIFICATION_DEPTH_").lower(),
+        "depth": enum_word(pb.VerificationDepth.DESCRIPTOR, run.depth),
         "installation_id": run.installation_id,
         "schema_revision": run.schema_revision,
         "begin_position": run.begin_position,

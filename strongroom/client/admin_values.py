@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 from google.protobuf.message import Message
 
 from strongroom.client.files import Usage
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import admin_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BlobState
 
@@ -168,7 +169,7 @@ def _time(message: Message, field: str) -> datetime | None:
 
 
 def _state(state: BlobState.ValueType) -> str:
-    return BlobState.Name(state).removeprefix("BLOB_STATE_").lower()
+    return enum_word(BlobState.DESCRIPTOR, state)
 
 
 def to_status(found: pb.GetCleanerStatusResponse) -> CleanerStatus:

@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from strongroom.client.files import StoredFile
+from strongroom.enum_words import enum_word
+from strongroom.event_names import event_name
 from strongroom.metadata.v1 import file_pb2, generation_service_pb2, notification_service_pb2
 
 
@@ -53,8 +55,7 @@ class GenerationStats:
 
 def generation_type(value: file_pb2.GenerationType.ValueType) -> str:
     """``text-to-image`` for ``GENERATION_TYPE_TEXT_TO_IMAGE``."""
-    name = file_pb2.GenerationType.Name(value)
-    return name.removeprefix("GENERATION_TYPE_").lower().replace("_", "-")
+    return enum_word(file_pb2.GenerationType.DESCRIPTOR, value).replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,9 @@ class Notification:
     def from_proto(cls, event: notification_service_pb2.Event) -> Notification:
         """The value for an ``Event``; a type that this release does not know is ``unknown``."""
         known = event.type in notification_service_pb2.EventType.values()
-        name = notification_service_pb2.EventType.Name(event.type) if known else "EVENT_TYPE_UNKNOWN"
         return cls(
             event.id,
-            name.removeprefix("EVENT_TYPE_").lower().replace("_", "-"),
+            event_name(event.type).replace("_", "-") if known else "unknown",
             event.subject_id,
             json.loads(event.payload_json) if event.payload_json else None,
             event.create_time.ToDatetime(tzinfo=UTC),

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import file_pb2, retention_pb2, scan_pb2, usage_service_pb2
 from strongroom.storage.v1 import download_pb2
 
@@ -36,9 +37,7 @@ class Family(StrEnum):
     @classmethod
     def from_proto(cls, value: int) -> Family:
         """The family of a ``FileFamily`` number."""
-        known = file_pb2.FileFamily.values()
-        name = file_pb2.FileFamily.Name(value) if value in known else ""  # type: ignore[arg-type]
-        text = name.removeprefix("FILE_FAMILY_").lower().replace("_", "-")
+        text = enum_word(file_pb2.FileFamily.DESCRIPTOR, value).replace("_", "-")
         return cls(text) if text in {member.value for member in cls} else cls.UNKNOWN
 
     def to_proto(self) -> file_pb2.FileFamily.ValueType:
@@ -235,7 +234,7 @@ def _media(file: file_pb2.File) -> MediaFacts | None:
 
 
 def _scan(scan: scan_pb2.Scan) -> ScanResult:
-    outcome = scan_pb2.ScanOutcome.Name(scan.outcome).removeprefix("SCAN_OUTCOME_").lower()
+    outcome = enum_word(scan_pb2.ScanOutcome.DESCRIPTOR, scan.outcome)
     return ScanResult(outcome, moment_of(scan.scan_time), scan.database, scan.signature, scan.cause)
 
 
@@ -253,8 +252,7 @@ def _generation_info(file: file_pb2.File) -> GenerationInfo | None:
     if not file.HasField("generation_details"):
         return None
     details = file.generation_details
-    name = file_pb2.GenerationType.Name(details.type)
-    kind = name.removeprefix("GENERATION_TYPE_").lower().replace("_", "-")
+    kind = enum_word(file_pb2.GenerationType.DESCRIPTOR, details.type).replace("_", "-")
     return GenerationInfo(kind, details.prompt, details.settings_json)
 
 

@@ -12,6 +12,7 @@ from strongroom import errors
 from strongroom.client.connection import Connection
 from strongroom.client.files import FileName, id_or_key, moment_of
 from strongroom.client.wishes import RetentionWish, proto_of
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import share_pb2 as pb
 from strongroom.metadata.v1 import share_service_pb2 as service
 from strongroom.metadata.v1.file_service_pb2 import GetFileRequest
@@ -215,7 +216,7 @@ def to_share(share: pb.Share, url: str = "") -> Share:
         expires_at=moment_of(share.expire_time),
         max_uses=share.max_uses,
         uses=share.uses,
-        state=pb.ShareState.Name(share.state).removeprefix("SHARE_STATE_").lower(),
+        state=enum_word(pb.ShareState.DESCRIPTOR, share.state),
         created_at=moment_of(share.create_time),
         updated_at=moment_of(share.update_time),
         last_used_at=moment_of(share.last_use_time),
@@ -237,7 +238,7 @@ def _shared(scope: pb.ShareScope) -> Shared:
         case "project":
             return SharedProject(scope.project.slug, scope.project.version)
     drop = scope.drop
-    folder = FileFolder.Name(drop.folder.folder).removeprefix("FILE_FOLDER_").lower()
+    folder = enum_word(FileFolder.DESCRIPTOR, drop.folder.folder)
     return DropBox(
         path=drop.path,
         event_id=drop.event_id,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
-from google.protobuf.descriptor import EnumDescriptor
-
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.storage.v1 import verify_pb2 as wire
 
@@ -110,8 +109,8 @@ def to_verification(run: pb.Verification, report: bytes, signature: bytes, publi
     """From the protobuf."""
     return Verification(
         id=run.id,
-        state=_word(pb.VerificationState.DESCRIPTOR, run.state, "VERIFICATION_STATE_"),
-        depth=_word(pb.VerificationDepth.DESCRIPTOR, run.depth, "VERIFICATION_DEPTH_"),
+        state=enum_word(pb.VerificationState.DESCRIPTOR, run.state),
+        depth=enum_word(pb.VerificationDepth.DESCRIPTOR, run.depth),
         begun_at=run.begin_time.ToDatetime(UTC),
         ended_at=run.end_time.ToDatetime(UTC) if run.HasField("end_time") else None,
         begin_position=run.begin_position,
@@ -142,7 +141,7 @@ def to_finding(finding: pb.Finding, line: bytes, action: int = 0) -> Finding:
         expected=finding.expected,
         found=finding.found,
         line=line,
-        proposal=_word(wire.RepairAction.DESCRIPTOR, action, "REPAIR_ACTION_") if action else "none",
+        proposal=enum_word(wire.RepairAction.DESCRIPTOR, action) if action else "none",
     )
 
 
@@ -150,8 +149,8 @@ def to_repair(message: wire.RepairFindingsResponse) -> Repair:
     """From the protobuf."""
     return Repair(
         finding=to_finding(message.finding, b"", message.action),
-        action=_word(wire.RepairAction.DESCRIPTOR, message.action, "REPAIR_ACTION_"),
-        outcome=_word(wire.RepairOutcome.DESCRIPTOR, message.outcome, "REPAIR_OUTCOME_"),
+        action=enum_word(wire.RepairAction.DESCRIPTOR, message.action),
+        outcome=enum_word(wire.RepairOutcome.DESCRIPTOR, message.outcome),
         detail=message.detail,
     )
 
@@ -175,11 +174,5 @@ def to_quarantined(found: wire.QuarantinedObject) -> Quarantined:
 
 
 def kind_name(kind: int) -> str:
-    """In small letters; of a kind that this release does not know, its number."""
-    return _word(pb.FindingKind.DESCRIPTOR, kind, "FINDING_KIND_")
-
-
-def _word(enum: EnumDescriptor, number: int, prefix: str) -> str:
-    """As ``kind_name``: a name without what all names of its enum begin with."""
-    value = enum.values_by_number.get(number)
-    return str(number) if value is None else value.name.removeprefix(prefix).lower()
+    """In small letters: ``object_missing``."""
+    return enum_word(pb.FindingKind.DESCRIPTOR, kind)

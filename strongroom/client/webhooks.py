@@ -13,6 +13,7 @@ from strongroom.client.connection import Connection
 from strongroom.client.family_values import Notification
 from strongroom.client.files import moment_of
 from strongroom.client.watching import event_types
+from strongroom.enum_words import enum_word
 from strongroom.event_names import event_name
 from strongroom.metadata.v1 import webhook_pb2 as pb
 from strongroom.metadata.v1 import webhook_service_pb2 as service
@@ -227,7 +228,7 @@ def to_webhook(webhook: pb.Webhook, secret: str = "") -> Webhook:
         description=webhook.description,
         types=tuple(event_name(one) for one in webhook.filter.types),
         families=tuple(webhook.filter.families),
-        state=pb.WebhookState.Name(webhook.state).removeprefix("WEBHOOK_STATE_").lower(),
+        state=enum_word(pb.WebhookState.DESCRIPTOR, webhook.state),
         cause=webhook.cause,
         cursor=webhook.cursor,
         pending=webhook.pending,
@@ -253,7 +254,7 @@ def to_delivery(delivery: pb.WebhookDelivery) -> Delivery:
         webhook_id=delivery.webhook_id,
         user_id=delivery.user_id,
         event=Notification.from_proto(delivery.event),
-        state=pb.DeliveryState.Name(delivery.state).removeprefix("DELIVERY_STATE_").lower(),
+        state=enum_word(pb.DeliveryState.DESCRIPTOR, delivery.state),
         tries=delivery.tries,
         next_try_at=moment_of(delivery.next_try_time),
         status=delivery.status,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.families.admin.shapes import (
@@ -18,6 +19,7 @@ from gateway.families.admin.shapes import (
 )
 from gateway.families.library.shapes import UsageAndQuota
 from gateway.http.shapes import rfc3339
+from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import infected_pb2
 from strongroom.metadata.v1.admin_service_pb2 import (
     AdminAct,
@@ -78,8 +80,8 @@ def show_run(run: Verification) -> VerificationRun:
     """A verification."""
     return {
         "id": run.id,
-        "state": _word(VerificationState.Name(run.state), "VERIFICATION_STATE_"),
-        "depth": _word(VerificationDepth.Name(run.depth), "VERIFICATION_DEPTH_"),
+        "state": _word(VerificationState.DESCRIPTOR, run.state),
+        "depth": _word(VerificationDepth.DESCRIPTOR, run.depth),
         "begun_at": rfc3339(run.begin_time),
         "ended_at": _time(run, "end_time", run.end_time),
         "failure": run.failure or None,
@@ -125,7 +127,7 @@ def show_act(act: AdminAct) -> Act:
 
 def _backlog(one: CleanerBacklog) -> Backlog:
     return {
-        "state": _word(BlobState.Name(one.state), "BLOB_STATE_"),
+        "state": _word(BlobState.DESCRIPTOR, one.state),
         "count": one.count,
         "size": one.size_bytes,
         "due": one.due,
@@ -135,16 +137,16 @@ def _backlog(one: CleanerBacklog) -> Backlog:
 
 
 def _kind(kind: FindingKind.ValueType) -> str:
-    return cast("str", _word(FindingKind.Name(kind), "FINDING_KIND_"))
+    return enum_word(FindingKind.DESCRIPTOR, kind)
 
 
 def _time(message: Any, name: str, moment: Timestamp) -> str | None:
     return rfc3339(moment) if message.HasField(name) else None
 
 
-def _word(name: str, prefix: str) -> Any:
-    """An enum's name as JSON has it."""
-    return name.removeprefix(prefix).lower()
+def _word(enum: EnumDescriptor, number: int) -> Any:
+    """As ``enum_word``; one of the words of the shape, as far as this release knows them."""
+    return enum_word(enum, number)
 
 
 def show_infected(one: infected_pb2.InfectedContent) -> InfectedContent:

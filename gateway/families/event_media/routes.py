@@ -15,7 +15,7 @@ from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
 from gateway.operations.content_facts import add_facts
-from gateway.operations.data_loss import WORDS
+from gateway.operations.data_loss import loss_word
 from gateway.operations.filters import NAMES, file_filter
 from gateway.operations.polling import Poll
 from gateway.operations.retention import add_kept
@@ -280,7 +280,7 @@ def show(file: File, url: str | None) -> Media:
         "updated_at": rfc3339(file.update_time),
     }
     if file.data_loss:
-        shown["data_loss"] = WORDS[file.data_loss]
+        shown["data_loss"] = loss_word(file.data_loss)
     add_facts(shown, file)
     add_kept(shown, file.retention)
     return shown

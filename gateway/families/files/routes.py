@@ -20,7 +20,7 @@ from gateway.http.reply import JsonReply, Reply, json_reply, polled_bytes
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored
 from gateway.operations.content_facts import add_facts, facts_text
-from gateway.operations.data_loss import WORDS
+from gateway.operations.data_loss import loss_word
 from gateway.operations.polling import Poll
 from gateway.operations.retention import add_kept
 from gateway.operations.routing import Routes
@@ -146,7 +146,7 @@ async def file_metadata(call: Call) -> JsonReply[FileMetadata]:
         "metadata": dict(file.metadata),
     }
     if file.data_loss:
-        shown["data_loss"] = WORDS[file.data_loss]
+        shown["data_loss"] = loss_word(file.data_loss)
     add_facts(shown, file)
     add_kept(shown, file.retention)
     return json_reply(shown)
@@ -220,7 +220,7 @@ def _page(files: Iterable[File], token: str, folders: Sequence[str] | None = Non
 
 
 def _row(file: File) -> str:
-    loss = f',"data_loss":"{WORDS[file.data_loss]}"' if file.data_loss else ""
+    loss = f',"data_loss":"{loss_word(file.data_loss)}"' if file.data_loss else ""
     return (
         f'{{"key":{encode_basestring(file.key)},"size":{file.size_bytes},'
         f'"content_type":{encode_basestring(file.content_type)},"etag":{encode_basestring(file.etag)},'

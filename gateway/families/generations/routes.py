@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import ClassVar, Final
+from typing import ClassVar, Final, cast
 
 from google.rpc.status_pb2 import Status
 
@@ -32,7 +32,7 @@ from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
 from gateway.operations.content_facts import add_facts
-from gateway.operations.data_loss import WORDS
+from gateway.operations.data_loss import loss_word
 from gateway.operations.filters import NAMES as NAMES_OF_FILTERS
 from gateway.operations.filters import SETTINGS, file_filter
 from gateway.operations.polling import Poll
@@ -51,6 +51,7 @@ from gateway.upstream.rpcs import (
 )
 from gateway.upstream.uploads import VISIBILITIES, receive_upload
 from gateway.upstream.wishes import STORAGE_CLASS, storage_class_of
+from strongroom.enum_words import enum_word
 from strongroom.errors import from_status_proto
 from strongroom.field_names import with_callers_names
 from strongroom.metadata.v1.file_pb2 import (
@@ -201,7 +202,7 @@ async def generation_stats(call: Call) -> JsonReply[GenerationStats]:
                 "total": stats.total,
                 "total_bytes": stats.total_bytes,
                 "by_type": {
-                    NAMES[entry.type]: {"count": entry.count, "bytes": entry.size_bytes}
+                    kind_of(entry.type): {"count": entry.count, "bytes": entry.size_bytes}
                     for entry in stats.by_type
                 },
                 "by_day": [
@@ -269,6 +270,11 @@ async def delete_generation(call: Call) -> JsonReply[Done]:
     return json_reply({"success": True, "message": message})
 
 
+def kind_of(kind: GenerationType.ValueType) -> GenerationKind:
+    """One of the words of the shape, as far as this release knows them."""
+    return NAMES.get(kind) or cast("GenerationKind", enum_word(GenerationType.DESCRIPTOR, kind))
+
+
 def show(file: File, url: str | None) -> Generation:
     """A generation as the clients know it, with the camel-case twins of the save routes."""
     details = file.generation_details
@@ -276,7 +282,7 @@ def show(file: File, url: str | None) -> Generation:
     shown: Generation = {
         "id": file.id,
         "user_id": file.owner_id,
-        "generation_type": NAMES[details.type],
+        "generation_type": kind_of(details.type),
         "s3_key": file.key,
         "s3_url": url,
         "prompt": details.prompt or None,
@@ -290,7 +296,7 @@ def show(file: File, url: str | None) -> Generation:
         "createdAt": created,
     }
     if file.data_loss:
-        shown["data_loss"] = WORDS[file.data_loss]
+        shown["data_loss"] = loss_word(file.data_loss)
     add_facts(shown, file)
     add_kept(shown, file.retention)
     return shown

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
-from gateway.families.generations.routes import NAMES
+from gateway.families.generations.routes import kind_of
 from gateway.families.library.shapes import Costs, FamilyName, LibraryFile, LibraryList
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import urls_of
 from gateway.operations.content_facts import add_facts
-from gateway.operations.data_loss import WORDS
+from gateway.operations.data_loss import loss_word
 from gateway.operations.polling import Poll
 from gateway.operations.retention import show_retention
 from gateway.operations.revisions import etag
 from gateway.upstream.call import Call
+from strongroom.families import OTHER
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import ListFolderResponse, SearchFilesResponse
@@ -36,6 +37,11 @@ FAMILIES: Final[Mapping[str, file_pb2.FileFamily.ValueType]] = {
 }
 
 
+def family_of(number: int) -> FamilyName:
+    """One of the words of the shape, as far as this release knows them."""
+    return FAMILY_NAMES.get(number) or cast("FamilyName", OTHER)  # type: ignore[call-overload]
+
+
 def show(file: File, url: str | None) -> LibraryFile:
     """Every field; those of other families are null."""
     media, made = file.event_media_details, file.generation_details
@@ -46,7 +52,7 @@ def show(file: File, url: str | None) -> LibraryFile:
     shown: LibraryFile = {
         "id": file.id,
         "key": file.key,
-        "family": FAMILY_NAMES[file.family],
+        "family": family_of(file.family),
         "filename": file.filename,
         "content_type": file.content_type,
         "size": file.size_bytes,
@@ -67,12 +73,12 @@ def show(file: File, url: str | None) -> LibraryFile:
         "title": media.title or None,
         "description": media.description or None,
         "tags": list(media.tags),
-        "generation_type": NAMES[made.type] if file.HasField("generation_details") else None,
+        "generation_type": kind_of(made.type) if file.HasField("generation_details") else None,
         "prompt": made.prompt or None,
         "settings": json.loads(made.settings_json) if made.settings_json else None,
     }
     if file.data_loss:
-        shown["data_loss"] = WORDS[file.data_loss]
+        shown["data_loss"] = loss_word(file.data_loss)
     add_facts(shown, file)
     return shown
 

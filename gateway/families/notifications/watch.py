@@ -22,11 +22,10 @@ from gateway.http.shapes import rfc3339
 from gateway.upstream.call import Call
 from gateway.upstream.feeds import Place, Subscription, place_of
 from strongroom.errors import TokenExpired
+from strongroom.event_names import event_name
 from strongroom.metadata.v1.notification_service_pb2 import Event, EventType, WatchRequest, WatchResponse
 
-NAMES: Final = {
-    number: EventType.Name(number).removeprefix("EVENT_TYPE_").lower() for number in EventType.values()
-}
+NAMES: Final = {number: event_name(number) for number in EventType.values()}
 
 log = structlog.get_logger("gateway.notifications")
 
@@ -138,7 +137,7 @@ def show(event: Event) -> Notification:
     """An event as JSON."""
     shown: Notification = {
         "id": event.id,
-        "type": NAMES[event.type],
+        "type": event_name(event.type),
         "subject_id": event.subject_id,
         "data": json.loads(event.payload_json or "null"),
         "created_at": rfc3339(event.create_time),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, TypeVar
 from uuid import UUID
 
-from gateway.families.library.rendering import FAMILY_NAMES
+from gateway.families.library.rendering import family_of
 from gateway.families.library.routes import named_file
 from gateway.families.retention.shapes import (
     HoldBody,
@@ -36,7 +36,7 @@ async def get_retention_rules(call: Call) -> JsonReply[RetentionRules]:
     found = await call.ask(GET_RETENTION_RULES, pb.GetRetentionRulesRequest(user_id=call.user_id()))
     rules: list[RetentionRule] = [
         {
-            "family": FAMILY_NAMES[rule.family],
+            "family": family_of(rule.family),
             "keep_days": rule.keep_days or None,
             "delete_after_days": rule.delete_after_days or None,
         }

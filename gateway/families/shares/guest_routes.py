@@ -23,6 +23,7 @@ from gateway.upstream.call import Call
 from gateway.upstream.downloads import answer_reply
 from gateway.upstream.rpcs import GET_SHARED, LIST_SHARED, OPEN_SHARE
 from servicekit.presentation import shown_name
+from strongroom.enum_words import enum_word
 from strongroom.errors import (
     InvalidField,
     PermissionDenied,
@@ -38,14 +39,6 @@ ONE: Final = PREFIX + "{token}"
 COOKIE: Final = "strongroom_share"
 PAGE: Final = 100
 _MAX_FORM_BYTES: Final = 8192
-_KINDS: Final = {
-    pb.SHARED_KIND_FILE: "file",
-    pb.SHARED_KIND_EVENT: "event",
-    pb.SHARED_KIND_PREFIX: "prefix",
-    pb.SHARED_KIND_PROJECT: "project",
-    pb.SHARED_KIND_DROP: "drop",
-}
-
 open_routes = Routes("shares", public=True)
 
 
@@ -262,7 +255,7 @@ def _file(call: Call, item: pb.SharedItem) -> SharedFile:
 def _answer(share: pb.GuestShare, files: list[SharedFile], next_token: str) -> SharedPage:
     needs = None if share.is_open else "password" if share.has_password else "opening"
     return {
-        "kind": _KINDS[share.kind],  # type: ignore[typeddict-item]  # the words of the shape
+        "kind": enum_word(pb.SharedKind.DESCRIPTOR, share.kind),  # type: ignore[typeddict-item]  # the words of the shape
         "title": share.title,
         "needs": needs,  # type: ignore[typeddict-item]
         "expires_at": rfc3339(share.expire_time) if share.HasField("expire_time") else None,

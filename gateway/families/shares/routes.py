@@ -22,6 +22,7 @@ from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CREATE_SHARE, GET_SHARE, LIST_SHARES, REVOKE_SHARE, UPDATE_SHARE
 from gateway.upstream.uploads import FOLDERS
 from gateway.upstream.wishes import STORAGE_CLASS, storage_class_of
+from strongroom.enum_words import enum_word
 from strongroom.errors import ShareNotFound
 from strongroom.metadata.v1 import share_pb2 as pb
 from strongroom.metadata.v1 import share_service_pb2 as service
@@ -170,7 +171,7 @@ def shown(share: pb.Share) -> Share:
         "expires_at": _moment(share, "expire_time"),
         "max_uses": share.max_uses,
         "uses": share.uses,
-        "state": pb.ShareState.Name(share.state).removeprefix("SHARE_STATE_").lower(),  # type: ignore[typeddict-item]
+        "state": enum_word(pb.ShareState.DESCRIPTOR, share.state),  # type: ignore[typeddict-item]
         "created_at": rfc3339(share.create_time),
         "updated_at": rfc3339(share.update_time),
         "last_used_at": _moment(share, "last_use_time"),

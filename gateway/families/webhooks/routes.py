@@ -19,6 +19,7 @@ from gateway.http.shapes import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream import rpcs
 from gateway.upstream.call import Call
+from strongroom.enum_words import enum_word
 from strongroom.errors import WebhookNotFound
 from strongroom.event_names import event_name
 from strongroom.metadata.v1 import webhook_pb2 as pb
@@ -220,7 +221,7 @@ def shown(webhook: pb.Webhook, secret: str = "") -> Webhook:
         "description": webhook.description,
         "types": [event_name(number) for number in webhook.filter.types],
         "families": list(webhook.filter.families),
-        "state": pb.WebhookState.Name(webhook.state).removeprefix("WEBHOOK_STATE_").lower(),  # type: ignore[typeddict-item]
+        "state": enum_word(pb.WebhookState.DESCRIPTOR, webhook.state),  # type: ignore[typeddict-item]
         "cause": webhook.cause or None,
         "cursor": webhook.cursor,
         "pending": webhook.pending,
@@ -248,7 +249,7 @@ def delivery_shown(one: pb.WebhookDelivery) -> Delivery:
         "id": one.id,
         "webhook_id": one.webhook_id,
         "user_id": one.user_id,
-        "state": pb.DeliveryState.Name(one.state).removeprefix("DELIVERY_STATE_").lower(),  # type: ignore[typeddict-item]
+        "state": enum_word(pb.DeliveryState.DESCRIPTOR, one.state),  # type: ignore[typeddict-item]
         "tries": one.tries,
         "next_try_at": _moment(one, "next_try_time"),
         "status": one.status or None,

@@ -17,6 +17,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from strongroom.enum_words import enum_word
 from strongroom.errors import Overloaded, SizeLimitExceeded
 from strongroom.event_names import event_name
 from strongroom.families import family_name
@@ -137,13 +138,13 @@ def file_record(file: File, name: str) -> dict[str, Any]:
         "crc32c": f"{file.crc32c:08x}",
         "etag": file.etag,
         "generation": file.generation,
-        "visibility": _word(Visibility.Name(file.visibility), "VISIBILITY_"),
+        "visibility": enum_word(Visibility.DESCRIPTOR, file.visibility),
         "metadata": dict(file.metadata),
     }
     record |= _times(file, "create_time", "update_time", "expire_time", "delete_time", "purge_time")
     if file.HasField("generation_details"):
         made = file.generation_details
-        kind = _word(GenerationType.Name(made.type), "GENERATION_TYPE_").replace("_", "-")
+        kind = enum_word(GenerationType.DESCRIPTOR, made.type).replace("_", "-")
         record["generated"] = {"type": kind, "prompt": made.prompt, "settings_json": made.settings_json}
     if file.HasField("event_media_details"):
         medium = file.event_media_details
@@ -211,7 +212,7 @@ def share_record(share: Share) -> dict[str, Any]:
         "id": share.id,
         "title": share.title,
         "opens": json_format.MessageToDict(share.scope, preserving_proto_field_name=True),
-        "state": _word(ShareState.Name(share.state), "SHARE_STATE_"),
+        "state": enum_word(ShareState.DESCRIPTOR, share.state),
         "has_password": share.has_password,
         "max_uses": share.max_uses,
         "uses": share.uses,
@@ -229,7 +230,7 @@ def webhook_record(webhook: Webhook) -> dict[str, Any]:
         "description": webhook.description,
         "types": [event_name(kind) for kind in webhook.filter.types],
         "families": list(webhook.filter.families),
-        "state": _word(WebhookState.Name(webhook.state), "WEBHOOK_STATE_"),
+        "state": enum_word(WebhookState.DESCRIPTOR, webhook.state),
         "delivered": webhook.delivered,
         **_times(webhook, "create_time", "update_time", "last_success_time", "last_failure_time"),
     }
@@ -251,7 +252,3 @@ def _times(message: Message, *fields: str) -> dict[str, Any]:
 def moment(timestamp: Timestamp) -> str:
     """RFC 3339 in UTC."""
     return timestamp.ToDatetime(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _word(name: str, prefix: str) -> str:
-    return name.removeprefix(prefix).lower()

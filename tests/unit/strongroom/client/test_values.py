@@ -91,9 +91,9 @@ def test_verifications_are_told_in_words_and_unknown_ones_are_not_fatal() -> Non
     newer = verification_pb2.Verification.FromString(run.SerializeToString())
     newer.state, newer.depth = 99, 98  # type: ignore[assignment]
     told = to_verification(newer, b"", b"", b"")
-    assert (told.state, told.depth, told.is_clean) == ("99", "98", False)
+    assert (told.state, told.depth, told.is_clean) == ("unknown_99", "unknown_98", False)
     finding = verification_pb2.Finding(kind=97)  # type: ignore[arg-type]
-    assert to_finding(finding, b"").kind == "97"
+    assert to_finding(finding, b"").kind == "unknown_97"
 
 
 def test_usage_tells_no_limit_from_zero() -> None:

@@ -1,0 +1,20 @@
+"""What values of enums are called in answers, logs and manifests."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from google.protobuf.descriptor import EnumDescriptor
+
+_WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def enum_word(enum: EnumDescriptor, number: int) -> str:
+    """``failing`` for ``WEBHOOK_STATE_FAILING``. ``unknown_{number}``: a newer release has written it, or
+    nobody; that is no reason to show nothing of what it stands beside.
+    """
+    value = enum.values_by_number.get(number)
+    if value is None:
+        return f"unknown_{number}"
+    return value.name.removeprefix(f"{_WORDS.sub('_', enum.name).upper()}_").lower()
