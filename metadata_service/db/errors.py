@@ -66,10 +66,7 @@ def translated(error: psycopg.Error) -> Exception:
             "The database does not answer at the moment; try again.", retry_after=RETRY_AFTER_SECONDS
         )
     if isinstance(error, pg.InsufficientPrivilege) and f'"{NOT_ERASED}"' in str(error):
-        return UserBeingErased(
-            "All that this user has stored is being erased, and nothing new is stored until that has ended;"
-            " the operator knows when."
-        )
+        return being_erased()
     if _is_unstorable_text(error):
         return InvalidField(
             "A text holds a NUL character, which cannot be stored; remove it.",
@@ -77,6 +74,14 @@ def translated(error: psycopg.Error) -> Exception:
             rule="string.no_nul",
         )
     return error
+
+
+def being_erased() -> UserBeingErased:
+    """For who would store something, or keep it."""
+    return UserBeingErased(
+        "All that this user has stored is being erased, and nothing new is stored until that has ended;"
+        " the operator knows when."
+    )
 
 
 def connection_is_lost(error: psycopg.Error) -> bool:

@@ -22,6 +22,7 @@ from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Transaction, erasing
 from metadata_service.erasing import held, rest, rows, traces
 from metadata_service.erasing.steps import STEPS, Owner, Step
+from metadata_service.files.retention import lock_holds_out
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
 from strongroom.errors import DatabaseUnavailable, NotFound
@@ -64,6 +65,7 @@ class Erasures:
         made = uuid.uuid4()
 
         async def work(tx: Transaction) -> bool:
+            await lock_holds_out(tx, owner_id)
             begun = bool(await tx.execute(rows.BEGIN, {"id": made, "owner": owner_id}))
             if begun:
                 if not override_holds:

@@ -27,8 +27,11 @@ JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
 WHERE detail.owner_id = %(owner)s AND detail.file_id = %(id)s AND detail.event_id = %(event)s AND {VISIBLE}
 """
 _PROFILE: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND slot = %(slot)s AND {VISIBLE}"
+#: What is not named stays as the row has it by now: who has waited for the file's lock has read its details
+#: as they were before.
 _EDIT: Final = """
-UPDATE event_media SET title = %(title)s, description = %(description)s, tags = %(tags)s
+UPDATE event_media SET title = coalesce(%(title)s, title),
+    description = coalesce(%(description)s, description), tags = coalesce(%(tags)s::text[], tags)
 WHERE owner_id = %(owner)s AND file_id = %(id)s
 """
 _TOUCH: Final = """
@@ -142,14 +145,13 @@ def edit_details(file: File, edit: DetailEdit) -> Statement:
     """The statement that changes the details of a medium. Raises InvalidField for a tag that stands there
     twice.
     """
-    details = file.event_media_details
-    tags = list(details.tags) if edit.tags is None else list(edit.tags)
-    if len(set(tags)) != len(tags):
+    tags = None if edit.tags is None else list(edit.tags)
+    if tags is not None and len(set(tags)) != len(tags):
         raise InvalidField("a tag stands twice in the list", field="tags", rule="unique")
     return _EDIT, {
         "owner": file.owner_id,
         "id": UUID(file.id),
-        "title": details.title if edit.title is None else edit.title,
-        "description": details.description if edit.description is None else edit.description,
+        "title": edit.title,
+        "description": edit.description,
         "tags": tags,
     }

@@ -67,6 +67,11 @@ def wished(spec: UploadSpec, at: datetime) -> Retention | None:
     return retention if until or going or wish.hold_reason else None
 
 
+_LOCK_SEED: Final = 0x5376  # keeps these locks apart from others in the database
+_NAMED: Final = f"hashtextextended(%(owner)s, {_LOCK_SEED})"
+_LOCK_HOLDS: Final = f"SELECT pg_advisory_xact_lock_shared({_NAMED})"
+_LOCK_HOLDS_OUT: Final = f"SELECT pg_advisory_xact_lock({_NAMED})"
+
 #: SQL: columns of `files` for one that is committed now, and their values, of `wish_params`.
 KEEP_COLUMNS: Final = "keep_until, delete_after, held_at, held_by_admin, hold_reason"
 KEEP_UNTIL: Final = (
@@ -121,12 +126,25 @@ def wish_params(wish: RetentionWish, owner_id: str) -> dict[str, object]:
     }
 
 
+async def lock_holds(tx: Transaction, owner_id: str) -> None:
+    """Nobody begins to erase the owner before this transaction has ended. Statements of their own look at
+    what is erased or held then: one that has waited goes on seeing tables as they were when it began.
+    """
+    await tx.fetch(_LOCK_HOLDS, {"owner": owner_id})
+
+
+async def lock_holds_out(tx: Transaction, owner_id: str) -> None:
+    """The other way round: nobody begins to hold anything of the owner's."""
+    await tx.fetch(_LOCK_HOLDS_OUT, {"owner": owner_id})
+
+
 async def note_hold(tx: Transaction, owner_id: str, wish: RetentionWish, details: dict[str, str]) -> None:
     """The list of acts says that a hold came with an upload or a save. It is the system's; the rest of the
-    transaction is its owner's.
+    transaction is its owner's, and adds rows after this, which is refused while the owner is being erased.
     """
     if not wish.hold_reason:
         return
+    await lock_holds(tx, owner_id)
     said = {**details, "by": "owner" if wish.hold_by == owner_id else "admin"}
     await tx.execute(*Scope(owner_id, SYSTEM.scope).statement())
     await audit.write(tx, audit.Act("place_hold", wish.hold_by, owner_id, said))

@@ -11,7 +11,11 @@ from strongroom.errors import InvalidField, VersionNotFound
 from strongroom.metadata.v1.project_pb2 import ProjectVersion, VersionLabel
 from strongroom.metadata.v1.project_service_pb2 import UpdateProjectVersionRequest
 
-_PROJECT: Final = "SELECT id FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0"
+#: Pruning (`projects.pruning`) locks the row for longer: it has seen the name or tag that keeps the version,
+#: or who gives it sees that the version has gone.
+_PROJECT: Final = """
+SELECT id FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0 FOR KEY SHARE
+"""
 _UPDATE: Final = f"""
 UPDATE project_versions AS versions SET name = coalesce(%(label)s, name),
     message = coalesce(%(message)s, message), tags = coalesce(%(tags)s::text[], tags)
@@ -52,7 +56,7 @@ class VersionLabels:
                 raise project_not_found()
             row = await tx.fetch_one(_UPDATE, params | {"project": project[0]})
             if row is None:
-                raise VersionNotFound(f"The project has no version {request.version}.")
+                raise VersionNotFound(f"The project has no version {request.version} (any more).")
             return to_version(row)
 
         return await self._database.transact(user(owner_id), work)

@@ -17,7 +17,7 @@ BEFORE_RELINK: Final = failpoints.register("metadata.restore.relink.before_commi
 AFTER_RELINK: Final = failpoints.register("metadata.restore.relink.after_commit")
 
 _OF_FILES: Final = """
-UPDATE {table} AS shows SET version_id = given.version_id, etag = given.etag
+UPDATE {table} AS shows SET version_id = given.version_id, etag = given.etag, damage = NULL
 FROM unnest(%(owners)s::text[], %(ids)s::uuid[], %(versions)s::text[], %(etags)s::text[])
     AS given (owner_id, blob_id, version_id, etag)
 WHERE shows.owner_id = given.owner_id AND shows.blob_id = given.blob_id

@@ -12,7 +12,9 @@ from typing import Final
 
 from metadata_service import audit
 from metadata_service.db.database import SYSTEM, Database, Transaction
+from metadata_service.db.errors import being_erased
 from metadata_service.db.timestamps import from_proto
+from metadata_service.files.retention import lock_holds
 from metadata_service.retaining.subjects import Subject, lock, tell
 from metadata_service.retention_rules import MOST_DAYS
 from strongroom.errors import InvalidField, PermissionDenied
@@ -21,6 +23,7 @@ from strongroom.metadata.v1.retention_pb2 import Retention
 _HOLD: Final = (
     """held_at = coalesce(held_at, now()), held_by_admin = %(by_admin)s, hold_reason = %(reason)s"""
 )
+_ERASED: Final = "SELECT 1 FROM erasures WHERE owner_id = %(owner)s"
 _LIFT: Final = "held_at = NULL, held_by_admin = false, hold_reason = ''"
 
 
@@ -50,9 +53,10 @@ class Retainer:
         self._database = database
 
     async def set(self, subject: Subject, wanted: Wanted, actor: Actor) -> Retention:
-        """Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied."""
+        """Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied, UserBeingErased."""
 
         async def work(tx: Transaction) -> Retention:
+            await _refuse_erased(tx, subject.owner_id)
             now_holds, temporary, now = await lock(tx, subject)
             _refuse_temporary(temporary)
             _check(subject, wanted, now)
@@ -66,9 +70,10 @@ class Retainer:
         return await self._database.transact(SYSTEM, work)
 
     async def place_hold(self, subject: Subject, reason: str, actor: Actor) -> Retention:
-        """Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied."""
+        """Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied, UserBeingErased."""
 
         async def work(tx: Transaction) -> Retention:
+            await _refuse_erased(tx, subject.owner_id)
             now_holds, temporary, _ = await lock(tx, subject)
             _refuse_temporary(temporary)
             _may_touch(now_holds, actor)
@@ -92,6 +97,13 @@ class Retainer:
             return await tell(tx, subject)
 
         return await self._database.transact(SYSTEM, work)
+
+
+async def _refuse_erased(tx: Transaction, owner_id: str) -> None:
+    """Who erases has asked for holds before; one that came now would keep nothing."""
+    await lock_holds(tx, owner_id)
+    if await tx.fetch_one(_ERASED, {"owner": owner_id}) is not None:
+        raise being_erased()
 
 
 async def _write(tx: Transaction, act: str, subject: Subject, actor: Actor, details: dict[str, str]) -> None:

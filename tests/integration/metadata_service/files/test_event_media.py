@@ -9,12 +9,14 @@ import uuid
 import pytest
 
 from metadata_service.db.paging import PageTokens
+from metadata_service.files.edits import Edit, Editor
 from metadata_service.files.event_media import DetailEdit, EventMedia, MediaEdit, MediaFilter
 from metadata_service.files.filters import Folding
 from metadata_service.files.newest_first import NewestFirst, PageRequest
 from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec
+from tests.integration.metadata_service.waiting import held, waited
 from tests.integration.metadata_service.world import World
 
 TYPES = ("image/png", "image/jpeg", "video/mp4", "application/pdf", "image/x_y")
@@ -122,6 +124,24 @@ async def test_of_edits_at_once_one_wins(world: World, owner: str) -> None:
     assert len(won) == 1
     assert all(isinstance(result, File | PreconditionFailed) for result in results)
     assert await media(world).by_id(owner, event, uuid.UUID(made.id)) == won[0]
+
+
+@pytest.mark.parametrize("door", ["event media", "files"])
+async def test_an_edit_that_waited_for_another_keeps_what_that_has_changed(
+    world: World, owner: str, door: str
+) -> None:
+    event = uuid.uuid4()
+    made = await world.upload(owner, spec(event, tags=("a",), title="T", description="D"))
+    file_id, edit = uuid.UUID(made.id), DetailEdit(tags=["b"])
+    with held(world, "SELECT FROM files WHERE owner_id = %s FOR UPDATE", owner) as (holder, waits):
+        holder.execute("UPDATE event_media SET title = 'New' WHERE owner_id = %s", (owner,))
+        if door == "files":
+            editing = asyncio.create_task(Editor(world.database).update(Edit(owner, file_id, details=edit)))
+        else:
+            editing = asyncio.create_task(media(world).update(MediaEdit(owner, event, file_id, edit)))
+        await waited(editing, waits)
+    details = (await editing).event_media_details
+    assert (details.title, details.description, list(details.tags)) == ("New", "D", ["b"])
 
 
 async def test_media_of_others_and_of_other_events(world: World, owner: str) -> None:

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-import psycopg
 import pytest
-from psycopg.rows import TupleRow
 
 from metadata_service.blobs.states import DELETING
+from metadata_service.projects.labels import VersionLabels
 from metadata_service.projects.pruning import VersionPruner, VersionRules
 from metadata_service.retention_rules import VersionRule
 from strongroom.errors import ProjectNotFound, VersionNotFound
 from strongroom.metadata.v1.project_pb2 import VersionLabel
+from strongroom.metadata.v1.project_service_pb2 import UpdateProjectVersionRequest
 from strongroom.metadata.v1.share_pb2 import SharedVersion, ShareScope
 from strongroom.metadata.v1.share_service_pb2 import CreateShareRequest
 from tests.integration.metadata_service.projects.saving import Projects
 from tests.integration.metadata_service.shares.making import maker_of
+from tests.integration.metadata_service.waiting import held, waited
 from tests.integration.metadata_service.world import World
 
-T = TypeVar("T")
-Holder = psycopg.Connection[TupleRow]
+PROJECTS_OF = "SELECT FROM projects WHERE owner_id = %s FOR UPDATE"
 
 
 async def prune(projects: Projects, last: int = 0, daily_days: int = 0) -> int:
@@ -145,28 +143,9 @@ async def test_a_share_of_another_project_keeps_nothing(world: World, owner: str
     assert await prune(later, last=1) == 2
 
 
-@contextmanager
-def held(world: World, projects: Projects) -> Iterator[tuple[Holder, Callable[[], bool]]]:
-    """A transaction that holds the project's row until the block is left, and whether another one waits."""
-    dsn = world.logins.superuser
-    with psycopg.connect(dsn) as holder, psycopg.connect(dsn, autocommit=True) as beside:
-        holder.execute("SELECT FROM projects WHERE owner_id = %s FOR UPDATE", (projects.owner,))
-        pid = holder.info.backend_pid
-        waits = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
-        yield holder, lambda: beside.execute(waits, (pid,)).fetchone() is not None
-
-
-async def waited(task: asyncio.Task[T], waits: Callable[[], bool]) -> None:
-    """Until the task waits for the row."""
-    async with asyncio.timeout(60):
-        while not waits():
-            assert not task.done(), "it did not wait"
-            await asyncio.sleep(0.01)
-
-
 async def test_a_share_that_waited_for_pruning_sees_what_it_took(world: World, owner: str) -> None:
     projects = await saved(world, owner, 2)
-    with held(world, projects) as (holder, waits):
+    with held(world, PROJECTS_OF, owner) as (holder, waits):
         holder.execute("DELETE FROM project_versions WHERE owner_id = %s AND version = 1", (owner,))
         making = asyncio.create_task(share(projects, 1))
         await waited(making, waits)
@@ -174,10 +153,29 @@ async def test_a_share_that_waited_for_pruning_sees_what_it_took(world: World, o
         await making
 
 
+async def name(projects: Projects, version: int) -> str:
+    request = UpdateProjectVersionRequest(slug=projects.slug, version=version, name="Launch")
+    return (await VersionLabels(projects.world.database).update(projects.owner, request)).label.version_name
+
+
+async def test_pruning_that_waited_for_a_name_sees_it(world: World, owner: str) -> None:
+    projects = await saved(world, owner, 2)
+    first = "SELECT FROM project_versions WHERE owner_id = %s AND version = 1 FOR UPDATE"
+    with held(world, first, owner) as (holder, waits):
+        naming = asyncio.create_task(name(projects, 1))
+        await waited(naming, waits)
+        pruning = asyncio.create_task(prune(projects, last=1))
+        both = "SELECT count(*) = 2 FROM pg_stat_activity WHERE cardinality(pg_blocking_pids(pid)) > 0"
+        here = f"{both} AND datname = current_database()"
+        await waited(pruning, lambda: holder.execute(here).fetchone() == (True,))
+    assert (await naming, await pruning) == ("Launch", 0)
+    assert await versions(projects) == [2, 1]
+
+
 async def test_pruning_that_waited_for_a_save_sees_it(world: World, owner: str) -> None:
     """A roll-back may be reading any version."""
     projects = await saved(world, owner, 2)
-    with held(world, projects) as (holder, waits):
+    with held(world, PROJECTS_OF, owner) as (holder, waits):
         holder.execute(
             "INSERT INTO project_saves (owner_id, id, project_id, name, base_version, request_id,"
             " lease_expires_at) SELECT owner_id, %s, id, name, version, 'a save', now() + interval '1 hour'"
@@ -189,12 +187,15 @@ async def test_pruning_that_waited_for_a_save_sees_it(world: World, owner: str) 
     assert await pruning == 0
 
 
-@pytest.mark.parametrize("first", ["share", "pruning"])
-async def test_a_share_and_pruning_at_once(world: World, owner: str, first: str) -> None:
-    """One of both is first: the version stays, or the share is told that it has gone."""
+@pytest.mark.parametrize("keep", [share, name])
+@pytest.mark.parametrize("first", ["keep", "pruning"])
+async def test_what_keeps_a_version_and_pruning_at_once(
+    world: World, owner: str, first: str, keep: Callable[[Projects, int], Awaitable[str]]
+) -> None:
+    """One of both is first: the version stays, or whoever keeps it is told that it has gone."""
     projects = await saved(world, owner, 2)
-    makes, prunes = share(projects, 1), prune(projects, last=1)
-    both = (makes, prunes) if first == "share" else (prunes, makes)
+    keeps, prunes = keep(projects, 1), prune(projects, last=1)
+    both = (keeps, prunes) if first == "keep" else (prunes, keeps)
     answers = await asyncio.gather(*both, return_exceptions=True)
     stays = 1 in await versions(projects)
     told = [answer for answer in answers if isinstance(answer, VersionNotFound)]

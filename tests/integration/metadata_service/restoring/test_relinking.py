@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from metadata_service.restoring.relinking import Relinker
-from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_pb2 import DATA_LOSS_UNSPECIFIED, File
 from strongroom.metadata.v1.restoration_service_pb2 import MovedRow
 from tests.integration.metadata_service.world import CRC, World, path_spec
 
@@ -28,10 +28,12 @@ def moved(file: File, attempt: str, **changed: object) -> MovedRow:
 async def test_blob_file_and_the_leftovers_beside_it_follow(world: World, owner: str) -> None:
     blob = await world.attempt(owner, path_spec())
     file = (await world.commit(blob, version_id="old", doubtful=True)).file
+    world.logins.change("UPDATE blobs SET damage = 1 WHERE id = %s", blob.id)
+    world.logins.change("UPDATE files SET damage = 1 WHERE blob_id = %s", blob.id)
     for changed in (1, 0):
         assert await Relinker(world.database).relink([moved(file, blob.id)]) == changed
     kept = await world.queries.by_id(owner, uuid.UUID(file.id))
-    assert (kept.version_id, kept.etag) == ("new", "new-tag")
+    assert (kept.version_id, kept.etag, kept.data_loss) == ("new", "new-tag", DATA_LOSS_UNSPECIFIED)
     rows = world.logins.rows("SELECT kind, version_id FROM blobs WHERE owner_id = %s ORDER BY kind", owner)
     assert rows == [(1, "new"), (4, "new")]  # the cleaner would take the bytes for a late request's
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -21,6 +22,7 @@ from strongroom.errors import (
     PermissionDenied,
     ProjectNotFound,
     RetentionHeld,
+    UserBeingErased,
 )
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -260,8 +262,34 @@ async def test_an_erasure_asks_first(own_world: World, owner: str) -> None:
         await erasures.begin(owner, "root")
     assert await own_world.queries.by_id(owner, uuid.UUID(file.id))
     _, begun = await erasures.begin(owner, "root", override_holds=True)
+    with pytest.raises(UserBeingErased):
+        await held(own_world, file)
+    with pytest.raises(UserBeingErased):
+        await kept(own_world, file)
     await erasures.run_once()
     assert begun
     assert not own_world.logins.rows("SELECT FROM files WHERE owner_id = %s", owner)
     [(details,)] = own_world.logins.rows("SELECT details FROM admin_acts WHERE act = 'erase_user'")
     assert "override_holds" in details
+
+
+@pytest.mark.parametrize("door", ["hold", "upload"])
+async def test_what_is_held_while_an_erasure_begins(own_world: World, owner: str, door: str) -> None:
+    """One of both is first, and the other one is refused: nothing that is said to be held goes."""
+    erasures = Erasures(own_world.database, own_world.timing, Heartbeat("erasures", 1.0))
+    for number in range(6):
+        owner_id = f"{owner}-{number}"
+        if door == "hold":
+            holds = held(own_world, await own_world.upload(owner_id))
+        else:
+            spec = plain_spec()
+            spec.retention.hold_reason, spec.retention.hold_by = "case 7", owner_id
+            holds = _committed(own_world, await own_world.attempt(owner_id, spec))
+        both = [holds, erasures.begin(owner_id, "root")]
+        answers = await asyncio.gather(*both[:: -1 if number % 2 else 1], return_exceptions=True)
+        refused = [one for one in answers if isinstance(one, BaseException)]
+        assert [type(one) for one in refused] in ([RetentionHeld], [UserBeingErased]), answers
+
+
+async def _committed(world: World, blob: Any) -> None:
+    await world.commit(blob)

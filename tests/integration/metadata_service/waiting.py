@@ -1,0 +1,37 @@
+"""Transactions that wait for each other's locks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import psycopg
+from psycopg.rows import TupleRow
+
+from tests.integration.metadata_service.world import World
+
+T = TypeVar("T")
+Holder = psycopg.Connection[TupleRow]
+
+
+@contextmanager
+def held(world: World, lock: str, owner: str) -> Iterator[tuple[Holder, Callable[[], bool]]]:
+    """A transaction that holds what the statement ``lock`` has locked of ``owner`` until the block is left,
+    and whether another one waits.
+    """
+    dsn = world.logins.superuser
+    with psycopg.connect(dsn) as holder, psycopg.connect(dsn, autocommit=True) as beside:
+        holder.execute(lock, (owner,))
+        pid = holder.info.backend_pid
+        waits = "SELECT 1 FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))"
+        yield holder, lambda: beside.execute(waits, (pid,)).fetchone() is not None
+
+
+async def waited(task: asyncio.Task[T], waits: Callable[[], bool]) -> None:
+    """Until the task waits for the lock."""
+    async with asyncio.timeout(60):
+        while not waits():
+            assert not task.done(), "it did not wait"
+            await asyncio.sleep(0.01)
