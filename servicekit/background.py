@@ -1,8 +1,9 @@
 """Work that a process repeats for as long as it lives, and the signs by which others see that it still does.
 
-A pass that fails, by whatever exception, is logged and counted, and the next one follows: nothing ends such a
-loop but its owner. One that gets nowhere for ``MISSED_PASSES`` intervals shows in the health service under
-``strongroom.{name}`` (NOT_SERVING) and in the metrics ``strongroom_background_…``.
+A pass that fails, by whatever exception, is counted, and the next one follows: nothing ends such a loop but
+its owner. The log has a line when what it needs goes away, and one when passes do well again. A loop that
+gets nowhere for ``MISSED_PASSES`` intervals shows in the health service under ``strongroom.{name}``
+(NOT_SERVING) and in the metrics ``strongroom_background_…``.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ class BackgroundLoop:
     """Repeats ``work`` until cancelled: at once while it returns True, else after ``rest_seconds`` or a
     ``wake``.
 
-    ``expected``: errors of the world, which are logged without a stack. ``rest_first``: nothing is due yet.
+    ``expected``: errors of the world, which are logged without a stack, and each kind once until a pass does
+    well. ``rest_first``: nothing is due yet.
     """
 
     def __init__(
@@ -116,6 +118,7 @@ class BackgroundLoop:
         self._expected = expected
         self._wake = asyncio.Event()
         self._is_held: Callable[[], bool] = lambda: False
+        self._told: set[str] = set()
         self.name = heartbeat.name
         self.is_busy = False
 
@@ -150,16 +153,26 @@ class BackgroundLoop:
             log.exception("background_pass_cancelled", task=name)  # by whatever it waited for, not by us
         except self._expected as error:
             self._heartbeat.failed()
-            log.warning("background_pass_failed", task=name, **_told(error))
+            self._tell(error)
         except Exception:
             self._heartbeat.failed()
             log.exception("background_pass_failed", task=name)
         else:
             self._heartbeat.passed()
+            if self._told:
+                log.warning("background_passes_again", task=name, after=sorted(self._told))
+                self._told.clear()
             return busy
         finally:
             self.is_busy = False
         return False
+
+    def _tell(self, error: Exception) -> None:
+        """What stays away for an hour is one line, not one of each pass."""
+        facts = _facts(error)
+        if facts["reason"] not in self._told:
+            self._told.add(facts["reason"])
+            log.warning("background_pass_failed", task=self.name, **facts)
 
     async def _rest(self) -> None:
         try:
@@ -171,12 +184,12 @@ class BackgroundLoop:
         self._wake.clear()
 
 
-def _told(error: Exception) -> dict[str, str]:
+def _facts(error: Exception) -> dict[str, str]:
     """What the log says of an error of the world: of our own services, database and store also what to do."""
     if not isinstance(error, StrongroomError):
         return {"reason": type(error).__name__}
     told = {"reason": error.reason_name}
-    return told | {"message": error.message} if error.http_status >= 500 else told
+    return told | {"message": error.advice or error.message} if error.http_status >= 500 else told
 
 
 @contextlib.asynccontextmanager

@@ -93,7 +93,8 @@ class RequestContext:
     ``arrived``: when it came in, seconds since 1970: by that moment it is decided who may do this.
     ``gateway``: proves to the services that this process, the gateway, has counted it.
     ``writing``: the way of its response stream. ``received``, ``sent``: bytes of its messages so far.
-    ``by_gateway``: the gateway vouches for it. ``reason``, ``file_id``: for its line in the log.
+    ``by_gateway``: the gateway vouches for it. ``reason``, ``advice`` (to the operator), ``file_id``:
+    for its line in the log.
     """
 
     request_id: str
@@ -109,6 +110,7 @@ class RequestContext:
     received: int = 0
     sent: int = 0
     reason: str = ""
+    advice: str = ""
     file_id: str = ""
 
     @property

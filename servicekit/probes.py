@@ -56,6 +56,7 @@ class Probes:
         self._probes = probes
         self._report = report
         self._tasks: list[asyncio.Task[None]] = []
+        self._told: set[str] = set()
 
     async def start(self) -> None:
         """Ask each dependency once, then keep asking."""
@@ -89,8 +90,13 @@ class Probes:
                 raise
             healthy = False
         except Exception as error:  # noqa: BLE001 - whatever it was, the dependency did not answer
-            log.warning("probe_failed", dependency=name, error=type(error).__name__)
+            if name not in self._told:
+                self._told.add(name)
+                log.warning("probe_failed", dependency=name, error=type(error).__name__)
             healthy = False
+        if healthy is True and name in self._told:
+            self._told.remove(name)
+            log.warning("probe_works_again", dependency=name)
         await self._report(name, healthy)
 
 

@@ -17,7 +17,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.http.client import CLIENT
-from gateway.http.middleware.access import note_refused
+from gateway.http.middleware.access import CUT, note_refused
+from gateway.http.middleware.headers import REQUEST_ID
 from gateway.http.problems import raw_problem
 from gateway.metrics import Metrics
 from gateway.server.body import LONG_BYTES, LongBody, RequestBody, has_left
@@ -308,10 +309,15 @@ class GuardedProtocol(HttpToolsProtocol):
         """Answer in place of the application, which sees the client leave; then close. Requests that have
         come in whole are answered before that.
         """
-        request_id = uuid.uuid4().hex
-        words = raw_problem(status, code, detail, request_id, retry_after=retry_after)
-        note_refused(self.metrics, RequestContext(request_id, reason=code), status, self.client)
         cycle = self._exchange
+        if cycle is not None and not self.pipeline and self._awaits_body():
+            scope: Any = cycle.scope
+            request_id: str = scope.get(REQUEST_ID) or uuid.uuid4().hex
+            scope[CUT] = status, code  # its own line in the log tells of it
+        else:
+            request_id = uuid.uuid4().hex
+            note_refused(self.metrics, RequestContext(request_id, reason=code), status, self.client)
+        words = raw_problem(status, code, detail, request_id, retry_after=retry_after)
         if cycle is not None and not cycle.response_complete and not cycle.more_body:
             self._last_words, self._head_since = words, None
             return

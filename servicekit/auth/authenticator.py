@@ -117,10 +117,7 @@ class Authenticator:
             return Principal(ANONYMOUS, internal=service)
         if service:
             return Principal("", internal=service)
-        raise TokenMissing(
-            "No token was sent; send the header 'authorization: Bearer <token>'. (For development: an"
-            " installation with STRONGROOM_AUTH=optional takes callers without one as the user 'anonymous'.)"
-        )
+        raise TokenMissing("No token was sent; send the header 'authorization: Bearer <token>'.")
 
     async def aclose(self) -> None:
         """Give up connections to the issuer."""

@@ -177,7 +177,7 @@ class Pipeline(aio.ServerInterceptor):
             stats.in_flight -= 1
             stats.ended(code, seconds)
             if failure is not None:
-                info.reason = failure.reason_name
+                info.reason, info.advice = failure.reason_name, failure.advice
                 metrics.problem(info.reason)
             if span is not None:
                 span.end(

@@ -97,6 +97,8 @@ class Sink:
         line["code"] = code
         if request.reason:
             line["reason"] = request.reason
+        if request.advice:
+            line["advice"] = request.advice
         line["ms"] = round(seconds * 1000, 2)
         if request.received or request.sent:
             line["received"] = request.received

@@ -54,7 +54,7 @@ class VersioningGate:
             if status is VersioningStatus.ENABLED:
                 log.info("bucket_versioning", status=status.value)
             else:
-                log.error("bucket_versioning", status=status.value, advice=not_versioned(status).message)
+                log.error("bucket_versioning", status=status.value, advice=not_versioned(status).advice)
         if status is not VersioningStatus.ENABLED:
             raise not_versioned(status)
         self._trusted_until = time.monotonic() + TRUSTED_SECONDS
@@ -95,11 +95,10 @@ def demand_version(blob: Blob, version_id: str | None) -> None:
 def not_versioned(status: VersioningStatus = VersioningStatus.OFF) -> BucketNotVersioned:
     """What to do about it."""
     if status is VersioningStatus.UNSUPPORTED:
-        return BucketNotVersioned(
-            "Projects and files at a path need S3 Versioning, which this object store does not offer; use one"
-            " that does."
-        )
+        advice = "this object store does not offer S3 Versioning; use one that does"
+    else:
+        advice = f"S3 Versioning is {status.value} for this bucket; turn it on: `strongroom bucket init`"
     return BucketNotVersioned(
-        f"Projects and files at a path need S3 Versioning, which is {status.value} for this bucket;"
-        " turn it on: `strongroom bucket init`."
+        "Projects and files at a path need versions in the object store; only its operator can turn them on.",
+        advice=advice,
     )

@@ -1,9 +1,10 @@
 """What can go wrong with the object store: in the words of this service, and as the contract's errors.
 
 Adapters translate every driver error into this tree exactly once (``s3/errors.py``); nothing above them sees
-botocore, urllib3 or an HTTP status. ``str(error)`` is fit for users: it says what to do and holds no key,
-host, bucket or secret. The facts for the log stand in the attributes and in ``__cause__``. ``translated`` is
-the one boundary between this tree and the contract's.
+botocore, urllib3 or an HTTP status. ``str(error)`` says what to do, to whoever runs the service where only
+they can (settings, permissions), and holds no key, host, bucket or secret; ``told`` is what users hear of it.
+The facts for the log stand in the attributes and in ``__cause__``. ``translated`` is the one boundary between
+this tree and the contract's.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ from contextlib import contextmanager
 from typing import ClassVar
 
 from strongroom import errors
+
+_NOT_YOURS = (
+    "The object store does not work at the moment, which only its operator can mend; try again later."
+)
 
 
 class StoreError(Exception):
@@ -26,6 +31,8 @@ class StoreError(Exception):
 
     retryable: ClassVar[bool] = False
     advice: ClassVar[str] = "The object store failed."
+    #: For users, where ``advice`` is for the operator.
+    _told: ClassVar[str] = ""
 
     def __init__(
         self,
@@ -46,6 +53,11 @@ class StoreError(Exception):
         self.store_code = store_code
         self.store_request_id = store_request_id
         self.waited: float | None = None
+
+    @property
+    def told(self) -> str:
+        """What users hear: no setting, permission or region."""
+        return self._told or str(self)
 
 
 class ObjectNotFound(StoreError):
@@ -100,6 +112,7 @@ class StoreUnreachable(StoreError):
         "The object store cannot be reached; check that it runs and that its endpoint URL, port and TLS"
         " settings (AWS_S3_ENDPOINT_URL, AWS_S3_USE_SSL, AWS_S3_VERIFY_SSL) are right."
     )
+    _told = "The object store cannot be reached at the moment; try again later."
     retryable = True
 
 
@@ -117,6 +130,7 @@ class AccessDenied(StoreError):
         "The object store refused access; check the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
         " and that their policy allows this operation on the bucket."
     )
+    _told = _NOT_YOURS
 
 
 class ObjectArchived(StoreError):
@@ -141,24 +155,28 @@ class NoCredentials(StoreError):
         "There are no valid credentials for the object store; set AWS_ACCESS_KEY_ID and"
         " AWS_SECRET_ACCESS_KEY, or S3_USE_IAM_ROLE=true where a role is attached, and renew expired ones."
     )
+    _told = _NOT_YOURS
 
 
 class WrongRegion(StoreError):
     """The bucket lives in another region than the one requests are signed for."""
 
     advice = "The bucket is in another region; set AWS_REGION (S3_REGION) to the bucket's region."
+    _told = _NOT_YOURS
 
 
 class BucketMissing(StoreError):
     """The bucket does not exist."""
 
     advice = "The bucket does not exist; create it or correct AWS_S3_BUCKET."
+    _told = _NOT_YOURS
 
 
 class ClockSkewed(StoreError):
     """This machine's clock and the store's differ by more than the store allows (15 min on AWS)."""
 
     advice = "This machine's clock differs too much from the object store's; synchronise it (NTP)."
+    _told = _NOT_YOURS
 
 
 class InvalidPart(StoreError):
@@ -189,12 +207,14 @@ class InvalidRequest(StoreError):
     advice = (
         "The object store rejected the request as invalid; this store may lack something this setting needs."
     )
+    _told = "The object store rejected the request, which only its operator can mend."
 
 
 class NotSupportedByStore(StoreError):
     """The store answers 501 or equal; ``option`` names the setting to turn off."""
 
     advice = "The object store does not support this operation."
+    _told = "The object store does not support this operation."
 
     def __init__(self, option: str = "", **facts: object) -> None:
         hint = f" Turn the setting {option} off or use another store." if option else ""
@@ -206,6 +226,7 @@ class InsufficientStorage(StoreError):
     """507, QuotaExceeded, disk full: the store has no room."""
 
     advice = "The object store is full; free space or raise its quota."
+    _told = "The object store is full; nothing can be stored until its operator has made room."
 
 
 RETRY_SECONDS = 2.0
@@ -223,9 +244,15 @@ def translated() -> Iterator[None]:
         raise to_strongroom(error) from error
 
 
-def to_strongroom(error: StoreError) -> errors.StrongroomError:  # noqa: C901, PLR0911, PLR0912 - a table
-    """The message is the adapter's: it says what to do and names no host, key or secret."""
-    message = str(error)
+def to_strongroom(error: StoreError) -> errors.StrongroomError:
+    """Users are told what they can do, the log (``advice``) what the operator has to."""
+    made = _as_contract(error, error.told)
+    if error.told != str(error):
+        made.advice = str(error)
+    return made
+
+
+def _as_contract(error: StoreError, message: str) -> errors.StrongroomError:  # noqa: C901, PLR0911, PLR0912 - a table
     match error:
         case StoreThrottled():
             return errors.ObjectStoreThrottled(message, retry_after=error.retry_after or RETRY_SECONDS)
@@ -254,5 +281,5 @@ def to_strongroom(error: StoreError) -> errors.StrongroomError:  # noqa: C901, P
         case InvalidRequest():
             return errors.ObjectStoreRefused(message)
         case NotSupportedByStore():
-            return errors.Unimplemented(message, metadata={"feature": error.option})
+            return errors.Unimplemented(message, metadata={"feature": error.operation})
     return errors.ObjectStoreUnavailable(message, retry_after=error.retry_after or RETRY_SECONDS)

@@ -40,8 +40,10 @@ class StrongroomError(Exception):
     ``reason`` is the ErrorReason number, ``code`` the gRPC status, ``http_status`` the gateway's status.
     ``message`` is fit for users and says what to do. ``metadata`` are the ErrorInfo keys documented at the
     reason in ``error_reason.proto``. ``retry_after`` (seconds) travels as RetryInfo, ``violations`` as
-    BadRequest. ``transport_details`` is what gRPC said when the error did not come from Strongroom itself (a
-    name that does not resolve, a refused connection): for logs and terminals, never for HTTP answers.
+    BadRequest. ``advice`` is for the operator alone (settings, permissions): the log of the process that
+    raised it has it, no answer does. ``transport_details`` is what gRPC said when the error did not come from
+    Strongroom itself (a name that does not resolve, a refused connection): for logs and terminals, never for
+    HTTP answers.
     """
 
     reason: ClassVar[ErrorReason.ValueType]
@@ -67,12 +69,14 @@ class StrongroomError(Exception):
         field: str | None = None,
         rule: str | None = None,
         violations: Sequence[Violation] = (),
+        advice: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.metadata: dict[str, str] = {key: str(value) for key, value in (metadata or {}).items()}
         self.retry_after = retry_after
         self.violations = tuple(violations)
+        self.advice = advice
         self.transport_details = ""
         if field is not None:
             self.metadata.setdefault("field", field)

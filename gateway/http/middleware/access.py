@@ -18,6 +18,8 @@ from servicekit.telemetry.spans import Span, Value
 ROUTE: Final = "strongroom.route"
 #: Scope key, set when the client left before the answer was complete.
 GONE: Final = "strongroom.gone"
+#: Scope key, set when the server has answered in the application's place: status and reason.
+CUT: Final = "strongroom.cut"
 _UNROUTED: Final = "(none)"
 _CLIENT_LEFT: Final = 499
 _PROBES: Final = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
@@ -38,7 +40,9 @@ class AccessLog:
             await self._app(scope, exchange.receive, exchange.send)
         finally:
             self._metrics.in_flight.dec()
-            if scope.get(GONE):
+            if CUT in scope:
+                exchange.status = _cut_by_server(scope)
+            elif scope.get(GONE):
                 exchange.status = _CLIENT_LEFT
             _note(self._metrics, scope, scope["method"], exchange)
             if span is not None:
@@ -70,6 +74,13 @@ class SocketLog:
                 _end_span(span, scope, "GET", exchange)
 
 
+def _cut_by_server(scope: Scope) -> int:
+    status, reason = scope[CUT]
+    if (request := current()) is not None:
+        request.reason = reason
+    return int(status)
+
+
 def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> None:
     route: str = scope.get(ROUTE, _UNROUTED)
     seconds = time.perf_counter() - exchange.began
@@ -99,7 +110,7 @@ def note_refused(
     metrics: Metrics, request: RequestContext, status: int, client: tuple[str, int] | None
 ) -> None:
     """A connection was answered in the application's place: no HTTP, headers too large, or too slow. What
-    was asked for is not known, or not to be believed.
+    was asked for is not known, or not to be believed. A request that the application has begun on: ``CUT``.
     """
     metrics.ended(OTHER, _UNROUTED, status, 0.0, request.reason)
     fields: dict[str, object] = {"route": _UNROUTED, "status": status, "reason": request.reason}

@@ -12,6 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.http.reply import Header, Reply, header
 from servicekit.context import RequestContext, clean_request_id, clean_traceparent, set_current
 
+#: Scope key: the request's id, for who answers in the application's place.
+REQUEST_ID: Final = "strongroom.request_id"
+
 
 class RequestIds:
     """Gives every request an id, the caller's ``X-Request-Id`` if it is well-formed, begins its context
@@ -30,6 +33,7 @@ class RequestIds:
                 traceparent = value.decode("latin-1")
         context = RequestContext(clean_request_id(given), traceparent=clean_traceparent(traceparent))
         set_current(context)
+        scope[REQUEST_ID] = context.request_id
         echo = (b"x-request-id", context.request_id.encode("ascii"))
 
         async def send_with_id(message: Message) -> None:

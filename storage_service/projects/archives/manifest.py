@@ -46,7 +46,8 @@ class ManifestRoom:
         if held + size > self._total:
             raise SizeLimitExceeded(
                 f"The manifest of this export has more than {self._total:,} bytes; the operator can raise"
-                " STRONGROOM_EXPORT_MANIFEST_BYTES.",
+                " that limit.",
+                advice="STRONGROOM_EXPORT_MANIFEST_BYTES is the limit",
                 metadata={"limit": str(self._total), "family": "export"},
             )
         if self.used + size > self._total:

@@ -187,6 +187,35 @@ async def test_what_is_no_http(loud: pytest.CaptureFixture[str]) -> None:
         assert 'http_requests_total{method="other",route="(none)",status="400"} 6.0' in told
 
 
+@pytest.mark.parametrize(
+    ("framing", "sent", "status", "reason"),
+    [
+        ({"Content_Length": "4096"}, b"--x", 408, "DEADLINE_EXCEEDED"),
+        ({"Transfer_Encoding": "chunked"}, b"no size\r\n", 400, "MALFORMED_REQUEST"),
+    ],
+    ids=["too slow", "no chunk"],
+)
+async def test_a_body_that_is_cut_is_one_line(
+    framing: dict[str, str], sent: bytes, status: int, reason: str, loud: pytest.CaptureFixture[str]
+) -> None:
+    headers = {"Content_Type": "multipart/form-data; boundary=x", "X_Request_Id": "cut-1", **framing}
+    async with run_gateway(body_idle_seconds=0.5) as gateway, connect(gateway) as connection:
+        await connection.send(head("POST", UPLOAD, **headers))
+        await until(lambda: gateway.services.metrics.in_flight._value.get() == 1, "it is not begun")
+        await connection.send(sent)
+        answer = await connection.answer()
+        assert (answer.status, answer.problem["code"]) == (status, reason)
+        assert answer.problem["request_id"] == "cut-1"
+        await until(lambda: gateway.services.metrics.in_flight._value.get() == 0, "it goes on")
+        lines = [json.loads(line) for line in loud.readouterr().err.splitlines() if UPLOAD in line]
+        told = gateway.services.metrics.render().decode()
+    (line,) = [line for line in lines if line["event"] == "request"]
+    assert (line["status"], line["reason"], line["request_id"]) == (status, reason, "cut-1")
+    assert f'http_requests_total{{method="POST",route="{UPLOAD}",status="{status}"}} 1.0' in told
+    assert 'status="499"' not in told
+    assert 'method="other"' not in told
+
+
 def logged(capsys: pytest.CaptureFixture[str], request_id: str) -> list[dict[str, Any]]:
     """The lines of one request."""
     return [json.loads(line) for line in capsys.readouterr().err.splitlines() if request_id in line]

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+import structlog.testing
 from prometheus_client import CollectorRegistry, generate_latest
 
 from servicekit import probes
 from servicekit.background import MISSED_PASSES, BackgroundLoop, Heartbeat, Heartbeats, running
 from servicekit.probes import Probes
-from strongroom.errors import ServiceUnavailable
+from strongroom.errors import ObjectStoreDenied, ServiceUnavailable, StrongroomError
 
 
 class Work:
@@ -47,6 +48,33 @@ async def test_a_failing_pass_is_followed_by_the_next(error: BaseException) -> N
     async with running(BackgroundLoop(work, heartbeat, rest_seconds=0)):
         await asyncio.wait_for(work.done.wait(), 60)
     assert heartbeat.failures == 2
+
+
+async def test_what_stays_away_is_one_line_and_one_when_it_is_back() -> None:
+    away, denied = ServiceUnavailable("away"), ObjectStoreDenied("not now", advice="AWS_REGION is wrong")
+    work = Work(*[away] * 5, *[denied] * 5, away, OSError(5, "io"))
+    with structlog.testing.capture_logs() as lines:
+        loop = BackgroundLoop(
+            work, Heartbeat("loop", 1.0), rest_seconds=0, expected=(StrongroomError, OSError)
+        )
+        async with running(loop):
+            await asyncio.wait_for(work.done.wait(), 60)
+    told = [(line["event"], line.get("reason"), line.get("message")) for line in lines]
+    assert told == [
+        ("background_pass_failed", "SERVICE_UNAVAILABLE", "away"),
+        ("background_pass_failed", "OBJECT_STORE_DENIED", "AWS_REGION is wrong"),
+        ("background_pass_failed", "OSError", None),
+        ("background_passes_again", None, None),
+    ]
+    assert lines[-1]["after"] == ["OBJECT_STORE_DENIED", "OSError", "SERVICE_UNAVAILABLE"]
+
+
+async def test_a_bug_is_a_line_each_time_it_shows() -> None:
+    work = Work(*[KeyError("member")] * 3)
+    with structlog.testing.capture_logs() as lines:
+        async with running(BackgroundLoop(work, Heartbeat("loop", 1.0), rest_seconds=0)):
+            await asyncio.wait_for(work.done.wait(), 60)
+    assert [line["event"] for line in lines] == ["background_pass_failed"] * 3
 
 
 async def test_the_owner_ends_it_at_any_point() -> None:

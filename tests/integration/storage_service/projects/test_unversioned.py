@@ -14,7 +14,7 @@ async def test_saves_are_refused_until_versioning_is_on(client: ProjectClient) -
     for attempt in (client.save({"a": b"1"}), client.save_archive(zipped({"a": b"1"})), client.roll_back(1)):
         with pytest.raises(BucketNotVersioned) as caught:
             await attempt
-        assert "strongroom bucket init" in caught.value.message
+        assert "only its operator can turn them on" in caught.value.message
     rows = client.services.logins.rows("SELECT count(*) FROM blobs WHERE owner_id = %s", client.owner)
     assert rows == [(0,)]
     client.services.s3.put_bucket_versioning(

@@ -134,5 +134,6 @@ async def test_a_lost_lease_ends_the_save() -> None:
 
 async def test_a_bucket_without_versioning() -> None:
     running = Running(versioned=False)
-    with pytest.raises(BucketNotVersioned, match="strongroom bucket init"):
+    with pytest.raises(BucketNotVersioned, match="only its operator") as refused:
         await running.run()
+    assert "strongroom bucket init" in refused.value.advice

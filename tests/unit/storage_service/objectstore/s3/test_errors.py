@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any
 
 import pytest
@@ -125,3 +126,27 @@ def test_every_error_says_something_to_its_reader(kind: type[StoreError]) -> Non
     assert len(str(error)) > 20
     assert str(error).rstrip().endswith(".")
     assert error.retryable in {True, False}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind is not StoreError])
+def test_users_hear_no_setting_and_the_log_does(kind: type[StoreError]) -> None:
+    error = kind()
+    answer = to_strongroom(error)
+    assert re.search(r"AWS_|S3_|STRONGROOM_|NTP|s3:", answer.message) is None
+    assert answer.advice in {"", str(error)}
+    assert bool(answer.advice) == (error.told != str(error))
+
+
+def test_a_wrong_bucket_is_the_operators_to_mend() -> None:
+    found = to_strongroom(translate(ReplyError(404, {}, b"<Code>NoSuchBucket</Code>"), "PutObject"))
+    assert (found.reason_name, found.http_status) == ("BUCKET_MISSING", 503)
+    assert "AWS_S3_BUCKET" in found.advice
+    assert "try again later" in found.message
+
+
+def test_a_setting_that_the_store_lacks_is_no_feature_for_users() -> None:
+    found = to_strongroom(
+        translate(client_error(501, "NotImplemented"), "PutObject", option="STRONGROOM_S3_SSE")
+    )
+    assert found.metadata == {"feature": "PutObject"}
+    assert "STRONGROOM_S3_SSE" in found.advice

@@ -32,7 +32,7 @@ def test_all_of_a_process_have_a_room_together(part: str) -> None:
     second.close()
     second.close()
     told(first, part, 1)
-    with pytest.raises(SizeLimitExceeded, match="STRONGROOM_EXPORT_MANIFEST_BYTES"):
+    with pytest.raises(SizeLimitExceeded, match="raise that limit"):
         told(first, part, 7)
     first.close()
     assert room.used == 0
