@@ -11,12 +11,17 @@ import asyncio
 import ipaddress
 import re
 import socket
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from functools import partial
+from threading import Thread
+from typing import Any, Final, Protocol, TypeAlias
 
 import httpx
 
+from servicekit.context import current
 from strongroom.errors import SourceUrlFailed, SourceUrlRefused
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -33,6 +38,10 @@ _PRIVATE_NAMES = (
     *(".intranet", ".lan", ".private", ".corp", ".home", ".onion", ".alt"),
 )
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
+LOOKUPS: Final = 64
+"""Of names, at once."""
+LOOKUPS_EACH: Final = 16
+"""Of one caller: twice as many as imports of one owner run at once."""
 
 
 class Resolver(Protocol):
@@ -44,16 +53,71 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """The operating system's resolver, without blocking the loop."""
+    """The operating system's resolver, on threads of its own. How long a name takes, its owner decides, half
+    a minute if need be, and a lookup can't be ended: libuv has two threads for all names of a process, which
+    eight imports of one user would keep from everybody for minutes.
+
+    One caller may have ``LOOKUPS_EACH`` unfinished, also such as nobody waits for any more.
+    """
+
+    def __init__(self) -> None:
+        self._threads = asyncio.Semaphore(LOOKUPS)
+        self._unfinished = Counter[str]()
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         """See Resolver.resolve."""
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await self._looked_up(_caller(), host, port)
         except (OSError, UnicodeError) as error:
             raise SourceUrlFailed("the source URL's host has no address") from error
         return list(dict.fromkeys(_parse(entry[4][0]) for entry in found))
+
+    async def _looked_up(self, caller: str, host: str, port: int) -> list[Any]:
+        if caller and self._unfinished[caller] >= LOOKUPS_EACH:
+            raise SourceUrlFailed("looking up the hosts of your source URLs takes too long; try again later")
+        self._unfinished[caller] += 1
+        try:
+            await self._threads.acquire()
+        except asyncio.CancelledError:
+            self._forget(caller)
+            raise
+        found = asyncio.get_running_loop().create_future()
+        found.add_done_callback(_retrieved)
+        # A daemon: the end of the process does not wait for it.
+        Thread(target=self._look_up, args=(found, caller, host, port), name="resolve", daemon=True).start()
+        return list(await asyncio.shield(found))
+
+    def _look_up(self, found: asyncio.Future[Any], caller: str, host: str, port: int) -> None:
+        """In the thread."""
+        tell: Callable[[], None]
+        try:
+            tell = partial(found.set_result, socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+            tell = partial(found.set_exception, error)
+        with suppress(RuntimeError):  # the loop is closed
+            found.get_loop().call_soon_threadsafe(self._ended, caller, tell)
+
+    def _ended(self, caller: str, tell: Callable[[], None]) -> None:
+        self._threads.release()
+        self._forget(caller)
+        tell()
+
+    def _forget(self, caller: str) -> None:
+        self._unfinished[caller] -= 1
+        if not self._unfinished[caller]:
+            del self._unfinished[caller]
+
+
+def _caller() -> str:
+    """Whose request it is; `""`: of background work, which shares its places fairly itself."""
+    request = current()
+    return request.principal.subject if request is not None and request.principal is not None else ""
+
+
+def _retrieved(found: asyncio.Future[Any]) -> None:
+    """Nobody may wait for it any more."""
+    if not found.cancelled():
+        found.exception()
 
 
 def check_addresses(addresses: Sequence[Address]) -> None:

@@ -22,18 +22,20 @@ _UNSEEN: Final = re.compile(
 """Default-ignorable code points that no orthography needs in a name."""
 _FLAG: Final = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
 """The flags of England and the like: an emoji with tags behind it."""
-_STRAY_JOINER: Final = re.compile("(?:^|(?<=[\x00-\x7f]))[\u200c\u200d]")
+_STRAY_JOINER: Final = re.compile("(?<=[\x00-\x7f])[\u200c\u200d]")
 """A joiner follows a letter of a script that joins, or an emoji, never ASCII."""
 _IGNORED: Final = re.compile(
     f"{_BIDI.pattern[:-1]}{_UNSEEN.pattern[1:-1]}\u180b-\u180d\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
+_DOTS: Final = re.compile(r"/\.{1,2}/")
+_GIT: Final = re.compile(r"/(?:\.git|git~[0-9]+)[. ]*[:/]")
 _RESERVED: Final = re.compile(
-    r"(?:con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$|clock\$)"
-    r"\s*(?:\..*)?",
-    re.IGNORECASE | re.DOTALL,
+    r"/(?:con|prn|aux|nul|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$|clock\$)"
+    r"\s*(?:\.[^/]*)?/",
+    re.IGNORECASE,
 )
-_SHORT: Final = re.compile(r"[^.~]{1,7}~[0-9]{1,6}(?:\.[^.]{0,3})?")
-_HOME: Final = re.compile(r"~[A-Za-z0-9_-]*")
+_DOT_OR_BLANK: Final = re.compile(r"[.\s]/")
+_SHORT_OR_HOME: Final = re.compile(r"/(?:[^./~]{1,7}~[0-9]{1,6}(?:\.[^./]{0,3})?|~[A-Za-z0-9_-]*)/")
 _UNICODE_ESCAPE: Final = re.compile("%u([0-9A-Fa-f]{4})")
 _OVERLONG: Final = (
     (b"\xc0\xae", b"."),
@@ -59,10 +61,10 @@ def check_portable(path: str) -> None:
     """``path`` in NFC, ``/`` between segments. Raises NameRefused."""
     if "%" in path and _leads_out(path):
         raise NameRefused("encoded_name", "the name holds an encoded .. or NUL")
-    for segment in path.split("/"):
-        for rule, message, breaks in _RULES:
-            if breaks(segment):
-                raise NameRefused(rule, message)
+    between = f"/{path}/"
+    for rule, message, breaks in _RULES:
+        if breaks(between):
+            raise NameRefused(rule, message)
 
 
 def folded(path: str) -> str:
@@ -134,36 +136,23 @@ def _leads_out(path: str) -> bool:
     return True
 
 
-def _is_git(segment: str) -> bool:
+def _is_git(between: str) -> bool:
     """``.git`` as NTFS, HFS+ and Windows' short names spell it."""
-    plain = _IGNORED.sub("", segment).casefold().partition(":")[0].rstrip(". ")
-    return plain == ".git" or re.fullmatch(r"git~[0-9]+", plain) is not None
+    return _GIT.search(_IGNORED.sub("", between).casefold()) is not None
 
 
-def _holds_unseen(segment: str) -> bool:
-    plain = _FLAG.sub("", segment)
-    return _UNSEEN.search(plain) is not None or _STRAY_JOINER.search(segment) is not None
+def _holds_unseen(between: str) -> bool:
+    return _UNSEEN.search(_FLAG.sub("", between)) is not None or _STRAY_JOINER.search(between) is not None
 
 
-def _ends_in_dot_or_blank(segment: str) -> bool:
-    return segment[-1:] == "." or segment[-1:].isspace()
-
-
-def _means_another(segment: str) -> bool:
-    return _SHORT.fullmatch(segment) is not None or _HOME.fullmatch(segment) is not None
-
-
+#: Each is asked once for a path, which stands between slashes: of 1,024 bytes 512 may be segments.
 _RULES: Final[tuple[tuple[str, str, Callable[[str], object]], ...]] = (
-    (
-        "dot_segment",
-        "the name holds . or .. between its slashes; write the path out",
-        {".", ".."}.__contains__,
-    ),
+    ("dot_segment", "the name holds . or .. between its slashes; write the path out", _DOTS.search),
     ("git_folder", "the name is that of git's own folder, which runs commands where it lands", _is_git),
     ("bidi_control", "the name holds a character that turns the order of reading", _BIDI.search),
     ("unseen_character", "the name holds a character that nobody sees", _holds_unseen),
-    ("reserved_name", "the name is that of a device on Windows", _RESERVED.fullmatch),
-    ("trailing_dot_or_blank", "a name ends in a dot or a blank, which Windows drops", _ends_in_dot_or_blank),
-    ("stream_name", "the name holds a colon: a hidden stream on Windows", lambda text: ":" in text),
-    ("tilde", "the name is a home folder (~, ~user) or a short name (NAME~1) to some", _means_another),
+    ("reserved_name", "the name is that of a device on Windows", _RESERVED.search),
+    ("trailing_dot_or_blank", "a name ends in a dot or a blank, which Windows drops", _DOT_OR_BLANK.search),
+    ("stream_name", "the name holds a colon: a hidden stream on Windows", lambda path: ":" in path),
+    ("tilde", "the name is a home folder (~, ~user) or a short name (NAME~1) to some", _SHORT_OR_HOME.search),
 )

@@ -139,7 +139,10 @@ class ZipReader:
         sizes = [entry.size for entry in self._entries if not entry.is_folder]
         folders = len(self._entries) - len(sizes)
         total = sum(sizes)
-        self._limits.check(files=max(len(sizes), folders), largest=max(sizes, default=0), total=total)
+        # Packed, too, one is held in memory, and a stream of nothing may be as long as the archive. Deflate
+        # makes what it can't pack longer by a thousandth at the most.
+        largest = max((max(one.size, one.packed - one.packed // 512) for one in self._entries), default=0)
+        self._limits.check(files=max(len(sizes), folders), largest=largest, total=total)
         if total > HARMLESS_BYTES and total > MAX_RATIO * self._size:
             raise refused("ratio", f"the content is more than {MAX_RATIO} times as large as the archive")
 

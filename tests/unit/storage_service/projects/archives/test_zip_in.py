@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from strongroom.errors import ArchiveInvalid, ProjectLimitExceeded
 from tests.unit.storage_service.projects.archives.hand_made import (
     Entry,
     archive,
+    deflate,
     field_of,
     streamed,
     unicode_path,
@@ -159,6 +162,28 @@ async def test_limits_are_asked_before_anything_is_read() -> None:
     with pytest.raises(ProjectLimitExceeded):
         await ZipReader(InMemory(body), len(body), limits).open()
     assert limits.seen == {"files": 2, "largest": 300, "total": 305}
+
+
+@pytest.mark.parametrize("name", [b"empty.txt", b"folder/"])
+async def test_what_is_packed_into_more_than_it_is_counts_as_that(name: bytes) -> None:
+    """Empty blocks of deflate without end: 100 MiB of them were read at once, for a file of nothing."""
+    nothing = b"\0\0\0\xff\xff" * 20_000 + deflate(b"")
+    mode = 0o040755 if name.endswith(b"/") else 0o100644
+    body = archive(Entry(name=name, body=b"", method=layout.DEFLATED, packed=nothing, mode=mode))
+    limits = NoLimits()
+    await ZipReader(InMemory(body), len(body), limits).open()
+    assert limits.seen["largest"] == len(nothing) - len(nothing) // 512
+
+
+async def test_what_does_not_pack_may_be_as_large_as_the_limit() -> None:
+    noise = random.Random(1).randbytes(1 << 20)
+    limits = NoLimits()
+    for level in (0, 1, 9):
+        packer = zlib.compressobj(level, zlib.DEFLATED, -15)
+        packed = packer.compress(noise) + packer.flush()
+        body = archive(Entry(body=noise, method=layout.DEFLATED, packed=packed))
+        await ZipReader(InMemory(body), len(body), limits).open()
+        assert limits.seen["largest"] == len(noise)
 
 
 @pytest.mark.parametrize(("entries", "asked"), [(20, 2), (21, 1), (4000, 1)])
