@@ -66,6 +66,7 @@ from metadata_service.retaining.sweep import RetentionSweep
 from metadata_service.scanning import Scanning
 from metadata_service.servicers import INTERNAL, NAMES
 from metadata_service.servicers.admin_service import AdminServicer
+from metadata_service.servicers.archive_service import add_archive_service
 from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
@@ -263,6 +264,7 @@ class Application:
         add_LinkedFileServiceServicer_to_server(LinkedFileServicer(links), server)
         add_MediaInfoServiceServicer_to_server(MediaInfoServicer(Media(database)), server)
         add_ScanServiceServicer_to_server(ScanServicer(Scanning(database)), server)
+        add_archive_service(database, server)
         add_GenerationServiceServicer_to_server(
             GenerationServicer(
                 GenerationQueries(database, files, pages), self._settings.price_per_gb_month, self._revisions

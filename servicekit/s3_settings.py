@@ -77,6 +77,7 @@ class S3Settings(SettingsBase):
     s3_storage_class: StorageClass | None = None
     s3_restore_days: int = Field(default=7, ge=1, le=3650)
     s3_restore_tier: Literal["Standard", "Bulk", "Expedited"] = "Standard"
+    s3_restore_look_seconds: float = Field(default=60.0, gt=0)
     s3_max_key_bytes: int = Field(default=3072, ge=256, le=3072)
     s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
     s3_sign_payload: Literal["auto", "always", "never"] = "auto"

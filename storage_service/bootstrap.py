@@ -29,6 +29,7 @@ from storage_service.draining import REPORT_SECONDS, Draining
 from storage_service.import_rules import import_limits, source_timeouts, url_rules, webhooks
 from storage_service.media.assembly import MediaReading
 from storage_service.metadata.acts import Acts, Operations
+from storage_service.metadata.archive import ArchiveRecords
 from storage_service.metadata.belongings import Belongings
 from storage_service.metadata.credentials import Credentials
 from storage_service.metadata.files import FileReader, LinkedFiles
@@ -55,6 +56,7 @@ from storage_service.reading.links import LinkReader, LinkSigner
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.pace import Pace
 from storage_service.reading.previews import Previews, PreviewTokens
+from storage_service.reading.restores import RestoreWatch
 from storage_service.reading.signer import Signer
 from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.rescanning.rescan import Rescan
@@ -127,7 +129,7 @@ class StorageApp:
         self._media = MediaReading(store, records, heartbeats, metrics.media, rules)
         self._reservations = Reservations(*metadata, committed=self._media.committed)
         self._damage = DamageReporter(self._reservations, metrics.damage)
-        self._archived = ArchivedObjects(store, settings.restore_rules)
+        self._archived = ArchivedObjects(store, ArchiveRecords(*metadata), settings.restore_rules)
         self._objects = CommittedReader(store, self._damage, self._archived)
         self._saves, self._projects_read = ProjectSaves(*metadata), ProjectReader(*metadata)
         self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
@@ -138,6 +140,7 @@ class StorageApp:
         self._scanner = Scanner(settings.scan_rules(), metrics.scans, Refusals(ScanRecords(*metadata)))
         rescanning = self._rescanning(heartbeats)
         at_work = (
+            self._watching_restores(heartbeats),
             *rescanning,
             *self._cleaning,
             *self._verifying.loops,
@@ -233,6 +236,11 @@ class StorageApp:
             rest_seconds=often,
         )
         return (rescan.loop,)
+
+    def _watching_restores(self, heartbeats: Heartbeats) -> BackgroundLoop:
+        often = self._settings.s3_restore_look_seconds
+        heartbeat, records = heartbeats.add("restores", often), ArchiveRecords(*self._metadata)
+        return RestoreWatch(self.store, records, heartbeat, often_seconds=often).loop
 
     def _cleaning_loops(self, heartbeats: Heartbeats) -> Loops:
         return cleaning_loops(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from metadata_service.db import (
     tables_admin,
+    tables_archive,
     tables_projects,
     tables_scans,
     tables_sessions,
@@ -16,6 +17,7 @@ from metadata_service.db.tables import metadata
 __all__ = [
     "metadata",
     "tables_admin",
+    "tables_archive",
     "tables_projects",
     "tables_scans",
     "tables_sessions",

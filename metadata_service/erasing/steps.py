@@ -55,6 +55,7 @@ PARENTS: Final = {
     "project_save_files": ("project_saves", "save_id", "id"),
     "session_parts": ("upload_sessions", "blob_id", "blob_id"),
     "scans": ("blobs", "blob_id", "id"),
+    "archive_restores": ("blobs", "blob_id", "id"),
 }
 WITH_OTHERS: Final = tuple(PARENTS)
 #: They go by steps of their own, or the cleaner takes them away.

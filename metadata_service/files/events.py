@@ -18,6 +18,7 @@ from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DELETED,
     EVENT_TYPE_FILE_DESCRIBED,
     EVENT_TYPE_FILE_INFECTED,
+    EVENT_TYPE_FILE_READABLE,
     EVENT_TYPE_FILE_READY,
     EVENT_TYPE_FILE_UPDATED,
     EVENT_TYPE_IMPORT_FAILED,
@@ -85,6 +86,11 @@ def file_damaged(file: File, damage: str) -> Statement:
 def file_infected(file: File, signature: str) -> Statement:
     """Something was found in it after it had been stored."""
     return _about(file, EVENT_TYPE_FILE_INFECTED, signature=signature, stored=True)
+
+
+def file_readable(file: File, until: str | None) -> Statement:
+    """The store has brought it back from an archive class, `until` then (RFC 3339); None: for good."""
+    return _about(file, EVENT_TYPE_FILE_READABLE, readable_until=until)
 
 
 def infected_refused(told: ReportRefusalRequest) -> Statement:

@@ -11,6 +11,7 @@ from servicekit.presentation import split_charset
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
     EVENT_TYPE_FILE_INFECTED,
+    EVENT_TYPE_FILE_READABLE,
     EVENT_TYPE_PROJECT_DELETED,
     EVENT_TYPE_PROJECT_SAVE_PROGRESS,
     EVENT_TYPE_PROJECT_SAVED,
@@ -74,6 +75,13 @@ def project_file_damaged(row: Row, key: str, damage: str) -> Statement:
 def project_file_infected(row: Row, key: str, signature: str) -> Statement:
     """Something was found in it after it had been saved. `row`: one of DAMAGED_COLUMNS."""
     return _about_file(row, key, EVENT_TYPE_FILE_INFECTED, signature=signature, stored=True)
+
+
+def project_file_readable(row: Row, key: str, until: str | None) -> Statement:
+    """The store has brought it back from an archive class, `until` then (RFC 3339); None: for good. `row`:
+    one of DAMAGED_COLUMNS.
+    """
+    return _about_file(row, key, EVENT_TYPE_FILE_READABLE, readable_until=until)
 
 
 def _about_file(row: Row, key: str, event: EventType.ValueType, **more: object) -> Statement:

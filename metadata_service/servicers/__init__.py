@@ -6,6 +6,7 @@ from typing import Final
 
 from strongroom.metadata.v1 import (
     admin_service_pb2,
+    archive_service_pb2,
     credential_service_pb2,
     event_media_service_pb2,
     file_service_pb2,
@@ -51,6 +52,7 @@ _SERVICES: Final = (
     (operations_service_pb2, "OperationsService"),
     (media_info_service_pb2, "MediaInfoService"),
     (scan_service_pb2, "ScanService"),
+    (archive_service_pb2, "ArchiveService"),
     (webhook_service_pb2, "WebhookService"),
     (retention_service_pb2, "RetentionService"),
     (webhook_delivery_service_pb2, "WebhookDeliveryService"),
@@ -67,6 +69,7 @@ INTERNAL: Final = tuple(
         "LinkedFileService",
         "MediaInfoService",
         "ScanService",
+        "ArchiveService",
         "VerificationService",
         "GuestAccessService",
         "RestorationService",

@@ -90,9 +90,19 @@ class CompleteResult:
     crc32c_verified: bool
 
 
+class Reachability(Enum):
+    """Whether an object's bytes can be read (S3 "Working with archived objects")."""
+
+    READABLE = "readable"
+    ARCHIVED = "archived"
+    """In an archive class, and nothing brings it back."""
+    COMING_BACK = "coming back"
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """Answer of HEAD. ``crc32c`` only when the store keeps one over the full object.
+    """Answer of HEAD. ``crc32c`` only when the store keeps one over the full object. ``readable_until``: when
+    the copy ends that was brought back from an archive class; None: there is no such end.
 
     Metadata is decoded text.
     """
@@ -106,6 +116,8 @@ class ObjectInfo:
     metadata: Mapping[str, str]
     last_modified: datetime
     parts_count: int | None = None
+    reachability: Reachability = Reachability.READABLE
+    readable_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

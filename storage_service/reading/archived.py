@@ -1,7 +1,8 @@
 """Committed objects that lie in an archive class of the store, where a rule of the bucket has put them.
 
 Who reads one is told so (OBJECT_ARCHIVED, 503, Retry-After), and the store is asked, once, to bring it back.
-It is S3 that remembers: a repeat, by another replica or after a restart, changes nothing there.
+It is S3 that remembers: a repeat, by another replica or after a restart, changes nothing there. And it is
+noted that it is waited for: `restores` looks when it has come.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Final
 
 import structlog
 
+from storage_service.metadata.archive import ArchiveRecords
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
+from strongroom.errors import StrongroomError
 
 AGAIN_SECONDS: Final = 3600.0
 """The store is asked for one object at most so often."""
@@ -38,10 +41,13 @@ class RestoreRules:
 
 
 class ArchivedObjects:
-    """One instance per process."""
+    """One instance per process. ``records`` None: nobody hears when something has come back."""
 
-    def __init__(self, store: ObjectStore, rules: RestoreRules | None = None) -> None:
+    def __init__(
+        self, store: ObjectStore, records: ArchiveRecords | None = None, rules: RestoreRules | None = None
+    ) -> None:
         self._store = store
+        self._records = records
         self._rules = rules or RestoreRules()
         self._quiet_until: dict[ObjectRef, float] = {}
         self._asking: set[asyncio.Task[None]] = set()
@@ -62,11 +68,12 @@ class ArchivedObjects:
     async def _ask(self, ref: ObjectRef) -> None:
         try:
             await self._store.request_restore(ref, days=self._rules.days, tier=self._rules.tier)
-        except StoreError as error:
+            log.info("restore_requested", key=ref.key, version=ref.version_id, tier=self._rules.tier)
+            if self._records is not None:
+                await self._records.note(ref.key, ref.version_id or "")
+        except (StoreError, StrongroomError) as error:
             self._keep_quiet(ref, RETRY_SECONDS)
             log.warning("restore_not_requested", key=ref.key, error=type(error).__name__, advice=str(error))
-        else:
-            log.info("restore_requested", key=ref.key, version=ref.version_id, tier=self._rules.tier)
 
     def _keep_quiet(self, ref: ObjectRef, seconds: float) -> None:
         self._quiet_until.pop(ref, None)  # so that the oldest are the first

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
@@ -41,6 +42,7 @@ from storage_service.objectstore.values import (
     PartReceipt,
     PostForm,
     PutResult,
+    Reachability,
     SignedRequest,
     VersioningStatus,
 )
@@ -179,7 +181,11 @@ class MemoryObjectStore:
     async def head(self, ref: ObjectRef) -> ObjectInfo:
         """See ObjectStore.head."""
         await asyncio.sleep(0)
-        return _info(ref.key, self._bucket.find(ref, "HeadObject"))
+        info = _info(ref.key, self._bucket.find(ref, "HeadObject"))
+        if ref.key not in self.archived:
+            return info
+        is_asked = ref.key in self.asked_back
+        return replace(info, reachability=Reachability.COMING_BACK if is_asked else Reachability.ARCHIVED)
 
     @asynccontextmanager
     async def open(

@@ -57,6 +57,7 @@ INTERNAL: Final = (
     "LinkedFileService",
     "MediaInfoService",
     "ScanService",
+    "ArchiveService",
     "VerificationService",
     "GuestAccessService",
     "RestorationService",

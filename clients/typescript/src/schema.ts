@@ -881,7 +881,7 @@ export interface NotReady {
 export interface Notification {
   /** Position in the user's stream; send the last one to go on behind it. */
   id: string;
-  /** upload_progress, file_ready, file_described, file_updated, file_deleted, file_damaged, file_infected, import_failed, save_failed, project_save_progress, project_saved, project_deleted or webhook_disabled. */
+  /** upload_progress, file_ready, file_described, file_updated, file_deleted, file_damaged, file_infected, file_readable, import_failed, save_failed, project_save_progress, project_saved, project_deleted or webhook_disabled. */
   type: string;
   /** The file, upload or project. */
   subject_id: string;
@@ -1611,7 +1611,7 @@ export interface WebhookBody {
   /** Default: "". */
   description?: string;
   /** Which events; none: all but progress. Default: []. */
-  types?: Array<"upload_progress" | "file_ready" | "file_described" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "import_failed" | "save_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled">;
+  types?: Array<"upload_progress" | "file_ready" | "file_described" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "file_readable" | "import_failed" | "save_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled">;
   /** Of which families; none: all. Default: []. */
   families?: Array<"file" | "generation" | "event_media" | "profile_picture" | "temp" | "path" | "project_file" | "project">;
   /** Act for this user (admin role only). */
@@ -1622,7 +1622,7 @@ export interface WebhookBody {
 export interface WebhookEditBody {
   url?: string | null;
   description?: string | null;
-  types?: Array<"upload_progress" | "file_ready" | "file_described" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "import_failed" | "save_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled"> | null;
+  types?: Array<"upload_progress" | "file_ready" | "file_described" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "file_readable" | "import_failed" | "save_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled"> | null;
   families?: Array<"file" | "generation" | "event_media" | "profile_picture" | "temp" | "path" | "project_file" | "project"> | null;
   /** false lets it send again, also where it was disabled. */
   paused?: boolean | null;

@@ -18,8 +18,8 @@ class Notification(TypedDict):
         str,
         Field(
             description="upload_progress, file_ready, file_described, file_updated, file_deleted,"
-            " file_damaged, file_infected, import_failed, save_failed, project_save_progress, project_saved,"
-            " project_deleted or webhook_disabled.",
+            " file_damaged, file_infected, file_readable, import_failed, save_failed, project_save_progress,"
+            " project_saved, project_deleted or webhook_disabled.",
             examples=["file_ready"],
         ),
     ]

@@ -22,6 +22,7 @@ EventName = Literal[
     "file_deleted",
     "file_damaged",
     "file_infected",
+    "file_readable",
     "import_failed",
     "save_failed",
     "project_save_progress",

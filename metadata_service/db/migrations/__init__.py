@@ -33,6 +33,7 @@ REVISIONS = (
     "0026",
     "0027",
     "0028",
+    "0029",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
@@ -40,6 +41,7 @@ TABLES = (
     "admin_act_owners",
     "admin_acts",
     "alembic_version",
+    "archive_restores",
     "blobs",
     "cleaner_replicas",
     "erasures",

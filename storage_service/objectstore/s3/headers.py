@@ -12,6 +12,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import InvalidRequest, StoreUnavailable
 from storage_service.objectstore.s3.options import S3Options
-from storage_service.objectstore.values import ObjectAttributes, ObjectInfo
+from storage_service.objectstore.values import ObjectAttributes, ObjectInfo, Reachability
 
 MAX_VALUE = 256
 """Bytes of one value in its header form."""
@@ -177,7 +178,30 @@ def object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
         metadata=decode_metadata(user),
         last_modified=_http_time(modified),
         parts_count=int(parts[1]) if parts else None,
+        reachability=_reachability(headers),
+        readable_until=_readable_until(headers.get("x-amz-restore", "")),
     )
+
+
+_ARCHIVE_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+_EXPIRY = re.compile(r'expiry-date="([^"]+)"')
+
+
+def _reachability(headers: Mapping[str, str]) -> Reachability:
+    """By x-amz-restore, which an object has from the request on until what was brought back has ended."""
+    restore = headers.get("x-amz-restore", "")
+    if 'ongoing-request="true"' in restore:
+        return Reachability.COMING_BACK
+    is_archived = "x-amz-archive-status" in headers or headers.get("x-amz-storage-class") in _ARCHIVE_CLASSES
+    return Reachability.ARCHIVED if is_archived and not restore else Reachability.READABLE
+
+
+def _readable_until(restore: str) -> datetime | None:
+    found = _EXPIRY.search(restore)
+    if found:
+        with suppress(StoreUnavailable):  # nobody's reading depends on it
+            return _http_time(found[1])
+    return None
 
 
 def needed_etag(found: Any) -> str:

@@ -60,6 +60,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """A picture, video or sound was read: width, height, duration, thumbhash and what else it says of itself are known.
     Comes after EVENT_TYPE_FILE_READY, once for each content; it is no edit.
     """
+    EVENT_TYPE_FILE_READABLE: _EventType.ValueType  # 16
+    """A content that lay in an archive class of the object store, and was asked back by whoever read it, can be read
+    again.
+    """
     EVENT_TYPE_WEBHOOK_DISABLED: _EventType.ValueType  # 20
     """A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""
     EVENT_TYPE_WEBHOOK_PING: _EventType.ValueType  # 21
@@ -103,6 +107,10 @@ project) that was stored before its signature was known, which nobody can read a
 EVENT_TYPE_FILE_DESCRIBED: EventType.ValueType  # 15
 """A picture, video or sound was read: width, height, duration, thumbhash and what else it says of itself are known.
 Comes after EVENT_TYPE_FILE_READY, once for each content; it is no edit.
+"""
+EVENT_TYPE_FILE_READABLE: EventType.ValueType  # 16
+"""A content that lay in an archive class of the object store, and was asked back by whoever read it, can be read
+again.
 """
 EVENT_TYPE_WEBHOOK_DISABLED: EventType.ValueType  # 20
 """A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""

@@ -76,6 +76,11 @@ async def fill(world: World, owner: str) -> None:
         owner,
     )
     world.logins.change(
+        "INSERT INTO archive_restores SELECT owner_id, id, now(), now() FROM blobs"
+        " WHERE owner_id = %s AND state = 3 LIMIT 1",
+        owner,
+    )
+    world.logins.change(
         "WITH told AS (INSERT INTO webhooks (owner_id, id, url, description, types, families, secrets,"
         "  cursor_xid, cursor_id, cursor_at)"
         "  VALUES (%s, gen_random_uuid(), 'https://hooks.example.com/in', '', '{}', '{}', '', '1', 0, now())"

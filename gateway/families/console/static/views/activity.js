@@ -8,7 +8,7 @@ import { html } from '../render.js'
 import { to } from '../address.js'
 import { SILENT, eventWords } from './activity_words.js'
 
-const ICONS = { file_ready: 'upload', file_updated: 'edit', file_deleted: 'trash', file_damaged: 'alert', file_infected: 'alert', import_failed: 'alert', save_failed: 'alert', project_saved: 'project', project_deleted: 'trash', upload_progress: 'clock' }
+const ICONS = { file_ready: 'upload', file_updated: 'edit', file_deleted: 'trash', file_damaged: 'alert', file_infected: 'alert', file_readable: 'clock', import_failed: 'alert', save_failed: 'alert', project_saved: 'project', project_deleted: 'trash', upload_progress: 'clock' }
 const BAD = new Set(['file_damaged', 'file_infected', 'import_failed', 'save_failed'])
 
 export function Activity() {

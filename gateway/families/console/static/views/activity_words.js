@@ -13,6 +13,7 @@ export function eventWords({ type, data }) {
     case 'file_updated': return `${name} was changed`
     case 'file_deleted': return `${name} was deleted`
     case 'file_infected': return data.stored ? `${name} is infected: ${data.signature}` : `${name} was refused: ${data.signature}`
+    case 'file_readable': return `${name} has come back from the archive`
     case 'file_damaged': return `${name} is damaged: ${DAMAGE[data.damage] ?? data.damage}`
     case 'save_failed': return `${name} could not be stored: ${data.message}`
     case 'import_failed': return `${name} could not be fetched: ${data.message}`

@@ -13,7 +13,7 @@ import { SecretDialog } from './webhook_secret.js'
 const ALL = 'all-webhooks'
 const EVENTS = {
   file_ready: 'Stored', file_described: 'Described', file_updated: 'Changed', file_deleted: 'Deleted', file_damaged: 'Damaged', file_infected: 'Infected',
-  import_failed: 'Not fetched', save_failed: 'Not stored', project_saved: 'Project saved', project_deleted: 'Project deleted',
+  file_readable: 'Back from the archive',  import_failed: 'Not fetched', save_failed: 'Not stored', project_saved: 'Project saved', project_deleted: 'Project deleted',
 }
 const STATES = { active: ['good', 'Active'], paused: ['', 'Paused'], disabled: ['bad', 'Off'] }
 

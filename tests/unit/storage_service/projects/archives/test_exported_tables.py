@@ -29,6 +29,7 @@ EXPORTED: Final = {
     "webhooks": "webhooks",
 }
 LEFT_OUT: Final = {
+    "archive_restores": "what the store is bringing back just now",
     "admin_act_owners": "what admins have done about somebody is the operator's record",
     "erasures": "who is erased exports nothing",
     "events": "what has happened, kept for some days; what has come of it is in the other lists",

@@ -1,0 +1,38 @@
+"""Contents that the object store was asked to bring back from an archive class: a row for each while it is
+waited for, gone with the blob.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service.blobs.states import COMMITTED
+
+#: A look is due after a tenth of the time that was waited already, within the caller's pause and an hour.
+_NEXT_LOOK: Final = """
+now() + greatest(make_interval(secs => %(pause)s), least(interval '1 hour', (now() - asked_at) / 10))
+"""
+# A branch for each of the two indexes of `key`, which are partial.
+NOTE: Final = f"""
+INSERT INTO archive_restores (owner_id, blob_id, asked_at, look_at)
+SELECT owner_id, id, now(), now() FROM blobs
+WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND NOT key_shared
+UNION ALL
+SELECT owner_id, id, now(), now() FROM blobs
+WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND key_shared
+ON CONFLICT (owner_id, blob_id) DO NOTHING
+"""
+CLAIM: Final = f"""
+WITH due AS MATERIALIZED (
+    SELECT owner_id, blob_id FROM archive_restores WHERE look_at <= now()
+    ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE archive_restores AS restores SET look_at = {_NEXT_LOOK}
+    FROM due WHERE restores.owner_id = due.owner_id AND restores.blob_id = due.blob_id
+    RETURNING restores.owner_id, restores.blob_id, restores.asked_at
+)
+SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, claimed.asked_at
+FROM claimed JOIN blobs ON blobs.owner_id = claimed.owner_id AND blobs.id = claimed.blob_id
+WHERE blobs.state = {COMMITTED}
+"""
+END: Final = "DELETE FROM archive_restores WHERE owner_id = %(owner)s AND blob_id = %(blob)s"

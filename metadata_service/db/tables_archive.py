@@ -1,0 +1,26 @@
+"""The table of contents that were asked back from an archive class; see `tables`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from metadata_service.db.tables import BYTE_ORDER, MOMENT, metadata
+
+archive_restores = sa.Table(
+    "archive_restores",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("blob_id", pg.UUID(), nullable=False, doc="the content; no row: it is not waited for"),
+    sa.Column("asked_at", MOMENT, nullable=False, doc="when the store was first asked"),
+    sa.Column("look_at", MOMENT, nullable=False, doc="no replica looks at it before"),
+    sa.PrimaryKeyConstraint("owner_id", "blob_id", name="archive_restores_pkey"),
+    # It says nothing of the bytes' life: it goes with the blob.
+    sa.ForeignKeyConstraint(
+        ["owner_id", "blob_id"],
+        ["blobs.owner_id", "blobs.id"],
+        name="archive_restores_blob",
+        ondelete="CASCADE",
+    ),
+    sa.Index("archive_restores_due", "look_at"),
+)
