@@ -1,7 +1,11 @@
-"""What a scanner for malware costs: uploads with one and without, small and long ones."""
+"""What a scanner for malware costs: uploads with one and without, small and long ones; and clamd by itself,
+which writes a body to a file of its own and looks at it when it has ended: that time nobody can save.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Final
 
 from benchmarks import scanner
@@ -11,6 +15,7 @@ from benchmarks.report import Result
 from benchmarks.samples import Row, interleaved
 from benchmarks.scanner import Scanner
 from benchmarks.workbench import Workbench
+from storage_service.scanning.clamd import INSTREAM, Address, Connection
 
 #: The longest that is scanned as a whole by default is 25 MiB.
 LONG: Final = 16 * MIB
@@ -20,6 +25,9 @@ def run(bench: Workbench) -> Result:
     """On one stack without a scanner and on one with it; rates count uploads of 64 KiB."""
     rows, notes = [], []
     with scanner.running(bench.folder / "clamd") as clamd:
+        notes.append(
+            f"clamd alone: {_alone(clamd, bench.scale.several):,.0f} MiB/s in bodies of that length."
+        )
         for subject, found in (("scanning off", None), ("scanning on", clamd)):
             env = {} if found is None else {"STRONGROOM_CLAMD_ADDRESS": found.address}
             with bench.sinking_stack(env):
@@ -32,6 +40,27 @@ def run(bench: Workbench) -> Result:
     notes.insert(0, f"{text} {_ours(on) / _ours(off):.2f}, p50 {on.latency / off.latency:.2f}.")
     title = f"Uploads of 64 KiB, {CLIENTS} clients, with a scanner and without"
     return Result("scanning", title, "request", rows, [], notes)
+
+
+def _alone(clamd: Scanner, bodies: int) -> float:
+    """MiB/s that it takes and judges, one body after the other, after a first one that makes it ready."""
+    address, body = Address.parse(clamd.address), memoryview(bytes(LONG))
+
+    async def ask() -> None:
+        connection = await Connection.open(address, seconds=60)
+        try:
+            await connection.send(INSTREAM)
+            for start in range(0, LONG, MIB):
+                await connection.chunk(body[start : start + MIB])
+            await connection.verdict()
+        finally:
+            connection.close()
+
+    asyncio.run(ask())
+    begun = time.perf_counter()
+    for _ in range(bodies):
+        asyncio.run(ask())
+    return bodies * LONG / MIB / (time.perf_counter() - begun)
 
 
 def _ours(row: Row) -> float:
@@ -47,6 +76,7 @@ def _uploads(bench: Workbench, subject: str, found: Scanner | None) -> tuple[Row
         pids["clamd"] = found.pid
     small = bench.repeat(url, whole_upload(url, bench.token, SIZE), 201, CLIENTS)
     small()
+    bench.upload_http(LONG)  # clamd's first body of that length takes it several times as long
 
     def long() -> None:
         for _ in range(bench.scale.several):
