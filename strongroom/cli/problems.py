@@ -10,6 +10,7 @@ import grpc
 
 from strongroom import errors
 from strongroom.client.settings import ConfigurationError
+from strongroom.client.spooling.disk import SpoolFull
 from strongroom.errors.base import REASONS
 
 
@@ -88,11 +89,16 @@ _HINTS: dict[type[errors.StrongroomError], str] = {
 }
 
 
+_MAKE_ROOM = "make room there, or put STRONGROOM_SPOOL elsewhere; `strongroom spool ls` shows what waits"
+
+
 def explain(error: BaseException) -> Problem:
     """The problem for an exception; for one that nobody expected, too."""
     match error:
         case errors.StrongroomError():
             return _strongroom(error)
+        case SpoolFull():
+            return Problem("SPOOL_FULL", _os_error(error), _MAKE_ROOM, ExitCode.LOCAL_FILE)
         case OSError():
             exists = isinstance(error, FileExistsError)
             code = ExitCode.CONFLICT if exists else ExitCode.LOCAL_FILE

@@ -43,6 +43,7 @@ from strongroom.client.shares import (
     SharedProject,
 )
 from strongroom.client.sources import UploadSource
+from strongroom.client.spooling.disk import SpoolFull
 from strongroom.client.sync_client import Client
 from strongroom.client.targets import (
     AtPath,
@@ -106,6 +107,7 @@ __all__ = [
     "SharedProject",
     "SignedUrl",
     "SourceChanged",
+    "SpoolFull",
     "StoredFile",
     "Target",
     "Temp",

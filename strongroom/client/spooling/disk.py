@@ -38,6 +38,27 @@ SENT_SECONDS: Final = 7 * 24 * 3600.0
 BLOCK_BYTES: Final = 1 << 20
 
 
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class SpoolFull(OSError):
+    """The disk of the spool, or its own limit, has no room for an operation: nothing of it was kept, and what
+    was kept before is whole.
+    """
+
+
+@contextmanager
+def _told_full(folder: Path) -> Iterator[None]:
+    """Raises SpoolFull where the disk has no room."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM or isinstance(error, SpoolFull):
+            raise
+        told = f"{os.strerror(error.errno)}: nothing of this was kept; what was kept before is whole"
+        raise SpoolFull(error.errno, told, str(folder)) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One operation on disk. ``document``: its operation.json; ``reason``: why it is dead, else empty."""
@@ -65,8 +86,9 @@ class SpoolDisk:
         self.folder = root / user
         self._max_bytes = max_bytes
         self._parsed: dict[bool, dict[Path, Entry]] = {False: {}, True: {}}
-        for name in ("making", "waiting", "dead", "sent"):
-            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _told_full(self.folder):
+            for name in ("making", "waiting", "dead", "sent"):
+                (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._sweep()
 
     def entries(self, *, dead: bool = False) -> list[Entry]:
@@ -85,20 +107,23 @@ class SpoolDisk:
 
     @contextmanager
     def making(self, id: str) -> Iterator[Draft]:  # noqa: A002 - the word for it
-        """A new operation: write its bytes, then ``commit``. Without that nothing is left of it."""
+        """A new operation: write its bytes, then ``commit``. Without that nothing is left of it. Raises
+        SpoolFull.
+        """
         folder = self.folder / "making" / id
-        with self._locked("order.lock"):  # so that nobody sweeps it up before it is locked
-            folder.mkdir(mode=0o700)
-            lock = _lock(folder / LOCK, wait=True)
-        try:
-            yield Draft(self, id, folder)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            if lock is not None:
-                lock.close()
+        with _told_full(self.folder):
+            with self._locked("order.lock"):  # so that nobody sweeps it up before it is locked
+                folder.mkdir(mode=0o700)
+                lock = _lock(folder / LOCK, wait=True)
+            try:
+                yield Draft(self, id, folder)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                if lock is not None:
+                    lock.close()
 
     def commit(self, draft: Draft, document: Mapping[str, Any]) -> Entry:
-        """The draft becomes the last one that waits, durably. Raises OSError (ENOSPC: the spool is full)."""
+        """The draft becomes the last one that waits, durably. Raises OSError, SpoolFull."""
         write_durably(draft.folder / OPERATION, json.dumps(document).encode())
         _sync_folder(draft.folder)
         with self._locked("order.lock"):
@@ -117,11 +142,11 @@ class SpoolDisk:
         return entry
 
     def check_room(self, more: int) -> None:
-        """Raises OSError (ENOSPC): ``more`` bytes beside all that is here are more than may be."""
+        """Raises SpoolFull: ``more`` bytes beside all that is here are more than may be."""
         used = sum(entry.size for entry in (*self.entries(), *self.entries(dead=True)))
         used += sum(map(_size, (self.folder / "making").iterdir()))
         if used + more > self._max_bytes:
-            raise OSError(
+            raise SpoolFull(
                 errno.ENOSPC,
                 f"the spool holds {used} of {self._max_bytes} bytes, and {more} more do not fit;"
                 " `strongroom spool ls` shows what waits",
@@ -143,7 +168,20 @@ class SpoolDisk:
         if since is None:
             (entry.folder / ATTEMPT).unlink(missing_ok=True)
         elif self.attempt_of(entry) is None:
-            write_durably(entry.folder / ATTEMPT, json.dumps({"since": since}).encode())
+            try:
+                write_durably(entry.folder / ATTEMPT, json.dumps({"since": since}).encode())
+            except OSError as error:
+                if error.errno not in _NO_ROOM:
+                    raise
+                self._note_by_name(entry)
+
+    def _note_by_name(self, entry: Entry) -> None:
+        """An empty file takes no room but its name's, and says when it was made: else a full disk would keep
+        from being sent what makes room.
+        """
+        with _told_full(self.folder):
+            (entry.folder / ATTEMPT).touch(mode=0o600)
+            _sync_folder(entry.folder)
 
     def attempt_of(self, entry: Entry) -> float | None:
         """When the first attempt began of which nobody knows how it ended."""
@@ -163,7 +201,7 @@ class SpoolDisk:
             write_durably(path, text)
             _sync_folder(path.parent)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in _NO_ROOM:
                 raise
             self.remove(entry)  # the service has it; its bytes make room for a word about it
             write_durably(path, text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
@@ -11,8 +12,16 @@ from typing import Any
 
 import pytest
 
+from strongroom.cli.problems import ExitCode, explain
 from strongroom.client.spooling import disk as module
-from strongroom.client.spooling.disk import ATTEMPT, OPERATION, Entry, SpoolDisk, write_durably
+from strongroom.client.spooling.disk import (
+    ATTEMPT,
+    OPERATION,
+    Entry,
+    SpoolDisk,
+    SpoolFull,
+    write_durably,
+)
 
 
 @pytest.fixture
@@ -47,6 +56,13 @@ class Short(FileIO):
         return super().write(bytes(data)[:3])
 
 
+class NoRoom(FileIO):
+    """Makes files, and has no room for what is in them."""
+
+    def write(self, data: Any, /) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def test_a_disk_that_takes_a_part_is_asked_again(
     disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -63,8 +79,9 @@ def test_what_could_not_be_kept_leaves_nothing(
     """The body, the operation, its folder, the folder of those that wait: each may find the disk full."""
     first = kept(disk, "first")
     monkeypatch.setattr(os, "fsync", failing(iter([*[False] * nth, True])))
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(SpoolFull, match="No space") as told:
         kept(disk, "second")
+    assert told.value.filename == str(disk.folder)
     monkeypatch.undo()
     assert [entry.id for entry in disk.entries()] == ["first"]
     assert list((disk.folder / "making").iterdir()) == []
@@ -84,17 +101,37 @@ def test_an_attempt_that_was_cut_is_one_of_that_moment(disk: SpoolDisk, left: by
     assert disk.attempt_of(entry) is None
 
 
-def test_a_note_that_can_t_be_written_changes_nothing(
+def test_a_full_disk_still_lets_go_what_makes_room(disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = kept(disk, "a")
+    monkeypatch.setattr(module, "FileIO", NoRoom)
+    disk.note_attempt(entry, 7.0)
+    noted = disk.attempt_of(entry)
+    assert noted is not None
+    assert abs(noted - time.time()) < 3600
+    disk.note_attempt(entry, 9.0)
+    assert disk.attempt_of(entry) == noted
+    disk.note_attempt(entry, None)
+    assert sorted(path.name for path in entry.folder.iterdir()) == ["body", "lock", OPERATION]
+
+
+def test_a_note_that_can_t_be_written_for_another_reason(
     disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = kept(disk, "a")
-    monkeypatch.setattr(os, "fsync", failing(iter([True])))
-    with pytest.raises(OSError, match="No space"):
+    monkeypatch.setattr(os, "fsync", failing(iter([True]), errno.EIO))
+    with pytest.raises(OSError, match="Input/output"):
         disk.note_attempt(entry, 7.0)
     assert disk.attempt_of(entry) is None
     assert sorted(path.name for path in entry.folder.iterdir()) == ["body", "lock", OPERATION]
-    disk.note_attempt(entry, 7.0)
-    assert disk.attempt_of(entry) == 7.0
+
+
+def test_the_spool_s_own_limit_is_told_as_a_full_disk_is(tmp_path: Path) -> None:
+    small = SpoolDisk(tmp_path, "alice", 100)
+    with pytest.raises(SpoolFull, match="100 bytes"):
+        kept(small, "a", bytes(200))
+    problem = explain(SpoolFull(errno.ENOSPC, "No space left", "/spool"))
+    assert (problem.code, problem.exit_code) == ("SPOOL_FULL", ExitCode.LOCAL_FILE)
+    assert "STRONGROOM_SPOOL" in problem.hint
 
 
 def test_on_a_full_disk_what_was_sent_makes_room(disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch) -> None:
