@@ -47,14 +47,17 @@ WHERE (owner_id, id) IN (
     ORDER BY cursor_at LIMIT 500 FOR UPDATE SKIP LOCKED
 )
 """
+# Not such as have no room: their cursors stand still, so they are the oldest, and would be all there is.
 _BEHIND: Final = f"""
-SELECT webhooks.owner_id, webhooks.id::text, cursor_xid::text, cursor_id, cursor_at, types, families,
-    %(backlog)s - (SELECT count(*) FROM webhook_deliveries AS waiting
-        WHERE waiting.owner_id = webhooks.owner_id
-            AND waiting.webhook_id = webhooks.id AND waiting.state = {PENDING}) AS room,
+SELECT webhooks.owner_id, webhooks.id::text, cursor_xid::text, cursor_id, cursor_at, types, families, room,
     cursor_at < now() - make_interval(secs => %(kept)s)
-FROM webhooks WHERE state = {ACTIVE} AND {_HAS_NEWS}
-ORDER BY cursor_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+FROM webhooks CROSS JOIN LATERAL (
+    SELECT %(backlog)s - count(*) AS room FROM webhook_deliveries AS waiting
+    WHERE waiting.owner_id = webhooks.owner_id AND waiting.webhook_id = webhooks.id
+        AND waiting.state = {PENDING}
+) AS backlog
+WHERE state = {ACTIVE} AND {_HAS_NEWS} AND room > 0
+ORDER BY cursor_at LIMIT %(limit)s FOR UPDATE OF webhooks SKIP LOCKED
 """
 
 
@@ -141,8 +144,6 @@ class FanOut:
         values = {"backlog": self.rules.backlog, "kept": kept, "limit": WEBHOOKS}
         more = False
         for owner, webhook, xid, number, _, types, families, room, lost in await tx.fetch(_BEHIND, values):
-            if room <= 0:
-                continue
             if lost:
                 log.warning("webhook_events_lost", webhook_id=webhook)
                 await tx.execute(_LOST, {"owner": owner, "id": webhook, "kept": kept})

@@ -13,6 +13,7 @@ import pytest
 from metadata_service.audit import Acts
 from metadata_service.db.database import SYSTEM
 from metadata_service.erasing import traces
+from metadata_service.webhooks import fanout
 from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, bind
 from strongroom.metadata.v1 import notification_service_pb2 as events
@@ -254,3 +255,20 @@ async def test_a_secret_that_cannot_be_read_switches_it_off(hooks: Hooks, owner:
     hooks.world.logins.change("UPDATE webhooks SET secrets = '\\x0102'::bytea")
     assert await hooks.claim() == []
     assert (await hooks.owners.get(owner, webhook)).cause == "secret_unreadable"
+
+
+async def test_webhooks_without_room_keep_none_from_others(
+    hooks: Hooks, subject: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fifty dead targets with as much as may wait for them were all that was looked at, for ever."""
+    monkeypatch.setattr(fanout, "WEBHOOKS", 2)
+    few = hooks.but(backlog=1)
+    for owner in ("dead-1", "dead-2"):
+        await few.make(owner)
+        await few.happens(owner, subject)
+        await few.happens(owner, subject)
+    for delivery in await few.claim():
+        assert await few.told(delivery, 500) == "retried"
+    await few.make("alive")
+    await few.happens("alive", subject)
+    assert [delivery.claim.owner_id for delivery in await few.claim()] == ["alive"]
