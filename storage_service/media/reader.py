@@ -8,9 +8,10 @@ from typing import Any, Final
 
 import structlog
 
+from servicekit.limits.counts import Turns
 from storage_service.media.frames import DIED, DONE
 from storage_service.media.metrics import MediaMetrics
-from storage_service.media.process import ReadingLimits, ReadingProcess, Told
+from storage_service.media.process import Fetch, ReadingLimits, ReadingProcess, Told
 from storage_service.metadata.media import MediaRecords
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
@@ -24,7 +25,9 @@ KINDS: Final = ("image/", "video/", "audio/")
 
 
 class MediaReader:
-    """One per process. ``processes``: how many files are read at once."""
+    """One per process. ``processes``: how many files are read at once; of one owner half of them at the most.
+    Guests wait for what nobody has read yet: costly files of others must not all stand before it.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,8 @@ class MediaReader:
         self._store = store
         self._records = records
         self._metrics = metrics
+        self._turns = Turns(max(1, processes // 2))
+        self._places = asyncio.Semaphore(processes)  # in the order of asking, which the queue does not keep
         self._free = asyncio.Queue[ReadingProcess]()
         self._all = [make(limits) for _ in range(processes)]
         for process in self._all:
@@ -81,15 +86,24 @@ class MediaReader:
 
         told = Told({}, DIED)
         for _ in range(TRIES):
-            process = await self._free.get()
-            try:
-                again = await process.read(file.content_type, file.size_bytes, fetch)
-            finally:
-                self._free.put_nowait(process)
+            again = await self._read_once(file, fetch)
             told = Told({**told.facts, **again.facts}, again.ended)
             if told.ended != DIED:
                 break
         return told
+
+    async def _read_once(self, file: File, fetch: Fetch) -> Told:
+        """When it is the owner's turn, and a process is free."""
+        turn = await self._turns.turn(file.owner_id)
+        try:
+            async with self._places:
+                process = await self._free.get()
+                try:
+                    return await process.read(file.content_type, file.size_bytes, fetch)
+                finally:
+                    self._free.put_nowait(process)
+        finally:
+            turn.release()
 
 
 def is_read(content_type: str) -> bool:
