@@ -1,8 +1,8 @@
 """An open GetObject body.
 
-Read on the event loop (large pieces over TLS: on threads, because decrypting would hold the loop up), one
-chunk ahead of its consumer, and taken up again where it broke. A hop to a thread and back for each mebibyte
-costs half as much again as receiving it and handing it on (docs/object-store.md).
+Read on the event loop as its consumer asks for more (large pieces over TLS: on threads, because decrypting
+would hold the loop up, and one ahead of the consumer), and taken up again where it broke. A hop to a thread
+and back for each mebibyte costs half as much again as receiving it and handing it on (docs/object-store.md).
 """
 
 from __future__ import annotations
@@ -76,9 +76,10 @@ class S3Stream:
                 data = await asyncio.shield(self._ahead)
                 self._ahead = None
             self._received += len(data)
-            if self._received < self.length:
+            if self._received < self.length and self._decrypts:
                 self._ahead = asyncio.create_task(self._fetch())
             yield data
+            del data
 
     async def close(self) -> None:
         """Keep the connection when the body was read to its end, else drop it. No thread is left behind."""
@@ -89,9 +90,34 @@ class S3Stream:
             self._ahead = None
         self._drop_connection(reusable=self._left_in_reply == 0 and self._keep_alive)
 
+    @property
+    def _decrypts(self) -> bool:
+        """Whether pieces are made by threads; the kernel gathers those of plain sockets by itself."""
+        return self._connection is None or self._connection.secure
+
     async def _fetch(self) -> bytes:
+        if data := self._at_hand():
+            return data
         async with self._context.watched(_OPERATION):
             return await self._context.retry.run(self._next_chunk)
+
+    def _at_hand(self) -> bytes:
+        """The next piece, where all of it has come by now, as most of a large body's have: nothing has to be
+        waited for, nor timed. What has come of it is kept.
+        """
+        connection = self._connection
+        if connection is None or connection.secure:
+            return b""
+        size = min(self._step(), self.length - self._received)
+        if (missing := size - len(self._early)) > 0:
+            data = connection.read_now(missing)
+            self._left_in_reply -= len(data)
+            self._early += data
+        if len(self._early) < size:
+            return b""
+        data, self._early = self._early[: self.length - self._received], b""
+        self._context.calls.received(len(data))
+        return data
 
     async def _next_chunk(self) -> bytes:
         """The next piece; a connection lost meanwhile is replaced, at the byte where it broke."""

@@ -228,6 +228,15 @@ class Connection:
             body += data
         return body
 
+    def read_now(self, size: int) -> bytes:
+        """What has come of the next ``size`` bytes of a body. Nothing, too, where it broke off: that is for
+        ``read_exactly`` to find.
+        """
+        try:
+            return self.sock.recv(size)
+        except OSError:
+            return b""
+
     def read_exactly(self, size: int) -> Steps[bytes]:
         """The next ``size`` bytes of a body. Raises Broken, TimedOut (of one operation)."""
         pieces: list[bytes] = []

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
+import struct
+import termios
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -82,6 +86,32 @@ async def test_the_first_piece_comes_before_the_rest_exists() -> None:
         assert not more.is_set()
         more.set()
         assert b"".join([first, *[piece async for piece in pieces]]) == BODY
+
+
+async def test_what_has_come_is_not_waited_for() -> None:
+    body = BODY[: 2 * FIRST_READ]
+    async with scripted(serve(body), serve()) as (store, server):
+        async with store.open(REF) as stream:
+            await _has_come(stream, len(body))
+            pieces, read_at_once = stream.__aiter__(), b""
+            while len(read_at_once) < len(body):
+                taking: Any = anext(pieces)
+                with pytest.raises(StopIteration) as taken:  # the loop is not given back even once
+                    taking.send(None)
+                read_at_once += taken.value.value
+        assert read_at_once == body
+        assert await read(store) == BODY
+    assert [request.connection for request in server.requests] == [1, 1]
+
+
+async def _has_come(stream: Any, size: int) -> None:
+    """Wait until the kernel, and what came with the reply's head, hold so many bytes."""
+    async with asyncio.timeout(60):
+        while True:
+            (unread,) = struct.unpack("i", fcntl.ioctl(stream._connection.sock, termios.FIONREAD, b"\0" * 4))
+            if unread + len(stream._early) >= size:
+                return
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("upto", [0, 1, FIRST_READ, MIB + 77, len(BODY) - 1])
