@@ -21,6 +21,7 @@ from gateway.families.notifications.websocket import WebSockets
 from gateway.families.tus.errors import as_tus
 from gateway.families.tus.headers import UPLOAD_PATH
 from gateway.families.tus.protocol import TusProtocol
+from gateway.http.client import CLIENT
 from gateway.http.coding import send_coded
 from gateway.http.middleware.access import ROUTE, AccessLog, SocketLog
 from gateway.http.middleware.early_reply import EarlyReplies
@@ -118,7 +119,7 @@ class Dispatcher:
         self._admission = Admission(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with Holds() as holds:
+        with Holds() as holds, self._services.turns.request(scope.get(CLIENT)):
             reply = await self._answer(scope, receive, holds)
             await send_coded(reply, scope, receive, send)
 

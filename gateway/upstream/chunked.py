@@ -56,10 +56,13 @@ class _ChunkedReply(Reply):
 
     async def _send_body(self, send: Send) -> None:
         message, self._first = self._first, None
+        passage = self._call.services.turns.passage(self._call.client)
         while message is not aio.EOF:
             data, message = message.data, None  # not both, for as long as the client takes
+            passage.moved += len(data)
             await send({"type": "http.response.body", "body": data, "more_body": True})
             del data
+            await passage.turn()
             message = await self._rpc.read()
 
 

@@ -19,6 +19,7 @@ from grpc import aio
 
 from gateway.http.exchange import Body, Exchange
 from gateway.upstream.backend import Backend
+from gateway.upstream.call import Call
 from strongroom.errors import ServiceUnavailable
 from strongroom.sending import STATUS_SECONDS, Message, half_close, send
 from strongroom.wire import Buffer
@@ -66,8 +67,9 @@ class Batch:
 class Intake:
     """A body on its way into messages. ``keep``: what of a piece is to be sent; None: all of it."""
 
-    def __init__(self, exchange: Exchange, keep: Callable[[bytes], Sequence[Buffer]] | None = None) -> None:
+    def __init__(self, exchange: Call, keep: Callable[[bytes], Sequence[Buffer]] | None = None) -> None:
         self._client = exchange.client
+        self._passage = exchange.services.turns.passage(exchange.client)
         self._body = Body(exchange)
         self._keep = keep
         self.batch = Batch()
@@ -83,6 +85,7 @@ class Intake:
 
         :raises ClientGone: the client left; what came before stays in ``batch``.
         """
+        await self._passage.turn()
         while self.more and self.batch.size < CHUNK_BYTES:
             if self._client.waiting or (patient and not self.batch.size):
                 await self._take()
@@ -95,6 +98,7 @@ class Intake:
 
     async def _take(self) -> None:
         if piece := await self._body.take():
+            self._passage.moved += len(piece)
             self.batch.add([piece] if self._keep is None else self._keep(piece))
 
 

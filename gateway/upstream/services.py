@@ -11,6 +11,7 @@ from gateway.metrics import Metrics
 from gateway.upstream.backend import Metadata, Storage
 from gateway.upstream.feeds import Feeds
 from gateway.upstream.readiness import Readiness
+from gateway.upstream.turns import Turns
 from servicekit.auth.authenticator import Authenticator
 from servicekit.limits import Limiter
 
@@ -29,3 +30,4 @@ class Services:
     feeds: Feeds
     tickets: Tickets
     draining: Draining = field(default_factory=Draining)
+    turns: Turns = field(default_factory=Turns)

@@ -10,10 +10,10 @@ from grpc import aio
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.conditional import Validators, content_range
-from gateway.http.exchange import Exchange
 from gateway.http.problems import ClientGone, Truncated
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import Storage
+from gateway.upstream.call import Call
 from strongroom.errors import Internal, PreconditionFailed, StrongroomError
 
 #: The bytes belong to one user, and a stored copy is asked about before it is used again.
@@ -39,10 +39,13 @@ class Announcement(Protocol):
 
 
 class Stream(Generic[M]):
-    """A running download, cancelled as soon as the client goes away. ``M``: its messages."""
+    """A running download, cancelled as soon as the client goes away. ``M``: its messages; ``passage``: whose
+    turn it is to send them.
+    """
 
-    def __init__(self, exchange: Exchange, storage: Storage, rpc: Any) -> None:
+    def __init__(self, exchange: Call, storage: Storage, rpc: Any) -> None:
         self._client = exchange.client
+        self.passage = exchange.services.turns.passage(exchange.client)
         self._storage = storage
         self._rpc = rpc
 
@@ -115,6 +118,7 @@ class StreamReply(Reply):
 
     async def _pass_on(self, missing: int, send: Send) -> int:
         """Send the next message on; answers its size."""
+        await self._stream.passage.turn()
         try:
             message = await self._stream.read()
         except StrongroomError as error:
@@ -126,6 +130,7 @@ class StreamReply(Reply):
         size = len(data)
         if not 0 < size <= missing:
             raise Truncated(f"{missing} bytes before the end: the stream is not as announced")
+        self._stream.passage.moved += size
         await send({"type": "http.response.body", "body": data, "more_body": size < missing})
         return size
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any, cast
 
 from gateway.upstream.call import Call
 from gateway.upstream.services import Services
+from gateway.upstream.turns import Turns
 from servicekit.auth.principal import Principal
 
 
@@ -28,7 +30,7 @@ def make_call(
         "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
     }
     return Call(
-        cast("Services", None),
+        cast("Services", SimpleNamespace(turns=Turns())),
         scope,
         receive,
         path={},

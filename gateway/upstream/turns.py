@@ -1,0 +1,108 @@
+"""Whose turn it is on the event loop: requests that have just come go before the bytes of large bodies.
+
+A small request is a dozen steps of the loop, and between any two of them each large body that goes through
+would take one of its own, a mebibyte: the small one waits for all of them. So while a request is young, large
+bodies share one step every ``PAUSE_SECONDS``. A request is young until it is answered, is ``YOUNG_SECONDS``
+old, or turns out to be a large body itself; where nobody is young, large bodies wait for nothing
+(docs/decisions/0108-turns-of-large-bodies.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+#: What one body moves in a step. Bytes.
+STEP_BYTES: Final = 1024 * 1024
+#: 250 MiB/s for large bodies together, a fifth to a third of what the loop can do, while others want it.
+PAUSE_SECONDS: Final = 0.004
+#: Who is not answered by then waits for something else than the loop, or is large, or endless.
+YOUNG_SECONDS: Final = 0.1
+
+
+class Turns:
+    """One per event loop."""
+
+    def __init__(self) -> None:
+        self._young: dict[object, float] = {}
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._next = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    @contextmanager
+    def request(self, who: object) -> Iterator[None]:
+        """Around a request."""
+        self._young[who] = asyncio.get_running_loop().time()
+        try:
+            yield
+        finally:
+            self._settle(who)
+
+    def passage(self, who: object) -> Passage:
+        """For the body of ``who``, in whichever direction."""
+        return Passage(self, who)
+
+    async def step(self, who: object) -> None:
+        """Wait until ``who``, a large body, may move STEP_BYTES."""
+        loop = asyncio.get_running_loop()
+        self._settle(who)
+        now = loop.time()
+        if not self._waiting and (now >= self._next or not self._crowded(now)):
+            self._next = now + PAUSE_SECONDS
+            return
+        turn: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(turn)
+        if self._timer is None:
+            self._timer = loop.call_at(self._next, self._tick)
+        await turn
+
+    def _tick(self) -> None:
+        """One of those who wait has its turn; all of them, where nobody is young any more."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        crowded = self._crowded(now)
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                if crowded:
+                    break
+        self._next = now + PAUSE_SECONDS
+        if self._waiting:
+            self._timer = loop.call_at(self._next, self._tick)
+
+    def _settle(self, who: object) -> None:
+        """``who`` is not young any more."""
+        if self._young.pop(who, None) is not None and not self._young and self._timer is not None:
+            self._timer.cancel()
+            self._tick()
+
+    def _crowded(self, now: float) -> bool:
+        """Whether anybody is young."""
+        while self._young:
+            who, began = next(iter(self._young.items()))
+            if now - began < YOUNG_SECONDS:
+                return True
+            del self._young[who]
+        return False
+
+
+class Passage:
+    """One body on its way through. ``moved``: bytes since its last turn."""
+
+    __slots__ = ("_turns", "_who", "moved")
+
+    def __init__(self, turns: Turns, who: object) -> None:
+        self._turns = turns
+        self._who = who
+        self.moved = 0
+
+    async def turn(self) -> None:
+        """Wait for the next turn once STEP_BYTES have been moved; a body of no more waits for nobody."""
+        if self.moved >= STEP_BYTES:
+            self.moved = 0
+            await self._turns.step(self._who)
