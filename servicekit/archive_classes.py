@@ -20,6 +20,8 @@ PREFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "all": ("",),
     }
 )
+#: Of objects that were stored with no word about it.
+STANDARD: Final = "STANDARD"
 #: S3 "Amazon S3 storage classes"; the last two have to be restored before they are read.
 CLASSES: Final = ("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
 MOST_DAYS: Final = 36600

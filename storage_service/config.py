@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from servicekit.archive_classes import Transition, transitions_of
+from servicekit.archive_classes import STANDARD, Transition, transitions_of
 from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
@@ -210,7 +210,12 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
 
     def verify_rates(self) -> Rates:
         """How often and how fast stored objects are verified."""
-        return Rates(self.verify_interval_seconds, self.verify_grace_seconds, self.scrub_bytes_per_second)
+        return Rates(
+            self.verify_interval_seconds,
+            self.verify_grace_seconds,
+            self.scrub_bytes_per_second,
+            self.s3_storage_class or STANDARD,
+        )
 
     def repair_rules(self) -> RepairRules:
         """When a repair refuses, and how long its quarantine keeps."""

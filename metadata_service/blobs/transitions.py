@@ -122,7 +122,8 @@ RELINK: Final = Transition(
             AND beside.key_shared AND beside.kind = {LEFTOVERS})""",
     to=COMMITTED,
     changes="version_id = %(version_id)s, etag = %(etag)s, size_bytes = %(size)s, crc32c = %(crc32c)s,"
-    " damage = NULL",
+    " damage = NULL, object_metadata = coalesce(%(metadata)s::jsonb, object_metadata),"
+    " content_type = coalesce(%(content_type)s, content_type)",
 )
 #: Repair: D1 of a blob that nothing shows.
 RETIRE: Final = Transition(
@@ -258,7 +259,7 @@ def delete_many(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:
 
 def relink(values: Mapping[str, object]) -> Statement:
     """Blob `owner`, `id`, committed as `from_version_id`, `from_etag`, is `version_id`, `etag`, `size`,
-    `crc32c` from now on.
+    `crc32c`, `metadata`, `content_type` (None: as it was) from now on.
     """
     return _RELINK, values
 

@@ -107,6 +107,14 @@ WITH given AS (
 )
 SELECT owner_id, id, version_id, etag FROM relinked
 """
+#: Of a committed blob that is still the same object.
+_FOLLOW_CLASSES: Final = f"""
+UPDATE blobs SET storage_class = given.storage_class
+FROM unnest(%(owners)s::text[], %(ids)s::uuid[], %(versions)s::text[], %(classes)s::text[])
+    AS given (owner_id, id, version_id, storage_class)
+WHERE blobs.owner_id = given.owner_id AND blobs.id = given.id AND blobs.state = {COMMITTED}
+    AND blobs.version_id = given.version_id AND blobs.storage_class <> given.storage_class
+"""
 _SET_FILE: Final = f"UPDATE blobs SET file_id = %(file_id)s, file_generation = %(generation)s WHERE {ONE}"
 
 
@@ -156,6 +164,13 @@ async def tell_damage(tx: Transaction, owner_id: str, blob_id: UUID, again: floa
 def set_file(blob: BlobRow, file_id: UUID, generation: int) -> Statement:
     """What a committed blob became, when that is not a new file's first generation."""
     return _SET_FILE, {"owner": blob.owner_id, "id": blob.id, "file_id": file_id, "generation": generation}
+
+
+def follow_classes(values: Mapping[str, object]) -> Statement:
+    """The bucket's rules have moved the objects of these committed blobs to other storage classes: arrays of
+    one length `owners`, `ids`, `versions` (still the same, or nothing changes), `classes`.
+    """
+    return _FOLLOW_CLASSES, values
 
 
 async def give_room(tx: Transaction, owner_id: str, blob_id: UUID) -> None:

@@ -1,8 +1,8 @@
 """What the objects in the store cost a month: bytes by storage class and family, times the settings' prices.
 
 The class of an object is what its upload named, else the installation's, and from the ages on at which the
-bucket moves objects (`STRONGROOM_S3_TRANSITIONS`) that of the rule: nobody asks the bucket. Counted is what
-S3 bills: also the trash, older versions, and what waits for its removal.
+bucket moves objects (`STRONGROOM_S3_TRANSITIONS`) that of the rule; a verification notes what it sees.
+Counted is what S3 bills: also the trash, older versions, and what waits for its removal.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ _SESSIONS: Final = 100
 # Shown: 0 by nothing, 1 by an old version of a project, 2 by what its key shows now.
 _COLUMNS: Final = f"""
 owner_id, id, state, kind, key, key_shared, version_id, upload_id, size_bytes, crc32c, etag, object_metadata,
-scrubbed_at IS NOT NULL, coalesce(damage, 0),
+scrubbed_at IS NOT NULL, coalesce(damage, 0), content_type, storage_class,
 CASE WHEN state <> {COMMITTED} THEN 0
     WHEN EXISTS (
         SELECT 1 FROM files WHERE files.owner_id = blobs.owner_id AND files.blob_id = blobs.id) THEN 2
@@ -113,7 +113,7 @@ def key_row(row: Row) -> pb.KeyRow:
     """One row of `_COLUMNS`."""
     (
         owner_id, blob_id, state, kind, key, shared, version_id, upload_id, size, crc32c, etag, metadata,
-        scrubbed, damage, shown,
+        scrubbed, damage, content_type, storage_class, shown,
     ) = row  # fmt: skip
     return pb.KeyRow(
         owner_id=owner_id,
@@ -130,6 +130,8 @@ def key_row(row: Row) -> pb.KeyRow:
         object_metadata=metadata,
         is_scrubbed=scrubbed,
         damage=Damage.ValueType(damage),
+        content_type=content_type,
+        storage_class=storage_class,
         is_shown=shown > 0,
         is_current=shown > 1,
     )

@@ -20,18 +20,21 @@ from strongroom.metadata.v1.reservation_service_pb2 import DAMAGE_CORRUPT, DAMAG
 
 PAGE: Final = 2000
 _ZERO: Final = UUID(int=0)
-_FACTS: Final = ("key", "size_bytes", "crc32c", "etag", "version_id", "damage")
+_FACTS: Final = ("key", "size_bytes", "crc32c", "etag", "version_id", "damage", "content_type")
 _DAMAGE: Final = f"""
 CASE coalesce({{table}}.damage, 0) WHEN {DAMAGE_LOST} THEN 'lost' WHEN {DAMAGE_CORRUPT} THEN 'corrupt'
     ELSE 'none' END
 """
+#: Stores and doors write a charset with or without a space, in capitals or not.
+_TYPE: Final = "lower(replace({table}.content_type, ' ', ''))"
+_BLOBS_TYPE: Final = _TYPE.format(table="blobs")
 _BLOBS_DAMAGE: Final = _DAMAGE.format(table="blobs")
 
 # A page is cut off first, and only what is wrong in it travels.
 _FILES: Final = f"""
 WITH page AS MATERIALIZED (
     SELECT owner_id, id, family, blob_id, key, size_bytes, crc32c, etag, version_id,
-        {_DAMAGE.format(table="files")} AS damage
+        {_DAMAGE.format(table="files")} AS damage, {_TYPE.format(table="files")} AS content_type
     FROM files
     WHERE (owner_id, id) > (%(owner)s, %(id)s) ORDER BY owner_id, id LIMIT {PAGE}
 ), last AS (
@@ -39,7 +42,7 @@ WITH page AS MATERIALIZED (
     ORDER BY owner_id DESC, id DESC LIMIT 1
 ), wrong AS (
     SELECT page.*, blobs.state, ARRAY[blobs.key, blobs.size_bytes::text, blobs.crc32c::text, blobs.etag,
-        blobs.version_id, {_BLOBS_DAMAGE}] AS facts,
+        blobs.version_id, {_BLOBS_DAMAGE}, {_BLOBS_TYPE}] AS facts,
         (page.family = {FILE_FAMILY_GENERATION}) = EXISTS (
             SELECT 1 FROM generations AS detail
             WHERE detail.owner_id = page.owner_id AND detail.file_id = page.id)
@@ -50,17 +53,18 @@ WITH page AS MATERIALIZED (
 )
 SELECT last.owner_id, last.id::text, last.count, wrong.owner_id, wrong.id::text, wrong.blob_id,
     ARRAY[wrong.key, wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id,
-        wrong.damage],
+        wrong.damage, wrong.content_type],
     wrong.state, wrong.facts, wrong.has_details
 FROM last LEFT JOIN wrong ON wrong.state IS DISTINCT FROM {COMMITTED}
     OR ARRAY[wrong.key, wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id,
-        wrong.damage] IS DISTINCT FROM wrong.facts
+        wrong.damage, wrong.content_type] IS DISTINCT FROM wrong.facts
     OR NOT wrong.has_details
 """
 _PROJECT_FILES: Final = f"""
 WITH page AS MATERIALIZED (
     SELECT owner_id, project_id, path, from_version, blob_id, size_bytes, crc32c, etag, version_id,
-        {_DAMAGE.format(table="project_files")} AS damage
+        {_DAMAGE.format(table="project_files")} AS damage,
+        {_TYPE.format(table="project_files")} AS content_type
     FROM project_files
     WHERE (owner_id, project_id, path, from_version) > (%(owner)s, %(project)s, %(path)s, %(version)s)
     ORDER BY owner_id, project_id, path, from_version LIMIT {PAGE}
@@ -69,18 +73,18 @@ WITH page AS MATERIALIZED (
     ORDER BY owner_id DESC, project_id DESC, path DESC, from_version DESC LIMIT 1
 ), wrong AS (
     SELECT page.*, blobs.key, blobs.state, ARRAY[blobs.key, blobs.size_bytes::text, blobs.crc32c::text,
-        blobs.etag, blobs.version_id, {_BLOBS_DAMAGE}] AS facts
+        blobs.etag, blobs.version_id, {_BLOBS_DAMAGE}, {_BLOBS_TYPE}] AS facts
     FROM page LEFT JOIN blobs ON blobs.owner_id = page.owner_id AND blobs.id = page.blob_id
 )
 SELECT last.owner_id, last.project_id || '/' || last.from_version || '/' || last.path, last.count,
     wrong.owner_id, 'project/' || wrong.project_id || '/' || wrong.path || '@' || wrong.from_version,
     wrong.blob_id,
     ARRAY[coalesce(wrong.key, ''), wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id,
-        wrong.damage],
+        wrong.damage, wrong.content_type],
     wrong.state, wrong.facts, true
 FROM last LEFT JOIN wrong ON wrong.state IS DISTINCT FROM {COMMITTED}
-    OR ARRAY[wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id, wrong.damage]
-        IS DISTINCT FROM wrong.facts[2:]
+    OR ARRAY[wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id, wrong.damage,
+        wrong.content_type] IS DISTINCT FROM wrong.facts[2:]
 """
 
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from metadata_service.blobs import transitions
 from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import SYSTEM, Database, Transaction
@@ -20,7 +22,7 @@ Work: TypeAlias = Callable[[Transaction], Awaitable[bool]]
 
 _SHOWN: Final = """
 version_id = blobs.version_id, etag = blobs.etag, size_bytes = blobs.size_bytes, crc32c = blobs.crc32c,
-damage = blobs.damage
+damage = blobs.damage, content_type = blobs.content_type
 """
 _OF_BLOB: Final = f"""
 FROM blobs WHERE blobs.owner_id = %(owner)s AND blobs.id = %(id)s AND blobs.state = {COMMITTED}
@@ -70,6 +72,8 @@ def _relink_values(request: pb.RepairRowRequest) -> Mapping[str, Any]:
         "etag": wanted.etag,
         "size": wanted.size_bytes,
         "crc32c": wanted.crc32c,
+        "metadata": Jsonb(dict(wanted.said.object_metadata)) if wanted.HasField("said") else None,
+        "content_type": wanted.said.content_type or None,
     }
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from metadata_service.blobs import upkeep
 from metadata_service.db.database import SYSTEM, Database, Row, Statement, Transaction
 from metadata_service.db.timestamps import to_proto
 from strongroom.errors import NotFound, UploadSuperseded
@@ -248,9 +249,20 @@ async def _save(tx: Transaction, request: service.SaveShardRequest) -> None:
         of_shard | {"cursor": request.cursor, "counts": counts.SerializeToString(), "done": request.done},
     )
     await tx.batch([saved, *(_found(of_shard["id"], finding) for finding in request.findings)])
+    if request.moved:
+        await tx.execute(*upkeep.follow_classes(_columns(request.moved)))
     if request.done:  # of two that end together the second sees both
         await tx.fetch(_LOCK, {"id": of_shard["id"]})
         await tx.execute(_END, {"id": of_shard["id"]})
+
+
+def _columns(moved: Sequence[service.KeyRow]) -> dict[str, object]:
+    return {
+        "owners": [row.owner_id for row in moved],
+        "ids": [UUID(row.blob_id) for row in moved],
+        "versions": [row.version_id for row in moved],
+        "classes": [row.storage_class for row in moved],
+    }
 
 
 def _superseded() -> UploadSuperseded:

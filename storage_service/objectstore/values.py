@@ -141,7 +141,9 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class ListedVersion:
-    """A version or a delete marker (``size`` 0, ``etag`` empty) in a versions listing."""
+    """A version or a delete marker (``size`` 0, ``etag`` empty) in a versions listing. ``storage_class``
+    empty: the store does not say.
+    """
 
     key: str
     version_id: str
@@ -150,6 +152,7 @@ class ListedVersion:
     size: int
     etag: str
     last_modified: datetime
+    storage_class: str = ""
 
     @property
     def ref(self) -> ObjectRef:

@@ -29,7 +29,7 @@ from storage_service.objectstore.values import (
 from storage_service.reading.damage import DamageReporter
 from storage_service.repairing.outcomes import Repaired, done, left, outdated
 from storage_service.repairing.quarantine import Quarantine
-from storage_service.verifying.findings import ref_of
+from storage_service.verifying.findings import is_whole, ours, ref_of
 from storage_service.verifying.metrics import kind_name
 from storage_service.verifying.owners import unowned
 from storage_service.verifying.window import AtKey
@@ -120,7 +120,13 @@ class Rows:
         own = await self._content(ref_of(row))
         if own is None or (own.size, own.crc32c) != (row.size_bytes, row.crc32c):
             return left("its bytes are not what the row says: verify again with --depth bytes")
-        attrs = ObjectAttributes(content_type=own.info.content_type, metadata=dict(row.object_metadata))
+        if not is_whole(row):
+            return await self._follow(row, own)
+        attrs = ObjectAttributes(
+            content_type=row.content_type,
+            metadata=dict(row.object_metadata),
+            storage_class=row.storage_class,
+        )
         if row.version_id:
             why = kind_name(finding.kind)
             await self._quarantine.copy(ref_of(row), why=why, found=finding.found, run_id=run_id)
@@ -132,6 +138,13 @@ class Rows:
         if new is None or (new.size, new.crc32c) != (row.size_bytes, row.crc32c):
             return left("its copy is not what was copied; try again", action)
         return await self._take_over(row, seen, new)
+
+    async def _follow(self, row: KeyRow, own: Content) -> Repaired:
+        """The row contradicts itself: it says what its object says, if that is its own attempt's."""
+        if own.info.metadata.get(ATTEMPT_KEY) != row.blob_id or own.info.etag != row.etag:
+            return left("neither the row nor its object says what it is: restore the row from a backup")
+        said = f"what version {own.info.version_id or 'null'} says of itself"
+        return await self._relink(row, own, said, follows=True)
 
     async def _take_over(self, row: KeyRow, seen: AtKey, new: Content) -> Repaired:
         """The row names the new version; the old one, of which the quarantine has a copy, goes, unless it is
@@ -173,7 +186,7 @@ class Rows:
         request = RepairRowRequest(copy_facts=CopyFacts())
         return await self._change(wire.REPAIR_ACTION_COPY_FACTS, request, row, f"as blob {row.blob_id}")
 
-    async def _relink(self, row: KeyRow, content: Content, detail: str) -> Repaired:
+    async def _relink(self, row: KeyRow, content: Content, detail: str, *, follows: bool = False) -> Repaired:
         wanted = Relink(
             from_version_id=row.version_id,
             from_etag=row.etag,
@@ -182,6 +195,9 @@ class Rows:
             size_bytes=content.size,
             crc32c=content.crc32c,
         )
+        if follows:
+            wanted.said.object_metadata.update(ours(content.info.metadata))
+            wanted.said.content_type = content.info.content_type
         return await self._change(wire.REPAIR_ACTION_RELINK, RepairRowRequest(relink=wanted), row, detail)
 
     async def _change(

@@ -44,6 +44,7 @@ class Verifying:
             interval_seconds=rates.interval_seconds,
             grace=grace,
             may_work=may_work,
+            storage_class=rates.storage_class,
             more_stages=more_stages,
         )
         self.wake = job.loop.wake

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+import re
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
+from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.objectstore.values import ListedUpload, ListedVersion, ObjectInfo, ObjectRef
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow
+
+CONTENT_TYPE: Final = "Content-Type"
+_OURS: Final = re.compile(
+    r"strongroom-[a-z0-9-]+|user_id|original_filename|content_type|upload_timestamp|class_id"
+)
 
 Kind: TypeAlias = "pb.FindingKind.ValueType"
 
@@ -64,18 +72,50 @@ def differences(row: KeyRow, info: ObjectInfo) -> list[pb.Finding]:
         found.append(wrong_checksum(row, info.crc32c))
     if info.etag and row.etag and info.etag != row.etag:
         found.append(about_row(pb.FINDING_KIND_ETAG_MISMATCH, row, expected=row.etag, found=info.etag))
-    said = {name: text.strip() for name, text in info.metadata.items()}
-    wrong = sorted(name for name, text in row.object_metadata.items() if said.get(name, "") != text.strip())
+    expected, said = _says(row), _carries(info)
+    wrong = sorted(name for name in expected.keys() | said.keys() if expected.get(name) != said.get(name))
     if wrong:
         found.append(
             about_row(
                 pb.FINDING_KIND_METADATA_MISMATCH,
                 row,
-                expected=", ".join(f"{name}={row.object_metadata[name]}" for name in wrong),
+                expected=", ".join(f"{name}={expected[name]}" for name in wrong if name in expected),
                 found=", ".join(f"{name}={said[name]}" for name in wrong if name in said),
             )
         )
     return found
+
+
+def ours(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Of an object's metadata what Strongroom has written there."""
+    return {name: text for name, text in metadata.items() if _OURS.fullmatch(name)}
+
+
+def is_whole(row: KeyRow) -> bool:
+    """Whether what the row says of its object agrees with the row itself."""
+    said, kind = row.object_metadata, _type(row.content_type).partition(";")[0]
+    return (
+        said.get(ATTEMPT_KEY) == row.blob_id
+        and said.get("user_id", row.owner_id) == row.owner_id
+        and _type(said.get("content_type", kind)) == kind
+    )
+
+
+def _says(row: KeyRow) -> dict[str, str]:
+    """What the object has to carry; whatever else the row has lost, whose attempt it is."""
+    expected = {ATTEMPT_KEY: row.blob_id, **row.object_metadata, CONTENT_TYPE: _type(row.content_type)}
+    return {name: text.strip() for name, text in expected.items()}
+
+
+def _carries(info: ObjectInfo) -> dict[str, str]:
+    """Of what objects carry (docs/backup.md); what is there besides is nobody's business."""
+    said = {name: text.strip() for name, text in ours(info.metadata).items()}
+    return said | {CONTENT_TYPE: _type(info.content_type)}
+
+
+def _type(content_type: str) -> str:
+    """Stores write a charset with or without a space, in capitals or not."""
+    return content_type.replace(" ", "").lower()
 
 
 def wrong_checksum(row: KeyRow, crc32c: int) -> pb.Finding:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from servicekit.archive_classes import STANDARD
 from servicekit.background import BackgroundLoop, Heartbeat
 from storage_service.attempts.engine import LeaseKeeper
 from storage_service.metadata.verification import VerificationRecords
@@ -59,11 +60,12 @@ class VerificationJob:
         interval_seconds: float,
         grace: Grace,
         may_work: Callable[[], Awaitable[bool]],
+        storage_class: str = STANDARD,
         more_stages: Mapping[int, Stage] | None = None,
     ) -> None:
         rows = RowsAgainstRows(records)
         self._stages: Mapping[int, Stage] = {
-            pb.VERIFICATION_STAGE_OBJECTS: Objects(store, records, grace),
+            pb.VERIFICATION_STAGE_OBJECTS: Objects(store, records, grace, storage_class),
             pb.VERIFICATION_STAGE_UPLOADS: OpenUploads(store, records, grace),
             pb.VERIFICATION_STAGE_SEGMENTS: Segments(store, records),
             pb.VERIFICATION_STAGE_FILES: rows,
@@ -126,6 +128,7 @@ class VerificationJob:
                     done=step.done,
                     counts=step.counts,
                     findings=step.findings,
+                    moved=step.moved,
                 )
             )
             self._heartbeat.beat()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from servicekit.archive_classes import STANDARD
 from storage_service.attempts.removal import versions_at
 from storage_service.attempts.versioning import NULL_VERSION
 from storage_service.metadata.verification import VerificationRecords
@@ -17,7 +18,7 @@ from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import about_row, differences, ref_of, wrong_checksum
-from storage_service.verifying.owners import Owners
+from storage_service.verifying.owners import Judged, Owners, Unowned
 from storage_service.verifying.reading import read_back
 from storage_service.verifying.stage import Grace, Step, in_parallel
 from storage_service.verifying.window import AtKey, Window, read_window
@@ -31,7 +32,15 @@ from strongroom.metadata.v1.verification_service_pb2 import KeyRow, Verification
 class Objects:
     """VERIFICATION_STAGE_OBJECTS; one instance per process."""
 
-    def __init__(self, store: ObjectStore, records: VerificationRecords, grace: Grace) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        grace: Grace,
+        storage_class: str = STANDARD,
+    ) -> None:
+        """``storage_class``: of objects whose row names none."""
+        self._storage_class = storage_class
         self._store = store
         self._records = records
         self._owners = Owners(store, records, grace)
@@ -43,20 +52,41 @@ class Objects:
         suspects = await self._suspects(window, shard.depth)
         now = await self._records.look_up(sorted(suspects))
 
-        async def judge(suspect: tuple[str, AtKey]) -> tuple[list[pb.Finding], int, list[KeyRow]]:
+        async def judge(suspect: tuple[str, AtKey]) -> tuple[list[pb.Finding], list[KeyRow], Judged]:
             key, seen = suspect
             wrong, lost = await self._wrong_rows(seen, now.at(key), shard.depth)
-            found, twins = await self._owners.judge(key, seen, now)
-            return wrong + found, twins, lost
+            return wrong, lost, await self._owners.judge(key, seen, now)
 
         lost: list[KeyRow] = []
-        for found, twins, gone in await in_parallel(suspects.items(), judge):
-            step.findings += found
-            step.counts.twins += twins
+        unowned: list[Unowned] = []
+        for wrong, gone, judged in await in_parallel(suspects.items(), judge):
+            step.findings += wrong + judged.found
+            step.counts.twins += judged.twins
+            unowned += judged.unowned
             lost += gone
+        step.findings += await self._owners.nobodys(unowned)
         step.findings += await self._really_lost(lost, suspects)
         step.findings += _unshown(window)
+        step.moved = self._moved(window)
+        step.counts.moved_objects = len(step.moved)
         return step
+
+    def _moved(self, window: Window) -> list[KeyRow]:
+        """Objects that the bucket's rules have moved to another storage class: that is no fault, and their
+        rows follow.
+        """
+        listed = {
+            (version.key, version.version_id): version.storage_class
+            for seen in window.keys.values()
+            for version in seen.versions
+        }
+        return [
+            KeyRow(owner_id=row.owner_id, blob_id=row.blob_id, version_id=row.version_id, storage_class=found)
+            for seen in window.keys.values()
+            for row in seen.committed
+            if (found := listed.get((row.key, row.version_id or NULL_VERSION), ""))
+            and found != (row.storage_class or self._storage_class)
+        ]
 
     async def look_again(self, key: str) -> tuple[list[pb.Finding], AtKey]:
         """What is wrong at one key now, its objects read back; and what was seen there. In the order of a
@@ -66,7 +96,8 @@ class Objects:
         seen = AtKey(list(rows), await versions_at(self._store, key))
         now = await self._records.look_up([key])
         wrong, lost = await self._wrong_rows(seen, now.at(key), pb.VERIFICATION_DEPTH_BYTES)
-        found, _ = await self._owners.judge(key, seen, now)
+        judged = await self._owners.judge(key, seen, now)
+        found = judged.found + await self._owners.nobodys(judged.unowned)
         wrong += await self._really_lost(lost, {key: seen})
         unshown = _unshown(Window({key: seen}, key, done=True))
         return wrong + found + unshown, seen

@@ -5,6 +5,7 @@ listing, and what is younger than the grace is left alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.attempts.removal import is_attempts
@@ -26,6 +27,27 @@ from strongroom.metadata.v1.blob_pb2 import (
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow
 
 
+@dataclass(frozen=True, slots=True)
+class Unowned:
+    """A version of which no attempt is known, as metadata_service is asked about it; and the finding that it
+    is, unless a file shows it.
+    """
+
+    named: pb.UnownedObject
+    finding: pb.Finding
+
+
+@dataclass(slots=True)
+class Judged:
+    """What stands at one key: findings, versions that may be some, and how many are seconds of a committed
+    object.
+    """
+
+    found: list[pb.Finding] = field(default_factory=list)
+    unowned: list[Unowned] = field(default_factory=list)
+    twins: int = 0
+
+
 class Owners:
     """One instance per process."""
 
@@ -34,22 +56,28 @@ class Owners:
         self._records = records
         self._grace = grace
 
-    async def judge(self, key: str, seen: AtKey, now: KeysNow) -> tuple[list[pb.Finding], int]:
-        """Orphaned and foreign versions and wrong delete markers at one key; and how many versions are
-        seconds of a committed object. Raises StoreError.
-        """
+    async def judge(self, key: str, seen: AtKey, now: KeysNow) -> Judged:
+        """Orphaned and foreign versions and wrong delete markers at one key. Raises StoreError."""
+        judged = Judged()
         if key in now.busy:
-            return [], 0
-        rows, found, twins = now.at(key), [], 0
+            return judged
+        rows = now.at(key)
         known = {row.version_id or NULL_VERSION for row in rows}
         for version in seen.versions:
             if version.is_delete_marker:
-                found += self._marker(version, rows, seen)
+                judged.found += self._marker(version, rows, seen)
             elif version.version_id not in known and self._grace.is_over(version.last_modified):
-                finding, is_twin = await self._version(version, rows)
-                found += [finding] if finding is not None else []
-                twins += is_twin
-        return found, twins
+                await self._version(version, rows, judged)
+        return judged
+
+    async def nobodys(self, unowned: Sequence[Unowned]) -> list[pb.Finding]:
+        """The findings of those that no file shows: one whose blob is not known is a finding of its own.
+        Raises StrongroomError.
+        """
+        if not unowned:
+            return []
+        shown = await self._records.shown([one.named for one in unowned])
+        return [one.finding for at, one in enumerate(unowned) if at not in shown]
 
     async def version_of(self, row: KeyRow, versions: Sequence[ListedVersion]) -> str:
         """Another version that the row's attempt has written; empty: there is none."""
@@ -60,28 +88,25 @@ class Owners:
                 return version.version_id
         return ""
 
-    async def _version(
-        self, version: ListedVersion, rows: Sequence[KeyRow]
-    ) -> tuple[pb.Finding | None, bool]:
-        """The finding, if it is one; and whether it is the second version of a committed object."""
+    async def _version(self, version: ListedVersion, rows: Sequence[KeyRow], judged: Judged) -> None:
         if any(not row.key_shared and row.state != BLOB_STATE_COMMITTED for row in rows):
-            return None, False  # the key is that attempt's alone, and the cleaner removes all that is there
+            return  # the key is that attempt's alone, and the cleaner removes all that is there
         try:
             info = await self._store.head(version.ref)
         except ObjectNotFound:
-            return None, False  # removed since it was listed
+            return  # removed since it was listed
         attempt = info.metadata.get(ATTEMPT_KEY, "")
         owner = next((row for row in rows if attempt and attempt in _attempts(row)), None)
         if owner is not None:
-            return None, owner.state == BLOB_STATE_COMMITTED
-        if await self._records.shown([unowned(info)]):
-            return None, False  # of a file whose blob is not known, which is a finding of its own
+            judged.twins += owner.state == BLOB_STATE_COMMITTED
+            return
         if rows:
             kind, expected = pb.FINDING_KIND_FOREIGN_VERSION, "only versions of attempts that a row knows"
         else:
             kind, expected = pb.FINDING_KIND_OBJECT_ORPHANED, "a row"
         found = f"attempt {attempt}" if attempt else "written by nobody known"
-        return about_version(kind, version, expected=expected, found=found), False
+        finding = about_version(kind, version, expected=expected, found=found)
+        judged.unowned.append(Unowned(unowned(info), finding))
 
     def _marker(self, marker: ListedVersion, rows: Sequence[KeyRow], seen: AtKey) -> list[pb.Finding]:
         """Below projects/ a marker hides what only old versions have. Elsewhere nobody of ours makes one."""

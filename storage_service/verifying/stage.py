@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
+from servicekit.archive_classes import STANDARD
 from storage_service.attempts.engine import first_cause
 from strongroom.metadata.v1 import verification_pb2 as pb
-from strongroom.metadata.v1.verification_service_pb2 import VerificationShard
+from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard
 
 PARALLEL: Final = 16
 """Requests to the object store at one time, of one replica."""
@@ -21,12 +22,15 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class Step:
-    """One step: where to go on, whether nothing is left, what was looked at and what was found."""
+    """One step: where to go on, whether nothing is left, what was looked at and what was found; `moved`: rows
+    whose objects the bucket's rules have moved to another storage class.
+    """
 
     cursor: str
     done: bool
     counts: pb.VerificationCounts = field(default_factory=pb.VerificationCounts)
     findings: list[pb.Finding] = field(default_factory=list)
+    moved: list[KeyRow] = field(default_factory=list)
 
 
 class Stage(Protocol):
@@ -44,6 +48,7 @@ class Rates:
     interval_seconds: float
     grace_seconds: float
     scrub_bytes_per_second: int
+    storage_class: str = STANDARD
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ def _version(found: Any, *, marker: bool) -> ListedVersion:
         size=0 if marker else found["Size"],
         etag="" if marker else needed_etag(found),
         last_modified=utc(found["LastModified"]),
+        storage_class="" if marker else found.get("StorageClass", ""),
     )
 
 

@@ -300,6 +300,7 @@ class VerificationCounts(_message.Message):
     OWNERS_FIELD_NUMBER: _builtins.int
     SCRUBBED_ROWS_FIELD_NUMBER: _builtins.int
     SCRUBBED_BYTES_FIELD_NUMBER: _builtins.int
+    MOVED_OBJECTS_FIELD_NUMBER: _builtins.int
     rows: _builtins.int
     """Rows of attempts that were looked at, in any state."""
     committed_rows: _builtins.int
@@ -326,6 +327,8 @@ class VerificationCounts(_message.Message):
     """Committed rows whose bytes the scrub has read back at least once."""
     scrubbed_bytes: _builtins.int
     """Their bytes."""
+    moved_objects: _builtins.int
+    """Committed rows that say a new storage class from now on: the bucket's rules have moved their objects."""
     def __init__(
         self,
         *,
@@ -342,10 +345,11 @@ class VerificationCounts(_message.Message):
         owners: _builtins.int = ...,
         scrubbed_rows: _builtins.int = ...,
         scrubbed_bytes: _builtins.int = ...,
+        moved_objects: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed_bytes", b"committed_bytes", "committed_rows", b"committed_rows", "files", b"files", "object_bytes", b"object_bytes", "objects", b"objects", "owners", b"owners", "passed_over", b"passed_over", "rows", b"rows", "scrubbed_bytes", b"scrubbed_bytes", "scrubbed_rows", b"scrubbed_rows", "segments", b"segments", "twins", b"twins", "uploads", b"uploads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["committed_bytes", b"committed_bytes", "committed_rows", b"committed_rows", "files", b"files", "moved_objects", b"moved_objects", "object_bytes", b"object_bytes", "objects", b"objects", "owners", b"owners", "passed_over", b"passed_over", "rows", b"rows", "scrubbed_bytes", b"scrubbed_bytes", "scrubbed_rows", b"scrubbed_rows", "segments", b"segments", "twins", b"twins", "uploads", b"uploads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

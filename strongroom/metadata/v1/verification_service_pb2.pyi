@@ -144,6 +144,7 @@ class Relink(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     CRC32C_FIELD_NUMBER: _builtins.int
+    SAID_FIELD_NUMBER: _builtins.int
     from_version_id: _builtins.str
     """The version id that it names now; another one by then: nothing is changed."""
     from_etag: _builtins.str
@@ -156,6 +157,10 @@ class Relink(_message.Message):
     """Bytes."""
     crc32c: _builtins.int
     """CRC-32C of the whole."""
+    @_builtins.property
+    def said(self) -> Global___KeyRow:
+        """What the row says of the object from then on (object_metadata, content_type); none: what it has said."""
+
     def __init__(
         self,
         *,
@@ -165,10 +170,11 @@ class Relink(_message.Message):
         etag: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
         crc32c: _builtins.int = ...,
+        said: Global___KeyRow | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["said", b"said"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["crc32c", b"crc32c", "etag", b"etag", "from_etag", b"from_etag", "from_version_id", b"from_version_id", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crc32c", b"crc32c", "etag", b"etag", "from_etag", b"from_etag", "from_version_id", b"from_version_id", "said", b"said", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -529,6 +535,7 @@ class SaveShardRequest(_message.Message):
     DONE_FIELD_NUMBER: _builtins.int
     COUNTS_FIELD_NUMBER: _builtins.int
     FINDINGS_FIELD_NUMBER: _builtins.int
+    MOVED_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
     """Where to go on."""
     done: _builtins.bool
@@ -545,6 +552,10 @@ class SaveShardRequest(_message.Message):
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_verification_pb2.Finding]:
         """What was found since."""
 
+    @_builtins.property
+    def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyRow]:
+        """Committed rows whose objects are of another storage class: what names each, its version id, and the class."""
+
     def __init__(
         self,
         *,
@@ -553,10 +564,11 @@ class SaveShardRequest(_message.Message):
         done: _builtins.bool = ...,
         counts: _verification_pb2.VerificationCounts | None = ...,
         findings: _abc.Iterable[_verification_pb2.Finding] | None = ...,
+        moved: _abc.Iterable[Global___KeyRow] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "shard", b"shard"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "cursor", b"cursor", "done", b"done", "findings", b"findings", "shard", b"shard"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "cursor", b"cursor", "done", b"done", "findings", b"findings", "moved", b"moved", "shard", b"shard"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -712,6 +724,8 @@ class KeyRow(_message.Message):
     IS_CURRENT_FIELD_NUMBER: _builtins.int
     IS_SCRUBBED_FIELD_NUMBER: _builtins.int
     DAMAGE_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     owner_id: _builtins.str
     """`sub` of the owner."""
     blob_id: _builtins.str
@@ -742,6 +756,10 @@ class KeyRow(_message.Message):
     """Its bytes were read back at least once."""
     damage: _reservation_service_pb2.Damage.ValueType
     """The scrub has found it damaged, and not right again since."""
+    content_type: _builtins.str
+    """Media type, with its charset where it has one."""
+    storage_class: _builtins.str
+    """S3's, as far as it is known; empty: the installation's."""
     @_builtins.property
     def object_metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the object's own metadata should say."""
@@ -765,10 +783,12 @@ class KeyRow(_message.Message):
         is_current: _builtins.bool = ...,
         is_scrubbed: _builtins.bool = ...,
         damage: _reservation_service_pb2.Damage.ValueType = ...,
+        content_type: _builtins.str = ...,
+        storage_class: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "crc32c", b"crc32c", "damage", b"damage", "etag", b"etag", "is_current", b"is_current", "is_scrubbed", b"is_scrubbed", "is_shown", b"is_shown", "key", b"key", "key_shared", b"key_shared", "kind", b"kind", "object_metadata", b"object_metadata", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "state", b"state", "upload_id", b"upload_id", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "content_type", b"content_type", "crc32c", b"crc32c", "damage", b"damage", "etag", b"etag", "is_current", b"is_current", "is_scrubbed", b"is_scrubbed", "is_shown", b"is_shown", "key", b"key", "key_shared", b"key_shared", "kind", b"kind", "object_metadata", b"object_metadata", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "state", b"state", "storage_class", b"storage_class", "upload_id", b"upload_id", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -870,9 +890,7 @@ class LookUpKeysResponse(_message.Message):
 
     @_builtins.property
     def busy_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those of the keys that belong to an upload under way, or that somebody is about to look at: nothing can be
-        said of them now.
-        """
+        """Those of an upload under way, or that somebody is about to look at: nothing can be said of them now."""
 
     def __init__(
         self,

@@ -27,8 +27,8 @@ if _version_not_supported:
 
 
 class VerificationServiceStub:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
+    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
+    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
     """
 
     def __init__(self, channel):
@@ -125,8 +125,8 @@ class VerificationServiceStub:
 
 
 class VerificationServiceServicer:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
+    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
+    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
     """
 
     def GetInstallation(self, request, context):
@@ -345,8 +345,8 @@ def add_VerificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VerificationService:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
+    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
+    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
     """
 
     @staticmethod

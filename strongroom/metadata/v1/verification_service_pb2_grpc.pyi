@@ -28,8 +28,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class VerificationServiceStub:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
+    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
+    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
     """
 
     @_typing.overload
@@ -73,8 +73,8 @@ class VerificationServiceStub:
 
 @_typing.type_check_only
 class VerificationServiceAsyncStub(VerificationServiceStub):
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
+    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
+    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -114,8 +114,8 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     """Which of some objects, of which no attempt is known, a file shows all the same."""
 
 class VerificationServiceServicer:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
+    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
+    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
     """
 
     def GetInstallation(

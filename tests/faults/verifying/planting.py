@@ -17,6 +17,17 @@ from devstack.stackfile import S3Entry
 from strongroom import Client
 from tests.e2e.belongings import TUS, Belongings, upload
 from tests.faults.checker import Checker
+from tests.faults.verifying.described import (
+    media_type_changed_in_a_project,
+    media_type_changed_in_blobs,
+    media_type_changed_in_files,
+    media_type_of_an_object_changed,
+    metadata_of_a_row_changed,
+    metadata_of_a_row_emptied,
+    metadata_of_an_object_emptied,
+    metadata_of_another_attempt,
+    version_replaced_by_a_copy,
+)
 from tests.faults.verifying.quarantined import (
     bytes_in_quarantine_deleted,
     bytes_in_quarantine_without_a_manifest,
@@ -240,7 +251,9 @@ def object_truncated(at: Planting) -> Expected:
     _, key = at.file(body)
     (old,) = at.versions(key)
     metadata = at.s3.head_object(Bucket=at.bucket, Key=key, VersionId=old)["Metadata"]
-    new = str(at.s3.put_object(Bucket=at.bucket, Key=key, Body=body[:-1], Metadata=metadata)["VersionId"])
+    kind = "application/octet-stream"
+    made = at.s3.put_object(Bucket=at.bucket, Key=key, Body=body[:-1], Metadata=metadata, ContentType=kind)
+    new = str(made["VersionId"])
     at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=old)
     for table in ("files", "blobs"):
         at.sql(f"UPDATE {table} SET version_id = %s WHERE key = %s", new, key)
@@ -259,27 +272,6 @@ def etag_changed_in_both(at: Planting) -> Expected:
     for table in ("files", "blobs"):
         at.sql(f"UPDATE {table} SET etag = md5(etag) WHERE key = %s", key)
     return {("etag_mismatch", key)}
-
-
-def version_replaced_by_a_copy(at: Planting) -> Expected:
-    """What copying a bucket does: the same bytes and metadata, another version id."""
-    _, key = at.file()
-    (old,) = at.versions(key)
-    source = {"Bucket": at.bucket, "Key": key, "VersionId": old}
-    at.s3.copy_object(Bucket=at.bucket, Key=key, CopySource=source, MetadataDirective="COPY")
-    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=old)
-    return {("version_mismatch", key)}
-
-
-def metadata_of_another_attempt(at: Planting) -> Expected:
-    body = uuid.uuid4().bytes
-    _, key = at.file(body)
-    (old,) = at.versions(key)
-    new = at.put(key, body, strongroom_attempt=str(uuid.uuid4()))
-    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=old)
-    for table in ("files", "blobs"):
-        at.sql(f"UPDATE {table} SET version_id = %s WHERE key = %s", new, key)
-    return {("metadata_mismatch", key)}
 
 
 def details_deleted(at: Planting) -> Expected:
@@ -382,6 +374,13 @@ FAULTS: Final[tuple[tuple[Callable[[Planting], Expected], frozenset[str]], ...]]
     (etag_changed_in_both, MENDED),
     (version_replaced_by_a_copy, MENDED),
     (metadata_of_another_attempt, MENDED),
+    (metadata_of_an_object_emptied, MENDED),
+    (media_type_of_an_object_changed, MENDED),
+    (metadata_of_a_row_emptied, MENDED),
+    (metadata_of_a_row_changed, MENDED),
+    (media_type_changed_in_blobs, MENDED),
+    (media_type_changed_in_files, MENDED),
+    (media_type_changed_in_a_project, MENDED),
     (details_deleted, frozenset({"detail_missing"})),
     (tally_changed, MENDED),
     (blob_of_a_file_in_another_state, frozenset({"file_without_blob"})),

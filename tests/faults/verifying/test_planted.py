@@ -80,6 +80,17 @@ def test_all_is_right_while_users_work(planting: Planting, verify: Shell) -> Non
             assert (outcome.exit_code, found(outcome)) == (0, set()), outcome.out
 
 
+def test_rows_follow_the_storage_class_of_their_objects(planting: Planting, verify: Shell) -> None:
+    """What the bucket's rules have moved is no fault."""
+    _, key = planting.file()
+    planting.sql("UPDATE blobs SET storage_class = 'GLACIER' WHERE key = %s", key)
+    for moved in (1, 0):
+        outcome = verify("verify", "--json", "--depth=listings")
+        assert (outcome.exit_code, found(outcome)) == (0, set()), outcome.out
+        assert outcome.documents[-1]["summary"]["counts"]["moved_objects"] == moved
+        assert planting.rows("SELECT storage_class FROM blobs WHERE key = %s", key) == [("STANDARD",)]
+
+
 def test_each_planted_fault_is_found_and_nothing_else(planting: Planting, verify: Shell) -> None:
     planting.put("logs/app.log", b"of somebody else")
     bodies = [uuid.uuid4().bytes * size for size in (1, 100, 1 << 18)]
