@@ -19,7 +19,7 @@ import pytest
 from strongroom import Client
 from strongroom.errors import RepairRefused, StrongroomError
 from tests.faults.cell import Cell
-from tests.faults.verifying import planting
+from tests.faults.verifying import described, planting
 from tests.faults.verifying.planting import Expected, Planting
 from tests.faults.verifying.points import PURGE, REPAIR, RETURN
 from tests.stack import until
@@ -29,10 +29,10 @@ CELL_ENV = {"STRONGROOM_VERIFY_GRACE_SECONDS": "0", "STRONGROOM_CLEANER_SWEEP_SE
 
 PLANTED: Final = (
     planting.etag_changed_in_both,
-    planting.version_replaced_by_a_copy,
-    planting.metadata_of_another_attempt,
-    planting.metadata_of_another_attempt,
-    planting.metadata_of_another_attempt,
+    described.version_replaced_by_a_copy,
+    described.metadata_of_another_attempt,
+    described.metadata_of_another_attempt,
+    described.metadata_of_another_attempt,
     planting.files_row_deleted,
     planting.alien_object,
     planting.files_and_blobs_rows_deleted,
