@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NoReturn
@@ -211,18 +212,28 @@ class GatewayCredential:
         """Whether ``text`` was made with this secret, within the last minutes. Never raises: a call
         without a proof is counted like anybody's.
         """
-        said, _, signature = text.rpartition(".")
-        moment = said.partition(".")[0]
-        if not (moment.isascii() and moment.isdigit() and len(moment) < 13):
-            return False
-        if abs(time.time() - int(moment)) > PERIOD_SECONDS + SKEW_SECONDS:
+        differ = _seconds_ago(text)
+        if differ is None or differ > PERIOD_SECONDS + SKEW_SECONDS:
             return False
         if text == self._known:
             return True
-        if not hmac.compare_digest(signature.encode(), self._signature(said).encode()):
+        if not self._is_ours(text):
             return False
         self._known = text
         return True
+
+    def clock_differs(self, text: str) -> int | None:
+        """The seconds by which our clock differs from that of the gateway which has made ``text``; None: by
+        few, or it was not made with this secret.
+        """
+        differ = _seconds_ago(text)
+        if differ is None or differ <= PERIOD_SECONDS + SKEW_SECONDS or not self._is_ours(text):
+            return None
+        return differ
+
+    def _is_ours(self, text: str) -> bool:
+        said, _, signature = text.rpartition(".")
+        return hmac.compare_digest(signature.encode(), self._signature(said).encode())
 
     def arrival(self, text: str, token: str) -> float | None:
         """The moment at which the gateway has verified ``token``, seconds since 1970; None where ``text``
@@ -236,3 +247,12 @@ class GatewayCredential:
 
     def _signature(self, said: object) -> str:
         return hmac.new(self._key, f"strongroom-gateway:{said}".encode(), hashlib.sha256).hexdigest()
+
+
+def _seconds_ago(text: str) -> int | None:
+    """How long ago, or how far ahead, a proof says that it was made; None: it is none."""
+    said, _, _ = text.rpartition(".")
+    moment = said.partition(".")[0]
+    if not (moment.isascii() and moment.isdigit() and len(moment) < 13):
+        return None
+    return math.ceil(abs(time.time() - int(moment)))

@@ -12,14 +12,14 @@ from typing import Any, Final, NoReturn
 from google.protobuf.message import DecodeError
 
 from servicekit.auth.authenticator import bearer
-from servicekit.auth.credentials import GatewayCredential
+from servicekit.auth.credentials import GatewayCredential, refuse_internal
 from servicekit.context import RequestContext
 from servicekit.interceptors.caller import Credentials
 from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.addresses import client_key, peer_address
 from servicekit.limits.limiter import ARCHIVES, EXPORTS, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
 from servicekit.method import Method, ServicerContext
-from strongroom.errors import StrongroomError, TokenMissing
+from strongroom.errors import StrongroomError, TokenExpired, TokenMissing
 from strongroom.storage.v1.batch_pb2 import BatchImportRequest
 
 _STORAGE: Final = "/strongroom.storage.v1.StorageService/"
@@ -86,6 +86,19 @@ class Door:
         if proof is None or authorization is None or self._gateway is None:
             return None
         return self._gateway.arrival(proof, bearer(authorization))
+
+    def doubt(self, error: StrongroomError, credentials: Credentials) -> None:
+        """Of a token that the gateway has let in, and whose dates we refuse: by a clock that differs from the
+        gateway's they can't be judged, and the user is not told that the token is bad.
+
+        :raises InternalTokenInvalid: that is so.
+        """
+        by_dates = isinstance(error, TokenExpired) or error.metadata.get("claim") in {"exp", "iat", "nbf"}
+        if not by_dates or credentials.gateway is None or self._gateway is None:
+            return
+        differ = self._gateway.clock_differs(credentials.gateway)
+        if differ is not None:
+            refuse_internal("clock", f"the gateway's clock and ours differ by {differ} s", differ)
 
     async def enter(
         self,

@@ -205,6 +205,7 @@ class Pipeline(aio.ServerInterceptor):
                     await authenticate(authenticator, credentials, info, internal=is_internal)
                 except (TokenMissing, TokenInvalid, TokenExpired) as error:
                     if door is not None:
+                        door.doubt(error, credentials)
                         await door.refuse(error, credentials, context)
                     raise
             if door is None:

@@ -199,20 +199,17 @@ class Walk:
 
     def _look(self) -> Seen | None:
         """A picture of rows and bucket at one moment; None when it has changed meanwhile."""
-        first = self._rows(), self._bucket()
-        second = self._rows(), self._bucket()
+        first = self._rows(), self._answers(), self._bucket()
+        second = self._rows(), self._answers(), self._bucket()
         if first != second:
             return None
-        rows, (objects, uploads) = first
+        rows, answers, (objects, uploads) = first
         self._keys |= {row.key: str(row.id) for row in rows}
         states = {row.key: _ROWS[row.state].value for row in rows}
         attempts = {
             self._keys.get(key, key): (states.get(key, ""), key in objects, uploads.count(key))
             for key in states.keys() | objects | set(uploads)
         }
-        answers = self.cell.checker.query(
-            "SELECT 1 FROM idempotency_keys WHERE owner_id = %s AND reply IS NOT NULL", self.owner
-        )
         return Seen(attempts, bool(answers), bool(self.upload.acked), self._deletions)
 
     def _rows(self) -> list[Any]:
@@ -220,6 +217,11 @@ class Walk:
             "SELECT id, state, epoch, key FROM blobs WHERE owner_id = %s AND kind <> %s ORDER BY id",
             self.owner,
             _LEFTOVERS,
+        )
+
+    def _answers(self) -> list[Any]:
+        return self.cell.checker.query(
+            "SELECT request_id FROM idempotency_keys WHERE owner_id = %s AND reply IS NOT NULL", self.owner
         )
 
     def _bucket(self) -> tuple[set[str], list[str]]:

@@ -105,6 +105,23 @@ async def test_failed_sign_ins(kind: str) -> None:
         assert await outcomes(call, 1, behind) == found[:1]  # the gateway counts by the client's address
 
 
+@pytest.mark.parametrize("ahead", [3600, -3600])
+async def test_by_a_wrong_clock_no_token_is_refused(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway has let it in an hour ago, or in an hour: the user is not told that the token is bad."""
+    now = time.time()
+    sent, told = bearer(iat=int(now)), GatewayCredential(GATEWAY_SECRET).mint()
+    forged = GatewayCredential("another secret of 32 bytes......").mint()
+    async with serving() as address, aio.insecure_channel(address) as channel:
+        call = EchoStub(channel).unary
+        monkeypatch.setattr(time, "time", lambda: now + 2 * ahead)
+        assert await outcomes(call, 1, (*sent, ("x-strongroom-gateway", told))) == [
+            "StatusCode.UNAVAILABLE with RetryInfo"
+        ]
+        behind = (*sent, ("x-strongroom-gateway", forged))
+        expected = "TOKEN_EXPIRED" if ahead > 0 else "TOKEN_INVALID"
+        assert await outcomes(call, 1, behind) == await outcomes(call, 1, sent) == [expected]
+
+
 async def test_calls_without_a_token() -> None:
     limits: dict[str, Any] = {"address_requests_per_second": 0.01, "address_requests_burst": 2}
     async with serving(None, **limits) as address, aio.insecure_channel(address) as channel:

@@ -58,8 +58,12 @@ def test_a_moment_that_cannot_be_is_not_believed(credential: GatewayCredential, 
 def test_an_old_word_is_not_believed(credential: GatewayCredential, monkeypatch: pytest.MonkeyPatch) -> None:
     text = credential.vouch(TOKEN, time.time())
     later = time.time() + module.PERIOD_SECONDS + module.SKEW_SECONDS + 10
+    assert credential.clock_differs(text) is None
     monkeypatch.setattr(time, "time", lambda: later)
     assert credential.arrival(text, TOKEN) is None
+    assert credential.clock_differs(text) == module.PERIOD_SECONDS + module.SKEW_SECONDS + 10 + 1
+    for other in ("", "x", "1.x", GatewayCredential("another secret of some length").mint(), f"{text}x"):
+        assert credential.clock_differs(other) is None
 
 
 @pytest.mark.parametrize(
