@@ -59,12 +59,14 @@ class Objects:
 
         lost: list[KeyRow] = []
         unowned: list[Unowned] = []
+        markers: list[pb.Finding] = []
         for wrong, gone, judged in await in_parallel(suspects.items(), judge):
-            step.findings += wrong + judged.found
+            step.findings += wrong
+            markers += judged.found
             step.counts.twins += judged.twins
             unowned += judged.unowned
             lost += gone
-        step.findings += await self._owners.nobodys(unowned)
+        step.findings += await self._owners.nobodys(unowned) + markers
         step.findings += await self._really_lost(lost, suspects)
         step.findings += _unshown(window)
         step.moved = self._moved(window)
@@ -97,7 +99,7 @@ class Objects:
         now = await self._records.look_up([key])
         wrong, lost = await self._wrong_rows(seen, now.at(key), pb.VERIFICATION_DEPTH_BYTES)
         judged = await self._owners.judge(key, seen, now)
-        found = judged.found + await self._owners.nobodys(judged.unowned)
+        found = await self._owners.nobodys(judged.unowned) + judged.found
         wrong += await self._really_lost(lost, {key: seen})
         unshown = _unshown(Window({key: seen}, key, done=True))
         return wrong + found + unshown, seen

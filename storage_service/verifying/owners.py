@@ -39,8 +39,8 @@ class Unowned:
 
 @dataclass(slots=True)
 class Judged:
-    """What stands at one key: findings, versions that may be some, and how many are seconds of a committed
-    object.
+    """What stands at one key: wrong delete markers, versions that may be findings, and how many are seconds
+    of a committed object.
     """
 
     found: list[pb.Finding] = field(default_factory=list)

@@ -184,7 +184,8 @@ def test_damaged_bytes_are_refused_before_the_first_one(cell: Cell, at: Planting
     other = bytes([body[0] ^ 1]) + body[1:]
     (version,) = at.versions(key)
     metadata = at.s3.get_object(Bucket=at.bucket, Key=key, VersionId=version)["Metadata"]
-    put = at.s3.put_object(Bucket=at.bucket, Key=key, Body=other, Metadata=metadata)
+    kind = "application/octet-stream"
+    put = at.s3.put_object(Bucket=at.bucket, Key=key, Body=other, Metadata=metadata, ContentType=kind)
     damaged = put["VersionId"]
     at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=version)
     for table in ("files", "blobs"):
