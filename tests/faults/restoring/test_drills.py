@@ -230,13 +230,13 @@ def test_what_the_copy_lacks_is_told(cell: Cell, moved: dict[str, str], ada: Hol
     s3, bucket = cell.checker.s3, cell.store.bucket
     listed = s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]
     body = s3.get_object(Bucket=bucket, Key=key)
-    content, metadata = body["Body"].read(), body["Metadata"]
+    content, said = body["Body"].read(), {"Metadata": body["Metadata"], "ContentType": body["ContentType"]}
     s3.delete_object(Bucket=bucket, Key=key, VersionId=listed[0]["VersionId"])
-    s3.put_object(Bucket=bucket, Key=key, Body=bytes(len(content)), Metadata=metadata)
+    s3.put_object(Bucket=bucket, Key=key, Body=bytes(len(content)), **said)
     outcome = admin_shell(cell)("relink", "--json")
     assert outcome.exit_code == 1
     assert [(one["key"], "checksum" in one["found"]) for one in outcome.documents[:-1]] == [(key, True)]
-    s3.put_object(Bucket=bucket, Key=key, Body=content, Metadata=metadata)
+    s3.put_object(Bucket=bucket, Key=key, Body=content, **said)
     assert admin_shell(cell)("relink").exit_code == 0
     wrong = next(
         one for one in s3.list_object_versions(Bucket=bucket, Prefix=key)["Versions"] if not one["IsLatest"]
