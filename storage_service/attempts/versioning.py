@@ -42,6 +42,7 @@ class VersioningGate:
         self._store = store
         self._trusted_until = 0.0
         self._told: VersioningStatus | None = None
+        self._unknown = False
 
     async def check(self) -> None:
         """Raises BucketNotVersioned, and what the store raises."""
@@ -49,6 +50,7 @@ class VersioningGate:
             return
         with translated():
             status = await self._store.versioning_status()
+        self._unknown = False
         if status is not self._told:
             self._told = status
             if status is VersioningStatus.ENABLED:
@@ -66,7 +68,9 @@ class VersioningGate:
         except BucketNotVersioned:
             return self._told or VersioningStatus.OFF
         except StrongroomError as error:
-            log.info("bucket_versioning_unknown", reason=error.reason_name, message=error.message)
+            if not self._unknown:  # asked every few seconds: once for as long as the store is away
+                log.info("bucket_versioning_unknown", reason=error.reason_name, message=error.message)
+            self._unknown = True
         return VersioningStatus.ENABLED
 
     async def check_target(self, target: UploadTarget) -> None:

@@ -63,6 +63,7 @@ class Cleaner:
         self._may_remove = may_remove
         self._work = work
         self._heartbeat = heartbeat
+        self._away: set[str] = set()
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=interval_seconds)
 
     async def run_once(self) -> bool:
@@ -87,13 +88,23 @@ class Cleaner:
     async def _stepped(self, blob: blob_pb2.Blob) -> None:
         try:
             await self._next_step(blob)
+            self._away.clear()
         except (StrongroomError, StoreError) as error:
-            log.warning("cleaner_step_failed", error=type(error).__name__, **_facts(blob))
+            self._tell(error, blob)
             await self._release(blob, error)
         except Exception as error:
             log.exception("cleaner_step_failed", **_facts(blob))
             await self._release(blob, error)
         self._heartbeat.beat()
+
+    def _tell(self, error: StrongroomError | StoreError, blob: blob_pb2.Blob) -> None:
+        """A store that is away meets every blob that is due: one line, until a step does well."""
+        name = type(error).__name__
+        if isinstance(error, StoreError) and error.retryable:
+            if name in self._away:
+                return
+            self._away.add(name)
+        log.warning("cleaner_step_failed", error=name, **_facts(blob))
 
     async def _next_step(self, blob: blob_pb2.Blob) -> None:
         if blob.state == blob_pb2.BLOB_STATE_COMPLETING:
@@ -137,7 +148,7 @@ class Cleaner:
 def _sentence(error: Exception) -> str:
     """What operators are told of it; the log has the rest."""
     if isinstance(error, StrongroomError):
-        return f"{error.reason_name}: {error.message}"[:500]
+        return f"{error.reason_name}: {error.advice or error.message}"[:500]
     return f"{type(error).__name__}; the log of storage_service says more (cleaner_step_failed)"
 
 

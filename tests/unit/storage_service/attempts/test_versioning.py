@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import structlog.testing
 
 from storage_service.attempts.completion import ATTEMPT_KEY, complete_multipart, verify_put
 from storage_service.attempts.removal import remove_blob
@@ -66,7 +67,10 @@ async def test_a_reply_without_a_version_ends_the_trust() -> None:
 
 async def test_a_store_that_does_not_answer() -> None:
     gate = VersioningGate(Status(StoreTimeout()))
-    assert await gate.status() is VersioningStatus.ENABLED  # its own check says that it does not answer
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):  # its own check says that it does not answer
+            assert await gate.status() is VersioningStatus.ENABLED
+    assert [line["event"] for line in lines] == ["bucket_versioning_unknown"]
     with pytest.raises(ObjectStoreUnavailable):
         await gate.check_target(PATH)
 

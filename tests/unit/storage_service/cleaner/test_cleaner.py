@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
+import structlog.testing
 
 from servicekit.background import Heartbeat, Heartbeats
 from storage_service.cleaner import cleaner as module
@@ -129,6 +130,30 @@ async def test_a_poison_row_stops_nobody_else(error: Raised, release_error: Rais
     if error is not asyncio.CancelledError:  # that one's claim runs out
         assert work.released == ["3"] * 3
         assert heartbeat.failures == 3
+
+
+async def test_a_store_that_is_away_is_one_line_until_it_is_back() -> None:
+    away = [True]
+    store = PoisonedStore(lambda: StoreUnavailable() if away[0] else None)
+    rows = [
+        blob_pb2.Blob(
+            id=str(n), key=POISON, kind=blob_pb2.BLOB_KIND_SINGLE, state=blob_pb2.BLOB_STATE_DELETING
+        )
+        for n in range(3)
+    ]
+    work = Work(rows)
+    cleaner = Cleaner(store, work, Heartbeat("cleaner", 5.0), interval_seconds=5.0)
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(2):
+            await cleaner.run_once()
+        assert [line["event"] for line in lines] == ["cleaner_step_failed"]
+        assert len(work.released) == 6
+        away[0] = False
+        await cleaner.run_once()
+        away[0] = True
+        work.rows = {row.id: row for row in rows}
+        await cleaner.run_once()
+    assert [line["event"] for line in lines] == ["cleaner_step_failed"] * 2
 
 
 async def test_a_failing_claim_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
