@@ -192,3 +192,10 @@ async def test_who_may_read_the_contract(
         named = f"{bearer()[0][0]}: {bearer()[0][1]}"
         code, _, err = await buf("--reflect-header", named, "--list-methods", url)
         assert (code == 0) is with_token, err
+
+
+async def test_no_task_waits_for_each_method_of_a_service() -> None:
+    async with serve_in_process(spec(), settings()) as address, aio.insecure_channel(address) as channel:
+        await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        waiting = [task for task in asyncio.all_tasks() if "_request_registered_call" in repr(task)]
+    assert len(waiting) < len(DESCRIPTOR.services_by_name["StorageService"].methods)  # health's and others
