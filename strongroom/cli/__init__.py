@@ -3,14 +3,41 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
 
-from strongroom import variables
+#: Columns below which the tables of help would cut the names of options short: there it is plain text.
+TABLES_FROM: Final = 60
 
 
 def main() -> None:
     """Run the command line with the arguments of the process, and `.env` below its environment; exits it."""
-    os.environ.update(variables.environment(os.environ))
-    variables.report(os.environ)
-    from strongroom.cli.app import app  # noqa: PLC0415 - `import strongroom.cli` stays cheap
+    with _ended_by_ctrl_c():
+        # All of it here: `import strongroom.cli` stays cheap, and a Ctrl-C finds it in here.
+        from strongroom import variables  # noqa: PLC0415
 
-    app()
+        os.environ.update(variables.environment(os.environ))
+        variables.report(os.environ)
+        if shutil.get_terminal_size().columns < TABLES_FROM:
+            os.environ.setdefault("TYPER_USE_RICH", "0")  # read when typer is imported
+        from strongroom.cli.app import app  # noqa: PLC0415
+        from strongroom.cli.session import run_app  # noqa: PLC0415
+    run_app(app)
+
+
+@contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """While modules are imported a Ctrl-C ends the process by its signal, as a shell expects (130), instead of
+    with the stack of whichever module was at it. A SIGINT that somebody handles or ignores stays theirs.
+    """
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)

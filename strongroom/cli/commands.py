@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -21,6 +21,25 @@ from strongroom.cli.problems import ExitCode
 from strongroom.cli.session import Session, run
 from strongroom.cli.settings import ConnectionOptions
 
+#: What other tools call it, where no word of ours is near.
+ELSEWHERE: Final = {
+    "cat": "get -",
+    "copy": "cp",
+    "del": "rm",
+    "delete": "rm",
+    "download": "get",
+    "du": "usage",
+    "help": "-h",
+    "info": "stat",
+    "list": "ls",
+    "move": "mv",
+    "presign": "url",
+    "remove": "rm",
+    "rename": "mv",
+    "show": "stat",
+    "upload": "put",
+    "whoami": "doctor",
+}
 Function = TypeVar("Function", bound=Callable[..., Awaitable[ExitCode | None]])
 
 _CONNECTION = "Connection"
@@ -138,6 +157,12 @@ def _group_of(makers: Mapping[str, Callable[[], Any]]) -> type[TyperGroup]:
         def __init__(self, **settings: Any) -> None:
             super().__init__(**settings)
             self.commands = _MadeWhenAskedFor(makers, self.commands)
+
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            ours = ELSEWHERE.get(args[0], "") if args and args[0] not in self.commands else ""
+            if ours == "-h" or ours.partition(" ")[0] in self.commands:
+                ctx.fail(f"No such command '{args[0]}'; here it is: {ctx.command_path} {ours}")
+            return super().resolve_command(ctx, args)
 
     return Group
 

@@ -98,6 +98,15 @@ def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> 
     return code
 
 
+def run_app(app: Callable[[], object]) -> None:
+    """Run the program; what it could not write before a command began (help, to a full disk) is told, too."""
+    try:
+        app()
+    except OSError as error:
+        plain = Session(ConnectionOptions(), Output(as_json=False, quiet=False))
+        raise SystemExit(int(plain.report(error))) from None
+
+
 async def first(items: AsyncGenerator[Item], limit: int | None) -> AsyncGenerator[Item]:
     """At the most ``limit`` of them (``None``: all); then they are closed."""
     given = 0

@@ -9,6 +9,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from strongroom.cli import commands
+from strongroom.cli.app import app
 from strongroom.cli.commands import Commands, command
 from strongroom.cli.session import Session
 
@@ -75,3 +76,19 @@ def test_the_mapping_is_one_like_any_other(program: Commands) -> None:
     found.commands["extra"] = found.commands["first"]
     del found.commands["extra"]
     assert len(found.commands) == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        (["upload", "a"], "strongroom put"),
+        (["list"], "strongroom ls"),
+        (["help"], "strongroom -h"),
+        (["share", "remove"], "strongroom share rm"),
+        (["generation", "download"], "No such command 'download'"),
+    ],
+)
+def test_a_word_of_other_tools_is_answered_with_ours(asked: list[str], answer: str) -> None:
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, asked, prog_name="strongroom")
+    assert done.exit_code == 2
+    assert answer in done.stderr

@@ -1,0 +1,61 @@
+"""From the first instruction to the first command: a Ctrl-C, a narrow terminal, help that can't be written."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+#: Somebody presses Ctrl-C just when this module is about to be imported.
+_PRESSED: Final = """
+import os, signal, sys
+
+class Pressed:
+    def find_spec(self, name, *rest):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Pressed())
+{before}
+from strongroom.cli import main
+main()
+"""
+
+
+def started(program: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=60)
+
+
+@pytest.mark.parametrize("module", ["dotenv", "grpc", "strongroom.cli.settings"])
+def test_ctrl_c_while_modules_are_imported_ends_it_without_a_word(module: str) -> None:
+    done = started(_PRESSED.format(module=module, before=""), "--version")
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_a_sigint_that_is_ignored_stays_ignored() -> None:
+    before = "signal.signal(signal.SIGINT, signal.SIG_IGN)"
+    done = started(_PRESSED.format(module="dotenv", before=before), "--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("strongroom ")
+
+
+def test_no_option_is_cut_short_on_a_narrow_terminal() -> None:
+    done = started(_PRESSED.format(module="none", before=""), "put", "--help", COLUMNS="40")
+    assert done.returncode == 0
+    assert all(name in done.stdout for name in ("--recursive", "--delete-after", "--metadata-address"))
+    assert "…" not in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_help_that_can_not_be_written_is_one_line() -> None:
+    program = _PRESSED.format(module="none", before="")
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", program, "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 9
+    assert done.stderr == "strongroom: No space left on device\n"
