@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from itertools import islice
 from typing import Any, Final, TypeVar
@@ -28,13 +29,35 @@ MAX_TOLD: Final = 500
 #: Members of each object and list that are then looked at again.
 BEGINNING: Final = 40
 
-#: Where pydantic's words name our classes, or Python's.
+#: In our words what pydantic says in those of Python, and of classes.
 _SAID: Final = {
+    "missing": "is required",
+    "extra_forbidden": "is not known here",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
     "dict_type": "must be an object",
     "list_type": "must be a list",
+    "string_type": "must be a text",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "too_long": "may have {max_length} entries at the most",
+    "too_short": "must have {min_length} entries at least",
+    "string_too_long": "may have {max_length} characters at the most",
+    "string_too_short": "must have {min_length} characters at least",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "literal_error": "must be one of: {expected}",
+    "enum": "must be one of: {expected}",
 }
+#: ``Input should be …``, ``String should have …``
+_SUBJECT: Final = re.compile("[A-Z][a-z]+ should ")
+_PREDICATES: Final = ("is ", "must ", "may ", "has ")
+#: What is told of names that nobody knows: as many of them, and of no more characters.
+UNKNOWN_TOLD: Final = 5
+UNKNOWN_LENGTH: Final = 40
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -106,9 +129,34 @@ async def _read(pieces: AsyncIterator[bytes], limit: int) -> bytes:
 
 
 def _message(item: ErrorDetails) -> str:
+    """What is wrong, as a sentence behind the field's name, or as one of its own."""
     if item["type"] == "string_pattern_mismatch":
         return patterns.told(item["ctx"]["pattern"])
-    return _SAID.get(item["type"]) or item["msg"].removeprefix("Value error, ")
+    said = _SAID.get(item["type"])
+    if said is not None:
+        return said.format_map(item.get("ctx", {}))
+    return _SUBJECT.sub("must ", item["msg"].removeprefix("Value error, "), count=1)
+
+
+def _sentence(first: Violation) -> str:
+    """The message of the answer: ``title is required.``, or a sentence of the body's as it is."""
+    if first.field == "body" and first.message[:1].isupper():
+        return first.message
+    subject = "The body" if first.field == "body" else first.field
+    joint = " " if first.message.startswith(_PREDICATES) else ": "
+    return f"{subject}{joint}{first.message}" + ("" if first.message.endswith(".") else ".")
+
+
+def _unread(model: type[BaseModel], value: object) -> str:
+    """The names in a body that its model does not have, where something is missing: one of them was meant."""
+    known = {
+        name
+        for own, field in model.model_fields.items()
+        for name in (own, field.alias, field.validation_alias)
+    }
+    others = [name for name in value if name not in known] if isinstance(value, dict) else []
+    told = [name for name in others if len(name) <= UNKNOWN_LENGTH and name.isprintable()][:UNKNOWN_TOLD]
+    return f" Not known here: {', '.join(told)}." if told else ""
 
 
 def _explained(error: ValidationError, model: type[BaseModel], value: object) -> InvalidField:
@@ -121,9 +169,11 @@ def _explained(error: ValidationError, model: type[BaseModel], value: object) ->
         text = f"it breaks its rules in {error.error_count():,} places; send less at once to be told which"
         found = [Violation("body", "too_many_errors", text)]
     first = found[0]
-    return InvalidField(
-        f"{first.field}: {first.message}", field=first.field, rule=first.rule, violations=found[:20]
+    known = (
+        ", ".join(model.model_fields) if first.rule == "extra_forbidden" and "." not in first.field else ""
     )
+    more = f" Known: {known}." if known else _unread(model, value) if first.rule == "missing" else ""
+    return InvalidField(_sentence(first) + more, field=first.field, rule=first.rule, violations=found[:20])
 
 
 def _told(error: ValidationError, model: type[BaseModel], value: object) -> list[ErrorDetails]:

@@ -23,6 +23,8 @@ FORM_DATA: Final = "multipart/form-data"
 _BOUNDARY: Final = re.compile(
     r"[0-9A-Za-z'()+_,./:=? !#$%&*^`|~{}-]{0,199}[0-9A-Za-z'()+_,./:=?!#$%&*^`|~{}-]"
 )
+#: What a part without a file name is when it says no more: a text field (RFC 7578 section 4.4).
+_TEXT: Final = ("", "text/plain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,7 @@ class FormReader:
         self._head = PartHead("", None, "", "utf-8")
         self._value: bytearray | None = None
         self._ignoring = self._unchosen = False
+        self._passed_over: set[str] = set()
         self._ignored_bytes = 0
         self._preamble: bytearray | None = bytearray()
         self._fields_bytes = 0
@@ -142,12 +145,11 @@ class FormReader:
                 self._begin_part(event)
             elif self._ignoring:
                 self._ignore(len(event))
-            elif self._value is None:
-                pieces.append(event)
-            else:
+            elif self._value is not None:
                 self._add_to_field(event, self._value)
-        if pieces and self.file is not None:
-            self.file.size += sum(map(len, pieces))
+            elif self.file is not None:
+                pieces.append(event)
+                self.file.size += len(event)  # here: the end of a part asks whether it had any
         self._silent_bytes = 0 if seen else self._silent_bytes + len(chunk)
         if self._silent_bytes > self._limits.silence_bytes:
             raise MalformedRequest(f"The form has {self._silent_bytes} bytes that belong to no part.")
@@ -165,9 +167,15 @@ class FormReader:
                 "The form ended before its final boundary; nothing was stored. Send it again."
             ) from None
         if self.file is None:
-            text = "No file was chosen for" if self._unchosen else "The form has no part named"
-            raise InvalidField(f"{text} {self._file_field}.", field=self._file_field, rule="required")
+            raise InvalidField(f"{self._why_no_file()}.", field=self._file_field, rule="required")
         return self.file
+
+    def _why_no_file(self) -> str:
+        name = self._file_field
+        if self._unchosen:
+            return f"No file was chosen for {name}; curl sends one with -F {name}=@PATH"
+        others = ", ".join(sorted(self._passed_over)[:5])
+        return f"The form has no part named {name}" + (f"; its files are named {others}" if others else "")
 
     def _events(self, chunk: Bytes) -> Iterator[Any]:
         begun = self._behind_preamble(chunk)
@@ -206,6 +214,7 @@ class FormReader:
             self._begin_file(head)
         elif head.filename is not None and head.name not in self._text_fields:
             self._ignoring = True
+            self._passed_over.add(_printable(head.name))
         elif head.name in self.fields:
             raise InvalidField("The field comes twice.", field=_printable(head.name), rule="repeated")
         else:
@@ -214,6 +223,13 @@ class FormReader:
     def _begin_file(self, head: PartHead) -> None:
         if self.file is not None:
             raise InvalidField("The form holds two files; send one.", field=self._file_field, rule="repeated")
+        if head.filename is None and head.content_type.partition(";")[0].strip().lower() in _TEXT:
+            raise InvalidField(
+                f"{self._file_field} came as text, without a file name; curl sends a file with"
+                f" -F {self._file_field}=@PATH.",
+                field=self._file_field,
+                rule="file",
+            )
         name = (head.filename or "").replace("\\", "/").rpartition("/")[2]
         self.file = FilePart(filename=name, content_type=head.content_type)
 

@@ -27,6 +27,8 @@ class Handler(Protocol):
 
 
 _PARAMETER: Final = re.compile(r"\{(?P<name>[a-z_]+)(?P<kind>:path)?\}")
+_NAME: Final = r"{\g<name>}"
+_SLASHES: Final = re.compile("/{2,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +150,22 @@ class RouteTable:
             match = path.match(raw_path)
             if match is not None:
                 return path, match.groupdict()
-        raise NotFound("There is no such route; /docs lists them all.")
+        raise NotFound(f"There is no such route{self._nearest(raw_path)}; /docs lists them all.")
+
+    def _nearest(self, raw_path: str) -> str:
+        """What was perhaps meant: without slashes too many, in small letters, with ``/v1`` or without it.
+        Its template alone, since what stands in a path may be a secret.
+        """
+        plain = _SLASHES.sub("/", raw_path).rstrip("/")
+        newer, older = "/api/v1/", "/api/"
+        other = plain.replace(newer, older, 1) if plain.startswith(newer) else plain.replace(older, newer, 1)
+        for path in dict.fromkeys((plain, plain.lower(), other, other.lower())):
+            if path in self._fixed:
+                return f", but there is {path}"
+            for known in self._templates:
+                if known.match(path):
+                    return f", but there is {_PARAMETER.sub(_NAME, known.template)}"
+        return ""
 
 
 def _pattern(template: str) -> str:

@@ -81,7 +81,7 @@ def parse(token: str) -> UnverifiedToken:
         refuse(f"it is longer than {MAX_TOKEN_BYTES} bytes")
     segments = token.split(".")
     if len(segments) != 3 or not token.isascii():
-        refuse("it is not a signed JWT (three base64url segments)")
+        refuse("it is no signed JWT, which has three parts with dots between them; copy all of it")
     header = _object(_decode(segments[0]), "header")
     for name in REFUSED_HEADERS:
         if name in header:
@@ -109,7 +109,7 @@ def verified_claims(
     if token.algorithm not in key.algorithms:
         refuse("its algorithm does not belong to the key", "alg")
     if not signatures.holds(token.algorithm, token.signing_input, key.key, token.signature):
-        refuse("its signature does not match")
+        refuse("its signature does not match: it was changed, or another key has made it")
     claims = _object(token.payload, "claims")
     _check_dates(claims, rules, time.time() if at is None else at)
     _check_subject(claims.get("sub"))
@@ -122,9 +122,9 @@ def _decode(segment: str) -> bytes:
     try:
         data = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
-        refuse("a segment is not base64url")
+        refuse("a part of it is no base64url; copy all of it, as it is")
     if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != segment:
-        refuse("a segment is not canonical base64url")
+        refuse("a part of it is no canonical base64url; copy all of it, as it is")
     return data
 
 

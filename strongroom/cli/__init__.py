@@ -30,7 +30,7 @@ def main() -> None:
 
 @contextmanager
 def _ended_by_ctrl_c() -> Iterator[None]:
-    """While modules are imported a Ctrl-C ends the process by its signal, as a shell expects (130), instead of
+    """While modules are imported a Ctrl-C ends the process by its signal, as a shell expects (130), and not
     with the stack of whichever module was at it. A SIGINT that somebody handles or ignores stays theirs.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

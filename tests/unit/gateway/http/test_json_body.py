@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import json
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -186,14 +187,57 @@ async def test_times_that_leave_the_calendar_in_utc(moment: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "message"),
     [
-        (b"[]", "body: must be an object"),
-        (b"1", "body: must be an object"),
-        (b"null", "body: must be an object"),
-        (b'{"items": {}}', "items: must be a list"),
-        (b'{"items": [7]}', "items[0]: must be an object"),
+        (b"[]", "The body must be an object."),
+        (b"1", "The body must be an object."),
+        (b"null", "The body must be an object."),
+        (b'{"items": {}}', "items must be a list."),
+        (b'{"items": [7]}', "items[0] must be an object."),
     ],
 )
 async def test_nothing_is_said_of_classes(raw: bytes, message: str) -> None:
     with pytest.raises(InvalidField) as raised:
         await read_json(body(raw), Batch)
     assert raised.value.message == message
+
+
+class Said(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=3)
+    kind: Literal["a", "b"] = "a"
+    age: int = Field(default=1, ge=1, le=9)
+    on: bool = False
+    many: list[str] = Field(default=[], max_length=1)
+    when: Moment | None = None
+    id: Annotated[str, AfterValidator(canonical)] = "6e2b8c4e-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"{}", "name is required."),
+        (b'{"title": "a"}', "name is required. Not known here: title."),
+        (b'{"name": "a", "x": 1}', "x is not known here. Known: name, kind, age, on, many, when, id."),
+        (b'{"name": 1}', "name must be a text."),
+        (b'{"name": ""}', "name must have 1 characters at least."),
+        (b'{"name": "abcd"}', "name may have 3 characters at the most."),
+        (b'{"name": "a", "kind": "c"}', "kind must be one of: 'a' or 'b'."),
+        (b'{"name": "a", "age": "x"}', "age must be a whole number."),
+        (b'{"name": "a", "age": 1.5}', "age must be a whole number."),
+        (b'{"name": "a", "age": 0}', "age must be 1 or more."),
+        (b'{"name": "a", "on": 7}', "on must be true or false."),
+        (b'{"name": "a", "many": ["a", "b"]}', "many may have 1 entries at the most."),
+        (b'{"name": "a", "id": "x"}', "id must be a UUID."),
+    ],
+)
+async def test_rules_are_told_in_our_words(raw: bytes, message: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        await read_json(body(raw), Said)
+    assert raised.value.message == message
+
+
+async def test_names_that_are_told_are_short_few_and_printable() -> None:
+    names = ["x" * 41, "a\u202e", *(f"n{number}" for number in range(9))]
+    with pytest.raises(InvalidField) as raised:
+        await read_json(body(json.dumps(dict.fromkeys(names, 1)).encode()), Batch)
+    assert raised.value.message == "items is required. Not known here: n0, n1, n2, n3, n4."

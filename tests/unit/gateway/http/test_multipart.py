@@ -360,6 +360,30 @@ def test_inputs_where_nothing_was_chosen(kind: str) -> None:
         with_names(b"".join(empty) + END)[0].finish()
 
 
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_text_under_the_name_of_the_file_is_refused(step: int) -> None:
+    for text in (part("file", b"abc"), part("file", b"abc", "Content-Type: text/plain; charset=utf-8")):
+        for body in (text + END, text + FILE + END):
+            with pytest.raises(InvalidField, match=r"came as text.*-F file=@PATH"):
+                read(body, step)
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_a_file_without_a_name_is_one_however_its_bytes_come(step: int) -> None:
+    typed = part("file", b"abc", "Content-Type: image/png")
+    blank = part("file", b"abc", filename="")
+    for body in (typed, blank):
+        reader, content = read(body + END, step)
+        assert (content, reader.finish().size, reader.finish().filename) == (b"abc", 3, "")
+        with pytest.raises(InvalidField, match="two files"):
+            read(body + FILE + END, step)
+
+
+def test_who_names_the_file_otherwise_is_told_so() -> None:
+    with pytest.raises(InvalidField, match="no part named file; its files are named f, photo"):
+        with_names(part("photo", b"", filename="b") + part("f", b"", filename="a") + END)[0].finish()
+
+
 def test_files_under_unknown_names_are_passed_over() -> None:
     other = part("other", b"\xff" * 90, "Content-Type: image/png", filename="b.png")
     reader, content = with_names(other + FILE + END)

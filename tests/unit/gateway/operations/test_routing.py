@@ -61,6 +61,30 @@ def test_no_such_route(table: RouteTable, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("/api/v1/s3/files/", "/api/v1/s3/files"),
+        ("//api/v1//s3/files", "/api/v1/s3/files"),
+        ("/API/V1/S3/Files", "/api/v1/s3/files"),
+        ("/api/usage", "/api/v1/usage"),
+        ("/api/v1/projects/", "/api/projects"),
+        ("/api/v1/generations/abc", "/api/generations/{id}"),
+        ("/s/the-token-of-a-share/", "/s/{token}"),
+    ],
+)
+def test_what_was_perhaps_meant_is_named_by_its_template(table: RouteTable, path: str, near: str) -> None:
+    with pytest.raises(NotFound) as raised:
+        table.find("GET", path)
+    assert raised.value.message == f"There is no such route, but there is {near}; /docs lists them all."
+
+
+@pytest.mark.parametrize("path", ["/apis", "/api", "//", "/healthz/x"])
+def test_nothing_is_near(table: RouteTable, path: str) -> None:
+    with pytest.raises(NotFound, match="There is no such route; /docs lists them all"):
+        table.find("GET", path)
+
+
+@pytest.mark.parametrize(
     ("method", "path", "allow"),
     [
         ("PUT", FILE + "a/b", "DELETE, GET, HEAD, OPTIONS"),

@@ -1,4 +1,4 @@
-"""From the first instruction to the first command: a Ctrl-C, a narrow terminal, help that can't be written."""
+"""Before the first command: a Ctrl-C, a narrow terminal, help that can't be written."""
 
 from __future__ import annotations
 
