@@ -17,7 +17,7 @@ from tests.stack import CHECKOUT, RunningStack
 
 FAMILIES: Final = ("files", "generations", "event-media")
 TUTORIALS: Final = tuple(f"tutorials/{page}" for page in (*FAMILIES, "projects"))
-PAGES: Final = (*FAMILIES, "links", "shares", *TUTORIALS)
+PAGES: Final = (*FAMILIES, "links", "shares", "coming-from-supabase", *TUTORIALS)
 _BLOCK: Final = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
