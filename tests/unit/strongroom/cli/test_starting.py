@@ -51,7 +51,6 @@ def test_no_option_is_cut_short_on_a_narrow_terminal() -> None:
     assert "…" not in done.stdout
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
 def test_help_that_can_not_be_written_is_one_line() -> None:
     program = _PRESSED.format(module="none", before="")
     with Path("/dev/full").open("w") as full:
