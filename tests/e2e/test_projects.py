@@ -67,6 +67,7 @@ def test_saving(http: httpx.Client, user: str, slug: str) -> None:
         reply = save(http, slug, files)
         assert reply.status_code == 200, reply.text
         check(reply.json(), saved(user, slug, version, len(files)))
+        assert reply.json()["message"] == "Project saved successfully"
     assert (read(http, slug, version=1), read(http, slug)) == (ONE, TWO)
 
 
@@ -369,7 +370,8 @@ def test_versions_and_rolling_back(http: httpx.Client, user: str, slug: str) -> 
 
 def test_deleting(http: httpx.Client, slug: str) -> None:
     save(http, slug)
-    check(http.delete(f"{PATH}/{slug}").json(), {"success": True, "message": TEXT})
+    done = {"success": True, "message": "Project deleted successfully"}
+    check(http.delete(f"{PATH}/{slug}").json(), done)
     check_problem(http.delete(f"{PATH}/{slug}"), 404, "PROJECT_NOT_FOUND")
     check_problem(http.get(f"{PATH}/{slug}/versions"), 404, "PROJECT_NOT_FOUND")
     assert json.loads(http.get(PATH).text)["projects"] == []

@@ -234,7 +234,7 @@ async def delete_project(call: Call) -> JsonReply[Done]:
         expected_version=_optional_version(call, "expected_version", minimum=0),
     )
     await call.ask(DELETE_PROJECT, request)
-    return json_reply({"success": True, "message": "The project was deleted."})
+    return json_reply({"success": True, "message": "Project deleted successfully"})
 
 
 @routes.add("GET", ONE + "/preview-url")
@@ -334,7 +334,7 @@ def _path_version(call: Call) -> int:
 def _saved(project: Project, version: ProjectVersion, message: str = "") -> Saved:
     return {
         "success": True,
-        "message": message or f"Saved as version {version.version}.",
+        "message": message or "Project saved successfully",
         "project": {
             "name": project.name,
             "slug": project.slug,
