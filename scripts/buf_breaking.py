@@ -48,7 +48,8 @@ def extract(ref: str, target: Path) -> bool:
         ["git", "archive", "--format=tar", ref, "protos"], cwd=ROOT, capture_output=True, check=True
     )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(target, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
+        archive.extractall(target)  # noqa: S202 - what git has packed for us
     # The rules of today decide, also for a base from before buf.yaml.
     (target / "buf.yaml").write_bytes((ROOT / "buf.yaml").read_bytes())
     return True

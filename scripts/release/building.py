@@ -47,7 +47,8 @@ def from_commit(root: Path, commit: Commit, folder: Path) -> list[Path]:
     git = ["git", "-C", str(root), "archive", "--format=tar", commit.hash]
     packed = subprocess.run(git, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(folder / "source", filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
+        archive.extractall(folder / "source")  # noqa: S202 - what git has packed for us
     return build(folder / "source", folder / "dist", commit.epoch)
 
 
