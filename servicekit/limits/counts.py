@@ -116,17 +116,20 @@ class Turns:
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():  # had its turn, and was cancelled at once
                 self._end(key)
-            else:
+            elif mine in queue:
                 queue.remove(mine)
                 self._forget(key, queue)
             raise
 
     def _end(self, key: str) -> None:
-        queue = self._waiting.get(key)
-        if queue:
-            queue.popleft().set_result(None)  # the place goes from one to the other
+        queue = self._waiting.get(key, deque())
+        while queue:
+            waiter = queue.popleft()
             self._forget(key, queue)
-        elif self._taken[key] == 1:
+            if not waiter.cancelled():  # one that is leaves as soon as it is its task's turn
+                waiter.set_result(None)  # the place goes from one to the other
+                return
+        if self._taken[key] == 1:
             del self._taken[key]
         else:
             self._taken[key] -= 1

@@ -83,8 +83,9 @@ class FairPermits:
             self._waiting.move_to_end(owner)
             if not queue:
                 del self._waiting[owner]
-            self._taken[owner] += 1
-            turn.set_result(None)
+            if not turn.cancelled():  # one that is leaves as soon as it is its task's turn
+                self._taken[owner] += 1
+                turn.set_result(None)
 
     def _may_have(self, owner: str) -> bool:
         taken, mine = self._taken.total(), self._taken[owner]

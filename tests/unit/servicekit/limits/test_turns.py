@@ -49,3 +49,29 @@ async def test_who_gives_up_waiting_takes_no_turn(released_first: bool) -> None:
     async with asyncio.timeout(60):
         (await staying).release()
     assert vars(turns) == {"_at_once": 1, "_taken": {}, "_waiting": {}}
+
+
+async def test_a_place_that_ends_while_the_next_one_is_being_cancelled_goes_to_the_one_behind() -> None:
+    turns = Turns(1)
+    first = await turns.turn("ada")
+    leaving, staying = (asyncio.create_task(turns.turn("ada")) for _ in range(2))
+    await settle()
+    leaving.cancel()  # its future is cancelled at once, its task hears of it in the loop's next round
+    first.release()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    async with asyncio.timeout(60):
+        (await staying).release()
+    assert vars(turns) == {"_at_once": 1, "_taken": {}, "_waiting": {}}
+
+
+async def test_a_place_that_ends_while_the_only_one_who_waits_is_being_cancelled_is_free() -> None:
+    turns = Turns(1)
+    first = await turns.turn("ada")
+    leaving = asyncio.create_task(turns.turn("ada"))
+    await settle()
+    leaving.cancel()
+    first.release()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    assert vars(turns) == {"_at_once": 1, "_taken": {}, "_waiting": {}}

@@ -114,3 +114,18 @@ async def test_a_failure_gives_the_place_back() -> None:
     with pytest.raises(LookupError):
         await failing()
     assert slots.running("ada") == 0
+
+
+async def test_a_place_that_ends_while_the_next_one_is_being_cancelled_goes_to_the_one_behind() -> None:
+    slots = FairPermits(1, 1)
+    holder = _Holder(slots)
+    (first,) = await holder.start("ada")
+    await holder.start("ada", 2)
+    running, leaving, _ = holder.tasks
+    first.set()  # in the loop's next round the place ends,
+    leaving.cancel()  # and then the task hears of what its future knows already
+    await running
+    await holder.end_all()
+    assert holder.began == ["ada", "ada"]
+    assert slots.running("ada") == 0
+    assert slots.waiting("ada") == 0
