@@ -69,8 +69,14 @@ def _gif(head: bytes) -> Size | None:
     return max([Size(width, height), *frames], key=lambda size: size.width * size.height)
 
 
+#: Extensions, frames and pieces of their data. What stands behind them is not looked at, no more than what
+#: stands behind the header's bytes.
+_MOST_BLOCKS: Final = 10_000
+
+
 def _gif_frames(head: bytes, at: int) -> Iterator[Size]:
-    while at < len(head):
+    left = _MOST_BLOCKS
+    while at < len(head) and left > 0:
         if head[at] == 0x21:  # an extension
             at += 2
         elif head[at] == 0x2C and at + 10 <= len(head):
@@ -79,8 +85,10 @@ def _gif_frames(head: bytes, at: int) -> Iterator[Size]:
             at += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
         else:
             return
-        while at < len(head) and head[at]:
+        left -= 1
+        while at < len(head) and head[at] and left > 0:
             at += head[at] + 1
+            left -= 1
         at += 1
 
 
@@ -165,10 +173,14 @@ def _bitmap(head: bytes, at: int) -> Size:
     return Size(width, abs(height))
 
 
+#: Honest files have a dozen; two bytes can say 65,535.
+_MOST_ICONS: Final = 256
+
+
 def _ico(head: bytes) -> Size | None:
     """The largest entry; a PNG inside says its own size."""
     reserved, kind, count = struct.unpack_from("<HHH", head)
-    if reserved or kind not in {1, 2} or not count:
+    if reserved or kind not in {1, 2} or not 0 < count <= _MOST_ICONS:
         raise NoPicture
     sizes = []
     for number in range(count):
@@ -182,6 +194,8 @@ def _ico(head: bytes) -> Size | None:
 
 
 _TIFF_FORMATS: Final = {3: "H", 4: "I", 16: "Q"}
+#: They are in ascending order, and the size is among the first.
+_MOST_TAGS: Final = 1024
 
 
 def _tiff(head: bytes) -> Size | None:
@@ -206,7 +220,7 @@ def _tiff(head: bytes) -> Size | None:
 
 def _tiff_size(head: bytes, order: str, at: int, count: int, *, wide: bool) -> Size:
     step, value_at, found = (20, 12, {}) if wide else (12, 8, dict[int, int]())
-    for number in range(min(count, 4096)):
+    for number in range(min(count, _MOST_TAGS)):
         tag, kind = struct.unpack_from(f"{order}HH", head, at + step * number)
         if tag in {256, 257} and kind in _TIFF_FORMATS:
             where = at + step * number + value_at
@@ -219,8 +233,9 @@ def _tiff_size(head: bytes, order: str, at: int, count: int, *, wide: bool) -> S
 _BOX: Final = struct.Struct(">I4s")
 #: Boxes of a picture's properties, from outside to inside (ISO 23008-12 section 6).
 _WAY_TO_SIZES: Final = (b"meta", b"iprp", b"ipco")
-#: As many as an index of 15 bits can name.
-_MOST_BOXES: Final = 1 << 15
+#: Of the properties, as many as an index of 15 bits can name; on the way to them there are some dozens.
+_MOST_PROPERTIES: Final = 1 << 15
+_MOST_BOXES: Final = 1024
 
 
 def _isobmff(head: bytes) -> Size | None:
@@ -239,7 +254,7 @@ def _isobmff(head: bytes) -> Size | None:
             return None
     sizes = [
         Size(*struct.unpack_from(">II", head, inside + 4))
-        for kind, inside, _ in _boxes(head, begin, end)
+        for kind, inside, _ in _boxes(head, begin, end, _MOST_PROPERTIES)
         if kind == b"ispe"
     ]
     if not sizes:
@@ -247,9 +262,9 @@ def _isobmff(head: bytes) -> Size | None:
     return max(sizes, key=lambda size: size.width * size.height)
 
 
-def _boxes(head: bytes, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(head: bytes, at: int, end: int, most: int = _MOST_BOXES) -> Iterator[tuple[bytes, int, int]]:
     """Kind, begin of the content and end of each box; the last may reach beyond ``head``."""
-    for _ in range(_MOST_BOXES):
+    for _ in range(most):
         if at + 8 > min(end, len(head)):
             return
         size, kind = _BOX.unpack_from(head, at)

@@ -246,3 +246,32 @@ def test_a_jpeg_of_filling_is_waited_for() -> None:
 def test_boxes_without_end_are_no_picture() -> None:
     with pytest.raises(NoPicture):
         size_of("image/avif", b"\0\0\0\x10ftypavif\0\0\0\0" + b"\0\0\0\x08free" * 40_000)
+
+
+@pytest.mark.parametrize(("count", "honest"), [(1000, True), (1100, False)])
+def test_on_the_way_to_a_size_are_some_dozens_of_boxes(count: int, honest: bool) -> None:
+    head = heif(7, 5)[:24] + b"\0\0\0\x08free" * count + heif(7, 5)[24:]
+    if honest:
+        assert size_of("image/heic", head) == (64, 64)
+    else:
+        with pytest.raises(NoPicture):
+            size_of("image/heic", head)
+
+
+@pytest.mark.parametrize(("count", "honest"), [(256, True), (257, False), (65_535, False)])
+def test_an_icon_has_no_thousands_of_pictures(count: int, honest: bool) -> None:
+    head = struct.pack("<HHH", 0, 1, count) + b"\x10\x10" + bytes(10) + struct.pack("<I", 1 << 24)
+    head += head[6:] * (count - 1)
+    if honest:
+        assert size_of("image/x-icon", head) == (16, 16)
+    else:
+        with pytest.raises(NoPicture):
+            size_of("image/x-icon", head)
+
+
+@pytest.mark.parametrize("filling", [b"\x21\xfe\x00", b"\x21\xfe" + b"\x01-" * 50 + b"\0"])
+def test_a_gif_of_blocks_without_end_is_looked_at_as_far_as_its_first_ten_thousand(filling: bytes) -> None:
+    whole = gif(10, 10, (60_000, 50_000))
+    screen, frames = whole[:19], whole[19:]
+    assert size_of("image/gif", screen + filling * 100 + frames) == (60_000, 50_000)
+    assert size_of("image/gif", gif(10, 10)[:-1] + filling * 10_001 + frames) == (10, 10)
