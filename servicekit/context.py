@@ -187,6 +187,12 @@ def current_principal() -> Principal:
     return request.principal
 
 
+def caller() -> str:
+    """Whose request is in progress; ``""``: nobody's, or it is background work."""
+    request = _current.get()
+    return request.principal.subject if request is not None and request.principal is not None else ""
+
+
 def current_request_id() -> str:
     """The id of the request in progress; ``""`` outside of one."""
     request = _current.get()

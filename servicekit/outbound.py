@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 import httpx
 
-from servicekit.context import current
+from servicekit.context import caller
 from strongroom.errors import SourceUrlFailed, SourceUrlRefused
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -67,12 +67,13 @@ class SystemResolver:
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
         """See Resolver.resolve."""
         try:
-            found = await self._looked_up(_caller(), host, port)
+            found = await self._looked_up(caller(), host, port)
         except (OSError, UnicodeError) as error:
             raise SourceUrlFailed("the source URL's host has no address") from error
         return list(dict.fromkeys(_parse(entry[4][0]) for entry in found))
 
     async def _looked_up(self, caller: str, host: str, port: int) -> list[Any]:
+        """``caller``: "" for background work, which shares its places fairly itself."""
         if caller and self._unfinished[caller] >= LOOKUPS_EACH:
             raise SourceUrlFailed("looking up the hosts of your source URLs takes too long; try again later")
         self._unfinished[caller] += 1
@@ -106,12 +107,6 @@ class SystemResolver:
         self._unfinished[caller] -= 1
         if not self._unfinished[caller]:
             del self._unfinished[caller]
-
-
-def _caller() -> str:
-    """Whose request it is; `""`: of background work, which shares its places fairly itself."""
-    request = current()
-    return request.principal.subject if request is not None and request.principal is not None else ""
 
 
 def _retrieved(found: asyncio.Future[Any]) -> None:

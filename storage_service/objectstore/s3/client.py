@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
+from servicekit.context import caller
+from servicekit.limits.counts import Hold, Turns
 from storage_service.objectstore.s3.credentials import CredentialSource
 from storage_service.objectstore.s3.errors import ReplyError
 from storage_service.objectstore.s3.http.connection import Broken, Connection, Head, WireError, request_head
@@ -214,7 +216,8 @@ _ABORT_GRACE = 2.0
 
 class Offload:
     """Pools of their own, so that slow uploads hold up neither downloads nor control calls, and what a store
-    takes minutes for holds up no other control call.
+    takes minutes for (a copy, a completion) holds up no other control call. One caller has half of those
+    threads at the most: the others stay for what others complete and copy.
     """
 
     def __init__(self, *, max_writes: int, max_reads: int, max_control_calls: int) -> None:
@@ -222,6 +225,7 @@ class Offload:
         self._reads = ThreadPoolExecutor(max_reads, "s3-read")
         self._controls = ThreadPoolExecutor(max_control_calls, "s3-control")
         self._slow = ThreadPoolExecutor(max_control_calls, "s3-slow")
+        self._slow_turns = Turns(max(1, max_control_calls // 2))
 
     async def write(self, call: Callable[[Exchange], T]) -> T:
         """Run ``call`` with bytes to send.
@@ -237,10 +241,16 @@ class Offload:
     async def control(self, call: Callable[[], T], timeout: float, *, slow: bool = False) -> T:
         """Run ``call``. Raises TimeoutError after ``timeout`` seconds.
 
-        Its thread then ends on its own time.
+        Its thread then ends on its own time, and with it the caller's turn, which a ``slow`` one waits for.
         """
-        future = asyncio.wrap_future((self._slow if slow else self._controls).submit(call))
+        turn = await self._slow_turns.turn(caller()) if slow else Hold(lambda: None)
+        try:
+            future = asyncio.wrap_future((self._slow if slow else self._controls).submit(call))
+        except BaseException:  # the pool is closed
+            turn.release()
+            raise
         future.add_done_callback(_retrieve)
+        future.add_done_callback(lambda _: turn.release())
         async with asyncio.timeout(timeout):
             return await asyncio.shield(future)
 
