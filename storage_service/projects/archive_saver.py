@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from servicekit import context
+from servicekit.limits.counts import Turns
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.failures import of_save
 from storage_service.objectstore.errors import translated
 from storage_service.projects.archives.spool import Spool, SpooledBody
-from storage_service.projects.archives.zip_in import SEGMENT_BYTES, ZippedFile, ZipReader
+from storage_service.projects.archives.zip_in import SEGMENT_BYTES, DirectoryThread, ZippedFile, ZipReader
 from storage_service.projects.archives.zip_layout import refused
 from storage_service.projects.runner import OpenSave, SaveRunner
 from storage_service.projects.saver import ContentsSaver, begin_request, commit_request
@@ -32,7 +34,8 @@ class ArchiveSaver:
     """The use case; one instance per process.
 
     ``memory``: what readers of archives may hold beside the files on their way to S3 (one segment and one
-    packed file each); taken before, and given back without waiting for, the budget of bodies.
+    packed file each); taken before, and given back without waiting for, the budget of bodies. One owner has a
+    quarter of it at the most: half may be with slow readers of ZIPs, and a large save lasts for minutes.
     """
 
     def __init__(self, contents: ContentsSaver, runner: SaveRunner, spool: Spool, memory: ByteBudget) -> None:
@@ -40,6 +43,9 @@ class ArchiveSaver:
         self._runner = runner
         self._spool = spool
         self._memory = memory
+        self._one = SEGMENT_BYTES + contents.limits.max_file_bytes
+        self._turns = Turns(max(1, memory.total // (4 * self._one)))
+        self._directories = DirectoryThread()
 
     async def save(self, requests: AsyncIterator[SaveProjectArchiveRequest]) -> pb.CommitSaveResponse:
         """Raises ArchiveInvalid {rule, entry}, and what ProjectSaver.save raises."""
@@ -57,17 +63,21 @@ class ArchiveSaver:
         async def content() -> bytes:
             return stream.digest.sha256
 
-        async with self._memory.reserve(SEGMENT_BYTES + self._contents.limits.max_file_bytes):
-            return await self._runner.run(
-                begin_request(spec, "archive"),
-                lambda save: self._write(save, body, stream.digest.sha256, spec.label),
-                content,
-            )
+        turn = await self._turns.turn(spec.user_id or context.caller())
+        try:
+            async with self._memory.reserve(self._one):
+                return await self._runner.run(
+                    begin_request(spec, "archive"),
+                    lambda save: self._write(save, body, stream.digest.sha256, spec.label),
+                    content,
+                )
+        finally:
+            turn.release()
 
     async def _write(
         self, save: OpenSave, body: SpooledBody, content: bytes, label: VersionLabel
     ) -> pb.CommitSaveRequest:
-        archive = ZipReader(body, body.size, self._contents.limits)
+        archive = ZipReader(body, body.size, self._contents.limits, self._directories)
         await archive.open()
         stack = TechStack()
         async with self._contents.writer(save) as writer:

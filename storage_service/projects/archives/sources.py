@@ -88,11 +88,11 @@ class ArchiveSource:
         try:
             yield self._in_order(files, waiting)
         finally:
-            for one in waiting:
-                if one.body is not None:
-                    one.body.cancel()
-                    await asyncio.gather(one.body, return_exceptions=True)
-                    self.memory.release(one.file.size)
+            ahead = [(one.file.size, one.body) for one in waiting if one.body is not None]
+            for size, task in ahead:  # whoever is cancelled once more must not leave any behind
+                task.cancel()
+                task.add_done_callback(partial(self._dropped, size))
+            await asyncio.gather(*(task for _, task in ahead), return_exceptions=True)
 
     async def _in_order(
         self, files: AsyncIterator[StoredFile], waiting: deque[_Waiting]
@@ -127,6 +127,12 @@ class ArchiveSource:
             file.executable,
             fetched=task is not None,
         )
+
+    def _dropped(self, size: int, task: asyncio.Task[bytes]) -> None:
+        """What was fetched ahead is not held any more."""
+        self.memory.release(size)
+        if not task.cancelled():
+            task.exception()  # nobody will ask
 
     def _written(self, waiting: deque[_Waiting]) -> None:
         """The next one is asked for: nothing of the first is held any more."""

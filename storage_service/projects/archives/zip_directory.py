@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import stat
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from storage_service.projects.archives import zip_layout as layout
@@ -81,16 +82,14 @@ def find_directory(tail: bytes, file_size: int) -> DirectoryPlace:
     return DirectoryPlace(offset, size, entries)
 
 
-def read_directory(raw: bytes, place: DirectoryPlace) -> list[CentralEntry]:
-    """All entries, in the directory's order. Raises ArchiveInvalid."""
-    entries = []
+def read_directory(raw: bytes, place: DirectoryPlace) -> Iterator[CentralEntry]:
+    """All entries, in the directory's order. Iterating raises ArchiveInvalid."""
     at = 0
     for _ in range(place.entries):
         entry, at = _read_entry(raw, at)
-        entries.append(entry)
+        yield entry
     if at != len(raw):
         raise refused("directory_size", "the central directory holds more than its entries")
-    return entries
 
 
 def _find_end(tail: bytes) -> int:

@@ -8,10 +8,11 @@ by; nothing may be kept of an archive before ``files`` has come to its end. Memo
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from storage_service.projects.archives import zip_layout as layout
 from storage_service.projects.archives.zip_directory import (
@@ -60,16 +61,54 @@ class ZippedFile:
     read: Callable[[], Awaitable[bytes]]
 
 
+class DirectoryThread:
+    """Checks central directories: one after the other, because the interpreter runs one thread at a time
+    anyway, and one of as many entries as there may be takes a second. One per process.
+    """
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Semaphore(1)
+
+    async def checked(self, raw: bytes, place: DirectoryPlace) -> list[CentralEntry]:
+        """All entries. Raises ArchiveInvalid. Who leaves meanwhile keeps its turn until the core is free."""
+        async with self._turn:
+            checking = asyncio.ensure_future(asyncio.to_thread(_checked, raw, place))
+            try:
+                return await asyncio.shield(checking)
+            except asyncio.CancelledError:
+                await asyncio.wait([checking])
+                raise
+
+
 def _checked(raw: bytes, place: DirectoryPlace) -> list[CentralEntry]:
-    entries = read_directory(raw, place)
-    check_unique((entry.path, entry.is_folder) for entry in entries)
+    entries = list(_politely(read_directory(raw, place)))
+    check_unique((entry.path, entry.is_folder) for entry in _politely(entries))
     return entries
 
 
-class ZipReader:
-    """One archive. ``open`` it, then iterate ``files`` once and read each."""
+T = TypeVar("T")
 
-    def __init__(self, source: RangeReader, size: int, limits: EntryLimits) -> None:
+#: So many entries take a quarter of a millisecond.
+_POLITE_ENTRIES = 16
+
+
+def _politely(entries: Iterable[T]) -> Iterator[T]:
+    """``entries``, letting other threads have the interpreter between them: the event loop would have to wait
+    its switching interval, 5 ms, at each of its turns.
+    """
+    for number, entry in enumerate(entries):
+        if not number % _POLITE_ENTRIES:
+            time.sleep(0)
+        yield entry
+
+
+class ZipReader:
+    """One archive. ``open`` it, then iterate ``files`` once and read each. ``directories``: the process's."""
+
+    def __init__(
+        self, source: RangeReader, size: int, limits: EntryLimits, directories: DirectoryThread | None = None
+    ) -> None:
+        self._directories = directories or DirectoryThread()
         self._source = source
         self._size = size
         self._limits = limits
@@ -95,7 +134,7 @@ class ZipReader:
             )
         self._limits.check(files=(place.entries + 1) // 2, largest=0, total=0)  # as many folders as files
         raw = await self._source.read(place.offset, place.size) if place.size else b""
-        entries = await asyncio.to_thread(_checked, raw, place)  # seconds, of as many as there may be
+        entries = await self._directories.checked(raw, place)
         self._entries = sorted(entries, key=lambda entry: entry.offset)
         self._end = place.offset
         self._check_places()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -52,3 +53,39 @@ async def test_half_of_the_memory_is_not_for_fetching_ahead() -> None:
         assert memory.used == 5 * SIZE
         fetched = [first.fetched, *[entry.fetched async for entry in entries]]
     assert (len(fetched), 5 <= sum(fetched) <= 20, memory.used) == (20, True, 0)
+
+
+async def test_who_is_cancelled_while_leaving_leaves_nothing_in_the_memory() -> None:
+    may_end = asyncio.Event()
+
+    class Slow(Objects):
+        @asynccontextmanager
+        async def open(self, committed: Committed) -> AsyncIterator[AsyncIterator[bytes]]:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                await may_end.wait()  # its thread lets go of the connection
+                raise
+            yield _nothing()
+
+    memory = ByteBudget(100 * SIZE)
+    source = ArchiveSource(cast("CommittedReader", Slow()), memory)
+
+    async def read() -> None:
+        async with source.entries(stored(20)) as entries:
+            await anext(entries)
+
+    reading = asyncio.create_task(read())
+    for _ in range(2):  # the client leaves, then the server ends what is left
+        await asyncio.sleep(0.01)
+        assert memory.used == (AHEAD + 1) * SIZE
+        reading.cancel()
+    await asyncio.wait([reading])
+    may_end.set()
+    async with asyncio.timeout(60):
+        while memory.used:  # noqa: ASYNC110 - its tasks are nobody's any more
+            await asyncio.sleep(0)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    yield b""
