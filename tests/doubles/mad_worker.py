@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from tempfile import gettempdir
 
 from storage_service.media import worker
 from storage_service.media.facts import Facts
@@ -27,7 +28,7 @@ def _mad(content_type: str, file: RemoteFile) -> Iterator[Facts]:
         case "hungry":
             yield {"width": len(bytes(1 << 30)), "height": 2}
         case "files":
-            os.truncate(os.open(__file__ + ".tmp", os.O_CREAT | os.O_WRONLY), 10)
+            os.truncate(os.open(gettempdir(), os.O_TMPFILE | os.O_WRONLY), 10)  # it has no name to leave
         case "talkative":
             while True:
                 yield {"orientation": 1}
