@@ -75,7 +75,7 @@ def client(settings: BucketSettings) -> Any:
 
 async def test_everything_is_set(settings: BucketSettings, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
-        assert await init(settings, wait=10, show_policy=False) == 0
+        assert await init(settings, wait=60, show_policy=False) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[:2] for line in lines] == [*["ok"] * 5, *[line[:2] for line in TRIED], "- "] * 2
     assert "whose it is: left alone; STRONGROOM_INTERNAL_SECRET is not set" in lines[-1]
@@ -98,7 +98,7 @@ async def test_the_lifecycle_waits_for_the_restore_window(
     settings: BucketSettings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wanted = settings.model_copy(update={"restore_window_seconds": 7 * 86400.0 + 1})
-    assert await init(wanted, wait=10, show_policy=False) == 0
+    assert await init(wanted, wait=60, show_policy=False) == 0
     rules = client(settings).get_bucket_lifecycle_configuration(Bucket=settings.s3_bucket)["Rules"]
     assert rules[0]["Expiration"]["Days"] == 40 + 8
     assert rules[0]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 1 + 8
@@ -106,7 +106,7 @@ async def test_the_lifecycle_waits_for_the_restore_window(
 
 
 async def test_the_policy_is_printed(settings: BucketSettings, capsys: pytest.CaptureFixture[str]) -> None:
-    assert await init(settings, wait=10, show_policy=True) == 0
+    assert await init(settings, wait=60, show_policy=True) == 0
     text = capsys.readouterr().out
     assert json.loads(text[text.index("{") :]) == policy(settings.s3_bucket)
 
@@ -119,7 +119,7 @@ async def test_what_a_store_lacks_is_told(
 
     for step in ("allow_origins", "expire", "block_public_access"):
         monkeypatch.setattr(S3BucketSetup, step, lacking)
-    assert await init(settings, wait=10, show_policy=False) == 0
+    assert await init(settings, wait=60, show_policy=False) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line[:6] for line in lines[:5]] == ["ok    "] * 2 + ["-     "] * 3
     assert all("not supported by this store" in line for line in lines[2:5])
@@ -132,7 +132,7 @@ async def test_what_was_refused_fails_and_spoils_no_other(
         raise AccessDenied
 
     monkeypatch.setattr(S3BucketSetup, "enable_versioning", refused)
-    assert await init(settings, wait=10, show_policy=False) == 1
+    assert await init(settings, wait=60, show_policy=False) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("FAIL  versioning is on: The object store refused access")
     assert [line[:2] for line in lines[2:5]] == ["ok"] * 3
@@ -177,7 +177,7 @@ def test_the_policy_is_of_the_regions_partition(region: str, partition: str) -> 
 
 async def test_init_ends_with_a_try(settings: BucketSettings, capsys: pytest.CaptureFixture[str]) -> None:
     """Moto takes any checksum, and its copies and versions work."""
-    assert await init(settings, wait=10, show_policy=False) == 0
+    assert await init(settings, wait=60, show_policy=False) == 0
     assert capsys.readouterr().out.splitlines()[5:-1] == TRIED
     versions = client(settings).list_object_versions(Bucket=settings.s3_bucket)
     assert "Versions" not in versions
@@ -192,7 +192,7 @@ async def test_without_versions_projects_are_told_to_be_refused(
         raise NotSupportedByStore(http_status=501)
 
     monkeypatch.setattr(S3BucketSetup, "enable_versioning", lacking)
-    assert await init(settings, wait=10, show_policy=False) == 0
+    assert await init(settings, wait=60, show_policy=False) == 0
     said = "\n".join(capsys.readouterr().out.splitlines())
     assert "-     versions are kept" in said
     assert "BUCKET_NOT_VERSIONED" in said
@@ -207,7 +207,7 @@ async def test_what_the_service_may_not_do_fails_by_name(
         raise AccessDenied
 
     monkeypatch.setattr(S3ObjectStore, method, refused)
-    assert await init(settings, wait=10, show_policy=False) == 1
+    assert await init(settings, wait=60, show_policy=False) == 1
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
     assert said
     assert all("refused access" in line for line in said)
@@ -226,7 +226,7 @@ async def test_a_block_of_public_access_that_blocks_us_is_taken_back(
         return await put(store, *args, **options)
 
     monkeypatch.setattr(S3ObjectStore, "put", as_ceph)
-    assert await init(settings, wait=10, show_policy=False) == 0
+    assert await init(settings, wait=60, show_policy=False) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "the block was taken back" in lines[5]
     assert lines[6:-1] == TRIED
@@ -239,7 +239,7 @@ async def test_a_block_that_is_not_the_cause_stays(
         raise AccessDenied
 
     monkeypatch.setattr(S3ObjectStore, "put", refused)
-    assert await init(settings, wait=10, show_policy=False) == 1
+    assert await init(settings, wait=60, show_policy=False) == 1
     assert client(settings).get_public_access_block(Bucket=settings.s3_bucket)
 
 
@@ -263,11 +263,11 @@ async def test_whose_it_is_is_written_down(
     settings: BucketSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(2):
-        assert await init(asking(settings, monkeypatch, "mine"), wait=10, show_policy=False) == 0
+        assert await init(asking(settings, monkeypatch, "mine"), wait=60, show_policy=False) == 0
         assert capsys.readouterr().out.splitlines()[-1] == "ok    it belongs to installation mine"
     body = client(settings).get_object(Bucket=settings.s3_bucket, Key=".strongroom/installation.json")
     assert json.load(body["Body"])["installation_id"] == "mine"
-    assert await init(asking(settings, monkeypatch, "other"), wait=10, show_policy=False) == 1
+    assert await init(asking(settings, monkeypatch, "other"), wait=60, show_policy=False) == 1
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith(
         "FAIL  whose it is: The bucket belongs to installation mine, and the database to other"
@@ -278,7 +278,7 @@ async def test_whose_it_is_waits_for_metadata_service(
     settings: BucketSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     away = ServiceUnavailable("metadata_service can't be reached.")
-    assert await init(asking(settings, monkeypatch, away), wait=10, show_policy=False) == 0
+    assert await init(asking(settings, monkeypatch, away), wait=60, show_policy=False) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.startswith(
         "-     whose it is: left alone; metadata_service can't be reached. (storage_service"
@@ -290,5 +290,5 @@ async def test_whose_it_is_needs_the_services_settings(
 ) -> None:
     asking(settings, monkeypatch, "mine")
     monkeypatch.delenv("STRONGROOM_JWT_SECRET")
-    assert await init(BucketSettings(), wait=10, show_policy=False) == 0
+    assert await init(BucketSettings(), wait=60, show_policy=False) == 0
     assert "settings are not complete here" in capsys.readouterr().out.splitlines()[-1]
