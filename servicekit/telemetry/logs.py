@@ -233,6 +233,7 @@ POLLING: Final = frozenset(
         "CheckCredential",
         "ClaimDeliveries",
         "ClaimKeys",
+        "ClaimRestores",
         "ClaimScans",
         "ClaimScrub",
         "ClaimShard",

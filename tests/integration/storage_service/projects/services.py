@@ -84,14 +84,23 @@ class Services:
         return found
 
     def current(self, prefix: str) -> dict[str, bytes]:
-        """The bucket's current objects below ``prefix``: content by key without it."""
+        """The bucket's current objects below ``prefix``: content by key without it. Swift lists for a moment
+        what has just gone: then it is asked again.
+        """
         found: dict[str, bytes] = {}
-        for page in self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.entry.bucket, Prefix=prefix
-        ):
-            for item in page.get("Contents", []):
-                reply = self.s3.get_object(Bucket=self.entry.bucket, Key=item["Key"])
-                found[item["Key"].removeprefix(prefix)] = reply["Body"].read()
+
+        def read() -> bool:
+            found.clear()
+            pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.entry.bucket, Prefix=prefix)
+            try:
+                for key in [item["Key"] for page in pages for item in page.get("Contents", [])]:
+                    reply = self.s3.get_object(Bucket=self.entry.bucket, Key=key)
+                    found[key.removeprefix(prefix)] = reply["Body"].read()
+            except self.s3.exceptions.NoSuchKey:
+                return False
+            return True
+
+        until("what is listed is there", read)
         return found
 
     def log(self, name: str = STORAGE) -> str:
