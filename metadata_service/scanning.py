@@ -13,6 +13,7 @@ from uuid import UUID
 from metadata_service.blobs import scans
 from metadata_service.blobs.signatures import order
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction, user
+from metadata_service.db.rotation import Rotation
 from metadata_service.files.events import file_infected, infected_refused
 from metadata_service.files.rows import COLUMNS, to_file
 from metadata_service.projects.events import DAMAGED_COLUMNS, project_file_infected
@@ -37,6 +38,7 @@ class Scanning:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rotation = Rotation(scans.OLDEST, scans.VISITED, scans.OF_OWNERS)
 
     async def take_stock(self, cursor: str, limit: int) -> str:
         """Note the next contents that nobody was asked to scan; where to go on, ``""``: that was all."""
@@ -52,8 +54,9 @@ class Scanning:
         async def work(tx: Transaction) -> list[Row]:
             mine = order(database)
             older = [known for (known,) in await tx.fetch(scans.DATABASES, {}) if order(known) < mine]
-            params = {"older": older, "claim": CLAIM_SECONDS, "limit": limit}
-            return await tx.fetch(scans.CLAIM, params) if older else []
+            if not older:
+                return []
+            return await self._rotation.claim(tx, limit, {"older": older, "claim": CLAIM_SECONDS})
 
         rows = await self._database.transact(SYSTEM, work)
         return [_content(row) for row in rows]

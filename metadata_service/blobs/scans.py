@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from metadata_service.blobs.states import COMMITTED
+from metadata_service.db import rotation
 from metadata_service.db.database import Statement
 from metadata_service.db.timestamps import from_proto
 from strongroom.metadata.v1.scan_pb2 import (
@@ -73,14 +74,9 @@ WITH RECURSIVE known AS (
 )
 SELECT database FROM known WHERE database IS NOT NULL
 """
-CLAIM: Final = f"""
-WITH due AS MATERIALIZED (
-    SELECT owner_id, blob_id FROM scans
-    WHERE {_MAY_CHANGE} AND database = ANY(%(older)s)
-        AND (scan_after IS NULL OR scan_after <= now())
-    ORDER BY database, scan_after LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-), claimed AS (
+_DUE: Final = "(scan_after IS NULL OR scan_after <= now())"
+_CLAIM: Final = f"""
+WITH due AS MATERIALIZED ({{due}}), claimed AS (
     UPDATE scans SET scan_after = now() + make_interval(secs => %(claim)s)
     FROM due WHERE scans.owner_id = due.owner_id AND scans.blob_id = due.blob_id
     RETURNING scans.owner_id, scans.blob_id
@@ -92,6 +88,34 @@ SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, blobs.etag, 
 FROM claimed JOIN blobs ON blobs.owner_id = claimed.owner_id AND blobs.id = claimed.blob_id
 WHERE blobs.state = {COMMITTED}
 """
+OLDEST: Final = _CLAIM.format(
+    due=f"""
+    SELECT owner_id, blob_id FROM scans WHERE {_MAY_CHANGE} AND database = ANY(%(older)s) AND {_DUE}
+    ORDER BY database, scan_after LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+)
+# By the index `scans_due_by_owner`, a step for each database; what has failed comes after what is new.
+VISITED: Final = rotation.visit(f"""
+    SELECT first.owner_id, first.due FROM unnest(%(older)s::text[]) AS known (database) CROSS JOIN LATERAL (
+        SELECT owner_id, {_DUE} AS due FROM scans
+        WHERE {_MAY_CHANGE} AND database = known.database AND owner_id > visited.owner_id
+        ORDER BY owner_id, scan_after NULLS FIRST LIMIT 1
+    ) AS first
+    ORDER BY first.owner_id, first.due DESC LIMIT 1
+""")
+OF_OWNERS: Final = _CLAIM.format(
+    due=f"""
+    SELECT one.owner_id, one.blob_id FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
+        SELECT first.owner_id, first.blob_id FROM unnest(%(older)s::text[]) AS known (database)
+        CROSS JOIN LATERAL (
+            SELECT owner_id, blob_id FROM scans
+            WHERE {_MAY_CHANGE} AND database = known.database
+                AND owner_id BETWEEN turn.owner_id AND turn.owner_id AND {_DUE}
+            ORDER BY owner_id, scan_after NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED
+        ) AS first LIMIT 1
+    ) AS one
+"""
+)
 #: Who reports decides by it; locked, so that the newest signatures' word stays.
 LOOKED: Final = """
 SELECT database FROM scans WHERE owner_id = %(owner)s AND blob_id = %(id)s FOR UPDATE

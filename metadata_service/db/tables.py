@@ -25,6 +25,9 @@ NOW = sa.text("now()")
 
 _OPEN = f"({blob_pb2.BLOB_STATE_PENDING}, {blob_pb2.BLOB_STATE_COMPLETING})"
 _WITH_CONTENT = f"({blob_pb2.BLOB_STATE_COMPLETING}, {blob_pb2.BLOB_STATE_COMMITTED})"
+_UNREAD = sa.text(
+    "media_of IS DISTINCT FROM blob_id AND deleted_at IS NULL AND content_type ~ '^(image|video|audio)/'"
+)
 _TO_CLEAN = f"({blob_pb2.BLOB_STATE_DELETING}, {blob_pb2.BLOB_STATE_ABORTING}, {blob_pb2.BLOB_STATE_GONE})"
 
 
@@ -172,13 +175,9 @@ files = sa.Table(
         "files_trash", "owner_id", "deleted_at", "id", postgresql_where=sa.text("deleted_at IS NOT NULL")
     ),
     sa.Index("files_by_blob", "owner_id", "blob_id"),
+    sa.Index("files_unread", sa.text("media_after NULLS FIRST"), postgresql_where=_UNREAD),
     sa.Index(
-        "files_unread",
-        sa.text("media_after NULLS FIRST"),
-        postgresql_where=sa.text(
-            "media_of IS DISTINCT FROM blob_id AND deleted_at IS NULL"
-            " AND content_type ~ '^(image|video|audio)/'"
-        ),
+        "files_unread_by_owner", "owner_id", sa.text("media_after NULLS FIRST"), postgresql_where=_UNREAD
     ),
     sa.Index("files_expiring", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
     sa.Index("files_deleted_after", "delete_after", postgresql_where=sa.text("delete_after IS NOT NULL")),

@@ -36,6 +36,13 @@ scans = sa.Table(
     sa.CheckConstraint("outcome BETWEEN 1 AND 3", name="scans_outcome"),
     sa.Index("scans_due", "database", "scan_after", postgresql_where=sa.text(_TO_SCAN)),
     sa.Index(
+        "scans_due_by_owner",
+        "database",
+        "owner_id",
+        sa.text("scan_after NULLS FIRST"),
+        postgresql_where=sa.text(_TO_SCAN),
+    ),
+    sa.Index(
         "scans_infected",
         "owner_id",
         "blob_id",

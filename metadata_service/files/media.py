@@ -12,7 +12,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
+from metadata_service.db import rotation
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
+from metadata_service.db.rotation import Rotation
 from metadata_service.files.events import file_described
 from metadata_service.files.media_columns import of_media
 from metadata_service.files.rows import COLUMNS, to_file
@@ -23,21 +25,37 @@ from strongroom.metadata.v1.file_pb2 import File
 CLAIM_SECONDS: Final = 60
 #: Readings of files that have not changed for longer are not told.
 TOLD_HOURS: Final = 24
-#: As the index `files_unread` has it.
+#: As the indexes `files_unread` and `files_unread_by_owner` have it.
 _UNREAD: Final = """media_of IS DISTINCT FROM blob_id AND deleted_at IS NULL
     AND content_type ~ '^(image|video|audio)/'"""
+_DUE: Final = "(media_after IS NULL OR media_after <= now())"
 _CLAIM: Final = f"""
-WITH due AS MATERIALIZED (
-    SELECT owner_id, id FROM files
-    WHERE {_UNREAD} AND (media_after IS NULL OR media_after <= now())
-    ORDER BY media_after NULLS FIRST LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
+WITH due AS MATERIALIZED ({{due}})
 UPDATE files SET media_tries = least(media_tries + 1, 11),
     media_after = now() + make_interval(secs => least(86400, {CLAIM_SECONDS} * 2 ^ media_tries))
 FROM due WHERE files.owner_id = due.owner_id AND files.id = due.id
 RETURNING {COLUMNS}
 """
+OLDEST: Final = _CLAIM.format(
+    due=f"""
+    SELECT owner_id, id FROM files WHERE {_UNREAD} AND {_DUE}
+    ORDER BY media_after NULLS FIRST LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+)
+VISITED: Final = rotation.visit(f"""
+    SELECT owner_id, {_DUE} AS due FROM files WHERE {_UNREAD} AND owner_id > visited.owner_id
+    ORDER BY owner_id, media_after NULLS FIRST LIMIT 1
+""")
+# BETWEEN, as an owner named by = may be looked for in `files_unread`, behind everybody's rows.
+OF_OWNERS: Final = _CLAIM.format(
+    due=f"""
+    SELECT one.owner_id, one.id FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
+        SELECT owner_id, id FROM files
+        WHERE owner_id BETWEEN turn.owner_id AND turn.owner_id AND {_UNREAD} AND {_DUE}
+        ORDER BY owner_id, media_after NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS one
+"""
+)
 #: Whoever is told is told of what was stored lately: after an update that reads more, not of all there is.
 _REPORT: Final = f"""
 UPDATE files SET media = %(media)s, media_of = blob_id, location_masks = %(masks)s, media_after = NULL,
@@ -55,10 +73,11 @@ class Media:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rotation = Rotation(OLDEST, VISITED, OF_OWNERS)
 
     async def claim(self, limit: int) -> Sequence[File]:
         """Unread files of all owners, for this caller alone."""
-        rows = await self._database.transact(SYSTEM, lambda tx: tx.fetch(_CLAIM, {"limit": limit}))
+        rows = await self._database.transact(SYSTEM, lambda tx: self._rotation.claim(tx, limit))
         return [to_file(row) for row in rows]
 
     async def report(self, request: pb.ReportMediaRequest) -> None:

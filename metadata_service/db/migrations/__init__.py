@@ -34,6 +34,7 @@ REVISIONS = (
     "0027",
     "0028",
     "0029",
+    "0030",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

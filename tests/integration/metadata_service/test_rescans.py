@@ -12,6 +12,18 @@ from tests.integration.metadata_service.world import World, plain_spec
 
 OLD, NEW, LATER = "ClamAV 1.4.6/9", "ClamAV 1.4.6/10", "ClamAV 1.4.6/11"
 
+#: Each content becomes three hundred that were never looked at.
+MULTIPLY = """
+WITH more AS (
+    INSERT INTO blobs SELECT (jsonb_populate_record(blobs,
+        jsonb_build_object('id', made.id, 'key', blobs.key || made.id))).*
+    FROM blobs CROSS JOIN LATERAL (SELECT gen_random_uuid() AS id FROM generate_series(2, 300)) AS made
+    RETURNING owner_id, id
+)
+INSERT INTO scans (owner_id, blob_id, outcome, scanned_at)
+SELECT owner_id, id, 2, now() FROM more
+"""
+
 
 def scanned(one: pb.StoredContent, outcome: ScanOutcome.ValueType, database: str = NEW) -> pb.ScannedContent:
     scan = Scan(
@@ -26,8 +38,25 @@ async def stocked(world: World, owner: str, count: int) -> tuple[Scanning, Scann
     for _ in range(count):
         await world.upload(owner, plain_spec())
     one, other = Scanning(world.database), Scanning(world.database)
-    assert await asyncio.gather(one.take_stock("", 100), other.take_stock("", 100))
+    assert await asyncio.gather(one.take_stock("", 1000), other.take_stock("", 1000))
     return one, other
+
+
+async def test_nobody_waits_behind_an_owner_of_hundreds(own_world: World, owner: str) -> None:
+    """Each time another's comes with the first batch or the second, wherever the turn begins; what can't be
+    read (of an archive class, say) is due again and again, and delays nobody either.
+    """
+    await stocked(own_world, owner, 1)
+    own_world.logins.change(MULTIPLY)
+    for other in (f"{owner}-before", f"{owner}-z", "a", "~"):
+        one, _ = await stocked(own_world, other, 1)
+        own_world.logins.change(
+            "UPDATE scans SET scan_after = now() - interval '1 s' WHERE owner_id = %s", owner
+        )
+        batches = [await one.claim(NEW, 8) for _ in range(2)]
+        assert [len(batch) for batch in batches] == [8, 8]
+        (found,) = [content for batch in batches for content in batch if content.owner_id == other]
+        await one.report([scanned(found, SCAN_OUTCOME_CLEAN)])
 
 
 def events(world: World, owner: str) -> int:

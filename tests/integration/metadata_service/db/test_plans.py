@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 from typing import Any, Final
 
 import psycopg
@@ -10,8 +11,10 @@ import pytest
 
 from metadata_service import backlog, idempotency
 from metadata_service.attempts import cleaning
-from metadata_service.blobs import claims
+from metadata_service.blobs import claims, scans
+from metadata_service.db import rotation
 from metadata_service.events import outbox
+from metadata_service.files import media
 from metadata_service.projects import endings
 from metadata_service.projects import keys as project_keys
 from metadata_service.sessions import housekeeping
@@ -42,10 +45,12 @@ SEED: Final = (
     """
     INSERT INTO files (owner_id, id, family, key, blob_id, filename, content_type, size_bytes, etag,
         generation, crc32c, metadata, visibility, expires_at)
-    SELECT owner_id, gen_random_uuid(), 1, key, id, 'a', '', 1, '', 1, 1, '{}', 1,
+    SELECT owner_id, gen_random_uuid(), 1, key, id, 'a', CASE WHEN key > 'key/2' THEN 'image/png' ELSE '' END,
+        1, '', 1, 1, '{}', 1,
         CASE WHEN crc32c > 0 AND key < 'key/101' THEN now() + interval '1 h' END
     FROM blobs WHERE state = 3
     """,
+    "INSERT INTO scans (owner_id, blob_id, outcome, scanned_at) SELECT owner_id, id, 1, now() FROM blobs",
     "ANALYZE",
 )
 STATEMENTS: Final[dict[str, str]] = {
@@ -62,6 +67,12 @@ STATEMENTS: Final[dict[str, str]] = {
     "forget sessions": housekeeping._FORGET,
     "silent saves": endings._SILENT,
     "claim project keys": project_keys._CLAIM,
+    "claim media": media.OLDEST,
+    "visit owners of media": media.VISITED,
+    "claim media of owners": media.OF_OWNERS,
+    "claim scans": scans.OLDEST,
+    "visit owners of scans": scans.VISITED,
+    "claim scans of owners": scans.OF_OWNERS,
     "attempts for metrics": backlog.OPEN_ATTEMPTS,
     "due for metrics": backlog.DUE,
     "events for metrics": backlog.OLDEST_EVENT,
@@ -75,9 +86,21 @@ VALUES: Final[dict[str, Any]] = {
     "owner": "",
     "slug": "",
     "keys": [f"key/{n}" for n in range(1, 1001)],
+    "after": "user1",
+    "owners": ["user2", "user3"],
+    "older": ["", "ClamAV 1.4.6/9"],
+}
+#: Claims over all owners, one half by their turns: the index that has the next row in one step.
+BY_INDEX: Final = {
+    "claim media": "files_unread",
+    "visit owners of media": "files_unread_by_owner",
+    "claim media of owners": "files_unread_by_owner",
+    "claim scans": "scans_due",
+    "visit owners of scans": "scans_due_by_owner",
+    "claim scans of owners": "scans_due_by_owner",
 }
 #: Tables that grow; the others are as small as what is under way.
-GROWING: Final = ("blobs", "events", "files", "idempotency_keys")
+GROWING: Final = ("blobs", "events", "files", "idempotency_keys", "scans")
 
 
 @pytest.fixture(scope="module")
@@ -92,14 +115,17 @@ def grown(module_database: Logins) -> Logins:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_no_table_that_grows_is_read_whole(grown: Logins, name: str) -> None:
-    statement = STATEMENTS[name]
-    values: Any = VALUES if "%(" in statement else (50,) if "%s" in statement else None
-    with psycopg.connect(grown.app) as connection:
-        connection.execute("SELECT set_config('app.scope', 'system', false)")
-        plan = [row[0] for row in connection.execute("EXPLAIN " + statement, values)]
-        connection.rollback()
-    scans = [line for line in plan if any(f"Seq Scan on {table}" in line for table in GROWING)]
-    assert scans == [], "\n".join(plan)
+    plan = planned(grown, name)
+    whole = [line for line in plan if any(f"Seq Scan on {table}" in line for table in GROWING)]
+    assert whole == [], "\n".join(plan)
+
+
+@pytest.mark.parametrize("name", BY_INDEX)
+def test_what_is_next_is_one_step_in_an_index(grown: Logins, name: str) -> None:
+    plan = planned(grown, name)
+    above = [before for before, line in pairwise(plan) if f"Scan using {BY_INDEX[name]} on" in line]
+    assert above, "\n".join(plan)
+    assert all("->  Limit" in line or "->  LockRows" in line for line in above), "\n".join(plan)
 
 
 async def test_a_thousand_answers_and_events_are_forgotten_at_a_time(grown: Logins) -> None:
@@ -111,6 +137,19 @@ async def test_a_thousand_answers_and_events_are_forgotten_at_a_time(grown: Logi
             assert moved >= 2 * cleaning.FORGET_BATCH
         assert time.monotonic() - began < 3 * cleaning.FORGET_BATCH / 50
         assert [was - now for was, now in zip(before, _left(world), strict=True)] == [3000, 3000]
+
+
+def planned(grown: Logins, name: str) -> list[str]:
+    """As the service's role has it planned, line by line."""
+    statement = STATEMENTS[name]
+    values: Any = VALUES if "%(" in statement else (50,) if "%s" in statement else None
+    with psycopg.connect(grown.app) as connection:
+        connection.execute("SELECT set_config('app.scope', 'system', false)")
+        if name in BY_INDEX:
+            connection.execute(rotation.BY_INDEX[0])
+        plan = [row[0] for row in connection.execute("EXPLAIN " + statement, values)]
+        connection.rollback()
+    return plan
 
 
 def _left(world: World) -> list[int]:

@@ -17,6 +17,13 @@ READ = MediaInfo(
     width=3, height=2, orientation=6, duration_millis=1, taken_at="t", thumbhash=b"\0x", has_location=True
 )
 
+#: A file becomes three hundred.
+MULTIPLY = """
+INSERT INTO files SELECT (jsonb_populate_record(files,
+    jsonb_build_object('id', gen_random_uuid(), 'slot', NULL))).*
+FROM files CROSS JOIN generate_series(2, 300) WHERE id = %s
+"""
+
 
 async def picture(world: World, owner: str, path: str = "a.png", kind: str = "image/png") -> File:
     return await world.upload(owner, path_spec(path, content_type=kind, filename=path))
@@ -108,6 +115,20 @@ async def test_claims_are_disjoint_and_pass_over_the_trash(own_world: World, own
     first, second = await asyncio.gather(claimed(world, 3), claimed(world, 3))
     assert first | second == {file.id for file in files[1:]}
     assert not first & second
+
+
+async def test_nobody_waits_behind_an_owner_of_hundreds(own_world: World, owner: str) -> None:
+    """Each time another's comes in the first batch or the second, wherever the turn begins."""
+    many = await picture(own_world, owner)
+    own_world.logins.change(MULTIPLY, many.id)
+    media = Media(own_world.database)
+    for other in (f"{owner}-before", f"{owner}-{'z'}", "a", "~"):
+        one = await picture(own_world, other)
+        batches = [[file.id for file in await media.claim(8)] for _ in range(2)]
+        assert one.id in batches[0] + batches[1]
+        assert [len(batch) for batch in batches] == [8, 8]
+    everybody = {one.id for _ in range(40) for one in await media.claim(8)}
+    assert len(everybody) == 300 + 4 - 8 * 8
 
 
 async def test_reading_is_no_edit(own_world: World, owner: str) -> None:
