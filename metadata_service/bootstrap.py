@@ -14,6 +14,7 @@ from metadata_service.attempts.commit import Committer
 from metadata_service.attempts.groups import Groups
 from metadata_service.attempts.operating import Operating
 from metadata_service.attempts.reservation import Reserver
+from metadata_service.attempts.silence import Silence
 from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.audit import Acts
 from metadata_service.backlog import Backlog
@@ -154,13 +155,9 @@ class Application:
         facts = f"{settings.price_per_gb_month} {self._page_tokens().seal(['revisions'], [])}"
         self._revisions = Revisions(facts)
         self._sealing = Sealing(secret.get_secret_value().encode()) if secret is not None else None
-        self._cleaning = CleaningWork(
-            self._database,
-            settings.timing,
-            housekeeping.run,
-            forget_shares,
-            forgetting(settings.webhook_rules),
-        )
+        self._silence = Silence(settings.timing.lease, away=True)
+        chores = (housekeeping.run, forget_shares, forgetting(settings.webhook_rules))
+        self._cleaning = CleaningWork(self._database, settings.timing, *chores, silence=self._silence)
         groups = (self._groups.metrics,) if self._groups is not None else ()
         self.spec = ServerSpec(
             name="metadata_service",
@@ -332,7 +329,7 @@ class Application:
                 stager=SaveStager(database, timing, limits),
                 committer=SaveCommitter(database, timing, keep=self._settings.retention.keep.get("projects")),
                 remover=ProjectRemover(database, timing),
-                keys=ProjectKeys(database, timing),
+                keys=ProjectKeys(database, timing, self._silence),
             ),
             server,
         )

@@ -8,12 +8,12 @@ run out. It leaves `lease_expires_at` alone, which says whether a writer lives.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from metadata_service import idempotency
 from metadata_service.attempts.kept_bytes import KeptBytes
+from metadata_service.attempts.silence import Silence
 from metadata_service.blobs import claims, transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Timing
@@ -57,12 +57,14 @@ class CleaningWork:
     before each claim.
     """
 
-    def __init__(self, database: Database, timing: Timing, *chores: Chore) -> None:
+    def __init__(
+        self, database: Database, timing: Timing, *chores: Chore, silence: Silence | None = None
+    ) -> None:
         self._database = database
         self._timing = timing
         self._chores = chores
         self.kept = KeptBytes()
-        self._silence_counts_from = 0.0  # by time.monotonic
+        self.silence = silence or Silence(timing.lease)
 
     async def claim(self, limit: int, replica: str = "") -> tuple[list[BlobRow], int]:
         """At most `limit` blobs (0: 50, at most 500), each at the epoch of this claim; and how many other
@@ -74,7 +76,7 @@ class CleaningWork:
         try:
             return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH), replica)
         except DatabaseUnavailable:
-            self._silence_counts_from = time.monotonic() + self._timing.lease
+            self.silence.was_away()
             raise
 
     async def _claim_all(self, wanted: int, replica: str) -> tuple[list[BlobRow], int]:
@@ -116,7 +118,7 @@ class CleaningWork:
         if replica:
             await tx.batch([(_SEEN, {"name": replica}), (_FORGET_REPLICAS, ())])
         params = {"claim": self._timing.claim, "limit": limit, "window": self._timing.restore_window}
-        rows = await tx.fetch(claims.CLAIM_COMPLETING, params) if self._silence_counts() else []
+        rows = await tx.fetch(claims.CLAIM_COMPLETING, params) if self.silence.counts else []
         rows += await tx.fetch(claims.CLAIM_DUE, params | {"limit": limit - len(rows)})
         return [BlobRow(*row) for row in rows]
 
@@ -124,7 +126,7 @@ class CleaningWork:
         """PENDING attempts that fell silent → ABORTING, in a transaction of its own: the zombie is shut out
         first.
         """
-        if not self._silence_counts():
+        if not self.silence.counts:
             return 0
 
         async def work(tx: Transaction) -> int:
@@ -137,9 +139,6 @@ class CleaningWork:
         if expired:
             await failpoints.hit(AFTER_EXPIRE)
         return expired
-
-    def _silence_counts(self) -> bool:
-        return time.monotonic() >= self._silence_counts_from
 
     async def _end_files(self) -> int:
         """D1 for temporary files past their time and soft-deleted ones past their purge time."""

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from metadata_service.attempts.silence import Silence
 from metadata_service.blobs.states import ABORTING, COMMITTED, COMPLETING, DELETING, PENDING
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Statement, Transaction, user
 from metadata_service.projects.endings import expire
 from servicekit import failpoints
+from strongroom.errors import DatabaseUnavailable
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 
 BEFORE_CLAIM: Final = failpoints.register("metadata.project.claim_keys.before_commit")
@@ -72,17 +74,25 @@ WHERE {_HELD}
 class ProjectKeys:
     """What the cleaner asks for and reports, over all owners."""
 
-    def __init__(self, database: Database, timing: Timing) -> None:
+    def __init__(self, database: Database, timing: Timing, silence: Silence | None = None) -> None:
         self._database = database
         self._timing = timing
+        self._silence = silence or Silence(timing.lease)
 
     async def claim(self, limit: int, owner_id: str = "", slug: str = "") -> tuple[list[pb.ProjectKey], int]:
         """At most `limit` keys (0: 50, at most 500) that are due, and how many silent saves were given up.
 
-        With `slug`: only those of one project of `owner_id`.
+        With `slug`: only those of one project of `owner_id`. Raises DatabaseUnavailable; no save could say
+        meanwhile that it lives.
         """
-        wanted = min(limit or DEFAULT_BATCH, LARGEST_BATCH)
-        given_up = 0 if slug else await expire(self._database)
+        try:
+            return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH), owner_id, slug)
+        except DatabaseUnavailable:
+            self._silence.was_away()
+            raise
+
+    async def _claim_all(self, wanted: int, owner_id: str, slug: str) -> tuple[list[pb.ProjectKey], int]:
+        given_up = await expire(self._database) if not slug and self._silence.counts else 0
         scope = user(owner_id) if slug else SYSTEM
         rows = await self._database.transact(scope, lambda tx: self._claim(tx, wanted, owner_id, slug))
         return rows, given_up

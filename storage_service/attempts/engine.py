@@ -46,12 +46,17 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 log = structlog.get_logger(__name__)
 
 
+#: A busy machine takes so long over a renewal that nothing is wrong with.
+LEAST_TRY_SECONDS: Final = 1.0
+
+
 class LeaseKeeper:
     """``async with LeaseKeeper(…)``: renews every third of the lease; cancels the body when the write is
     lost. ``renew``, ``name``: as of ``engine.Holder``.
 
-    A renewal that fails for another reason is tried again at the next turn: until the lease runs out nobody
-    else may touch the attempt, and afterwards the compare-and-set of the next transition fails.
+    A renewal that fails for another reason, or has no answer after a tenth of the lease, is soon tried again:
+    a replica of metadata_service that is frozen costs no write while another one answers. Until the lease
+    runs out nobody else may touch the attempt, and afterwards the next compare-and-set fails.
     """
 
     def __init__(
@@ -59,7 +64,7 @@ class LeaseKeeper:
     ) -> None:
         self._renew_lease = renew
         self._name = name
-        self._interval = max(lease_seconds / 3, 0.05)
+        self._lease = lease_seconds
         self._renewer: asyncio.Task[None] | None = None
         self._holder: asyncio.Task[object] | None = None
         self._lost: UploadSuperseded | None = None
@@ -81,16 +86,19 @@ class LeaseKeeper:
             raise self._lost from None
 
     async def _renew(self) -> None:
+        pause = self._lease / 3
         while True:
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(max(pause, 0.05))
+            pause = self._lease / 24
             try:
-                lease = await self._renew_lease()
+                async with asyncio.timeout(max(self._lease / 10, LEAST_TRY_SECONDS)):
+                    self._lease = await self._renew_lease()
             except UploadSuperseded as lost:
                 self._lost = lost
                 if self._holder is not None:
                     self._holder.cancel()
                 return
-            except StrongroomError as error:
+            except (StrongroomError, TimeoutError) as error:
                 log.warning("lease_renewal_failed", **self._name, reason=type(error).__name__)
             except asyncio.CancelledError:
                 if stopping():
@@ -99,10 +107,8 @@ class LeaseKeeper:
             except Exception:
                 log.exception("lease_renewal_failed", **self._name)
             else:
-                self._interval = max(lease / 3, 0.05)
+                pause = self._lease / 3
 
-
-log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 

@@ -6,6 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from metadata_service.attempts.silence import Silence
+from metadata_service.projects.keys import ProjectKeys
 from strongroom.errors import ProjectNotFound, RequestInProgress, UploadSuperseded
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from tests.integration.metadata_service.projects.saving import Projects, entries, hashes
@@ -45,6 +47,18 @@ async def test_a_silent_save_is_given_up_by_the_cleaner(projects: Projects) -> N
     assert projects.blob_states() == [ABORTING, ABORTING]
     with pytest.raises(UploadSuperseded):
         await projects.commit(begun.save_id, entries(blobs, FILES), 2)
+
+
+async def test_a_save_that_nobody_could_hear_is_not_given_up(projects: Projects) -> None:
+    """The service begins after an absence that was longer than a lease."""
+    begun = await projects.begin()
+    blobs = await projects.reserve(begun.save_id, FILES)
+    projects.let_lease_run_out()
+    world, lease = projects.world, projects.world.timing.lease
+    keys = ProjectKeys(world.database, world.timing, Silence(lease, away=True))
+    assert (await keys.claim(0))[1] == 0
+    assert (await projects.keys.claim(0))[1] == 1
+    assert projects.blob_states() == [ABORTING] * len(blobs)
 
 
 async def test_a_silent_save_gives_way_to_the_next_one(projects: Projects) -> None:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from storage_service.attempts import engine
 from storage_service.attempts.engine import LeaseKeeper
 from strongroom.errors import ServiceUnavailable, UploadSuperseded
 
@@ -47,3 +48,19 @@ async def test_a_lost_attempt_stops_its_body() -> None:
     with pytest.raises(UploadSuperseded):
         async with LeaseKeeper(Leases(UploadSuperseded("newer")).renew, 0.1, {"blob_id": "b"}):
             await asyncio.wait_for(asyncio.Event().wait(), 60)
+
+
+async def test_a_renewal_that_nobody_answers_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One replica of metadata_service is frozen; its callers would wait for six of its ten seconds."""
+    monkeypatch.setattr(engine, "LEAST_TRY_SECONDS", 0.01)
+    leases, unanswered = Leases(), [1, 2]
+
+    async def renew() -> float:
+        if unanswered:
+            unanswered.pop()
+            await asyncio.Event().wait()
+        return await leases.renew()
+
+    async with LeaseKeeper(renew, 0.1, {"blob_id": "b"}):
+        await asyncio.wait_for(leases.renewed.wait(), 60)
+    assert unanswered == []
