@@ -94,8 +94,6 @@ class ShareMaker:
             "id": uuid4(),
             "token_hash": hash_of(token),
             "scope": scope.SerializeToString(),
-            "project": UUID(scope.project.project_id) if scope.HasField("project") else None,
-            "version": scope.project.version,
             "title": request.title.strip(),
             "password_hash": await self.passwords.hashed(owner_id, password) if password else None,
             "expires_at": expiry_of(request),
@@ -105,7 +103,7 @@ class ShareMaker:
             "sealed": self.sealed.seal(token, owner_id, request.request_id) if request.request_id else None,
             "keep": self.keep,
         }
-        share = await self._insert(owner_id, values)
+        share = await self._insert(owner_id, scope, values)
         if share is not None:
             return _answer(share, token)
         if request.request_id:
@@ -114,16 +112,15 @@ class ShareMaker:
                 return repeated
         raise in_the_past()
 
-    async def _insert(self, owner_id: str, values: dict[str, object]) -> share_pb2.Share | None:
+    async def _insert(
+        self, owner_id: str, scope: share_pb2.ShareScope, values: dict[str, object]
+    ) -> share_pb2.Share | None:
         """None: the request id is taken, or the end has come."""
 
         async def work(tx: Transaction) -> share_pb2.Share | None:
             if values["request_id"] is not None:
                 await tx.execute(_FREE_ID, values)
-            if values["project"] is not None:
-                await tx.execute(_LOCK_PROJECT, values)
-                if await tx.fetch_one(_VERSION, values) is None:
-                    raise VersionNotFound("That version has gone; ListProjectVersions shows those there are.")
+            await lock_version(tx, owner_id, scope)
             row = await tx.fetch_one(_INSERT, values)
             return to_share(row) if row is not None else None
 
@@ -164,6 +161,19 @@ class ShareMaker:
                 check_class(settled.drop.storage_class, self.classes)
                 _settle_drop(settled.drop, owner_id)
         return settled
+
+
+async def lock_version(tx: Transaction, owner_id: str, scope: share_pb2.ShareScope) -> None:
+    """A version that the scope names is there, and stays until the transaction has ended. Raises
+    VersionNotFound.
+    """
+    if not scope.HasField("project"):
+        return
+    version = scope.project.version
+    params = {"owner": owner_id, "project": UUID(scope.project.project_id), "version": version}
+    await tx.execute(_LOCK_PROJECT, params)
+    if await tx.fetch_one(_VERSION, params) is None:
+        raise VersionNotFound("That version has gone; ListProjectVersions shows those there are.")
 
 
 def expiry_of(request: CreateShareRequest | UpdateShareRequest) -> datetime | None:

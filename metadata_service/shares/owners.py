@@ -9,7 +9,7 @@ from uuid import UUID
 
 from metadata_service.db.database import Database, Transaction, user
 from metadata_service.db.paging import PageTokens, page_size
-from metadata_service.shares.making import in_the_past
+from metadata_service.shares.making import in_the_past, lock_version
 from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.rows import COLUMNS, STATE, not_found, to_share
 from strongroom.metadata.v1.share_pb2 import SHARE_STATE_ACTIVE, Share
@@ -92,7 +92,7 @@ class OwnersShares:
 
     async def update(self, edit: ShareEdit) -> Share:
         """The share after the change. Raises ShareNotFound (also where it was revoked), InvalidField,
-        Overloaded.
+        Overloaded; VersionNotFound, where a new end is asked for and the version has gone since the last one.
         """
         password = edit.password
         values: dict[str, object] = {
@@ -109,7 +109,10 @@ class OwnersShares:
         async def work(tx: Transaction) -> Share:
             row = await tx.fetch_one(_UPDATE, values)
             if row is not None:
-                return to_share(row)
+                share = to_share(row)
+                if edit.new_end:
+                    await lock_version(tx, edit.owner_id, share.scope)
+                return share
             known = await tx.fetch_one(f"{_ONE} AND revoked_at IS NULL", values)
             raise in_the_past() if known is not None else not_found()
 

@@ -183,8 +183,9 @@ DOCS = {
     "update_share": Doc(
         "Edit a share",
         {200: Success("The share after the change", {JSON: Share})},
-        description="A new password ends the sessions of guests who are in. A share that was revoked is 404.",
-        errors=("SHARE_NOT_FOUND", "OVERLOADED"),
+        description="A new password ends the sessions of guests who are in. A share that was revoked is 404,"
+        " and so is a new end of one whose project version has gone meanwhile.",
+        errors=("SHARE_NOT_FOUND", "VERSION_NOT_FOUND", "OVERLOADED"),
         parameters=(ID, USER_ID),
         body=ShareEditBody,
     ),

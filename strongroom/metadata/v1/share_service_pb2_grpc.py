@@ -90,7 +90,8 @@ class ShareServiceServicer:
 
     def UpdateShare(self, request, context):
         """Changes title, end, number of uses or password. A new password ends the sessions that were opened with the old one.
-        NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked.
+        NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked; VERSION_NOT_FOUND for a new end when the project version
+        that it opens has gone since the last one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,8 @@ class ShareServiceStub:
     """A page of the caller's shares, newest first; also those that have ended, for 30 days."""
     UpdateShare: _grpc.UnaryUnaryMultiCallable[_share_service_pb2.UpdateShareRequest, _share_service_pb2.UpdateShareResponse]
     """Changes title, end, number of uses or password. A new password ends the sessions that were opened with the old one.
-    NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked.
+    NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked; VERSION_NOT_FOUND for a new end when the project version
+    that it opens has gone since the last one.
     """
     RevokeShare: _grpc.UnaryUnaryMultiCallable[_share_service_pb2.RevokeShareRequest, _share_service_pb2.RevokeShareResponse]
     """Takes a share back, with all sessions that were opened, at once and for good. A repeat answers the same.
@@ -65,7 +66,8 @@ class ShareServiceAsyncStub(ShareServiceStub):
     """A page of the caller's shares, newest first; also those that have ended, for 30 days."""
     UpdateShare: _aio.UnaryUnaryMultiCallable[_share_service_pb2.UpdateShareRequest, _share_service_pb2.UpdateShareResponse]  # type: ignore[assignment]
     """Changes title, end, number of uses or password. A new password ends the sessions that were opened with the old one.
-    NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked.
+    NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked; VERSION_NOT_FOUND for a new end when the project version
+    that it opens has gone since the last one.
     """
     RevokeShare: _aio.UnaryUnaryMultiCallable[_share_service_pb2.RevokeShareRequest, _share_service_pb2.RevokeShareResponse]  # type: ignore[assignment]
     """Takes a share back, with all sessions that were opened, at once and for good. A repeat answers the same.
@@ -104,7 +106,8 @@ class ShareServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_share_service_pb2.UpdateShareResponse, _abc.Awaitable[_share_service_pb2.UpdateShareResponse]]:
         """Changes title, end, number of uses or password. A new password ends the sessions that were opened with the old one.
-        NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked.
+        NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked; VERSION_NOT_FOUND for a new end when the project version
+        that it opens has gone since the last one.
         """
 
     def RevokeShare(

@@ -10,13 +10,22 @@ from uuid import UUID
 import pytest
 
 from metadata_service.blobs.states import DELETING
+from metadata_service.db.paging import PageTokens
 from metadata_service.projects.labels import VersionLabels
 from metadata_service.projects.pruning import VersionPruner, VersionRules
 from metadata_service.retention_rules import VersionRule
+from metadata_service.shares.owners import OwnersShares, ShareEdit
+from metadata_service.shares.passwords import Passwords
 from strongroom.errors import ProjectNotFound, VersionNotFound
 from strongroom.metadata.v1.project_pb2 import VersionLabel
 from strongroom.metadata.v1.project_service_pb2 import UpdateProjectVersionRequest
-from strongroom.metadata.v1.share_pb2 import SharedVersion, ShareScope
+from strongroom.metadata.v1.share_pb2 import (
+    SHARE_STATE_ACTIVE,
+    SHARE_STATE_EXPIRED,
+    Share,
+    SharedVersion,
+    ShareScope,
+)
 from strongroom.metadata.v1.share_service_pb2 import CreateShareRequest
 from tests.integration.metadata_service.projects.saving import Projects
 from tests.integration.metadata_service.shares.making import maker_of
@@ -133,6 +142,40 @@ async def test_what_a_share_opens_stays_until_it_is_over(world: World, owner: st
     assert await versions(projects) == [6]
     with pytest.raises(VersionNotFound):
         await share(projects, 5)
+
+
+async def test_a_share_whose_version_has_gone_is_not_extended(world: World, owner: str) -> None:
+    """It would say that it is active, and open nothing."""
+    projects = await saved(world, owner, 3)
+    over, kept = await share(projects, 1), await share(projects, 2)
+    world.logins.change(SHARE.format("expires_at = now() - interval '1 second'"), owner)
+    assert (await extended(world, owner, kept)).state == SHARE_STATE_ACTIVE
+    assert await prune(projects, last=1) == 1
+    assert await versions(projects) == [3, 2]
+    with pytest.raises(VersionNotFound):
+        await extended(world, owner, over)
+    shares = owners_of(world)
+    assert (await shares.get(owner, UUID(over))).state == SHARE_STATE_EXPIRED
+    assert (await shares.update(ShareEdit(owner, UUID(over), title="Old"))).title == "Old"
+
+
+async def test_a_share_that_is_extended_beside_pruning_sees_what_it_took(world: World, owner: str) -> None:
+    projects = await saved(world, owner, 2)
+    over = await share(projects, 1)
+    with held(world, PROJECTS_OF, owner) as (holder, waits):
+        holder.execute("DELETE FROM project_versions WHERE owner_id = %s AND version = 1", (owner,))
+        extending = asyncio.create_task(extended(world, owner, over))
+        await waited(extending, waits)
+    with pytest.raises(VersionNotFound):
+        await extending
+
+
+def owners_of(world: World) -> OwnersShares:
+    return OwnersShares(world.database, PageTokens(b"s" * 32), Passwords())
+
+
+async def extended(world: World, owner: str, share_id: str) -> Share:
+    return await owners_of(world).update(ShareEdit(owner, UUID(share_id), new_end=True))
 
 
 async def test_a_share_of_another_project_keeps_nothing(world: World, owner: str) -> None:
