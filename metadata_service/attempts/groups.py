@@ -33,7 +33,7 @@ from metadata_service.files import events
 from metadata_service.files.creation import INSERT_OF_DONE, build_file
 from metadata_service.files.families import Placed, file_metadata
 from metadata_service.files.links import EPOCH_OF_DONE
-from metadata_service.files.retention import wish_params
+from metadata_service.files.retention import holds_lock, keeps, wish_params
 from metadata_service.usage import quota
 from servicekit import failpoints
 from servicekit.presentation import with_charset
@@ -146,6 +146,11 @@ class Commit:
         """Which attempt."""
         return self.handle.blob_id
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether the file will stand against its owner's erasure."""
+        return keeps(self.placed.spec.retention)
+
     def statement(self) -> Statement:
         """Compares, sets, writes file and event; answers the moment, or nothing when it changed nothing."""
         blob, spec = self.blob, self.placed.spec
@@ -241,15 +246,19 @@ class Groups:
 
     async def _commit_all(self, wishes: Sequence[Commit]) -> list[File | None]:
         ordered = _in_order(wishes)
-        parts = []
+        parts, before = [], []
         for owner_id, owned in groupby(ordered, lambda wish: wish.owner_id):
             theirs = list(owned)
-            statements = [wish.statement() for wish in theirs]
+            locks = [holds_lock(owner_id)] if any(wish.is_kept for wish in theirs) else []
+            statements = [*locks, *(wish.statement() for wish in theirs)]
             statements.append(quota.count_new(owner_id, [wish.file_id for wish in theirs]))
             parts.append(Part(owner_id, statements))
+            before.append(len(locks))
         results = await self._together(parts, T4_BEFORE_COMMIT)
         await failpoints.hit(T4_AFTER_COMMIT)
-        moments = [answer for answers in results for answer in answers[:-1]]
+        moments = [
+            answer for answers, first in zip(results, before, strict=True) for answer in answers[first:-1]
+        ]
         made = {
             wish.file_id: _file(wish, answer) for wish, answer in zip(ordered, moments, strict=True) if answer
         }

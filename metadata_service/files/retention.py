@@ -9,7 +9,7 @@ from typing import Final
 from google.protobuf.duration_pb2 import Duration
 
 from metadata_service import audit
-from metadata_service.db.database import SYSTEM, Scope, Transaction, user
+from metadata_service.db.database import SYSTEM, Scope, Statement, Transaction, user
 from metadata_service.db.timestamps import from_proto, to_proto
 from metadata_service.retention_rules import MOST_DAYS
 from servicekit.texts import refuse_nul
@@ -126,25 +126,37 @@ def wish_params(wish: RetentionWish, owner_id: str) -> dict[str, object]:
     }
 
 
-async def lock_holds(tx: Transaction, owner_id: str) -> None:
+def holds_lock(owner_id: str) -> Statement:
     """Nobody begins to erase the owner before this transaction has ended. Statements of their own look at
     what is erased or held then: one that has waited goes on seeing tables as they were when it began.
     """
-    await tx.fetch(_LOCK_HOLDS, {"owner": owner_id})
+    return _LOCK_HOLDS, {"owner": owner_id}
+
+
+async def lock_holds(tx: Transaction, owner_id: str) -> None:
+    """Sends `holds_lock`."""
+    await tx.fetch(*holds_lock(owner_id))
 
 
 async def lock_holds_out(tx: Transaction, owner_id: str) -> None:
-    """The other way round: nobody begins to hold anything of the owner's."""
+    """The other way round: nobody begins to keep or hold anything of the owner's."""
     await tx.fetch(_LOCK_HOLDS_OUT, {"owner": owner_id})
+
+
+def keeps(wish: RetentionWish) -> bool:
+    """Whether what is stored with it stands against an erasure."""
+    return bool(wish.hold_reason) or wish.HasField("keep_until_time") or wish.HasField("keep_for")
 
 
 async def note_hold(tx: Transaction, owner_id: str, wish: RetentionWish, details: dict[str, str]) -> None:
     """The list of acts says that a hold came with an upload or a save. It is the system's; the rest of the
-    transaction is its owner's, and adds rows after this, which is refused while the owner is being erased.
+    transaction is its owner's, and adds rows after this, which is refused while the owner is being erased:
+    also where something is only kept, so that who begins to erase sees it, or it is not stored.
     """
+    if keeps(wish):
+        await lock_holds(tx, owner_id)
     if not wish.hold_reason:
         return
-    await lock_holds(tx, owner_id)
     said = {**details, "by": "owner" if wish.hold_by == owner_id else "admin"}
     await tx.execute(*Scope(owner_id, SYSTEM.scope).statement())
     await audit.write(tx, audit.Act("place_hold", wish.hold_by, owner_id, said))

@@ -12,7 +12,7 @@ from metadata_service import idempotency
 from metadata_service.blobs import transitions
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
-from metadata_service.files.retention import HOLD_MORE, KEEP_UNTIL, note_hold, wish_params
+from metadata_service.files.retention import HOLD_MORE, KEEP_UNTIL, lock_holds, note_hold, wish_params
 from metadata_service.projects import events, looks
 from metadata_service.projects.labels import label_params
 from metadata_service.projects.rows import (
@@ -172,6 +172,8 @@ class SaveCommitter:
         if doubtful:
             await tx.execute(*transitions.look_again(owner_id, doubtful, self._timing.tombstone_grace))
         versions, projects = await tx.fetch_batch([(_VERSION, params), (_PROJECT, params)])
+        if self._keep is not None:
+            await lock_holds(tx, owner_id)
         await note_hold(tx, owner_id, wish, {"project": slug})
         response = CommitSaveResponse(
             project=to_project(projects[0]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 
 from metadata_service.erasing.erasures import Erasures
+from metadata_service.erasing.rows import BEGIN
 from metadata_service.projects.removal import ProjectRemover
 from metadata_service.retaining.retainer import Actor, Retainer, Wanted
 from metadata_service.retaining.subjects import Subject
@@ -27,6 +29,7 @@ from strongroom.errors import (
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec
+from tests.integration.metadata_service import waiting
 from tests.integration.metadata_service.world import World, path_spec, plain_spec
 
 
@@ -289,6 +292,28 @@ async def test_what_is_held_while_an_erasure_begins(own_world: World, owner: str
         answers = await asyncio.gather(*both[:: -1 if number % 2 else 1], return_exceptions=True)
         refused = [one for one in answers if isinstance(one, BaseException)]
         assert [type(one) for one in refused] in ([RetentionHeld], [UserBeingErased]), answers
+
+
+@pytest.mark.parametrize("grouped", [False, True], ids=["alone", "in a group"])
+@pytest.mark.parametrize("wish", ["keep_for", "keep_until_time"])
+async def test_what_is_kept_waits_for_an_erasure_that_begins(
+    own_world: World, owner: str, wish: str, *, grouped: bool
+) -> None:
+    """Who begins it has not seen a file that is committed at the same moment: that is not stored, then."""
+    world = own_world if grouped else replace(own_world, groups=None)
+    spec = plain_spec()
+    if wish == "keep_for":
+        spec.retention.keep_for.FromTimedelta(timedelta(days=1))
+    else:
+        spec.retention.keep_until_time.FromDatetime(soon())
+    blob = await world.attempt(owner, spec)
+    begins = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 21366))"
+    with waiting.held(world, begins, owner) as (holder, waits):
+        holder.execute(BEGIN, {"id": uuid.uuid4(), "owner": owner})
+        committing = asyncio.create_task(_committed(world, blob))
+        await waiting.waited(committing, waits)
+    with pytest.raises(UserBeingErased):
+        await committing
 
 
 async def _committed(world: World, blob: Any) -> None:
