@@ -68,6 +68,7 @@ class LeaseKeeper:
         self._renewer: asyncio.Task[None] | None = None
         self._holder: asyncio.Task[object] | None = None
         self._lost: UploadSuperseded | None = None
+        self._told = False
 
     async def __aenter__(self) -> Self:
         self._holder = asyncio.current_task()
@@ -99,15 +100,21 @@ class LeaseKeeper:
                     self._holder.cancel()
                 return
             except (StrongroomError, TimeoutError) as error:
-                log.warning("lease_renewal_failed", **self._name, reason=type(error).__name__)
+                self._tell(type(error).__name__)
             except asyncio.CancelledError:
                 if stopping():
                     raise
-                log.warning("lease_renewal_failed", **self._name, reason="cancelled")
+                self._tell("cancelled")
             except Exception:
                 log.exception("lease_renewal_failed", **self._name)
             else:
-                pause = self._lease / 3
+                pause, self._told = self._lease / 3, False
+
+    def _tell(self, reason: str) -> None:
+        """The first of several failures in a row."""
+        if not self._told:
+            self._told = True
+            log.warning("lease_renewal_failed", **self._name, reason=reason)
 
 
 T = TypeVar("T")

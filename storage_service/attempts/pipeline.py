@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget, Claim
-from storage_service.attempts.engine import first_cause
+from storage_service.attempts.engine import first_cause, until_known
 from storage_service.attempts.interruption import Interruptible
 from storage_service.content.assembler import Part, PartAssembler
 from storage_service.metadata.reservations import Reservations, handle_of
@@ -175,7 +175,8 @@ class PartPipeline:
             await failpoints.hit(BEFORE_CREATE)
             upload_id = await self._store.create(self._blob.key, self._attrs, doubtful=self._creating)
             await failpoints.hit(AFTER_CREATE)
-            await self._reservations.record_multipart(handle_of(self._blob), upload_id)
+            handle = handle_of(self._blob)
+            await until_known(lambda: self._reservations.record_multipart(handle, upload_id))
             self._blob.upload_id = upload_id  # as the row has it
         sending.create_task(self._send_part(part, self._claims.hand_over()))
 

@@ -115,11 +115,10 @@ class Finisher:
     ) -> None:
         """T3."""
         await failpoints.hit(BEFORE_T3)
-        await self._reservations.begin_completion(
-            BeginCompletionRequest(
-                blob=handle_of(blob), parts=parts, size_bytes=size, crc32c=crc32c, scan=scan
-            )
+        announced = BeginCompletionRequest(
+            blob=handle_of(blob), parts=parts, size_bytes=size, crc32c=crc32c, scan=scan
         )
+        await until_known(lambda: self._reservations.begin_completion(announced))
 
     @asynccontextmanager
     async def scanning(self, session: Session) -> AsyncIterator[Scanned]:

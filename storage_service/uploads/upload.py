@@ -15,7 +15,7 @@ from servicekit import failpoints
 from servicekit.context import current
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.completion import complete_multipart
-from storage_service.attempts.engine import Attempts, fingerprint
+from storage_service.attempts.engine import Attempts, fingerprint, until_known
 from storage_service.attempts.interruption import Interruptible
 from storage_service.attempts.pipeline import PartPipeline, StoredBody
 from storage_service.attempts.removal import abort_unrecorded_uploads, verify_sole_version
@@ -208,15 +208,14 @@ class Uploader:
         if stored.created_twice:
             await abort_unrecorded_uploads(self._store, blob)
         await failpoints.hit(BEFORE_T3)
-        await self._reservations.begin_completion(
-            BeginCompletionRequest(
-                blob=handle_of(blob),
-                parts=stored.parts,
-                size_bytes=stored.size,
-                crc32c=stored.crc32c,
-                scan=scan,
-            )
+        announced = BeginCompletionRequest(
+            blob=handle_of(blob),
+            parts=stored.parts,
+            size_bytes=stored.size,
+            crc32c=stored.crc32c,
+            scan=scan,
         )
+        await until_known(lambda: self._reservations.begin_completion(announced))
         commit = await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
         return with_scan(commit, scan)
 

@@ -18,7 +18,7 @@ from storage_service.scanning.metrics import ScanMetrics
 from storage_service.scanning.scanner import Scanner
 from storage_service.uploads.stream import UploadStream
 from storage_service.uploads.upload import Uploader
-from strongroom.errors import QuotaExceeded, StrongroomError
+from strongroom.errors import QuotaExceeded, ServiceUnavailable, StrongroomError
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
 from strongroom.metadata.v1.file_pb2 import File
@@ -109,6 +109,37 @@ async def test_a_right_guess_is_one_attempt() -> None:
     file = await world.upload(FILE)
     assert (world.rows.committed, world.rows.abandoned) == ([file.id], [])
     assert world.budget.used == 0
+
+
+class Restarting(Rows):
+    """The replica that takes each step's first request dies over it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.died: set[str] = set()
+
+    def _die_once(self, step: str) -> None:
+        if step not in self.died:
+            self.died.add(step)
+            raise ServiceUnavailable("The connection broke.")
+
+    async def record_multipart(self, blob: pb.BlobHandle, upload_id: str) -> None:
+        self._die_once("T2")
+
+    async def begin_completion(self, request: pb.BeginCompletionRequest) -> None:
+        self._die_once("T3")
+
+    async def commit(self, request: pb.CommitRequest) -> pb.CommitResponse:
+        self._die_once("T4")
+        return await super().commit(request)
+
+
+async def test_each_step_is_repeated_when_its_replica_dies() -> None:
+    """A body of hours is not sent again because a metadata_service was restarted."""
+    rows = Restarting()
+    file = await World(rows).upload(FILE)
+    assert rows.died == {"T2", "T3", "T4"}
+    assert (rows.committed, rows.abandoned) == ([file.id], [])
 
 
 async def test_a_wrong_guess_is_moved_and_given_up() -> None:
