@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ProfilePicture,
         Project,
         ProjectFile,
+        ProjectSlug,
         ProjectVersion,
         RestoredProject,
         RetentionWish,
@@ -49,7 +50,9 @@ if TYPE_CHECKING:
         Tls,
         Uploads,
         Usage,
+        VersionRule,
         Visibility,
+        Wanted,
     )
     from strongroom.errors import StrongroomError
 
@@ -76,6 +79,7 @@ __all__ = [
     "ProfilePicture",
     "Project",
     "ProjectFile",
+    "ProjectSlug",
     "ProjectVersion",
     "RestoredProject",
     "RetentionWish",
@@ -94,21 +98,25 @@ __all__ = [
     "Tls",
     "Uploads",
     "Usage",
+    "VersionRule",
     "Visibility",
+    "Wanted",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name (PEP 562)."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "StrongroomError":
-        from strongroom.errors import StrongroomError  # noqa: PLC0415 - loaded when asked for
+if not TYPE_CHECKING:  # it would make every misspelt name one of ours, of any type
 
-        return StrongroomError
-    from strongroom import client  # noqa: PLC0415 - loaded when asked for
+    def __getattr__(name: str) -> Any:
+        """Load a public name (PEP 562)."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name == "StrongroomError":
+            from strongroom.errors import StrongroomError  # noqa: PLC0415 - loaded when asked for
 
-    return getattr(client, name)
+            return StrongroomError
+        from strongroom import client  # noqa: PLC0415 - loaded when asked for
+
+        return getattr(client, name)
 
 
 def __dir__() -> list[str]:

@@ -13,12 +13,14 @@ from strongroom.cli import (
     bucket,
     copying,
     costs,
+    edit,
     export,
     generation,
     get,
     ls,
     media,
     notify,
+    picture,
     programs,
     project,
     put,
@@ -77,6 +79,7 @@ command(app, "put")(put.put)
 command(app, "get")(get.get)
 command(app, "ls")(ls.ls)
 command(app, "stat")(stat.stat)
+command(app, "edit")(edit.edit)
 command(app, "rm")(rm.rm)
 command(app, "undelete")(rm.undelete)
 command(app, "cp")(copying.cp)
@@ -179,6 +182,12 @@ event_media = app.group("media", "Photos, videos and documents of events.")
 command(event_media, "put")(media.put)
 command(event_media, "list", alias="ls")(media.list_)
 command(event_media, "rm")(media.rm)
+
+own_picture = app.group("profile-picture", "The picture that you have of yourself.")
+command(own_picture, "put", alias="set")(picture.put)
+command(own_picture, "stat")(picture.stat)
+command(own_picture, "get")(picture.get)
+command(own_picture, "rm", alias="delete")(picture.rm)
 
 command(app.group("notify", "What happens, as it happens."), "watch")(notify.watch)
 app.group("bucket", "The bucket itself, for operators.").command("init")(bucket.init)

@@ -37,6 +37,7 @@ ELSEWHERE: Final = {
     "remove": "rm",
     "rename": "mv",
     "show": "stat",
+    "update": "edit",
     "upload": "put",
     "whoami": "doctor",
 }

@@ -105,7 +105,7 @@ async def put(
         path,
         name,
         content_type,
-        _pairs(metadata or ()),
+        pairs_of(metadata or ()),
         Visibility.PUBLIC if public else None,
         wish_of(keep, delete_after, hold),
         class_of(storage_class),
@@ -225,7 +225,8 @@ def _target(folder: Folder, class_id: str | None, path: str | None, temp: str | 
     return Documents() if folder is Folder.DOCUMENTS else Uploads()
 
 
-def _pairs(given: Sequence[str]) -> dict[str, str]:
+def pairs_of(given: Sequence[str]) -> dict[str, str]:
+    """What ``--meta`` says. Raises UsageProblem: no pair, or a name twice."""
     pairs = dict(text.partition("=")[::2] for text in given if "=" in text)
     if len(pairs) != len(given):
         raise UsageProblem("--meta takes KEY=VALUE, each key once")

@@ -102,6 +102,11 @@ def run_app(app: Callable[[], object]) -> None:
     """Run the program; what it could not write before a command began (help, to a full disk) is told, too."""
     try:
         app()
+    except SystemExit as end:
+        # Help is written by rich and click, which end a program whose reader has gone with 1.
+        if isinstance(end.__context__, BrokenPipeError):
+            raise SystemExit(int(ExitCode.BROKEN_PIPE)) from None
+        raise
     except OSError as error:
         plain = Session(ConnectionOptions(), Output(as_json=False, quiet=False))
         raise SystemExit(int(plain.report(error))) from None

@@ -9,6 +9,7 @@ import typer
 from strongroom.cli import shown
 from strongroom.cli.output import file_document
 from strongroom.cli.session import Session
+from strongroom.client.files import StoredFile
 
 
 async def stat(
@@ -18,8 +19,12 @@ async def stat(
 ) -> None:
     """Show one file."""
     async with session.client() as client:
-        found = await client.get(file, show_deleted=deleted)
-    document = file_document(found)
+        show_all(session, await client.get(file, show_deleted=deleted))
+
+
+def show_all(session: Session, file: StoredFile) -> None:
+    """A file as a result: what is known of it, a line each."""
+    document = file_document(file)
     lines = [
         f"{label:<16} {_value(value)}" for label, value in document.items() if value not in (None, {}, "")
     ]

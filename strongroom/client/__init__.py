@@ -4,7 +4,18 @@ docs/sdk.md.
 
 from __future__ import annotations
 
+from strongroom.client.admin_values import (
+    AdminAct,
+    Attempt,
+    CleanerBacklog,
+    CleanerFailure,
+    CleanerStatus,
+    Erasure,
+    FamilyUsage,
+    OwnerUsage,
+)
 from strongroom.client.async_client import AsyncClient
+from strongroom.client.costs import CostLine, Costs
 from strongroom.client.family_values import Counted, CountedPage, GenerationStats, Notification
 from strongroom.client.files import (
     EventMediaInfo,
@@ -12,6 +23,10 @@ from strongroom.client.files import (
     FileName,
     FilePage,
     GenerationInfo,
+    Hold,
+    Kept,
+    MediaFacts,
+    ScanResult,
     SignedUrl,
     StoredFile,
     Usage,
@@ -19,6 +34,7 @@ from strongroom.client.files import (
 )
 from strongroom.client.generations import ImportItem
 from strongroom.client.ignoring import DEFAULT_IGNORE
+from strongroom.client.infected import InfectedContent
 from strongroom.client.limits import UploadLimit
 from strongroom.client.links import Link
 from strongroom.client.path_downloads import Downloaded
@@ -29,21 +45,19 @@ from strongroom.client.project_values import (
     ProjectVersion,
     RestoredProject,
     SavedProject,
+    VersionRule,
 )
+from strongroom.client.replica_values import Reindexed, Replica
+from strongroom.client.restore_values import RelinkPage, Stray, StrayResult, UnlinkedRow
+from strongroom.client.retention import ProjectSlug, RetentionRule, RetentionRules
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.searches import FolderPage, Wanted
 from strongroom.client.seekable import SourceChanged
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls
-from strongroom.client.shares import (
-    DropBox,
-    Share,
-    SharedEvent,
-    SharedFile,
-    SharedPrefix,
-    SharedProject,
-)
+from strongroom.client.shares import DropBox, Share, SharedEvent, SharedFile, SharedPrefix, SharedProject
 from strongroom.client.sources import UploadSource
 from strongroom.client.spooling.disk import SpoolFull
+from strongroom.client.spooling.spool import Flushed, SpooledOperation
 from strongroom.client.sync_client import Client
 from strongroom.client.targets import (
     AtPath,
@@ -59,47 +73,73 @@ from strongroom.client.targets import (
 from strongroom.client.tokens import Token, development_token
 from strongroom.client.trash import Purged
 from strongroom.client.uploads import Checksums, Progress
+from strongroom.client.verification_values import Finding, Quarantined, Repair, Verification
 from strongroom.client.webhooks import Delivery, Webhook
 from strongroom.client.wishes import RetentionWish
 
 __all__ = [
     "DEFAULT_IGNORE",
+    "AdminAct",
     "AsyncClient",
     "AtPath",
+    "Attempt",
     "Audio",
     "Checksums",
+    "CleanerBacklog",
+    "CleanerFailure",
+    "CleanerStatus",
     "Client",
     "ClientSettings",
     "ConfigurationError",
+    "CostLine",
+    "Costs",
     "Counted",
     "CountedPage",
     "Delivery",
     "Documents",
     "Downloaded",
     "DropBox",
+    "Erasure",
     "EventMedia",
     "EventMediaInfo",
     "Family",
+    "FamilyUsage",
     "FileName",
     "FilePage",
+    "Finding",
+    "Flushed",
     "FolderPage",
     "Generation",
     "GenerationInfo",
     "GenerationStats",
+    "Hold",
     "ImportItem",
+    "InfectedContent",
+    "Kept",
     "Label",
     "Link",
+    "MediaFacts",
     "Notification",
+    "OwnerUsage",
     "ProfilePicture",
     "Progress",
     "Project",
     "ProjectFile",
+    "ProjectSlug",
     "ProjectVersion",
     "Purged",
+    "Quarantined",
+    "Reindexed",
+    "RelinkPage",
+    "Repair",
+    "Replica",
     "RestoredProject",
+    "RetentionRule",
+    "RetentionRules",
     "RetentionWish",
     "RetryPolicy",
     "SavedProject",
+    "ScanResult",
     "Share",
     "SharedEvent",
     "SharedFile",
@@ -108,15 +148,21 @@ __all__ = [
     "SignedUrl",
     "SourceChanged",
     "SpoolFull",
+    "SpooledOperation",
     "StoredFile",
+    "Stray",
+    "StrayResult",
     "Target",
     "Temp",
     "Tls",
     "Token",
+    "UnlinkedRow",
     "UploadLimit",
     "UploadSource",
     "Uploads",
     "Usage",
+    "Verification",
+    "VersionRule",
     "Visibility",
     "Wanted",
     "Webhook",

@@ -72,6 +72,27 @@ def test_copies_and_moves(shell: Shell, site: Path, user: str) -> None:
     mistake(shell("mv", f"paths/{user}/web/two.html", "web/three.html"), 6, "exists already")
 
 
+def test_edits(shell: Shell, site: Path) -> None:
+    (key,) = lines(shell, "put", str(site / "index.html"), "--meta", "team=a", "--meta", "old=1")
+    edit = ("edit", key, "--name", "Start page.html", "--meta", "team=b", "--no-meta", "old", "--public")
+    assert lines(shell, *edit) == [key]
+    (edited,) = good(shell("stat", "--json", key)).documents
+    assert [edited["filename"], edited["visibility"], edited["generation"]] == [
+        "Start page.html",
+        "public",
+        2,
+    ]
+    assert (edited["metadata"]["team"], "old" in edited["metadata"]) == ("b", False)
+    mistake(shell("edit", key, "--private", "--expect", "1"), 6, "generation")
+    (closed,) = good(shell("edit", "--json", key, "--private", "--expect", "2")).documents
+    assert [closed["filename"], closed["visibility"]] == ["Start page.html", "private"]
+    mistake(shell("edit", key), 2, "say what changes")
+    mistake(shell("edit", key, "--meta", "a=1", "--no-meta", "a"), 2, "both name a")
+    mistake(shell("edit", key, "--name", ""), 5, "name")
+    mistake(shell("edit", key, "--title", "x"), 5, "event media")
+    mistake(shell("edit", "uploads/nobody/none.txt", "--public"), 3, "no such file")
+
+
 def test_search(shell: Shell, site: Path, user: str) -> None:
     lines(shell, "put", "-r", str(site), "--path", "web")
     found = lines(shell, "search", "ü a", "--type", "text/*")

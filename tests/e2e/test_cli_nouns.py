@@ -259,3 +259,26 @@ def test_a_reader_that_leaves_is_no_mistake(environ: Mapping[str, str], shell: S
     )  # fmt: skip
     os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_profile_picture(shell: Shell, tmp_path: Path) -> None:
+    mistake(shell("profile-picture", "stat"), 3, "no such file")
+    for colour in ("one.png", "two.png"):
+        (tmp_path / colour).write_bytes(samples.png())
+        (key,) = good(shell("profile-picture", "put", str(tmp_path / colour))).lines
+    assert document(shell("profile-picture", "stat", "--json"))["filename"] == "two.png"
+    copy = tmp_path / "copy.png"
+    assert good(shell("profile-picture", "get", str(copy))).lines == [str(copy)]
+    assert copy.read_bytes() == samples.png()
+    assert good(shell("profile-picture", "rm")).lines == [key]
+    mistake(shell("profile-picture", "rm"), 3, "no such file")
+    mistake(shell("profile-picture", "get"), 3, "no such file")
+
+
+def test_tags_of_a_medium_are_replaced_and_taken_away(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(samples.png())
+    put = ("media", "put", str(uuid.uuid4()), str(tmp_path / "a.png"), "--title", "One", "--tag", "a")
+    (key,) = good(shell(*put)).lines
+    edited = document(shell("edit", "--json", key, "--tag", "b", "--tag", "c"))
+    assert [edited["event_media"]["tags"], edited["event_media"]["title"]] == [["b", "c"], "One"]
+    assert document(shell("edit", "--json", key, "--no-tags"))["event_media"]["tags"] == []

@@ -1,7 +1,8 @@
-"""Before the first command: a Ctrl-C, a narrow terminal, help that can't be written."""
+"""Before the first command: a Ctrl-C, a narrow terminal, help that can't be written, or that nobody reads."""
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -58,3 +59,17 @@ def test_help_that_can_not_be_written_is_one_line() -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 9
     assert done.stderr == "strongroom: No space left on device\n"
+
+
+@pytest.mark.parametrize(("argument", "columns"), [("--help", "80"), ("--help", "40"), ("--version", "80")])
+def test_a_reader_that_has_gone_ends_help_as_it_ends_a_command(argument: str, columns: str) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-c", _PRESSED.format(module="none", before=""), argument]
+    try:
+        done = subprocess.run(
+            command, stdout=write, stderr=subprocess.PIPE, env={"COLUMNS": columns}, check=False, timeout=60
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
