@@ -11,6 +11,8 @@ from typing import Final
 
 #: Columns below which the tables of help would cut the names of options short: there it is plain text.
 TABLES_FROM: Final = 60
+#: A shell sets it that asks what may stand next; whatever is said then lands in the line that somebody types.
+COMPLETES: Final = "_STRONGROOM_COMPLETE"
 
 
 def main() -> None:
@@ -20,7 +22,8 @@ def main() -> None:
         from strongroom import variables  # noqa: PLC0415
 
         os.environ.update(variables.environment(os.environ))
-        variables.report(os.environ)
+        if COMPLETES not in os.environ:
+            variables.report(os.environ)
         if shutil.get_terminal_size().columns < TABLES_FROM:
             os.environ.setdefault("TYPER_USE_RICH", "0")  # read when typer is imported
         from strongroom.cli.app import app  # noqa: PLC0415

@@ -25,6 +25,8 @@ sys.meta_path.insert(0, Pressed())
 from strongroom.cli import main
 main()
 """
+#: As the installed program, by whose name shells ask.
+_NAMED: Final = "import sys; sys.argv[0] = 'strongroom'; from strongroom.cli import main; main()"
 
 
 def started(program: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -50,6 +52,14 @@ def test_no_option_is_cut_short_on_a_narrow_terminal() -> None:
     assert done.returncode == 0
     assert all(name in done.stdout for name in ("--recursive", "--delete-after", "--metadata-address"))
     assert "…" not in done.stdout
+
+
+@pytest.mark.parametrize("unknown", ["warn", "stop"])
+def test_a_shell_that_completes_gets_words_alone(unknown: str) -> None:
+    asked = {"_STRONGROOM_COMPLETE": "complete_bash", "COMP_WORDS": "strongroom pu", "COMP_CWORD": "1"}
+    wrong = {"STRONGROOM_TOKN": "x", "STRONGROOM_UNKNOWN_SETTINGS": unknown}
+    done = started(_NAMED, **asked, **wrong)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "put\n", "")
 
 
 def test_help_that_can_not_be_written_is_one_line() -> None:
