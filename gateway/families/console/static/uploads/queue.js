@@ -11,7 +11,7 @@ const AT_ONCE = 3
 const CHUNK = 64 * 1024 * 1024 // one request each; a proxy with a limit of its own for bodies lets that pass
 const RETRIES = [0, 1000, 3000, 5000, 10000]
 
-/** Every upload of this page, oldest first; a job is `{ id, name, size, sent, state, error, place }`. */
+/** Every upload of this page, oldest first; a job is `{ id, user, name, size, sent, state, error, place }`. */
 export const uploads = observable([])
 /** Called with the destination whenever a file is stored. */
 export const stored = new Set()
@@ -22,7 +22,8 @@ let painting = false
 /** Put files into the queue: `[{ file, path }]`, `path` with the folders that were dropped. */
 export function add(files, place) {
   const jobs = files.map(({ file, path }) => ({
-    id: (made += 1), file, name: path || file.name, size: file.size, sent: 0, state: 'waiting', error: '', place, task: null,
+    id: (made += 1), user: session.get()?.user, file, name: path || file.name, size: file.size, sent: 0,
+    state: 'waiting', error: '', unanswered: false, place, task: null,
   }))
   uploads.set([...uploads.get(), ...jobs])
   advance()
@@ -34,14 +35,21 @@ export function pause(job) {
   advance()
 }
 
+/** It goes on by itself when its user has signed in again. */
+function hold(job) {
+  job.state = 'waiting'
+  job.task?.abort()
+}
+
 export function resume(job) {
-  Object.assign(job, { state: 'waiting', error: '' })
+  Object.assign(job, { state: 'waiting', error: '', unanswered: false })
   advance()
 }
 
 /** Give it up: what has arrived is thrown away. */
 export function cancel(job) {
   const { task } = job
+  job.state = 'cancelled'
   uploads.set(uploads.get().filter((other) => other !== job))
   task?.abort(Boolean(task.url)).catch(() => say(`What had arrived of ${job.name} goes away by itself later.`))
   advance()
@@ -54,9 +62,12 @@ export const pauseAll = () => uploads.get().filter(({ state }) => state === 'sen
 export const resumeAll = () => uploads.get().filter(({ state }) => state === 'paused' || state === 'failed').forEach(resume)
 
 session.watch((now) => {
-  if (now) advance()
-  else pauseAll() // whoever signs in next goes on with what is theirs
+  if (now) uploads.set(uploads.get().filter(({ user }) => user === now.user)) // nothing of one is left to the next
+  else uploads.get().filter(({ state }) => state === 'sending').forEach(hold)
+  advance()
 })
+
+window.addEventListener('online', () => uploads.get().filter(({ unanswered }) => unanswered).forEach(resume))
 
 window.addEventListener('beforeunload', (event) => {
   if (uploads.get().some(({ state }) => state === 'sending' || state === 'waiting')) event.preventDefault()
@@ -116,12 +127,13 @@ function options(job) {
       advance()
     },
     onError: (error) => {
-      if (error.originalResponse?.getStatus() === 401) {
-        job.state = 'paused'
+      const status = error.originalResponse?.getStatus() ?? 0
+      if (status === 401) {
+        hold(job)
         expired()
         return
       }
-      Object.assign(job, { state: 'failed', error: words(error.originalResponse?.getStatus() ?? 0, bodyOf(error)) })
+      Object.assign(job, { state: 'failed', error: words(status, bodyOf(error)), unanswered: status === 0 })
       advance()
     },
   }

@@ -1,0 +1,75 @@
+"""Uploads that outlive a sign-in and a connection."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import httpx
+
+from tests.e2e.console.person import Person
+from tests.stack import RunningStack, until
+
+#: Bodies wait until they are let go, so that what happens to an upload happens in its middle.
+HELD: Final = """XMLHttpRequest.prototype.send = (send => function (body) {
+    if (!body || window.released) send.call(this, body)
+})(XMLHttpRequest.prototype.send)"""
+#: No answer comes, and nobody waits for long between two tries.
+BROKEN: Final = """XMLHttpRequest.prototype.send = (send => function (body) {
+    if (window.mended) send.call(this, body)
+    else queueMicrotask(() => this.dispatchEvent(new ProgressEvent('error')))
+})(XMLHttpRequest.prototype.send)
+window.setTimeout = (wait => (act, time) => wait(act, Math.min(time, 20)))(window.setTimeout)"""
+FILM: Final = ("film.bin", "application/octet-stream", "y" * 1_000_000)
+
+
+def again(person: Person, stack: RunningStack, user: str) -> None:
+    """At the door of the same page."""
+    person.click("Sign out")
+    person.fill("Access token", stack.token(user))
+    person.click("Sign in", "main.door")
+    person.wait("the shell is there", "document.querySelector('.shell')")
+
+
+def names(http: httpx.Client) -> list[str]:
+    return [file["filename"] for file in http.get("/api/v1/files").json()["files"]]
+
+
+def test_it_goes_on_when_its_user_has_signed_in_again(
+    person: Person, stack: RunningStack, user: str, http: httpx.Client
+) -> None:
+    person.sign_in(user)
+    person.sees("Nothing here yet")
+    person.js(HELD)
+    person.drop(FILM)
+    person.sees("0 B of 1 MB", ".job.sending")
+    person.js("window.released = true")
+    again(person, stack, user)
+    person.sees("1 file uploaded", ".tray")
+    assert names(http) == ["film.bin"]
+
+
+def test_nothing_of_it_is_left_to_the_next_user(
+    person: Person, stack: RunningStack, user: str, http: httpx.Client
+) -> None:
+    person.sign_in(user)
+    person.sees("Nothing here yet")
+    person.js(HELD)
+    person.drop(FILM)
+    person.sees("0 B of 1 MB", ".job.sending")
+    again(person, stack, f"{user}-next")
+    person.sees("Nothing here yet")
+    person.js("window.released = true")
+    assert person.js("document.querySelector('.tray')?.innerText ?? ''") == ""
+    assert names(http) == []
+
+
+def test_it_goes_on_when_the_connection_is_back(person: Person, user: str, http: httpx.Client) -> None:
+    person.sign_in(user)
+    person.sees("Nothing here yet")
+    person.js(BROKEN)
+    person.drop(("a.txt", "text/plain", "a"), ("b.txt", "text/plain", "b"))
+    person.sees("2 uploads failed", ".tray")
+    person.sees("be reached. Check the connection", ".job.failed")
+    person.js("window.mended = true; window.dispatchEvent(new Event('online'))")
+    person.sees("2 files uploaded", ".tray")
+    until("both are stored", lambda: sorted(names(http)) == ["a.txt", "b.txt"])
