@@ -263,14 +263,15 @@ def test_a_reader_that_leaves_is_no_mistake(environ: Mapping[str, str], shell: S
 
 def test_the_profile_picture(shell: Shell, tmp_path: Path) -> None:
     mistake(shell("profile-picture", "stat"), 3, "no such file")
-    for colour in ("one.png", "two.png"):
-        (tmp_path / colour).write_bytes(samples.png())
-        (key,) = good(shell("profile-picture", "put", str(tmp_path / colour))).lines
-    assert document(shell("profile-picture", "stat", "--json"))["filename"] == "two.png"
+    for name in ("one.png", "two.png"):
+        (tmp_path / name).write_bytes(samples.png())
+        assert len(good(shell("profile-picture", "put", str(tmp_path / name))).lines) == 1
+    stored = document(shell("profile-picture", "stat", "--json"))
+    assert stored["filename"] == "two.png"
     copy = tmp_path / "copy.png"
     assert good(shell("profile-picture", "get", str(copy))).lines == [str(copy)]
     assert copy.read_bytes() == samples.png()
-    assert good(shell("profile-picture", "rm")).lines == [key]
+    assert good(shell("profile-picture", "rm")).lines == [stored["key"]]
     mistake(shell("profile-picture", "rm"), 3, "no such file")
     mistake(shell("profile-picture", "get"), 3, "no such file")
 
