@@ -123,7 +123,7 @@ class Concatenator:
     async def _join(self, session: Session, pieces: Sequence[Session]) -> None:
         writer = self._make_writer(session)
         try:
-            if _copyable(pieces):
+            if _copyable(pieces) and _are_copies(writer.progress.parts, pieces):
                 try:
                     await self._copy(writer, pieces)
                 except NotSupportedByStore:
@@ -194,6 +194,14 @@ class Concatenator:
 def _copyable(pieces: Sequence[Session]) -> bool:
     sizes = [piece.persisted_size for piece in pieces]
     return bool(sizes) and all(size >= MIN_PART_SIZE for size in sizes[:-1]) and max(sizes) <= MAX_PART_SIZE
+
+
+def _are_copies(parts: Sequence[blob_pb2.Part], pieces: Sequence[Session]) -> bool:
+    """Whether what an earlier try has recorded are copies of the first pieces, not parts that it streamed."""
+    return all(
+        (part.size_bytes, part.crc32c) == (piece.persisted_size, piece.prefix_crc32c)
+        for part, piece in zip(parts, pieces, strict=False)
+    )
 
 
 def _ref(piece: Session) -> ObjectRef:
