@@ -50,8 +50,10 @@ class Client:
         return Watching(self, work)
 
     def add(self, callback: Callable[[], Any]) -> None:
-        """Call ``callback`` when the client leaves."""
+        """Call ``callback`` when the client leaves; at once where it has."""
         self._callbacks.append(callback)
+        if self.gone:
+            callback()
 
     def remove(self, callback: Callable[[], Any]) -> None:
         """Undo ``add``."""
@@ -69,8 +71,6 @@ class Watching:
 
     def __enter__(self) -> Self:
         self._client.add(self._cancel)
-        if self._client.gone:
-            self._cancel()
         return self
 
     def __exit__(

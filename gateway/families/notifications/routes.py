@@ -120,9 +120,9 @@ class _EventStream(Reply):
             self._watch.close()
             await super().send_to(scope, receive, send)
             return
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await _send(send, f"retry: {RETRY_MS}\n\n")
         try:
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+            await _send(send, f"retry: {RETRY_MS}\n\n")
             with contextlib.suppress(TooSlow):  # its client comes again, with the last id it has seen
                 await self._send_all(send)
         finally:

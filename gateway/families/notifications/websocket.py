@@ -65,7 +65,11 @@ class WebSockets:
             await _refuse(send, problem_for_bug(request_id))
             raise
         protocol = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
-        await send({"type": "websocket.accept", "subprotocol": protocol})
+        try:
+            await send({"type": "websocket.accept", "subprotocol": protocol})
+        except BaseException:  # the client has left already
+            watch.close()
+            raise
         await _serve(watch, receive, send, self._services.settings.send_idle_seconds)
 
     async def _begin(self, scope: Scope, receive: Receive, request_id: str, holds: Holds) -> Watch:

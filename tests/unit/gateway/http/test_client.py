@@ -46,3 +46,15 @@ async def test_errors_and_results_pass() -> None:
     with client.cancels(done):
         assert await done == 1
     client.leave()
+
+
+def test_who_asks_too_late_is_told_at_once() -> None:
+    client, told = Client(), list[int]()
+    client.leave()
+
+    def tell() -> None:
+        told.append(1)
+
+    client.add(tell)
+    assert told == [1]
+    client.remove(tell)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from grpc import StatusCode, aio
 
+from gateway.families.notifications import routes
 from gateway.families.notifications.watch import Watch
 from gateway.http.client import Client
 from gateway.http.draining import Draining
@@ -266,3 +267,24 @@ async def test_the_stream_goes_on_with_the_token_of_another_watcher(
     assert await hearing == [*(4 for _ in heard), 5]
     metadata.calls[1].say(failure(StatusCode.UNAUTHENTICATED))
     assert await ids(stays, 1) == [], "nobody's token holds longer"
+
+
+async def test_who_has_left_before_its_stream_began_watches_nothing(door: Door, metadata: Metadata) -> None:
+    call = door.call()
+    beginning = asyncio.create_task(Watch.begin(call, ""))
+    await metadata.called(1)
+    call.client.leave()  # while metadata_service is being asked
+    watch = await beginning
+    assert await ids(watch, 1) == []
+    watch.close()
+    assert metadata.calls[0].cancelled
+
+
+async def test_a_stream_whose_first_bytes_cannot_be_sent_is_over(door: Door, metadata: Metadata) -> None:
+    async def send(_: Any) -> None:
+        raise asyncio.CancelledError
+
+    stream = routes._EventStream(await Watch.begin(door.call(), ""))
+    with pytest.raises(asyncio.CancelledError):
+        await stream.send_to({"method": "GET"}, send, send)  # type: ignore[arg-type]
+    assert metadata.calls[0].cancelled

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from starlette.types import Message
 
 from gateway.families.notifications import websocket
@@ -91,3 +93,25 @@ async def test_a_token_that_has_expired_is_told_as_the_reason() -> None:
     assert client.got[-1] == {
         "type": "websocket.close", "code": websocket.POLICY_VIOLATION, "reason": "TOKEN_EXPIRED",
     }  # fmt: skip
+
+
+async def test_a_client_that_leaves_before_it_is_accepted_watches_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watch = FakeWatch(ends=False)
+
+    async def begin(*_: Any) -> FakeWatch:
+        return watch
+
+    async def send(_: Message) -> None:
+        raise ConnectionResetError
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    services: Any = SimpleNamespace(limiter=None, settings=SimpleNamespace(gateway_secret=None))
+    sockets = websocket.WebSockets(services)
+    monkeypatch.setattr(sockets, "_begin", begin)
+    with pytest.raises(ConnectionResetError):
+        await sockets({"type": "websocket", "subprotocols": ()}, receive, send)
+    assert watch.closed.is_set()
