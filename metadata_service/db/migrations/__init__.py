@@ -35,6 +35,7 @@ REVISIONS = (
     "0028",
     "0029",
     "0030",
+    "0031",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

@@ -91,7 +91,10 @@ ROWS = {
     "a tally": "INSERT INTO generation_tallies VALUES (%s, 1, '2026-01-02', 0, 1, 1)",
     "a share": "INSERT INTO shares (owner_id, id, token_hash, scope, title)"
     " VALUES (%s, gen_random_uuid(), sha256(gen_random_uuid()::text::bytea), '', '')",
-    "damage of a project": "UPDATE project_files SET executable = true WHERE owner_id = %s",
+    "a right of a project's file": "UPDATE project_files SET executable = true WHERE owner_id = %s",
+    "damage of a project": "UPDATE project_files SET damage = 1 WHERE owner_id = %s",
+    "a repaired version": "UPDATE project_files SET version_id = 'v', etag = 'e' WHERE owner_id = %s",
+    "a repaired checksum": "UPDATE project_files SET crc32c = crc32c # 1 WHERE owner_id = %s",
     "a project": "UPDATE projects SET name = 'other' WHERE owner_id = %s",
     "a version": "UPDATE project_versions SET file_count = 9 WHERE owner_id = %s",
 }
