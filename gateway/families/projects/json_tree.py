@@ -26,6 +26,8 @@ MAX_VERSION: Final = 2**53
 #: So many values may stand in a body beside eight for each file (of which five at the most are read).
 _SPARE_VALUES: Final = 10_000
 _VALUES_PER_FILE: Final = 8
+#: Different ones, as the contract has it (``VersionLabel``).
+_MOST_TAGS: Final = 32
 #: How long the project stays, as ``gateway.upstream.wishes`` reads it.
 KEEPING: Final = frozenset({"keep_until", "keep_for_seconds", "hold_reason"})
 _HEAD: Final = frozenset(
@@ -179,7 +181,13 @@ class TreeReader:
         self._count += 1
         if name == "removed":
             return TreeFile(text, b"", removed=True)
-        self.head.tags = (*(self.head.tags or ()), text)
+        tags = self.head.tags or ()
+        if text not in tags:
+            if len(tags) >= _MOST_TAGS:
+                raise InvalidField(
+                    f"tags holds more than {_MOST_TAGS} different ones.", field="tags", rule="max_items"
+                )
+            self.head.tags = (*tags, text)
         return None
 
     def _name(self, name: str) -> None:

@@ -31,7 +31,7 @@ from strongroom.storage.v1.project_pb2 import (
 )
 
 #: How much JSON is parsed at one go.
-PIECE: Final = 1 << 16
+PIECE: Final = 1 << 14
 #: How much may come before the slug is known.
 HOLD: Final = 8 << 20
 

@@ -170,3 +170,11 @@ def test_text_without_end() -> None:
         read(b'{"files": [{"content": "' + b"x" * (17 * MIB), step=MIB)
     with pytest.raises(ProjectLimitExceeded):
         read(b" " * (17 * MIB), step=MIB)
+
+
+def test_tags_are_no_more_than_a_version_may_have() -> None:
+    reader, _ = read(body(tags=["one", "two"] * 20_000))
+    assert reader.head.tags == ("one", "two")
+    with pytest.raises(InvalidField) as refused:
+        read(body(tags=[str(number) for number in range(33)]))
+    assert (refused.value.metadata["field"], refused.value.metadata["rule"]) == ("tags", "max_items")
