@@ -11,6 +11,7 @@ from uuid import UUID
 
 from metadata_service.blobs import restores
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction, user
+from metadata_service.db.rotation import Rotation
 from metadata_service.db.timestamps import from_proto, to_proto
 from metadata_service.files.events import file_readable
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
@@ -33,6 +34,7 @@ class ArchiveRestores:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rotation = Rotation(restores.OLDEST, restores.VISITED, restores.OF_OWNERS)
 
     async def note(self, key: str, version_id: str) -> None:
         """The store was asked for it; from now on it is looked at."""
@@ -41,8 +43,9 @@ class ArchiveRestores:
 
     async def claim(self, limit: int, pause: float) -> list[pb.ArchivedContent]:
         """Contents that are due for a look, for this caller alone for ``pause`` seconds or more."""
-        params = {"limit": limit, "pause": pause}
-        rows = await self._database.transact(SYSTEM, lambda tx: tx.fetch(restores.CLAIM, params))
+        rows = await self._database.transact(
+            SYSTEM, lambda tx: self._rotation.claim(tx, limit, {"pause": pause})
+        )
         return [_content(row) for row in rows]
 
     async def report(self, request: pb.ReportRestoreRequest) -> None:

@@ -18,6 +18,7 @@ from metadata_service.blobs import claims, transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
+from metadata_service.db.rotation import Rotation
 from metadata_service.events import outbox
 from metadata_service.files.deletion import remove
 from metadata_service.files.retention import HELD
@@ -63,6 +64,7 @@ class CleaningWork:
         self._database = database
         self._timing = timing
         self._chores = chores
+        self._rotation = Rotation(claims.CLAIM_DUE, claims.VISIT_DUE, claims.CLAIM_DUE_OF_OWNERS)
         self.kept = KeptBytes()
         self.silence = silence or Silence(timing.lease)
 
@@ -119,7 +121,7 @@ class CleaningWork:
             await tx.batch([(_SEEN, {"name": replica}), (_FORGET_REPLICAS, ())])
         params = {"claim": self._timing.claim, "limit": limit, "window": self._timing.restore_window}
         rows = await tx.fetch(claims.CLAIM_COMPLETING, params) if self.silence.counts else []
-        rows += await tx.fetch(claims.CLAIM_DUE, params | {"limit": limit - len(rows)})
+        rows += await self._rotation.claim(tx, limit - len(rows), params)
         return [BlobRow(*row) for row in rows]
 
     async def _expire(self, limit: int) -> int:

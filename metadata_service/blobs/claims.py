@@ -10,6 +10,7 @@ from typing import Final
 from metadata_service.blobs.rows import COLUMNS
 from metadata_service.blobs.states import COMPLETING, DELETING, OPEN, PENDING, TO_CLEAN
 from metadata_service.blobs.transitions import EXPIRE
+from metadata_service.db import rotation
 
 # The candidates are chosen in a CTE of their own: SKIP LOCKED and LIMIT inside a join could be evaluated
 # twice.
@@ -35,12 +36,8 @@ RETURNING {COLUMNS}
 # The last column: a restore of the database may ask for the bytes again, so the object is only hidden. By the
 # setting of today, so that a window that grows keeps what waits already. Of somebody who is erased nothing
 # stays.
-CLAIM_DUE: Final = f"""
-WITH due AS MATERIALIZED (
-    SELECT owner_id, id FROM blobs WHERE state IN {TO_CLEAN} AND not_before <= now()
-    ORDER BY not_before LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
+_CLAIM_DUE: Final = f"""
+WITH due AS MATERIALIZED ({{due}})
 UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
     not_before = now() + make_interval(secs => %(claim)s)
 FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
@@ -48,6 +45,25 @@ RETURNING {COLUMNS},
     blobs.state = {DELETING} AND blobs.state_changed_at + make_interval(secs => %(window)s) > now()
         AND NOT EXISTS (SELECT FROM erasures WHERE erasures.owner_id = blobs.owner_id)
 """
+CLAIM_DUE: Final = _CLAIM_DUE.format(
+    due=f"""
+    SELECT owner_id, id FROM blobs WHERE state IN {TO_CLEAN} AND not_before <= now()
+    ORDER BY not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+)
+VISIT_DUE: Final = rotation.visit(f"""
+    SELECT owner_id, not_before <= now() AS due FROM blobs
+    WHERE state IN {TO_CLEAN} AND owner_id > visited.owner_id ORDER BY owner_id, not_before LIMIT 1
+""")
+CLAIM_DUE_OF_OWNERS: Final = _CLAIM_DUE.format(
+    due=f"""
+    SELECT one.owner_id, one.id FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
+        SELECT owner_id, id FROM blobs WHERE owner_id BETWEEN turn.owner_id AND turn.owner_id
+            AND state IN {TO_CLEAN} AND not_before <= now()
+        ORDER BY owner_id, not_before LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS one
+"""
+)
 # A branch for each of the two indexes of `key`, which are partial.
 SETTLED_KEYS: Final = f"""
 SELECT key FROM (

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Final
 
 from metadata_service.blobs.states import COMMITTED
+from metadata_service.db import rotation
 
 #: A look is due after a tenth of the time that was waited already, within the caller's pause and an hour.
 _NEXT_LOOK: Final = """
@@ -22,11 +23,8 @@ SELECT owner_id, id, now(), now() FROM blobs
 WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND key_shared
 ON CONFLICT (owner_id, blob_id) DO NOTHING
 """
-CLAIM: Final = f"""
-WITH due AS MATERIALIZED (
-    SELECT owner_id, blob_id FROM archive_restores WHERE look_at <= now()
-    ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), claimed AS (
+_CLAIM: Final = f"""
+WITH due AS MATERIALIZED ({{due}}), claimed AS (
     UPDATE archive_restores AS restores SET look_at = {_NEXT_LOOK}
     FROM due WHERE restores.owner_id = due.owner_id AND restores.blob_id = due.blob_id
     RETURNING restores.owner_id, restores.blob_id, restores.asked_at
@@ -35,4 +33,23 @@ SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, claimed.aske
 FROM claimed JOIN blobs ON blobs.owner_id = claimed.owner_id AND blobs.id = claimed.blob_id
 WHERE blobs.state = {COMMITTED}
 """
+OLDEST: Final = _CLAIM.format(
+    due="""
+    SELECT owner_id, blob_id FROM archive_restores WHERE look_at <= now()
+    ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+)
+VISITED: Final = rotation.visit("""
+    SELECT owner_id, look_at <= now() AS due FROM archive_restores WHERE owner_id > visited.owner_id
+    ORDER BY owner_id, look_at LIMIT 1
+""")
+OF_OWNERS: Final = _CLAIM.format(
+    due="""
+    SELECT one.owner_id, one.blob_id FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
+        SELECT owner_id, blob_id FROM archive_restores
+        WHERE owner_id BETWEEN turn.owner_id AND turn.owner_id AND look_at <= now()
+        ORDER BY owner_id, look_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS one
+"""
+)
 END: Final = "DELETE FROM archive_restores WHERE owner_id = %(owner)s AND blob_id = %(blob)s"

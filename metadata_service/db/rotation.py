@@ -59,6 +59,8 @@ class Rotation:
         self, tx: Transaction, limit: int, params: Mapping[str, object] | None = None
     ) -> list[Row]:
         """At most `limit` rows. Where less than half as many are due, that costs one statement."""
+        if limit < 1:
+            return []
         values = {**(params or {}), "limit": limit // 2}
         _, rows = await tx.fetch_batch([BY_INDEX, (self.oldest, values)])
         if len(rows) < limit // 2:

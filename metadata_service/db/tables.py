@@ -103,6 +103,9 @@ blobs = sa.Table(
     sa.Index("blobs_open", "owner_id", "lease_expires_at", postgresql_where=sa.text(f"state IN {_OPEN}")),
     sa.Index("blobs_due", "not_before", postgresql_where=sa.text(f"state IN {_TO_CLEAN}")),
     sa.Index(
+        "blobs_due_by_owner", "owner_id", "not_before", postgresql_where=sa.text(f"state IN {_TO_CLEAN}")
+    ),
+    sa.Index(
         "blobs_scrub",
         sa.text("scrub_after NULLS FIRST"),
         postgresql_where=sa.text(f"state = {blob_pb2.BLOB_STATE_COMMITTED}"),

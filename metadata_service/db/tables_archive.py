@@ -23,4 +23,5 @@ archive_restores = sa.Table(
         ondelete="CASCADE",
     ),
     sa.Index("archive_restores_due", "look_at"),
+    sa.Index("archive_restores_due_by_owner", "owner_id", "look_at"),
 )

@@ -196,5 +196,6 @@ project_keys = sa.Table(
     sa.Column("not_before", MOMENT, nullable=False, doc="when the cleaner may look"),
     sa.PrimaryKeyConstraint("owner_id", "key", name="project_keys_pkey"),
     sa.Index("project_keys_due", "not_before"),
+    sa.Index("project_keys_due_by_owner", "owner_id", "not_before"),
     sa.Index("project_keys_by_project", "owner_id", "slug"),
 )

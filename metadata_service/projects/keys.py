@@ -15,7 +15,9 @@ from typing import Final
 from metadata_service.attempts.silence import Silence
 from metadata_service.blobs.states import ABORTING, COMMITTED, COMPLETING, DELETING, PENDING
 from metadata_service.config import Timing
+from metadata_service.db import rotation
 from metadata_service.db.database import SYSTEM, Database, Statement, Transaction, user
+from metadata_service.db.rotation import Rotation
 from metadata_service.projects.endings import expire
 from servicekit import failpoints
 from strongroom.errors import DatabaseUnavailable
@@ -28,11 +30,7 @@ DEFAULT_BATCH: Final = 50
 LARGEST_BATCH: Final = 500
 
 _CLAIM: Final = f"""
-WITH due AS MATERIALIZED (
-    SELECT owner_id, key FROM project_keys
-    WHERE not_before <= now() AND (%(slug)s = '' OR (owner_id = %(owner)s AND slug = %(slug)s))
-    ORDER BY not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), claimed AS (
+WITH due AS MATERIALIZED ({{due}}), claimed AS (
     UPDATE project_keys AS keys SET epoch = keys.epoch + 1, attempts = keys.attempts + 1,
         not_before = now() + make_interval(secs => %(claim)s)
     FROM due WHERE keys.owner_id = due.owner_id AND keys.key = due.key
@@ -52,6 +50,26 @@ LEFT JOIN projects ON projects.owner_id = claimed.owner_id AND projects.slug = c
 LEFT JOIN project_files AS files ON files.owner_id = projects.owner_id AND files.project_id = projects.id
     AND files.path = claimed.path AND files.until_version IS NULL
 """
+OLDEST: Final = _CLAIM.format(
+    due="""
+    SELECT owner_id, key FROM project_keys
+    WHERE not_before <= now() AND (%(slug)s = '' OR (owner_id = %(owner)s AND slug = %(slug)s))
+    ORDER BY not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+)
+VISITED: Final = rotation.visit("""
+    SELECT owner_id, not_before <= now() AS due FROM project_keys WHERE owner_id > visited.owner_id
+    ORDER BY owner_id, not_before LIMIT 1
+""")
+OF_OWNERS: Final = _CLAIM.format(
+    due="""
+    SELECT one.owner_id, one.key FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
+        SELECT owner_id, key FROM project_keys
+        WHERE owner_id BETWEEN turn.owner_id AND turn.owner_id AND not_before <= now()
+        ORDER BY owner_id, not_before LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) AS one
+"""
+)
 _HELD: Final = "owner_id = %(owner)s AND key = %(key)s AND epoch = %(epoch)s"
 _FORGET: Final = f"""
 DELETE FROM project_keys WHERE {_HELD} AND touched_at + make_interval(secs => %(grace)s) <= now()
@@ -78,6 +96,7 @@ class ProjectKeys:
         self._database = database
         self._timing = timing
         self._silence = silence or Silence(timing.lease)
+        self._rotation = Rotation(OLDEST, VISITED, OF_OWNERS)
 
     async def claim(self, limit: int, owner_id: str = "", slug: str = "") -> tuple[list[pb.ProjectKey], int]:
         """At most `limit` keys (0: 50, at most 500) that are due, and how many silent saves were given up.
@@ -108,9 +127,11 @@ class ProjectKeys:
             await self._database.transact(SYSTEM, work)
 
     async def _claim(self, tx: Transaction, limit: int, owner_id: str, slug: str) -> list[pb.ProjectKey]:
-        rows = await tx.fetch(
-            _CLAIM, {"limit": limit, "owner": owner_id, "slug": slug, "claim": self._timing.claim}
-        )
+        values = {"owner": owner_id, "slug": slug, "claim": self._timing.claim}
+        if slug:
+            rows = await tx.fetch(OLDEST, {**values, "limit": limit})
+        else:
+            rows = await self._rotation.claim(tx, limit, values)
         await failpoints.hit(BEFORE_CLAIM)
         return [
             pb.ProjectKey(

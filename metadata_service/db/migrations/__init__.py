@@ -36,6 +36,7 @@ REVISIONS = (
     "0029",
     "0030",
     "0031",
+    "0032",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

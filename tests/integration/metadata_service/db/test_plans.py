@@ -11,7 +11,7 @@ import pytest
 
 from metadata_service import backlog, idempotency
 from metadata_service.attempts import cleaning
-from metadata_service.blobs import claims, scans
+from metadata_service.blobs import claims, restores, scans
 from metadata_service.db import rotation
 from metadata_service.events import outbox
 from metadata_service.files import media
@@ -66,7 +66,14 @@ STATEMENTS: Final[dict[str, str]] = {
     "sweep sessions": housekeeping._SWEEP,
     "forget sessions": housekeeping._FORGET,
     "silent saves": endings._SILENT,
-    "claim project keys": project_keys._CLAIM,
+    "visit owners of what is due": claims.VISIT_DUE,
+    "claim due of owners": claims.CLAIM_DUE_OF_OWNERS,
+    "claim project keys": project_keys.OLDEST,
+    "visit owners of project keys": project_keys.VISITED,
+    "claim project keys of owners": project_keys.OF_OWNERS,
+    "claim restores": restores.OLDEST,
+    "visit owners of restores": restores.VISITED,
+    "claim restores of owners": restores.OF_OWNERS,
     "claim media": media.OLDEST,
     "visit owners of media": media.VISITED,
     "claim media of owners": media.OF_OWNERS,
@@ -88,10 +95,20 @@ VALUES: Final[dict[str, Any]] = {
     "keys": [f"key/{n}" for n in range(1, 1001)],
     "after": "user1",
     "owners": ["user2", "user3"],
+    "pause": 60.0,
     "older": ["", "ClamAV 1.4.6/9"],
 }
 #: Claims over all owners, one half by their turns: the index that has the next row in one step.
 BY_INDEX: Final = {
+    "claim due": "blobs_due",
+    "visit owners of what is due": "blobs_due_by_owner",
+    "claim due of owners": "blobs_due_by_owner",
+    "claim project keys": "project_keys_due",
+    "visit owners of project keys": "project_keys_due_by_owner",
+    "claim project keys of owners": "project_keys_due_by_owner",
+    "claim restores": "archive_restores_due",
+    "visit owners of restores": "archive_restores_due_by_owner",
+    "claim restores of owners": "archive_restores_due_by_owner",
     "claim media": "files_unread",
     "visit owners of media": "files_unread_by_owner",
     "claim media of owners": "files_unread_by_owner",

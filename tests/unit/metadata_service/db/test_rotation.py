@@ -54,6 +54,8 @@ async def test_where_little_is_due_nobody_is_visited() -> None:
         waiting = Waiting(*owners)
         assert await claimed(rotation(), waiting) == list(owners)
         assert waiting.statements == 1
+        assert await claimed(rotation(), waiting, 0) == []
+        assert waiting.statements == 1
 
 
 async def test_one_half_goes_to_owners_by_turns() -> None:
