@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,6 +85,19 @@ def read(cell: Cell, owner: str, key: str) -> tuple[int, bytes]:
     """Download a file through the gateway."""
     with http_client(cell, owner) as client:
         reply = client.get(f"/api/v1/s3/file/{quote(key)}")
+        return reply.status_code, reply.content
+
+
+def read_as_told(cell: Cell, owner: str, key: str) -> tuple[int, bytes]:
+    """The same, once more where the answer says when (``Retry-After``): a machine that is busy with a restart
+    of all services takes longer over a read than it may.
+    """
+    with http_client(cell, owner) as client:
+        path = f"/api/v1/s3/file/{quote(key)}"
+        reply = client.get(path)
+        if reply.status_code == 503:
+            time.sleep(float(reply.headers["retry-after"]))
+            reply = client.get(path)
         return reply.status_code, reply.content
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from tests.faults.campaigns.fleet import Fleet
 from tests.faults.campaigns.trouble import TROUBLES
 from tests.faults.checker import Upload
-from tests.faults.client import LARGE, SMALL, delete, put, read, repeat_until_stored
+from tests.faults.client import LARGE, SMALL, delete, put, read_as_told, repeat_until_stored
 from tests.faults.matrices.store_scenes import read_somehow
 from tests.stack import until
 
@@ -99,11 +99,12 @@ def _look(fleet: Fleet, this: Round, walks: list[_Client]) -> None:
     _let_the_hour_pass(fleet)
     this.problems += fleet.checker.problems(*this.uploads)
     for upload in this.uploads:
-        answer = read(fleet, upload.owner, upload.acked)
+        answer = read_as_told(fleet, upload.owner, upload.acked)
         if upload.deleted and answer[0] != 404:
             this.problems.append(f"{upload.request_id}: deleted, and read with {answer[0]}")
         if not upload.deleted and answer != (200, upload.body):
-            this.problems.append(f"{upload.request_id}: read with {answer[0]} and other bytes")
+            said = answer[1] if answer[0] >= 400 else b"other bytes"
+            this.problems.append(f"{upload.request_id}: read with {answer[0]}: {said[:300]!r}")
 
 
 def _let_the_hour_pass(fleet: Fleet) -> None:

@@ -21,9 +21,13 @@ from tests.forks.client import ForkServer
 from tests.stack import until
 
 REPLICAS: Final = (1, 2)
-_AS_DEPLOYED: Final = {"STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600"}
-"""The default, longer than any stall: requests are held back until a round ends, and a busy machine lets the
-store take what time it likes. ``Checker.end_tombstones`` says when that hour is over.
+_LONG_ENOUGH: Final = {
+    "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600",
+    "STRONGROOM_UPLOAD_LEASE_SECONDS": "5",
+}
+"""Tombstones as by default, longer than any stall: requests are held back until a round ends, and a busy
+machine lets the store take what time it likes. ``Checker.end_tombstones`` says when that hour is over. Leases
+half as long as by default: a machine that stands still for one takes writers for dead that are not.
 """
 
 
@@ -31,7 +35,7 @@ class Fleet(Cell):
     """``launch()`` starts what does not run. ``url`` is either gateway, as a balancer would choose."""
 
     def __init__(self, infra: Infra, forks: ForkServer, name: str, folder: Path) -> None:
-        super().__init__(infra, forks, name, folder, _AS_DEPLOYED)
+        super().__init__(infra, forks, name, folder, _LONG_ENOUGH)
         self._balancer = dice("balancer")
         self._at = {
             f"{service}-{number}": f"{HOST}:{self._ports.get(f'{service}-{number}')}"

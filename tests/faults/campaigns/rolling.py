@@ -1,7 +1,8 @@
 """Each replica restarted or killed in turn, under load: who is behind a balancer repeats once at most.
 
 A client has the addresses of both gateways, as a balancer has, and takes another after a failure; it comes
-back when the answer says so (``Retry-After``), and gives up when that has not helped.
+back when the answer says so (``Retry-After``), and gives up when that has not helped. Of whoever was killed
+the lease has to run out first: until then the repeat is told to wait (REQUEST_IN_PROGRESS), and does.
 """
 
 from __future__ import annotations
@@ -90,9 +91,11 @@ class _Balanced:
         first = self._try(method, path, options)
         if self._is_away(first):
             self._log.repeated.append(self._told(method, path, first))
-            wait = float(first.headers.get("retry-after", 0)) if isinstance(first, httpx.Response) else 0.0
-            time.sleep(wait)  # as the answer asks
+            time.sleep(_pause(first))
             first = self._try(method, path, options)
+            if isinstance(first, httpx.Response) and "REQUEST_IN_PROGRESS" in first.text:
+                time.sleep(_pause(first))
+                first = self._try(method, path, options)
         if isinstance(first, httpx.Response) and first.status_code == expected:
             return first
         self._log.failed.append(self._told(method, path, first))
@@ -114,6 +117,11 @@ class _Balanced:
     def _told(self, method: str, path: str, answer: httpx.Response | httpx.TransportError) -> str:
         said = f"{answer.status_code} {answer.text}" if isinstance(answer, httpx.Response) else repr(answer)
         return f"{time.time():.2f} {self._owner}: {method} {path}: {said[:300]}"
+
+
+def _pause(answer: httpx.Response | httpx.TransportError) -> float:
+    """Seconds, as the answer asks."""
+    return float(answer.headers.get("retry-after", 0)) if isinstance(answer, httpx.Response) else 0.0
 
 
 class _Walker:
