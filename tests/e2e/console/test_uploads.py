@@ -1,4 +1,4 @@
-"""Uploads that outlive a sign-in and a connection."""
+"""What outlives a sign-in and a connection: uploads, and the view that one looks at."""
 
 from __future__ import annotations
 
@@ -73,3 +73,14 @@ def test_it_goes_on_when_the_connection_is_back(person: Person, user: str, http:
     person.js("window.mended = true; window.dispatchEvent(new Event('online'))")
     person.sees("2 files uploaded", ".tray")
     until("both are stored", lambda: sorted(names(http)) == ["a.txt", "b.txt"])
+
+
+def test_a_view_that_failed_is_there_when_the_connection_is_back(person: Person, user: str) -> None:
+    person.sign_in(user)
+    person.sees("Nothing here yet")
+    person.js("""window.fetch = (ask => (...request) =>
+      window.mended ? ask(...request) : Promise.reject(new TypeError('Failed to fetch')))(window.fetch)""")
+    person.go("/trash")
+    person.sees("That did not work", "main")
+    person.js("window.mended = true; window.dispatchEvent(new Event('online'))")
+    person.sees_not("That did not work", "main")

@@ -44,7 +44,7 @@ function Job({ job }) {
     : job.state === 'sending' ? `${bytes(job.sent)} of ${bytes(job.size)}` : `${STATES[job.state]} · ${bytes(job.size)}`
   const button = (icon, verb, act) => html`<button type="button" class="bare" aria-label=${`${verb} ${job.name}`} onClick=${() => act(job)}><${Icon} name=${icon} size=${18} /></button>`
   return html`<div class=${`job ${job.state}`}>
-    <div class="job-text"><span class="job-name" title=${job.name}>${job.name}</span><span class="job-told">${told}</span></div>
+    <div class="job-text"><span class="job-name" title=${job.name}>${job.name}</span><span class="job-told" title=${told}>${told}</span></div>
     ${(job.state === 'sending' || job.state === 'waiting') && button('pause', 'Pause', pause)}
     ${job.state === 'paused' && button('play', 'Resume', resume)}
     ${job.state === 'failed' && button('refresh', 'Try again', resume)}
