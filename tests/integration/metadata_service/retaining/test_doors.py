@@ -11,10 +11,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from metadata_service.erasing.erasures import Erasures
 from metadata_service.erasing.rows import BEGIN
+from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.removal import ProjectRemover
+from metadata_service.projects.start import SaveStarter
 from metadata_service.retaining.retainer import Actor, Retainer, Wanted
 from metadata_service.retaining.subjects import Subject
 from servicekit.background import Heartbeat
@@ -28,6 +31,8 @@ from strongroom.errors import (
 )
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.project_save_service_pb2 import BeginSaveRequest, CommitSaveRequest
+from strongroom.metadata.v1.retention_pb2 import RetentionWish
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from tests.integration.metadata_service import waiting
 from tests.integration.metadata_service.world import World, path_spec, plain_spec
@@ -311,6 +316,25 @@ async def test_what_is_kept_waits_for_an_erasure_that_begins(
     with waiting.held(world, begins, owner) as (holder, waits):
         holder.execute(BEGIN, {"id": uuid.uuid4(), "owner": owner})
         committing = asyncio.create_task(_committed(world, blob))
+        await waiting.waited(committing, waits)
+    with pytest.raises(UserBeingErased):
+        await committing
+
+
+@pytest.mark.parametrize("rule", [None, 86_400.0], ids=["wish", "rule"])
+async def test_so_does_a_save_that_keeps_its_project(
+    own_world: World, owner: str, rule: float | None
+) -> None:
+    wish = RetentionWish() if rule else RetentionWish(keep_for=Duration(seconds=86_400))
+    begun = await SaveStarter(own_world.database, own_world.timing).begin(
+        owner, BeginSaveRequest(slug="shop", retention=wish)
+    )
+    committer = SaveCommitter(own_world.database, own_world.timing, keep=rule)
+    begins = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 21366))"
+    with waiting.held(own_world, begins, owner) as (holder, waits):
+        holder.execute(BEGIN, {"id": uuid.uuid4(), "owner": owner})
+        commit = CommitSaveRequest(save_id=begun.save_id, owner_id=owner)
+        committing = asyncio.create_task(committer.commit(commit))
         await waiting.waited(committing, waits)
     with pytest.raises(UserBeingErased):
         await committing
