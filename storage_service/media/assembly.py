@@ -39,7 +39,8 @@ class MediaReading:
         if rules.processes:
             self.reader = MediaReader(store, records, metrics, processes=rules.processes, limits=rules.limits)
             heartbeat = heartbeats.add("media", REST_SECONDS)
-            self.loops = (MediaLoop(self.reader, records, heartbeat).loop,)
+            loop = MediaLoop(self.reader, records, heartbeat, processes=rules.processes)
+            self.loops = (loop.loop,)
 
         self.unlocated = Unlocated(self.reader, records)
 

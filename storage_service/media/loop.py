@@ -19,14 +19,19 @@ from strongroom.metadata.v1.file_pb2 import File
 
 log = structlog.get_logger(__name__)
 
-BATCH: Final = 8
+#: For each process that reads. A batch is read to its end before the next one is claimed, so what comes
+#: meanwhile waits for it; and with two of the costliest it ends before its claim does.
+BATCH: Final = 2
 REST_SECONDS: Final = 5.0
 
 
 class MediaLoop:
-    """One per process; ``loop`` runs it."""
+    """One per process; ``loop`` runs it. ``processes``: how many files are read at once."""
 
-    def __init__(self, reader: MediaReader, records: MediaRecords, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self, reader: MediaReader, records: MediaRecords, heartbeat: Heartbeat, *, processes: int
+    ) -> None:
+        self._batch = BATCH * processes
         self._reader = reader
         self._records = records
         self._heartbeat = heartbeat
@@ -36,7 +41,7 @@ class MediaLoop:
 
     async def run_once(self) -> bool:
         """One batch. Returns whether there was one. Raises StrongroomError."""
-        files = await self._records.claim(BATCH)
+        files = await self._records.claim(self._batch)
         async with asyncio.TaskGroup() as group:
             for file in files:
                 group.create_task(self._read(file))

@@ -1,0 +1,43 @@
+"""How much is claimed at a time: what is stored meanwhile waits for no more than that."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from servicekit.background import Heartbeat
+from storage_service.media.loop import MediaLoop
+from storage_service.media.reader import MediaReader
+from storage_service.metadata.media import MediaRecords
+from strongroom.metadata.v1.file_pb2 import File
+
+
+class Films:
+    """Stands in for records and reader: another's picture is stored while the first film is being read."""
+
+    def __init__(self) -> None:
+        self.unread = [File(id=f"film {number}") for number in range(100)]
+        self.read_ids: list[str] = []
+
+    async def claim(self, limit: int) -> list[File]:
+        """The oldest; the picture when there is one, as if it were its owner's turn."""
+        claimed = sorted(self.unread, key=lambda file: file.id != "picture")[:limit]
+        self.unread = [file for file in self.unread if file not in claimed]
+        return claimed
+
+    async def read(self, file: File) -> None:
+        """Nothing comes of it."""
+        if not self.read_ids:
+            self.unread.append(File(id="picture"))
+        self.read_ids.append(file.id)
+
+
+@pytest.mark.parametrize("processes", [1, 4])
+async def test_a_picture_waits_for_two_films_of_each_process(processes: int) -> None:
+    films = Films()
+    reader, records = cast("MediaReader", films), cast("MediaRecords", films)
+    loop = MediaLoop(reader, records, Heartbeat("media", 1), processes=processes)
+    assert await loop.run_once()
+    assert await loop.run_once()
+    assert films.read_ids.index("picture") == 2 * processes
