@@ -13,7 +13,7 @@ from storage_service.content.body import SizeRule, check_chunk
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import Chunk
 from storage_service.sessions.hashes import Hashes, check_crc32c
-from strongroom.errors import MalformedRequest, OffsetOutOfRange, SizeMismatch
+from strongroom.errors import IdempotencyKeyReused, MalformedRequest, OffsetOutOfRange, SizeMismatch
 from strongroom.metadata.v1.upload_session_service_pb2 import Session
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.type.v1.checksums_pb2 import Checksums
@@ -40,6 +40,31 @@ class Target(Protocol):
         ...
 
 
+class _Resent:
+    """Bytes that are sent again from the upload's beginning: they are those that it has. Another body under
+    the same idempotency key would go on where the first one ended, and become what nobody has sent.
+    """
+
+    def __init__(self, size: int, crc32c: int) -> None:
+        self._size = size
+        self._expected = crc32c
+        self._seen = 0
+        self._crc32c = 0
+
+    def take(self, offset: int, data: memoryview) -> None:
+        """``data`` at ``offset``, of which nothing counts. Raises IdempotencyKeyReused."""
+        if not offset <= self._seen < self._size:
+            return
+        fresh = data[self._seen - offset : self._size - offset]
+        self._crc32c = checksums.extend(self._crc32c, fresh)
+        self._seen += len(fresh)
+        if len(fresh) and self._seen == self._size and self._crc32c != self._expected:
+            raise IdempotencyKeyReused(
+                f"The {self._size} bytes of this upload are others than those sent now; go on behind them, or"
+                " begin another upload."
+            )
+
+
 class SessionStream:
     """The messages after (and with) ``first``. ``run`` once; afterwards ``final`` and ``finished`` tell its
     end.
@@ -59,6 +84,7 @@ class SessionStream:
         self._rule = rule
         self._hashes = hashes
         self._write_hashes = Hashes(first.write_checksums) if self.all_or_nothing else None
+        self._resent = _Resent(session.persisted_size, session.prefix_crc32c)
         self.finished = False
         self.final = Checksums()
 
@@ -76,7 +102,7 @@ class SessionStream:
         """Write the stream's data to ``target``, until its end or finish_write.
 
         Raises OffsetOutOfRange, ChecksumMismatch, ChunkTooLarge, SizeMismatch, SizeLimitExceeded,
-        MalformedRequest, and what the target raises.
+        MalformedRequest, IdempotencyKeyReused, and what the target raises.
         """
         if self._first.exact_offset and self._first.write_offset != target.received:
             raise _out_of_range(self._first.write_offset, target.received)
@@ -104,6 +130,7 @@ class SessionStream:
         data = message.data
         skipped = target.received - message.write_offset
         if data and skipped:
+            self._resent.take(message.write_offset, memoryview(data)[:skipped])
             data = memoryview(data)[skipped:]
         self._check_size(target.received + len(data), exactly=message.finish_write)
         if message.finish_write:

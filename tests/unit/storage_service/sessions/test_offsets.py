@@ -7,10 +7,11 @@ import contextlib
 import itertools
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strongroom.errors import StrongroomError
+from strongroom.errors import IdempotencyKeyReused, StrongroomError
 from tests.unit.storage_service.sessions.bench import Bench
 
 BODY = random.Random(7).randbytes(4096)
@@ -84,3 +85,26 @@ def test_pieces_joined_are_the_whole(size: int, part: int, cuts: list[int]) -> N
         assert await bench.object_of(made.file) == body
 
     asyncio.run(join())
+
+
+@given(there=st.integers(1, 80), sent=st.integers(0, 120), other=st.integers(0, 79), chunk=st.integers(1, 50))
+@settings(max_examples=60, deadline=None)
+def test_another_body_from_the_beginning_is_not_mixed_with_the_first(
+    there: int, sent: int, other: int, chunk: int
+) -> None:
+    """As far as it reaches, it is compared with what is there; only where it is that, it goes on."""
+    asyncio.run(_sent_again(there, sent, other % there, chunk))
+
+
+async def _sent_again(there: int, sent: int, other: int, chunk: int) -> None:
+    bench = Bench(part_size=32)
+    upload = await bench.create(120)
+    await bench.write(upload, 0, BODY[:there])
+    second = bytearray(BODY[:sent])
+    second[other : other + 1] = bytes([BODY[other] ^ 1]) if other < sent else b""
+    mixes = sent >= there
+    with pytest.raises(IdempotencyKeyReused) if mixes else contextlib.nullcontext():
+        await bench.write(upload, 0, bytes(second), chunk=chunk)
+    assert (await bench.state.get(upload)).persisted_size == there
+    whole = await bench.write(upload, 0, BODY[:120], chunk=chunk)
+    assert await bench.object_of(whole.file) == BODY[:120]
