@@ -111,21 +111,22 @@ async def test_rows_that_have_lost_what_they_belong_to_go_too_and_nothing_names_
 
 
 async def test_acts_stay_and_name_nobody(world: World) -> None:
-    await world.upload("ada")
-    await world.usage.set_limits("ada", Limits(files=9), actor="root")
+    await world.upload("grace")
+    await world.usage.set_limits("grace", Limits(files=9), actor="root")
     erasing = eraser(world)
-    erasure, _ = await erasing.begin("ada", "root", "request-1")
+    erasure, _ = await erasing.begin("grace", "root", "request-1")
     await to_the_end(world, erasing, erasure)
     with pytest.raises(InvalidField, match=r"no act of this name; there are .*drain_replica, .*set_quota"):
         await Acts(world.database).page("", "nope", 0, 0)
     assert await Acts(world.database).page("", "reindex", 0, 0) == []
-    finished, begun, quota = await Acts(world.database).page("ada", "", 0, 0)
+    finished, begun, quota = await Acts(world.database).page("grace", "", 0, 0)
     assert [act.act for act in (finished, begun, quota)] == ["erase_user", "erase_user", "set_quota"]
     assert (begun.outcome, begun.actor, begun.request_id) == ("begun", "root", "request-1")
     assert (finished.outcome, finished.actor) == ("finished", "")
     assert {act.owner_id for act in (finished, begun, quota)} == {""}
     assert (
-        b"ada" not in world.logins.rows("SELECT string_agg(erasures::text, '') FROM erasures")[0][0].encode()
+        b"grace"
+        not in world.logins.rows("SELECT string_agg(erasures::text, '') FROM erasures")[0][0].encode()
     )
 
 
@@ -262,16 +263,18 @@ async def test_verifications_forget_whose_it_was(world: World) -> None:
 
 async def test_a_signed_receipt_over_grpc(database: Logins) -> None:
     async with serve(database, read_grace_seconds=0, tombstone_grace_seconds=0) as server:
-        root, ada = server.user("root", roles=["admin"]), server.user("ada")
-        refused = await refusal(ada.call(AdminServiceStub, "EraseUser", pb.EraseUserRequest(user_id="ada")))
+        root, grace = server.user("root", roles=["admin"]), server.user("grace")
+        refused = await refusal(
+            grace.call(AdminServiceStub, "EraseUser", pb.EraseUserRequest(user_id="grace"))
+        )
         assert refused.reason_name == "PERMISSION_DENIED"
-        asked = pb.EraseUserRequest(user_id="ada")
+        asked = pb.EraseUserRequest(user_id="grace")
         erasure = (await root.call(AdminServiceStub, "EraseUser", asked)).erasure
         found = await root.call(AdminServiceStub, "GetErasure", pb.GetErasureRequest(id=erasure.id))
         while not found.erasure.HasField("end_time"):
             assert not found.receipt_json
-            found = await root.call(AdminServiceStub, "GetErasure", pb.GetErasureRequest(user_id="ada"))
-        for wrong in ({}, {"id": "x"}, {"id": "x" * 36}, {"id": erasure.id, "user_id": "ada"}):
+            found = await root.call(AdminServiceStub, "GetErasure", pb.GetErasureRequest(user_id="grace"))
+        for wrong in ({}, {"id": "x"}, {"id": "x" * 36}, {"id": erasure.id, "user_id": "grace"}):
             error = await refusal(root.call(AdminServiceStub, "GetErasure", pb.GetErasureRequest(**wrong)))
             assert error.reason_name == "INVALID_FIELD"
     Ed25519PublicKey.from_public_bytes(found.public_key).verify(found.signature, found.receipt_json)
@@ -279,4 +282,4 @@ async def test_a_signed_receipt_over_grpc(database: Logins) -> None:
     assert receipt["format"] == "strongroom-erasure/1"
     assert receipt["owner_sha256"] == found.erasure.owner_sha256.hex()
     assert receipt["backups_hold_until"] is None
-    assert "ada" not in found.receipt_json.decode()
+    assert "grace" not in found.receipt_json.decode()  # no name of hexadecimal digits, as ids and hashes have
