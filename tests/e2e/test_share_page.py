@@ -66,7 +66,7 @@ def test_a_guest_opens_and_looks(owner: Belongings, tmp_path: Path) -> None:
     url = make(owner, event_id=owner.event_id, title="Party", password="open sesame", max_uses=2)
     with open_page(url) as page:
         until("the door is there", lambda: is_complete(page, "Shared with you"))
-        assert page.value("document.activeElement.id") == "password"
+        until("one may type", lambda: page.value("document.activeElement.id") == "password")
         page.value("document.querySelector('#password').value = 'wrong'; document.forms[0].submit()")
         until("it is refused", lambda: page.value("document.querySelector('[role=alert]')?.textContent"))
         page.value("document.querySelector('#password').value = 'open sesame'; document.forms[0].submit()")
