@@ -56,13 +56,10 @@ VISIT_DUE: Final = rotation.visit(f"""
     WHERE state IN {TO_CLEAN} AND owner_id > visited.owner_id ORDER BY owner_id, not_before LIMIT 1
 """)
 CLAIM_DUE_OF_OWNERS: Final = _CLAIM_DUE.format(
-    due=f"""
-    SELECT one.owner_id, one.id FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
-        SELECT owner_id, id FROM blobs WHERE owner_id BETWEEN turn.owner_id AND turn.owner_id
-            AND state IN {TO_CLEAN} AND not_before <= now()
+    due=rotation.of_each(f"""
+        SELECT owner_id, id FROM blobs WHERE {rotation.TURN} AND state IN {TO_CLEAN} AND not_before <= now()
         ORDER BY owner_id, not_before LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) AS one
-"""
+    """)
 )
 # A branch for each of the two indexes of `key`, which are partial.
 SETTLED_KEYS: Final = f"""

@@ -44,12 +44,9 @@ VISITED: Final = rotation.visit("""
     ORDER BY owner_id, look_at LIMIT 1
 """)
 OF_OWNERS: Final = _CLAIM.format(
-    due="""
-    SELECT one.owner_id, one.blob_id FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
-        SELECT owner_id, blob_id FROM archive_restores
-        WHERE owner_id BETWEEN turn.owner_id AND turn.owner_id AND look_at <= now()
+    due=rotation.of_each(f"""
+        SELECT owner_id, blob_id FROM archive_restores WHERE {rotation.TURN} AND look_at <= now()
         ORDER BY owner_id, look_at LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) AS one
-"""
+    """)
 )
 END: Final = "DELETE FROM archive_restores WHERE owner_id = %(owner)s AND blob_id = %(blob)s"

@@ -104,17 +104,14 @@ VISITED: Final = rotation.visit(f"""
     ORDER BY first.owner_id, first.due DESC LIMIT 1
 """)
 OF_OWNERS: Final = _CLAIM.format(
-    due=f"""
-    SELECT one.owner_id, one.blob_id FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
+    due=rotation.of_each(f"""
         SELECT first.owner_id, first.blob_id FROM unnest(%(older)s::text[]) AS known (database)
         CROSS JOIN LATERAL (
             SELECT owner_id, blob_id FROM scans
-            WHERE {_MAY_CHANGE} AND database = known.database
-                AND owner_id BETWEEN turn.owner_id AND turn.owner_id AND {_DUE}
+            WHERE {_MAY_CHANGE} AND database = known.database AND {rotation.TURN} AND {_DUE}
             ORDER BY owner_id, scan_after NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED
         ) AS first LIMIT 1
-    ) AS one
-"""
+    """)
 )
 #: Who reports decides by it; locked, so that the newest signatures' word stays.
 LOOKED: Final = """

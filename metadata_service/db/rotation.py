@@ -44,6 +44,18 @@ def visit(first: str) -> str:
     return _VISIT.format(first=first, most=MOST_VISITED)
 
 
+#: In `of_each`, whose turn it is. By =, the planner may look for an owner in an index that is ordered by time
+#: alone, behind everybody's rows.
+TURN: Final = "owner_id BETWEEN turn.owner_id AND turn.owner_id"
+
+
+def of_each(row: str) -> str:
+    """What is due of each of `owners`, for a claim. `row`: locks the first one that is due of `TURN`."""
+    return f"""
+    SELECT one.* FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL ({row}) AS one
+"""
+
+
 @dataclass
 class Rotation:
     """One per process and kind of work. `oldest` claims `limit` rows, and `of_owners` a row of each of

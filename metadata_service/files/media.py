@@ -46,15 +46,11 @@ VISITED: Final = rotation.visit(f"""
     SELECT owner_id, {_DUE} AS due FROM files WHERE {_UNREAD} AND owner_id > visited.owner_id
     ORDER BY owner_id, media_after NULLS FIRST LIMIT 1
 """)
-# BETWEEN, as an owner named by = may be looked for in `files_unread`, behind everybody's rows.
 OF_OWNERS: Final = _CLAIM.format(
-    due=f"""
-    SELECT one.owner_id, one.id FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
-        SELECT owner_id, id FROM files
-        WHERE owner_id BETWEEN turn.owner_id AND turn.owner_id AND {_UNREAD} AND {_DUE}
+    due=rotation.of_each(f"""
+        SELECT owner_id, id FROM files WHERE {rotation.TURN} AND {_UNREAD} AND {_DUE}
         ORDER BY owner_id, media_after NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) AS one
-"""
+    """)
 )
 #: Whoever is told is told of what was stored lately: after an update that reads more, not of all there is.
 _REPORT: Final = f"""

@@ -62,13 +62,10 @@ VISITED: Final = rotation.visit("""
     ORDER BY owner_id, not_before LIMIT 1
 """)
 OF_OWNERS: Final = _CLAIM.format(
-    due="""
-    SELECT one.owner_id, one.key FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL (
-        SELECT owner_id, key FROM project_keys
-        WHERE owner_id BETWEEN turn.owner_id AND turn.owner_id AND not_before <= now()
+    due=rotation.of_each(f"""
+        SELECT owner_id, key FROM project_keys WHERE {rotation.TURN} AND not_before <= now()
         ORDER BY owner_id, not_before LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) AS one
-"""
+    """)
 )
 _HELD: Final = "owner_id = %(owner)s AND key = %(key)s AND epoch = %(epoch)s"
 _FORGET: Final = f"""
