@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Final
 
+from metadata_service.db.timestamps import to_seconds_text
 from strongroom.errors import RetentionHeld
 
 #: Their SQLSTATE.
@@ -19,9 +20,9 @@ def retention_held(detail: str) -> RetentionHeld:
     said = json.loads(detail)
     name, metadata = said["name"], {}
     if said["until"] is not None:
-        until = datetime.fromisoformat(said["until"]).astimezone(UTC)
+        until = datetime.fromisoformat(said["until"])
         if not said["hold"] or until > datetime.now(UTC):
-            metadata["until"] = until.isoformat(timespec="seconds").replace("+00:00", "Z")
+            metadata["until"] = to_seconds_text(until)
     if not said["hold"]:
         text = f"{name} is kept until {metadata['until']}; it can be deleted or replaced from then on."
         return RetentionHeld(text, metadata=metadata)
