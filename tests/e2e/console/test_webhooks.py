@@ -11,6 +11,22 @@ from tests.e2e.console.test_gallery import store
 from tests.integration.importing.origin import Origin, answer
 
 
+#: The first answer to a GET of webhooks comes when `release()` says so; `drawn` two frames after it was read.
+_HELD = """
+const original = window.fetch
+const released = new Promise((resolve) => { window.release = resolve })
+window.fetch = async (url, options) => {
+  const held = !window.asked && String(url).includes('/api/webhooks') && (options?.method ?? 'GET') === 'GET'
+  if (!held) return original(url, options)
+  window.asked = true
+  const given = await original(url, options)
+  await released
+  setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => { window.drawn = true })), 100)
+  return given
+}
+"""
+
+
 def make(person: Person, url: str) -> str:
     """Through the form; the secret that it shows."""
     person.click("New webhook", "main")
@@ -64,6 +80,21 @@ def test_operators_hear_of_everybody_and_others_do_not(person: Person, user: str
     person.click("Delete", "main")
     person.click("Delete", "dialog")
     person.sees_not("The gallery", "main")
+
+
+def test_what_is_made_while_the_list_is_on_its_way_stays_in_it(
+    person: Person, user: str, origin: Origin
+) -> None:
+    """The list was asked for before, and its answer comes after."""
+    person.sign_in(user, "/shares")
+    person.sees("Shares", "main h1")
+    person.js(_HELD)
+    person.go("/webhooks")
+    person.wait("the list is asked for", "window.asked")
+    make(person, origin.script(uuid.uuid4().hex, answer(b"", status=200)))
+    person.js("release()")
+    person.wait("the answer is read and drawn", "window.drawn")
+    person.sees("The gallery", "main")
 
 
 def test_a_refused_address_is_told_in_words(person: Person, user: str) -> None:

@@ -6,7 +6,8 @@ const NOTHING = { state: 'loading', items: [], next: null, problem: null }
 /**
  * @param {(pageToken: string | undefined, signal: AbortSignal) => Promise<{items: any[], next: string | null}>} load
  * @param {unknown[]} by what the list depends on: when it changes, the list begins anew
- * @returns `state`: `loading` (nothing yet), `ready`, `more` (another page is on its way), `failed`
+ * @returns `state`: `loading` (nothing yet), `ready`, `more` (another page is on its way), `failed`;
+ * `change(edit)` must do nothing where it has been done: a page that was on its way meanwhile may know of it already, or not
  */
 export function usePages(load, by) {
   const [list, setList] = useState(NOTHING)
@@ -15,14 +16,20 @@ export function usePages(load, by) {
   latest.current = list
   const loading = useRef(load)
   loading.current = load
+  const meanwhile = useRef([])
 
   const read = useCallback(async (pageToken, keep) => {
     running.current?.abort()
+    meanwhile.current = []
     const controller = (running.current = new AbortController())
     try {
       const page = await loading.current(pageToken, controller.signal)
       if (controller.signal.aborted) return
-      setList((old) => ({ state: 'ready', problem: null, next: page.next, items: keep ? [...old.items, ...page.items] : page.items }))
+      const edits = meanwhile.current
+      setList((old) => ({
+        state: 'ready', problem: null, next: page.next,
+        items: edits.reduce((items, edit) => edit(items), keep ? [...old.items, ...page.items] : page.items),
+      }))
     } catch (problem) {
       if (controller.signal.aborted) return
       setList((old) => ({ ...old, state: 'failed', problem }))
@@ -48,6 +55,10 @@ export function usePages(load, by) {
     const failedPage = latest.current.state === 'failed' && latest.current.items.length ? latest.current.next : undefined
     return read(failedPage ?? undefined, Boolean(failedPage))
   }, [read])
-  const change = useCallback((edit) => setList((old) => ({ ...old, items: edit(old.items) })), [])
-  return { ...list, more, reload, change }
+  const change = useCallback((edit) => {
+    if (running.current) meanwhile.current.push(edit)
+    setList((old) => ({ ...old, items: edit(old.items) }))
+  }, [])
+  const add = useCallback((item) => change((items) => (items.some(({ id }) => id === item.id) ? items : [item, ...items])), [change])
+  return { ...list, more, reload, change, add }
 }

@@ -32,7 +32,7 @@ export function Shares() {
       : !found.items.length ? html`<${Empty} icon="share" title="Nothing is shared"><p>A share is a link that people without an account open: a file, a folder, a project, or a place to put files in.</p><//>`
       : html`<ul class="lines">${found.items.map((share) => html`<${Line} key=${share.id} share=${share} onRevoke=${() => setEnding(share)} />`)}</ul>
         ${found.next && html`<p><button type="button" class="button" onClick=${found.more}>Show more</button></p>`}`}
-    ${making && html`<${NewShare} onMade=${(share) => found.change((items) => [share, ...items])} onClose=${() => setMaking(false)} />`}
+    ${making && html`<${NewShare} onMade=${found.add} onClose=${() => setMaking(false)} />`}
     ${ending && html`<${Confirm} title="Revoke this share?" text="Its link opens nothing any more, also for guests who are in. It can’t be brought back." verb="Revoke" run=${end} onClose=${() => setEnding(null)} />`}
   </div>`
 }

@@ -38,7 +38,7 @@ function List({ view, all }) {
       : !found.items.length ? html`<${Empty} icon="hook" title="Nobody is told"><p>A webhook is an address of yours that gets a signed message for each file that is stored, changed or deleted${all && ', whoever it belongs to'}.</p><//>`
       : html`<ul class="lines">${found.items.map((one) => html`<${Line} key=${one.id} webhook=${one} href=${to([view, one.id])} />`)}</ul>
         ${found.next && html`<p><button type="button" class="button" onClick=${found.more}>Show more</button></p>`}`}
-    ${making && html`<${NewWebhook} make=${api.make} onMade=${(made) => found.change((items) => [made, ...items])} onClose=${() => setMaking(false)} />`}
+    ${making && html`<${NewWebhook} make=${api.make} onMade=${found.add} onClose=${() => setMaking(false)} />`}
   </div>`
 }
 
