@@ -10,7 +10,6 @@ from tests.e2e.console.person import Person
 from tests.e2e.console.test_gallery import store
 from tests.integration.importing.origin import Origin, answer
 
-
 #: The first answer to a GET of webhooks comes when `release()` says so; `drawn` two frames after it was read.
 _HELD = """
 const original = window.fetch
