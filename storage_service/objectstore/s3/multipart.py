@@ -345,8 +345,11 @@ class S3Copier(S3Multipart):
                     group.create_task(copy_one(number, offset))
                     for number, offset in enumerate(range(0, size, part_size), start=1)
                 ]
-        except* StoreError as several:
-            raise _first(several) from several
+        except BaseExceptionGroup as several:  # `except*` would wrap what it raises again, on Python 3.11.2
+            failed, others = several.split(StoreError)
+            if failed is None or others is not None:
+                raise
+            raise _first(failed) from None
         return [task.result() for task in tasks]
 
     async def _forget(self, key: str, upload_id: str) -> None:
