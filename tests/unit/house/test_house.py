@@ -128,7 +128,7 @@ def test_nothing_waits_in_a_way_that_loses_a_cancellation() -> None:
 
 
 def test_nothing_is_raised_from_a_part_of_a_group() -> None:
-    """Python 3.11.2, which Debian 12 has, wraps what `except*` raises in a group again, so that nobody catches it."""
+    """Python 3.11.2 (Debian 12) wraps what `except*` raises in a group again, so that nobody catches it."""
     product = [path for path in written_code() if path.suffix == ".py" and path.parts[0] not in WORKSHOP]
     assert [str(path) for path in product if re.search(r"^\s*except\*", text_of(path), re.MULTILINE)] == []
 
