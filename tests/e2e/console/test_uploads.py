@@ -7,6 +7,7 @@ from typing import Final
 import httpx
 
 from tests.e2e.console.person import Person
+from tests.e2e.console.test_gallery import store
 from tests.stack import RunningStack, until
 
 #: Bodies wait until they are let go, so that what happens to an upload happens in its middle.
@@ -20,6 +21,18 @@ BROKEN: Final = """XMLHttpRequest.prototype.send = (send => function (body) {
 })(XMLHttpRequest.prototype.send)
 window.setTimeout = (wait => (act, time) => wait(act, Math.min(time, 20)))(window.setTimeout)"""
 FILM: Final = ("film.bin", "application/octet-stream", "y" * 1_000_000)
+
+#: What the page asks for, and what it hears of.
+_ASKED: Final = """window.asked = []
+window.fetch = (ask => (...request) => {
+  asked.push(new URL(request[0], location).pathname)
+  return ask(...request)
+})(window.fetch)
+window.tell = async (ids) => {
+  const { src } = document.querySelector('script[type=module][src]')
+  const { heard } = await import(src.replace('main.js', 'api/events.js'))
+  for (const id of ids) for (const listener of heard) listener({ type: 'file_updated', subject_id: id })
+}"""
 
 
 def again(person: Person, stack: RunningStack, user: str) -> None:
@@ -84,3 +97,22 @@ def test_a_view_that_failed_is_there_when_the_connection_is_back(person: Person,
     person.sees("That did not work", "main")
     person.js("window.mended = true; window.dispatchEvent(new Event('online'))")
     person.sees_not("That did not work", "main")
+
+
+def test_news_of_many_files_are_one_list_and_not_one_request_each(
+    person: Person, user: str, http: httpx.Client
+) -> None:
+    for number in range(7):
+        store(http, f"{number}.txt", b"x", "text/plain")
+    keys = [file["id"] for file in http.get("/api/v1/files").json()["files"]]
+    person.sign_in(user)
+    person.wait("all are shown", "document.querySelectorAll('.tile-name').length === 7")
+    person.js(_ASKED)
+    person.js(f"tell({keys[:2]})")
+    person.wait(
+        "each of two is asked for", "asked.filter(path => path.startsWith('/api/v1/files/')).length === 2"
+    )
+    person.js(f"asked.length = 0; tell({keys})")
+    person.wait("the list is asked for", "asked.some(path => path === '/api/v1/files')")
+    # Not one for each; what happened before the page was opened may still be told, one by one.
+    assert len([path for path in person.js("asked") if path.startswith("/api/v1/files/")]) < len(keys)

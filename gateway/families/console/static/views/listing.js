@@ -101,33 +101,58 @@ function Chosen({ ids, list, onClear }) {
 
 const CHANGED = new Set(['file_ready', 'file_updated', 'file_described', 'file_infected'])
 
+/** What is heard within this time is looked at together, and of more files than this the list is asked for instead. */
+const TOGETHER_MS = 250
+const FEW = 5
+
 /** What happens elsewhere is seen here: new files come to the top, changed ones change, deleted ones go. */
 function useNews(list, matches) {
   const latest = useRef({ list, matches })
   latest.current = { list, matches }
   useEffect(() => {
     let timer = 0
+    let stale = false // since the list was asked for
+    let left = false
     const again = () => {
-      clearTimeout(timer)
-      timer = setTimeout(() => latest.current.list.reload(), 500)
+      stale = true
+      if (!left) timer ||= setTimeout(reload, 500)
     }
-    const hear = async ({ type, subject_id: id }) => {
-      const { list: now } = latest.current
-      if (type === 'resumed') again()
-      if (type === 'file_deleted') now.change((items) => items.filter((item) => item.id !== id))
-      if (!CHANGED.has(type)) return
+    const reload = async () => {
+      stale = false
+      await latest.current.list.reload()
+      timer = 0
+      if (stale) again()
+    }
+    const look = async (id, isNew) => {
       const file = await one(id).catch(() => null) // gone again, or it will be seen with the next page
       if (!file) return
       latest.current.list.change((items) => {
         if (items.some((item) => item.id === id)) return items.map((item) => (item.id === id ? file : item))
-        return type !== 'file_described' && latest.current.matches(file) ? [file, ...items] : items
+        return isNew && latest.current.matches(file) ? [file, ...items] : items
       })
+    }
+    const changed = new Map() // id → whether it may be one that is not shown yet
+    let looking = 0
+    const lookAtAll = () => {
+      looking = 0
+      if (changed.size > FEW) again()
+      else for (const [id, isNew] of changed) look(id, isNew)
+      changed.clear()
+    }
+    const hear = ({ type, subject_id: id }) => {
+      if (type === 'resumed') again()
+      if (type === 'file_deleted') latest.current.list.change((items) => items.filter((item) => item.id !== id))
+      if (!CHANGED.has(type)) return
+      changed.set(id, changed.get(id) || type !== 'file_described')
+      looking ||= setTimeout(lookAtAll, TOGETHER_MS)
     }
     const land = () => again()
     heard.add(hear)
     stored.add(land)
     return () => {
+      left = true
       clearTimeout(timer)
+      clearTimeout(looking)
       heard.delete(hear)
       stored.delete(land)
     }
