@@ -29,6 +29,7 @@ from strongroom.errors import (
     BucketNotVersioned,
     DatabaseUnavailable,
     DeadlineExceeded,
+    IdempotencyKeyReused,
     ServiceUnavailable,
     StrongroomError,
     UploadSuperseded,
@@ -251,6 +252,16 @@ def fingerprint(request: UploadSpec | BeginSaveRequest, *more: str, kind: str = 
     return digest.digest()
 
 
+def same_content(earlier: File, size: int, crc32c: int) -> File:
+    """The answer that the request id has had, for who has brought ``size`` bytes under it again.
+
+    Raises IdempotencyKeyReused.
+    """
+    if (earlier.size_bytes, earlier.crc32c) != (size, crc32c):
+        raise IdempotencyKeyReused("this idempotency key was used before, for other content; use a new key")
+    return earlier
+
+
 BEFORE_T1 = failpoints.register("storage.t1.before")
 AFTER_T1 = failpoints.register("storage.t1.after")
 BEFORE_T4 = failpoints.register("storage.t4.before")
@@ -284,12 +295,14 @@ class Attempts:
 
     async def commit(self, blob: blob_pb2.Blob, request: CommitRequest) -> File:
         """T4. After ServiceUnavailable, DatabaseUnavailable or DeadlineExceeded the file may be there after
-        all; after other errors nothing was stored.
+        all; after other errors nothing was stored. IdempotencyKeyReused: another attempt, of other bytes, was
+        quicker.
         """
         await failpoints.hit(BEFORE_T4)
         response = await self._engine.commit(self._holder(blob), lambda: self._reservations.commit(request))
         if response.lost_to_other_attempt:
             self._engine.wake_cleaner()
+            same_content(response.file, request.size_bytes, request.crc32c)
         await failpoints.hit(AFTER_T4)
         return response.file
 

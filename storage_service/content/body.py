@@ -175,16 +175,16 @@ def _counted(request: UploadRequest | UploadChunk) -> Counted:
 
 
 def checked_chunk(request: UploadRequest | UploadChunk, received: int) -> Counted:
-    """Data of the message from ``received`` on; what lies below was sent before and is skipped."""
+    """Data of the message, which follows the ``received`` bytes before it: what went back would be skipped,
+    whatever it holds, and who never says where it is would lose all but the first message.
+    """
     chunk = _counted(request)
-    if request.write_offset > received:
+    if request.write_offset != received and (len(chunk) or request.write_offset):
         raise OffsetOutOfRange(
-            f"Offset {request.write_offset} is past the {received} bytes received.",
+            f"The message begins at {request.write_offset}, and {received} bytes have been received.",
             metadata={"persisted_size": str(received)},
         )
-    if request.write_offset == received or not len(chunk):
-        return chunk
-    return Counted.of(memoryview(chunk.data)[received - request.write_offset :])
+    return chunk
 
 
 def _chunk_crc32c(request: UploadRequest | UploadChunk) -> int | None:

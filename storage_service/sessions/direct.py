@@ -17,7 +17,7 @@ from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes, SignedRequest
 from storage_service.sessions.content import Content
-from storage_service.sessions.direct_completion import DirectCompletion
+from storage_service.sessions.direct_completion import DirectCompletion, compare
 from storage_service.sessions.driver import Driver
 from storage_service.sessions.views import is_whole
 from strongroom.errors import InvalidField, UploadNotFound
@@ -92,9 +92,11 @@ class DirectUploads:
             session = await self._state.acquire(upload_id)
             if is_whole(session):
                 session = await self._driver.finish(session)
-            elif not session.finished:
-                if session.kind != SESSION_KIND_DIRECT:
-                    raise InvalidField("This is no direct upload.", field="upload_id", rule="kind")
+            if session.finished:
+                compare(session.blob, request.parts)
+            elif session.kind != SESSION_KIND_DIRECT:
+                raise InvalidField("This is no direct upload.", field="upload_id", rule="kind")
+            else:
                 session = await self._driver.run(session, self._completion.run(session, request.parts))
         return session.file
 

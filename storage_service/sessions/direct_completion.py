@@ -7,7 +7,7 @@ Nothing is COMPLETING before everything is checked, so that nobody rolls an unch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY
@@ -57,6 +57,7 @@ class DirectCompletion:
         blob = session.blob
         if not blob.upload_id:
             info = await self._put_by_client(session)
+            _compare({1: info.etag}, claimed)
             crc32c, scan = await self._checked(session, info, info.crc32c)
             await self._finisher.commit(with_scan(_commit_request(blob, info, crc32c), scan))
             return
@@ -102,7 +103,7 @@ class DirectCompletion:
                     f"part {part.number} has {part.size} bytes, not {expected}; send it again",
                     metadata={"expected": str(expected), "actual": str(part.size)},
                 )
-        _compare(listed, claimed)
+        _compare({part.number: part.etag for part in listed}, claimed)
         return listed
 
     async def _complete(
@@ -170,17 +171,26 @@ def _crc32c_of(parts: Sequence[PartReceipt]) -> int | None:
     return crc32c
 
 
-def _compare(listed: Sequence[PartReceipt], claimed: Sequence[CompletedPart]) -> None:
-    """What the client saw accepted is what S3 has. A client that can't see ETags (CORS) sends no parts."""
+def compare(blob: blob_pb2.Blob, claimed: Sequence[CompletedPart]) -> None:
+    """What the client says it has sent is what the committed ``blob`` was made of. The parts of an object that
+    was found completed are not known. Raises ChecksumMismatch, UploadIncomplete.
+    """
+    if blob.parts or not blob.upload_id:
+        _compare({part.number: part.etag for part in blob.parts} or {1: blob.etag}, claimed)
+
+
+def _compare(stored: Mapping[int, str], claimed: Sequence[CompletedPart]) -> None:
+    """What the client saw accepted is what S3 has: ETags by part number. A client that can't see ETags (CORS)
+    sends no parts.
+    """
     if not claimed:
         return
-    stored = {part.number: part.etag for part in listed}
     if [part.part_number for part in claimed] != sorted(stored):
         told = f"The request names {len(claimed)} parts; all {len(stored)} belong there, in order."
         raise UploadIncomplete(told)
     for part in claimed:
         etag = part.etag.strip('"')
-        if etag != stored[part.part_number]:
+        if etag != stored[part.part_number].strip('"'):
             raise ChecksumMismatch(
                 f"part {part.part_number} in S3 is another one than the request names; send it again",
                 metadata={"algorithm": "etag", "expected": etag, "actual": stored[part.part_number]},

@@ -21,7 +21,7 @@ import structlog
 
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY, complete_multipart, verify_put
-from storage_service.attempts.engine import Attempts, until_known
+from storage_service.attempts.engine import Attempts, same_content, until_known
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore import errors as store_errors
@@ -215,6 +215,8 @@ class Finisher:
         await failpoints.hit(BEFORE_T4)
         response = await until_known(lambda: self._reservations.commit(request))
         self._attempts.wake_cleaner()  # segments, or an attempt that another one has beaten
+        if response.lost_to_other_attempt:
+            same_content(response.file, request.size_bytes, request.crc32c)
         return response.file if response.HasField("file") else None
 
 

@@ -13,7 +13,13 @@ from storage_service.content.body import SizeRule, check_chunk
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import Chunk
 from storage_service.sessions.hashes import Hashes, check_crc32c
-from strongroom.errors import IdempotencyKeyReused, MalformedRequest, OffsetOutOfRange, SizeMismatch
+from strongroom.errors import (
+    IdempotencyKeyReused,
+    Internal,
+    MalformedRequest,
+    OffsetOutOfRange,
+    SizeMismatch,
+)
 from strongroom.metadata.v1.upload_session_service_pb2 import Session
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.type.v1.checksums_pb2 import Checksums
@@ -85,6 +91,7 @@ class SessionStream:
         self._hashes = hashes
         self._write_hashes = Hashes(first.write_checksums) if self.all_or_nothing else None
         self._resent = _Resent(session.persisted_size, session.prefix_crc32c)
+        self._end: int | None = None
         self.finished = False
         self.final = Checksums()
 
@@ -128,6 +135,9 @@ class SessionStream:
         if message.write_offset > target.received:
             raise _out_of_range(message.write_offset, target.received)
         data = message.data
+        self._check_order(message.write_offset, len(data))
+        if self._write_hashes is not None:
+            self._write_hashes.feed(data, crc32c=True)
         skipped = target.received - message.write_offset
         if data and skipped:
             self._resent.take(message.write_offset, memoryview(data)[:skipped])
@@ -138,10 +148,16 @@ class SessionStream:
         if len(data):
             if self._hashes is not None:
                 self._hashes.feed(data)
-            if self._write_hashes is not None:
-                self._write_hashes.feed(data, crc32c=True)
             await target.write(data)
         self.finished = message.finish_write
+
+    def _check_order(self, offset: int, size: int) -> None:
+        """One stream says nothing twice. What went back would be skipped, whatever it holds."""
+        if not size:
+            return
+        if self._end is not None and offset != self._end:
+            raise _out_of_range(offset, self._end)
+        self._end = offset + size
 
     def _check_size(self, size: int, *, exactly: bool) -> None:
         """Nothing past the length or the limit is taken."""
@@ -162,22 +178,25 @@ class SessionStream:
             check_crc32c(expected, whole)
 
 
-async def refuse_past_end(size: int, first: UploadRequest, messages: AsyncIterator[Message]) -> None:
-    """A write with exact_offset to a finished upload of ``size`` bytes: only an empty one at its end
-    is right.
+class _Whole:
+    """An upload that is finished: it takes nothing more."""
 
-    Raises OffsetOutOfRange, SizeMismatch.
+    def __init__(self, session: Session) -> None:
+        self.received = session.persisted_size
+        self.crc32c = session.prefix_crc32c
+
+    async def write(self, chunk: Chunk) -> None:
+        """Never: the sizes have been checked."""
+        raise Internal(f"{len(chunk)} bytes for an upload that is finished")
+
+
+async def compare(session: Session, first: UploadRequest, messages: AsyncIterator[Message]) -> None:
+    """A write to a finished upload changes nothing, and is none of other bytes.
+
+    Raises what SessionStream.run raises.
     """
-    if first.write_offset != size:
-        raise _out_of_range(first.write_offset, size)
-    surplus = len(first.data)
-    while not surplus and (message := await anext(messages, None)) is not None:
-        surplus = len(message.data)
-    if surplus:
-        raise SizeMismatch(
-            f"the upload is finished and has {size} bytes",
-            metadata={"expected": str(size), "actual": str(size + surplus)},
-        )
+    whole = _Whole(session)
+    await SessionStream(first, messages, session, SizeRule("it", whole.received), None).run(whole)
 
 
 def _out_of_range(offset: int, received: int) -> OffsetOutOfRange:

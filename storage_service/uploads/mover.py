@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from datetime import UTC, datetime
+from typing import Final
 
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.metadata.reservations import Reservations
@@ -12,6 +13,8 @@ from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, Re
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest, MoveFileRequest
+
+CHANGED: Final = "The file has changed while it was moved: it stays, and so does its copy; read it again."
 
 
 class Mover:
@@ -42,14 +45,15 @@ class Mover:
         moved = await self._copier.copy(copy)
         if moved.id == source.id:  # it has replaced itself
             return moved
+        if (moved.size_bytes, moved.crc32c) != (source.size_bytes, source.crc32c):
+            raise _of_source(CHANGED, str(source.generation))  # the copy is an earlier request's
         gone = DeleteFileRequest(file_id=source.id, user_id=user_id, if_generation_match=source.generation)
         try:
             await self._reservations.delete_file(gone)
         except FileNotFound:  # somebody has deleted it meanwhile: all the same
             return moved
         except PreconditionFailed as error:
-            text = "The file has changed while it was moved: it stays, and so does its copy; read it again."
-            raise _of_source(text, error.metadata.get("actual", "")) from error
+            raise _of_source(CHANGED, error.metadata.get("actual", "")) from error
         return moved
 
 

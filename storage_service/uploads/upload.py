@@ -15,7 +15,7 @@ from servicekit import failpoints
 from servicekit.context import current
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.completion import complete_multipart
-from storage_service.attempts.engine import Attempts, fingerprint, until_known
+from storage_service.attempts.engine import Attempts, fingerprint, same_content, until_known
 from storage_service.attempts.interruption import Interruptible
 from storage_service.attempts.pipeline import PartPipeline, StoredBody
 from storage_service.attempts.removal import abort_unrecorded_uploads, verify_sole_version
@@ -31,7 +31,7 @@ from storage_service.reading.committed import Committed
 from storage_service.scanning.run import Scanned, with_scan
 from storage_service.scanning.scanner import Scanner
 from storage_service.uploads.copier import copy_object
-from strongroom.errors import ContentInfected, IdempotencyKeyReused
+from strongroom.errors import ContentInfected
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import (
@@ -255,9 +255,7 @@ async def _replay(file: File, body: AsyncIterator[Counted], checks: BodyChecks) 
     """An earlier request with this key has finished: the same bytes get its answer, others an error."""
     async for _ in body:
         pass  # the stream checks size and checksums itself when it ends
-    if (checks.size, checks.crc32c) != (file.size_bytes, file.crc32c):
-        raise IdempotencyKeyReused("this idempotency key was used before, for other content; use a new key")
-    return file
+    return same_content(file, checks.size, checks.crc32c)
 
 
 async def _until(body: AsyncIterator[Counted], enough: int) -> AsyncIterator[Counted]:
@@ -302,7 +300,7 @@ class TargetMover:
         corrected.supersedes_blob_id = blob.id
         outcome = await self._attempts.reserve(corrected)
         if outcome.HasField("replay"):
-            return outcome.replay
+            return same_content(outcome.replay, stored.size, stored.crc32c)
         ref = ObjectRef(blob.key, done.version_id or None)
         source = Committed(ref, done.etag, stored.size, stored.crc32c)
         async with self._attempts.hold(outcome.blob):

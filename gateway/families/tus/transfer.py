@@ -14,6 +14,7 @@ from typing import Final
 from gateway.http.problems import ClientGone
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
+from strongroom.errors import IdempotencyKeyReused
 from strongroom.sending import Message
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import UploadChunk
@@ -29,6 +30,8 @@ async def send_body(call: Call, first: UploadRequest) -> UploadResponse:
     ``write_offset`` on.
 
     :raises StrongroomError: what storage_service answered; bytes before a refused one are kept.
+    :raises IdempotencyKeyReused: the upload has more bytes than were sent, whose offset was not exact: they
+        can't be told from others, and the rest would be put behind what this client has never sent.
     :raises ClientGone: the client left; every byte that came is with storage_service.
     """
     return await _Transfer(call, first).run()
@@ -42,6 +45,7 @@ class _Transfer:
         self._first = first
         self._intake = Intake(call)
         self._left = False
+        self._sent = 0
 
     async def run(self) -> UploadResponse:
         """Stream until storage_service answers."""
@@ -58,6 +62,12 @@ class _Transfer:
         )
         if self._left:
             raise ClientGone
+        there = response.file.size_bytes if response.HasField("file") else response.persisted_size
+        if not self._first.exact_offset and 0 < self._sent < there:
+            raise IdempotencyKeyReused(
+                f"The upload of this Idempotency-Key has {there} bytes already, and these are {self._sent}."
+                " Repeat the request without a body to be told where it is."
+            )
         return response
 
     async def _messages(self, give_up: Callable[[], object]) -> AsyncGenerator[Message]:
@@ -80,6 +90,7 @@ class _Transfer:
             yield UploadChunk(offset, batch.cut())
             offset += size
             await self._fill()
+        self._sent = offset - self._first.write_offset
         if self._left:
             asyncio.get_running_loop().call_later(LINGER_SECONDS, give_up)
 

@@ -42,7 +42,9 @@ class UploadRequest(_message.Message):
     upload_id: _builtins.str
     """Go on with a session of CreateUpload."""
     write_offset: _builtins.int
-    """Where `data` begins in the object, in bytes. Data below what is persisted is skipped; above it: OUT_OF_RANGE."""
+    """Where `data` begins in the object, in bytes: where the data of the message before has ended. A stream to a session
+    may begin below what is persisted, which is skipped; above it, and after a gap or a step back: OUT_OF_RANGE.
+    """
     data: _builtins.bytes
     """Bytes of the object; 256 KiB–1 MiB is best, over 2 MiB is refused (CHUNK_TOO_LARGE)."""
     crc32c: _builtins.int

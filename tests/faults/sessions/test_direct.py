@@ -58,7 +58,11 @@ def test_parts_sent_straight_to_s3_become_a_file(cell: Cell, size: int) -> None:
     signed = _sign(client, size)
     parts = send_parts(signed, body)
     made = _complete(client, signed.upload_id, parts)
-    assert _complete(client, signed.upload_id, parts) == made
+    assert _complete(client, signed.upload_id, parts) == made == _complete(client, signed.upload_id, [])
+    with pytest.raises(ChecksumMismatch):
+        _complete(
+            client, signed.upload_id, [*parts[:-1], CompletedPart(part_number=len(parts), etag="0" * 32)]
+        )
     found = client.get(signed.upload_id)
     assert found.file.id == made
     assert same(client.stored(found), body)
@@ -93,6 +97,25 @@ def test_wrong_etags_sizes_and_types_are_refused(cell: Cell) -> None:
     with pytest.raises(ContentTypeMismatch):
         _complete(client, picture.upload_id, [])
     client.cancel(signed.upload_id)
+
+
+def test_an_object_that_was_put_again_is_not_what_was_completed(cell: Cell) -> None:
+    """Its signed URL still works: what is sent there late is another version, and is not called stored."""
+    cell.run()
+    client, body = SessionClient(cell), body_of(1000)
+    signed = _sign(client, 1000)
+    first = send_parts(signed, body)
+    send_parts(signed, body[::-1])
+    with pytest.raises(ChecksumMismatch):
+        _complete(client, signed.upload_id, first)
+    second = send_parts(signed, body)
+    made = _complete(client, signed.upload_id, second)
+    late = send_parts(signed, body[::-1])
+    with pytest.raises(ChecksumMismatch):
+        _complete(client, signed.upload_id, late)
+    found = client.get(signed.upload_id)
+    assert found.file.id == made
+    assert same(client.stored(found), body)
 
 
 def test_a_form_of_another_size_is_no_file(cell: Cell) -> None:

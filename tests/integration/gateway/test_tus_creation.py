@@ -190,6 +190,20 @@ async def test_an_idempotency_key_names_one_upload(gateway: Running) -> None:
     assert (await gateway.client.post("/files", headers={**TUS, "Idempotency-Key": "a b"})).status_code == 422
 
 
+async def test_a_repeat_of_fewer_bytes_than_there_are_is_refused(gateway: Running) -> None:
+    """Its client would go on behind bytes that it has never sent, or take them for its own."""
+    key = {"Idempotency-Key": "one"}
+    first = await create(gateway, 5, **key)
+    for offset, body in ((0, b"hel"), (3, b"lo")):
+        await patch(gateway, first, offset, body)
+        short = await gateway.client.post(
+            "/files", headers={**BYTES, **key, "Upload-Length": "5"}, content=b"hello"[: offset + 1]
+        )
+        assert (short.status_code, short.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
+    assert await create(gateway, 5, **key) == first
+    assert stored(gateway) == [b"hello"]
+
+
 async def test_partial_uploads_are_joined(gateway: Running) -> None:
     partial = {"Upload-Concat": "partial"}
     one, two = await create(gateway, 3, **partial), await create(gateway, 2, **partial)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import AsyncIterator
+
 import pytest
 
-from strongroom.errors import OffsetOutOfRange, SizeMismatch
+from strongroom.errors import ChecksumMismatch, IdempotencyKeyReused, OffsetOutOfRange, SizeMismatch
 from strongroom.storage.v1.upload_pb2 import UploadRequest
+from strongroom.type.v1.checksums_pb2 import Checksums
 from tests.unit.storage_service.sessions.bench import Bench, messages_of
 
 BODY = bytes(range(200))
@@ -16,8 +20,56 @@ async def test_a_finished_upload_answers_again(partial: bool) -> None:
     bench = Bench(part_size=64)
     upload = await bench.create(len(BODY), partial=partial)
     first = await bench.write(upload, 0, BODY)
-    for offset, data in ((0, BODY), (len(BODY), b""), (3, b"anything")):
+    for offset, data in ((0, BODY), (0, BODY[:70]), (len(BODY), b""), (3, BODY[3:])):
         assert await bench.write(upload, offset, data) == first
+        assert await bench.write(upload, offset, data, chunk=33) == first
+
+
+@pytest.mark.parametrize("partial", [False, True])
+@pytest.mark.parametrize("chunk", [7, 1 << 20])
+async def test_a_finished_upload_is_not_the_answer_to_other_bytes(partial: bool, chunk: int) -> None:
+    bench = Bench(part_size=64)
+    upload = await bench.create(len(BODY), partial=partial)
+    first = await bench.write(upload, 0, BODY)
+    for other in (BODY[:-1] + b"x", b"x" + BODY[1:], bytes(200)):
+        with pytest.raises(IdempotencyKeyReused):
+            await bench.write(upload, 0, other, chunk=chunk)
+    for offset, surplus in ((0, BODY + b"x"), (len(BODY), b"x"), (3, BODY)):
+        with pytest.raises(SizeMismatch):
+            await bench.write(upload, offset, surplus, chunk=chunk)
+    with pytest.raises(ChecksumMismatch):
+        await bench.write(upload, 0, BODY, chunk=chunk, write_checksums=Checksums(sha1=b"x" * 20))
+    with pytest.raises(OffsetOutOfRange):
+        await bench.write(upload, len(BODY) + 1, b"x", chunk=chunk)
+    right = Checksums(sha1=hashlib.sha1(BODY, usedforsecurity=False).digest())
+    assert await bench.write(upload, 0, BODY, chunk=chunk, write_checksums=right) == first
+
+
+async def test_messages_that_go_back_are_refused() -> None:
+    """They would be skipped, whatever they hold."""
+    bench = Bench(part_size=64)
+    upload = await bench.create(len(BODY))
+
+    async def going_back() -> AsyncIterator[UploadRequest]:
+        yield UploadRequest(write_offset=0, data=BODY[:50])
+        yield UploadRequest(write_offset=20, data=b"x" * 40)
+
+    with pytest.raises(OffsetOutOfRange) as refused:
+        await bench.use_cases.sessions.upload(UploadRequest(upload_id=upload), going_back())
+    assert refused.value.metadata["persisted_size"] == "50"
+    assert (await bench.use_cases.sessions.get(upload)).persisted_size == 50
+
+
+async def test_first_bytes_with_checksums_may_be_sent_again() -> None:
+    """The checksums are of all that the stream brings, also of what is there already."""
+    bench = Bench(part_size=64)
+    upload = await bench.create(len(BODY))
+    sums = Checksums(sha256=hashlib.sha256(BODY[:100]).digest())
+    for _ in range(2):
+        answer = await bench.write(upload, 0, BODY[:100], write_checksums=sums)
+        assert answer.persisted_size == 100
+    with pytest.raises(ChecksumMismatch):
+        await bench.write(upload, 0, BODY[:99], write_checksums=sums)
 
 
 @pytest.mark.parametrize("partial", [False, True])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 
+import google_crc32c
 import pytest
 
 from storage_service.attempts.budget import ByteBudget
@@ -18,7 +19,7 @@ from storage_service.scanning.metrics import ScanMetrics
 from storage_service.scanning.scanner import Scanner
 from storage_service.uploads.stream import UploadStream
 from storage_service.uploads.upload import Uploader
-from strongroom.errors import QuotaExceeded, ServiceUnavailable, StrongroomError
+from strongroom.errors import IdempotencyKeyReused, QuotaExceeded, ServiceUnavailable, StrongroomError
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
 from strongroom.metadata.v1.file_pb2 import File
@@ -159,4 +160,34 @@ async def test_a_move_that_is_refused_leaves_no_attempt_behind() -> None:
     with pytest.raises(QuotaExceeded):
         await world.upload(TEMP)
     assert (world.rows.committed, len(world.rows.abandoned)) == ([], 1)
+    assert world.budget.used == 0
+
+
+class Answered(Rows):
+    """Another attempt of the same request id was quicker, with ``file``: told at the second T1, or at T4."""
+
+    def __init__(self, file: File) -> None:
+        super().__init__()
+        self.file = file
+
+    async def reserve(self, request: pb.ReserveRequest) -> pb.ReserveResponse:
+        response = await super().reserve(request)
+        return pb.ReserveResponse(replay=self.file) if len(self.reserved) > 1 else response
+
+    async def commit(self, request: pb.CommitRequest) -> pb.CommitResponse:
+        return pb.CommitResponse(file=self.file, lost_to_other_attempt=True)
+
+
+@pytest.mark.parametrize("last", [FILE, TEMP])
+@pytest.mark.parametrize("earlier", [BODY, BODY[::-1], BODY[:-1], b""])
+async def test_the_quicker_attempt_is_the_answer_if_it_has_the_same_bytes(
+    last: UploadTarget, earlier: bytes
+) -> None:
+    file = File(id="theirs", size_bytes=len(earlier), crc32c=google_crc32c.value(earlier))
+    world = World(Answered(file))
+    if earlier == BODY:
+        assert await world.upload(last) == file
+    else:
+        with pytest.raises(IdempotencyKeyReused):
+            await world.upload(last)
     assert world.budget.used == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import google_crc32c
 import pytest
 
 from storage_service.uploads.mover import Mover
@@ -14,24 +15,33 @@ from strongroom.storage.v1.batch_pb2 import MoveFileRequest
 
 
 class Files:
-    """One file at generation 3. ``copying``, ``deleting``: what that raises."""
+    """One file at generation 3. ``copying``, ``deleting``: what that raises. ``copied``: the copy's bytes."""
 
     def __init__(
-        self, copying: StrongroomError | None = None, deleting: StrongroomError | None = None
+        self,
+        copying: StrongroomError | None = None,
+        deleting: StrongroomError | None = None,
+        copied: bytes = b"abc",
     ) -> None:
-        self.copying, self.deleting = copying, deleting
+        self.copying, self.deleting, self.copied = copying, deleting, copied
+        self.deleted = 0
 
     async def get(self, *_: object) -> File:
-        return File(id="source", key="uploads/ada/a", generation=3)
+        return _file("source", b"abc", key="uploads/ada/a", generation=3)
 
     async def copy(self, _request: object) -> File:
         if self.copying is not None:
             raise self.copying
-        return File(id="copy")
+        return _file("copy", self.copied)
 
     async def delete_file(self, _request: object) -> None:
         if self.deleting is not None:
             raise self.deleting
+        self.deleted += 1
+
+
+def _file(file_id: str, body: bytes, **more: Any) -> File:
+    return File(id=file_id, size_bytes=len(body), crc32c=google_crc32c.value(body), **more)
 
 
 def moved(files: Files, generation: int | None = None) -> Any:
@@ -68,3 +78,18 @@ async def test_a_target_that_is_taken_is_not_the_source() -> None:
 
 async def test_a_source_that_somebody_else_deletes() -> None:
     assert (await moved(Files(deleting=FileNotFound("gone")), 3)).id == "copy"
+
+
+@pytest.mark.parametrize("earlier", [b"abd", b"ab", b""])
+async def test_the_copy_of_an_earlier_request_costs_no_newer_content(earlier: bytes) -> None:
+    """The first move was cut short, the source replaced, the move repeated under its idempotency key: the
+    copy is the one that there is, and has what stood there before.
+    """
+    files = Files(copied=earlier)
+    with pytest.raises(PreconditionFailed) as refused:
+        await moved(files)
+    assert refused.value.metadata == {"actual": "3", "of": "source"}
+    assert files.deleted == 0
+    same = Files()
+    assert (await moved(same)).id == "copy"
+    assert same.deleted == 1

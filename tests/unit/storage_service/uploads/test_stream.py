@@ -72,15 +72,30 @@ async def test_a_second_spec_is_refused() -> None:
         await _read(_checks(), UploadRequest(spec=SPEC), UploadRequest(spec=SPEC, finish_write=True))
 
 
-async def test_data_sent_again_is_skipped() -> None:
-    body = await _read(
-        _checks(),
-        UploadRequest(spec=SPEC, data=b"abcd"),
+@pytest.mark.parametrize(
+    "later",
+    [
+        UploadChunk(0, (b"ef",)),
         UploadChunk(2, (b"cdef",)),
-        UploadChunk(0, (b"ab",)),
-        UploadChunk(6, (), finish_write=True),
+        UploadChunk(3, (b"e",)),
+        UploadChunk(3, (), finish_write=True),
+    ],
+)
+async def test_a_message_that_goes_back_is_refused(later: UploadChunk) -> None:
+    """Its bytes would be skipped, whatever they are: of a client that sets no offsets the first message alone
+    would be stored, and its finish_write answered with a file.
+    """
+    end = UploadRequest(write_offset=6, finish_write=True)
+    with pytest.raises(errors.OffsetOutOfRange) as refused:
+        await _read(_checks(), UploadRequest(spec=SPEC, data=b"abcd"), later, end)
+    assert refused.value.metadata["persisted_size"] == "4"
+
+
+async def test_the_end_alone_need_not_say_where_it_is() -> None:
+    assert (
+        await _read(_checks(), UploadRequest(spec=SPEC, data=b"ab"), UploadRequest(finish_write=True))
+        == b"ab"
     )
-    assert body == b"abcdef"
 
 
 async def test_a_gap_is_refused_and_says_where_to_go_on() -> None:
