@@ -14,9 +14,11 @@ INSERT INTO erasures (id, owner_id, owner_sha256, begin_position)
 SELECT %(id)s, %(owner)s, {OWNER_SHA256}, pg_current_wal_lsn()::text FROM installation
 ON CONFLICT (owner_id) WHERE owner_id IS NOT NULL DO NOTHING
 """
-RUNNING: Final = (
-    "SELECT id, owner_id FROM erasures WHERE owner_id IS NOT NULL ORDER BY begun_at LIMIT %(limit)s"
-)
+#: Most of its time one waits for objects' graces to pass: those that do come by lot, behind what is new.
+RUNNING: Final = """
+SELECT id, owner_id FROM erasures WHERE owner_id IS NOT NULL
+ORDER BY shut_at IS NOT NULL, random() LIMIT %(limit)s
+"""
 #: One replica at a time.
 LOCK: Final = "SELECT counts FROM erasures WHERE id = %(id)s AND owner_id IS NOT NULL FOR UPDATE SKIP LOCKED"
 COUNT: Final = "UPDATE erasures SET counts = %(counts)s WHERE id = %(id)s"

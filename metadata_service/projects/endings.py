@@ -8,13 +8,18 @@ what was written by version id, and S3 makes the version before the current one 
 from __future__ import annotations
 
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
+
+import structlog
 
 from metadata_service.blobs.transitions import SHUT_OUT
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.projects import looks
 from metadata_service.projects.rows import HASH_JOINS, OF_SAVE, STAGED
 from servicekit import failpoints
+from strongroom.errors import DatabaseUnavailable
+
+log = structlog.get_logger(__name__)
 
 BEFORE_ABANDON: Final = failpoints.register("metadata.project.abandon.before_commit")
 AFTER_ABANDON: Final = failpoints.register("metadata.project.abandon.after_commit")
@@ -28,7 +33,11 @@ WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s
     AND (NOT %(silent)s OR saves.lease_expires_at <= now())
 FOR UPDATE
 """
-_SILENT: Final = "SELECT owner_id, id FROM project_saves WHERE lease_expires_at <= now() LIMIT %s"
+#: From anywhere on: those that can't be ended now stand before nobody else's for long.
+_SILENT: Final = """
+SELECT owner_id, id FROM project_saves WHERE lease_expires_at <= now()
+ORDER BY id < %(begin)s, id LIMIT %(limit)s
+"""
 _ABORT: Final = SHUT_OUT.of(OF_SAVE, STAGED)
 _END: Final = "DELETE FROM project_saves WHERE owner_id = %(owner)s AND id = %(save)s"
 _FORGET_UNSAVED: Final = (
@@ -48,15 +57,22 @@ async def abandon(database: Database, owner_id: str, save_id: UUID) -> None:
 
 
 async def expire(database: Database) -> int:
-    """Give up saves whose lease has run out; answers how many."""
-    silent = await database.read(SYSTEM, _SILENT, (_BATCH,))
+    """Give up saves whose lease has run out; answers how many. Of users who are being erased, too. One that
+    fails is left to the next round; the others go on. Raises DatabaseUnavailable.
+    """
+    silent = await database.read(SYSTEM, _SILENT, {"begin": uuid4(), "limit": _BATCH})
     ended = 0
     for owner_id, save_id in silent:
 
         async def work(tx: Transaction, owner_id: str = owner_id, save_id: UUID = save_id) -> bool:
             return await _give_up_one(tx, owner_id, save_id, only_silent=True)
 
-        ended += await database.transact(user(owner_id), work)
+        try:
+            ended += await database.transact(SYSTEM, work)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            log.exception("silent_save_not_ended", save_id=str(save_id))
     return ended
 
 

@@ -31,9 +31,12 @@ _OPEN: Final = f"{VISIBLE} AND NOT {HELD}"
 _DATED: Final = f"files.delete_after <= now() AND {_OPEN}"
 _AGED: Final = f"""files.family = %(family)s AND files.created_at <= now() - make_interval(secs => %(age)s)
 AND files.delete_after IS NULL AND {_OPEN}"""
+#: `passed`: of whom nothing could be done in this round, be it as they are being erased, or as somebody else
+#: has their rows; however many of these come first, they keep nobody else's waiting.
 _OWNERS_DATED: Final = f"""
 SELECT DISTINCT owner_id FROM (
-    SELECT files.owner_id FROM files WHERE {_DATED} ORDER BY files.delete_after LIMIT %(limit)s) AS due
+    SELECT files.owner_id FROM files WHERE {_DATED} AND NOT files.owner_id = ANY(%(passed)s)
+    ORDER BY files.delete_after LIMIT %(limit)s) AS due
 """
 _NEXT: Final = """
 (SELECT files.owner_id FROM files WHERE files.owner_id > {after} ORDER BY files.owner_id LIMIT 1)
@@ -81,14 +84,13 @@ class RetentionSweep:
 
     async def run_once(self) -> bool:
         """One round over everybody. Raises DatabaseUnavailable."""
-        moved = 0
-        while owners := await self._database.read(SYSTEM, _OWNERS_DATED, {"limit": OWNERS}):
-            now = 0
+        moved, passed = 0, list[str]()
+        while owners := await self._database.read(SYSTEM, _OWNERS_DATED, {"limit": OWNERS, "passed": passed}):
             for (owner_id,) in owners:
-                now += await self._end(owner_id, _LOCK_DATED, {})
-            moved += now
-            if not now:  # somebody else is at them
-                break
+                now = await self._end(owner_id, _LOCK_DATED, {})
+                moved += now
+                if not now:
+                    passed.append(owner_id)
         for family, age in self._rules.delete_after.items():
             moved += await self._end_aged({"family": FAMILIES[family], "age": age})
         if moved:

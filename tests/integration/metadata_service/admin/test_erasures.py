@@ -283,3 +283,17 @@ async def test_a_signed_receipt_over_grpc(database: Logins) -> None:
     assert receipt["owner_sha256"] == found.erasure.owner_sha256.hex()
     assert receipt["backups_hold_until"] is None
     assert "grace" not in found.receipt_json.decode()  # no name of hexadecimal digits, as ids and hashes have
+
+
+async def test_erasures_that_wait_keep_no_new_one_waiting(
+    own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left of the first ones has to pass a grace, and they are as many as are looked at at once."""
+    monkeypatch.setattr("metadata_service.erasing.erasures._AT_ONCE", 2)
+    world = own_world.but(**{**GRACES, "tombstone_grace": 3600.0})
+    erasing = eraser(world)
+    for owner in ("erased-1", "erased-2", "ada"):
+        await world.upload(owner)
+        await erasing.begin(owner, "root")
+        await erasing.run_once()
+        assert not world.logins.rows("SELECT FROM files WHERE owner_id = %s", owner)

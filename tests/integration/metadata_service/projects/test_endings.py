@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from metadata_service.attempts.silence import Silence
+from metadata_service.db.database import Transaction
+from metadata_service.projects import endings
 from metadata_service.projects.keys import ProjectKeys
 from strongroom.errors import ProjectNotFound, RequestInProgress, UploadSuperseded
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from tests.integration.metadata_service.admin.erasing import eraser
 from tests.integration.metadata_service.projects.saving import Projects, entries, hashes
+from tests.integration.metadata_service.world import World
 
 FILES = {"a": b"1", "b": b"22"}
 ABORTING, DELETING, COMMITTED, PENDING = 5, 4, 3, 1
@@ -47,6 +52,38 @@ async def test_a_silent_save_is_given_up_by_the_cleaner(projects: Projects) -> N
     assert projects.blob_states() == [ABORTING, ABORTING]
     with pytest.raises(UploadSuperseded):
         await projects.commit(begun.save_id, entries(blobs, FILES), 2)
+
+
+async def test_a_silent_save_of_somebody_who_is_erased_stands_in_nobodys_way(own_world: World) -> None:
+    erased, ada = Projects(own_world, "erased"), Projects(own_world, "ada")
+    for projects in (erased, ada):
+        await projects.reserve((await projects.begin()).save_id, FILES)
+        projects.let_lease_run_out()
+    await eraser(own_world).begin("erased", "root")
+    keys, given_up = await ada.keys.claim(0)
+    assert given_up == 2
+    assert {key.owner_id for key in keys} == {"ada", "erased"}
+    assert ada.blob_states() == [ABORTING] * 2
+
+
+async def test_one_that_can_not_be_ended_is_left_to_the_next_round(
+    own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Projects(own_world, "ada"), Projects(own_world, "bob")
+    for projects in (first, second):
+        await projects.begin()
+        projects.let_lease_run_out()
+    give_up = endings.give_up
+
+    async def failing(tx: Transaction, owner_id: str, *more: Any) -> None:
+        if owner_id == "ada":
+            raise ZeroDivisionError
+        await give_up(tx, owner_id, *more)
+
+    monkeypatch.setattr(endings, "give_up", failing)
+    assert (await first.keys.claim(0))[1] == 1
+    monkeypatch.undo()
+    assert (await first.keys.claim(0))[1] == 1
 
 
 async def test_a_save_that_nobody_could_hear_is_not_given_up(projects: Projects) -> None:

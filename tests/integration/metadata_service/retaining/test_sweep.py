@@ -13,6 +13,7 @@ from servicekit.background import Heartbeat
 from servicekit.settings import SettingError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_DELETED
+from tests.integration.metadata_service.admin.erasing import eraser
 from tests.integration.metadata_service.world import World, path_spec, plain_spec
 
 
@@ -82,6 +83,26 @@ async def test_batches(own_world: World, owner: str, monkeypatch: pytest.MonkeyP
         aged(own_world, await own_world.upload(f"{owner}-{number}"), 3)
     await sweep(own_world, files=DAY).run_once()
     assert len(in_trash(own_world)) == 5
+
+
+async def test_owners_of_whom_nothing_can_be_done_keep_nobody_waiting(
+    own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their rows have been due for longest, and are as many as are looked at at once."""
+    monkeypatch.setattr("metadata_service.retaining.sweep.OWNERS", 2)
+    for owner in ("erased-1", "erased-2", "ada", "bob"):
+        await own_world.upload(owner)
+        await own_world.upload(owner)
+        own_world.logins.change(
+            "UPDATE files SET delete_after = now() - make_interval(days => %s) WHERE owner_id = %s",
+            2 if owner.startswith("erased") else 1,
+            owner,
+        )
+    for erased in ("erased-1", "erased-2"):
+        await eraser(own_world).begin(erased, "root")
+    await sweep(own_world).run_once()
+    rows = own_world.logins.rows("SELECT owner_id FROM files WHERE deleted_at IS NOT NULL ORDER BY owner_id")
+    assert [row[0] for row in rows] == ["ada", "ada", "bob", "bob"]
 
 
 @pytest.mark.parametrize(
