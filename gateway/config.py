@@ -59,7 +59,7 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     request came. ``link_mode``: whether links answer with the bytes or lead on to the store;
     ``link_cache_seconds``: how long browsers may show what they read without asking again.
     ``console``: whether ``/console`` is there. The size limits
-    are only told to tus clients here; storage_service applies them.
+    are told to tus clients here, and held against announced lengths; storage_service applies them.
     """
 
     http_bind: str = "127.0.0.1:8080"

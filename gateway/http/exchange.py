@@ -12,7 +12,10 @@ from gateway.http.client import CLIENT, Client
 from gateway.http.problems import ClientGone
 from gateway.http.query import Query
 from servicekit.auth.principal import Principal, effective_owner
-from strongroom.errors import InvalidField, UnsupportedMediaType
+from strongroom.errors import InvalidField, SizeLimitExceeded, UnsupportedMediaType
+
+#: Longer lengths are none that int() need look at.
+_MOST_DIGITS: Final = 18
 
 
 class Exchange:
@@ -63,6 +66,18 @@ class Exchange:
         """:raises UnsupportedMediaType: the body is compressed (RFC 9110 section 8.4)."""
         if (self.header("content-encoding") or "identity").strip().lower() != "identity":
             raise UnsupportedMediaType("Content-Encoding is not taken here; send the body as it is.")
+
+    def refuse_longer(self, most: int) -> None:
+        """Before a byte of the body is asked for or read.
+
+        :raises SizeLimitExceeded: it announces more than ``most`` bytes.
+        """
+        announced = (self.header("content-length") or "").lstrip("0")
+        if len(announced) > _MOST_DIGITS or (announced.isdigit() and int(announced) > most):
+            raise SizeLimitExceeded(
+                f"The body announces {announced[:_MOST_DIGITS]} bytes; at most {most} are taken here.",
+                metadata={"limit": str(most)},
+            )
 
     def has_gzip_body(self) -> bool:
         """Whether a JSON body came compressed. :raises UnsupportedMediaType: in another way than gzip."""

@@ -24,6 +24,8 @@ from strongroom.errors import (
 
 MAX_BYTES: Final = 1024 * 1024
 JSON: Final = "application/json"
+#: So much longer may gzip make what it can't pack.
+PACKED_MORE: Final = 64 * 1024
 #: More errors than this are not looked at one by one.
 MAX_TOLD: Final = 500
 #: Members of each object and list that are then looked at again.
@@ -72,7 +74,9 @@ async def read_json(exchange: Exchange, model: type[Model], *, limit: int = MAX_
     kind = (exchange.header("content-type") or "").partition(";")[0].strip().lower()
     if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMediaType(f"Send the body as {JSON}.", metadata={"expected": JSON})
-    raw = await _read(plain_body(exchange), limit)
+    body = plain_body(exchange)
+    exchange.refuse_longer(limit + PACKED_MORE)
+    raw = await _read(body, limit)
     try:
         value = parse_json(raw)
     except LoneSurrogate as error:

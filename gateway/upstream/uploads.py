@@ -27,6 +27,7 @@ from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
 from servicekit import failpoints
 from servicekit.context import note_file
+from servicekit.limit_settings import LimitSettings
 from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, Visibility
 from strongroom.metadata.v1.target_pb2 import (
@@ -62,6 +63,8 @@ FOLDERS: Final[Mapping[str, FileFolder.ValueType]] = {
 
 #: Files under names that no family has are passed over like other unknown fields, up to so many bytes.
 MAX_IGNORED_BYTES: Final = 64 * 1024 * 1024
+#: Fields, headers of parts and boundaries of one form take less.
+FORM_BYTES: Final = 4 * 1024 * 1024
 _FIELDS_OF_ALL: Final = frozenset({"visibility", "user_id", wishes.STORAGE_CLASS, *wishes.NAMES})
 
 #: Of a spec: what comes before the file, because only the target may be guessed.
@@ -87,6 +90,9 @@ class Form(Protocol):
     def settled(self, fields: Mapping[str, str]) -> bool:
         """Whether no further field can change ``target`` (it may still refuse one)."""
 
+    def largest(self, limits: LimitSettings) -> int:
+        """Bytes of the largest file that it takes."""
+
 
 async def receive_upload(call: Call, form: Form) -> UploadResponse:
     """Read the request's form and store its file; answers once it is committed, mostly with a URL.
@@ -94,6 +100,7 @@ async def receive_upload(call: Call, form: Form) -> UploadResponse:
     :raises StrongroomError: the request or storage_service refused. :raises ClientGone: the client left.
     """
     call.refuse_encoded_body()
+    call.refuse_longer(form.largest(call.services.settings) + MAX_IGNORED_BYTES + FORM_BYTES)
     upload = _FormUpload(call, form)
     await failpoints.hit(HEADERS_READ)
     stored = await upload.run(call.services.storage)

@@ -172,8 +172,8 @@ def _crc32c_of(parts: Sequence[PartReceipt]) -> int | None:
 
 
 def compare(blob: blob_pb2.Blob, claimed: Sequence[CompletedPart]) -> None:
-    """What the client says it has sent is what the committed ``blob`` was made of. The parts of an object that
-    was found completed are not known. Raises ChecksumMismatch, UploadIncomplete.
+    """What the client says it has sent is what the committed ``blob`` was made of. Nobody knows the parts of
+    an object that was found completed. Raises ChecksumMismatch, UploadIncomplete.
     """
     if blob.parts or not blob.upload_id:
         _compare({part.number: part.etag for part in blob.parts} or {1: blob.etag}, claimed)

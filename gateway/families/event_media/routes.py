@@ -31,6 +31,7 @@ from gateway.upstream.rpcs import (
     UPDATE_EVENT_MEDIA,
 )
 from gateway.upstream.uploads import receive_upload
+from servicekit.limit_settings import LimitSettings
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.event_media_service_pb2 import (
     GetEventMediaRequest,
@@ -81,6 +82,10 @@ class MediaForm:
         """See ``gateway.upstream.uploads.Form``."""
         return {"title", "description", "tags"} <= form.keys()
 
+    def largest(self, limits: LimitSettings) -> int:
+        """See ``gateway.upstream.uploads.Form``."""
+        return limits.max_event_media_bytes
+
 
 class PictureForm:
     """Nothing but the file."""
@@ -94,6 +99,10 @@ class PictureForm:
     def settled(self, form: Mapping[str, str]) -> bool:  # noqa: ARG002 - a Form's signature
         """See ``gateway.upstream.uploads.Form``."""
         return True
+
+    def largest(self, limits: LimitSettings) -> int:
+        """See ``gateway.upstream.uploads.Form``."""
+        return limits.max_profile_picture_bytes
 
 
 class TempForm:
@@ -117,6 +126,10 @@ class TempForm:
     def settled(self, form: Mapping[str, str]) -> bool:
         """See ``gateway.upstream.uploads.Form``."""
         return "ttl_seconds" in form
+
+    def largest(self, limits: LimitSettings) -> int:
+        """See ``gateway.upstream.uploads.Form``."""
+        return limits.max_temp_bytes
 
 
 @routes.add("POST", MEDIA)

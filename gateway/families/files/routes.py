@@ -29,6 +29,7 @@ from gateway.upstream.downloads import Wanted, file_reply
 from gateway.upstream.rpcs import DELETE_FILE, GET_FILE, LIST_FILES, LIST_FOLDER, SIGN_URL
 from gateway.upstream.uploads import FOLDERS, receive_upload
 from servicekit import failpoints
+from servicekit.limit_settings import LimitSettings
 from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import (
@@ -79,6 +80,10 @@ class FileForm:
         """See ``gateway.upstream.uploads.Form``."""
         folder = form.get("folder")
         return folder is not None and (folder != "audio" or "class_id" in form)
+
+    def largest(self, limits: LimitSettings) -> int:
+        """See ``gateway.upstream.uploads.Form``."""
+        return limits.max_file_bytes
 
 
 @routes.add("POST", PREFIX + "/upload")

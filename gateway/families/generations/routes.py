@@ -51,6 +51,7 @@ from gateway.upstream.rpcs import (
 )
 from gateway.upstream.uploads import VISIBILITIES, receive_upload
 from gateway.upstream.wishes import STORAGE_CLASS, storage_class_of
+from servicekit.limit_settings import LimitSettings
 from strongroom.enum_words import enum_word
 from strongroom.errors import from_status_proto
 from strongroom.field_names import with_callers_names
@@ -108,6 +109,10 @@ class GenerationForm:
     def settled(self, form: Mapping[str, str]) -> bool:
         """See ``gateway.upstream.uploads.Form``."""
         return {"type", "prompt", "settings"} <= form.keys()
+
+    def largest(self, limits: LimitSettings) -> int:
+        """See ``gateway.upstream.uploads.Form``."""
+        return limits.max_generation_bytes
 
 
 @routes.add("POST", PREFIX)

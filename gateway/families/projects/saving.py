@@ -35,6 +35,11 @@ PIECE: Final = 1 << 14
 #: How much may come before the slug is known.
 HOLD: Final = 8 << 20
 
+#: Of a body for each file: its path, its place in a form or a ZIP, and what is said of it in JSON.
+FILE_BYTES: Final = 16 * 1024
+#: JSON may write one byte as six.
+ESCAPED: Final = 6
+
 BROKEN_OFF: Final = "storage_service gave the save up; nothing was saved, send it again."
 
 
@@ -44,6 +49,7 @@ async def save_tree(call: Call, expected_version: int | None) -> SaveProjectResp
     :raises StrongroomError: the request or storage_service refused; nothing is saved then.
     """
     body = plain_body(call)
+    call.refuse_longer(_largest(call, ESCAPED))
     storage = call.services.storage
     reader = TreeReader(call.services.settings.max_project_files)
     messages = _tree(call, body, reader, expected_version)
@@ -55,6 +61,7 @@ async def save_changes(call: Call, slug: str, expected_version: int | None) -> S
 
     :raises StrongroomError: the request or storage_service refused; nothing is saved then.
     """
+    call.refuse_longer(_largest(call, ESCAPED))
     changes = Changes(call, call.services.settings.max_project_files)
     storage = call.services.storage
     messages = _changes(call, changes, slug, expected_version)
@@ -67,9 +74,16 @@ async def save_archive(call: Call, spec: SaveProjectSpec) -> SaveProjectArchiveR
     :raises StrongroomError: the request or storage_service refused; nothing is saved then.
     """
     call.refuse_encoded_body()
+    call.refuse_longer(_largest(call, 1))
     storage = call.services.storage
     rpc = storage.save_project_archive(call)
     return await pump(call, storage, rpc, _archive(call, spec), broken_off=BROKEN_OFF)
+
+
+def _largest(call: Call, escaped: int) -> int:
+    """Bytes that the body of a save may have, where each byte of a file takes ``escaped`` at the most."""
+    limits = call.services.settings
+    return HOLD + escaped * limits.max_project_bytes + FILE_BYTES * limits.max_project_files
 
 
 async def _tree(

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from typing import Final
 
 from gateway.families.shares.guest_shapes import DroppedFile
-from gateway.http.multipart_files import FormFiles
+from gateway.http.multipart_files import MAX_PARTS, FormFiles
 from gateway.http.part_head import PartHead
 from gateway.operations.addresses import address_of
 from gateway.upstream.call import Call
@@ -30,6 +30,7 @@ async def receive_files(
         client left.
     """
     call.refuse_encoded_body()
+    call.refuse_longer(MAX_PARTS * call.services.settings.max_file_bytes)
     files = FormFiles(call)
     sent: list[DroppedFile] = []
     refused: StrongroomError | None = None

@@ -16,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.http.reply import Header, header
 from gateway.upstream.call import Call
+from servicekit.limit_settings import LimitSettings
 from strongroom.errors import MalformedRequest, SizeLimitExceeded, UnsupportedMediaType
 from strongroom.type.v1.checksums_pb2 import Checksums
 
@@ -71,13 +72,27 @@ def upload_offset(call: Call) -> int:
 
 
 def check_body_type(call: Call) -> None:
-    """:raises UnsupportedMediaType: the body is not declared as tus wants it, or is compressed."""
+    """:raises UnsupportedMediaType: the body is not declared as tus wants it, or is compressed.
+    :raises SizeLimitExceeded: it announces more than any upload may have.
+    """
     kind = (call.header("content-type") or "").partition(";")[0].strip().lower()
     if kind != OFFSET_STREAM:
         raise UnsupportedMediaType(
             f"Send the bytes with Content-Type: {OFFSET_STREAM}.", metadata={"expected": OFFSET_STREAM}
         )
     call.refuse_encoded_body()
+    call.refuse_longer(largest(call.services.settings))
+
+
+def largest(limits: LimitSettings) -> int:
+    """``Tus-Max-Size``: bytes of the largest upload of any family."""
+    return max(
+        limits.max_file_bytes,
+        limits.max_generation_bytes,
+        limits.max_event_media_bytes,
+        limits.max_profile_picture_bytes,
+        limits.max_temp_bytes,
+    )
 
 
 def has_body(call: Call) -> bool:

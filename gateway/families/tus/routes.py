@@ -300,14 +300,7 @@ def _created(call: Call, session: UploadSession, offset: int) -> Reply:
 
 
 def _capabilities(call: Call, allow: str) -> Reply:
-    limits = call.services.settings
-    largest = max(
-        limits.max_file_bytes,
-        limits.max_generation_bytes,
-        limits.max_event_media_bytes,
-        limits.max_profile_picture_bytes,
-        limits.max_temp_bytes,
-    )
+    largest = headers.largest(call.services.settings)
     return Reply(204, b"", [header("allow", allow), *headers.capabilities(largest)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,41 @@ async def test_continue_is_said_only_to_who_may_go_on(gateway: Running) -> None:
         assert await connection.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         await connection.send(body)
         assert (await connection.answer()).status == 201
+
+
+async def test_a_length_that_nobody_may_send_is_refused_before_a_byte_of_it(gateway: Running) -> None:
+    """At every door, of who waits for 100 Continue and of who does not; the largest there may be is not."""
+    _, headers = form(b"")
+    json = {"Content_Type": "application/json"}
+    tus = {"Content_Type": "application/offset+octet-stream", "Tus_Resumable": "1.0.0"}
+    patch = {**tus, "Upload_Offset": "0"}
+    limits = gateway.services.settings
+    doors = [
+        ("POST", UPLOAD, headers, limits.max_file_bytes),
+        ("POST", "/api/generations/upload", headers, limits.max_generation_bytes),
+        ("POST", f"/api/v1/events/{uuid.uuid4()}/media", headers, limits.max_event_media_bytes),
+        ("PUT", "/api/v1/users/me/profile-picture", headers, limits.max_profile_picture_bytes),
+        ("POST", "/api/v1/temp", headers, limits.max_temp_bytes),
+        ("POST", "/files", {**tus, "Upload_Length": "10"}, limits.max_file_bytes),
+        ("PATCH", "/files/abc", patch, 0),
+        ("POST", "/api/projects/save", json, limits.max_project_bytes),
+        ("PATCH", "/api/projects/one", json, limits.max_project_bytes),
+        ("PATCH", "/api/projects/one", headers, limits.max_project_bytes),
+        ("POST", "/api/projects/one/archive", {"Content_Type": "application/zip"}, limits.max_project_bytes),
+        ("POST", "/api/generations", json, MIB),
+        ("POST", "/api/v1/uploads", json, MIB),
+    ]
+    for method, path, given, most in doors:
+        for expect in ({}, {"Expect": "100-continue"}):
+            async with connect(gateway) as connection:
+                await connection.send(head(method, path, **given, Content_Length=50 << 40, **expect))
+                answer = await connection.answer()
+            assert (answer.status, answer.problem["code"]) == (413, "SIZE_LIMIT_EXCEEDED"), (method, path)
+        if not most:  # there is no such upload
+            continue
+        async with connect(gateway) as connection:
+            await connection.send(head(method, path, **given, Content_Length=most, Expect="100-continue"))
+            assert await connection.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n", path
 
 
 @pytest.mark.parametrize("expect", ["Expect:", "Expect: 100-continue"])
