@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
 
+from servicekit import context
 from servicekit.unreadable import refuse_unreadable
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
@@ -41,9 +42,11 @@ class ArchiveDownloader:
 
     async def zipped(self, files: AsyncIterator[StoredFile]) -> AsyncGenerator[bytes]:
         """``files`` as a ZIP, piece by piece. Raises ObjectLost, and what ``files`` raises."""
-        async with self._source.entries(files) as entries:
+        source = self._source
+        stream = ZipStream(memory=source.memory, packing=source.packing, owner=context.caller())
+        async with source.entries(files) as entries:
             try:
-                async with aclosing(ZipStream(memory=self._source.memory).chunks(entries)) as pieces:
+                async with aclosing(stream.chunks(entries)) as pieces:
                     async for piece in pieces:
                         yield piece
             except BodySizeChanged as error:

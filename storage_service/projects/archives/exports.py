@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from servicekit import context as calls
@@ -73,7 +74,8 @@ class Exports:
         head = {"owner_id": owner, "export_time": now.isoformat().replace("+00:00", "Z")}
         manifest = Manifest(head, self._room)
         try:
-            stream = ZipStream(lambda *told: _tell(manifest, *told), _LOST, self._source.memory)
+            source, told = self._source, partial(_tell, manifest)
+            stream = ZipStream(told, _LOST, source.memory, source.packing, calls.caller())
             async with self._source.entries(self._stored(manifest, user_id)) as entries:
                 async for piece in stream.chunks(_with_manifest(entries, manifest, now)):
                     yield piece

@@ -18,6 +18,7 @@ from functools import partial
 
 from storage_service.attempts.budget import ByteBudget
 from storage_service.media.unlocated import Masks
+from storage_service.projects.archives.packing import Packing
 from storage_service.projects.archives.zip_out import ZipEntry, take_for_output
 from storage_service.projects.file_types import is_compressed
 from storage_service.reading.committed import Committed, CommittedReader
@@ -71,11 +72,14 @@ class _Waiting:
 
 
 class ArchiveSource:
-    """Turns stored files into entries; one instance per process. ``memory``: what ZIPs are gathered in."""
+    """Turns stored files into entries; one instance per process. ``memory``: what ZIPs are gathered in;
+    ``packing``: where they are compressed.
+    """
 
     def __init__(self, objects: CommittedReader, memory: ByteBudget) -> None:
         self._objects = objects
         self.memory = memory
+        self.packing = Packing()
 
     @asynccontextmanager
     async def entries(self, files: AsyncIterator[StoredFile]) -> AsyncIterator[AsyncIterator[ZipEntry]]:

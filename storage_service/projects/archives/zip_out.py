@@ -12,16 +12,17 @@ stays. Where there is no room for it, a small body goes out like a large one.
 
 from __future__ import annotations
 
-import asyncio
 import struct
 import zlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 from storage_service.attempts.budget import ByteBudget
 from storage_service.projects.archives import zip_layout as layout
+from storage_service.projects.archives.packing import Packing
 
 WHOLE_BYTES = 1 << 20
 """Bodies up to this size are gathered and compressed in one go."""
@@ -86,6 +87,7 @@ class ZipStream:
 
     ``lost``: goes on past bodies that end with one of ``losses`` or are not as long as they should be;
     without it they end the archive. ``memory``: what bodies are gathered in; None: without a budget.
+    ``packing``: where they are compressed, in the turns of ``owner``.
     """
 
     def __init__(
@@ -93,7 +95,10 @@ class ZipStream:
         lost: Lost | None = None,
         losses: tuple[type[Exception], ...] = (),
         memory: ByteBudget | None = None,
+        packing: Packing | None = None,
+        owner: str = "",
     ) -> None:
+        self._pack = partial((packing or Packing()).run, owner)
         self._lost = lost
         self._memory = memory
         self._losses: tuple[type[Exception], ...] = (*losses, BodySizeChanged) if lost is not None else ()
@@ -149,7 +154,7 @@ class ZipStream:
         crc32 = 0
         for chunk in chunks:
             crc32 = zlib.crc32(chunk, crc32)
-        packed = await _deflated(b"".join(chunks)) if entry.compress and chunks else None
+        packed = await self._deflated(b"".join(chunks)) if entry.compress and chunks else None
         if packed is not None and len(packed) < entry.size:
             chunks, method = [packed], layout.DEFLATED
         else:
@@ -171,18 +176,21 @@ class ZipStream:
                     yield _local_header(done, sizes_known=False)
                 size += len(chunk)
                 done.crc32 = zlib.crc32(chunk, done.crc32)
-                piece = chunk if packer is None else await asyncio.to_thread(packer.compress, chunk)
+                piece = chunk if packer is None else await self._pack(packer.compress, chunk)
                 done.packed += len(piece)
                 yield piece
         except self._losses as error:
             self._tell(entry, size or None, error)
             if not size:
                 return
-        last = b"" if packer is None else await asyncio.to_thread(packer.flush)
+        last = b"" if packer is None else await self._pack(lambda _: packer.flush(), b"")
         done.packed += len(last)
         sizes = struct.pack("<LQQ" if _is_large(entry) else "<LLL", done.crc32, done.packed, size)
         yield last + layout.DESCRIPTOR_SIGNATURE + sizes
         self._add(done, size)
+
+    async def _deflated(self, body: bytes) -> bytes:
+        return _deflate(body) if len(body) <= _INLINE_BYTES else await self._pack(_deflate, body)
 
     def _tell(self, entry: ZipEntry, kept: int | None, error: Exception) -> None:
         if self._lost is not None:
@@ -244,12 +252,6 @@ async def _exactly(entry: ZipEntry) -> AsyncIterator[bytes]:
             yield chunk
     if left:
         raise BodySizeChanged(f"{entry.size} bytes were announced")
-
-
-async def _deflated(body: bytes) -> bytes:
-    if len(body) <= _INLINE_BYTES:
-        return _deflate(body)
-    return await asyncio.to_thread(_deflate, body)
 
 
 def _deflate(body: bytes) -> bytes:
