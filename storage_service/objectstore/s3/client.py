@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from servicekit.context import caller
-from servicekit.limits.counts import Hold, Turns
+from servicekit.limits.counts import Hold
+from servicekit.limits.places import Halves
 from storage_service.objectstore.s3.credentials import CredentialSource
 from storage_service.objectstore.s3.errors import ReplyError
 from storage_service.objectstore.s3.http.connection import Broken, Connection, Head, WireError, request_head
@@ -216,8 +217,8 @@ _ABORT_GRACE = 2.0
 
 class Offload:
     """Pools of their own, so that slow uploads hold up neither downloads nor control calls, and what a store
-    takes minutes for (a copy, a completion) holds up no other control call. One caller has half of those
-    threads at the most: the others stay for what others complete and copy.
+    takes minutes for (a copy, a completion) holds up no other control call. Of those threads a caller has
+    half of what the others leave at the most; background work is one of them.
     """
 
     def __init__(self, *, max_writes: int, max_reads: int, max_control_calls: int) -> None:
@@ -225,7 +226,7 @@ class Offload:
         self._reads = ThreadPoolExecutor(max_reads, "s3-read")
         self._controls = ThreadPoolExecutor(max_control_calls, "s3-control")
         self._slow = ThreadPoolExecutor(max_control_calls, "s3-slow")
-        self._slow_turns = Turns(max(1, max_control_calls // 2))
+        self._slow_places = Halves(max_control_calls)
 
     async def write(self, call: Callable[[Exchange], T]) -> T:
         """Run ``call`` with bytes to send.
@@ -243,7 +244,7 @@ class Offload:
 
         Its thread then ends on its own time, and with it the caller's turn, which a ``slow`` one waits for.
         """
-        turn = await self._slow_turns.turn(caller()) if slow else Hold(lambda: None)
+        turn = await self._slow_places.take(caller()) if slow else Hold(lambda: None)
         try:
             future = asyncio.wrap_future((self._slow if slow else self._controls).submit(call))
         except BaseException:  # the pool is closed

@@ -1,0 +1,53 @@
+"""However many owners come, the next one finds a place, and who waits waits for its own."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from servicekit.limits.counts import Hold
+from servicekit.limits.places import Halves
+
+
+def begin(places: Halves, owner: str, count: int) -> list[asyncio.Task[Hold]]:
+    return [asyncio.ensure_future(places.take(owner)) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("total", "expected"), [(16, [8, 4, 2, 1, 1, 0]), (4, [2, 1, 1, 0]), (2, [1, 1, 0]), (1, [1, 0])]
+)
+async def test_each_owner_has_half_of_what_the_others_leave(total: int, expected: list[int]) -> None:
+    places = Halves(total)
+    waiting = [task for number in range(len(expected)) for task in begin(places, f"user-{number}", 20)]
+    await asyncio.sleep(0)
+    assert [places.running(f"user-{number}") for number in range(len(expected))] == expected
+    done = 0
+    while waiting:  # all have their turn in the end
+        finished = [task for task in waiting if task.done()]
+        assert finished
+        waiting = [task for task in waiting if not task.done()]
+        for task in finished:
+            task.result().release()
+            done += 1
+        await asyncio.sleep(0)
+    assert done == 20 * len(expected)
+    assert sum(places.running(f"user-{number}") for number in range(len(expected))) == 0
+
+
+async def test_who_has_none_is_next() -> None:
+    places = Halves(2)
+    first, second = (await places.take("ada")), (await places.take("bob"))
+    more, other = begin(places, "ada", 5), begin(places, "eve", 1)
+    await asyncio.sleep(0)
+    second.release()
+    await asyncio.sleep(0)
+    assert other[0].done()
+    assert not any(task.done() for task in more)
+    first.release()
+    await asyncio.sleep(0)
+    assert sum(task.done() for task in more) == 1
+    for task in more:
+        task.cancel()
+    await asyncio.gather(*more, return_exceptions=True)
+    assert places.waiting("ada") == 0
