@@ -70,8 +70,9 @@ def outcomes_of(cell: Cell, scenes: Mapping[T, Played]) -> Mapping[T, list[str]]
     together(lambda scene: scene.repeat())
     look(repeated=True)
     together(lambda scene: _delete(cell, scene.upload))
+    left = cell.checker.versions()
     for case, scene in scenes.items():
-        wrong[case] += [f"left: {one}" for one in cell.checker.versions() if f"/{scene.owner}/" in one[0]]
+        wrong[case] += [f"left: {one}" for one in left if f"/{scene.owner}/" in one[0]]
     return wrong
 
 
