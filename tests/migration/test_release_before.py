@@ -53,7 +53,8 @@ def checkout_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Until the migration is committed, all that is committed was before it.
     archive = git("archive", f"{added}^" if added else "HEAD")
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
-        packed.extractall(folder, filter="data")
+        packed.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
+        packed.extractall(folder)
     assert not (folder / name).exists()
     return folder
 
