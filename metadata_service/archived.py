@@ -16,6 +16,7 @@ from metadata_service.db.timestamps import from_proto, to_proto, to_seconds_text
 from metadata_service.files.events import file_readable
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from metadata_service.projects.events import DAMAGED_COLUMNS, project_file_readable
+from servicekit.telemetry.tracing import origin
 from strongroom.metadata.v1 import archive_service_pb2 as pb
 
 _FILES: Final = f"""
@@ -38,7 +39,7 @@ class ArchiveRestores:
 
     async def note(self, key: str, version_id: str) -> None:
         """The store was asked for it; from now on it is looked at."""
-        params = {"key": key, "version": version_id}
+        params = {"key": key, "version": version_id, "traceparent": origin()}
         await self._database.transact(SYSTEM, lambda tx: tx.execute(restores.NOTE, params))
 
     async def claim(self, limit: int, pause: float) -> list[pb.ArchivedContent]:
@@ -71,7 +72,12 @@ async def _tell(tx: Transaction, params: dict[str, object], until: str | None) -
 
 
 def _content(row: Row) -> pb.ArchivedContent:
-    owner_id, blob_id, key, version_id, asked_at = row
+    owner_id, blob_id, key, version_id, asked_at, traceparent = row
     return pb.ArchivedContent(
-        owner_id=owner_id, blob_id=blob_id, key=key, version_id=version_id, ask_time=to_proto(asked_at)
+        owner_id=owner_id,
+        blob_id=blob_id,
+        key=key,
+        version_id=version_id,
+        ask_time=to_proto(asked_at),
+        traceparent=traceparent or "",
     )

@@ -94,7 +94,7 @@ async def _keep(tx: Transaction, one: pb.ScannedContent) -> None:
 
 
 def _content(row: Row) -> pb.StoredContent:
-    owner_id, blob_id, key, version_id, etag, size, family, in_project = row
+    owner_id, blob_id, key, version_id, etag, size, family, in_project, traceparent = row
     shown = "project" if in_project else family_name(family) if family is not None else ""
     return pb.StoredContent(
         owner_id=owner_id,
@@ -104,4 +104,5 @@ def _content(row: Row) -> pb.StoredContent:
         etag=etag,
         size_bytes=size,
         family=shown,
+        traceparent=traceparent or "",
     )

@@ -37,6 +37,7 @@ from metadata_service.files.retention import holds_lock, keeps, wish_params
 from metadata_service.usage import quota
 from servicekit import failpoints
 from servicekit.presentation import with_charset
+from servicekit.telemetry.tracing import origin
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
 from strongroom.metadata.v1.scan_pb2 import Scan
@@ -128,13 +129,16 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """T4 of one attempt. `blob`: as T1 wrote it, with what the commit says of its content."""
+    """T4 of one attempt. `blob`: as T1 wrote it, with what the commit says of its content. `traceparent`: of
+    its request, which the group that writes it knows nothing of.
+    """
 
     handle: Handle
     blob: BlobRow
     placed: Placed
     file_id: UUID
     scan: Scan | None
+    traceparent: str | None
 
     @property
     def owner_id(self) -> str:
@@ -171,6 +175,7 @@ class Commit:
             visibility=file.visibility,
             **wish_params(spec.retention, self.owner_id),
             **events.ready_params(file),
+            traceparent=self.traceparent,
             **noted,
         )
 
@@ -220,7 +225,8 @@ class Groups:
             version_id=request.version_id,
         )
         scan = request.scan if request.HasField("scan") else None
-        return await self._committing.ask(handle.owner_id, Commit(handle, blob, placed, handle.blob_id, scan))
+        wish = Commit(handle, blob, placed, handle.blob_id, scan, origin())
+        return await self._committing.ask(handle.owner_id, wish)
 
     async def drained(self) -> None:
         """Until what is under way has ended; nobody asks any more."""

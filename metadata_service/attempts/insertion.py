@@ -10,7 +10,7 @@ from metadata_service.files.families import TIMESTAMP_KEY
 
 _AS_GIVEN: Final = (
     *("kind", "key", "key_shared", "part_size", "content_type", "spec", "request_id"),
-    *("reserved_bytes", "reserved_files", "storage_class"),
+    *("reserved_bytes", "reserved_files", "storage_class", "traceparent"),
 )
 #: A FROM or WHERE may follow.
 INSERT: Final = inserts.pending(

@@ -10,6 +10,7 @@ from metadata_service.blobs import operating
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction
 from metadata_service.db.paging import PageTokens, page_size
 from metadata_service.db.timestamps import to_proto
+from servicekit.telemetry.tracing import origin
 from strongroom.errors import NotFound
 from strongroom.metadata.v1 import admin_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BlobState
@@ -83,7 +84,7 @@ class Operating:
         """An upload under way → the cleaner's. Raises NotFound."""
 
         async def work(tx: Transaction) -> pb.AbortAttemptResponse:
-            row = await tx.fetch_one(operating.ABORT, {"id": attempt_id})
+            row = await tx.fetch_one(operating.ABORT, {"id": attempt_id, "traceparent": origin()})
             if row is None:
                 raise NotFound(
                     "No upload of this id is under way; files of a save end with it, and what is on its way"

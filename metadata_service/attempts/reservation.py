@@ -31,6 +31,7 @@ from metadata_service.retention_rules import RetentionRules
 from metadata_service.shares import drops
 from metadata_service.usage import quota
 from servicekit import failpoints
+from servicekit.telemetry.tracing import origin
 from strongroom.errors import DatabaseUnavailable, InvalidField, PreconditionFailed
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -234,6 +235,7 @@ class Reserver:
             "object_metadata": Jsonb(object_metadata(spec, attempt, self._sealing)),
             "request_id": spec.request_id,
             "storage_class": spec.storage_class,
+            "traceparent": origin(),
             "reserved_bytes": spec.size_bytes if spec.HasField("size_bytes") else 0,
             "lease": wish.session.lease if wish.session is not None else self._timing.lease,
         }

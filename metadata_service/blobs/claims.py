@@ -31,7 +31,7 @@ WITH silent AS MATERIALIZED (
 UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
     not_before = now() + make_interval(secs => %(claim)s)
 FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
-RETURNING {COLUMNS}
+RETURNING {COLUMNS}, blobs.traceparent
 """
 # The last column: a restore of the database may ask for the bytes again, so the object is only hidden. By the
 # setting of today, so that a window that grows keeps what waits already. Of somebody who is erased nothing
@@ -41,7 +41,7 @@ WITH due AS MATERIALIZED ({{due}})
 UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
     not_before = now() + make_interval(secs => %(claim)s)
 FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
-RETURNING {COLUMNS},
+RETURNING {COLUMNS}, blobs.traceparent,
     blobs.state = {DELETING} AND blobs.state_changed_at + make_interval(secs => %(window)s) > now()
         AND NOT EXISTS (SELECT FROM erasures WHERE erasures.owner_id = blobs.owner_id)
 """

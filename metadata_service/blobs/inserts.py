@@ -33,7 +33,7 @@ def leftovers(since: str) -> str:
     """→ GONE of kind LEFTOVERS, for each row of `blobs` in the FROM that follows: the cleaner looks at its
     key `grace` seconds after `since`, an SQL expression.
     """
-    same = ("owner_id", "key", "version_id", "upload_id", "object_metadata")
+    same = ("owner_id", "key", "version_id", "upload_id", "object_metadata", "traceparent")
     return _insert(
         GONE,
         {column: f"blobs.{column}" for column in same}

@@ -39,4 +39,5 @@ UPDATE blobs SET not_before = now(), attempts = 0, failure = NULL WHERE {FAILING
 RETURNING id::text
 """
 #: Not of a save, which is given up as a whole.
-ABORT: Final = f"{SHUT_OUT.of('blobs.id = %(id)s::uuid AND blobs.save_id IS NULL')} RETURNING owner_id, key"
+_ATTEMPT: Final = "blobs.id = %(id)s::uuid AND blobs.save_id IS NULL"
+ABORT: Final = f"{SHUT_OUT.of(_ATTEMPT, asked=True)} RETURNING owner_id, key"

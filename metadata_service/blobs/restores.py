@@ -15,11 +15,11 @@ now() + greatest(make_interval(secs => %(pause)s), least(interval '1 hour', (now
 """
 # A branch for each of the two indexes of `key`, which are partial.
 NOTE: Final = f"""
-INSERT INTO archive_restores (owner_id, blob_id, asked_at, look_at)
-SELECT owner_id, id, now(), now() FROM blobs
+INSERT INTO archive_restores (owner_id, blob_id, asked_at, look_at, traceparent)
+SELECT owner_id, id, now(), now(), %(traceparent)s::text FROM blobs
 WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND NOT key_shared
 UNION ALL
-SELECT owner_id, id, now(), now() FROM blobs
+SELECT owner_id, id, now(), now(), %(traceparent)s::text FROM blobs
 WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND key_shared
 ON CONFLICT (owner_id, blob_id) DO NOTHING
 """
@@ -27,9 +27,10 @@ _CLAIM: Final = f"""
 WITH due AS MATERIALIZED ({{due}}), claimed AS (
     UPDATE archive_restores AS restores SET look_at = {_NEXT_LOOK}
     FROM due WHERE restores.owner_id = due.owner_id AND restores.blob_id = due.blob_id
-    RETURNING restores.owner_id, restores.blob_id, restores.asked_at
+    RETURNING restores.owner_id, restores.blob_id, restores.asked_at, restores.traceparent
 )
-SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, claimed.asked_at
+SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, claimed.asked_at,
+    claimed.traceparent
 FROM claimed JOIN blobs ON blobs.owner_id = claimed.owner_id AND blobs.id = claimed.blob_id
 WHERE blobs.state = {COMMITTED}
 """

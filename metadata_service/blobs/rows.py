@@ -41,8 +41,8 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class BlobRow:
-    """One row, in the order of COLUMNS. `size_bytes` and `crc32c` are None until COMPLETING. `hide_only`: see
-    `claims.CLAIM_DUE`.
+    """One row, in the order of COLUMNS. `size_bytes` and `crc32c` are None until COMPLETING. Of claims
+    alone: `traceparent`, and `hide_only` (see `claims.CLAIM_DUE`).
     """
 
     owner_id: str
@@ -68,6 +68,7 @@ class BlobRow:
     file_id: UUID | None
     file_generation: int | None
     created_at: datetime
+    traceparent: str | None = None
     hide_only: bool = False
 
     def upload_spec(self) -> UploadSpec:
@@ -94,6 +95,7 @@ class BlobRow:
             create_time=to_proto(self.created_at),
             object_metadata=self.object_metadata,
             hide_only=self.hide_only,
+            traceparent=self.traceparent or "",
         )
         if self.lease_expires_at is not None:
             blob.lease_expire_time.CopyFrom(to_proto(self.lease_expires_at))

@@ -84,7 +84,8 @@ WITH due AS MATERIALIZED ({{due}}), claimed AS (
 SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, blobs.etag, blobs.size_bytes,
     (SELECT family FROM files WHERE files.owner_id = blobs.owner_id AND files.blob_id = blobs.id LIMIT 1),
     EXISTS (SELECT FROM project_files AS files
-        WHERE files.owner_id = blobs.owner_id AND files.blob_id = blobs.id)
+        WHERE files.owner_id = blobs.owner_id AND files.blob_id = blobs.id),
+    blobs.traceparent
 FROM claimed JOIN blobs ON blobs.owner_id = claimed.owner_id AND blobs.id = claimed.blob_id
 WHERE blobs.state = {COMMITTED}
 """

@@ -32,6 +32,7 @@ from metadata_service.blobs.states import (
     SINGLE,
 )
 from metadata_service.db.database import Statement, Transaction
+from servicekit.telemetry.tracing import origin
 from strongroom.errors import UploadSuperseded
 
 #: The row of an attempt at its caller's epoch.
@@ -52,13 +53,16 @@ class Transition:
     to: int
     changes: str
 
-    def of(self, rows: str, source: str = "") -> str:
+    def of(self, rows: str, source: str = "", *, asked: bool = False) -> str:
         """The statement for those rows that the condition `rows` names, and that `before` lets pass.
 
-        `source`: what `rows` joins `blobs` with.
+        `source`: what `rows` joins `blobs` with. `asked`: by a request, of whose trace the rows are from now
+        on, if it has one (`%(traceparent)s`); else they stay of the one before.
         """
         joined = f"FROM {source}\n" if source else ""
         changes = f"state = {self.to}, {self.changes}, {_CHANGED}"
+        if asked:
+            changes += ", traceparent = coalesce(%(traceparent)s, blobs.traceparent)"
         return f"UPDATE blobs SET {changes}\n{joined}WHERE {rows}\n    AND {self.before}\n"
 
 
@@ -147,14 +151,14 @@ _BEGIN_COMPLETION: Final = f"{BEGIN_COMPLETION.of(HELD)}RETURNING {COLUMNS}"
 _COMMIT: Final = f"{COMMIT.of(HELD)}RETURNING {COLUMNS}, now()"
 _ADOPT: Final = f"{ADOPT.of(ONE)}RETURNING {COLUMNS}"
 _KEEP: Final = KEEP.of(HELD)
-_ABANDON: Final = ABANDON.of(HELD)
-_SHUT_OUT_HELD: Final = SHUT_OUT.of(HELD)
-_SHUT_OUT_ONE: Final = SHUT_OUT.of(ONE)
+_ABANDON: Final = ABANDON.of(HELD, asked=True)
+_SHUT_OUT_HELD: Final = SHUT_OUT.of(HELD, asked=True)
+_SHUT_OUT_ONE: Final = SHUT_OUT.of(ONE, asked=True)
 _EXPIRE_ONE: Final = EXPIRE.of(ONE)
-_DELETE: Final = DELETE.of(ONE)
-_DELETE_MANY: Final = DELETE.of("blobs.owner_id = %(owner)s AND blobs.id = ANY(%(ids)s)")
+_DELETE: Final = DELETE.of(ONE, asked=True)
+_DELETE_MANY: Final = DELETE.of("blobs.owner_id = %(owner)s AND blobs.id = ANY(%(ids)s)", asked=True)
 _RELINK: Final = RELINK.of(ONE)
-_RETIRE: Final = RETIRE.of(ONE)
+_RETIRE: Final = RETIRE.of(ONE, asked=True)
 _FINISH: Final = FINISH_REMOVAL.of(HELD)
 _PURGE: Final = f"DELETE FROM blobs WHERE {HELD} AND state = {GONE}"
 
@@ -218,7 +222,7 @@ async def abandon(tx: Transaction, handle: Handle) -> None:
     """PENDING or COMPLETING → ABORTING, at once due for the cleaner. Raises UploadSuperseded, also when
     committed.
     """
-    if await tx.execute(_ABANDON, handle.params()):
+    if await tx.execute(_ABANDON, handle.params(traceparent=origin())):
         return
     found = await held(tx, handle)
     if found.state not in {ABORTING, GONE}:
@@ -227,12 +231,12 @@ async def abandon(tx: Transaction, handle: Handle) -> None:
 
 async def shut_out(tx: Transaction, handle: Handle) -> bool:
     """PENDING or COMPLETING → ABORTING at a new epoch; False: it is neither, or no longer the handle's."""
-    return bool(await tx.execute(_SHUT_OUT_HELD, handle.params()))
+    return bool(await tx.execute(_SHUT_OUT_HELD, handle.params(traceparent=origin())))
 
 
 def end(owner_id: str, blob_id: UUID) -> Statement:
     """The same, whoever holds it: its owner has cancelled."""
-    return _SHUT_OUT_ONE, {"owner": owner_id, "id": blob_id}
+    return _SHUT_OUT_ONE, {"owner": owner_id, "id": blob_id, "traceparent": origin()}
 
 
 def keep(handle: Handle, session: float) -> Statement:
@@ -249,12 +253,12 @@ def delete(owner_id: str, blob_id: UUID, grace: float) -> Statement:
     """D1, and what a replacement does to the old content: COMMITTED → DELETING; the object stays for `grace`
     seconds.
     """
-    return _DELETE, {"owner": owner_id, "id": blob_id, "grace": grace}
+    return _DELETE, {"owner": owner_id, "id": blob_id, "grace": grace, "traceparent": origin()}
 
 
 def delete_many(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:
     """The same for many blobs of one owner."""
-    return _DELETE_MANY, {"owner": owner_id, "ids": blob_ids, "grace": grace}
+    return _DELETE_MANY, {"owner": owner_id, "ids": blob_ids, "grace": grace, "traceparent": origin()}
 
 
 def relink(values: Mapping[str, object]) -> Statement:
@@ -266,7 +270,7 @@ def relink(values: Mapping[str, object]) -> Statement:
 
 def retire(owner_id: str, blob_id: UUID, grace: float) -> Statement:
     """D1 of a blob that nothing shows; its object stays for `grace` seconds."""
-    return _RETIRE, {"owner": owner_id, "id": blob_id, "grace": grace}
+    return _RETIRE, {"owner": owner_id, "id": blob_id, "grace": grace, "traceparent": origin()}
 
 
 def look_again(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:

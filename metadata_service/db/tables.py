@@ -22,6 +22,8 @@ metadata = sa.MetaData()
 BYTE_ORDER = sa.Text(collation="C")
 MOMENT = sa.DateTime(timezone=True)
 NOW = sa.text("now()")
+#: What a column `traceparent` means.
+TRACED = "W3C trace context of the request that has left this to others; null: it was not traced"
 
 _OPEN = f"({blob_pb2.BLOB_STATE_PENDING}, {blob_pb2.BLOB_STATE_COMPLETING})"
 _WITH_CONTENT = f"({blob_pb2.BLOB_STATE_COMPLETING}, {blob_pb2.BLOB_STATE_COMMITTED})"
@@ -86,6 +88,7 @@ blobs = sa.Table(
         server_default="",
         doc="S3's, as the upload named it; empty: the installation's",
     ),
+    sa.Column("traceparent", sa.Text(), doc=TRACED),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("state_changed_at", MOMENT, nullable=False, server_default=NOW),
     sa.PrimaryKeyConstraint("owner_id", "id", name="blobs_pkey"),
@@ -315,6 +318,7 @@ events = sa.Table(
     sa.Column("subject_id", sa.Text(), nullable=False),
     sa.Column("payload", pg.JSONB(), nullable=False),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("traceparent", sa.Text(), doc=TRACED),
     # In this order an owner's events are read: (xid, id) below the snapshot's xmin, so that nothing is
     # missed.
     sa.PrimaryKeyConstraint("owner_id", "xid", "id", name="events_pkey"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from metadata_service.db.tables import BYTE_ORDER, MOMENT, metadata
+from metadata_service.db.tables import BYTE_ORDER, MOMENT, TRACED, metadata
 
 archive_restores = sa.Table(
     "archive_restores",
@@ -14,6 +14,7 @@ archive_restores = sa.Table(
     sa.Column("blob_id", pg.UUID(), nullable=False, doc="the content; no row: it is not waited for"),
     sa.Column("asked_at", MOMENT, nullable=False, doc="when the store was first asked"),
     sa.Column("look_at", MOMENT, nullable=False, doc="no replica looks at it before"),
+    sa.Column("traceparent", sa.Text(), doc=TRACED),
     sa.PrimaryKeyConstraint("owner_id", "blob_id", name="archive_restores_pkey"),
     # It says nothing of the bytes' life: it goes with the blob.
     sa.ForeignKeyConstraint(

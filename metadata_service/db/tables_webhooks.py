@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from metadata_service.db.tables import BYTE_ORDER, MOMENT, NOW, Xid8, metadata
+from metadata_service.db.tables import BYTE_ORDER, MOMENT, NOW, TRACED, Xid8, metadata
 from strongroom.metadata.v1 import webhook_pb2
 
 _ZERO = sa.text("0")
@@ -71,6 +71,7 @@ webhook_deliveries = sa.Table(
     sa.Column("status", sa.Integer(), nullable=False, server_default=_ZERO, doc="HTTP's, of the last try"),
     sa.Column("failure", sa.Text(), nullable=False, server_default=""),
     sa.Column("ended_at", MOMENT),
+    sa.Column("traceparent", sa.Text(), doc=TRACED),
     sa.PrimaryKeyConstraint("owner_id", "webhook_id", "id", name="webhook_deliveries_pkey"),
     sa.ForeignKeyConstraint(
         ["owner_id", "webhook_id"],

@@ -13,13 +13,16 @@ from typing import Final
 from psycopg.types.json import Jsonb
 
 from metadata_service.db.database import Statement, Transaction
+from servicekit.telemetry.tracing import origin
 from strongroom.metadata.v1.notification_service_pb2 import EventType
 
-_APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
+_APPEND: Final = """
+INSERT INTO events (owner_id, type, subject_id, payload, traceparent) VALUES (%s, %s, %s, %s, %s)
+"""
 #: The same, as many rows as the relation `done` of the statement has.
 APPEND_OF_DONE: Final = """
-INSERT INTO events (owner_id, type, subject_id, payload)
-SELECT done.owner_id, %(type)s, %(subject)s, %(payload)s FROM done
+INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
+SELECT done.owner_id, %(type)s, %(subject)s, %(payload)s, %(traceparent)s FROM done
 """
 _FORGET: Final = """
 DELETE FROM events WHERE ctid = ANY(ARRAY(
@@ -33,7 +36,7 @@ def append(
     owner_id: str, event: EventType.ValueType, subject: str, payload: Mapping[str, object]
 ) -> Statement:
     """The statement that tells the owner. `subject`: id of what it is about; `payload`: as readers get it."""
-    return _APPEND, (owner_id, event, subject, Jsonb(payload))
+    return _APPEND, (owner_id, event, subject, Jsonb(payload), origin())
 
 
 async def forget(tx: Transaction, keep: float, limit: int) -> int:

@@ -11,6 +11,7 @@ from metadata_service.db.database import Statement
 from metadata_service.events import outbox
 from metadata_service.files.media_columns import SHOWN_MEDIA, shown_media
 from servicekit.presentation import CHARSET
+from servicekit.telemetry.tracing import origin
 from strongroom.families import FAMILY_NAMES, family_name
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import (
@@ -33,11 +34,11 @@ from strongroom.metadata.v1.scan_service_pb2 import ReportRefusalRequest
 
 #: What `_payload` builds, of rows that are still there.
 _APPEND_DELETED: Final = f"""
-INSERT INTO events (owner_id, type, subject_id, payload)
+INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
 SELECT owner_id, %(type)s, id::text, {SHOWN_MEDIA} || jsonb_build_object(
     'family', %(families)s::jsonb -> family::text, 'key', key, 'filename', filename,
     'content_type', split_part(content_type, '{CHARSET}', 1), 'size_bytes', size_bytes,
-    'generation', generation)
+    'generation', generation), %(traceparent)s
 FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
 """
 _FAMILY_NAMES: Final = {str(number): name for number, name in FAMILY_NAMES.items()}
@@ -75,6 +76,7 @@ def files_deleted(owner_id: str, file_ids: list[UUID]) -> Statement:
         "ids": file_ids,
         "type": EVENT_TYPE_FILE_DELETED,
         "families": Jsonb(_FAMILY_NAMES),
+        "traceparent": origin(),
     }
 
 

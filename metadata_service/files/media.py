@@ -19,7 +19,6 @@ from metadata_service.files.events import file_described
 from metadata_service.files.media_columns import of_media
 from metadata_service.files.rows import COLUMNS, to_file
 from strongroom.metadata.v1 import media_info_service_pb2 as pb
-from strongroom.metadata.v1.file_pb2 import File
 
 #: A reader that dies leaves its claims for so long; the next one comes after twice the time, up to a day.
 CLAIM_SECONDS: Final = 60
@@ -34,7 +33,8 @@ WITH due AS MATERIALIZED ({{due}})
 UPDATE files SET media_tries = least(media_tries + 1, 11),
     media_after = now() + make_interval(secs => least(86400, {CLAIM_SECONDS} * 2 ^ media_tries))
 FROM due WHERE files.owner_id = due.owner_id AND files.id = due.id
-RETURNING {COLUMNS}
+RETURNING {COLUMNS},
+    (SELECT traceparent FROM blobs WHERE blobs.owner_id = files.owner_id AND blobs.id = files.blob_id)
 """
 OLDEST: Final = _CLAIM.format(
     due=f"""
@@ -71,10 +71,13 @@ class Media:
         self._database = database
         self._rotation = Rotation(OLDEST, VISITED, OF_OWNERS)
 
-    async def claim(self, limit: int) -> Sequence[File]:
+    async def claim(self, limit: int) -> pb.ClaimUnreadResponse:
         """Unread files of all owners, for this caller alone."""
         rows = await self._database.transact(SYSTEM, lambda tx: self._rotation.claim(tx, limit))
-        return [to_file(row) for row in rows]
+        files = [(to_file(row[:-1]), row[-1]) for row in rows]
+        return pb.ClaimUnreadResponse(
+            files=[file for file, _ in files], traceparents={file.id: trace for file, trace in files if trace}
+        )
 
     async def report(self, request: pb.ReportMediaRequest) -> None:
         """Keep what was read, and tell the owner, unless the file has other content by now; as its owner, so

@@ -17,6 +17,7 @@ from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.projects import looks
 from metadata_service.projects.rows import HASH_JOINS, OF_SAVE, STAGED
 from servicekit import failpoints
+from servicekit.telemetry.tracing import origin
 from strongroom.errors import DatabaseUnavailable
 
 log = structlog.get_logger(__name__)
@@ -38,7 +39,7 @@ _SILENT: Final = """
 SELECT owner_id, id FROM project_saves WHERE lease_expires_at <= now()
 ORDER BY id < %(begin)s, id LIMIT %(limit)s
 """
-_ABORT: Final = SHUT_OUT.of(OF_SAVE, STAGED)
+_ABORT: Final = SHUT_OUT.of(OF_SAVE, STAGED, asked=True)
 _END: Final = "DELETE FROM project_saves WHERE owner_id = %(owner)s AND id = %(save)s"
 _FORGET_UNSAVED: Final = (
     "DELETE FROM projects WHERE owner_id = %(owner)s AND id = %(project)s AND version = 0"
@@ -78,7 +79,7 @@ async def expire(database: Database) -> int:
 
 async def give_up(tx: Transaction, owner_id: str, slug: str, project_id: UUID, save_id: UUID) -> None:
     """Inside a transaction that has locked the project and the save."""
-    params: dict[str, object] = {"owner": owner_id, "save": save_id, "project": project_id}
+    params = {"owner": owner_id, "save": save_id, "project": project_id, "traceparent": origin()}
     await tx.batch(
         [
             HASH_JOINS,

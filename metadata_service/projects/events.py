@@ -8,6 +8,7 @@ from uuid import UUID
 from metadata_service.db.database import Row, Statement
 from metadata_service.events import outbox
 from servicekit.presentation import split_charset
+from servicekit.telemetry.tracing import origin
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
     EVENT_TYPE_FILE_INFECTED,
@@ -42,10 +43,10 @@ WITH due AS (
         OR bytes >= {_BYTES} OR sums.created_at <= now() - make_interval(secs => {_SECONDS}))
     RETURNING sums.*
 )
-INSERT INTO events (owner_id, type, subject_id, payload)
+INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
 SELECT %(owner)s, {EVENT_TYPE_PROJECT_SAVE_PROGRESS}, told.project_id::text, jsonb_build_object('slug', slug,
     'save_id', told.id, 'file_count', files, 'size_bytes', bytes, 'stored_count', stored,
-    'stored_bytes', stored_bytes)
+    'stored_bytes', stored_bytes), %(traceparent)s
 FROM told JOIN projects ON projects.owner_id = %(owner)s AND projects.id = told.project_id
 """
 
@@ -54,7 +55,7 @@ def save_progress(owner_id: str, save_id: UUID) -> Statement:
     """How far a save has come that its transaction has locked; nothing for one that is quick, has nothing to
     store, or of which the owner has just heard.
     """
-    return _TELL_PROGRESS, {"owner": owner_id, "save": save_id}
+    return _TELL_PROGRESS, {"owner": owner_id, "save": save_id, "traceparent": origin()}
 
 
 def project_saved(project: Project) -> Statement:

@@ -13,6 +13,7 @@ from metadata_service.projects.rows import HASH_JOINS, PROJECT_COLUMNS, project_
 from metadata_service.projects.start import check_version
 from metadata_service.usage import quota
 from servicekit import failpoints
+from servicekit.telemetry.tracing import origin
 from strongroom.metadata.v1.project_pb2 import Project
 
 BEFORE_COMMIT: Final = failpoints.register("metadata.project.remove.before_commit")
@@ -29,7 +30,7 @@ _OF_PROJECT: Final = """files.owner_id = %(owner)s AND files.project_id = %(proj
     AND blobs.owner_id = files.owner_id AND blobs.id = files.blob_id"""
 _BLOBS: Final = f"""
 WITH gone AS (
-{DELETE.of(_OF_PROJECT, "project_files AS files")} RETURNING blobs.size_bytes
+{DELETE.of(_OF_PROJECT, "project_files AS files", asked=True)} RETURNING blobs.size_bytes
 )
 SELECT coalesce(sum(size_bytes), 0)::bigint, count(*) FROM gone
 """
@@ -64,7 +65,12 @@ async def remove(
     project, project_id = to_project(row[:-1]), row[-1]
     if expected_version is not None:
         check_version(expected_version, project.version)
-    params = {"owner": owner_id, "project": project_id, "grace": timing.read_grace}
+    params = {
+        "owner": owner_id,
+        "project": project_id,
+        "grace": timing.read_grace,
+        "traceparent": origin(),
+    }
     save = await tx.fetch_one(_SAVE, params)
     if save is not None:
         await give_up(tx, owner_id, slug, project_id, save[0])

@@ -23,6 +23,7 @@ from metadata_service.projects import events
 from metadata_service.projects.rows import HASH_JOINS, save_is_over
 from metadata_service.usage import quota
 from servicekit import failpoints
+from servicekit.telemetry.tracing import origin
 from strongroom.errors import InvalidField, PathInvalid, PreconditionFailed
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
@@ -56,6 +57,7 @@ _COLUMNS: Final = {
     "reserved_bytes": "size_bytes",
     "reserved_files": "1",
     "storage_class": "%(storage_class)s",
+    "traceparent": "%(traceparent)s",
 }
 _RESERVE: Final = f"""
 WITH given AS (
@@ -166,6 +168,7 @@ class SaveStager:
             "hashes": [wish.asked.sha256 for wish in wishes],
             "types": [wish.asked.content_type for wish in wishes],
             "storage_class": request.storage_class,
+            "traceparent": origin(),
             "executables": [
                 wish.asked.executable if wish.asked.HasField("executable") else None for wish in wishes
             ],

@@ -21,7 +21,7 @@ class MediaInfoServicer(MediaInfoServiceServicer):
         self._media = media
 
     async def ClaimUnread(self, request: pb.ClaimUnreadRequest, context: Context) -> pb.ClaimUnreadResponse:
-        return pb.ClaimUnreadResponse(files=await self._media.claim(request.limit))
+        return await self._media.claim(request.limit)
 
     async def ReportMedia(self, request: pb.ReportMediaRequest, context: Context) -> pb.ReportMediaResponse:
         await self._media.report(request)

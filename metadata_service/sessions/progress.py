@@ -26,6 +26,7 @@ from metadata_service.db.timestamps import from_proto, to_proto
 from metadata_service.sessions import rows
 from metadata_service.usage import quota
 from servicekit import failpoints
+from servicekit.telemetry.tracing import origin
 from strongroom.errors import SizeMismatch
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_UPLOAD_PROGRESS
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -59,8 +60,8 @@ WITH told AS (
     UPDATE upload_sessions SET told_at = now() WHERE owner_id = %(owner)s AND blob_id = %(id)s
         AND (told_at IS NULL OR told_at <= now() - interval '{_EVENT_SECONDS} s') RETURNING upload_id
 )
-INSERT INTO events (owner_id, type, subject_id, payload)
-SELECT %(owner)s, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, %(payload)s FROM told
+INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
+SELECT %(owner)s, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, %(payload)s, %(traceparent)s FROM told
 """
 #: All of it for the usual step, which teaches nothing new of the object as a whole and needs no room that was
 #: not reserved. Whatever does not fit changes nothing.
@@ -86,9 +87,10 @@ WITH held AS (
         %(sizes)s::bigint[], %(crcs)s::bigint[]) AS part
     ON CONFLICT (owner_id, blob_id, number) DO NOTHING
 ), told AS (
-    INSERT INTO events (owner_id, type, subject_id, payload)
+    INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
     SELECT owner_id, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, jsonb_build_object(
-        'upload_id', upload_id, 'persisted_size', %(persisted)s::bigint, 'size_bytes', size_bytes)
+        'upload_id', upload_id, 'persisted_size', %(persisted)s::bigint, 'size_bytes', size_bytes),
+        %(traceparent)s
     FROM written WHERE told_at = now()
 )
 SELECT expires_at, told_at IS NOT DISTINCT FROM now() FROM written
@@ -261,6 +263,7 @@ def _values(handle: Handle, request: RecordProgressRequest) -> dict[str, object]
         etags=[part.etag for part in request.parts],
         sizes=[Int8(part.size_bytes) for part in request.parts],
         crcs=[Int8(part.crc32c) for part in request.parts],
+        traceparent=origin(),
     )
 
 

@@ -77,7 +77,8 @@ SET claims = claims + 1, lease_until = now() + make_interval(secs => %(lease)s)
 FROM chosen JOIN webhooks ON webhooks.owner_id = chosen.owner_id AND webhooks.id = chosen.webhook_id
 WHERE deliveries.owner_id = chosen.owner_id AND deliveries.webhook_id = chosen.webhook_id
     AND deliveries.id = chosen.id AND deliveries.state = {PENDING}
-RETURNING deliveries.owner_id, deliveries.claims, webhooks.url, webhooks.secrets, {DELIVERY}
+RETURNING deliveries.owner_id, deliveries.claims, webhooks.url, webhooks.secrets,
+    deliveries.traceparent, {DELIVERY}
 """
 _WEBHOOK: Final = """
 SELECT failures, url, failing_since < now() - make_interval(secs => %(disable)s) FROM webhooks
@@ -144,14 +145,14 @@ class DeliveryClaims:
         return await self.database.transact(SYSTEM, work)
 
     def _signed(self, row: Row) -> ClaimedDelivery | Unsigned:
-        owner, claims, url, sealed, *delivery = row
+        owner, claims, url, sealed, traceparent, *delivery = row
         now = time.time()
         try:
             kept = self.sealed.open(bytes(sealed), owner, delivery[1], now)
         except ValueError:
             return Unsigned(owner, delivery[1])
         made = message(tuple(delivery), kept, int(now))
-        made.url = url
+        made.url, made.traceparent = url, traceparent or ""
         made.claim.CopyFrom(
             DeliveryClaim(owner_id=owner, webhook_id=delivery[1], delivery_id=delivery[0], number=claims)
         )

@@ -20,6 +20,7 @@ from metadata_service.webhooks.rows import (
     scope_of,
     to_delivery,
 )
+from servicekit.telemetry.tracing import origin
 from strongroom.errors import OffsetOutOfRange, WebhookNotFound
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_WEBHOOK_PING
 from strongroom.metadata.v1.webhook_pb2 import WebhookDelivery
@@ -40,15 +41,15 @@ UPDATE webhooks SET not_before = NULL WHERE owner_id = %(owner)s AND id = %(webh
 """
 _PING: Final = f"""
 INSERT INTO webhook_deliveries AS deliveries (owner_id, webhook_id, id, user_id, xid, event_id, event_at,
-    type, subject_id, payload)
+    type, subject_id, payload, traceparent)
 VALUES (%(owner)s, %(webhook)s, %(id)s, %(user)s, pg_current_xact_id(), 0, now(), {EVENT_TYPE_WEBHOOK_PING},
-    %(webhook)s::uuid::text, %(payload)s)
+    %(webhook)s::uuid::text, %(payload)s, %(traceparent)s)
 RETURNING {DELIVERY}
 """
 _AGAIN: Final = f"""
 UPDATE webhook_deliveries SET state = {PENDING}, tries = 0, next_at = now(),
     lease_until = CASE WHEN state = {PENDING} THEN lease_until END,
-    ended_at = NULL
+    ended_at = NULL, traceparent = coalesce(%(traceparent)s, traceparent)
 WHERE owner_id = %(owner)s AND webhook_id = %(webhook)s
 """
 _ONE_AGAIN: Final = f"{_AGAIN} AND id = %(id)s"
@@ -77,6 +78,7 @@ class Deliveries:
             "id": uuid4(),
             "user": user_id,
             "payload": Jsonb({"webhook_id": str(webhook_id)}),
+            "traceparent": origin(),
         }
 
         async def work(tx: Transaction) -> Row | None:
@@ -124,7 +126,7 @@ class Deliveries:
         Raises WebhookNotFound: there is no such webhook, or it has no such delivery any more.
         """
         one = delivery_id(message_id) if message_id else None
-        values = {"owner": owner_id, "webhook": webhook_id, "id": one}
+        values = {"owner": owner_id, "webhook": webhook_id, "id": one, "traceparent": origin()}
 
         async def work(tx: Transaction) -> int:
             if await tx.fetch_one(_AT_ONCE, values) is None:

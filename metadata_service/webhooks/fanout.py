@@ -75,13 +75,14 @@ CASE WHEN scanned.type IN ({_numbers(OF_PROJECTS)})
 _ID: Final = "md5(%(id)s::uuid::text || ':' || {})::uuid"
 _SCAN: Final = """
 WITH scanned AS MATERIALIZED (
-    SELECT xid, id, owner_id, type, subject_id, payload, created_at FROM events
+    SELECT xid, id, owner_id, type, subject_id, payload, created_at, traceparent FROM events
     WHERE {mine} (xid, id) > (%(xid)s::text::xid8, %(number)s) AND xid < {xmin}
     ORDER BY xid, id LIMIT %(limit)s
 ), made AS (
     INSERT INTO webhook_deliveries AS deliveries (owner_id, webhook_id, id, user_id, xid, event_id, event_at,
-        type, subject_id, payload)
-    SELECT %(owner)s, %(id)s::uuid, {delivery}, owner_id, xid, id, created_at, type, subject_id, payload
+        type, subject_id, payload, traceparent)
+    SELECT %(owner)s, %(id)s::uuid, {delivery}, owner_id, xid, id, created_at, type, subject_id, payload,
+        traceparent
     FROM scanned
     WHERE (CASE WHEN cardinality(%(types)s::smallint[]) = 0 THEN type NOT IN ({progress})
             ELSE type = ANY(%(types)s::smallint[]) END)

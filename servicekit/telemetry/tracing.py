@@ -25,8 +25,10 @@ from servicekit.telemetry.spans import Recorder, Span, Value
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
-log = structlog.get_logger(__name__)
+#: The flag of W3C's trace context.
+_SAMPLED: Final = 1
 
+log = structlog.get_logger(__name__)
 
 #: By the name of the service, as in its log lines; empty: traces are off.
 _recorders: Final[dict[str, Recorder]] = {}
@@ -72,6 +74,16 @@ async def recorded(*services: str) -> AsyncIterator[None]:
 def is_on() -> bool:
     """Whether this process makes spans."""
     return bool(_recorders)
+
+
+def origin() -> str | None:
+    """``traceparent`` of what is in progress, to be kept beside what it leaves to others: their span links to
+    it. None: nobody would find that trace, because traces are off or this one is not sampled.
+    """
+    request = current() if _recorders else None
+    if request is None or not request.traceparent or not int(request.traceparent[-2:], 16) & _SAMPLED:
+        return None
+    return request.traceparent
 
 
 def begin_request(request: RequestContext, name: str, attributes: Mapping[str, Value]) -> Span | None:

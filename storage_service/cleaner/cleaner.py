@@ -25,6 +25,7 @@ import structlog
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
 from servicekit.telemetry import tracing
+from servicekit.telemetry.spans import Value
 from storage_service.attempts.completion import complete_multipart
 from storage_service.attempts.removal import abort_unrecorded_uploads, hide_blob, remove_blob
 from storage_service.metadata.reservations import Reservations, handle_of
@@ -82,7 +83,8 @@ class Cleaner:
     async def _clean_one(self, permits: asyncio.Semaphore, blob: blob_pb2.Blob) -> None:
         """Never raises an Exception: the group would cancel the other rows."""
         async with permits:
-            with tracing.work("clean", {"strongroom.blob_id": blob.id, "strongroom.blob_state": blob.state}):
+            known: dict[str, Value] = {"strongroom.blob_id": blob.id, "strongroom.blob_state": blob.state}
+            with tracing.work("clean", known, links=(blob.traceparent,)):
                 await self._stepped(blob)
 
     async def _stepped(self, blob: blob_pb2.Blob) -> None:

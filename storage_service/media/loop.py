@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
+from servicekit.telemetry import tracing
 from storage_service.media.reader import MediaReader
 from storage_service.metadata.media import MediaRecords
 from storage_service.objectstore.errors import StoreError
@@ -41,18 +42,19 @@ class MediaLoop:
 
     async def run_once(self) -> bool:
         """One batch. Returns whether there was one. Raises StrongroomError."""
-        files = await self._records.claim(self._batch)
+        claim = await self._records.claim(self._batch)
         async with asyncio.TaskGroup() as group:
-            for file in files:
-                group.create_task(self._read(file))
-        if not files:
+            for file in claim.files:
+                group.create_task(self._read(file, claim.traceparents.get(file.id, "")))
+        if not claim.files:
             await self._reader.idle()
-        return bool(files)
+        return bool(claim.files)
 
-    async def _read(self, file: File) -> None:
+    async def _read(self, file: File, stored_by: str) -> None:
         """What fails is due again when its claim has run out; the others of the batch go on."""
         try:
-            await self._reader.read(file)
+            with tracing.work("read media", {"strongroom.file_id": file.id}, links=(stored_by,)):
+                await self._reader.read(file)
         except (StrongroomError, StoreError) as error:
             self._heartbeat.failed()
             log.warning("media_read_failed", file_id=file.id, error=type(error).__name__)

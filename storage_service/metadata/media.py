@@ -20,9 +20,9 @@ class MediaRecords(MetadataClient):
         super().__init__(channel, internal)
         self._stub = MediaInfoServiceStub(channel)
 
-    async def claim(self, limit: int) -> Sequence[File]:
+    async def claim(self, limit: int) -> pb.ClaimUnreadResponse:
         """Unread files, for this caller alone for a minute or more."""
-        return (await self._step(self._stub.ClaimUnread, pb.ClaimUnreadRequest(limit=limit))).files
+        return await self._step(self._stub.ClaimUnread, pb.ClaimUnreadRequest(limit=limit))
 
     async def report(self, file: File, media: MediaInfo, masks: Sequence[pb.LocationMask]) -> None:
         """What was read of this content of the file."""

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
+from servicekit.telemetry import tracing
 from storage_service.metadata.archive import ArchiveRecords
 from storage_service.objectstore.errors import ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
@@ -58,7 +59,9 @@ class RestoreWatch:
     async def _look(self, content: ArchivedContent) -> None:
         """What could not be looked at is due again by itself."""
         try:
-            await self._decide(content)
+            known = {"strongroom.blob_id": content.blob_id}
+            with tracing.work("look at restore", known, links=(content.traceparent,)):
+                await self._decide(content)
         except (StoreError, StrongroomError) as error:
             self._heartbeat.failed()
             log.warning("restore_not_looked_at", key=content.key, error=type(error).__name__)

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
+from servicekit.telemetry import tracing
 from storage_service.metadata.scans import ScanRecords
 from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed, StoreError
 from storage_service.objectstore.interface import ObjectStore
@@ -64,7 +65,10 @@ class Rescan:
             self._stock = await self._records.take_stock(self._stock, STOCK) or None
         contents = await self._records.claim(database, BATCH)
         for content in contents:
-            if not await self._rescan(content, database):
+            known = {"strongroom.blob_id": content.blob_id}
+            with tracing.work("scan again", known, links=(content.traceparent,)):
+                answered = await self._rescan(content, database)
+            if not answered:
                 return False
             self._heartbeat.beat()
         return bool(contents) or self._stock is not None

@@ -90,7 +90,7 @@ class WebhookSender:
 
     async def _deliver(self, delivery: ClaimedDelivery) -> None:
         """Never raises an Exception."""
-        with tracing.work("deliver webhook", dict(_facts(delivery))):
+        with tracing.work("deliver webhook", dict(_facts(delivery)), links=(delivery.traceparent,)):
             await self._sent(delivery)
 
     async def _sent(self, delivery: ClaimedDelivery) -> None:

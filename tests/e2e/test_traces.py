@@ -15,6 +15,7 @@ from tests.doubles.otlp_collector import Collector, Seen, collecting
 from tests.e2e import samples
 from tests.e2e.belongings import project
 from tests.integration.importing.origin import Origin, answer
+from tests.integration.webhooks.receiver import Receiver, running_receiver
 from tests.shared_stack import shared_stack
 from tests.stack import RunningStack, until
 
@@ -28,18 +29,31 @@ def collector() -> Iterator[Collector]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    with running_receiver() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def hosts(origin: Origin, receiver: Receiver) -> str:
+    """Private addresses that may be asked."""
+    return f"{origin.authority},{receiver.authority}"
+
+
 @pytest.fixture(scope="module", params=["one", "three"])
 def traced(
     request: pytest.FixtureRequest,
     servers: infra.Infra,
-    origin: Origin,
+    hosts: str,
     collector: Collector,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[RunningStack]:
     env = {
         **collector.env,
         "STRONGROOM_FORM": request.param,
-        "STRONGROOM_IMPORT_ALLOW_HOSTS": origin.authority,
+        "STRONGROOM_IMPORT_ALLOW_HOSTS": hosts,
+        "STRONGROOM_WEBHOOK_INTERVAL_SECONDS": "0.2",
         "STRONGROOM_READ_GRACE_SECONDS": "0",
     }
     with shared_stack(servers, tmp_path_factory.mktemp("traced") / "data", env) as running:
@@ -155,7 +169,7 @@ def test_an_import(client: Client, origin: Origin) -> None:
 def test_what_the_cleaner_removes(client: Client, collector: Collector) -> None:
     before = len(collector.spans())
     stored, _ = uploaded(client)
-    client.request("DELETE", f"/api/v1/s3/file/{stored['key']}")
+    _, deleted = client.request("DELETE", f"/api/v1/s3/file/{stored['key']}")
 
     def removed() -> list[Seen]:
         works = [span for span in collector.spans()[before:] if span.name == "clean" and not span.parent]
@@ -163,3 +177,25 @@ def test_what_the_cleaner_removes(client: Client, collector: Collector) -> None:
 
     (work, *_) = until("the cleaner's trace has its request to S3", removed)
     assert work.service == "storage_service"
+    assert work.links == (collector.trace_of(deleted),)
+
+
+def test_what_waits_links_to_the_request_that_left_it(
+    client: Client, collector: Collector, receiver: Receiver
+) -> None:
+    name = f"hook-{uuid.uuid4()}"
+    made, _ = client.request("POST", "/api/webhooks", json={"url": receiver.url(name)})
+    form = {"file": ("fox.png", samples.png(), "image/png")}
+    _, stored = client.request("POST", "/api/v1/s3/upload", files=form)
+
+    def linked() -> dict[str, Seen]:
+        trace = collector.trace_of(stored)
+        return {span.name: span for span in collector.spans() if trace and trace in span.links}
+
+    def followed() -> dict[str, Seen]:
+        found = linked()
+        return found if {"deliver webhook", "read media"} <= set(found) else {}
+
+    found = until("what follows from the upload is done", followed)
+    assert found["deliver webhook"].attributes["webhook_id"] == made.json()["id"]
+    assert all(not span.parent and span.service == "storage_service" for span in found.values())

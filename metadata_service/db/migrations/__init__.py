@@ -37,6 +37,7 @@ REVISIONS = (
     "0030",
     "0031",
     "0032",
+    "0033",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,strongroom/metadata/v1/archive_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"K\n\x12NoteRestoreRequest\x12\x17\n\x03key\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x1c\n\nversion_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\"\x15\n\x13NoteRestoreResponse\"h\n\x14\x43laimRestoresRequest\x12\x19\n\x05limit\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\x12\x35\n\x05pause\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0b\xbaH\x08\xaa\x01\x02*\x00\xc8\x01\x01\"\x83\x01\n\x0f\x41rchivedContent\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62lob_id\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12,\n\x08\x61sk_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"R\n\x15\x43laimRestoresResponse\x12\x39\n\x08\x63ontents\x18\x01 \x03(\x0b\x32\'.strongroom.metadata.v1.ArchivedContent\"\x95\x01\n\x14ReportRestoreRequest\x12\x1c\n\x08owner_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x19\n\x07\x62lob_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08readable\x18\x03 \x01(\x08\x12\x32\n\x0ereadable_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x17\n\x15ReportRestoreResponse2\xd4\x02\n\x0e\x41rchiveService\x12\x66\n\x0bNoteRestore\x12*.strongroom.metadata.v1.NoteRestoreRequest\x1a+.strongroom.metadata.v1.NoteRestoreResponse\x12l\n\rClaimRestores\x12,.strongroom.metadata.v1.ClaimRestoresRequest\x1a-.strongroom.metadata.v1.ClaimRestoresResponse\x12l\n\rReportRestore\x12,.strongroom.metadata.v1.ReportRestoreRequest\x1a-.strongroom.metadata.v1.ReportRestoreResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,strongroom/metadata/v1/archive_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"K\n\x12NoteRestoreRequest\x12\x17\n\x03key\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x1c\n\nversion_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\"\x15\n\x13NoteRestoreResponse\"h\n\x14\x43laimRestoresRequest\x12\x19\n\x05limit\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\x12\x35\n\x05pause\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0b\xbaH\x08\xaa\x01\x02*\x00\xc8\x01\x01\"\x98\x01\n\x0f\x41rchivedContent\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62lob_id\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12,\n\x08\x61sk_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0btraceparent\x18\x06 \x01(\t\"R\n\x15\x43laimRestoresResponse\x12\x39\n\x08\x63ontents\x18\x01 \x03(\x0b\x32\'.strongroom.metadata.v1.ArchivedContent\"\x95\x01\n\x14ReportRestoreRequest\x12\x1c\n\x08owner_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x19\n\x07\x62lob_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08readable\x18\x03 \x01(\x08\x12\x32\n\x0ereadable_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x17\n\x15ReportRestoreResponse2\xd4\x02\n\x0e\x41rchiveService\x12\x66\n\x0bNoteRestore\x12*.strongroom.metadata.v1.NoteRestoreRequest\x1a+.strongroom.metadata.v1.NoteRestoreResponse\x12l\n\rClaimRestores\x12,.strongroom.metadata.v1.ClaimRestoresRequest\x1a-.strongroom.metadata.v1.ClaimRestoresResponse\x12l\n\rReportRestore\x12,.strongroom.metadata.v1.ReportRestoreRequest\x1a-.strongroom.metadata.v1.ReportRestoreResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,13 +53,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLAIMRESTORESREQUEST']._serialized_start=266
   _globals['_CLAIMRESTORESREQUEST']._serialized_end=370
   _globals['_ARCHIVEDCONTENT']._serialized_start=373
-  _globals['_ARCHIVEDCONTENT']._serialized_end=504
-  _globals['_CLAIMRESTORESRESPONSE']._serialized_start=506
-  _globals['_CLAIMRESTORESRESPONSE']._serialized_end=588
-  _globals['_REPORTRESTOREREQUEST']._serialized_start=591
-  _globals['_REPORTRESTOREREQUEST']._serialized_end=740
-  _globals['_REPORTRESTORERESPONSE']._serialized_start=742
-  _globals['_REPORTRESTORERESPONSE']._serialized_end=765
-  _globals['_ARCHIVESERVICE']._serialized_start=768
-  _globals['_ARCHIVESERVICE']._serialized_end=1108
+  _globals['_ARCHIVEDCONTENT']._serialized_end=525
+  _globals['_CLAIMRESTORESRESPONSE']._serialized_start=527
+  _globals['_CLAIMRESTORESRESPONSE']._serialized_end=609
+  _globals['_REPORTRESTOREREQUEST']._serialized_start=612
+  _globals['_REPORTRESTOREREQUEST']._serialized_end=761
+  _globals['_REPORTRESTORERESPONSE']._serialized_start=763
+  _globals['_REPORTRESTORERESPONSE']._serialized_end=786
+  _globals['_ARCHIVESERVICE']._serialized_start=789
+  _globals['_ARCHIVESERVICE']._serialized_end=1129
 # @@protoc_insertion_point(module_scope)

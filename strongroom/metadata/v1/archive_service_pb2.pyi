@@ -102,6 +102,7 @@ class ArchivedContent(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     VERSION_ID_FIELD_NUMBER: _builtins.int
     ASK_TIME_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     owner_id: _builtins.str
     """`sub` of the owner."""
     blob_id: _builtins.str
@@ -110,6 +111,8 @@ class ArchivedContent(_message.Message):
     """S3 key."""
     version_id: _builtins.str
     """S3 version id. Empty: the bucket kept none."""
+    traceparent: _builtins.str
+    """W3C trace context of the request because of which the store was asked. Empty: it was not traced."""
     @_builtins.property
     def ask_time(self) -> _timestamp_pb2.Timestamp:
         """Since when it is waited for."""
@@ -122,10 +125,11 @@ class ArchivedContent(_message.Message):
         key: _builtins.str = ...,
         version_id: _builtins.str = ...,
         ask_time: _timestamp_pb2.Timestamp | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ask_time", b"ask_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_time", b"ask_time", "blob_id", b"blob_id", "key", b"key", "owner_id", b"owner_id", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ask_time", b"ask_time", "blob_id", b"blob_id", "key", b"key", "owner_id", b"owner_id", "traceparent", b"traceparent", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from strongroom.metadata.v1 import target_pb2 as strongroom_dot_metadata_dot_v1_dot_target__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/metadata/v1/blob.proto\x12\x16strongroom.metadata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#strongroom/metadata/v1/target.proto\"H\n\x04Part\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x04 \x01(\x07\"\x86\x05\n\x04\x42lob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.strongroom.metadata.v1.BlobState\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12.\n\x04kind\x18\x05 \x01(\x0e\x32 .strongroom.metadata.v1.BlobKind\x12\x0b\n\x03key\x18\x06 \x01(\t\x12\x12\n\nversion_id\x18\x07 \x01(\t\x12\x11\n\tupload_id\x18\x08 \x01(\t\x12\x17\n\x0fpart_size_bytes\x18\t \x01(\x03\x12\x12\n\nsize_bytes\x18\n \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x0b \x01(\x07\x12\x0c\n\x04\x65tag\x18\x0c \x01(\t\x12+\n\x05parts\x18\r \x03(\x0b\x32\x1c.strongroom.metadata.v1.Part\x12\x35\n\x11lease_expire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontent_type\x18\x0f \x01(\t\x12\x30\n\x04spec\x18\x10 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpec\x12/\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12I\n\x0fobject_metadata\x18\x12 \x03(\x0b\x32\x30.strongroom.metadata.v1.Blob.ObjectMetadataEntry\x12\x11\n\thide_only\x18\x13 \x01(\x08\x1a\x35\n\x13ObjectMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xbb\x01\n\tBlobState\x12\x1a\n\x16\x42LOB_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42LOB_STATE_PENDING\x10\x01\x12\x19\n\x15\x42LOB_STATE_COMPLETING\x10\x02\x12\x18\n\x14\x42LOB_STATE_COMMITTED\x10\x03\x12\x17\n\x13\x42LOB_STATE_DELETING\x10\x04\x12\x17\n\x13\x42LOB_STATE_ABORTING\x10\x05\x12\x13\n\x0f\x42LOB_STATE_GONE\x10\x06*\x81\x01\n\x08\x42lobKind\x12\x19\n\x15\x42LOB_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42LOB_KIND_SINGLE\x10\x01\x12\x17\n\x13\x42LOB_KIND_MULTIPART\x10\x02\x12\x12\n\x0e\x42LOB_KIND_COPY\x10\x03\x12\x17\n\x13\x42LOB_KIND_LEFTOVERS\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/metadata/v1/blob.proto\x12\x16strongroom.metadata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#strongroom/metadata/v1/target.proto\"H\n\x04Part\x12\x0e\n\x06number\x18\x01 \x01(\x05\x12\x0c\n\x04\x65tag\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x04 \x01(\x07\"\x9b\x05\n\x04\x42lob\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.strongroom.metadata.v1.BlobState\x12\r\n\x05\x65poch\x18\x04 \x01(\x03\x12.\n\x04kind\x18\x05 \x01(\x0e\x32 .strongroom.metadata.v1.BlobKind\x12\x0b\n\x03key\x18\x06 \x01(\t\x12\x12\n\nversion_id\x18\x07 \x01(\t\x12\x11\n\tupload_id\x18\x08 \x01(\t\x12\x17\n\x0fpart_size_bytes\x18\t \x01(\x03\x12\x12\n\nsize_bytes\x18\n \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x0b \x01(\x07\x12\x0c\n\x04\x65tag\x18\x0c \x01(\t\x12+\n\x05parts\x18\r \x03(\x0b\x32\x1c.strongroom.metadata.v1.Part\x12\x35\n\x11lease_expire_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0c\x63ontent_type\x18\x0f \x01(\t\x12\x30\n\x04spec\x18\x10 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpec\x12/\n\x0b\x63reate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12I\n\x0fobject_metadata\x18\x12 \x03(\x0b\x32\x30.strongroom.metadata.v1.Blob.ObjectMetadataEntry\x12\x11\n\thide_only\x18\x13 \x01(\x08\x12\x13\n\x0btraceparent\x18\x14 \x01(\t\x1a\x35\n\x13ObjectMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01*\xbb\x01\n\tBlobState\x12\x1a\n\x16\x42LOB_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12\x42LOB_STATE_PENDING\x10\x01\x12\x19\n\x15\x42LOB_STATE_COMPLETING\x10\x02\x12\x18\n\x14\x42LOB_STATE_COMMITTED\x10\x03\x12\x17\n\x13\x42LOB_STATE_DELETING\x10\x04\x12\x17\n\x13\x42LOB_STATE_ABORTING\x10\x05\x12\x13\n\x0f\x42LOB_STATE_GONE\x10\x06*\x81\x01\n\x08\x42lobKind\x12\x19\n\x15\x42LOB_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x42LOB_KIND_SINGLE\x10\x01\x12\x17\n\x13\x42LOB_KIND_MULTIPART\x10\x02\x12\x12\n\x0e\x42LOB_KIND_COPY\x10\x03\x12\x17\n\x13\x42LOB_KIND_LEFTOVERS\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +35,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_BLOB_OBJECTMETADATAENTRY']._loaded_options = None
   _globals['_BLOB_OBJECTMETADATAENTRY']._serialized_options = b'8\001'
-  _globals['_BLOBSTATE']._serialized_start=855
-  _globals['_BLOBSTATE']._serialized_end=1042
-  _globals['_BLOBKIND']._serialized_start=1045
-  _globals['_BLOBKIND']._serialized_end=1174
+  _globals['_BLOBSTATE']._serialized_start=876
+  _globals['_BLOBSTATE']._serialized_end=1063
+  _globals['_BLOBKIND']._serialized_start=1066
+  _globals['_BLOBKIND']._serialized_end=1195
   _globals['_PART']._serialized_start=131
   _globals['_PART']._serialized_end=203
   _globals['_BLOB']._serialized_start=206
-  _globals['_BLOB']._serialized_end=852
-  _globals['_BLOB_OBJECTMETADATAENTRY']._serialized_start=799
-  _globals['_BLOB_OBJECTMETADATAENTRY']._serialized_end=852
+  _globals['_BLOB']._serialized_end=873
+  _globals['_BLOB_OBJECTMETADATAENTRY']._serialized_start=820
+  _globals['_BLOB_OBJECTMETADATAENTRY']._serialized_end=873
 # @@protoc_insertion_point(module_scope)

@@ -176,6 +176,7 @@ class Blob(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     OBJECT_METADATA_FIELD_NUMBER: _builtins.int
     HIDE_ONLY_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the attempt; also in the object's S3 metadata as `strongroom-attempt`."""
     owner_id: _builtins.str
@@ -205,6 +206,10 @@ class Blob(_message.Message):
     hide_only: _builtins.bool
     """In claims of DELETING blobs: within the restore window its bytes stay, and are only hidden from readers that name
     no version (a delete marker).
+    """
+    traceparent: _builtins.str
+    """In the cleaner's claims: W3C trace context of the request that has left it this work, the last one if there were
+    several. Empty: it was not traced.
     """
     @_builtins.property
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Part]:
@@ -248,10 +253,11 @@ class Blob(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         object_metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         hide_only: _builtins.bool = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "lease_expire_time", b"lease_expire_time", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "epoch", b"epoch", "etag", b"etag", "hide_only", b"hide_only", "id", b"id", "key", b"key", "kind", b"kind", "lease_expire_time", b"lease_expire_time", "object_metadata", b"object_metadata", "owner_id", b"owner_id", "part_size_bytes", b"part_size_bytes", "parts", b"parts", "size_bytes", b"size_bytes", "spec", b"spec", "state", b"state", "upload_id", b"upload_id", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "epoch", b"epoch", "etag", b"etag", "hide_only", b"hide_only", "id", b"id", "key", b"key", "kind", b"kind", "lease_expire_time", b"lease_expire_time", "object_metadata", b"object_metadata", "owner_id", b"owner_id", "part_size_bytes", b"part_size_bytes", "parts", b"parts", "size_bytes", b"size_bytes", "spec", b"spec", "state", b"state", "traceparent", b"traceparent", "upload_id", b"upload_id", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,7 +26,7 @@ from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot
 from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_dot_file__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/strongroom/metadata/v1/media_info_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/file.proto\"Z\n\x0cLocationMask\x12\x17\n\x06offset\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06length\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x18\n\x07\x66illing\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18@\".\n\x12\x43laimUnreadRequest\x12\x18\n\x05limit\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x01\"B\n\x13\x43laimUnreadResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\"\xe2\x01\n\x12ReportMediaRequest\x12\x19\n\x08owner_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02 \x01\x12\x19\n\x07\x66ile_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\ncontent_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x38\n\x05media\x18\x04 \x01(\x0b\x32!.strongroom.metadata.v1.MediaInfoB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x05masks\x18\x05 \x03(\x0b\x32$.strongroom.metadata.v1.LocationMaskB\t\xbaH\x06\x92\x01\x03\x10\x80\x08\"\x15\n\x13ReportMediaResponse\"m\n\x17GetLocationMasksRequest\x12\x19\n\x08owner_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02 \x01\x12\x19\n\x07\x66ile_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\ncontent_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"O\n\x18GetLocationMasksResponse\x12\x33\n\x05masks\x18\x01 \x03(\x0b\x32$.strongroom.metadata.v1.LocationMask2\xd9\x02\n\x10MediaInfoService\x12\x66\n\x0b\x43laimUnread\x12*.strongroom.metadata.v1.ClaimUnreadRequest\x1a+.strongroom.metadata.v1.ClaimUnreadResponse\x12\x66\n\x0bReportMedia\x12*.strongroom.metadata.v1.ReportMediaRequest\x1a+.strongroom.metadata.v1.ReportMediaResponse\x12u\n\x10GetLocationMasks\x12/.strongroom.metadata.v1.GetLocationMasksRequest\x1a\x30.strongroom.metadata.v1.GetLocationMasksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/strongroom/metadata/v1/media_info_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/file.proto\"Z\n\x0cLocationMask\x12\x17\n\x06offset\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06length\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12\x18\n\x07\x66illing\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18@\".\n\x12\x43laimUnreadRequest\x12\x18\n\x05limit\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x01\"\xcc\x01\n\x13\x43laimUnreadResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\x12S\n\x0ctraceparents\x18\x02 \x03(\x0b\x32=.strongroom.metadata.v1.ClaimUnreadResponse.TraceparentsEntry\x1a\x33\n\x11TraceparentsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe2\x01\n\x12ReportMediaRequest\x12\x19\n\x08owner_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02 \x01\x12\x19\n\x07\x66ile_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\ncontent_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x38\n\x05media\x18\x04 \x01(\x0b\x32!.strongroom.metadata.v1.MediaInfoB\x06\xbaH\x03\xc8\x01\x01\x12>\n\x05masks\x18\x05 \x03(\x0b\x32$.strongroom.metadata.v1.LocationMaskB\t\xbaH\x06\x92\x01\x03\x10\x80\x08\"\x15\n\x13ReportMediaResponse\"m\n\x17GetLocationMasksRequest\x12\x19\n\x08owner_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02 \x01\x12\x19\n\x07\x66ile_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\ncontent_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"O\n\x18GetLocationMasksResponse\x12\x33\n\x05masks\x18\x01 \x03(\x0b\x32$.strongroom.metadata.v1.LocationMask2\xd9\x02\n\x10MediaInfoService\x12\x66\n\x0b\x43laimUnread\x12*.strongroom.metadata.v1.ClaimUnreadRequest\x1a+.strongroom.metadata.v1.ClaimUnreadResponse\x12\x66\n\x0bReportMedia\x12*.strongroom.metadata.v1.ReportMediaRequest\x1a+.strongroom.metadata.v1.ReportMediaResponse\x12u\n\x10GetLocationMasks\x12/.strongroom.metadata.v1.GetLocationMasksRequest\x1a\x30.strongroom.metadata.v1.GetLocationMasksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOCATIONMASK'].fields_by_name['filling']._serialized_options = b'\272H\004z\002\030@'
   _globals['_CLAIMUNREADREQUEST'].fields_by_name['limit']._loaded_options = None
   _globals['_CLAIMUNREADREQUEST'].fields_by_name['limit']._serialized_options = b'\272H\006\032\004\030d(\001'
+  _globals['_CLAIMUNREADRESPONSE_TRACEPARENTSENTRY']._loaded_options = None
+  _globals['_CLAIMUNREADRESPONSE_TRACEPARENTSENTRY']._serialized_options = b'8\001'
   _globals['_REPORTMEDIAREQUEST'].fields_by_name['owner_id']._loaded_options = None
   _globals['_REPORTMEDIAREQUEST'].fields_by_name['owner_id']._serialized_options = b'\272H\004r\002 \001'
   _globals['_REPORTMEDIAREQUEST'].fields_by_name['file_id']._loaded_options = None
@@ -61,16 +63,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOCATIONMASK']._serialized_end=229
   _globals['_CLAIMUNREADREQUEST']._serialized_start=231
   _globals['_CLAIMUNREADREQUEST']._serialized_end=277
-  _globals['_CLAIMUNREADRESPONSE']._serialized_start=279
-  _globals['_CLAIMUNREADRESPONSE']._serialized_end=345
-  _globals['_REPORTMEDIAREQUEST']._serialized_start=348
-  _globals['_REPORTMEDIAREQUEST']._serialized_end=574
-  _globals['_REPORTMEDIARESPONSE']._serialized_start=576
-  _globals['_REPORTMEDIARESPONSE']._serialized_end=597
-  _globals['_GETLOCATIONMASKSREQUEST']._serialized_start=599
-  _globals['_GETLOCATIONMASKSREQUEST']._serialized_end=708
-  _globals['_GETLOCATIONMASKSRESPONSE']._serialized_start=710
-  _globals['_GETLOCATIONMASKSRESPONSE']._serialized_end=789
-  _globals['_MEDIAINFOSERVICE']._serialized_start=792
-  _globals['_MEDIAINFOSERVICE']._serialized_end=1137
+  _globals['_CLAIMUNREADRESPONSE']._serialized_start=280
+  _globals['_CLAIMUNREADRESPONSE']._serialized_end=484
+  _globals['_CLAIMUNREADRESPONSE_TRACEPARENTSENTRY']._serialized_start=433
+  _globals['_CLAIMUNREADRESPONSE_TRACEPARENTSENTRY']._serialized_end=484
+  _globals['_REPORTMEDIAREQUEST']._serialized_start=487
+  _globals['_REPORTMEDIAREQUEST']._serialized_end=713
+  _globals['_REPORTMEDIARESPONSE']._serialized_start=715
+  _globals['_REPORTMEDIARESPONSE']._serialized_end=736
+  _globals['_GETLOCATIONMASKSREQUEST']._serialized_start=738
+  _globals['_GETLOCATIONMASKSREQUEST']._serialized_end=847
+  _globals['_GETLOCATIONMASKSRESPONSE']._serialized_start=849
+  _globals['_GETLOCATIONMASKSRESPONSE']._serialized_end=928
+  _globals['_MEDIAINFOSERVICE']._serialized_start=931
+  _globals['_MEDIAINFOSERVICE']._serialized_end=1276
 # @@protoc_insertion_point(module_scope)

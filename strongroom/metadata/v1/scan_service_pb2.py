@@ -26,7 +26,7 @@ from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot
 from strongroom.metadata.v1 import scan_pb2 as strongroom_dot_metadata_dot_v1_dot_scan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)strongroom/metadata/v1/scan_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/scan.proto\"G\n\x10TakeStockRequest\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x19\n\x05limit\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01\"#\n\x11TakeStockResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\"L\n\x11\x43laimScansRequest\x12\x1c\n\x08\x64\x61tabase\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x19\n\x05limit\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\"\x85\x01\n\rStoredContent\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62lob_id\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06\x66\x61mily\x18\x07 \x01(\t\"M\n\x12\x43laimScansResponse\x12\x37\n\x08\x63ontents\x18\x01 \x03(\x0b\x32%.strongroom.metadata.v1.StoredContent\"}\n\x0eScannedContent\x12\x1c\n\x08owner_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x19\n\x07\x62lob_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x04scan\x18\x03 \x01(\x0b\x32\x1c.strongroom.metadata.v1.ScanB\x06\xbaH\x03\xc8\x01\x01\"Y\n\x12ReportScansRequest\x12\x43\n\x08\x63ontents\x18\x01 \x03(\x0b\x32&.strongroom.metadata.v1.ScannedContentB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"\x15\n\x13ReportScansResponse\"\xa4\x01\n\x14ReportRefusalRequest\x12\x1c\n\x08owner_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x17\n\x06\x66\x61mily\x18\x02 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\x08\x66ilename\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x1c\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1b\n\tsignature\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x17\n\x15ReportRefusalResponse2\xaa\x03\n\x0bScanService\x12`\n\tTakeStock\x12(.strongroom.metadata.v1.TakeStockRequest\x1a).strongroom.metadata.v1.TakeStockResponse\x12\x63\n\nClaimScans\x12).strongroom.metadata.v1.ClaimScansRequest\x1a*.strongroom.metadata.v1.ClaimScansResponse\x12\x66\n\x0bReportScans\x12*.strongroom.metadata.v1.ReportScansRequest\x1a+.strongroom.metadata.v1.ReportScansResponse\x12l\n\rReportRefusal\x12,.strongroom.metadata.v1.ReportRefusalRequest\x1a-.strongroom.metadata.v1.ReportRefusalResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)strongroom/metadata/v1/scan_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/scan.proto\"G\n\x10TakeStockRequest\x12\x18\n\x06\x63ursor\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x19\n\x05limit\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01\"#\n\x11TakeStockResponse\x12\x0e\n\x06\x63ursor\x18\x01 \x01(\t\"L\n\x11\x43laimScansRequest\x12\x1c\n\x08\x64\x61tabase\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x19\n\x05limit\x18\x02 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xc8\x01(\x01\"\x9a\x01\n\rStoredContent\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x0f\n\x07\x62lob_id\x18\x02 \x01(\t\x12\x0b\n\x03key\x18\x03 \x01(\t\x12\x12\n\nversion_id\x18\x04 \x01(\t\x12\x0c\n\x04\x65tag\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x03\x12\x0e\n\x06\x66\x61mily\x18\x07 \x01(\t\x12\x13\n\x0btraceparent\x18\x08 \x01(\t\"M\n\x12\x43laimScansResponse\x12\x37\n\x08\x63ontents\x18\x01 \x03(\x0b\x32%.strongroom.metadata.v1.StoredContent\"}\n\x0eScannedContent\x12\x1c\n\x08owner_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x19\n\x07\x62lob_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x32\n\x04scan\x18\x03 \x01(\x0b\x32\x1c.strongroom.metadata.v1.ScanB\x06\xbaH\x03\xc8\x01\x01\"Y\n\x12ReportScansRequest\x12\x43\n\x08\x63ontents\x18\x01 \x03(\x0b\x32&.strongroom.metadata.v1.ScannedContentB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\"\x15\n\x13ReportScansResponse\"\xa4\x01\n\x14ReportRefusalRequest\x12\x1c\n\x08owner_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x17\n\x06\x66\x61mily\x18\x02 \x01(\tB\x07\xbaH\x04r\x02(@\x12\x1a\n\x08\x66ilename\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x1c\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1b\n\tsignature\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x17\n\x15ReportRefusalResponse2\xaa\x03\n\x0bScanService\x12`\n\tTakeStock\x12(.strongroom.metadata.v1.TakeStockRequest\x1a).strongroom.metadata.v1.TakeStockResponse\x12\x63\n\nClaimScans\x12).strongroom.metadata.v1.ClaimScansRequest\x1a*.strongroom.metadata.v1.ClaimScansResponse\x12\x66\n\x0bReportScans\x12*.strongroom.metadata.v1.ReportScansRequest\x1a+.strongroom.metadata.v1.ReportScansResponse\x12l\n\rReportRefusal\x12,.strongroom.metadata.v1.ReportRefusalRequest\x1a-.strongroom.metadata.v1.ReportRefusalResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -66,19 +66,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLAIMSCANSREQUEST']._serialized_start=243
   _globals['_CLAIMSCANSREQUEST']._serialized_end=319
   _globals['_STOREDCONTENT']._serialized_start=322
-  _globals['_STOREDCONTENT']._serialized_end=455
-  _globals['_CLAIMSCANSRESPONSE']._serialized_start=457
-  _globals['_CLAIMSCANSRESPONSE']._serialized_end=534
-  _globals['_SCANNEDCONTENT']._serialized_start=536
-  _globals['_SCANNEDCONTENT']._serialized_end=661
-  _globals['_REPORTSCANSREQUEST']._serialized_start=663
-  _globals['_REPORTSCANSREQUEST']._serialized_end=752
-  _globals['_REPORTSCANSRESPONSE']._serialized_start=754
-  _globals['_REPORTSCANSRESPONSE']._serialized_end=775
-  _globals['_REPORTREFUSALREQUEST']._serialized_start=778
-  _globals['_REPORTREFUSALREQUEST']._serialized_end=942
-  _globals['_REPORTREFUSALRESPONSE']._serialized_start=944
-  _globals['_REPORTREFUSALRESPONSE']._serialized_end=967
-  _globals['_SCANSERVICE']._serialized_start=970
-  _globals['_SCANSERVICE']._serialized_end=1396
+  _globals['_STOREDCONTENT']._serialized_end=476
+  _globals['_CLAIMSCANSRESPONSE']._serialized_start=478
+  _globals['_CLAIMSCANSRESPONSE']._serialized_end=555
+  _globals['_SCANNEDCONTENT']._serialized_start=557
+  _globals['_SCANNEDCONTENT']._serialized_end=682
+  _globals['_REPORTSCANSREQUEST']._serialized_start=684
+  _globals['_REPORTSCANSREQUEST']._serialized_end=773
+  _globals['_REPORTSCANSRESPONSE']._serialized_start=775
+  _globals['_REPORTSCANSRESPONSE']._serialized_end=796
+  _globals['_REPORTREFUSALREQUEST']._serialized_start=799
+  _globals['_REPORTREFUSALREQUEST']._serialized_end=963
+  _globals['_REPORTREFUSALRESPONSE']._serialized_start=965
+  _globals['_REPORTREFUSALRESPONSE']._serialized_end=988
+  _globals['_SCANSERVICE']._serialized_start=991
+  _globals['_SCANSERVICE']._serialized_end=1417
 # @@protoc_insertion_point(module_scope)

@@ -106,6 +106,7 @@ class StoredContent(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     FAMILY_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     owner_id: _builtins.str
     """`sub` of the owner."""
     blob_id: _builtins.str
@@ -120,6 +121,8 @@ class StoredContent(_message.Message):
     """Bytes."""
     family: _builtins.str
     """Family of the file by its name in small letters, or `project`. Empty: nothing shows it."""
+    traceparent: _builtins.str
+    """W3C trace context of the request that has stored it. Empty: it was not traced."""
     def __init__(
         self,
         *,
@@ -130,10 +133,11 @@ class StoredContent(_message.Message):
         etag: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
         family: _builtins.str = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "etag", b"etag", "family", b"family", "key", b"key", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "etag", b"etag", "family", b"family", "key", b"key", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "traceparent", b"traceparent", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5strongroom/metadata/v1/webhook_delivery_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\"c\n\x16\x43laimDeliveriesRequest\x12\x19\n\x05limit\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12.\n\rlease_seconds\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\xc0\x82@!\x00\x00\x00\x00\x00\x00\x00\x00\"V\n\x17\x43laimDeliveriesResponse\x12;\n\ndeliveries\x18\x01 \x03(\x0b\x32\'.strongroom.metadata.v1.ClaimedDelivery\"\x9c\x01\n\x0f\x43laimedDelivery\x12\x34\n\x05\x63laim\x18\x01 \x01(\x0b\x32%.strongroom.metadata.v1.DeliveryClaim\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x12\n\nmessage_id\x18\x03 \x01(\t\x12\x11\n\ttimestamp\x18\x04 \x01(\x03\x12\x11\n\tsignature\x18\x05 \x01(\t\x12\x0c\n\x04\x62ody\x18\x06 \x01(\x0c\"n\n\rDeliveryClaim\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x1c\n\nwebhook_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x0e\n\x06number\x18\x04 \x01(\x03\"\xad\x01\n\x15RecordDeliveryRequest\x12<\n\x05\x63laim\x18\x01 \x01(\x0b\x32%.strongroom.metadata.v1.DeliveryClaimB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06status\x18\x02 \x01(\x05\x12\x19\n\x07\x66\x61ilure\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12+\n\x13retry_after_seconds\x18\x04 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00\")\n\x16RecordDeliveryResponse\x12\x0f\n\x07outcome\x18\x01 \x01(\t2\xfd\x01\n\x16WebhookDeliveryService\x12r\n\x0f\x43laimDeliveries\x12..strongroom.metadata.v1.ClaimDeliveriesRequest\x1a/.strongroom.metadata.v1.ClaimDeliveriesResponse\x12o\n\x0eRecordDelivery\x12-.strongroom.metadata.v1.RecordDeliveryRequest\x1a..strongroom.metadata.v1.RecordDeliveryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n5strongroom/metadata/v1/webhook_delivery_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\"c\n\x16\x43laimDeliveriesRequest\x12\x19\n\x05limit\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xe8\x07(\x01\x12.\n\rlease_seconds\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\xc0\x82@!\x00\x00\x00\x00\x00\x00\x00\x00\"V\n\x17\x43laimDeliveriesResponse\x12;\n\ndeliveries\x18\x01 \x03(\x0b\x32\'.strongroom.metadata.v1.ClaimedDelivery\"\xb1\x01\n\x0f\x43laimedDelivery\x12\x34\n\x05\x63laim\x18\x01 \x01(\x0b\x32%.strongroom.metadata.v1.DeliveryClaim\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x12\n\nmessage_id\x18\x03 \x01(\t\x12\x11\n\ttimestamp\x18\x04 \x01(\x03\x12\x11\n\tsignature\x18\x05 \x01(\t\x12\x0c\n\x04\x62ody\x18\x06 \x01(\x0c\x12\x13\n\x0btraceparent\x18\x07 \x01(\t\"n\n\rDeliveryClaim\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x1c\n\nwebhook_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\x0b\x64\x65livery_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x0e\n\x06number\x18\x04 \x01(\x03\"\xad\x01\n\x15RecordDeliveryRequest\x12<\n\x05\x63laim\x18\x01 \x01(\x0b\x32%.strongroom.metadata.v1.DeliveryClaimB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06status\x18\x02 \x01(\x05\x12\x19\n\x07\x66\x61ilure\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xf4\x03\x12+\n\x13retry_after_seconds\x18\x04 \x01(\x01\x42\x0e\xbaH\x0b\x12\t)\x00\x00\x00\x00\x00\x00\x00\x00\")\n\x16RecordDeliveryResponse\x12\x0f\n\x07outcome\x18\x01 \x01(\t2\xfd\x01\n\x16WebhookDeliveryService\x12r\n\x0f\x43laimDeliveries\x12..strongroom.metadata.v1.ClaimDeliveriesRequest\x1a/.strongroom.metadata.v1.ClaimDeliveriesResponse\x12o\n\x0eRecordDelivery\x12-.strongroom.metadata.v1.RecordDeliveryRequest\x1a..strongroom.metadata.v1.RecordDeliveryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,13 +51,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CLAIMDELIVERIESRESPONSE']._serialized_start=211
   _globals['_CLAIMDELIVERIESRESPONSE']._serialized_end=297
   _globals['_CLAIMEDDELIVERY']._serialized_start=300
-  _globals['_CLAIMEDDELIVERY']._serialized_end=456
-  _globals['_DELIVERYCLAIM']._serialized_start=458
-  _globals['_DELIVERYCLAIM']._serialized_end=568
-  _globals['_RECORDDELIVERYREQUEST']._serialized_start=571
-  _globals['_RECORDDELIVERYREQUEST']._serialized_end=744
-  _globals['_RECORDDELIVERYRESPONSE']._serialized_start=746
-  _globals['_RECORDDELIVERYRESPONSE']._serialized_end=787
-  _globals['_WEBHOOKDELIVERYSERVICE']._serialized_start=790
-  _globals['_WEBHOOKDELIVERYSERVICE']._serialized_end=1043
+  _globals['_CLAIMEDDELIVERY']._serialized_end=477
+  _globals['_DELIVERYCLAIM']._serialized_start=479
+  _globals['_DELIVERYCLAIM']._serialized_end=589
+  _globals['_RECORDDELIVERYREQUEST']._serialized_start=592
+  _globals['_RECORDDELIVERYREQUEST']._serialized_end=765
+  _globals['_RECORDDELIVERYRESPONSE']._serialized_start=767
+  _globals['_RECORDDELIVERYRESPONSE']._serialized_end=808
+  _globals['_WEBHOOKDELIVERYSERVICE']._serialized_start=811
+  _globals['_WEBHOOKDELIVERYSERVICE']._serialized_end=1064
 # @@protoc_insertion_point(module_scope)

@@ -80,6 +80,7 @@ class ClaimedDelivery(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _builtins.int
     SIGNATURE_FIELD_NUMBER: _builtins.int
     BODY_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     url: _builtins.str
     """Where to."""
     message_id: _builtins.str
@@ -90,6 +91,8 @@ class ClaimedDelivery(_message.Message):
     """The header webhook-signature."""
     body: _builtins.bytes
     """The body, JSON."""
+    traceparent: _builtins.str
+    """W3C trace context of the request that the event tells of. Empty: it was not traced."""
     @_builtins.property
     def claim(self) -> Global___DeliveryClaim:
         """Which delivery."""
@@ -103,10 +106,11 @@ class ClaimedDelivery(_message.Message):
         timestamp: _builtins.int = ...,
         signature: _builtins.str = ...,
         body: _builtins.bytes = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["claim", b"claim"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "claim", b"claim", "message_id", b"message_id", "signature", b"signature", "timestamp", b"timestamp", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "claim", b"claim", "message_id", b"message_id", "signature", b"signature", "timestamp", b"timestamp", "traceparent", b"traceparent", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

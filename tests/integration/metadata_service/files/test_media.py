@@ -43,7 +43,7 @@ async def report(world: World, file: File, media: MediaInfo = READ) -> None:
 
 
 async def claimed(world: World, limit: int = 100) -> set[str]:
-    return {file.id for file in await Media(world.database).claim(limit)}
+    return {file.id for file in (await Media(world.database).claim(limit)).files}
 
 
 def told(world: World, owner: str) -> list[tuple[str, dict[str, Any]]]:
@@ -124,10 +124,10 @@ async def test_nobody_waits_behind_an_owner_of_hundreds(own_world: World, owner:
     media = Media(own_world.database)
     for other in (f"{owner}-before", f"{owner}-{'z'}", "a", "~"):
         one = await picture(own_world, other)
-        batches = [[file.id for file in await media.claim(8)] for _ in range(2)]
+        batches = [[file.id for file in (await media.claim(8)).files] for _ in range(2)]
         assert one.id in batches[0] + batches[1]
         assert [len(batch) for batch in batches] == [8, 8]
-    everybody = {one.id for _ in range(40) for one in await media.claim(8)}
+    everybody = {one.id for _ in range(40) for one in (await media.claim(8)).files}
     assert len(everybody) == 300 + 4 - 8 * 8
 
 

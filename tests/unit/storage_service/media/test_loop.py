@@ -11,6 +11,7 @@ from storage_service.media.loop import MediaLoop
 from storage_service.media.reader import MediaReader
 from storage_service.metadata.media import MediaRecords
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.media_info_service_pb2 import ClaimUnreadResponse
 
 
 class Films:
@@ -20,11 +21,11 @@ class Films:
         self.unread = [File(id=f"film {number}") for number in range(100)]
         self.read_ids: list[str] = []
 
-    async def claim(self, limit: int) -> list[File]:
+    async def claim(self, limit: int) -> ClaimUnreadResponse:
         """The oldest; the picture when there is one, as if it were its owner's turn."""
         claimed = sorted(self.unread, key=lambda file: file.id != "picture")[:limit]
         self.unread = [file for file in self.unread if file not in claimed]
-        return claimed
+        return ClaimUnreadResponse(files=claimed)
 
     async def read(self, file: File) -> None:
         """Nothing comes of it."""
