@@ -18,6 +18,7 @@ import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from servicekit.outages import Outage
 from servicekit.probes import Probe, stopping
 from strongroom.errors import StrongroomError
 
@@ -118,7 +119,7 @@ class BackgroundLoop:
         self._expected = expected
         self._wake = asyncio.Event()
         self._is_held: Callable[[], bool] = lambda: False
-        self._told: set[str] = set()
+        self._outage = Outage("background_pass_failed", "background_passes_again", task=heartbeat.name)
         self.name = heartbeat.name
         self.is_busy = False
 
@@ -153,26 +154,18 @@ class BackgroundLoop:
             log.exception("background_pass_cancelled", task=name)  # by whatever it waited for, not by us
         except self._expected as error:
             self._heartbeat.failed()
-            self._tell(error)
+            facts = _facts(error)
+            self._outage.failed(facts["reason"], **facts)
         except Exception:
             self._heartbeat.failed()
             log.exception("background_pass_failed", task=name)
         else:
             self._heartbeat.passed()
-            if self._told:
-                log.warning("background_passes_again", task=name, after=sorted(self._told))
-                self._told.clear()
+            self._outage.well()
             return busy
         finally:
             self.is_busy = False
         return False
-
-    def _tell(self, error: Exception) -> None:
-        """What stays away for an hour is one line, not one of each pass."""
-        facts = _facts(error)
-        if facts["reason"] not in self._told:
-            self._told.add(facts["reason"])
-            log.warning("background_pass_failed", task=self.name, **facts)
 
     async def _rest(self) -> None:
         try:

@@ -93,8 +93,8 @@ class RequestContext:
     ``arrived``: when it came in, seconds since 1970: by that moment it is decided who may do this.
     ``gateway``: proves to the services that this process, the gateway, has counted it.
     ``writing``: the way of its response stream. ``received``, ``sent``: bytes of its messages so far.
-    ``by_gateway``: the gateway vouches for it. ``reason``, ``advice`` (to the operator), ``file_id``:
-    for its line in the log.
+    ``by_gateway``: the gateway vouches for it. ``reason``, ``message`` (of what is ours to mend),
+    ``advice`` (to the operator), ``file_id``: for its line in the log.
     """
 
     request_id: str
@@ -110,6 +110,7 @@ class RequestContext:
     received: int = 0
     sent: int = 0
     reason: str = ""
+    message: str = ""
     advice: str = ""
     file_id: str = ""
 
@@ -204,6 +205,13 @@ def note_file(file_id: str) -> None:
     request = _current.get()
     if request is not None:
         request.file_id = file_id
+
+
+def note_message(message: str) -> None:
+    """What operators want to know of the request in progress, though it is answered; in its line, too."""
+    request = _current.get()
+    if request is not None:
+        request.message = message
 
 
 def draining() -> asyncio.Event:

@@ -14,6 +14,8 @@ import structlog
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from servicekit.outages import Outage
+
 Probe = Callable[[], Awaitable[bool | str]]
 """True when the dependency works; else False, or one word that says why not."""
 
@@ -56,7 +58,9 @@ class Probes:
         self._probes = probes
         self._report = report
         self._tasks: list[asyncio.Task[None]] = []
-        self._told: set[str] = set()
+        self._outages = {
+            name: Outage("probe_failed", "probe_works_again", dependency=name) for name in probes
+        }
 
     async def start(self) -> None:
         """Ask each dependency once, then keep asking."""
@@ -90,13 +94,11 @@ class Probes:
                 raise
             healthy = False
         except Exception as error:  # noqa: BLE001 - whatever it was, the dependency did not answer
-            if name not in self._told:
-                self._told.add(name)
-                log.warning("probe_failed", dependency=name, error=type(error).__name__)
+            kind = type(error).__name__
+            self._outages[name].failed(kind, error=kind)
             healthy = False
-        if healthy is True and name in self._told:
-            self._told.remove(name)
-            log.warning("probe_works_again", dependency=name)
+        if healthy is True:
+            self._outages[name].well()
         await self._report(name, healthy)
 
 

@@ -11,12 +11,12 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
 from starlette.types import Scope
 
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import SIGN_LINKS
 from gateway.upstream.services import Services
+from servicekit.context import note_message
 from servicekit.limits.addresses import behind_proxies, client_key
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
@@ -86,9 +86,6 @@ def _last(call: Call, name: str) -> str:
     return (call.header(name) or "").rpartition(",")[2].strip()
 
 
-log = structlog.get_logger("gateway.links")
-
-
 def absolute(call: Call, url: str) -> str:
     """``url`` for clients anywhere: what begins with a slash is ours, other URLs (of public files) stay."""
     return _after(base_url(call), url)
@@ -113,7 +110,7 @@ async def urls_of(call: Call, files: Sequence[File]) -> Urls:
     try:
         found = await call.ask(SIGN_LINKS, request)
     except StrongroomError as error:
-        log.warning("answered without URLs", code=error.reason_name, reason=error.message)
+        note_message(f"answered without URLs: {error.message}")
         urls.stamp = None
         return urls
     base = base_url(call)
@@ -134,7 +131,7 @@ async def url_of_stored(call: Call, stored: UploadResponse) -> str | None:
     try:
         link = (await call.ask(SIGN_LINKS, request)).links.get(file_id)
     except StrongroomError as error:
-        log.warning("stored without a URL", code=error.reason_name, reason=error.message)
+        note_message(f"stored without a URL: {error.message}")
         return None
     return absolute(call, link.url) if link is not None else None
 

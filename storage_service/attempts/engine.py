@@ -21,8 +21,10 @@ from typing import Final, Self, TypeVar
 import structlog
 
 from servicekit import failpoints
+from servicekit.outages import Outage
 from servicekit.probes import stopping
 from storage_service.attempts.versioning import VersioningGate
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.errors import translated
 from strongroom.errors import (
@@ -57,19 +59,24 @@ class LeaseKeeper:
 
     A renewal that fails for another reason, or has no answer after a tenth of the lease, is soon tried again:
     a replica of metadata_service that is frozen costs no write while another one answers. Until the lease
-    runs out nobody else may touch the attempt, and afterwards the next compare-and-set fails.
+    runs out nobody else may touch the attempt, and afterwards the next compare-and-set fails. ``outage``:
+    what the log says of it, where several share that.
     """
 
     def __init__(
-        self, renew: Callable[[], Awaitable[float]], lease_seconds: float, name: Mapping[str, str]
+        self,
+        renew: Callable[[], Awaitable[float]],
+        lease_seconds: float,
+        name: Mapping[str, str],
+        outage: Outage | None = None,
     ) -> None:
+        self._outage = outage or renewals(lease_seconds)
         self._renew_lease = renew
         self._name = name
         self._lease = lease_seconds
         self._renewer: asyncio.Task[None] | None = None
         self._holder: asyncio.Task[object] | None = None
         self._lost: UploadSuperseded | None = None
-        self._told = False
 
     async def __aenter__(self) -> Self:
         self._holder = asyncio.current_task()
@@ -101,21 +108,26 @@ class LeaseKeeper:
                     self._holder.cancel()
                 return
             except (StrongroomError, TimeoutError) as error:
-                self._tell(type(error).__name__)
+                self._failed(type(error).__name__)
             except asyncio.CancelledError:
                 if stopping():
                     raise
-                self._tell("cancelled")
+                self._failed("cancelled")
             except Exception:
                 log.exception("lease_renewal_failed", **self._name)
             else:
-                pause, self._told = self._lease / 3, False
+                pause = self._lease / 3
+                self._outage.well()
 
-    def _tell(self, reason: str) -> None:
-        """The first of several failures in a row."""
-        if not self._told:
-            self._told = True
-            log.warning("lease_renewal_failed", **self._name, reason=reason)
+    def _failed(self, reason: str) -> None:
+        self._outage.failed(reason, reason=reason, **self._name)
+
+
+def renewals(lease_seconds: float) -> Outage:
+    """What the log says of them, for as many leases as share it: that the first one of them fails, and that
+    none has for the time of a lease.
+    """
+    return Outage("lease_renewal_failed", "leases_are_renewed_again", quiet_seconds=lease_seconds)
 
 
 T = TypeVar("T")
@@ -152,10 +164,12 @@ class WriteEngine:
         self.wake_cleaner = wake_cleaner
         self._lease_seconds = lease_seconds
         self._giving_up: set[asyncio.Task[None]] = set()
+        self._renewals = renewals(lease_seconds)
+        self._abandons = FailingItems("abandon_failed", "abandons_again")
 
     def lease(self, holder: Holder) -> LeaseKeeper:
         """``async with``: the lease is renewed. See LeaseKeeper."""
-        return LeaseKeeper(holder.renew, self._lease_seconds, holder.name)
+        return LeaseKeeper(holder.renew, self._lease_seconds, holder.name, self._renewals)
 
     @asynccontextmanager
     async def hold(self, holder: Holder) -> AsyncIterator[None]:
@@ -207,10 +221,11 @@ class WriteEngine:
         try:
             await holder.abandon()
         except StrongroomError as error:  # its lease will run out
-            log.warning("abandon_failed", **holder.name, reason=error.reason_name)
+            self._abandons.failed(error, **holder.name)
         except Exception:
             log.exception("abandon_failed", **holder.name)
         else:
+            self._abandons.well()
             self.wake_cleaner()
 
 

@@ -11,6 +11,7 @@ import time
 
 import structlog
 
+from servicekit.outages import Outage
 from storage_service.objectstore.errors import translated
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import VersioningStatus
@@ -42,7 +43,8 @@ class VersioningGate:
         self._store = store
         self._trusted_until = 0.0
         self._told: VersioningStatus | None = None
-        self._unknown = False
+        # Asked every few seconds: once for as long as the store is away.
+        self._outage = Outage("bucket_versioning_unknown", "bucket_versioning_known_again")
 
     async def check(self) -> None:
         """Raises BucketNotVersioned, and what the store raises."""
@@ -50,7 +52,7 @@ class VersioningGate:
             return
         with translated():
             status = await self._store.versioning_status()
-        self._unknown = False
+        self._outage.well()
         if status is not self._told:
             self._told = status
             if status is VersioningStatus.ENABLED:
@@ -68,9 +70,7 @@ class VersioningGate:
         except BucketNotVersioned:
             return self._told or VersioningStatus.OFF
         except StrongroomError as error:
-            if not self._unknown:  # asked every few seconds: once for as long as the store is away
-                log.info("bucket_versioning_unknown", reason=error.reason_name, message=error.message)
-            self._unknown = True
+            self._outage.failed(error.reason_name, reason=error.reason_name, message=error.message)
         return VersioningStatus.ENABLED
 
     async def check_target(self, target: UploadTarget) -> None:

@@ -28,6 +28,7 @@ from servicekit.telemetry import tracing
 from servicekit.telemetry.spans import Value
 from storage_service.attempts.completion import complete_multipart
 from storage_service.attempts.removal import abort_unrecorded_uploads, hide_blob, remove_blob
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.errors import StoreError, translated
 from storage_service.objectstore.interface import ObjectStore
@@ -64,7 +65,7 @@ class Cleaner:
         self._may_remove = may_remove
         self._work = work
         self._heartbeat = heartbeat
-        self._away: set[str] = set()
+        self._items = FailingItems("cleaner_step_failed", "cleaner_steps_again")
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=interval_seconds)
 
     async def run_once(self) -> bool:
@@ -90,23 +91,14 @@ class Cleaner:
     async def _stepped(self, blob: blob_pb2.Blob) -> None:
         try:
             await self._next_step(blob)
-            self._away.clear()
+            self._items.well()
         except (StrongroomError, StoreError) as error:
-            self._tell(error, blob)
+            self._items.failed(error, **_facts(blob))
             await self._release(blob, error)
         except Exception as error:
             log.exception("cleaner_step_failed", **_facts(blob))
             await self._release(blob, error)
         self._heartbeat.beat()
-
-    def _tell(self, error: StrongroomError | StoreError, blob: blob_pb2.Blob) -> None:
-        """A store that is away meets every blob that is due: one line, until a step does well."""
-        name = type(error).__name__
-        if isinstance(error, StoreError) and error.retryable:
-            if name in self._away:
-                return
-            self._away.add(name)
-        log.warning("cleaner_step_failed", error=name, **_facts(blob))
 
     async def _next_step(self, blob: blob_pb2.Blob) -> None:
         if blob.state == blob_pb2.BLOB_STATE_COMPLETING:

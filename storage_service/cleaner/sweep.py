@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import structlog
 
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.errors import StoreError, UploadNotFound
 from storage_service.objectstore.interface import ObjectStore
@@ -30,6 +31,7 @@ class UploadSweep:
     def __init__(self, store: ObjectStore, keys: Reservations) -> None:
         self._store = store
         self._keys = keys
+        self._items = FailingItems("upload_sweep_failed", "upload_sweeps_again")
 
     async def run_once(self) -> bool:
         """One sweep. Never says that more is likely. Raises StoreError, StrongroomError.
@@ -50,9 +52,11 @@ class UploadSweep:
         try:
             await self._abort(upload)
         except StoreError as error:
-            log.warning("upload_sweep_failed", error=type(error).__name__)
+            self._items.failed(error)
         except Exception:
             log.exception("upload_sweep_failed")
+        else:
+            self._items.well()
 
     async def _abort(self, upload: ListedUpload) -> None:
         try:

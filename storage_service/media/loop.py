@@ -12,6 +12,7 @@ import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
 from servicekit.telemetry import tracing
+from storage_service.failing_items import FailingItems
 from storage_service.media.reader import MediaReader
 from storage_service.metadata.media import MediaRecords
 from storage_service.objectstore.errors import StoreError
@@ -36,6 +37,7 @@ class MediaLoop:
         self._reader = reader
         self._records = records
         self._heartbeat = heartbeat
+        self._items = FailingItems("media_read_failed", "media_read_again")
         self.loop = BackgroundLoop(
             self.run_once, heartbeat, rest_seconds=REST_SECONDS, expected=(StrongroomError, StoreError)
         )
@@ -57,8 +59,10 @@ class MediaLoop:
                 await self._reader.read(file)
         except (StrongroomError, StoreError) as error:
             self._heartbeat.failed()
-            log.warning("media_read_failed", file_id=file.id, error=type(error).__name__)
+            self._items.failed(error, file_id=file.id)
         except Exception:
             self._heartbeat.failed()
             log.exception("media_read_failed", file_id=file.id)
+        else:
+            self._items.well()
         self._heartbeat.beat()

@@ -21,6 +21,7 @@ import structlog
 
 from servicekit import failpoints
 from storage_service.attempts.removal import attempt_at, versions_at
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.projects import ProjectSaves
 from storage_service.objectstore.errors import ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
@@ -51,6 +52,7 @@ class KeySettler:
     def __init__(self, store: ObjectStore, work: ProjectSaves) -> None:
         self._store = store
         self._work = work
+        self._items = FailingItems("settling_key_failed", "settling_keys_again")
 
     async def run_once(self) -> bool:
         """One claim and its work. Returns whether more is likely. Raises StrongroomError."""
@@ -87,11 +89,14 @@ class KeySettler:
 
     async def _settle_safely(self, key: pb.ProjectKey, claimed_at: float) -> pb.KeyOutcome.ValueType:
         try:
-            return await self._settle(key, claimed_at)
+            outcome = await self._settle(key, claimed_at)
         except StoreError as error:
-            log.warning("settling_key_failed", error=type(error).__name__)
+            self._items.failed(error)
         except Exception:
             log.exception("settling_key_failed")
+        else:
+            self._items.well()
+            return outcome
         return LATER
 
     async def _settle(self, key: pb.ProjectKey, claimed_at: float) -> pb.KeyOutcome.ValueType:

@@ -14,6 +14,7 @@ import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
 from servicekit.telemetry import tracing
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.archive import ArchiveRecords
 from storage_service.objectstore.errors import ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
@@ -39,6 +40,7 @@ class RestoreWatch:
         self._store = store
         self._records = records
         self._heartbeat = heartbeat
+        self._items = FailingItems("restore_not_looked_at", "restores_looked_at_again")
         self._pause = timedelta(seconds=often_seconds)
         self.loop = BackgroundLoop(
             self.run_once, heartbeat, rest_seconds=often_seconds, expected=(StrongroomError, StoreError)
@@ -64,7 +66,9 @@ class RestoreWatch:
                 await self._decide(content)
         except (StoreError, StrongroomError) as error:
             self._heartbeat.failed()
-            log.warning("restore_not_looked_at", key=content.key, error=type(error).__name__)
+            self._items.failed(error, key=content.key)
+        else:
+            self._items.well()
 
     async def _decide(self, content: ArchivedContent) -> None:
         try:

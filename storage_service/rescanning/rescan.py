@@ -12,6 +12,7 @@ import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
 from servicekit.telemetry import tracing
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.scans import ScanRecords
 from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed, StoreError
 from storage_service.objectstore.interface import ObjectStore
@@ -49,6 +50,7 @@ class Rescan:
         self._scanner = scanner
         self._rules = rules
         self._heartbeat = heartbeat
+        self._items = FailingItems("rescan_failed", "rescans_again")
         self._pace = pace
         self._rest_seconds = rest_seconds
         self._stock: str | None = ""
@@ -79,8 +81,9 @@ class Rescan:
             scan = await self._scan(content, database)
         except (StoreError, StrongroomError) as error:
             self._heartbeat.failed()
-            log.warning("rescan_failed", blob_id=content.blob_id, error=type(error).__name__)
+            self._items.failed(error, blob_id=content.blob_id)
             return True
+        self._items.well()
         if scan.cause == "scanner":
             return False
         if scan.outcome == SCAN_OUTCOME_INFECTED:

@@ -8,8 +8,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
-import structlog
-
+from servicekit.outages import Outage
 from storage_service.objectstore.values import Chunk
 from storage_service.scanning.clamd import ClamdError, version
 from storage_service.scanning.metrics import ScanMetrics
@@ -19,8 +18,6 @@ from storage_service.scanning.run import Scanned, ScanRun, Unasked, unavailable
 from strongroom.errors import ContentInfected
 from strongroom.metadata.v1.scan_pb2 import Scan
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
-
-log = structlog.get_logger(__name__)
 
 VERSION_SECONDS: Final = 30.0
 """So old the version of the signatures may be: an older one has what was stored scanned once more."""
@@ -42,6 +39,7 @@ class Scanner:
         self._asked_at = float("-inf")
         self._away_until = float("-inf")
         self._asking = asyncio.Lock()
+        self._outage = Outage("scanner_away", "scanner_answers_again")
 
     @property
     def rules(self) -> ScanRules | None:
@@ -123,7 +121,8 @@ class Scanner:
         except ClamdError as error:
             self._metrics.answers(well=False)
             self._away_until = time.monotonic() + AWAY_SECONDS
-            log.warning("scanner_away", error=str(error))
+            self._outage.failed(type(error).__name__, error=str(error))
         else:
             self._asked_at = time.monotonic()
             self._metrics.answers(well=True)
+            self._outage.well()

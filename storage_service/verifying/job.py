@@ -13,6 +13,7 @@ import structlog
 from servicekit.archive_classes import STANDARD
 from servicekit.background import BackgroundLoop, Heartbeat
 from storage_service.attempts.engine import LeaseKeeper
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
@@ -75,6 +76,7 @@ class VerificationJob:
         }
         self._records = records
         self._heartbeat = heartbeat
+        self._steps = FailingItems("verification_step_failed", "verification_steps_again")
         self._metrics = metrics
         self._interval_seconds = interval_seconds
         self._may_work = may_work
@@ -93,11 +95,13 @@ class VerificationJob:
         except UploadSuperseded:
             log.info("verification_shard_taken_over", number=shard.number)
         except (StrongroomError, StoreError) as error:
-            log.warning("verification_step_failed", number=shard.number, error=type(error).__name__)
+            self._steps.failed(error, number=shard.number)
             await self._failed(shard, error)
         except Exception as error:
             log.exception("verification_step_failed", number=shard.number)
             await self._failed(shard, error)
+        else:
+            self._steps.well()
         return True
 
     async def _next_shard(self) -> VerificationShard | None:

@@ -12,6 +12,7 @@ from datetime import UTC
 import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectArchived, ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
@@ -55,6 +56,7 @@ class Scrub:
         self._records = records
         self._damage = damage
         self._heartbeat = heartbeat
+        self._items = FailingItems("scrub_failed", "scrubs_again")
         self._metrics = metrics
         self._pace = pace
         self._may_work = may_work
@@ -83,13 +85,15 @@ class Scrub:
     async def _check_safely(self, row: KeyRow) -> ScrubResult | None:
         """None: nothing can be said of it now; it is due again when its claim has run out."""
         try:
-            return await self._check(row)
+            result = await self._check(row)
         except ObjectArchived:  # read when it is back: what nobody can read can't be scrubbed
             return None
         except StoreError as error:
             self._heartbeat.failed()
-            log.warning("scrub_failed", blob_id=row.blob_id, error=type(error).__name__)
-        return None
+            self._items.failed(error, blob_id=row.blob_id)
+            return None
+        self._items.well()
+        return result
 
     async def _check(self, row: KeyRow) -> ScrubResult | None:
         seen = await self._read(row)

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-import structlog
-
 from gateway.http.conditional import Outcome, Validators, evaluate, parse_range
 from gateway.http.headers import digest_headers, preview_headers
 from gateway.http.reply import Header, Reply, header
@@ -27,6 +25,7 @@ from gateway.upstream.streaming import (
     unannounced_bytes,
     validator_headers,
 )
+from servicekit.context import note_message
 from servicekit.presentation import with_charset
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
@@ -43,8 +42,6 @@ INDEX: Final = "index.html"
 #: Module scripts and fonts are asked for with CORS, by a page whose origin is "null". No credentials are
 #: looked at here: who has the URL may read.
 _ANY_ORIGIN: Final = header("access-control-allow-origin", "*")
-
-log = structlog.get_logger("gateway.previews")
 
 
 def preview_url(call: Call, token: str) -> str:
@@ -83,7 +80,7 @@ async def urls_of_previews(call: Call, projects: Sequence[Project]) -> tuple[lis
     try:
         signed = await sign_previews(call, [(project.slug, project.version) for project in projects])
     except StrongroomError as error:
-        log.warning("answered without preview tokens", code=error.reason_name, reason=error.message)
+        note_message(f"answered without preview tokens: {error.message}")
         return [f"{base_url(call)}/api/sandbox-preview/{project.slug}/" for project in projects], None
     return [preview_url(call, token) for token in signed.tokens], signed.stamp or None
 

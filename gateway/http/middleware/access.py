@@ -103,6 +103,8 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
         fields["file_id"] = request.file_id
     if reason:
         fields["reason"] = reason
+    if request is not None and request.message:
+        fields["message"] = request.message
     sink().http(request, fields, level_of_status(exchange.status, quiet=route in _PROBES))
 
 

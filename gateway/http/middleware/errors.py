@@ -11,7 +11,7 @@ from gateway.http.draining import Draining, cut_off
 from gateway.http.middleware.access import GONE
 from gateway.http.problems import ClientGone, Truncated, problem_for, problem_for_bug
 from gateway.http.reply import Reply
-from servicekit.context import current_request_id
+from servicekit.context import current, current_request_id
 from strongroom.errors import StrongroomError
 
 log = structlog.get_logger("gateway.errors")
@@ -63,8 +63,9 @@ class Problems:
 
 
 def _explained(error: StrongroomError) -> Reply:
-    if error.http_status >= 500:
-        log.warning(
-            "request failed", code=error.reason_name, reason=error.message, transport=error.transport_details
-        )
+    """The problem. What operators want to know of one that is ours stands in the log, beside its request."""
+    request = current()
+    if request is not None and error.http_status >= 500:
+        transport = f" ({error.transport_details})" if error.transport_details else ""
+        request.message = error.message + transport
     return problem_for(error, current_request_id())

@@ -1,0 +1,62 @@
+"""A request is one line of the log, whatever became of it."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import Any
+
+import pytest
+import structlog
+
+from gateway.http.draining import Draining
+from gateway.http.middleware import access
+from gateway.http.middleware.errors import Problems
+from gateway.metrics import Metrics
+from servicekit.context import RequestContext, bind, note_message
+from servicekit.telemetry.logs import Sink
+from strongroom.errors import FileNotFound, ServiceUnavailable
+
+
+async def lines_of(monkeypatch: pytest.MonkeyPatch, app: Any) -> list[dict[str, Any]]:
+    written = io.StringIO()
+    monkeypatch.setattr(access, "sink", lambda: Sink("gateway", stream=written))
+    scope = {"type": "http", "method": "GET", "path": "/x", "query_string": b"", "headers": []}
+
+    async def nothing(*_: Any) -> Any:
+        return {"type": "http.disconnect"}
+
+    with structlog.testing.capture_logs() as others, bind(RequestContext("r")):
+        whole = access.AccessLog(Problems(app, Draining()), Metrics())
+        await whole(scope, nothing, nothing)
+    return [*others, *(json.loads(line) for line in written.getvalue().splitlines())]
+
+
+async def test_what_is_ours_to_mend_says_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: Any) -> None:
+        error = ServiceUnavailable("The service is away.")
+        error.transport_details = "connection refused: 127.0.0.1:1"
+        raise error
+
+    (line,) = await lines_of(monkeypatch, away)
+    assert (line["event"], line["status"], line["level"]) == ("request", 503, "error")
+    assert line["reason"] == "SERVICE_UNAVAILABLE"
+    assert line["message"] == "The service is away. (connection refused: 127.0.0.1:1)"
+
+
+async def test_what_is_the_callers_says_no_more_than_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def missing(*_: Any) -> None:
+        raise FileNotFound("There is no file ada/secret.txt.")
+
+    (line,) = await lines_of(monkeypatch, missing)
+    assert (line["status"], line["reason"], line.get("message")) == (404, "FILE_NOT_FOUND", None)
+
+
+async def test_what_an_answer_lacks_stands_in_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answered(_: Any, __: Any, send: Any) -> None:
+        note_message("answered without URLs: away")
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+    (line,) = await lines_of(monkeypatch, answered)
+    assert (line["status"], line["level"], line["message"]) == (200, "info", "answered without URLs: away")
