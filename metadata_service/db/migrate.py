@@ -2,13 +2,14 @@
 its rights.
 
 May run at any time and several at once: an advisory lock lets one work and the others find nothing to do.
-DDL gives up after a few seconds of waiting for a table, so that a migration never holds up the traffic
-behind it.
+Whoever waits for a table lets nobody pass who comes later, so DDL waits a second and tries again, for some
+minutes; indexes of tables that are in use are built beside their writers (`migrations.online`).
 """
 
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from psycopg import sql
 from sqlalchemy import Connection, create_engine, pool
+from sqlalchemy.exc import DBAPIError
 
 from metadata_service.config import MigrationSettings
 from metadata_service.db.reaching import one_line, refusal, require_release
@@ -27,8 +29,12 @@ from servicekit.settings import SettingError
 
 #: The advisory lock of whoever changes the schema or rebuilds it ("Strong").
 MIGRATING: Final = 0x5374726F6E67
-_WAIT_FOR_OTHERS: Final = "10min"
-_WAIT_FOR_TABLES: Final = "5s"
+_WAIT_FOR_OTHERS: Final = 600.0
+_WAIT_FOR_TABLES: Final = "1s"
+#: A migration whose table stays busy is tried again for so long, after pauses in which the traffic passes.
+_PATIENCE: Final = 300.0
+_PAUSE: Final = 2.0
+_BUSY: Final = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
 _RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
 _RIGHTS_TO_ADD: Final = "SELECT, INSERT"
 
@@ -48,15 +54,15 @@ def migrate(settings: MigrationSettings) -> str:
         with engine.connect() as connection:
             _prepare(connection)
             before = _revision(connection)
-            command.upgrade(alembic_config(connection), "head")
+            _upgrade(connection)
             after = _revision(connection)
             grant(connection, settings)
             connection.connection.commit()  # the grants went past SQLAlchemy, which knows of no transaction
     except (MigrationFailed, SettingError):
         raise
     except Exception as error:
-        cause = error if isinstance(error, psycopg.Error) else error.__cause__
-        if not isinstance(cause, psycopg.Error):
+        cause = _of_postgres(error)
+        if cause is None:
             raise
         raise MigrationFailed(_explain(cause)) from error
     return f"schema at revision {after}" + ("" if before == after else f" (was {before or 'empty'})")
@@ -112,12 +118,35 @@ def _connect(settings: MigrationSettings) -> psycopg.Connection:
 
 
 def _prepare(connection: Connection) -> None:
-    """Wait for other migrations to end; then act for the system, and never wait long for a table."""
-    connection.exec_driver_sql(f"SET lock_timeout = '{_WAIT_FOR_OTHERS}'")
-    connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATING})")
+    """Wait for other migrations to end; then act for the system, and never wait long for a table.
+
+    By asking again and again: who waits for a lock has a snapshot meanwhile, for whose end an index waits
+    that is built concurrently by the one who holds it.
+    """
+    ends = time.monotonic() + _WAIT_FOR_OTHERS
+    while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({MIGRATING})").scalar():
+        connection.commit()
+        if time.monotonic() > ends:
+            raise MigrationFailed("another migration or a reindex is under way; run it again when it is over")
+        time.sleep(0.2)
     connection.exec_driver_sql(f"SET lock_timeout = '{_WAIT_FOR_TABLES}'")
     connection.exec_driver_sql("SET app.scope = 'system'")
     connection.commit()
+
+
+def _upgrade(connection: Connection) -> None:
+    """To the newest revision; each is a transaction of its own, or may be repeated."""
+    ends = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            command.upgrade(alembic_config(connection), "head")
+        except DBAPIError as error:
+            if not isinstance(error.orig, _BUSY) or time.monotonic() > ends:
+                raise
+            connection.rollback()
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def _revision(connection: Connection) -> str | None:
@@ -143,7 +172,14 @@ def _ensure_role(driver: psycopg.Connection, role: str, password: str) -> None:
     driver.execute(sql.SQL("CREATE ROLE {} {}{}").format(sql.Identifier(role), rights, secret))
 
 
+def _of_postgres(error: BaseException | None) -> psycopg.Error | None:
+    """What is behind an error of SQLAlchemy's, or of what it could not do afterwards without a connection."""
+    while error is not None and not isinstance(error, psycopg.Error):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def _explain(error: psycopg.Error) -> str:
-    if isinstance(error, psycopg.errors.LockNotAvailable):
+    if isinstance(error, _BUSY):
         return "a table stayed busy, and what was to be changed there was not; run it again"
     return f"the migration failed: {one_line(error)}"

@@ -243,6 +243,7 @@ def test_too_many_rights_are_taken_back(fresh: Logins) -> None:
 
 def test_a_busy_table_is_not_waited_for_long(fresh: Logins, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_WAIT_FOR_TABLES", "300ms")
+    monkeypatch.setattr(module, "_PATIENCE", 0.0)
     migrate(fresh.migration_settings())
     with connect(fresh.owner) as connection:
         connection.exec_driver_sql("SET app.scope = 'system'")

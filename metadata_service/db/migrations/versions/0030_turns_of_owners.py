@@ -5,7 +5,7 @@ Revision ID: 0030
 
 from __future__ import annotations
 
-from alembic import op
+from metadata_service.db.migrations import online
 
 revision = "0030"
 down_revision = "0029"
@@ -14,17 +14,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute(
-        "CREATE INDEX files_unread_by_owner ON files (owner_id, media_after NULLS FIRST)"
+    online.create_index(
+        "files_unread_by_owner",
+        "files (owner_id, media_after NULLS FIRST)"
         " WHERE media_of IS DISTINCT FROM blob_id AND deleted_at IS NULL"
-        " AND content_type ~ '^(image|video|audio)/'"
+        " AND content_type ~ '^(image|video|audio)/'",
     )
-    op.execute(
-        "CREATE INDEX scans_due_by_owner ON scans (database, owner_id, scan_after NULLS FIRST)"
-        " WHERE outcome IN (1, 2)"
+    online.create_index(
+        "scans_due_by_owner",
+        "scans (database, owner_id, scan_after NULLS FIRST) WHERE outcome IN (1, 2)",
     )
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX scans_due_by_owner")
-    op.execute("DROP INDEX files_unread_by_owner")
+    online.drop_index("scans_due_by_owner")
+    online.drop_index("files_unread_by_owner")

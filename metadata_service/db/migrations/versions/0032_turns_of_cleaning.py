@@ -5,7 +5,7 @@ Revision ID: 0032
 
 from __future__ import annotations
 
-from alembic import op
+from metadata_service.db.migrations import online
 
 revision = "0032"
 down_revision = "0031"
@@ -14,12 +14,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("CREATE INDEX blobs_due_by_owner ON blobs (owner_id, not_before) WHERE state IN (4, 5, 6)")
-    op.execute("CREATE INDEX project_keys_due_by_owner ON project_keys (owner_id, not_before)")
-    op.execute("CREATE INDEX archive_restores_due_by_owner ON archive_restores (owner_id, look_at)")
+    online.create_index("blobs_due_by_owner", "blobs (owner_id, not_before) WHERE state IN (4, 5, 6)")
+    online.create_index("project_keys_due_by_owner", "project_keys (owner_id, not_before)")
+    online.create_index("archive_restores_due_by_owner", "archive_restores (owner_id, look_at)")
 
 
 def downgrade() -> None:
-    op.execute("DROP INDEX archive_restores_due_by_owner")
-    op.execute("DROP INDEX project_keys_due_by_owner")
-    op.execute("DROP INDEX blobs_due_by_owner")
+    online.drop_index("archive_restores_due_by_owner")
+    online.drop_index("project_keys_due_by_owner")
+    online.drop_index("blobs_due_by_owner")

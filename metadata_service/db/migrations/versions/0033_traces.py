@@ -5,7 +5,7 @@ Revision ID: 0033
 
 from __future__ import annotations
 
-from alembic import op
+from metadata_service.db.migrations import online
 
 revision = "0033"
 down_revision = "0032"
@@ -17,9 +17,9 @@ TABLES = ("archive_restores", "blobs", "events", "webhook_deliveries")
 
 def upgrade() -> None:
     for table in TABLES:
-        op.execute(f"ALTER TABLE {table} ADD COLUMN traceparent text")
+        online.alter(table, "ADD COLUMN IF NOT EXISTS traceparent text")
 
 
 def downgrade() -> None:
     for table in reversed(TABLES):
-        op.execute(f"ALTER TABLE {table} DROP COLUMN traceparent")
+        online.alter(table, "DROP COLUMN IF EXISTS traceparent")
