@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
+from storage_service.objectstore.s3.botocore_data import data_files
 from storage_service.objectstore.s3.bucket import S3BucketAdmin, S3BucketSetup
 from storage_service.objectstore.s3.calls import RetryPolicy, S3Context
 from storage_service.objectstore.s3.client import LightClient, Offload
@@ -56,7 +55,7 @@ def open_s3_store(
     counted. Raises ValueError for an impossible endpoint URL.
     """
     session = botocore.session.get_session()
-    session.register_component("data_loader", _data_files(session.get_config_variable("data_path")))
+    session.register_component("data_loader", data_files(session.get_config_variable("data_path")))
     credentials: CredentialSource = (
         ChainCredentials(session) if settings.use_iam_role else StaticCredentials(settings)
     )
@@ -87,12 +86,6 @@ def open_s3_store(
             calls=calls or S3Calls(),
         )
     )
-
-
-@functools.cache
-def _data_files(path: str | None) -> botocore.loaders.Loader:
-    """What botocore knows of services, read and parsed once per process instead of once per session."""
-    return botocore.loaders.create_loader(path)
 
 
 def _endpoint(settings: S3Options, url: str) -> Endpoint:
