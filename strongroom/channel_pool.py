@@ -83,6 +83,7 @@ class ChannelPool(aio.Channel):
         self._room = calls_per_connection
         self._lanes = [Lane(open_channel(_OWN_CONNECTION))]
         self._retired: list[Lane] = []
+        self._methods: dict[tuple[object, ...], _Method] = {}
         self._renewal_seconds = renewal_seconds
         self._renewed_at = -renewal_seconds
         self._closed = False
@@ -146,19 +147,29 @@ class ChannelPool(aio.Channel):
 
     def unary_unary(self, *args: Any, **options: Any) -> Any:
         """See ``aio.Channel``."""
-        return _Method(self, "unary_unary", args, options)
+        return self._method("unary_unary", args, options)
 
     def unary_stream(self, *args: Any, **options: Any) -> Any:
         """See ``aio.Channel``."""
-        return _Method(self, "unary_stream", args, options)
+        return self._method("unary_stream", args, options)
 
     def stream_unary(self, *args: Any, **options: Any) -> Any:
         """See ``aio.Channel``."""
-        return _Method(self, "stream_unary", args, options)
+        return self._method("stream_unary", args, options)
 
     def stream_stream(self, *args: Any, **options: Any) -> Any:
         """See ``aio.Channel``."""
-        return _Method(self, "stream_stream", args, options)
+        return self._method("stream_stream", args, options)
+
+    def _method(self, kind: str, args: tuple[Any, ...], options: dict[str, Any]) -> _Method:
+        """The same RPC is the same method, also where a stub is made for each call: a lane keeps what it has
+        opened for a method for as long as it lives.
+        """
+        key = (kind, *args, *sorted(options.items()))
+        found = self._methods.get(key)
+        if found is None:
+            found = self._methods[key] = _Method(self, kind, args, options)
+        return found
 
 
 class _Method:

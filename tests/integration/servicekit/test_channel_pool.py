@@ -13,11 +13,13 @@ from grpc import aio
 from servicekit.serving.channels import make_channel
 from servicekit.serving.server import serve_in_process
 from strongroom.channel_pool import ChannelPool
+from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.echo import Echo, EchoStub, bearer, failure, settings
 
 ONE = GetUploadRequest(upload_id="u")
 STALLED = GetUploadRequest(upload_id="stalled")
+UPLOAD = "/strongroom.storage.v1.StorageService/Upload"
 STREAMS = 4
 
 
@@ -141,6 +143,17 @@ async def test_two_pools_share_no_connection() -> None:
         for channel in (one, two, one, two):
             await EchoStub(channel).unary(ONE, metadata=bearer(), timeout=60)
     assert len(peers) == 2
+
+
+async def test_a_stub_for_each_call_has_the_methods_of_the_first() -> None:
+    """Clients make stubs as they go; what a lane keeps for a method would grow with every call."""
+    async with stalling() as (_, pool, _stub):
+        first, second = StorageServiceStub(pool), StorageServiceStub(pool)
+        assert vars(first) == vars(second)
+        other = pool.unary_unary(UPLOAD, lambda _: b"", UploadResponse.FromString)
+        assert other is not pool.unary_unary(
+            UPLOAD, UploadRequest.SerializeToString, UploadResponse.FromString
+        )
 
 
 async def test_a_closed_pool_says_so() -> None:
