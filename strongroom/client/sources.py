@@ -58,6 +58,11 @@ class Source(ABC):
     repeatable: bool = False
     owned: bool = False
 
+    @property
+    def small(self) -> bytes | None:
+        """All of it, where it lies in memory and is no more than one block."""
+        return None
+
     @abstractmethod
     def blocks(self) -> AsyncGenerator[bytes]:
         """The blocks. What reading raises comes through as it is."""
@@ -71,6 +76,11 @@ class BytesSource(Source):
     def __init__(self, data: bytes | bytearray | memoryview) -> None:
         self._data = data
         self.size = memoryview(data).nbytes
+
+    @property
+    def small(self) -> bytes | None:
+        """The bytes, where they are few."""
+        return bytes(self._data) if memoryview(self._data).nbytes <= BLOCK_BYTES else None
 
     async def blocks(self) -> AsyncGenerator[bytes]:
         """Slices of the bytes."""

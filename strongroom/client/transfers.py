@@ -69,7 +69,8 @@ class FileTransfers(ResumableCalls):
         :raises OSError: when the path can't be read. Whatever the source or ``on_progress`` raises comes out
             as it is.
         """
-        read = await asyncio.to_thread(as_source, source)
+        in_memory = isinstance(source, bytes | bytearray | memoryview)  # nothing that could block
+        read = as_source(source) if in_memory else await asyncio.to_thread(as_source, source)
         spec = self._spec(target, filename if filename is not None else read.filename, content_type, metadata)
         spec.request_id = request_id or str(uuid4())
         known = size if size is not None else read.size

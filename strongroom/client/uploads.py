@@ -7,9 +7,10 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import google_crc32c
+import grpc
 
 from strongroom import errors
-from strongroom.client.connection import Connection
+from strongroom.client.connection import Connection, Metadata, typed
 from strongroom.client.files import StoredFile
 from strongroom.client.reading import with_last
 from strongroom.client.retries import Deadline
@@ -109,8 +110,23 @@ class Upload:
     async def _attempt(self) -> file_pb2.File:
         """One call."""
         metadata = await self._connection.metadata()
+        if (data := self._source.small) is not None:
+            return await self._at_once(data, metadata)
         call = self._connection.upload(metadata=metadata, timeout=self._deadline.remaining())
         return (await exchange(call, metadata, self._encoded())).file
+
+    async def _at_once(self, data: bytes, metadata: Metadata) -> file_pb2.File:
+        """One message. A call of its kind has no status to lose (``strongroom.sending``)."""
+        self._check_size(len(data), last=True)
+        crc = google_crc32c.value(data)
+        message = self._edge(0, data, crc, crc)
+        call = self._connection.upload_at_once
+        try:
+            response = await call(message, metadata=metadata, timeout=self._deadline.remaining())
+        except grpc.aio.AioRpcError as error:
+            raise typed(error, metadata) from error
+        self._report(len(data))
+        return response.file
 
     async def _encoded(self) -> AsyncGenerator[bytes]:
         """The messages as they travel; each is reported once it was taken."""
