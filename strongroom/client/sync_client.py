@@ -154,6 +154,7 @@ class Client(Face[AsyncClient]):
     read = waiting(AsyncClient.read)
 
     get = waiting(AsyncClient.get)
+    get_many = waiting(AsyncClient.get_many)
     exists = waiting(AsyncClient.exists)
     list_page = waiting(AsyncClient.list_page)
     list_pages = iterating(AsyncClient.list_pages)

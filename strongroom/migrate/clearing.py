@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import grpc
-
 from strongroom import errors
+from strongroom.client.async_client import AsyncClient
 from strongroom.migrate.entries import Entry
 from strongroom.migrate.journal import DONE, Journal, Record, Stored
 from strongroom.migrate.owners import Owners
+from strongroom.migrate.pace import Pace
 from strongroom.migrate.plans import Plan
 from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceFailed, SourceGone
-from strongroom.migrate.proving import OK, pairs, project_still_stored, still_stored
+from strongroom.migrate.proving import NOT_STORED, OK, difference, ends_all, pairs, project_difference
 from strongroom.migrate.side_by_side import side_by_side
 from strongroom.migrate.sources.source import Source
 
@@ -43,12 +43,13 @@ class Clearing:
     """``is_meant``: else it is only counted what would go."""
 
     def __init__(
-        self, plan: Plan, journal: Journal, owners: Owners, source: Source, *, is_meant: bool
+        self, plan: Plan, journal: Journal, owners: Owners, source: Source, pace: Pace, *, is_meant: bool
     ) -> None:
         self._plan = plan
         self._journal = journal
         self._owners = owners
         self._source = source
+        self._pace = pace
         self._is_meant = is_meant
         self.outcome = Cleared()
 
@@ -78,7 +79,7 @@ class Clearing:
             try:
                 why = await self._still_stored(entry, stored) or await self._removed(entry, stored)
             except errors.StrongroomError as error:
-                if error.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED}:
+                if ends_all(error):
                     self.outcome.ended_by = error
                     return
                 why = f"the service can't say: {error.message}"
@@ -91,12 +92,8 @@ class Clearing:
 
     async def _still_stored(self, entry: Entry, stored: Stored) -> str:
         """Empty: the service has it at this moment."""
-        try:
-            async with self._owners.acting(entry.owner) as client:
-                ask = project_still_stored if entry.family == "project" else still_stored
-                return await ask(client, stored)
-        except (errors.FileNotFound, errors.ProjectNotFound, errors.VersionNotFound):
-            return "it is no longer stored"
+        async with self._owners.acting(entry.owner) as client:
+            return await self._pace.let_in(lambda: _asked(client, entry, stored))
 
     async def _removed(self, entry: Entry, stored: Stored) -> str:
         """Empty: it was deleted, or was gone. The source compares the bytes once more."""
@@ -111,6 +108,16 @@ class Clearing:
         except OSError as error:
             return f"the source can't be deleted: {error.strerror or error}"
         return ""
+
+
+async def _asked(client: AsyncClient, entry: Entry, stored: Stored) -> str:
+    try:
+        if entry.family == "project":
+            return await project_difference(client, stored)
+    except (errors.ProjectNotFound, errors.VersionNotFound):
+        return NOT_STORED
+    found = await client.get_many([stored.file_id])
+    return difference(found[0] if found else None, stored)
 
 
 def _is_proved(record: Record | None) -> bool:

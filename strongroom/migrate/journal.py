@@ -10,6 +10,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -26,6 +27,7 @@ CREATE TABLE IF NOT EXISTS entries (
   size INTEGER, crc32c INTEGER, sha256 BLOB, version INTEGER, code TEXT NOT NULL DEFAULT '',
   message TEXT NOT NULL DEFAULT '', proof TEXT NOT NULL DEFAULT '', proved REAL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS verifying (deep INTEGER NOT NULL);
 """
 BEGUN, DONE, FAILED, CLEARED = "begun", "done", "failed", "cleared"
 _FIELDS: Final = (
@@ -159,6 +161,24 @@ class Journal:
             [(proof, now, key) for key, proof in found],
         )
 
+    def verify(self, *, deep: bool, anew: bool) -> None:
+        """Begin to compare: without a proof, unless an earlier verification, at least as deep, has not come
+        to its end. Then its proofs hold, and it goes on.
+        """
+        with self._writing, self._transaction():
+            under_way = self._database.execute("SELECT deep FROM verifying").fetchone()
+            if under_way is None or anew or (deep and not under_way[0]):
+                self._database.execute(
+                    f"UPDATE entries SET proof = '', proved = NULL WHERE proof <> '' AND state <> '{CLEARED}'"
+                )
+                self._database.execute("DELETE FROM verifying")
+                self._database.execute("INSERT INTO verifying VALUES (?)", (deep,))
+
+    def verified(self) -> None:
+        """It has come to its end: the next one begins anew."""
+        with self._writing, self._transaction():
+            self._database.execute("DELETE FROM verifying")
+
     def cleared(self, ids: Iterable[str]) -> None:
         """Remember that the source no longer has these."""
         self._all(f"UPDATE entries SET state = '{CLEARED}' WHERE id = ?", [(key,) for key in ids])
@@ -189,14 +209,18 @@ class Journal:
     def _all(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         if not rows:
             return
-        with self._writing:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                self._database.executemany(statement, rows)
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
+        with self._writing, self._transaction():
+            self._database.executemany(statement, rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
 
     def __enter__(self) -> Self:
         return self

@@ -39,7 +39,11 @@ class Mover:
             no longer holds; None: it can't.
         :raises SourceGone: or SourceChanged, OSError: of the source. :raises StrongroomError: of the service.
         """
-        await self._pace.request()
+        return await self._pace.let_in(lambda: self._move(entry_id, entry, doubtful_since, report))
+
+    async def _move(
+        self, entry_id: str, entry: Entry, doubtful_since: float | None, report: Progress
+    ) -> Stored:
         async with self._owners.acting(entry.owner) as client:
             if entry.family == "project":
                 return await self._project(client, entry_id, entry, report)
@@ -54,9 +58,10 @@ class Mover:
     async def _file(
         self, client: AsyncClient, entry_id: str, entry: Entry, reading: Reading, report: Progress
     ) -> Stored:
+        small = await reading.small()
         try:
             file = await client.upload(
-                reading.blocks,
+                reading.blocks if small is None else small,
                 entry.target,
                 filename=entry.name or None,
                 content_type=entry.type,

@@ -7,10 +7,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import tempfile
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -18,29 +16,21 @@ import grpc
 
 from strongroom import errors
 from strongroom.client.async_client import AsyncClient
-from strongroom.client.uploads import Progress
+from strongroom.client.files import StoredFile
 from strongroom.migrate.entries import Entry
-from strongroom.migrate.journal import CLEARED, DONE, Journal, Record, Stored
+from strongroom.migrate.journal import CLEARED, Journal, Record, Stored
 from strongroom.migrate.owners import Owners
-from strongroom.migrate.pace import Pace
+from strongroom.migrate.pace import SLOWER, Pace
 from strongroom.migrate.plans import Plan
 from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceFailed, SourceGone
 from strongroom.migrate.reading import Reading, tree_digest, tree_of
-from strongroom.migrate.side_by_side import side_by_side
 from strongroom.migrate.sources.source import Source
 
 OK: Final = "ok"
-NOT_MOVED: Final = "not moved"
-_NOTED_AT_ONCE: Final = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a report. ``result``: ``ok``, or in words what is wrong."""
-
-    entry: Entry
-    record: Record | None
-    result: str
+NOT_STORED: Final = "it is no longer stored"
+_SOURCE_CHANGED: Final = "the source has changed since it was moved"
+_OTHER_BYTES: Final = "other bytes are stored than the source has"
+_NOT_THERE: Final = (errors.FileNotFound, errors.ProjectNotFound, errors.VersionNotFound)
 
 
 def pairs(plan: Plan, journal: Journal) -> Iterator[tuple[Entry, Record | None]]:
@@ -49,6 +39,12 @@ def pairs(plan: Plan, journal: Journal) -> Iterator[tuple[Entry, Record | None]]
         record = journal.record(entry.identity(plan.header.plan_id))
         if record is None or record.state != CLEARED:
             yield entry, record
+
+
+def ends_all(error: errors.StrongroomError) -> bool:
+    """Whether it holds for everything that would follow: the service is away, or lets nobody in."""
+    away = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED}
+    return error.code in away or isinstance(error, SLOWER)
 
 
 class Prover:
@@ -60,51 +56,84 @@ class Prover:
         self._pace = pace
         self._deep = deep
 
-    async def prove(self, entry: Entry, stored: Stored) -> str:
-        """``ok`` when both sides hold the same bytes, else what is wrong.
+    async def prove(self, batch: Sequence[tuple[Entry, Stored]]) -> list[str]:
+        """Of each: ``ok`` when both sides hold the same bytes, else what is wrong. What is stored is asked of
+        the service in one request for each owner.
 
-        :raises StrongroomError: the service can't say now.
+        :raises StrongroomError: the service is away (``ends_all``).
         """
-        await self._pace.request()
+        results = [await self._of_source(entry, stored) for entry, stored in batch]
+        for owner, numbers in _by_owner(batch, results):
+            async with self._owners.acting(owner) as client:
+                answers = await self._of_service(client, [batch[number][1] for number in numbers])
+            for number, answer in zip(numbers, answers, strict=True):
+                results[number] = answer
+        return results
+
+    async def _of_source(self, entry: Entry, stored: Stored) -> str:
+        """``ok``: the source is what was moved; of a project, also what is stored is."""
         try:
-            async with self._owners.acting(entry.owner) as client:
-                if entry.family == "project":
-                    return await self._project(client, entry, stored)
-                return await self._file(client, entry, stored)
+            if entry.family == "project":
+                return await self._project(entry, stored)
+            reading = Reading(self._source, entry, self._pace)
+            await reading.whole()
         except (SourceGone, SourceChanged, SourceFailed, PlanProblem, OSError) as error:
-            return _of_source(error)
-        except (errors.FileNotFound, errors.ProjectNotFound, errors.VersionNotFound):
-            return "it is no longer stored"
-        except (errors.ObjectLost, errors.ChecksumMismatch) as error:
-            return f"what is stored is damaged: {error.message}"
+            return _said_of_source(error)
+        return OK if reading.sha256 == stored.sha256 else _SOURCE_CHANGED
 
-    async def _file(self, client: AsyncClient, entry: Entry, stored: Stored) -> str:
-        reading = Reading(self._source, entry, self._pace)
-        await reading.whole()
-        if reading.sha256 != stored.sha256:
-            return "the source has changed since it was moved"
-        if wrong := await still_stored(client, stored):
-            return wrong
-        if self._deep and await _digest(client, stored.file_id) != reading.sha256:
-            return "other bytes are stored than the source has"
-        return OK
+    async def _of_service(self, client: AsyncClient, batch: Sequence[Stored]) -> list[str]:
+        """Of each: ``ok``: what is stored is what was moved."""
+        try:
+            ids = [stored.file_id for stored in batch]
+            found = await self._pace.let_in(lambda: client.get_many(ids))
+        except errors.StrongroomError as error:
+            return [_said_of_service(error)] * len(batch)
+        there = {file.id: file for file in found}
+        return [await self._file(client, stored, there.get(stored.file_id)) for stored in batch]
 
-    async def _project(self, client: AsyncClient, entry: Entry, stored: Stored) -> str:
+    async def _file(self, client: AsyncClient, stored: Stored, file: StoredFile | None) -> str:
+        if (wrong := difference(file, stored)) or not self._deep:
+            return wrong or OK
+        try:
+            digest = await self._pace.let_in(lambda: _digest(client, stored.file_id))
+        except errors.StrongroomError as error:
+            return _said_of_service(error)
+        return OK if digest == stored.sha256 else _OTHER_BYTES
+
+    async def _project(self, entry: Entry, stored: Stored) -> str:
         with self._source.folder(entry) as folder:
             files = await asyncio.to_thread(tree_of, folder)
         if tree_digest(files) != stored.sha256:
-            return "the source has changed since it was moved"
-        if wrong := await project_still_stored(client, stored):
+            return _SOURCE_CHANGED
+        try:
+            async with self._owners.acting(entry.owner) as client:
+                return await self._pace.let_in(lambda: self._saved(client, stored, files))
+        except errors.StrongroomError as error:
+            return _said_of_service(error)
+
+    async def _saved(self, client: AsyncClient, stored: Stored, files: dict[str, bytes]) -> str:
+        if wrong := await project_difference(client, stored):
             return wrong
         if self._deep:
             with tempfile.TemporaryDirectory(prefix="strongroom-migrate-") as copy:
                 await client.projects.restore(stored.key, copy, stored.version)
                 if await asyncio.to_thread(tree_of, Path(copy)) != files:
-                    return "other bytes are stored than the source has"
+                    return _OTHER_BYTES
         return OK
 
 
-def _of_source(error: Exception) -> str:
+def _by_owner(
+    batch: Sequence[tuple[Entry, Stored]], results: Sequence[str]
+) -> Iterable[tuple[str, list[int]]]:
+    """Owners, and the numbers of their files whose sources are as they were."""
+    found: dict[str, list[int]] = {}
+    for number, (entry, _) in enumerate(batch):
+        if results[number] == OK and entry.family != "project":
+            found.setdefault(entry.owner, []).append(number)
+    return found.items()
+
+
+def _said_of_source(error: Exception) -> str:
     match error:
         case SourceGone():
             return "the source is no longer there"
@@ -115,20 +144,27 @@ def _of_source(error: Exception) -> str:
     return f"the source can't be read: {error}"
 
 
-async def still_stored(client: AsyncClient, stored: Stored) -> str:
-    """Empty: the file is there as it was stored; else what is wrong.
+def _said_of_service(error: errors.StrongroomError) -> str:
+    """:raises StrongroomError: one that ends all."""
+    if ends_all(error):
+        raise error
+    if isinstance(error, _NOT_THERE):
+        return NOT_STORED
+    if isinstance(error, errors.ObjectLost | errors.ChecksumMismatch):
+        return f"what is stored is damaged: {error.message}"
+    return f"the service can't say: {error.message}"
 
-    :raises FileNotFound: it is not there.
-    """
-    file = await client.get(stored.file_id)
+
+def difference(file: StoredFile | None, stored: Stored) -> str:
+    """Empty: the file is there as it was stored; else what is wrong. None: there is no such file."""
+    if file is None:
+        return NOT_STORED
     if file.data_loss:
         return f"what is stored is damaged: {file.data_loss}"
-    if (file.size, file.crc32c) != (stored.size, stored.crc32c):
-        return "other bytes are stored than the source has"
-    return ""
+    return "" if (file.size, file.crc32c) == (stored.size, stored.crc32c) else _OTHER_BYTES
 
 
-async def project_still_stored(client: AsyncClient, stored: Stored) -> str:
+async def project_difference(client: AsyncClient, stored: Stored) -> str:
     """The same of the version of a project that was saved."""
     files = {}
     async for file in client.projects.files(stored.key, stored.version):
@@ -144,65 +180,3 @@ async def _digest(client: AsyncClient, file_id: str) -> bytes:
         async for block in blocks:
             digest.update(block)
     return digest.digest()
-
-
-@dataclass(slots=True)
-class Verified:
-    """What a verification came to: lines by result. ``ended_by``: it did not reach the end, and why."""
-
-    results: Counter[str] = field(default_factory=Counter)
-    bytes: int = 0
-    ended_by: errors.StrongroomError | None = None
-
-    @property
-    def wrong(self) -> int:
-        """How many are not proved."""
-        return self.results.total() - self.results[OK]
-
-
-class Verification:
-    """One verification of a plan's run. ``lines`` are in the order in which they ended."""
-
-    def __init__(self, plan: Plan, journal: Journal, prover: Prover, report: Progress) -> None:
-        self._plan = plan
-        self._journal = journal
-        self._prover = prover
-        self._report = report
-        self._proofs: list[tuple[str, str]] = []
-        self.lines: list[Line] = []
-        self.outcome = Verified()
-
-    async def run(self, jobs: int) -> Verified:
-        """Compare everything, and note what is proved."""
-        try:
-            await side_by_side(pairs(self._plan, self._journal), jobs, self._one)
-        finally:
-            self._journal.proved(self._proofs)
-        return self.outcome
-
-    async def _one(self, pair: tuple[Entry, Record | None]) -> None:
-        entry, record = pair
-        if self.outcome.ended_by is not None:
-            return
-        if record is None or record.state != DONE or record.stored is None:
-            self._note(entry, record, NOT_MOVED)
-            return
-        try:
-            result = await self._prover.prove(entry, record.stored)
-        except errors.StrongroomError as error:
-            if error.code is grpc.StatusCode.UNAVAILABLE or error.code is grpc.StatusCode.UNAUTHENTICATED:
-                self.outcome.ended_by = error
-                return
-            result = f"the service can't say: {error.message}"
-        self.outcome.bytes += record.stored.size
-        self._proofs.append((record.id, result))
-        self._note(entry, record, result)
-        if len(self._proofs) >= _NOTED_AT_ONCE:
-            proofs, self._proofs = self._proofs, []
-            await asyncio.to_thread(self._journal.proved, proofs)
-
-    def _note(self, entry: Entry, record: Record | None, result: str) -> None:
-        self.outcome.results[result] += 1
-        if result != OK:
-            self.lines.append(Line(entry, record, result))
-        self._report(self.outcome.bytes, None)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
+from itertools import islice
 from pathlib import Path
 
 import google_crc32c
 
 from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
 from strongroom.client.project_trees import read_tree
-from strongroom.client.reading import cut, in_thread
+from strongroom.client.reading import BLOCK_BYTES, cut, in_thread
 from strongroom.migrate.entries import Entry
 from strongroom.migrate.pace import Pace
 from strongroom.migrate.sources.source import Source
@@ -41,9 +43,25 @@ class Reading:
                 await self._pace.bytes(len(block))
                 yield block
 
+    async def small(self) -> bytes | None:
+        """All of what fits one block and is at hand, for a quarter of what a stream of it costs; None: it is
+        longer, or may be slow to come.
+
+        :raises SourceGone: or SourceChanged, as of ``Source.read``.
+        """
+        size = self._entry.size
+        if size is None or size > BLOCK_BYTES or not self._source.is_at_hand(self._entry):
+            return None
+        blocks = await asyncio.to_thread(lambda: list(islice(self._read(), 2)))
+        if len(blocks) > 1:
+            return None
+        data = blocks[0] if blocks else b""
+        await self._pace.bytes(len(data))
+        return data
+
     async def whole(self) -> None:
         """Read it to its end, unless that was done."""
-        if not self.is_whole:
+        if not self.is_whole and await self.small() is None:
             async with aclosing(self.blocks()) as blocks:
                 async for _ in blocks:
                     pass

@@ -7,6 +7,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -24,7 +25,10 @@ from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceFailed
 #: The service keeps an idempotency key for 24 hours. Seconds.
 KEY_HOLDS: Final = 20 * 3600.0
 #: So many entries are noted as begun in one transaction.
-BATCH: Final = 64
+BATCH: Final = 256
+#: Seconds for which what has ended is collected before it is noted. What a kill takes with it is sent again
+#: under its key, which the service answers with the file that it has.
+COLLECTED: Final = 0.2
 #: These hold for every entry that would follow: the run ends, and goes on later.
 _ENDS_THE_RUN: Final = (
     errors.TokenMissing,
@@ -34,6 +38,7 @@ _ENDS_THE_RUN: Final = (
     errors.PermissionDenied,
     errors.BucketMissing,
     errors.BucketNotVersioned,
+    errors.RateLimited,  # for minutes: see Pace
 )
 
 
@@ -81,9 +86,9 @@ class Run:
         self._done: list[tuple[str, Stored]] = []
         self._failed: list[tuple[str, str, str]] = []
         self._news = asyncio.Event()
+        self._over = asyncio.Event()
         self._under_way: dict[str, int] = {}
         self._total = 0
-        self._is_over = False
         self.outcome = Outcome()
 
     async def run(self) -> Outcome:
@@ -98,7 +103,7 @@ class Run:
                 workers = [group.create_task(self._work()) for _ in range(self._jobs)]
                 group.create_task(self._feed())
                 await asyncio.gather(*workers)
-                self._is_over = True
+                self._over.set()
                 self._news.set()
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from None
@@ -208,9 +213,12 @@ class Run:
         self._report(self.outcome.bytes + sum(self._under_way.values()), self._total)
 
     async def _write(self) -> None:
-        """Note what has ended; what ends while that is written goes into the next transaction."""
-        while not self._is_over:
+        """Note what has ended, a few times a second: each transaction waits for the disk."""
+        while not self._over.is_set():
             await self._news.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(COLLECTED):
+                    await self._over.wait()
             self._news.clear()
             async with self._journal_lock:
                 await asyncio.to_thread(self._flush)

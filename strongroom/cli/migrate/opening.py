@@ -58,7 +58,7 @@ class Opened:
 
 @asynccontextmanager
 async def opened(
-    session: Session, path: Path, *, token_command: str, dsn: str, pace: Pace | None = None, rows: str = ""
+    session: Session, path: Path, *, token_command: str, dsn: str, pace: Pace, rows: str = ""
 ) -> AsyncGenerator[Opened]:
     """A plan with what belongs to it; closed at the end.
 
@@ -72,8 +72,7 @@ async def opened(
     if session.for_user:
         raise UsageProblem("--for-user does not go with a plan, which names the owner of everything")
     settings = client_settings(session.options)
-    if pace is not None:
-        settings = replace(settings, retry=replace(settings.retry, on_retry=pace.hold))
+    settings = replace(settings, retry=replace(settings.retry, on_retry=pace.hold))
     plan = Plan(path)
     with told():
         source = opening.reopened(plan.header.source, dsn=dsn, deletes_rows=rows == "delete")
@@ -85,12 +84,12 @@ async def opened(
         source.close()
 
 
-def pace_of(bytes_per_second: str, requests_per_second: float | None) -> Pace:
-    """How fast it may be."""
+def pace_of(bytes_per_second: str, requests_per_second: float | None, jobs: int) -> Pace:
+    """How fast it may be, and how much at once."""
     from strongroom.cli.shown import bytes_of
     from strongroom.migrate.pace import Pace
 
-    return Pace(bytes_of(bytes_per_second) if bytes_per_second else None, requests_per_second)
+    return Pace(bytes_of(bytes_per_second) if bytes_per_second else None, requests_per_second, jobs=jobs)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from strongroom.cli.session import Session
 
 if TYPE_CHECKING:
     from strongroom.migrate.clearing import Cleared
-    from strongroom.migrate.proving import Verified
+    from strongroom.migrate.verification import Verified
 
 SHOWN = 20
 
@@ -37,41 +37,51 @@ async def verify(
     deep: Annotated[
         bool, typer.Option("--deep", help="Read the stored bytes back, too; else size and checksum.")
     ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Compare also what an interrupted verification has proved.")
+    ] = False,
     jobs: Jobs = 8,
     bytes_per_second: BytesPerSecond = "",
     requests_per_second: RequestsPerSecond = None,
     token_command: TokenCommand = "",
     dsn: Dsn = "",
 ) -> ExitCode:
-    """Compare what was moved with its source, byte for byte, and write a report. Exit code 1: not all is
-    proved.
+    """Compare what was moved with its source, byte for byte, and write a report. Interrupted or killed, the
+    same command goes on. Exit code 1: not all is proved.
     """
     from strongroom.migrate.mapping import write_report
-    from strongroom.migrate.proving import Prover, Verification
+    from strongroom.migrate.proving import Prover
+    from strongroom.migrate.verification import Verification
 
-    pace = pace_of(bytes_per_second, requests_per_second)
+    pace = pace_of(bytes_per_second, requests_per_second, jobs)
     async with opened(session, plan, token_command=token_command, dsn=dsn, pace=pace) as here:
         with bars_for(session.output) as bars, bars.transfer(plan.name) as report:
             prover = Prover(here.owners, here.source, pace, deep=deep)
-            verification = Verification(here.plan, here.journal, prover, report)
+            verification = Verification(here.plan, here.journal, prover, report, deep=deep, anew=anew)
             outcome = await verification.run(jobs)
         path = beside(plan, "verified.csv")
         write_report(here.plan, here.journal, path)
-    for line in verification.lines[:SHOWN]:
+    for line in outcome.lines[:SHOWN]:
         session.output.problem_of(line.entry.reference, "NOT_PROVED", line.result)
-    if len(verification.lines) > SHOWN:
-        session.output.note(f"and {len(verification.lines) - SHOWN:,} more: {path}")
+    if outcome.wrong > SHOWN:
+        session.output.note(f"and {outcome.wrong - SHOWN:,} more: {path}")
     return _tell(session, outcome, str(path))
 
 
 def _tell(session: Session, outcome: Verified, report: str) -> ExitCode:
     from strongroom.migrate.proving import OK
 
-    text = f"{outcome.results[OK]:,} proved, {outcome.wrong:,} not: {report}"
-    document = {"proved": outcome.results[OK], "results": dict(outcome.results), "report": report}
+    before = f" ({outcome.before:,} before)" if outcome.before else ""
+    text = f"{outcome.results[OK]:,} proved{before}, {outcome.wrong:,} not: {report}"
+    document = {
+        "proved": outcome.results[OK],
+        "proved_before": outcome.before,
+        "results": dict(outcome.results),
+        "report": report,
+    }
     session.output.result(text, document)
     if outcome.ended_by is not None:
-        session.output.note("not at the end; run it again")
+        session.output.note("not at the end; the same command goes on")
         return session.report(outcome.ended_by)
     return ExitCode.FAILED if outcome.wrong else ExitCode.OK
 
@@ -102,8 +112,9 @@ async def cleanup(
     """
     from strongroom.migrate.clearing import Clearing
 
-    async with opened(session, plan, token_command=token_command, dsn=dsn, rows=rows) as here:
-        clearing = Clearing(here.plan, here.journal, here.owners, here.source, is_meant=is_meant)
+    pace = pace_of("", None, jobs)
+    async with opened(session, plan, token_command=token_command, dsn=dsn, pace=pace, rows=rows) as here:
+        clearing = Clearing(here.plan, here.journal, here.owners, here.source, pace, is_meant=is_meant)
         outcome = await clearing.run(jobs)
     return _tell_cleared(session, outcome, is_meant=is_meant)
 

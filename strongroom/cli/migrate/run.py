@@ -51,7 +51,7 @@ async def run(
     from strongroom.migrate.moving import Mover
     from strongroom.migrate.running import Choice, Run
 
-    pace = pace_of(bytes_per_second, requests_per_second)
+    pace = pace_of(bytes_per_second, requests_per_second, jobs)
     async with opened(session, plan, token_command=token_command, dsn=dsn, pace=pace) as here:
         with bars_for(session.output) as bars, bars.transfer(plan.name) as report:
             mover = Mover(here.owners, here.source, pace, replaces=replaces)

@@ -113,6 +113,10 @@ class Manifest(Source):
             return self._download(entry)
         return read_file(self._root / entry.reference, entry)
 
+    def is_at_hand(self, entry: Entry) -> bool:
+        """Files are, answers are not."""
+        return not is_url(entry.reference)
+
     def _download(self, entry: Entry) -> Iterator[bytes]:
         try:
             with self._http.stream("GET", entry.reference, headers={"accept-encoding": "identity"}) as answer:

@@ -48,6 +48,10 @@ class Source(ABC):
             after the last piece, when it was changed while it was read.
         """
 
+    def is_at_hand(self, entry: Entry) -> bool:  # noqa: ARG002
+        """Whether its bytes lie on this machine's disks: they come at once, or not at all."""
+        return False
+
     @abstractmethod
     def remove(self, entry: Entry, sha256: bytes) -> None:
         """Delete it, if it still holds these bytes.

@@ -1,11 +1,13 @@
-"""Rates hold over all jobs together; what one was told to wait, all wait."""
+"""Rates hold over all jobs together; what one was told to wait, all wait, and fewer are at work at once."""
 
 from __future__ import annotations
 
 import asyncio
 
-from strongroom.errors import RateLimited, ServiceUnavailable
-from strongroom.migrate.pace import Pace
+import pytest
+
+from strongroom.errors import ObjectStoreThrottled, Overloaded, RateLimited, ServiceUnavailable
+from strongroom.migrate.pace import PATIENCE, Pace
 
 
 class Time:
@@ -67,3 +69,83 @@ async def test_other_failures_hold_nobody_else() -> None:
     held.hold(ServiceUnavailable("away"), 30)
     await held.request()
     assert time.now == 100.0
+
+
+class Service:
+    """Has so many places, and refuses who finds none."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self.busy = 0
+        self.refused = 0
+
+    async def serve(self) -> str:
+        if self.busy >= self.places:
+            self.refused += 1
+            raise RateLimited("Too many at once", retry_after=1)
+        self.busy += 1
+        for _ in range(3):
+            await asyncio.sleep(0)
+        self.busy -= 1
+        return "stored"
+
+
+async def test_jobs_come_down_to_the_places_there_are_and_none_fails() -> None:
+    time, service = Time(), Service(places=3)
+
+    async def sleep(seconds: float) -> None:
+        time.now += seconds
+        await asyncio.sleep(0)
+
+    found = Pace(jobs=16, clock=time.clock, sleep=sleep)
+
+    async def job() -> list[str]:
+        stored = []
+        for _ in range(40):
+            stored.append(await found.let_in(service.serve))
+            time.now += 0.1
+        return stored
+
+    answers = await asyncio.gather(*(job() for _ in range(16)))
+    assert [len(stored) for stored in answers] == [40] * 16
+    assert service.refused < 16 * 40 / 4
+
+
+async def test_a_refusal_halves_what_is_at_work_once_and_what_passes_brings_it_back() -> None:
+    time = Time()
+    held = Pace(jobs=32, clock=time.clock, sleep=time.sleep)
+    for _ in range(8):  # sent together, refused together
+        held.hold(Overloaded("full", retry_after=1), 1)
+    assert held.width == 16
+    time.now += 2
+    held.hold(ObjectStoreThrottled("slow down"), 1)
+    assert held.width == 8
+
+    async def passes() -> None:
+        """Let in."""
+
+    for _ in range(25):
+        time.now += 3
+        await held.let_in(passes)
+    assert held.width == 32
+
+
+async def test_who_is_refused_alone_for_minutes_gives_up() -> None:
+    time, service = Time(), Service(places=0)
+    held = Pace(jobs=4, clock=time.clock, sleep=time.sleep)
+    began = time.now
+    with pytest.raises(RateLimited):
+        await held.let_in(service.serve)
+    assert time.now - began >= PATIENCE
+
+
+async def test_what_a_job_raises_otherwise_is_raised_and_its_place_is_free_again() -> None:
+    held = pace(Time())
+
+    async def fails() -> None:
+        raise ServiceUnavailable("away")
+
+    for _ in range(100):
+        with pytest.raises(ServiceUnavailable):
+            await held.let_in(fails)
+    assert held.width == 32
