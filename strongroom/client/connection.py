@@ -100,8 +100,7 @@ class Connection:
     @property
     def upload_at_once(self) -> grpc.aio.UnaryUnaryMultiCallable[UploadRequest, UploadResponse]:
         """The same with all in one message. On the wire a stream of one message is what a unary call is
-        (https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md); here it is one step of gRPC's core
-        instead of four.
+        (gRPC over HTTP/2, Length-Prefixed-Message); here it is one step of gRPC's core instead of four.
         """
         return self._transfers().unary_unary(
             "/strongroom.storage.v1.StorageService/Upload",
