@@ -1,5 +1,6 @@
-"""Tells of a service that the gateway does not reach from its start on: a wrong address, a certificate of
-another authority or for another name, TLS at one end only. Who sends requests hears 503 meanwhile.
+"""Tells of a service that the gateway does not reach: from its start on (a wrong address, a certificate of
+another authority or for another name, TLS at one end only), or any more. Who sends requests hears 503
+meanwhile.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no types published
 
 from gateway.upstream.services import Services
+from servicekit.outages import Outage
 
 #: Services that start together with the gateway need so long; only then the log speaks.
 PATIENCE_SECONDS: Final = 10.0
 AGAIN_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
+WATCH_SECONDS: Final = 5.0
 _NOT_REACHED: Final = (StatusCode.UNAVAILABLE, StatusCode.DEADLINE_EXCEEDED)
 
 log = structlog.get_logger(__name__)
@@ -38,16 +41,32 @@ def told_of_services(
 
 @contextlib.asynccontextmanager
 async def told_of(services: Mapping[str, tuple[str, aio.Channel]]) -> AsyncIterator[None]:
-    """Look for ``services`` while the block runs, until each has answered once: setting of its address →
-    address, channel.
-    """
-    looking = [asyncio.create_task(look_for(setting, *at)) for setting, at in services.items()]
+    """Look for ``services`` while the block runs: setting of its address → address, channel."""
+    looking = [asyncio.create_task(_keep_looking(setting, *at)) for setting, at in services.items()]
     try:
         yield
     finally:
         for task in looking:
             task.cancel()
         await asyncio.gather(*looking, return_exceptions=True)
+
+
+async def _keep_looking(setting: str, address: str, channel: aio.Channel) -> None:
+    await look_for(setting, address, channel)
+    await watch(address, channel)
+
+
+async def watch(address: str, channel: aio.Channel, pause: float = WATCH_SECONDS) -> None:
+    """Until cancelled: one line of the log when nothing answers at ``address`` any more, and one when it does
+    again. The lines of requests say the same, one for each.
+    """
+    outage = Outage("service_gone", "service_reached_again", address=address)
+    while True:
+        await asyncio.sleep(pause)
+        if (why := await _obstacle(channel)) is None:
+            outage.well()
+        else:
+            outage.failed("away", error=why)
 
 
 async def look_for(

@@ -4,6 +4,7 @@ transaction.
 
 from __future__ import annotations
 
+import logging
 from typing import Final, TypeAlias
 
 from psycopg.pq import TransactionStatus
@@ -13,6 +14,7 @@ from psycopg_pool import AsyncConnectionPool
 from metadata_service.config import PoolOptions
 from metadata_service.db.exchange import ExchangeConnection
 from metadata_service.db.metrics import DatabaseMetrics
+from servicekit.outages import Outage
 
 Pool: TypeAlias = AsyncConnectionPool[ExchangeConnection]
 
@@ -32,7 +34,7 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
 
     Behind a pooler (``options.pooled``) the limits belong to each transaction, not to the connection.
     """
-    limits = _limits(options)
+    limits, lines = _limits(options), _lines_of_driver()
 
     async def configure(connection: ExchangeConnection) -> None:
         # Numbers always travel as bigint: the driver would else choose by size, and prepare a statement for
@@ -43,6 +45,7 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
             connection.opening = ((_CONFIGURE.format(local="true"), limits),)
         else:
             await connection.execute(_CONFIGURE.format(local="false").encode(), limits)
+        lines.outage.well()
 
     return AsyncConnectionPool(
         url,
@@ -60,6 +63,37 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
         open=False,
         name="metadata",
     )
+
+
+class DriverLines(logging.Filter):
+    """The driver has a line for each connection that is lost, and for each try to open one: one line for as
+    long as none can be opened, and one when they can.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.outage = Outage("database_connections_fail", "database_connects_again")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """See ``logging.Filter``."""
+        told = record.getMessage()
+        if told.startswith("discarding"):
+            self.outage.failed("lost", reason="a connection was lost")
+        elif told.startswith("error connecting"):
+            self.outage.failed("refused", reason=told.splitlines()[0])
+        else:
+            return True
+        return False
+
+
+def _lines_of_driver() -> DriverLines:
+    """Those of this process: the driver has one logger for all pools."""
+    logger = logging.getLogger("psycopg.pool")
+    lines = next((one for one in logger.filters if isinstance(one, DriverLines)), None)
+    if lines is None:
+        lines = DriverLines()
+        logger.addFilter(lines)
+    return lines
 
 
 def _limits(options: PoolOptions) -> tuple[list[str], list[str]]:

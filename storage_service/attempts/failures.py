@@ -8,8 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-import structlog
-
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations
 from strongroom.errors import (
     ObjectStoreDenied,
@@ -27,14 +26,13 @@ LONGEST_MESSAGE: Final = 1024
 TOLD: Final = "its owner was told"
 UNREACHED: Final = (ObjectStoreUnavailable, ObjectStoreThrottled, ObjectStoreDenied)
 
-log = structlog.get_logger(__name__)
-
 
 class FailureTeller:
     """One per process."""
 
     def __init__(self, reservations: Reservations) -> None:
         self._reservations = reservations
+        self._untold = FailingItems("save_failure_untold", "save_failures_told_again")
 
     @asynccontextmanager
     async def telling(self, subject: ReportSaveFailureRequest) -> AsyncIterator[None]:
@@ -55,7 +53,9 @@ class FailureTeller:
         try:
             await self._reservations.report_save_failure(told)
         except StrongroomError as untold:  # the caller hears of the save itself, not of this
-            log.warning("save_failure_untold", error=untold.reason_name)
+            self._untold.failed(untold)
+        else:
+            self._untold.well()
 
 
 def of_upload(spec: UploadSpec) -> ReportSaveFailureRequest:

@@ -66,6 +66,7 @@ class Cleaner:
         self._work = work
         self._heartbeat = heartbeat
         self._items = FailingItems("cleaner_step_failed", "cleaner_steps_again")
+        self._releases = FailingItems("cleaner_release_failed", "cleaner_releases_again")
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=interval_seconds)
 
     async def run_once(self) -> bool:
@@ -134,9 +135,11 @@ class Cleaner:
         try:
             await self._work.release_work(handle_of(blob), failure=_sentence(cause))
         except StrongroomError as error:
-            log.warning("cleaner_release_failed", blob_id=blob.id, reason=error.reason_name)
+            self._releases.failed(error, blob_id=blob.id)
         except Exception:
             log.exception("cleaner_release_failed", blob_id=blob.id)
+        else:
+            self._releases.well()
 
 
 def _sentence(error: Exception) -> str:

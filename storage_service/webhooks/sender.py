@@ -16,6 +16,7 @@ import structlog
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
 from servicekit.telemetry import tracing
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.webhooks import WebhookDeliveries
 from storage_service.webhooks.metrics import WebhookMetrics
 from storage_service.webhooks.target import Outcome, TargetClient
@@ -47,6 +48,7 @@ class WebhookSender:
         interval_seconds: float,
     ) -> None:
         self._work = work
+        self._records = FailingItems("webhook_unrecorded", "webhooks_recorded_again")
         self._targets = targets
         self._metrics = metrics
         self._parallel = parallel
@@ -102,11 +104,12 @@ class WebhookSender:
             told = await self._work.record(_told(delivery, outcome))
         except StrongroomError as error:
             self._metrics.ended("unrecorded")
-            log.warning("webhook_unrecorded", reason=error.reason_name, **_facts(delivery))
+            self._records.failed(error, **_facts(delivery))
         except Exception:
             self._metrics.ended("unrecorded")
             log.exception("webhook_unrecorded", **_facts(delivery))
         else:
+            self._records.well()
             self._metrics.ended(told)
             if outcome.failure:
                 log.info(

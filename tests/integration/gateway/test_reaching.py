@@ -30,6 +30,29 @@ async def test_nobody_at_the_address_and_then_somebody(monkeypatch: pytest.Monke
     assert lines[0]["error"] == "connection refused"
 
 
+async def test_a_service_that_goes_and_comes_is_a_line_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[str | None] = [None, "refused", "refused", "refused", None, None]
+    seen = asyncio.Event()
+
+    async def obstacle(_: object) -> str | None:
+        if not answers:
+            seen.set()
+            return None
+        return answers.pop(0)
+
+    monkeypatch.setattr(reaching, "_obstacle", obstacle)
+    async with aio.insecure_channel("127.0.0.1:1") as channel:
+        with capture_logs() as lines:
+            watching = asyncio.create_task(reaching.watch("127.0.0.1:1", channel, pause=0.0))
+            await asyncio.wait_for(seen.wait(), 60)
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+    assert [(line["event"], line["address"], line.get("error")) for line in lines] == [
+        ("service_gone", "127.0.0.1:1", "refused"),
+        ("service_reached_again", "127.0.0.1:1", None),
+    ]
+
+
 async def test_what_is_in_the_way() -> None:
     async with aio.insecure_channel("127.0.0.1:1") as channel:
         assert "127.0.0.1:1" in str(await reaching._obstacle(channel))

@@ -1,0 +1,52 @@
+"""The driver's lines about a database that is away: one, not one for each connection and try."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+import structlog
+
+from metadata_service.config import PoolOptions
+from metadata_service.db.pool import DriverLines, make_pool
+
+#: As psycopg_pool calls it.
+LOGGER = logging.getLogger("psycopg.pool")
+
+
+def test_connections_that_fail_are_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    for _ in range(2):  # the primary's and the standby's
+        make_pool("postgresql://nobody@127.0.0.1:1/none", PoolOptions())
+    (lines,) = [one for one in LOGGER.filters if isinstance(one, DriverLines)]
+    lines.outage.well()
+    caplog.clear()
+    with structlog.testing.capture_logs() as told:
+        for number in range(3):
+            LOGGER.warning("discarding broken connection: %s", number)
+            LOGGER.warning("error connecting in %r: %s", "metadata", "Connection refused\n\tIs the server …")
+        lines.outage.well()
+        LOGGER.warning("something else")
+    assert [(line["event"], line.get("reason")) for line in told] == [
+        ("database_connections_fail", "a connection was lost"),
+        ("database_connections_fail", "error connecting in 'metadata': Connection refused"),
+        ("database_connects_again", None),
+    ]
+    assert [record.getMessage() for record in caplog.records] == ["something else"]
+
+
+async def test_the_driver_says_it_as_this_expects(caplog: pytest.LogCaptureFixture) -> None:
+    """Another release of it might not."""
+    pool = make_pool("postgresql://nobody@127.0.0.1:1/none", PoolOptions(min_size=1, max_size=1))
+    (lines,) = [one for one in LOGGER.filters if isinstance(one, DriverLines)]
+    lines.outage.well()
+    with structlog.testing.capture_logs() as told:
+        await pool.open(wait=False)
+        async with asyncio.timeout(60):
+            while not told:  # noqa: ASYNC110 - by a worker of the driver's
+                await asyncio.sleep(0.01)
+        await pool.close()
+    assert told[0]["event"] == "database_connections_fail"
+    assert "127.0.0.1" in told[0]["reason"]
+    assert [record for record in caplog.records if record.name == LOGGER.name] == []
+    lines.outage.well()
