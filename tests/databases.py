@@ -28,7 +28,8 @@ class Logins:
         """A new database on the same server, owned by the owner role."""
         with psycopg.connect(_named(self.superuser, "postgres"), autocommit=True) as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                # Copied as files, not block by block through the log: a third of the work.
+                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
                     sql.Identifier(name), sql.Identifier(roles.OWNER), sql.Identifier(template)
                 )
             )
