@@ -124,6 +124,11 @@ class Journal:
         ).fetchone()
         return None if found is None else (found[0], found[1])
 
+    def begun_first(self, default: float) -> float:
+        """When the first of those that are not done was begun."""
+        found = self._database.execute(f"SELECT min(begun) FROM entries WHERE state <> '{DONE}'").fetchone()
+        return default if found[0] is None else float(found[0])
+
     def begin(self, entries: Iterable[tuple[str, Entry]]) -> None:
         """Remember that these are about to be sent, before the first request. What was begun before keeps its
         moment: that is when its idempotency key was first used.

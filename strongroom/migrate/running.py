@@ -65,6 +65,10 @@ class Choice:
     owner: str = ""
     first: int | None = None
 
+    def takes(self, entry: Entry) -> bool:
+        """Whether it is of the owner that was asked for."""
+        return not self.owner or entry.owner == self.owner
+
 
 _Item = tuple[str, Entry, float | None]
 
@@ -113,39 +117,46 @@ class Run:
 
     def _look_through(self) -> int:
         """Bytes of what is left; and that nothing that was moved is called something else by now."""
-        moved = {record.reference: record.id for record in self._journal.records(DONE)}
-        total = 0
-        for entry_id, entry in self._chosen():
+        total = done = 0
+        for entry_id, entry in self._lines():
             known = self._journal.state_of(entry_id)
-            if known is not None and known[0] in {DONE, CLEARED}:
-                self.outcome.before += 1
-            elif known is None and entry.reference in moved and self._was_edited(moved[entry.reference]):
+            state = known[0] if known is not None else ""
+            done += state == DONE
+            if self._choice.takes(entry):
+                if state in {DONE, CLEARED}:
+                    self.outcome.before += 1
+                else:
+                    total += entry.size or 0
+        if done != self._journal.counts().get(DONE, 0):  # else no line is missing: none was changed
+            self._refuse_what_was_edited()
+        return total
+
+    def _refuse_what_was_edited(self) -> None:
+        """:raises PlanProblem: a reference was moved by a line that the plan has no longer."""
+        missing = {record.id: record.reference for record in self._journal.records(DONE)}
+        for entry_id, _ in self._lines():
+            missing.pop(entry_id, None)
+        moved = set(missing.values())
+        for entry_id, entry in self._chosen():
+            if entry.reference in moved and self._journal.state_of(entry_id) is None:
                 raise PlanProblem(
                     f"{entry.reference!a} was moved before its line in {self._plan.path} was changed; put the"
                     " line back as it was, or make a new plan"
                 )
-            else:
-                total += entry.size or 0
-        return total
 
-    def _was_edited(self, entry_id: str) -> bool:
-        """Whether no line of the plan is this entry any more."""
-        return all(one.identity(self._plan.header.plan_id) != entry_id for one in self._plan)
+    def _lines(self) -> Iterator[tuple[str, Entry]]:
+        for entry in self._plan:
+            yield entry.identity(self._plan.header.plan_id), entry
 
     def _chosen(self) -> Iterator[tuple[str, Entry]]:
-        owner = self._choice.owner
-        for entry in self._plan:
-            if not owner or entry.owner == owner:
-                yield entry.identity(self._plan.header.plan_id), entry
+        return (line for line in self._lines() if self._choice.takes(line[1]))
 
     def _left(self) -> Iterator[_Item]:
         """What is not moved yet. Doubtful is what may be stored by a request whose key no longer holds: begun
         long ago, or never noted by a journal that is younger than the plan.
         """
         made = datetime.fromisoformat(self._plan.header.made_at).timestamp()
-        since = min(
-            (record.begun for record in self._journal.records() if record.state != DONE), default=made
-        )
+        since = self._journal.begun_first(made)
         unknown = made if self._journal.is_new and time.time() - made > KEY_HOLDS else None
         for entry_id, entry in self._chosen():
             known = self._journal.state_of(entry_id)
