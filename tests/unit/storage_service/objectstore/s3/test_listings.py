@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from storage_service.objectstore import errors
@@ -33,8 +35,8 @@ def versions(*entries: tuple[str, str], following: tuple[str, str] | None = None
         markers = f"<NextKeyMarker>{following[0]}</NextKeyMarker>"
         markers += f"<NextVersionIdMarker>{following[1]}</NextVersionIdMarker>" if following[1] else ""
     more = "false" if following is None else "true"
-    xml = f"<ListVersionsResult><IsTruncated>{more}</IsTruncated>{markers}{listed}</ListVersionsResult>"
-    return answer(200, xml.encode())
+    told = f"<EncodingType>url</EncodingType><IsTruncated>{more}</IsTruncated>{markers}"
+    return answer(200, f"<ListVersionsResult>{told}{listed}</ListVersionsResult>".encode())
 
 
 async def keys(store: S3ObjectStore) -> list[str]:
@@ -96,6 +98,21 @@ async def test_versions_without_a_way_on() -> None:
         async with scripted(again, again, max_attempts=1) as (store, _):
             with pytest.raises(errors.StoreUnavailable, match="listing"):
                 assert [entries async for entries in store.list_versions("p/")] == []
+
+
+@pytest.mark.parametrize("key", ["p/a+b", "p/a%20b", "p/a%2Bb", "p/a b"])
+async def test_a_marker_that_ceph_does_not_escape_is_the_last_key(key: str) -> None:
+    steps = [versions((quote(key), "b"), following=(key, "b")), versions((quote(key), "a"))]
+    async with scripted(*steps) as (store, server):
+        found = [entry async for entries in store.list_versions("p/") for entry in entries]
+    assert [(entry.key, entry.version_id) for entry in found] == [(key, "b"), (key, "a")]
+    assert server.requests[1].query["key-marker"] == key
+
+
+async def test_what_the_listing_is_to_go_on_after_is_left_out() -> None:
+    async with scripted(versions(("p/1", "b"), ("p/1", "a"), ("p/2", "c"))) as (store, _):
+        found = [entry.key async for entries in store.list_versions("p/", after="p/1") for entry in entries]
+    assert found == ["p/2"]
 
 
 def uploads(*ids: str, following: str | None = None) -> Step:
