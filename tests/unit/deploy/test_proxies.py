@@ -60,6 +60,15 @@ def test_systemd_takes_the_units(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("part", ["gateway", "storage", "metadata"])
+def test_a_unit_is_started_again_however_often_it_ends(part: str) -> None:
+    """After five starts within ten seconds systemd gives up (DefaultStartLimitBurst); RestartSec is one."""
+    lines = (UNITS / f"strongroom-{part}.service").read_text().splitlines()
+    unit, service = lines.index("[Unit]"), lines.index("[Service]")
+    assert "StartLimitIntervalSec=0" in lines[unit:service]
+    assert "Restart=always" in lines[service:]
+
+
+@pytest.mark.parametrize("part", ["gateway", "storage", "metadata"])
 def test_a_unit_gives_the_drain_its_time(part: str) -> None:
     unit = (UNITS / f"strongroom-{part}.service").read_text()
     stop = re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
