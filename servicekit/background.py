@@ -38,6 +38,7 @@ class Heartbeat:
         self.passes = 0
         self.failures = 0
         self.passed_at = 0.0
+        self.outage = Outage("background_pass_failed", "background_passes_again", task=name)
         self._patience = MISSED_PASSES * interval_seconds
         self._clock = clock
         self._alive_at = clock()
@@ -47,8 +48,9 @@ class Heartbeat:
         self._alive_at = self._clock()
 
     def passed(self) -> None:
-        """A pass has ended well."""
+        """A pass has ended well, or something that never ends has done what it should for a while."""
         self.beat()
+        self.outage.well()
         self.passes += 1
         self.passed_at = time.time()
 
@@ -119,7 +121,6 @@ class BackgroundLoop:
         self._expected = expected
         self._wake = asyncio.Event()
         self._is_held: Callable[[], bool] = lambda: False
-        self._outage = Outage("background_pass_failed", "background_passes_again", task=heartbeat.name)
         self.name = heartbeat.name
         self.is_busy = False
 
@@ -155,13 +156,12 @@ class BackgroundLoop:
         except self._expected as error:
             self._heartbeat.failed()
             facts = _facts(error)
-            self._outage.failed(facts["reason"], **facts)
+            self._heartbeat.outage.failed(facts["reason"], **facts)
         except Exception:
             self._heartbeat.failed()
             log.exception("background_pass_failed", task=name)
         else:
             self._heartbeat.passed()
-            self._outage.well()
             return busy
         finally:
             self.is_busy = False

@@ -69,6 +69,25 @@ async def test_what_stays_away_is_one_line_and_one_when_it_is_back() -> None:
     assert lines[-1]["after"] == ["OBJECT_STORE_DENIED", "OSError", "SERVICE_UNAVAILABLE"]
 
 
+async def test_what_never_ends_says_that_it_is_back_while_it_runs() -> None:
+    """As the loops that listen to Postgres: a pass lasts as long as its connection."""
+    heartbeat, tries, listens = Heartbeat("listen", 1.0), [0], asyncio.Event()
+
+    async def listen() -> bool:
+        tries[0] += 1
+        if tries[0] < 3:
+            raise ServiceUnavailable("away")
+        heartbeat.passed()
+        listens.set()
+        await asyncio.Event().wait()
+        return False
+
+    with structlog.testing.capture_logs() as lines:
+        async with running(BackgroundLoop(listen, heartbeat, rest_seconds=0)):
+            await asyncio.wait_for(listens.wait(), 60)
+            assert [line["event"] for line in lines] == ["background_pass_failed", "background_passes_again"]
+
+
 async def test_a_bug_is_a_line_each_time_it_shows() -> None:
     work = Work(*[KeyError("member")] * 3)
     with structlog.testing.capture_logs() as lines:
