@@ -40,7 +40,7 @@ test: setup  ## run every test; the ten slowest stand at the end
 	@$(PYTEST) --workers $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 test-fast: setup  ## run the tests that need no service processes: unit, contract, model
-	@$(PYTEST) --workers 2 tests/unit tests/contract tests/model $(PYTEST_ARGS)
+	@$(PYTEST) --workers 4 tests/unit tests/contract tests/model $(PYTEST_ARGS)
 
 durations: setup  ## run every test and write tests/durations.json, by which the longest modules go first
 	@$(PYTEST) --workers $(PYTEST_WORKERS) --record-durations
