@@ -1,0 +1,98 @@
+"""``python -m benchmarks.scale``: the same operations on ten thousand rows and on ten million, on an embedded
+Postgres of their own; the table and the plans go into docs/scale.md. Ten million take about half an hour and
+30 GB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from pydantic import SecretStr
+
+from benchmarks.scale.fill import fill
+from benchmarks.scale.measuring import Measured, make_rows_to_copy, measured
+from benchmarks.scale.plans import explain_all
+from devstack import infra, roles
+from metadata_service.config import MigrationSettings
+from metadata_service.db.migrate import migrate
+
+FEW: Final = 10_000
+MANY: Final = 10_000_000
+#: So many times as long as with few rows an operation may take.
+MOST_GROWTH: Final = 1.3
+_PAGE: Final = Path(__file__).parents[2] / "docs" / "scale.md"
+_MARK: Final = "<!-- scale: {}, python -m benchmarks.scale -->"
+
+
+def database_of(servers: infra.Infra, count: int) -> dict[str, Measured]:
+    """Made, filled, measured, dropped."""
+    name = f"scale_{count}"
+    superuser, owner, app = (
+        urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+        for dsn in (servers.postgres_superuser_dsn, servers.owner_dsn, servers.app_dsn)
+    )
+    with psycopg.connect(servers.postgres_superuser_dsn, autocommit=True) as connection:
+        roles.ensure_database(connection, name, roles.OWNER)
+        migrate(MigrationSettings(database_url=SecretStr(app), migration_database_url=SecretStr(owner)))
+        asyncio.run(make_rows_to_copy(app))
+        fill(superuser, count)
+        explain_all(superuser, name)
+        try:
+            return asyncio.run(measured(app, count))
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def shown(few: dict[str, Measured], many: dict[str, Measured], counts: tuple[int, int]) -> str:
+    """The table, and the plans of the larger database."""
+    small, large = (f"{count:,}" for count in counts)
+    lines = [
+        f"| operation | statements | pages at {small} | at {large} | ms at {small} | at {large} | ms ÷ ms |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, one in few.items():
+        other = many[name]
+        lines.append(
+            f"| {name} | {other.statements} | {one.pages:.0f} | {other.pages:.0f} | {one.milliseconds:.2f} "
+            f"| {other.milliseconds:.2f} | {other.milliseconds / one.milliseconds:.2f} |"
+        )
+    for name, other in many.items():
+        lines += ["", f"### {name}", "", "```text"]
+        for statement in other.last:
+            words = " ".join(statement.query.split())
+            lines.append(textwrap.shorten(words, 100, placeholder=" …"))
+            lines += [f"    {line}" for line in statement.lines()]
+        lines.append("```")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Exit status 1 when something has grown by more than MOST_GROWTH."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=MANY)
+    parser.add_argument("--into", type=Path, default=_PAGE, help="a page with the marks of docs/scale.md")
+    chosen = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="strongroom-scale-") as folder,
+        infra.start(Path(folder)) as servers,
+    ):
+        few, many = database_of(servers, FEW), database_of(servers, chosen.rows)
+    begin, end = _MARK.format("begin"), _MARK.format("end")
+    before, _, rest = chosen.into.read_text().partition(begin)
+    table = shown(few, many, (FEW, chosen.rows))
+    chosen.into.write_text(f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}")
+    grown = [name for name, one in few.items() if many[name].milliseconds > MOST_GROWTH * one.milliseconds]
+    sys.stdout.write("".join(f"grows: {name}\n" for name in grown))
+    return int(bool(grown))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

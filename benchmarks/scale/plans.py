@@ -1,0 +1,101 @@
+"""What Postgres says of each statement that a use case runs: its plan, its time, the pages it touches."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import sql
+
+from metadata_service.config import PoolOptions
+from metadata_service.db.pool import Pool, make_pool
+
+#: Of a database, by its superuser: sessions tell their client of each statement that ends.
+_SETTINGS: Final = {
+    "session_preload_libraries": "auto_explain",
+    "auto_explain.log_min_duration": "0",
+    "auto_explain.log_analyze": "on",
+    "auto_explain.log_buffers": "on",
+    "auto_explain.log_timing": "off",
+    "auto_explain.log_nested_statements": "on",
+    "auto_explain.log_format": "json",
+    "auto_explain.log_level": "notice",
+}
+_TOLD: Final = re.compile(r"duration: ([\d.]+) ms\s+plan:\s*(\{.*\})\s*$", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One that has run. ``pages``: of 8 KiB, found in memory or read."""
+
+    query: str
+    milliseconds: float
+    pages: int
+    plan: dict[str, Any]
+
+    @classmethod
+    def of(cls, duration: str, told: str) -> Statement:
+        """As auto_explain tells it."""
+        found = json.loads(told)
+        plan = found["Plan"]
+        pages = plan.get("Shared Hit Blocks", 0) + plan.get("Shared Read Blocks", 0)
+        return cls(found.get("Query Text", ""), float(duration), pages, plan)
+
+    def lines(self) -> Iterator[str]:
+        """The plan: what is done, by which index, over how many rows."""
+        return _lines(self.plan, 0)
+
+
+def explain_all(superuser: str, database: str) -> None:
+    """From the next connection on."""
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        for name, value in _SETTINGS.items():
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} SET {} = {}").format(
+                    sql.Identifier(database),
+                    sql.SQL(".").join(map(sql.Identifier, name.split("."))),
+                    sql.Literal(value),
+                )
+            )
+
+
+class Listener:
+    """Hears what the connections of a pool are told."""
+
+    def __init__(self) -> None:
+        self._heard: list[Statement] = []
+
+    def hear(self, diagnostic: psycopg.errors.Diagnostic) -> None:
+        """A notice."""
+        if found := _TOLD.search(diagnostic.message_primary or ""):
+            self._heard.append(Statement.of(*found.groups()))
+
+    @contextmanager
+    def listening(self) -> Iterator[list[Statement]]:
+        """What runs meanwhile."""
+        self._heard = []
+        yield self._heard
+
+
+@asynccontextmanager
+async def explaining_pool(dsn: str) -> AsyncIterator[tuple[Pool, Listener]]:
+    """A pool of one connection, which is listened to."""
+    listener = Listener()
+    async with make_pool(dsn, PoolOptions(min_size=1, max_size=1)) as pool:
+        async with pool.connection() as connection:
+            connection.add_notice_handler(listener.hear)
+        yield pool, listener
+
+
+def _lines(node: dict[str, Any], depth: int) -> Iterator[str]:
+    where = node.get("Index Name") or node.get("Relation Name") or node.get("CTE Name") or ""
+    loops = node.get("Actual Loops", 1)
+    rows = node.get("Actual Rows", 0) * loops
+    yield f"{'  ' * depth}{node['Node Type']}{f' {where}' if where else ''} ({rows:.0f} rows)"
+    for below in node.get("Plans", ()):
+        yield from _lines(below, depth + 1)
