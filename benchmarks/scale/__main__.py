@@ -10,6 +10,7 @@ import asyncio
 import sys
 import tempfile
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
@@ -18,7 +19,7 @@ import psycopg
 from pydantic import SecretStr
 
 from benchmarks.scale.fill import fill
-from benchmarks.scale.measuring import Measured, make_rows_to_copy, measured
+from benchmarks.scale.measuring import Measured, make_rows_to_copy, measured, sizes
 from benchmarks.scale.plans import explain_all
 from devstack import infra, roles
 from metadata_service.config import MigrationSettings
@@ -32,7 +33,17 @@ _PAGE: Final = Path(__file__).parents[2] / "docs" / "scale.md"
 _MARK: Final = "<!-- scale: {}, python -m benchmarks.scale -->"
 
 
-def database_of(servers: infra.Infra, count: int) -> dict[str, Measured]:
+@dataclass(frozen=True)
+class Filled:
+    """What was found with so many rows; bytes of tables and indexes."""
+
+    count: int
+    operations: dict[str, Measured]
+    tables: int
+    indexes: int
+
+
+def database_of(servers: infra.Infra, count: int) -> Filled:
     """Made, filled, measured, dropped."""
     name = f"scale_{count}"
     superuser, owner, app = (
@@ -46,25 +57,29 @@ def database_of(servers: infra.Infra, count: int) -> dict[str, Measured]:
         fill(superuser, count)
         explain_all(superuser, name)
         try:
-            return asyncio.run(measured(app, count))
+            return Filled(count, asyncio.run(measured(app, count)), *sizes(superuser))
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def shown(few: dict[str, Measured], many: dict[str, Measured], counts: tuple[int, int]) -> str:
+def shown(few: Filled, many: Filled) -> str:
     """The table, and the plans of the larger database."""
-    small, large = (f"{count:,}" for count in counts)
+    small, large = f"{few.count:,}", f"{many.count:,}"
     lines = [
-        f"| operation | statements | pages at {small} | at {large} | ms at {small} | at {large} | ms ÷ ms |",
-        "|---|---|---|---|---|---|---|",
+        f"At {large}: tables {many.tables / 1e9:.1f} GB, indexes {many.indexes / 1e9:.1f} GB.",
+        "",
+        f"| operation | statements | pages at {small} | at {large} | of them read "
+        f"| ms at {small} | at {large} | ms ÷ ms |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for name, one in few.items():
-        other = many[name]
+    for name, one in few.operations.items():
+        other = many.operations[name]
+        growth = other.milliseconds / one.milliseconds
         lines.append(
-            f"| {name} | {other.statements} | {one.pages:.0f} | {other.pages:.0f} | {one.milliseconds:.2f} "
-            f"| {other.milliseconds:.2f} | {other.milliseconds / one.milliseconds:.2f} |"
+            f"| {name} | {other.statements} | {one.pages:.0f} | {other.pages:.0f} | {other.read:.0f} "
+            f"| {one.milliseconds:.2f} | {other.milliseconds:.2f} | {growth:.2f} |"
         )
-    for name, other in many.items():
+    for name, other in many.operations.items():
         lines += ["", f"### {name}", "", "```text"]
         for statement in other.last:
             words = " ".join(statement.query.split())
@@ -87,9 +102,13 @@ def main() -> int:
         few, many = database_of(servers, FEW), database_of(servers, chosen.rows)
     begin, end = _MARK.format("begin"), _MARK.format("end")
     before, _, rest = chosen.into.read_text().partition(begin)
-    table = shown(few, many, (FEW, chosen.rows))
+    table = shown(few, many)
     chosen.into.write_text(f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}")
-    grown = [name for name, one in few.items() if many[name].milliseconds > MOST_GROWTH * one.milliseconds]
+    grown = [
+        name
+        for name, one in few.operations.items()
+        if many.operations[name].milliseconds > MOST_GROWTH * one.milliseconds
+    ]
     sys.stdout.write("".join(f"grows: {name}\n" for name in grown))
     return int(bool(grown))
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+import psycopg
+
 from benchmarks.scale.fill import WHALE
 from benchmarks.scale.operations import Operation, UseCases, operations
 from benchmarks.scale.plans import Listener, Statement, explaining_pool
@@ -16,6 +18,10 @@ from metadata_service.events.reader import Position
 
 ROUNDS: Final = 21
 _WARM_UP: Final = 4
+_SIZES: Final = """
+SELECT sum(pg_table_size(oid)), sum(pg_indexes_size(oid)) FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+"""
 _MIDDLE: Final = "SELECT xid::text, id FROM events WHERE owner_id = %s ORDER BY xid, id OFFSET %s LIMIT 1"
 
 
@@ -28,6 +34,7 @@ class Measured:
     statements: int
     milliseconds: float
     pages: float
+    read: float
     last: Sequence[Statement]
 
 
@@ -44,8 +51,17 @@ async def measure(listener: Listener, operation: Operation, rounds: int) -> Meas
         statements=round(statistics.median(len(one) for one in counted)),
         milliseconds=min(sum(told.milliseconds for told in one) for one in counted),
         pages=statistics.median(sum(told.pages for told in one) for one in counted),
+        read=statistics.median(sum(told.read for told in one) for one in counted),
         last=played[-1],
     )
+
+
+def sizes(superuser: str) -> tuple[int, int]:
+    """Of all tables and of all their indexes, bytes."""
+    with psycopg.connect(superuser) as connection:
+        found = connection.execute(_SIZES).fetchone()
+    assert found is not None
+    return int(found[0]), int(found[1])
 
 
 async def make_rows_to_copy(app: str) -> None:

@@ -25,17 +25,21 @@ _SETTINGS: Final = {
     "auto_explain.log_nested_statements": "on",
     "auto_explain.log_format": "json",
     "auto_explain.log_level": "notice",
+    "track_io_timing": "on",
 }
 _TOLD: Final = re.compile(r"duration: ([\d.]+) ms\s+plan:\s*(\{.*\})\s*$", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """One that has run. ``pages``: of 8 KiB, found in memory or read."""
+    """One that has run. ``pages``: of 8 KiB, found in Postgres' memory or not; ``read``: those that were not.
+    ``milliseconds``: without what was waited for them.
+    """
 
     query: str
     milliseconds: float
     pages: int
+    read: int
     plan: dict[str, Any]
 
     @classmethod
@@ -43,8 +47,15 @@ class Statement:
         """As auto_explain tells it."""
         found = json.loads(told)
         plan = found["Plan"]
-        pages = plan.get("Shared Hit Blocks", 0) + plan.get("Shared Read Blocks", 0)
-        return cls(found.get("Query Text", ""), float(duration), pages, plan)
+        read = plan.get("Shared Read Blocks", 0)
+        waited = plan.get("Shared I/O Read Time", 0.0) + plan.get("Shared I/O Write Time", 0.0)
+        return cls(
+            query=found.get("Query Text", ""),
+            milliseconds=float(duration) - waited,
+            pages=plan.get("Shared Hit Blocks", 0) + read,
+            read=read,
+            plan=plan,
+        )
 
     def lines(self) -> Iterator[str]:
         """The plan: what is done, by which index, over how many rows."""
