@@ -65,11 +65,11 @@ def database_of(servers: infra.Infra, count: int) -> Filled:
 def shown(few: Filled, many: Filled) -> str:
     """The table, and the plans of the larger database."""
     small, large = f"{few.count:,}", f"{many.count:,}"
+    columns = f"pages at {small} | at {large} | of them read | ms at {small} | at {large} | ms ÷ ms"
     lines = [
         f"At {large}: tables {many.tables / 1e9:.1f} GB, indexes {many.indexes / 1e9:.1f} GB.",
         "",
-        f"| operation | statements | pages at {small} | at {large} | of them read "
-        f"| ms at {small} | at {large} | ms ÷ ms |",
+        f"| operation | statements | {columns} |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, one in few.operations.items():
