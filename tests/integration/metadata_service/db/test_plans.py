@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from itertools import pairwise
 from typing import Any, Final
 
@@ -86,6 +87,7 @@ STATEMENTS: Final[dict[str, str]] = {
 }
 VALUES: Final[dict[str, Any]] = {
     "limit": 50,
+    "begin": uuid.UUID(int=1 << 127),
     "claim": 30.0,
     "window": 604_800.0,
     "keep": 86_400.0,
