@@ -170,7 +170,14 @@ class SessionStream:
         self._rule.check(size)
 
     def _check_end(self, message: Message, target: Target, data: Chunk) -> None:
-        """The last chunk is refused when the whole would not match."""
+        """The last chunk is refused when the whole would not match, or would end behind what was sent: those
+        bytes are of another body under the same idempotency key.
+        """
+        size, end = target.received + len(data), self._end or message.write_offset
+        if 0 < end < size:
+            raise IdempotencyKeyReused(
+                f"The upload has {size} bytes, and those sent now end at {end}; begin another upload."
+            )
         if isinstance(message, UploadRequest):
             self.final.CopyFrom(message.object_checksums)
         whole = checksums.extend(target.crc32c, data)

@@ -15,6 +15,7 @@ from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest, MoveFileRequest
 
 CHANGED: Final = "The file has changed while it was moved: it stays, and so does its copy; read it again."
+LEFT: Final = "What an earlier request has copied is deleted or replaced: the file stays; move it with a new key."
 
 
 class Mover:
@@ -45,8 +46,11 @@ class Mover:
         moved = await self._copier.copy(copy)
         if moved.id == source.id:  # it has replaced itself
             return moved
-        if (moved.size_bytes, moved.crc32c) != (source.size_bytes, source.crc32c):
-            raise _of_source(CHANGED, str(source.generation))  # the copy is an earlier request's
+        # The copy may be an earlier request's: of other bytes, or what somebody has done away with since.
+        if not _same(moved, source):
+            raise _of_source(CHANGED, str(source.generation))
+        if not await self._is_there(moved, user_id):
+            raise _of_source(LEFT, str(source.generation))
         gone = DeleteFileRequest(file_id=source.id, user_id=user_id, if_generation_match=source.generation)
         try:
             await self._reservations.delete_file(gone)
@@ -55,6 +59,17 @@ class Mover:
         except PreconditionFailed as error:
             raise _of_source(CHANGED, error.metadata.get("actual", "")) from error
         return moved
+
+    async def _is_there(self, moved: File, user_id: str) -> bool:
+        """Whether these bytes can still be read there, now that the others are about to go."""
+        try:
+            return _same(await self._files.get(FileName(file_id=moved.id), user_id), moved)
+        except FileNotFound:
+            return False
+
+
+def _same(one: File, other: File) -> bool:
+    return (one.size_bytes, one.crc32c) == (other.size_bytes, other.crc32c)
 
 
 def _of_source(text: str, actual: str) -> PreconditionFailed:

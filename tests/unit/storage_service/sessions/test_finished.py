@@ -45,6 +45,22 @@ async def test_a_finished_upload_is_not_the_answer_to_other_bytes(partial: bool,
     assert await bench.write(upload, 0, BODY, chunk=chunk, write_checksums=right) == first
 
 
+@pytest.mark.parametrize("size", [None, len(BODY)])
+@pytest.mark.parametrize("other", [BODY[:50], bytes(50), bytes(199)], ids=["first", "others", "many"])
+async def test_an_end_behind_what_was_sent_is_refused(size: int | None, other: bytes) -> None:
+    """Another, shorter body under the same key: the rest would be what its caller has never sent."""
+    bench = Bench(part_size=64)
+    upload = await bench.create(size)
+    await bench.write(upload, 0, BODY)
+    for _ in range(2):
+        with pytest.raises(IdempotencyKeyReused):
+            await bench.write(upload, 0, other, finish=True)
+        with pytest.raises(IdempotencyKeyReused):
+            await bench.write(upload, len(other), b"", finish=True)
+        done = await bench.write(upload, 0, BODY, finish=True)
+        assert (done.file.size_bytes, await bench.write(upload, 0, b"", finish=True)) == (len(BODY), done)
+
+
 async def test_messages_that_go_back_are_refused() -> None:
     """They would be skipped, whatever they hold."""
     bench = Bench(part_size=64)

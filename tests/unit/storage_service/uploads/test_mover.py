@@ -7,6 +7,7 @@ from typing import Any, cast
 import google_crc32c
 import pytest
 
+from storage_service.metadata.files import FileName
 from storage_service.uploads.mover import Mover
 from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
@@ -15,18 +16,26 @@ from strongroom.storage.v1.batch_pb2 import MoveFileRequest
 
 
 class Files:
-    """One file at generation 3. ``copying``, ``deleting``: what that raises. ``copied``: the copy's bytes."""
+    """One file at generation 3. ``copying``, ``deleting``: what that raises. ``copied``: the copy's bytes;
+    ``now``: what stands there by now, None: nothing.
+    """
 
     def __init__(
         self,
         copying: StrongroomError | None = None,
         deleting: StrongroomError | None = None,
         copied: bytes = b"abc",
+        now: bytes | None = b"abc",
     ) -> None:
         self.copying, self.deleting, self.copied = copying, deleting, copied
+        self.now = now
         self.deleted = 0
 
-    async def get(self, *_: object) -> File:
+    async def get(self, name: FileName, _: str) -> File:
+        if name.file_id == "copy":
+            if self.now is None:
+                raise FileNotFound("gone")
+            return _file("copy", self.now)
         return _file("source", b"abc", key="uploads/ada/a", generation=3)
 
     async def copy(self, _request: object) -> File:
@@ -93,3 +102,15 @@ async def test_the_copy_of_an_earlier_request_costs_no_newer_content(earlier: by
     same = Files()
     assert (await moved(same)).id == "copy"
     assert same.deleted == 1
+
+
+@pytest.mark.parametrize("now", [None, b"another", b""])
+async def test_an_earlier_requests_copy_that_is_no_longer_there_costs_no_source(now: bytes | None) -> None:
+    """The first move was killed before it deleted, the copy deleted or replaced, the move repeated under its
+    idempotency key: its answer is the one of then, and the source holds the only bytes that are left.
+    """
+    files = Files(now=now)
+    with pytest.raises(PreconditionFailed) as refused:
+        await moved(files)
+    assert refused.value.metadata == {"actual": "3", "of": "source"}
+    assert files.deleted == 0
