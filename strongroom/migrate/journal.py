@@ -168,7 +168,7 @@ class Journal:
 
     def verify(self, *, deep: bool, anew: bool) -> None:
         """Begin to compare: without a proof, unless an earlier verification, at least as deep, has not come
-        to its end. Then its proofs hold, and it goes on.
+        to its end. Then its proofs hold, and it goes on, as deep as this one.
         """
         with self._writing, self._transaction():
             under_way = self._database.execute("SELECT deep FROM verifying").fetchone()
@@ -176,8 +176,8 @@ class Journal:
                 self._database.execute(
                     f"UPDATE entries SET proof = '', proved = NULL WHERE proof <> '' AND state <> '{CLEARED}'"
                 )
-                self._database.execute("DELETE FROM verifying")
-                self._database.execute("INSERT INTO verifying VALUES (?)", (deep,))
+            self._database.execute("DELETE FROM verifying")
+            self._database.execute("INSERT INTO verifying VALUES (?)", (deep,))
 
     def verified(self) -> None:
         """It has come to its end: the next one begins anew."""

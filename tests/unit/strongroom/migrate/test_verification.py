@@ -97,6 +97,16 @@ async def test_a_deep_one_does_not_go_on_with_a_shallow_one(
     assert (await verified(plan, journal, Prover(), deep=second)).before == before
 
 
+async def test_a_deep_one_does_not_go_on_with_what_a_shallow_one_has_added(
+    plan: Plan, journal: Journal
+) -> None:
+    await verified(plan, journal, Prover(lasts=1), deep=True)
+    assert (await verified(plan, journal, Prover(lasts=1))).before == BATCH
+    whole = Prover()
+    assert (await verified(plan, journal, whole, deep=True)).before == 0
+    assert len(whole.asked) == FILES
+
+
 async def test_it_begins_anew_when_it_is_told_to(plan: Plan, journal: Journal) -> None:
     await verified(plan, journal, Prover(lasts=1))
     whole = Prover()
