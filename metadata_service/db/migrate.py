@@ -31,10 +31,15 @@ from servicekit.settings import SettingError
 MIGRATING: Final = 0x5374726F6E67
 _WAIT_FOR_OTHERS: Final = 600.0
 _WAIT_FOR_TABLES: Final = "1s"
-#: A migration whose table stays busy is tried again for so long, after pauses in which the traffic passes.
+#: A revision whose table stays busy is tried again for so long, after pauses in which the traffic passes.
 _PATIENCE: Final = 300.0
 _PAUSE: Final = 2.0
 _BUSY: Final = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
+#: Providers set some for every role, and an index of a large table would be begun again and again.
+NO_TIME_LIMITS: Final = """
+SELECT set_config(name, '0', false) FROM pg_settings
+WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+"""
 _RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
 _RIGHTS_TO_ADD: Final = "SELECT, INSERT"
 
@@ -131,19 +136,27 @@ def _prepare(connection: Connection) -> None:
         time.sleep(0.2)
     connection.exec_driver_sql(f"SET lock_timeout = '{_WAIT_FOR_TABLES}'")
     connection.exec_driver_sql("SET app.scope = 'system'")
+    connection.exec_driver_sql(NO_TIME_LIMITS)
     connection.commit()
 
 
 def _upgrade(connection: Connection) -> None:
-    """To the newest revision; each is a transaction of its own, or may be repeated."""
-    ends = time.monotonic() + _PATIENCE
+    """To the newest revision; each is a transaction of its own, or may be repeated. Indexes may take hours:
+    only what a revision waits for tables counts.
+    """
+    reached, ends = "", 0.0
     while True:
         try:
             command.upgrade(alembic_config(connection), "head")
         except DBAPIError as error:
-            if not isinstance(error.orig, _BUSY) or time.monotonic() > ends:
+            if not isinstance(error.orig, _BUSY):
                 raise
             connection.rollback()
+            now = _revision(connection) or "empty"
+            if now != reached:
+                reached, ends = now, time.monotonic() + _PATIENCE
+            elif time.monotonic() > ends:
+                raise
             time.sleep(_PAUSE)
         else:
             return

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from metadata_service.config import MigrationSettings
-from metadata_service.db.migrate import MIGRATING, MigrationFailed
+from metadata_service.db.migrate import MIGRATING, NO_TIME_LIMITS, MigrationFailed
 from metadata_service.db.migrations import TABLES
 from metadata_service.db.reaching import one_line
 
@@ -44,6 +44,7 @@ def reindex(settings: MigrationSettings, only: Sequence[str] = ()) -> Iterator[s
                 raise MigrationFailed(
                     "a migration or another reindex is under way; run it again when it has ended"
                 )
+            connection.execute(NO_TIME_LIMITS)
             yield from _all(connection, only)
     except psycopg.errors.InsufficientPrivilege as error:
         raise MigrationFailed(

@@ -7,16 +7,21 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from types import SimpleNamespace
+from typing import Any, Final, cast
+from unittest.mock import Mock
 
 import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from metadata_service.db import migrate as module
 from metadata_service.db.migrate import MigrationFailed, alembic_config, migrate
-from metadata_service.db.migrations import REVISIONS
+from metadata_service.db.migrations import REVISIONS, online
 from tests.databases import Logins
 from tests.migration.test_schema import connect
 from tests.stack import until
@@ -183,6 +188,57 @@ def test_a_busy_table_is_tried_again_and_others_pass_meanwhile(
         assert not migrating.done()
         reader.rollback()
         assert migrating.result(60).startswith(f"schema at revision {HEAD}")
+
+
+def test_the_limit_of_a_providers_statements_ends_no_index(fresh: Logins) -> None:
+    """It would be begun again with each run, and never come to its end."""
+    back(fresh, BEFORE_INDEXES)
+    name = fresh.rows("SELECT current_database()")[0][0]
+    fresh.change(f"ALTER DATABASE {name} SET statement_timeout = '300ms'")
+    with ThreadPoolExecutor(1) as pool, psycopg.connect(fresh.superuser) as older:
+        older.execute("SET statement_timeout = 0")
+        older.execute(NEW, (1,))
+        migrating = pool.submit(migrate, fresh.migration_settings())
+        until("it waits", lambda: fresh.rows(WAITS, "virtualxid"))
+        older.execute("SELECT pg_sleep(0.5)")
+        older.commit()
+        assert migrating.result(60) == f"schema at revision {HEAD} (was {BEFORE_INDEXES})"
+
+
+def test_an_index_that_fails_leaves_the_limit_of_the_next_statement(fresh: Logins) -> None:
+    """`migrate` goes on with the same connection after a deadlock."""
+    with connect(fresh.owner) as connection:
+        connection.exec_driver_sql("SET lock_timeout = '1s'")
+        connection.commit()
+        context = MigrationContext.configure(connection, opts={"transaction_per_migration": True})
+        with (
+            Operations.context(context),
+            pytest.raises(ProgrammingError, match="does not exist"),
+            context.begin_transaction(_per_migration=True),
+        ):
+            online.create_index("never", "blobs (no_such_column)")
+        connection.rollback()
+        assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "1s"
+
+
+def test_only_what_is_waited_for_tables_is_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The index before took an hour; each revision has its own minutes."""
+    now, busy = [0.0], OperationalError("ALTER", None, psycopg.errors.LockNotAvailable())
+    ends = iter((3600.0, 200.0, 200.0))
+    reached = iter(("0032", "0033", "0033"))
+
+    def upgrade(*_: object) -> None:
+        if (seconds := next(ends, None)) is not None:
+            now[0] += seconds
+            raise busy
+
+    monkeypatch.setattr(command, "upgrade", upgrade)
+    monkeypatch.setattr(module, "_revision", lambda _: next(reached))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=lambda _: None))
+    module._upgrade(cast("Any", Mock()))
+    ends, reached = iter((1.0, 301.0)), iter(("0033", "0033"))
+    with pytest.raises(OperationalError):
+        module._upgrade(cast("Any", Mock()))
 
 
 def _counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:

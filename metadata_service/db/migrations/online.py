@@ -7,11 +7,12 @@ was killed. So nothing else stands in a revision that uses them, but what may be
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from alembic import op
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 _INVALID: Final = text("""
 SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('public.' || :name) AND NOT indisvalid
@@ -52,5 +53,8 @@ def _patiently() -> Iterator[None]:
     with op.get_context().autocommit_block():
         before = op.get_bind().scalar(text("SELECT current_setting('lock_timeout')"))
         op.execute("SET lock_timeout = 0")
-        yield
-        op.execute(f"SET lock_timeout = '{before}'")
+        try:
+            yield
+        finally:  # `migrate` goes on after a deadlock, and then nobody may wait behind it
+            with suppress(DBAPIError):  # the connection is lost
+                op.execute(f"SET lock_timeout = '{before}'")
