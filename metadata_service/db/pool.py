@@ -66,8 +66,8 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
 
 
 class DriverLines(logging.Filter):
-    """The driver has a line for each connection that is lost, and for each try to open one: one line for as
-    long as none can be opened, and one when they can.
+    """The driver has a line for each connection that is lost, and for each try to open one: one line for each
+    reason for as long as none can be opened, and one when they can.
     """
 
     def __init__(self) -> None:
@@ -80,7 +80,9 @@ class DriverLines(logging.Filter):
         if told.startswith("discarding"):
             self.outage.failed("lost", reason="a connection was lost")
         elif told.startswith("error connecting"):
-            self.outage.failed("refused", reason=told.splitlines()[0])
+            reason = told.splitlines()[0]
+            # After a restart it may be the password, or that there are too many: a line of its own.
+            self.outage.failed(reason.rpartition(" failed: ")[2], reason=reason)
         else:
             return True
         return False

@@ -15,7 +15,7 @@ from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest, MoveFileRequest
 
 CHANGED: Final = "The file has changed while it was moved: it stays, and so does its copy; read it again."
-LEFT: Final = "What an earlier request has copied is deleted or replaced: the file stays; move it with a new key."
+LEFT: Final = "What an earlier request has copied was deleted or replaced: the file stays; use a new key."
 
 
 class Mover:

@@ -35,6 +35,17 @@ def test_connections_that_fail_are_one_line(caplog: pytest.LogCaptureFixture) ->
     assert [record.getMessage() for record in caplog.records] == ["something else"]
 
 
+def test_another_reason_is_another_line() -> None:
+    """The server is back from its restart, with another password."""
+    reasons = ("Connection refused", "FATAL:  password authentication failed for user", "Connection refused")
+    lines = DriverLines()
+    with structlog.testing.capture_logs() as told:
+        for port, reason in enumerate(reasons):
+            said = f"error connecting in 'metadata': connection to \"a\", port {port} failed: {reason}"
+            lines.filter(logging.makeLogRecord({"msg": said}))
+    assert [line["reason"].rpartition("failed: ")[2] for line in told] == list(reasons[:2])
+
+
 async def test_the_driver_says_it_as_this_expects(caplog: pytest.LogCaptureFixture) -> None:
     """Another release of it might not."""
     pool = make_pool("postgresql://nobody@127.0.0.1:1/none", PoolOptions(min_size=1, max_size=1))
