@@ -5,13 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-# structlog and httpx load rich and pygments where they find them, to print to terminals: 4 MiB for nothing.
-# None means "can't be imported" (documentation of sys.modules).
-sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # typeshed leaves None out
-
-from metadata_service.config import MetadataSettings, MigrationSettings  # noqa: E402 - after the line above
-from servicekit.serving.server import run, run_server  # noqa: E402 - same
-from servicekit.settings import SettingError, load_settings, stop  # noqa: E402 - same
+import servicekit.without_rich  # noqa: F401 - before what would load it
+from metadata_service.config import MetadataSettings, MigrationSettings
+from servicekit.serving.server import run, run_server
+from servicekit.settings import SettingError, load_settings, stop
 
 
 def serve() -> int:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-# structlog and httpx load rich and pygments where they find them, to print to terminals: 4 MiB for nothing.
-# None means "can't be imported" (documentation of sys.modules).
-sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # typeshed leaves None out
-
-from servicekit.serving.server import run, run_server  # noqa: E402 - after the line above
-from servicekit.settings import load_settings  # noqa: E402 - same
-from storage_service import bucket_cli  # noqa: E402 - same
-from storage_service.config import StorageSettings  # noqa: E402 - same
-from storage_service.process import Process  # noqa: E402 - same
+import servicekit.without_rich  # noqa: F401 - before what would load it
+from servicekit.serving.server import run, run_server
+from servicekit.settings import load_settings
+from storage_service import bucket_cli
+from storage_service.config import StorageSettings
+from storage_service.process import Process
 
 
 def main() -> int:

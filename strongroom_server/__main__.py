@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import sys
 
-# structlog and httpx load rich and pygments where they find them, to print to terminals: 4 MiB for nothing.
-# None means "can't be imported" (documentation of sys.modules).
-sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # typeshed leaves None out
-
-from strongroom_server.command import main  # noqa: E402 - after the line above
+import servicekit.without_rich  # noqa: F401 - before what would load it
+from strongroom_server.command import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))
