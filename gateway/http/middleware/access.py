@@ -11,13 +11,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.metrics import OTHER, Metrics
 from servicekit.context import RequestContext, current
 from servicekit.telemetry import tracing
-from servicekit.telemetry.logs import level_of_status, redact, sink
+from servicekit.telemetry.logs import Level, level_of_status, redact, sink
 from servicekit.telemetry.spans import Span, Value
 
 #: Scope key: template of the route that was found.
 ROUTE: Final = "strongroom.route"
 #: Scope key, set when the client left before the answer was complete.
 GONE: Final = "strongroom.gone"
+#: Scope key, set when the answer ended early by no doing of the client's, whatever its status has promised.
+BROKEN: Final = "strongroom.broken"
 #: Scope key, set when the server has answered in the application's place: status and reason.
 CUT: Final = "strongroom.cut"
 _UNROUTED: Final = "(none)"
@@ -105,7 +107,8 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
         fields["reason"] = reason
     if request is not None and request.message:
         fields["message"] = request.message
-    sink().http(request, fields, level_of_status(exchange.status, quiet=route in _PROBES))
+    level: Level = "error" if BROKEN in scope else level_of_status(exchange.status, quiet=route in _PROBES)
+    sink().http(request, fields, level)
 
 
 def note_refused(

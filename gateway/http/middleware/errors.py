@@ -8,10 +8,10 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.draining import Draining, cut_off
-from gateway.http.middleware.access import GONE
+from gateway.http.middleware.access import BROKEN, GONE
 from gateway.http.problems import ClientGone, Truncated, problem_for, problem_for_bug
 from gateway.http.reply import Reply
-from servicekit.context import current, current_request_id
+from servicekit.context import current, current_request_id, note_message
 from strongroom.errors import StrongroomError
 
 log = structlog.get_logger("gateway.errors")
@@ -49,7 +49,7 @@ class Problems:
             scope[GONE] = True
             return
         except Truncated as error:
-            log.error("answer broken off", reason=str(error))
+            _break_off(scope, str(error))
             return
         except StrongroomError as error:
             reply = _explained(error)
@@ -57,9 +57,15 @@ class Problems:
             log.exception("unexpected")
             reply = problem_for_bug(current_request_id())
         if started:
-            log.error("answer broken off", status=reply.status)
+            request = current()
+            _break_off(scope, (request is not None and request.message) or f"status {reply.status}")
             return
         await reply.send_to(scope, receive, watched)
+
+
+def _break_off(scope: Scope, why: str) -> None:
+    scope[BROKEN] = True
+    note_message(f"answer broken off: {why}")
 
 
 def _explained(error: StrongroomError) -> Reply:

@@ -12,6 +12,7 @@ import structlog
 from gateway.http.draining import Draining
 from gateway.http.middleware import access
 from gateway.http.middleware.errors import Problems
+from gateway.http.problems import Truncated
 from gateway.metrics import Metrics
 from servicekit.context import RequestContext, bind, note_message
 from servicekit.telemetry.logs import Sink
@@ -50,6 +51,29 @@ async def test_what_is_the_callers_says_no_more_than_the_reason(monkeypatch: pyt
 
     (line,) = await lines_of(monkeypatch, missing)
     assert (line["status"], line["reason"], line.get("message")) == (404, "FILE_NOT_FOUND", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (
+            Truncated("3 bytes before the end: SERVICE_UNAVAILABLE"),
+            "3 bytes before the end: SERVICE_UNAVAILABLE",
+        ),
+        (ServiceUnavailable("The service is away."), "The service is away."),
+        (FileNotFound("There is no file ada/secret.txt."), "status 404"),
+    ],
+)
+async def test_an_answer_that_breaks_off_is_one_line_and_an_error(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+) -> None:
+    async def broken(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise error
+
+    (line,) = await lines_of(monkeypatch, broken)
+    assert (line["status"], line["level"]) == (200, "error")
+    assert line["message"] == f"answer broken off: {why}"
 
 
 async def test_what_an_answer_lacks_stands_in_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
