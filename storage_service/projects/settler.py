@@ -53,6 +53,7 @@ class KeySettler:
         self._store = store
         self._work = work
         self._items = FailingItems("settling_key_failed", "settling_keys_again")
+        self._saves = FailingItems("settling_failed", "settlings_again")
 
     async def run_once(self) -> bool:
         """One claim and its work. Returns whether more is likely. Raises StrongroomError."""
@@ -67,7 +68,9 @@ class KeySettler:
         except TimeoutError:
             log.info("settling_goes_on_in_the_background", slug=slug)
         except StrongroomError as error:
-            log.warning("settling_failed", slug=slug, reason=error.reason_name)
+            self._saves.failed(error, slug=slug)
+        else:
+            self._saves.well()
 
     async def _run(self, owner_id: str, slug: str) -> bool:
         claimed_at = time.monotonic()

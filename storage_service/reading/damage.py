@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from servicekit import context
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.values import ObjectRef
 from strongroom.errors import StrongroomError
@@ -68,6 +69,7 @@ class DamageReporter:
         self._counts = counts
         self._quiet_until: dict[ObjectRef, float] = {}
         self._telling: set[asyncio.Task[None]] = set()
+        self._untold = FailingItems("damage_untold", "damage_told_again")
 
     def report(self, damage: Damage, ref: ObjectRef, **facts: object) -> None:
         """``facts`` go to the log. Returns at once and raises nothing."""
@@ -99,10 +101,12 @@ class DamageReporter:
             await self._reservations.report_damage(ref.key, ref.version_id or "", _TOLD[damage])
         except StrongroomError as error:
             self._keep_quiet(ref, RETRY_SECONDS)
-            log.warning("damage_untold", key=ref.key, reason=error.reason_name)
+            self._untold.failed(error, key=ref.key)
         except Exception:
             self._keep_quiet(ref, RETRY_SECONDS)
             log.exception("damage_untold", key=ref.key)
+        else:
+            self._untold.well()
 
     def _is_due(self, ref: ObjectRef) -> bool:
         return time.monotonic() >= self._quiet_until.get(ref, 0.0)

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.scans import ScanRecords
 from strongroom.errors import ContentInfected, StrongroomError
 from strongroom.metadata.v1.scan_service_pb2 import ReportRefusalRequest
@@ -24,6 +25,7 @@ class Refusals:
     def __init__(self, records: ScanRecords) -> None:
         self._records = records
         self._telling: set[asyncio.Task[None]] = set()
+        self._untold = FailingItems("infection_untold", "infections_told_again")
 
     def of_upload(self, owner_id: str, spec: UploadSpec, error: ContentInfected) -> None:
         """Returns at once and raises nothing."""
@@ -61,6 +63,8 @@ class Refusals:
         try:
             await self._records.refused(request)
         except StrongroomError as error:
-            log.warning("infection_untold", reason=error.reason_name)
+            self._untold.failed(error)
         except Exception:
             log.exception("infection_untold")
+        else:
+            self._untold.well()

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 import httpx
-import structlog
 
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
 from storage_service.attempts.engine import fingerprint
 from storage_service.content.body import BodyChecks
 from storage_service.content.types import hint
+from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.checksums import Counted
 from storage_service.outbound.answer import Answer
@@ -215,8 +215,6 @@ LONGEST_MESSAGE = 1024
 #: No import of the owner has failed: it is nobody's business, or another request is still at it.
 UNTOLD = (TokenMissing, UserMismatch, RequestInProgress)
 
-log = structlog.get_logger(__name__)
-
 
 class TellingImporter(Importer):
     """An Importer that also tells of failures."""
@@ -226,6 +224,7 @@ class TellingImporter(Importer):
     ) -> None:
         super().__init__(uploader, sources, limits)
         self._failures = failures
+        self._untold = FailingItems("import_failure_untold", "import_failures_told_again")
 
     async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
         """See Importer.run."""
@@ -247,7 +246,9 @@ class TellingImporter(Importer):
         try:
             await self._failures.report_import_failure(request)
         except StrongroomError as untold:  # the caller hears of the import itself, not of this
-            log.warning("import_failure_untold", error=untold.reason_name)
+            self._untold.failed(untold)
+        else:
+            self._untold.well()
 
 
 def shown_url(url: str) -> str:

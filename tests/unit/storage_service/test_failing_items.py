@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import cast
@@ -16,13 +17,26 @@ from storage_service.media.loop import MediaLoop
 from storage_service.media.reader import MediaReader
 from storage_service.metadata.archive import ArchiveRecords
 from storage_service.metadata.media import MediaRecords
+from storage_service.metadata.reservations import Reservations
+from storage_service.metadata.scans import ScanRecords
 from storage_service.objectstore.errors import AccessDenied, StoreError, StoreUnavailable
 from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ObjectRef
+from storage_service.reading.damage import DamageCounts, DamageReporter
 from storage_service.reading.restores import RestoreWatch
-from strongroom.errors import DatabaseUnavailable, FileNotFound, ServiceUnavailable, StrongroomError
+from storage_service.scanning.refusals import Refusals
+from storage_service.uploads.importing.importer import ImportLimits, TellingImporter
+from strongroom.errors import (
+    ContentInfected,
+    DatabaseUnavailable,
+    FileNotFound,
+    ServiceUnavailable,
+    StrongroomError,
+)
 from strongroom.metadata.v1.archive_service_pb2 import ArchivedContent
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.media_info_service_pb2 import ClaimUnreadResponse
+from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 
 class Away:
@@ -36,6 +50,15 @@ class Away:
 
     async def read(self, _: object) -> object:
         raise self._error()
+
+
+class Untellable:
+    """Stands in for metadata_service, which is away."""
+
+    async def _away(self, *_: object) -> None:
+        raise ServiceUnavailable("x")
+
+    report_damage = refused = report_import_failure = _away
 
 
 class Contents(Away):
@@ -67,6 +90,25 @@ async def test_what_meets_every_item_is_one_line(error: Callable[[], Exception],
             await asyncio.gather(watch.run_once(), media.run_once())
     for event in ("restore_not_looked_at", "media_read_failed"):
         assert len([line for line in lines if line["event"] == event]) == told
+
+
+async def test_what_can_be_told_to_nobody_is_one_line_of_each_kind() -> None:
+    """An outage meets every reader, upload and import that has something to tell its owner."""
+    away = Untellable()
+    damage = DamageReporter(cast("Reservations", away), DamageCounts())
+    refusals = Refusals(cast("ScanRecords", away))
+    infected = ContentInfected("x", metadata={"signature": "Eicar"})
+    importer = TellingImporter(None, None, ImportLimits(1, min_rate=0, tries=1), cast("Reservations", away))  # type: ignore[arg-type]
+    with structlog.testing.capture_logs() as lines:
+        for number in range(3):
+            damage.report("lost", ObjectRef(f"k{number}", None))
+            refusals.of_project_file("ada", f"{number}", infected)
+            await importer._tell("https://source.test", UploadSpec(), ServiceUnavailable("x"))
+        await damage.aclose()
+        await refusals.aclose()
+    events = Counter(line["event"] for line in lines)
+    for event in ("damage_untold", "infection_untold", "import_failure_untold"):
+        assert events[event] == 1, event
 
 
 def test_it_is_back_once_items_have_done_well_for_a_while() -> None:
