@@ -9,6 +9,7 @@ run out. It leaves `lease_expires_at` alone, which says whether a writer lives.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 from metadata_service import idempotency
@@ -18,6 +19,7 @@ from metadata_service.blobs import claims, transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
+from metadata_service.db.errors import statement_failed
 from metadata_service.db.rotation import Rotation
 from metadata_service.events import outbox
 from metadata_service.files.deletion import remove
@@ -25,6 +27,7 @@ from metadata_service.files.retention import HELD
 from metadata_service.files.rows import COLUMNS as FILE_COLUMNS
 from metadata_service.files.rows import to_file
 from servicekit import failpoints
+from servicekit.outages import Outage
 from strongroom.errors import DatabaseUnavailable
 
 BEFORE_EXPIRE: Final = failpoints.register("metadata.expire.before_commit")
@@ -55,7 +58,7 @@ Chore: TypeAlias = Callable[[Database, Timing], Awaitable[int]]
 
 class CleaningWork:
     """Hands out and takes back cleaning work, over all owners. `chores`: what others have to keep in order
-    before each claim.
+    before each claim, known to the log by their module.
     """
 
     def __init__(
@@ -63,7 +66,8 @@ class CleaningWork:
     ) -> None:
         self._database = database
         self._timing = timing
-        self._chores = chores
+        self._expiring, self._ending, self._forgetting = map(_failing, ("attempts", "files", "forgetting"))
+        self._chores = [(_failing(chore.__module__), partial(chore, database, timing)) for chore in chores]
         self._rotation = Rotation(claims.CLAIM_DUE, claims.VISIT_DUE, claims.CLAIM_DUE_OF_OWNERS)
         self.kept = KeptBytes()
         self.silence = silence or Silence(timing.lease)
@@ -82,9 +86,11 @@ class CleaningWork:
             raise
 
     async def _claim_all(self, wanted: int, replica: str) -> tuple[list[BlobRow], int]:
-        housekept = await self._expire(wanted) + await self._end_files() + await self._forget()
-        for chore in self._chores:
-            housekept += await chore(self._database, self._timing)
+        housekept = await _alone(self._expiring, lambda: self._expire(wanted))
+        housekept += await _alone(self._ending, self._end_files)
+        housekept += await _alone(self._forgetting, self._forget)
+        for outage, chore in self._chores:
+            housekept += await _alone(outage, chore)
         await self.kept.look(self._database)
         return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted, replica)), housekept
 
@@ -161,3 +167,22 @@ class CleaningWork:
             return answers + await outbox.forget(tx, self._timing.events, FORGET_BATCH)
 
         return await self._database.transact(SYSTEM, work)
+
+
+def _failing(chore: str) -> Outage:
+    return Outage("chore_fails", "chore_works_again", chore=chore)
+
+
+async def _alone(outage: Outage, chore: Callable[[], Awaitable[int]]) -> int:
+    """How many rows moved; 0 where this chore fails: the others, and the claim, go on. Raises
+    DatabaseUnavailable: they would not do either.
+    """
+    try:
+        moved = await chore()
+    except Exception as error:
+        if not statement_failed(error):
+            raise
+        outage.failed(type(error).__name__, exc_info=error)
+        return 0
+    outage.well()
+    return moved

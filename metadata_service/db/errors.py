@@ -29,6 +29,8 @@ _UNAVAILABLE = (
     psycopg.OperationalError,  # everything about the connection itself
     *REPEATABLE,
 )
+#: Among them, those of one statement.
+_OF_STATEMENT = (pg.QueryCanceled, pg.LockNotAvailable, *REPEATABLE)
 RETRY_AFTER_SECONDS = 1.0
 #: The policy by which an owner who is being erased gets no new rows; messages of Postgres name it.
 NOT_ERASED = "not_erased"
@@ -82,6 +84,13 @@ def being_erased() -> UserBeingErased:
         "All that this user has stored is being erased, and nothing new is stored until that has ended;"
         " the operator knows when."
     )
+
+
+def statement_failed(error: Exception) -> bool:
+    """Whether it is what was asked that failed, by a mistake, its time or its locks: the database answers
+    others.
+    """
+    return not isinstance(error, DatabaseUnavailable) or isinstance(error.__cause__, _OF_STATEMENT)
 
 
 def connection_is_lost(error: psycopg.Error) -> bool:

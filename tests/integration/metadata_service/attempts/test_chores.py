@@ -1,0 +1,56 @@
+"""What a claim brings on for others: each chore fails alone."""
+
+from __future__ import annotations
+
+import pytest
+from structlog.testing import capture_logs
+
+from metadata_service.attempts.cleaning import CleaningWork
+from metadata_service.config import Timing
+from metadata_service.db.database import SYSTEM, Database, Transaction
+from strongroom.errors import DatabaseUnavailable
+from tests.integration.metadata_service.world import World, handle
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1 / 0", "SELECT pg_sleep(30)"])
+async def test_a_chore_that_fails_fails_alone(own_world: World, owner: str, statement: str) -> None:
+    """It is told once, and once that it does again; what comes after it is done, and the claim answers."""
+    ill = True
+    done = []
+
+    async def failing(database: Database, _: Timing) -> int:
+        async def work(tx: Transaction) -> int:
+            await tx.execute("SET LOCAL statement_timeout = '10ms'")
+            await tx.execute(statement if ill else "SELECT 1")
+            return 0
+
+        return await database.transact(SYSTEM, work)
+
+    async def counted(_: Database, __: Timing) -> int:
+        done.append("counted")
+        return 1
+
+    cleaning = CleaningWork(own_world.database, own_world.timing, failing, counted)
+    blob = await own_world.attempt(owner)
+    await own_world.attempts.abandon(handle(blob))
+    with capture_logs() as lines:
+        (row,), housekept = await cleaning.claim(0)
+        assert (str(row.id), housekept) == (blob.id, 1)
+        assert await cleaning.claim(0) == ([], 1)
+        ill = False
+        assert await cleaning.claim(0) == ([], 1)
+    assert done == ["counted"] * 3
+    told = [(line["event"], line["chore"]) for line in lines if "chore" in line]
+    assert told == [("chore_fails", __name__), ("chore_works_again", __name__)]
+
+
+async def test_a_chore_without_its_database_ends_the_claim(own_world: World) -> None:
+    """No writer could say that it lives either, so none of them is given up for it."""
+
+    async def away(_: Database, __: Timing) -> int:
+        raise DatabaseUnavailable("away")
+
+    cleaning = CleaningWork(own_world.database, own_world.timing, away)
+    with pytest.raises(DatabaseUnavailable):
+        await cleaning.claim(0)
+    assert not cleaning.silence.counts
