@@ -89,10 +89,14 @@ SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, blobs.etag, 
 FROM claimed JOIN blobs ON blobs.owner_id = claimed.owner_id AND blobs.id = claimed.blob_id
 WHERE blobs.state = {COMMITTED}
 """
+_OF_DATABASE: Final = f"""
+SELECT owner_id, blob_id FROM scans WHERE {_MAY_CHANGE} AND database = known.database
+"""
 OLDEST: Final = _CLAIM.format(
     due=f"""
-    SELECT owner_id, blob_id FROM scans WHERE {_MAY_CHANGE} AND database = ANY(%(older)s) AND {_DUE}
-    ORDER BY database, scan_after LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    SELECT first.owner_id, first.blob_id FROM unnest(%(older)s::text[]) AS known (database)
+    CROSS JOIN LATERAL ({rotation.new_before_due(_OF_DATABASE, "scan_after", "NULLS LAST")}) AS first
+    LIMIT %(limit)s
 """
 )
 # By the index `scans_due_by_owner`, a step for each database; what has failed comes after what is new.

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from metadata_service.blobs.states import COMMITTED
+from metadata_service.db import rotation
 from metadata_service.db.database import Statement
 
 #: `claim`: seconds until another one may take them, should this one die.
 CLAIM: Final = f"""
-WITH due AS MATERIALIZED (
-    SELECT owner_id, id FROM blobs
-    WHERE state = {COMMITTED} AND (scrub_after IS NULL OR scrub_after <= now())
-    ORDER BY scrub_after NULLS FIRST LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
+WITH due AS MATERIALIZED ({
+    rotation.new_before_due(f"SELECT owner_id, id FROM blobs WHERE state = {COMMITTED}", "scrub_after")
+})
 UPDATE blobs SET scrub_after = now() + make_interval(secs => %(claim)s)
 FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id AND blobs.state = {COMMITTED}
 RETURNING blobs.key, blobs.owner_id, blobs.id

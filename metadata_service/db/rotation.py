@@ -56,6 +56,21 @@ def of_each(row: str) -> str:
 """
 
 
+def new_before_due(rows: str, moment: str, nulls: str = "NULLS FIRST") -> str:
+    """The first `limit` of `rows` (SELECT … WHERE …), locked: those whose `moment` is null, and then those
+    for whom it has come. `nulls`: as an index by `moment` has it. Both asked in one condition would read what
+    is not due to its end, whenever nothing is.
+    """
+    locked = f"ORDER BY {moment} {nulls} LIMIT %(limit)s FOR UPDATE SKIP LOCKED"
+    return f"""
+    SELECT * FROM (
+        SELECT * FROM ({rows} AND {moment} IS NULL {locked}) AS fresh
+        UNION ALL
+        SELECT * FROM ({rows} AND {moment} <= now() {locked}) AS again
+    ) AS either LIMIT %(limit)s
+    """
+
+
 @dataclass
 class Rotation:
     """One per process and kind of work. `oldest` claims `limit` rows, and `of_owners` a row of each of

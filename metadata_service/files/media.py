@@ -37,10 +37,7 @@ RETURNING {COLUMNS},
     (SELECT traceparent FROM blobs WHERE blobs.owner_id = files.owner_id AND blobs.id = files.blob_id)
 """
 OLDEST: Final = _CLAIM.format(
-    due=f"""
-    SELECT owner_id, id FROM files WHERE {_UNREAD} AND {_DUE}
-    ORDER BY media_after NULLS FIRST LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-"""
+    due=rotation.new_before_due(f"SELECT owner_id, id FROM files WHERE {_UNREAD}", "media_after")
 )
 VISITED: Final = rotation.visit(f"""
     SELECT owner_id, {_DUE} AS due FROM files WHERE {_UNREAD} AND owner_id > visited.owner_id

@@ -12,7 +12,7 @@ import pytest
 
 from metadata_service import backlog, idempotency
 from metadata_service.attempts import cleaning
-from metadata_service.blobs import claims, restores, scans
+from metadata_service.blobs import claims, restores, scans, scrubs
 from metadata_service.db import rotation
 from metadata_service.events import outbox
 from metadata_service.files import media
@@ -81,6 +81,7 @@ STATEMENTS: Final[dict[str, str]] = {
     "claim scans": scans.OLDEST,
     "visit owners of scans": scans.VISITED,
     "claim scans of owners": scans.OF_OWNERS,
+    "claim scrubs": scrubs.CLAIM,
     "attempts for metrics": backlog.OPEN_ATTEMPTS,
     "due for metrics": backlog.DUE,
     "events for metrics": backlog.OLDEST_EVENT,
@@ -117,7 +118,10 @@ BY_INDEX: Final = {
     "claim scans": "scans_due",
     "visit owners of scans": "scans_due_by_owner",
     "claim scans of owners": "scans_due_by_owner",
+    "claim scrubs": "blobs_scrub",
 }
+#: When a row is due, which most are not, is a bound of the index and no condition on what was read from it.
+BOUND_BY: Final = {"claim media": "media_after", "claim scans": "scan_after", "claim scrubs": "scrub_after"}
 #: Tables that grow; the others are as small as what is under way.
 GROWING: Final = ("blobs", "events", "files", "idempotency_keys", "scans")
 
@@ -145,6 +149,14 @@ def test_what_is_next_is_one_step_in_an_index(grown: Logins, name: str) -> None:
     above = [before for before, line in pairwise(plan) if f"Scan using {BY_INDEX[name]} on" in line]
     assert above, "\n".join(plan)
     assert all("->  Limit" in line or "->  LockRows" in line for line in above), "\n".join(plan)
+
+
+@pytest.mark.parametrize("name", BOUND_BY)
+def test_what_is_not_due_is_not_read(grown: Logins, name: str) -> None:
+    plan = planned(grown, name)
+    bounds = [line.split()[0] for line in plan if f"{BOUND_BY[name]} " in line and "Cond" in line]
+    assert bounds == ["Index", "Index"], "\n".join(plan)
+    assert [line for line in plan if "Filter" in line and BOUND_BY[name] in line] == [], "\n".join(plan)
 
 
 async def test_a_thousand_answers_and_events_are_forgotten_at_a_time(grown: Logins) -> None:
