@@ -2,7 +2,8 @@
 
 A reserved file is either unchanged (the newest version has the same size and SHA-256 at its path, so its
 blob serves the new version too) or a PENDING blob, made before any byte goes to S3 (rule R1). Such blobs have
-no lease of their own: they name their save, and live as long as it does.
+no lease of their own: they name their save, and live as long as it does. A partial save names what
+it changes; the rest of the newest version is staged by one statement for each part of its paths.
 """
 
 from __future__ import annotations
@@ -83,6 +84,14 @@ WITH given AS (
 )
 SELECT unchanged, executable FROM judged ORDER BY number
 """
+#: A repeat, whose first answer was lost, finds them there. CommitSave is told how many files there must be.
+_KEEP: Final = """
+INSERT INTO project_save_files (owner_id, save_id, path, size_bytes, sha256, content_type, executable)
+SELECT owner_id, %(save)s, path, size_bytes, sha256, content_type, executable FROM project_files
+WHERE owner_id = %(owner)s AND project_id = %(project)s AND until_version IS NULL
+    AND path > %(after)s AND (%(up_to)s = '' OR path <= %(up_to)s) AND path <> ALL(%(left_out)s::text[])
+ON CONFLICT (owner_id, save_id, path) DO NOTHING
+"""
 _RECORD: Final = """
 UPDATE project_save_files AS staged
 SET version_id = given.version_id, etag = given.etag, crc32c = given.crc32c,
@@ -113,7 +122,8 @@ class SaveStager:
         self._limits = limits
 
     async def reserve(self, request: pb.ReserveFilesRequest) -> list[blob_pb2.Blob]:
-        """One blob per file, in the order given; without id where the file is unchanged.
+        """One blob per file, in the order given; without id where the file is unchanged. What is `kept`
+        costs one statement, however many files it is.
 
         Raises PathInvalid {path, rule} (also for a path given twice), PreconditionFailed (a file that must be
         unchanged is not), QuotaExceeded, FileCountExceeded, UploadSuperseded.
@@ -154,6 +164,8 @@ class SaveStager:
     async def _reserve(self, tx: Transaction, request: pb.ReserveFilesRequest) -> list[blob_pb2.Blob]:
         owner_id, save_id = request.owner_id, UUID(request.save_id)
         project_id, slug = await renew(tx, owner_id, save_id, self._timing.lease)
+        if request.HasField("kept"):
+            await tx.execute(_KEEP, _kept(request.kept, owner_id, project_id, save_id))
         wishes = _wishes(owner_id, slug, request)
         kind = request.kind or blob_pb2.BLOB_KIND_SINGLE
         params: dict[str, object] = {
@@ -174,6 +186,10 @@ class SaveStager:
             ],
         }
         telling = events.save_progress(owner_id, save_id)
+        if not wishes:
+            await tx.batch([telling])
+            await failpoints.hit(BEFORE_RESERVE)
+            return []
         _, judged, _ = await tx.fetch_batch([HASH_JOINS, (_RESERVE, params), telling])
         blobs = [
             _answer(
@@ -231,6 +247,18 @@ async def record(tx: Transaction, owner_id: str, save_id: UUID, entries: list[pb
     scanned = [(UUID(entry.blob_id), entry.file.scan) for entry in entries if entry.file.HasField("scan")]
     if scanned:
         await tx.execute(*scans.note(owner_id, scanned))
+
+
+def _kept(kept: pb.KeptFiles, owner_id: str, project_id: UUID, save_id: UUID) -> dict[str, object]:
+    """For _KEEP."""
+    return {
+        "owner": owner_id,
+        "project": project_id,
+        "save": save_id,
+        "after": kept.after,
+        "up_to": kept.up_to,
+        "left_out": list(kept.left_out),
+    }
 
 
 def _wishes(owner_id: str, slug: str, request: pb.ReserveFilesRequest) -> list[_Wish]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TypeAlias
 from uuid import UUID
 
@@ -17,6 +19,7 @@ from metadata_service.projects.staging import SaveStager
 from metadata_service.projects.start import SaveStarter
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
+from servicekit.limits.counts import Turns
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.project_save_service_pb2_grpc import ProjectSaveServiceServicer
 
@@ -25,7 +28,8 @@ Context: TypeAlias = "ServicerContext[object, object]"
 
 class ProjectSaveServicer(ProjectSaveServiceServicer):
     """Converts requests and responses. BeginSave and RemoveProject act for the token's user, the rest for the
-    save's owner.
+    save's owner. What costs by the size of a project, one owner does one at a time: whoever saves a hundred
+    large projects at once waits for themselves.
     """
 
     def __init__(
@@ -44,6 +48,7 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
         self._committer = committer
         self._remover = remover
         self._keys = keys
+        self._turns = Turns(1)
 
     async def BeginSave(self, request: pb.BeginSaveRequest, context: Context) -> pb.BeginSaveResponse:
         owner = effective_owner(current_principal(), request.user_id)
@@ -52,7 +57,8 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
     async def ReserveFiles(
         self, request: pb.ReserveFilesRequest, context: Context
     ) -> pb.ReserveFilesResponse:
-        return pb.ReserveFilesResponse(blobs=await self._stager.reserve(request))
+        async with self._turn(request.owner_id):
+            return pb.ReserveFilesResponse(blobs=await self._stager.reserve(request))
 
     async def RecordFiles(self, request: pb.RecordFilesRequest, context: Context) -> pb.RecordFilesResponse:
         await self._stager.record(request)
@@ -65,7 +71,8 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
         return pb.RenewSaveResponse(lease=lease)
 
     async def CommitSave(self, request: pb.CommitSaveRequest, context: Context) -> pb.CommitSaveResponse:
-        return await self._committer.commit(request)
+        async with self._turn(request.owner_id):
+            return await self._committer.commit(request)
 
     async def AbandonSave(self, request: pb.AbandonSaveRequest, context: Context) -> pb.AbandonSaveResponse:
         await abandon(self._database, request.owner_id, UUID(request.save_id))
@@ -76,7 +83,9 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
     ) -> pb.RemoveProjectResponse:
         owner = effective_owner(current_principal(), request.user_id)
         expected = request.expected_version if request.HasField("expected_version") else None
-        return pb.RemoveProjectResponse(project=await self._remover.remove(owner, request.slug, expected))
+        async with self._turn(owner):
+            project = await self._remover.remove(owner, request.slug, expected)
+        return pb.RemoveProjectResponse(project=project)
 
     async def ClaimKeys(self, request: pb.ClaimKeysRequest, context: Context) -> pb.ClaimKeysResponse:
         keys, given_up = await self._keys.claim(request.limit, request.owner_id, request.slug)
@@ -85,3 +94,12 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
     async def ReportKeys(self, request: pb.ReportKeysRequest, context: Context) -> pb.ReportKeysResponse:
         await self._keys.report(list(request.reports))
         return pb.ReportKeysResponse()
+
+    @asynccontextmanager
+    async def _turn(self, owner_id: str) -> AsyncIterator[None]:
+        """``async with``: the owner's only transaction of this kind in this process."""
+        hold = await self._turns.turn(owner_id)
+        try:
+            yield
+        finally:
+            hold.release()

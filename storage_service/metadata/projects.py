@@ -53,6 +53,11 @@ class ProjectSaves(MetadataClient):
         )
         return (await self._step(self._saves.ReserveFiles, request)).blobs
 
+    async def keep(self, owner_id: str, save_id: str, kept: pb.KeptFiles) -> None:
+        """Files of the newest version stay as they are; a repeat changes nothing. Raises UploadSuperseded."""
+        request = pb.ReserveFilesRequest(save_id=save_id, owner_id=owner_id, kept=kept)
+        await self._step(self._saves.ReserveFiles, request)
+
     async def record(self, owner_id: str, save_id: str, entries: Sequence[pb.ManifestEntry]) -> None:
         """Keep what was written, at most 500 files. Raises UploadSuperseded."""
         request = pb.RecordFilesRequest(save_id=save_id, owner_id=owner_id, entries=entries)

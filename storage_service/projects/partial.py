@@ -1,4 +1,8 @@
-"""A partial save's other files: what is neither sent nor removed stays as the newest version has it."""
+"""A partial save's other files: what is neither sent nor removed stays as the newest version has it.
+
+Their paths are looked at here; metadata_service is told which are left out, and keeps the others by a
+statement for each part of the paths.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.stream import shown
 from storage_service.projects.tree_names import NameRefused, PathSet
-from storage_service.projects.writer import NewFile
 from strongroom.errors import FileNotFound, PathInvalid
 from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.metadata.v1.project_save_service_pb2 import KeptFiles
+
+KEPT_AT_ONCE = 1000
+"""So many paths of the newest version has a part: kept in a transaction of some ten milliseconds."""
 
 
 class OtherFiles:
@@ -21,6 +28,7 @@ class OtherFiles:
 
     def __init__(self, files: Sequence[ProjectFile] = ()) -> None:
         self._files = {file.path: file for file in files}
+        self._left_out: set[str] = set()
         self._sent = PathSet()
         self._count = self._total = 0
 
@@ -32,26 +40,44 @@ class OtherFiles:
     def sent(self, path: str, size: int) -> None:
         """The save brings a file; ``stream`` has checked its path, and against the others that came."""
         path = unicodedata.normalize("NFC", path)
-        self._files.pop(path, None)
+        self._leave_out(path)
         self._sent.add(path)
         self._count += 1
         self._total += size
 
     def remove(self, path: str) -> None:
         """Raises FileNotFound."""
-        if self._files.pop(unicodedata.normalize("NFC", path), None) is None:
+        if not self._leave_out(unicodedata.normalize("NFC", path)):
             raise FileNotFound(
                 f"The newest version has no file {shown(path)} that could be removed; nothing was saved."
             )
 
-    def kept(self, limits: ProjectLimits) -> Iterator[NewFile]:
-        """What stays. Raises PathInvalid (a new path clashes with one that stays), ProjectLimitExceeded."""
+    def kept(self, limits: ProjectLimits) -> Sequence[str]:
+        """The paths that stay. Raises PathInvalid (a new path clashes with one that stays),
+        ProjectLimitExceeded.
+        """
         sizes = [file.size_bytes for file in self._files.values()]
         limits.check(files=self._count + len(sizes), largest=0, total=self._total + sum(sizes))
         for path in self._files:
             self._check(path)
-        for file in self._files.values():
-            yield NewFile(file.path, "", file.size_bytes, file.sha256, executable=file.executable)
+        return list(self._files)
+
+    def parts(self) -> Iterator[tuple[KeptFiles, int]]:
+        """What stays, as metadata_service is told of it, and how many files each part keeps."""
+        paths, after = sorted([*self._files, *self._left_out]), ""
+        for start in range(0, len(paths), KEPT_AT_ONCE):
+            part = paths[start : start + KEPT_AT_ONCE]
+            left_out = [path for path in part if path in self._left_out]
+            if len(left_out) < len(part):
+                yield KeptFiles(after=after, up_to=part[-1], left_out=left_out), len(part) - len(left_out)
+            after = part[-1]
+
+    def _leave_out(self, path: str) -> bool:
+        """Whether it was one of those that could stay."""
+        if self._files.pop(path, None) is None:
+            return False
+        self._left_out.add(path)
+        return True
 
     def _check(self, path: str) -> None:
         try:

@@ -131,10 +131,9 @@ class ProjectSaver:
                     stack.read(new.path, first_bytes(new.chunks, MAX_MANIFEST_BYTES + 1))
                 await writer.add(new)
                 del new
-            for kept in others.kept(self._contents.limits):
-                if stack.see(kept.path):
-                    unsent.append(kept.path)
-                await writer.add(kept)
+            unsent += filter(stack.see, others.kept(self._contents.limits))
+            for part, count in others.parts():
+                await writer.keep(part, count)
         await self._contents.read_unsent(spec, unsent, stack, writer)
         return commit_request(save, writer, stack, content.sha256, spec.label)
 

@@ -168,6 +168,13 @@ class FileWriter:
         if len(self._batch.files) >= BATCH_FILES or self._batch.size >= BATCH_BYTES:
             await self._flush()
 
+    async def keep(self, part: pb.KeptFiles, count: int) -> None:
+        """``count`` files of the newest version stay as they are."""
+        self.count += count
+        await failpoints.hit(BEFORE_RESERVE)
+        await self._saves.keep(self._save.owner_id, self._save.save_id, part)
+        await failpoints.hit(AFTER_RESERVE)
+
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
         return self

@@ -29,7 +29,7 @@ from strongroom.metadata.v1 import project_pb2 as strongroom_dot_metadata_dot_v1
 from strongroom.metadata.v1 import retention_pb2 as strongroom_dot_metadata_dot_v1_dot_retention__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1strongroom/metadata/v1/project_save_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a!strongroom/metadata/v1/blob.proto\x1a$strongroom/metadata/v1/project.proto\x1a&strongroom/metadata/v1/retention.proto\"\xd4\x02\n\x10\x42\x65ginSaveRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x1c\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1c\n\x0b\x66ingerprint\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x19\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x12\n\nmust_exist\x18\x07 \x01(\x08\x12\x38\n\tretention\x18\x14 \x01(\x0b\x32%.strongroom.metadata.v1.RetentionWish\x12,\n\rstorage_class\x18\x15 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[A-Z_]{0,32}$B\x13\n\x11_expected_version\"\x97\x01\n\x11\x42\x65ginSaveResponse\x12\x11\n\x07save_id\x18\x01 \x01(\tH\x00\x12<\n\x06replay\x18\x02 \x01(\x0b\x32*.strongroom.metadata.v1.CommitSaveResponseH\x00\x12\x10\n\x08owner_id\x18\x03 \x01(\t\x12\x14\n\x0c\x62\x61se_version\x18\x04 \x01(\x03\x42\t\n\x07outcome\"\xae\x01\n\x0f\x46ileReservation\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x1b\n\nsize_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06sha256\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x19\n\x11must_be_unchanged\x18\x05 \x01(\x08\x12\x17\n\nexecutable\x18\x06 \x01(\x08H\x00\x88\x01\x01\x42\r\n\x0b_executable\"\xed\x01\n\x13ReserveFilesRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x41\n\x05\x66iles\x18\x03 \x03(\x0b\x32\'.strongroom.metadata.v1.FileReservationB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x38\n\x04kind\x18\x04 \x01(\x0e\x32 .strongroom.metadata.v1.BlobKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12,\n\rstorage_class\x18\x15 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[A-Z_]{0,32}$\"C\n\x14ReserveFilesResponse\x12+\n\x05\x62lobs\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.Blob\"\x94\x01\n\rManifestEntry\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x19\n\x07\x62lob_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x39\n\x04\x66ile\x18\x04 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFileB\x06\xbaH\x03\xc8\x01\x01\x12\x10\n\x08\x64oubtful\x18\x05 \x01(\x08\"\x84\x01\n\x12RecordFilesRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x41\n\x07\x65ntries\x18\x03 \x03(\x0b\x32%.strongroom.metadata.v1.ManifestEntryB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\"\x15\n\x13RecordFilesResponse\"?\n\x10RenewSaveRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\"=\n\x11RenewSaveResponse\x12(\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcd\x02\n\x11\x43ommitSaveRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x41\n\x07\x65ntries\x18\x03 \x03(\x0b\x32%.strongroom.metadata.v1.ManifestEntryB\t\xbaH\x06\x92\x01\x03\x10\x88\'\x12\x12\n\ntech_stack\x18\x04 \x03(\t\x12\x14\n\x0chas_frontend\x18\x05 \x01(\x08\x12\x13\n\x0bhas_backend\x18\x06 \x01(\x08\x12\x16\n\x0erolled_back_to\x18\x07 \x01(\x03\x12\x1b\n\nfile_count\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1f\n\x0e\x63ontent_sha256\x18\t \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x33\n\x05label\x18\n \x01(\x0b\x32$.strongroom.metadata.v1.VersionLabel\"\x97\x01\n\x12\x43ommitSaveResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x37\n\x07version\x18\x02 \x01(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\x12\x16\n\x0e\x63ontent_sha256\x18\x03 \x01(\x0c\"A\n\x12\x41\x62\x61ndonSaveRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\"\x15\n\x13\x41\x62\x61ndonSaveResponse\"\x88\x01\n\x14RemoveProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"I\n\x15RemoveProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\"\xab\x01\n\nProjectKey\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x19\n\x11wanted_version_id\x18\x04 \x01(\t\x12\x16\n\x0ewanted_blob_id\x18\x05 \x01(\t\x12\x14\n\x0chas_versions\x18\x06 \x01(\x08\x12\x0f\n\x07is_busy\x18\x07 \x01(\x08\x12\x15\n\rbusy_blob_ids\x18\x08 \x03(\t\"^\n\x10\x43laimKeysRequest\x12\x16\n\x05limit\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x16\n\x04slug\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x1a\n\x08owner_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"]\n\x11\x43laimKeysResponse\x12\x30\n\x04keys\x18\x01 \x03(\x0b\x32\".strongroom.metadata.v1.ProjectKey\x12\x16\n\x0esaves_given_up\x18\x02 \x01(\x05\"|\n\tKeyReport\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x41\n\x07outcome\x18\x04 \x01(\x0e\x32\".strongroom.metadata.v1.KeyOutcomeB\x0c\xbaH\t\x82\x01\x06\x18\x01\x18\x02\x18\x03\"R\n\x11ReportKeysRequest\x12=\n\x07reports\x18\x01 \x03(\x0b\x32!.strongroom.metadata.v1.KeyReportB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\"\x14\n\x12ReportKeysResponse*o\n\nKeyOutcome\x12\x1b\n\x17KEY_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11KEY_OUTCOME_RIGHT\x10\x01\x12\x16\n\x12KEY_OUTCOME_MENDED\x10\x02\x12\x15\n\x11KEY_OUTCOME_LATER\x10\x03\x32\xad\x07\n\x12ProjectSaveService\x12`\n\tBeginSave\x12(.strongroom.metadata.v1.BeginSaveRequest\x1a).strongroom.metadata.v1.BeginSaveResponse\x12i\n\x0cReserveFiles\x12+.strongroom.metadata.v1.ReserveFilesRequest\x1a,.strongroom.metadata.v1.ReserveFilesResponse\x12\x66\n\x0bRecordFiles\x12*.strongroom.metadata.v1.RecordFilesRequest\x1a+.strongroom.metadata.v1.RecordFilesResponse\x12`\n\tRenewSave\x12(.strongroom.metadata.v1.RenewSaveRequest\x1a).strongroom.metadata.v1.RenewSaveResponse\x12\x63\n\nCommitSave\x12).strongroom.metadata.v1.CommitSaveRequest\x1a*.strongroom.metadata.v1.CommitSaveResponse\x12\x66\n\x0b\x41\x62\x61ndonSave\x12*.strongroom.metadata.v1.AbandonSaveRequest\x1a+.strongroom.metadata.v1.AbandonSaveResponse\x12l\n\rRemoveProject\x12,.strongroom.metadata.v1.RemoveProjectRequest\x1a-.strongroom.metadata.v1.RemoveProjectResponse\x12`\n\tClaimKeys\x12(.strongroom.metadata.v1.ClaimKeysRequest\x1a).strongroom.metadata.v1.ClaimKeysResponse\x12\x63\n\nReportKeys\x12).strongroom.metadata.v1.ReportKeysRequest\x1a*.strongroom.metadata.v1.ReportKeysResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1strongroom/metadata/v1/project_save_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a!strongroom/metadata/v1/blob.proto\x1a$strongroom/metadata/v1/project.proto\x1a&strongroom/metadata/v1/retention.proto\"\xd4\x02\n\x10\x42\x65ginSaveRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x1c\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1c\n\x0b\x66ingerprint\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x19\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x12\n\nmust_exist\x18\x07 \x01(\x08\x12\x38\n\tretention\x18\x14 \x01(\x0b\x32%.strongroom.metadata.v1.RetentionWish\x12,\n\rstorage_class\x18\x15 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[A-Z_]{0,32}$B\x13\n\x11_expected_version\"\x97\x01\n\x11\x42\x65ginSaveResponse\x12\x11\n\x07save_id\x18\x01 \x01(\tH\x00\x12<\n\x06replay\x18\x02 \x01(\x0b\x32*.strongroom.metadata.v1.CommitSaveResponseH\x00\x12\x10\n\x08owner_id\x18\x03 \x01(\t\x12\x14\n\x0c\x62\x61se_version\x18\x04 \x01(\x03\x42\t\n\x07outcome\"\xae\x01\n\x0f\x46ileReservation\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x02 \x01(\t\x12\x1b\n\nsize_bytes\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x17\n\x06sha256\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02h \x12\x19\n\x11must_be_unchanged\x18\x05 \x01(\x08\x12\x17\n\nexecutable\x18\x06 \x01(\x08H\x00\x88\x01\x01\x42\r\n\x0b_executable\"F\n\tKeptFiles\x12\r\n\x05\x61\x66ter\x18\x01 \x01(\t\x12\r\n\x05up_to\x18\x02 \x01(\t\x12\x1b\n\x08left_out\x18\x03 \x03(\tB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"\x9e\x02\n\x13ReserveFilesRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x41\n\x05\x66iles\x18\x03 \x03(\x0b\x32\'.strongroom.metadata.v1.FileReservationB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x38\n\x04kind\x18\x04 \x01(\x0e\x32 .strongroom.metadata.v1.BlobKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12/\n\x04kept\x18\x05 \x01(\x0b\x32!.strongroom.metadata.v1.KeptFiles\x12,\n\rstorage_class\x18\x15 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[A-Z_]{0,32}$\"C\n\x14ReserveFilesResponse\x12+\n\x05\x62lobs\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.Blob\"\x94\x01\n\rManifestEntry\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x19\n\x07\x62lob_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x39\n\x04\x66ile\x18\x04 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFileB\x06\xbaH\x03\xc8\x01\x01\x12\x10\n\x08\x64oubtful\x18\x05 \x01(\x08\"\x84\x01\n\x12RecordFilesRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x41\n\x07\x65ntries\x18\x03 \x03(\x0b\x32%.strongroom.metadata.v1.ManifestEntryB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\"\x15\n\x13RecordFilesResponse\"?\n\x10RenewSaveRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\"=\n\x11RenewSaveResponse\x12(\n\x05lease\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xcd\x02\n\x11\x43ommitSaveRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x41\n\x07\x65ntries\x18\x03 \x03(\x0b\x32%.strongroom.metadata.v1.ManifestEntryB\t\xbaH\x06\x92\x01\x03\x10\x88\'\x12\x12\n\ntech_stack\x18\x04 \x03(\t\x12\x14\n\x0chas_frontend\x18\x05 \x01(\x08\x12\x13\n\x0bhas_backend\x18\x06 \x01(\x08\x12\x16\n\x0erolled_back_to\x18\x07 \x01(\x03\x12\x1b\n\nfile_count\x18\x08 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1f\n\x0e\x63ontent_sha256\x18\t \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x33\n\x05label\x18\n \x01(\x0b\x32$.strongroom.metadata.v1.VersionLabel\"\x97\x01\n\x12\x43ommitSaveResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x37\n\x07version\x18\x02 \x01(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\x12\x16\n\x0e\x63ontent_sha256\x18\x03 \x01(\x0c\"A\n\x12\x41\x62\x61ndonSaveRequest\x12\x19\n\x07save_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x10\n\x08owner_id\x18\x02 \x01(\t\"\x15\n\x13\x41\x62\x61ndonSaveResponse\"\x88\x01\n\x14RemoveProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"I\n\x15RemoveProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\"\xab\x01\n\nProjectKey\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x19\n\x11wanted_version_id\x18\x04 \x01(\t\x12\x16\n\x0ewanted_blob_id\x18\x05 \x01(\t\x12\x14\n\x0chas_versions\x18\x06 \x01(\x08\x12\x0f\n\x07is_busy\x18\x07 \x01(\x08\x12\x15\n\rbusy_blob_ids\x18\x08 \x03(\t\"^\n\x10\x43laimKeysRequest\x12\x16\n\x05limit\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x16\n\x04slug\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01\x12\x1a\n\x08owner_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"]\n\x11\x43laimKeysResponse\x12\x30\n\x04keys\x18\x01 \x03(\x0b\x32\".strongroom.metadata.v1.ProjectKey\x12\x16\n\x0esaves_given_up\x18\x02 \x01(\x05\"|\n\tKeyReport\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05\x65poch\x18\x03 \x01(\x03\x12\x41\n\x07outcome\x18\x04 \x01(\x0e\x32\".strongroom.metadata.v1.KeyOutcomeB\x0c\xbaH\t\x82\x01\x06\x18\x01\x18\x02\x18\x03\"R\n\x11ReportKeysRequest\x12=\n\x07reports\x18\x01 \x03(\x0b\x32!.strongroom.metadata.v1.KeyReportB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\"\x14\n\x12ReportKeysResponse*o\n\nKeyOutcome\x12\x1b\n\x17KEY_OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n\x11KEY_OUTCOME_RIGHT\x10\x01\x12\x16\n\x12KEY_OUTCOME_MENDED\x10\x02\x12\x15\n\x11KEY_OUTCOME_LATER\x10\x03\x32\xad\x07\n\x12ProjectSaveService\x12`\n\tBeginSave\x12(.strongroom.metadata.v1.BeginSaveRequest\x1a).strongroom.metadata.v1.BeginSaveResponse\x12i\n\x0cReserveFiles\x12+.strongroom.metadata.v1.ReserveFilesRequest\x1a,.strongroom.metadata.v1.ReserveFilesResponse\x12\x66\n\x0bRecordFiles\x12*.strongroom.metadata.v1.RecordFilesRequest\x1a+.strongroom.metadata.v1.RecordFilesResponse\x12`\n\tRenewSave\x12(.strongroom.metadata.v1.RenewSaveRequest\x1a).strongroom.metadata.v1.RenewSaveResponse\x12\x63\n\nCommitSave\x12).strongroom.metadata.v1.CommitSaveRequest\x1a*.strongroom.metadata.v1.CommitSaveResponse\x12\x66\n\x0b\x41\x62\x61ndonSave\x12*.strongroom.metadata.v1.AbandonSaveRequest\x1a+.strongroom.metadata.v1.AbandonSaveResponse\x12l\n\rRemoveProject\x12,.strongroom.metadata.v1.RemoveProjectRequest\x1a-.strongroom.metadata.v1.RemoveProjectResponse\x12`\n\tClaimKeys\x12(.strongroom.metadata.v1.ClaimKeysRequest\x1a).strongroom.metadata.v1.ClaimKeysResponse\x12\x63\n\nReportKeys\x12).strongroom.metadata.v1.ReportKeysRequest\x1a*.strongroom.metadata.v1.ReportKeysResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,6 +54,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FILERESERVATION'].fields_by_name['size_bytes']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_FILERESERVATION'].fields_by_name['sha256']._loaded_options = None
   _globals['_FILERESERVATION'].fields_by_name['sha256']._serialized_options = b'\272H\004z\002h '
+  _globals['_KEPTFILES'].fields_by_name['left_out']._loaded_options = None
+  _globals['_KEPTFILES'].fields_by_name['left_out']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_RESERVEFILESREQUEST'].fields_by_name['save_id']._loaded_options = None
   _globals['_RESERVEFILESREQUEST'].fields_by_name['save_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_RESERVEFILESREQUEST'].fields_by_name['files']._loaded_options = None
@@ -98,52 +100,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_KEYREPORT'].fields_by_name['outcome']._serialized_options = b'\272H\t\202\001\006\030\001\030\002\030\003'
   _globals['_REPORTKEYSREQUEST'].fields_by_name['reports']._loaded_options = None
   _globals['_REPORTKEYSREQUEST'].fields_by_name['reports']._serialized_options = b'\272H\006\222\001\003\020\364\003'
-  _globals['_KEYOUTCOME']._serialized_start=3062
-  _globals['_KEYOUTCOME']._serialized_end=3173
+  _globals['_KEYOUTCOME']._serialized_start=3183
+  _globals['_KEYOUTCOME']._serialized_end=3294
   _globals['_BEGINSAVEREQUEST']._serialized_start=252
   _globals['_BEGINSAVEREQUEST']._serialized_end=592
   _globals['_BEGINSAVERESPONSE']._serialized_start=595
   _globals['_BEGINSAVERESPONSE']._serialized_end=746
   _globals['_FILERESERVATION']._serialized_start=749
   _globals['_FILERESERVATION']._serialized_end=923
-  _globals['_RESERVEFILESREQUEST']._serialized_start=926
-  _globals['_RESERVEFILESREQUEST']._serialized_end=1163
-  _globals['_RESERVEFILESRESPONSE']._serialized_start=1165
-  _globals['_RESERVEFILESRESPONSE']._serialized_end=1232
-  _globals['_MANIFESTENTRY']._serialized_start=1235
-  _globals['_MANIFESTENTRY']._serialized_end=1383
-  _globals['_RECORDFILESREQUEST']._serialized_start=1386
-  _globals['_RECORDFILESREQUEST']._serialized_end=1518
-  _globals['_RECORDFILESRESPONSE']._serialized_start=1520
-  _globals['_RECORDFILESRESPONSE']._serialized_end=1541
-  _globals['_RENEWSAVEREQUEST']._serialized_start=1543
-  _globals['_RENEWSAVEREQUEST']._serialized_end=1606
-  _globals['_RENEWSAVERESPONSE']._serialized_start=1608
-  _globals['_RENEWSAVERESPONSE']._serialized_end=1669
-  _globals['_COMMITSAVEREQUEST']._serialized_start=1672
-  _globals['_COMMITSAVEREQUEST']._serialized_end=2005
-  _globals['_COMMITSAVERESPONSE']._serialized_start=2008
-  _globals['_COMMITSAVERESPONSE']._serialized_end=2159
-  _globals['_ABANDONSAVEREQUEST']._serialized_start=2161
-  _globals['_ABANDONSAVEREQUEST']._serialized_end=2226
-  _globals['_ABANDONSAVERESPONSE']._serialized_start=2228
-  _globals['_ABANDONSAVERESPONSE']._serialized_end=2249
-  _globals['_REMOVEPROJECTREQUEST']._serialized_start=2252
-  _globals['_REMOVEPROJECTREQUEST']._serialized_end=2388
-  _globals['_REMOVEPROJECTRESPONSE']._serialized_start=2390
-  _globals['_REMOVEPROJECTRESPONSE']._serialized_end=2463
-  _globals['_PROJECTKEY']._serialized_start=2466
-  _globals['_PROJECTKEY']._serialized_end=2637
-  _globals['_CLAIMKEYSREQUEST']._serialized_start=2639
-  _globals['_CLAIMKEYSREQUEST']._serialized_end=2733
-  _globals['_CLAIMKEYSRESPONSE']._serialized_start=2735
-  _globals['_CLAIMKEYSRESPONSE']._serialized_end=2828
-  _globals['_KEYREPORT']._serialized_start=2830
-  _globals['_KEYREPORT']._serialized_end=2954
-  _globals['_REPORTKEYSREQUEST']._serialized_start=2956
-  _globals['_REPORTKEYSREQUEST']._serialized_end=3038
-  _globals['_REPORTKEYSRESPONSE']._serialized_start=3040
-  _globals['_REPORTKEYSRESPONSE']._serialized_end=3060
-  _globals['_PROJECTSAVESERVICE']._serialized_start=3176
-  _globals['_PROJECTSAVESERVICE']._serialized_end=4117
+  _globals['_KEPTFILES']._serialized_start=925
+  _globals['_KEPTFILES']._serialized_end=995
+  _globals['_RESERVEFILESREQUEST']._serialized_start=998
+  _globals['_RESERVEFILESREQUEST']._serialized_end=1284
+  _globals['_RESERVEFILESRESPONSE']._serialized_start=1286
+  _globals['_RESERVEFILESRESPONSE']._serialized_end=1353
+  _globals['_MANIFESTENTRY']._serialized_start=1356
+  _globals['_MANIFESTENTRY']._serialized_end=1504
+  _globals['_RECORDFILESREQUEST']._serialized_start=1507
+  _globals['_RECORDFILESREQUEST']._serialized_end=1639
+  _globals['_RECORDFILESRESPONSE']._serialized_start=1641
+  _globals['_RECORDFILESRESPONSE']._serialized_end=1662
+  _globals['_RENEWSAVEREQUEST']._serialized_start=1664
+  _globals['_RENEWSAVEREQUEST']._serialized_end=1727
+  _globals['_RENEWSAVERESPONSE']._serialized_start=1729
+  _globals['_RENEWSAVERESPONSE']._serialized_end=1790
+  _globals['_COMMITSAVEREQUEST']._serialized_start=1793
+  _globals['_COMMITSAVEREQUEST']._serialized_end=2126
+  _globals['_COMMITSAVERESPONSE']._serialized_start=2129
+  _globals['_COMMITSAVERESPONSE']._serialized_end=2280
+  _globals['_ABANDONSAVEREQUEST']._serialized_start=2282
+  _globals['_ABANDONSAVEREQUEST']._serialized_end=2347
+  _globals['_ABANDONSAVERESPONSE']._serialized_start=2349
+  _globals['_ABANDONSAVERESPONSE']._serialized_end=2370
+  _globals['_REMOVEPROJECTREQUEST']._serialized_start=2373
+  _globals['_REMOVEPROJECTREQUEST']._serialized_end=2509
+  _globals['_REMOVEPROJECTRESPONSE']._serialized_start=2511
+  _globals['_REMOVEPROJECTRESPONSE']._serialized_end=2584
+  _globals['_PROJECTKEY']._serialized_start=2587
+  _globals['_PROJECTKEY']._serialized_end=2758
+  _globals['_CLAIMKEYSREQUEST']._serialized_start=2760
+  _globals['_CLAIMKEYSREQUEST']._serialized_end=2854
+  _globals['_CLAIMKEYSRESPONSE']._serialized_start=2856
+  _globals['_CLAIMKEYSRESPONSE']._serialized_end=2949
+  _globals['_KEYREPORT']._serialized_start=2951
+  _globals['_KEYREPORT']._serialized_end=3075
+  _globals['_REPORTKEYSREQUEST']._serialized_start=3077
+  _globals['_REPORTKEYSREQUEST']._serialized_end=3159
+  _globals['_REPORTKEYSRESPONSE']._serialized_start=3161
+  _globals['_REPORTKEYSRESPONSE']._serialized_end=3181
+  _globals['_PROJECTSAVESERVICE']._serialized_start=3297
+  _globals['_PROJECTSAVESERVICE']._serialized_end=4238
 # @@protoc_insertion_point(module_scope)

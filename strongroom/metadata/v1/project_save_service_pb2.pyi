@@ -192,6 +192,38 @@ class FileReservation(_message.Message):
 Global___FileReservation: _TypeAlias = FileReservation  # noqa: Y015
 
 @_typing.final
+class KeptFiles(_message.Message):
+    """Files of the newest version that a save keeps as they are, none of them named: those in a part of its paths."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_FIELD_NUMBER: _builtins.int
+    UP_TO_FIELD_NUMBER: _builtins.int
+    LEFT_OUT_FIELD_NUMBER: _builtins.int
+    after: _builtins.str
+    """The part begins behind this path, in the order of bytes. Empty: with the first one."""
+    up_to: _builtins.str
+    """The part ends with this path. Empty: with the last one."""
+    @_builtins.property
+    def left_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Paths in this part that are not kept: the save brings them, or removes them."""
+
+    def __init__(
+        self,
+        *,
+        after: _builtins.str = ...,
+        up_to: _builtins.str = ...,
+        left_out: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "left_out", b"left_out", "up_to", b"up_to"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeptFiles: _TypeAlias = KeptFiles  # noqa: Y015
+
+@_typing.final
 class ReserveFilesRequest(_message.Message):
     """Request of ReserveFiles."""
 
@@ -201,6 +233,7 @@ class ReserveFilesRequest(_message.Message):
     OWNER_ID_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    KEPT_FIELD_NUMBER: _builtins.int
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     save_id: _builtins.str
     """The save."""
@@ -214,6 +247,10 @@ class ReserveFilesRequest(_message.Message):
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileReservation]:
         """The next files, at most 500."""
 
+    @_builtins.property
+    def kept(self) -> Global___KeptFiles:
+        """What else the new version has, beside the files. A repeat changes nothing."""
+
     def __init__(
         self,
         *,
@@ -221,11 +258,12 @@ class ReserveFilesRequest(_message.Message):
         owner_id: _builtins.str = ...,
         files: _abc.Iterable[Global___FileReservation] | None = ...,
         kind: _blob_pb2.BlobKind.ValueType = ...,
+        kept: Global___KeptFiles | None = ...,
         storage_class: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kept", b"kept"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "kind", b"kind", "owner_id", b"owner_id", "save_id", b"save_id", "storage_class", b"storage_class"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "kept", b"kept", "kind", b"kind", "owner_id", b"owner_id", "save_id", b"save_id", "storage_class", b"storage_class"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
