@@ -21,6 +21,7 @@ from tests.stack import until
 
 Moment = Literal["before", "mid", "race", "after", "slow"]
 _READ = 1 << 18
+_COMMITTED = b"Z\0\0\0\5I"  # ReadyForQuery, outside of a transaction
 _ENCRYPTION_REQUESTS = (80877103, 80877104)  # SSLRequest, GSSENCRequest
 
 
@@ -221,13 +222,15 @@ class _Session:
             self._to_server.transport.abort()
 
     async def _downward(self) -> None:
-        while piece := await self._from_server.read(_READ):
+        kept = b""
+        while _COMMITTED not in kept and (piece := await self._from_server.read(_READ)):
             await self._proxy.flows()
             if self._swallow:
-                self._answered.set()
-                return
+                kept += piece  # of what stands before the COMMIT, too, where all of it was sent at once
+                continue
             self._to_client.write(piece)
             await self._to_client.drain()
+        self._answered.set()
 
     async def _upward(self) -> None:
         self._to_server.write(await _startup_message(self._from_client, self._to_client))

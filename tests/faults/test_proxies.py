@@ -148,6 +148,28 @@ def test_faults_of_a_commit(servers: infra.Infra, at: Moment, applied: int, runs
         assert direct.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() == (applied,)
 
 
+def test_only_what_is_committed_is_after_the_commit(servers: infra.Infra) -> None:
+    """Of a transaction that was sent at once, answers arrive before the COMMIT has begun."""
+    where = urlsplit(servers.postgres_superuser_dsn)
+
+    def insert(port: int) -> None:
+        dsn = servers.postgres_superuser_dsn.replace(f":{where.port}/", f":{port}/")
+        with psycopg.connect(dsn, autocommit=True) as connection, connection.pipeline():
+            connection.execute("BEGIN")
+            connection.execute("INSERT INTO proxy_at_once VALUES (1)")
+            connection.pgconn.send_flush_request()
+            connection.execute("SELECT pg_sleep(0.5)")
+            connection.execute("COMMIT")
+
+    with psycopg.connect(servers.postgres_superuser_dsn, autocommit=True) as direct:
+        direct.execute("CREATE TABLE proxy_at_once (n int)")
+        with PostgresProxy("127.0.0.1", where.port or 0) as proxy:
+            proxy.arm("INSERT INTO proxy_at_once", at="after")
+            with pytest.raises(psycopg.OperationalError):
+                insert(proxy.port)
+            assert direct.execute("SELECT count(*) FROM proxy_at_once").fetchone() == (1,)
+
+
 def test_a_refusing_database(servers: infra.Infra) -> None:
     where = urlsplit(servers.postgres_superuser_dsn)
     with PostgresProxy("127.0.0.1", where.port or 0) as proxy:
