@@ -34,7 +34,13 @@ from tests.integration.metadata_service.serving import refusal, serve
 from tests.integration.metadata_service.sessions.test_sessions import Sessions
 from tests.integration.metadata_service.world import World, path_spec
 
-GRACES = {"read_grace": 3600.0, "restore_window": 7 * 86400.0, "tombstone_grace": 0.0, "retry": 0.0}
+GRACES = {
+    "lease": 3600.0,  # what a neighbour has begun would be ended by a cleaner that comes late
+    "read_grace": 3600.0,
+    "restore_window": 7 * 86400.0,
+    "tombstone_grace": 0.0,
+    "retry": 0.0,
+}
 
 
 @pytest.fixture
