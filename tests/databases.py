@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
+import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
@@ -26,13 +29,12 @@ class Logins:
 
     def create(self, name: str, template: str = "template0") -> Logins:
         """A new database on the same server, owned by the owner role."""
-        with psycopg.connect(_named(self.superuser, "postgres"), autocommit=True) as connection:
-            connection.execute(
-                # Copied as files, not block by block through the log: a third of the work.
-                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                    sql.Identifier(name), sql.Identifier(roles.OWNER), sql.Identifier(template)
-                )
-            )
+        _connections.close(_named(self.superuser, template))
+        # Copied as files, not block by block through the log: a third of the work.
+        making = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
+            sql.Identifier(name), sql.Identifier(roles.OWNER), sql.Identifier(template)
+        )
+        _connections.ask(_named(self.superuser, "postgres"), making)
         return self.at(name)
 
     def at(self, name: str) -> Logins:
@@ -42,16 +44,14 @@ class Logins:
     def exists(self) -> bool:
         """Whether the server has this database."""
         name = urlsplit(self.superuser).path.lstrip("/")
-        with psycopg.connect(_named(self.superuser, "postgres"), autocommit=True) as connection:
-            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone()
-        return found is not None
+        return bool(self.at("postgres").rows("SELECT 1 FROM pg_database WHERE datname = %s", name))
 
     def drop(self) -> None:
         """Remove it, whoever is still connected."""
-        parts = urlsplit(self.superuser)
-        with psycopg.connect(_named(self.superuser, "postgres"), autocommit=True) as connection:
-            name = sql.Identifier(parts.path.lstrip("/"))
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        _connections.close(self.superuser)
+        name = sql.Identifier(urlsplit(self.superuser).path.lstrip("/"))
+        dropping = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name)
+        _connections.ask(_named(self.superuser, "postgres"), dropping)
 
     def migration_settings(self) -> MigrationSettings:
         """For `migrate`: the owner's login, and the service's as the one that gets the rights."""
@@ -61,14 +61,71 @@ class Logins:
 
     def rows(self, query: str, *params: object) -> list[tuple[Any, ...]]:
         """What the superuser sees: everything."""
-        with psycopg.connect(self.superuser, autocommit=True) as connection:
-            return connection.execute(query, params).fetchall()
+        return _connections.ask(self.superuser, query.encode(), params).fetchall()
 
     def change(self, query: str, *params: object) -> int:
         """Change rows as superuser (time passes, a lease runs out); how many."""
-        with psycopg.connect(self.superuser, autocommit=True) as connection:
-            return connection.execute(query, params).rowcount
+        return _connections.ask(self.superuser, query.encode(), params).rowcount
 
+
+class _Connections:
+    """Those of this process that nobody uses at the moment, by URL: to make one costs many times what most
+    questions do. Of the databases that were asked last, as each one is a process of the server.
+    """
+
+    def __init__(self) -> None:
+        self._idle: dict[str, list[psycopg.Connection[Any]]] = {}
+        self._lock = threading.Lock()
+
+    def ask(
+        self, url: str, query: bytes | sql.Composed, params: Sequence[object] | None = None
+    ) -> psycopg.Cursor[Any]:
+        """What one statement has led to; each caller has a connection of its own meanwhile."""
+        while (kept := self._take(url)) is not None:
+            try:
+                return self._asked(kept, url, query, params)
+            except psycopg.OperationalError:
+                if not kept.closed:
+                    raise  # else the server has ended it since it was used last
+        # Nothing is prepared: what a statement yields may be another after the next migration.
+        made = psycopg.connect(url, autocommit=True, prepare_threshold=None)
+        return self._asked(made, url, query, params)
+
+    def close(self, *urls: str) -> None:
+        """Those to these databases; without any: all."""
+        for url in urls or [*self._idle]:
+            while (kept := self._take(url)) is not None:
+                kept.close()
+
+    def _asked(
+        self,
+        connection: psycopg.Connection[Any],
+        url: str,
+        query: bytes | sql.Composed,
+        params: Sequence[object] | None,
+    ) -> psycopg.Cursor[Any]:
+        try:
+            return connection.execute(query, params)
+        finally:
+            if not connection.closed:
+                self._keep(url, connection)
+
+    def _take(self, url: str) -> psycopg.Connection[Any] | None:
+        with self._lock:
+            idle = self._idle.get(url)
+            return idle.pop() if idle else None
+
+    def _keep(self, url: str, connection: psycopg.Connection[Any]) -> None:
+        with self._lock:
+            self._idle[url] = [*self._idle.pop(url, []), connection]
+            forgotten = [one for old in [*self._idle][:-_KEPT] for one in self._idle.pop(old)]
+        for one in forgotten:
+            one.close()
+
+
+_KEPT: Final = 3
+_connections: Final = _Connections()
+atexit.register(_connections.close)
 
 TEMPLATE: Final = "metadata_template"
 
