@@ -134,6 +134,24 @@ def test_nothing_is_cut_off(person: Person, user: str, http: httpx.Client, width
     person.sees("old.txt", "main")
 
 
+def test_a_menu_that_is_opened_at_once_stays_open(person: Person, user: str) -> None:
+    """Another view closes it with its own first appearance, and not whenever the browser has time."""
+    person.size(390, 800)
+    person.sign_in(user)
+    person.sees("Nothing here yet")
+    at_once = """new Promise(opened => {
+      new MutationObserver((_, watch) => {
+        watch.disconnect()
+        document.querySelector('.menu-button').click()
+        opened()
+      }).observe(document.querySelector('main'), {childList: true, subtree: true})
+      location.hash = '/trash'
+    })"""
+    person.page.call("Runtime.evaluate", expression=at_once, awaitPromise=True)
+    person.click("Activity", "nav")
+    person.wait("the view is left", "location.hash === '#/activity'")
+
+
 def test_ten_thousand_files_scroll(
     person: Person, user: str, http: httpx.Client, stack: RunningStack
 ) -> None:

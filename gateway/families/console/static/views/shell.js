@@ -3,7 +3,7 @@ import { go, here, to, useAddress } from '../address.js'
 import { listen } from '../api/events.js'
 import { Icon } from '../parts/icon.js'
 import { Toasts, say } from '../parts/toast.js'
-import { html, useEffect, useRef, useState } from '../render.js'
+import { html, useEffect, useLayoutEffect, useRef, useState } from '../render.js'
 import { expired, signOut } from '../session.js'
 import { UploadDialog, placeOf } from '../uploads/destination.js'
 import { filesOf, holdsFiles } from '../uploads/dropped.js'
@@ -22,7 +22,7 @@ export function Shell({ who }) {
   const leaving = useExpiry(who)
   useEffect(listen, [])
   const path = address.parts.join('/')
-  useEffect(() => { // the menu of phones makes room for what was chosen
+  useLayoutEffect(() => { // the menu of phones makes room for what was chosen; later it would close one opened since
     setMenu(false)
   }, [path])
   const place = placeOf(address, who.user)
