@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -99,9 +99,8 @@ def _what(file: str | None, project: str) -> FileName | ProjectSlug:
     return file or ProjectSlug(project)
 
 
-def _moment(text: str) -> datetime:
-    span = span_of(text)
-    return moment_of(text) if span is None else datetime.now(UTC) + span
+def _moment(text: str) -> datetime | timedelta:
+    return span_of(text) or moment_of(text)
 
 
 def _days(span: timedelta | None) -> float | None:

@@ -64,8 +64,9 @@ class Retention:
             timedelta(seconds=found.trash_seconds),
         )
 
-    async def keep(self, what: FileName | ProjectSlug, until: datetime) -> Kept:
-        """Neither deleted nor replaced before ``until``; only an admin shortens that.
+    async def keep(self, what: FileName | ProjectSlug, until: datetime | timedelta) -> Kept:
+        """Neither deleted nor replaced before ``until``, or for so long from now by this machine's clock;
+        only an admin shortens that.
 
         :raises PermissionDenied: it was to be shortened.
         """
@@ -76,8 +77,10 @@ class Retention:
         """Needs the admin role while its time is not over."""
         return await self._set(what, pb.SetRetentionRequest(clear_keep_until=True, user_id=self._user_id))
 
-    async def delete_after(self, file: FileName, moment: datetime | None) -> Kept:
-        """The file goes into the trash by itself then; None: it stays, or goes by its family's rule."""
+    async def delete_after(self, file: FileName, moment: datetime | timedelta | None) -> Kept:
+        """The file goes into the trash by itself then, or so long from now; None: it stays, or goes by its
+        family's rule.
+        """
         request = pb.SetRetentionRequest(clear_delete_after=moment is None, user_id=self._user_id)
         if moment is not None:
             request.delete_after_time.CopyFrom(_stamp(moment))
@@ -128,8 +131,10 @@ def _days(number: float) -> timedelta | None:
     return timedelta(days=number) if number else None
 
 
-def _stamp(moment: datetime) -> Timestamp:
+def _stamp(moment: datetime | timedelta) -> Timestamp:
     """:raises ValueError: without a time zone."""
+    if isinstance(moment, timedelta):
+        moment = datetime.now(UTC) + moment
     if moment.tzinfo is None:
         raise ValueError("a time needs its time zone: datetime.now(UTC), not datetime.now()")
     stamp = Timestamp()
