@@ -12,10 +12,11 @@ from uuid import UUID
 from metadata_service.blobs import restores
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction, user
 from metadata_service.db.rotation import Rotation
-from metadata_service.db.timestamps import from_proto, to_proto, to_seconds_text
+from metadata_service.db.timestamps import from_proto, to_proto
 from metadata_service.files.events import file_readable
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from metadata_service.projects.events import DAMAGED_COLUMNS, project_file_readable
+from servicekit.moments import rfc3339
 from servicekit.telemetry.tracing import origin
 from strongroom.metadata.v1 import archive_service_pb2 as pb
 
@@ -54,7 +55,7 @@ class ArchiveRestores:
         params = {"owner": request.owner_id, "blob": UUID(request.blob_id)}
         until = None
         if request.HasField("readable_until"):
-            until = to_seconds_text(from_proto(request.readable_until))
+            until = rfc3339(from_proto(request.readable_until), "seconds")
 
         async def work(tx: Transaction) -> None:
             if await tx.execute(restores.END, params) and request.readable:

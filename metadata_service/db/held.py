@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Final
 
-from metadata_service.db.timestamps import to_seconds_text
+from servicekit.moments import rfc3339
 from strongroom.errors import RetentionHeld
 
 #: Their SQLSTATE.
@@ -22,7 +22,7 @@ def retention_held(detail: str) -> RetentionHeld:
     if said["until"] is not None:
         until = datetime.fromisoformat(said["until"])
         if not said["hold"] or until > datetime.now(UTC):
-            metadata["until"] = to_seconds_text(until)
+            metadata["until"] = rfc3339(until, "seconds")
     if not said["hold"]:
         text = f"{name} is kept until {metadata['until']}; it can be deleted or replaced from then on."
         return RetentionHeld(text, metadata=metadata)

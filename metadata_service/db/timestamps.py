@@ -1,4 +1,4 @@
-"""Moments of the database (UTC, microseconds) as protobuf's, and back; and as text."""
+"""Moments of the database (UTC, microseconds) as protobuf's, and back."""
 
 from __future__ import annotations
 
@@ -25,8 +25,3 @@ def to_proto(moment: datetime) -> Timestamp:
 def from_proto(timestamp: Timestamp) -> datetime:
     """The moment that `to_proto` was given."""
     return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)
-
-
-def to_seconds_text(moment: datetime) -> str:
-    """RFC 3339 in UTC, without fractions: ``2026-11-29T20:00:00Z``."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -6,6 +6,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
+from servicekit.moments import rfc3339
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.metadata.reservations import Reservations
 from storage_service.uploads.copier import Copier
@@ -83,7 +84,7 @@ def _refuse_held(source: File) -> None:
     until = kept.keep_until_time.ToDatetime(tzinfo=UTC)
     metadata = {}
     if kept.HasField("keep_until_time") and until > datetime.now(UTC):
-        metadata["until"] = until.isoformat(timespec="seconds").replace("+00:00", "Z")
+        metadata["until"] = rfc3339(until, "seconds")
     if kept.HasField("hold"):
         metadata["hold"] = "true"
     if metadata:

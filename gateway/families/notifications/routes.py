@@ -19,6 +19,7 @@ from gateway.http.tickets import TICKET_SECONDS
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.feeds import TooSlow
+from servicekit.moments import rfc3339
 from strongroom.errors import InvalidField, MalformedRequest, ServiceUnavailable
 from strongroom.metadata.v1.notification_service_pb2 import EventType, WatchAllRequest
 
@@ -64,7 +65,7 @@ async def make_ticket(call: Call) -> JsonReply[Ticket]:
     ticket, ends = call.services.tickets.make(call.principal.token or "")
     body: Ticket = {
         "ticket": ticket,
-        "expires_at": datetime.fromtimestamp(ends, UTC).isoformat().replace("+00:00", "Z"),
+        "expires_at": rfc3339(datetime.fromtimestamp(ends, UTC)),
         "expires_in_seconds": TICKET_SECONDS,
     }
     return json_reply(body, 201, secret=True)

@@ -17,6 +17,7 @@ from typing import Final
 
 from servicekit import context as calls
 from servicekit.auth.principal import effective_owner
+from servicekit.moments import rfc3339
 from storage_service.attempts.acts import HeldActs
 from storage_service.metadata.belongings import Belongings
 from storage_service.metadata.files import FileReader
@@ -71,7 +72,7 @@ class Exports:
 
     async def _zip(self, owner: str, user_id: str) -> AsyncGenerator[bytes]:
         now = datetime.fromtimestamp(time.time(), UTC)
-        head = {"owner_id": owner, "export_time": now.isoformat().replace("+00:00", "Z")}
+        head = {"owner_id": owner, "export_time": rfc3339(now)}
         manifest = Manifest(head, self._room)
         try:
             source, told = self._source, partial(_tell, manifest)

@@ -17,6 +17,7 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from servicekit.moments import rfc3339
 from strongroom.enum_words import enum_word
 from strongroom.errors import Overloaded, SizeLimitExceeded
 from strongroom.event_names import event_name
@@ -252,4 +253,4 @@ def _times(message: Message, *fields: str) -> dict[str, Any]:
 
 def moment(timestamp: Timestamp) -> str:
     """RFC 3339 in UTC."""
-    return timestamp.ToDatetime(UTC).isoformat().replace("+00:00", "Z")
+    return rfc3339(timestamp.ToDatetime(UTC))
