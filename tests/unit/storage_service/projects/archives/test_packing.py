@@ -42,7 +42,9 @@ async def test_one_owners_archives_take_one_turn_of_the_cores(at_once: int) -> N
     many = [asyncio.ensure_future(packing.run("ada", cores.work, b"ada")) for _ in range(8)]
     await asyncio.sleep(0)
     other = asyncio.ensure_future(packing.run("bob", cores.work, b"bob"))
-    await asyncio.sleep(0.01)
+    async with asyncio.timeout(LAST_SECONDS):
+        while len(cores.order) < at_once:
+            await asyncio.sleep(0.001)
     cores.go.set()
     assert await other == b"bob"
     assert cores.order.index(b"bob") <= 1, "behind one piece of the other owner, not behind eight"
