@@ -46,8 +46,8 @@ _BY_EXTENSION = {
     "yaml": "application/yaml",
     "yml": "application/yaml",
 }
-"""Fixed here: `mimetypes` differs between machines, and takes .ts for a video. What has to be compiled before a
-browser runs it (.jsx, .ts, .vue) is text: as a script it would fail there, and it is shown.
+"""Fixed here: `mimetypes` differs between machines, and takes .ts for a video. What has to be compiled
+before a browser runs it (.jsx, .ts, .vue) is text: as a script it would fail there, and it is shown.
 """
 
 _COMPRESSED = frozenset(

@@ -43,7 +43,7 @@ async def test_one_owners_archives_take_one_turn_of_the_cores(at_once: int) -> N
     await asyncio.sleep(0)
     other = asyncio.ensure_future(packing.run("bob", cores.work, b"bob"))
     async with asyncio.timeout(LAST_SECONDS):
-        while len(cores.order) < at_once:
+        while len(cores.order) < at_once:  # noqa: ASYNC110 - by threads
             await asyncio.sleep(0.001)
     cores.go.set()
     assert await other == b"bob"
