@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Final
 
 from gateway.config import GatewaySettings
 from gateway.http.tickets import Tickets
@@ -16,11 +15,8 @@ from gateway.upstream.services import Services
 from servicekit.auth.authenticator import Authenticator
 from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.limits import make_limiter
+from servicekit.options import BYTE_STREAM_OPTIONS
 from servicekit.serving.channels import make_channel
-
-#: Without the bandwidth probe, windows stay as large as the message being read: a third of a download's
-#: memory, and less CPU (benchmarks/README.md).
-CHANNEL_OPTIONS: Final = (("grpc.http2.bdp_probe", 0),)
 
 
 @contextlib.asynccontextmanager
@@ -41,7 +37,7 @@ async def open_services(
         # What ends soon never shares a connection with what may not.
         storage_calls, transfers, metadata_calls, watches = [
             await stack.enter_async_context(
-                InProcessChannel(here) if here else make_channel(address, settings, CHANNEL_OPTIONS)
+                InProcessChannel(here) if here else make_channel(address, settings, BYTE_STREAM_OPTIONS)
             )
             for here, address in (
                 (storage_service, settings.storage_address),

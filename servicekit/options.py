@@ -26,6 +26,13 @@ PING_TIMEOUT_MS: Final = 3_000
 CONNECT_MS: Final = 2_000
 #: Below SILENCE_MS, with room for what timers are late.
 MIN_PING_INTERVAL_MS: Final = 1_000
+#: Streams of bytes, on both ends. Without the bandwidth probe windows, and memory with them, stay as they are
+#: announced: one message (1 MiB, with its head), so that its sender need not wait in the middle of it
+#: (docs/decisions/0005-no-bandwidth-probe.md).
+BYTE_STREAM_OPTIONS: Final[tuple[Option, ...]] = (
+    ("grpc.http2.bdp_probe", 0),
+    ("grpc.http2.lookahead_bytes", 1024 * 1024 + 1024),
+)
 
 #: Unary methods that only read: gRPC itself sends them again when a server went away. What writes is
 #: repeated by whoever knows its request_id, and never by the channel.

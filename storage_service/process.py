@@ -12,6 +12,7 @@ from grpc import aio
 from servicekit.background import Heartbeats, running
 from servicekit.drain import Drain
 from servicekit.inprocess import InProcessServer
+from servicekit.options import BYTE_STREAM_OPTIONS
 from servicekit.serving.server import ServerSpec
 from storage_service.bootstrap import StorageApp
 from storage_service.config import StorageSettings
@@ -68,8 +69,7 @@ class Process:
             inner_drain=self._drains[1],
             collectors=self._metrics.collectors,
             limits=self._settings,
-            # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
-            options=(("grpc.http2.bdp_probe", 0),),
+            options=BYTE_STREAM_OPTIONS,
         )
 
     @contextlib.asynccontextmanager
