@@ -26,11 +26,13 @@ PING_TIMEOUT_MS: Final = 3_000
 CONNECT_MS: Final = 2_000
 #: Below SILENCE_MS, with room for what timers are late.
 MIN_PING_INTERVAL_MS: Final = 1_000
-#: Streams of bytes, on both ends. Without the bandwidth probe windows, and memory with them, stay as they are
-#: announced: one message (1 MiB, with its head), so that its sender need not wait in the middle of it
+#: Without the bandwidth probe windows, and memory with them, stay as they are announced
 #: (docs/decisions/0005-no-bandwidth-probe.md).
+NO_PROBE: Final[Option] = ("grpc.http2.bdp_probe", 0)
+#: For who reads streams of bytes of our own services: a window of one message (1 MiB, with its head), so that
+#: its sender need not wait in the middle of it. A server gives strangers none so large.
 BYTE_STREAM_OPTIONS: Final[tuple[Option, ...]] = (
-    ("grpc.http2.bdp_probe", 0),
+    NO_PROBE,
     ("grpc.http2.lookahead_bytes", 1024 * 1024 + 1024),
 )
 

@@ -12,7 +12,7 @@ from grpc import aio
 from servicekit.background import Heartbeats, running
 from servicekit.drain import Drain
 from servicekit.inprocess import InProcessServer
-from servicekit.options import BYTE_STREAM_OPTIONS
+from servicekit.options import NO_PROBE
 from servicekit.serving.server import ServerSpec
 from storage_service.bootstrap import StorageApp
 from storage_service.config import StorageSettings
@@ -69,7 +69,7 @@ class Process:
             inner_drain=self._drains[1],
             collectors=self._metrics.collectors,
             limits=self._settings,
-            options=BYTE_STREAM_OPTIONS,
+            options=(NO_PROBE,),
         )
 
     @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""One message of a stream of bytes fits below a reader that does not read, and no second one."""
+"""How much of a stream of bytes lies below a reader that does not read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from grpc import aio
 
-from servicekit.options import BYTE_STREAM_OPTIONS
+from servicekit.options import BYTE_STREAM_OPTIONS, NO_PROBE
 from servicekit.serving.server import serve_in_process
 from strongroom.sending import send
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
@@ -18,24 +18,24 @@ from tests.integration.servicekit.echo import Echo, EchoStub, bearer, settings
 MESSAGE = UploadRequest(write_offset=1 << 40, data=bytes(1024 * 1024)).SerializeToString()
 
 
-async def test_a_message_is_taken_whole_by_a_service_that_is_not_reading_yet() -> None:
+async def test_a_service_takes_no_whole_message_that_it_is_not_reading() -> None:
+    """Or each stream of a stranger's would hold a mebibyte before anybody has looked at it."""
     may_read = asyncio.Event()
 
     async def waits(requests: Any, context: Any) -> UploadResponse:
         await may_read.wait()
         return UploadResponse(persisted_size=sum([len(message.data) async for message in requests]))
 
-    spec = Echo(client_stream=waits).spec(options=BYTE_STREAM_OPTIONS)
+    spec = Echo(client_stream=waits).spec(options=(NO_PROBE,))
     async with serve_in_process(spec, settings()) as address, aio.insecure_channel(address) as channel:
         call = EchoStub(channel).client_stream(metadata=bearer())
-        async with asyncio.timeout(60):
-            assert await send(call, MESSAGE)
-        second = asyncio.create_task(send(call, MESSAGE))
-        assert not (await asyncio.wait({second}, timeout=0.1))[0]
+        first = asyncio.create_task(send(call, MESSAGE))
+        assert not (await asyncio.wait({first}, timeout=0.2))[0]
         may_read.set()
-        assert await second
+        async with asyncio.timeout(60):
+            assert await first
         await call.done_writing()
-        assert (await call).persisted_size == 2 * 1024 * 1024
+        assert (await call).persisted_size == 1024 * 1024
 
 
 async def test_a_message_is_taken_whole_by_a_client_that_is_not_reading_yet() -> None:
