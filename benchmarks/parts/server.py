@@ -14,13 +14,12 @@ import uvloop
 from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
-from benchmarks.parts.measured import Part, micros
+from benchmarks.parts.measured import Part
 from gateway.config import GatewaySettings
 from gateway.http.draining import Draining
 from gateway.memory import tune_malloc
 from gateway.metrics import Metrics
 from gateway.server import protocol, serve
-from gateway.server.body import READ_BYTES, unwritten
 
 MIB = 1024 * 1024
 BODY_BYTES = 512 * MIB
@@ -121,12 +120,5 @@ SERVER = (
         "CPU s/GiB",
         lambda: _cost(as_it_is, _large) * 1024 * MIB / BODY_BYTES,
         lambda: _cost(no_long_bodies, _large) * 1024 * MIB / BODY_BYTES,
-    ),
-    Part(
-        "room for a read",
-        "0030",
-        "µs of 512 KiB",
-        lambda: micros(lambda: unwritten(None, READ_BYTES), 2000),
-        lambda: micros(lambda: bytearray(READ_BYTES), 2000),
     ),
 )

@@ -7,7 +7,6 @@ kept as they come off the parser (or of ``LongBody``) and handed out one by one,
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import fcntl
 import socket
 import struct
@@ -121,11 +120,6 @@ def has_left(transport: asyncio.Transport, missing: int | None) -> bool:
 LONG_BYTES: Final = 256 * 1024
 #: The largest read.
 READ_BYTES: Final = 512 * 1024
-#: A bytearray of a size, as it was allocated: ``bytearray(size)`` writes zeros where the kernel writes next
-#: (docs/decisions/0030-uvicorn-inside.md). Only what has been written since may be read.
-unwritten = ctypes.pythonapi.PyByteArray_FromStringAndSize
-unwritten.argtypes = (ctypes.c_char_p, ctypes.c_ssize_t)
-unwritten.restype = ctypes.py_object
 
 
 class LongBody(asyncio.BufferedProtocol):
@@ -158,7 +152,7 @@ class LongBody(asyncio.BufferedProtocol):
         nothing.
         """
         (unread,) = struct.unpack("i", fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0" * 4))
-        self._buffer = unwritten(None, max(1, min(unread, self._missing, READ_BYTES)))
+        self._buffer = bytearray(max(1, min(unread, self._missing, READ_BYTES)))
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
