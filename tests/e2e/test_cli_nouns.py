@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pty
@@ -11,6 +12,7 @@ import threading
 import uuid
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -236,16 +238,29 @@ def test_a_bad_token_is_one_line(shell: Shell) -> None:
 def test_bars_go_to_the_terminal_only(environ: Mapping[str, str], site: Path, tmp_path: Path) -> None:
     """Standard error is a terminal, standard output a pipe: what is piped on is the result alone."""
     ours, theirs = pty.openpty()
-    done = subprocess.run(
-        command("project", "save", str(site)),
-        stdout=subprocess.PIPE, stderr=theirs, check=False, cwd=CHECKOUT,
-        env={**clean_environ(), "TERM": "xterm", **environ},
-    )  # fmt: skip
-    os.close(theirs)
-    shown = os.read(ours, 1 << 16)
-    os.close(ours)
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(_shown, ours)
+        done = subprocess.run(
+            command("project", "save", str(site)),
+            stdout=subprocess.PIPE, stderr=theirs, check=False, cwd=CHECKOUT,
+            env={**clean_environ(), "TERM": "xterm", **environ},
+        )  # fmt: skip
+        os.close(theirs)
+        shown = reading.result()
     assert (done.returncode, done.stdout) == (0, b"my-site 1\n")
     assert b"version 1: +2 ~0 -0, 2 files" in shown
+
+
+def _shown(terminal: int) -> bytes:
+    """All that is written to it, which holds no more than 4 KiB, until nobody has it open any more."""
+    shown = bytearray()
+    with (
+        contextlib.suppress(OSError),
+        open(terminal, "rb", buffering=0) as screen,
+    ):  # EIO: its other end has gone
+        while piece := screen.read(4096):
+            shown += piece
+    return bytes(shown)
 
 
 def test_a_reader_that_leaves_is_no_mistake(environ: Mapping[str, str], shell: Shell, site: Path) -> None:
