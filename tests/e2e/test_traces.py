@@ -80,7 +80,9 @@ class Client:
             found = self._collector.of(trace) if trace else []
             ids = {span.id for span in found}
             roots = [span for span in found if span.parent not in ids]
-            return found if len(roots) == 1 and {span.service for span in found} >= services else []
+            calls = {span.id for span in found if span.kind == CLIENT and span.name.startswith("strongroom.")}
+            told = {span.service for span in found} >= services and calls <= {span.parent for span in found}
+            return found if told and len(roots) == 1 else []
 
         found = until(f"the trace of {request_id} is whole", whole)
         (root,) = [span for span in found if span.parent not in {other.id for other in found}]
