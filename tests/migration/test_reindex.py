@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import psycopg
 import pytest
@@ -43,6 +44,17 @@ def test_not_beside_a_migration(module_database: Logins) -> None:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
         with pytest.raises(MigrationFailed, match="is under way"):
             list(reindex(settings(module_database), ["usage"]))
+
+
+def test_who_has_just_left_is_waited_for(module_database: Logins, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metadata_service.db.reindex._LEAVING_SECONDS", 60.0)
+    with psycopg.connect(module_database.superuser) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
+        leaving = threading.Timer(0.3, connection.close)
+        leaving.start()
+        (line,) = reindex(settings(module_database), ["usage"])
+        leaving.join()
+    assert line.startswith("usage_pkey  ")
 
 
 @pytest.mark.parametrize("name", ["nothing", "pg_class", "usage_pkey; DROP TABLE usage"])
