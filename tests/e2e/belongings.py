@@ -106,7 +106,8 @@ class Belongings:
         return found | {item["id"] for item in made if "id" in item}
 
     def everything(self) -> dict[str, Any]:
-        """All of it as it is now, URLs (which are signed anew each time) aside."""
+        """All of it as it is now, aside from URLs, which are signed anew each time, and from days without
+        files, whose list begins one day later after midnight."""
         paths = {
             "files": "/api/v1/s3/files",
             "generations": "/api/generations",
@@ -122,6 +123,8 @@ class Belongings:
         found = {
             name: without_urls(self.http.get(path).raise_for_status().json()) for name, path in paths.items()
         }
+        stats = found["stats"]["stats"]
+        stats["by_day"] = [day for day in stats["by_day"] if day["count"]]
         found["bytes"] = self.http.get(f"/api/v1/s3/file/{self.quoted_key}").raise_for_status().content
         found["picture"] = self.http.get("/api/v1/users/me/profile-picture").raise_for_status().content
         return found

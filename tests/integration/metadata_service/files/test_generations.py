@@ -80,10 +80,12 @@ async def pages(world: World, owner: str, size: int, kind: int = 0) -> list[str]
 
 async def _check(world: World, owner: str) -> None:
     """Everything that is answered is what counting finds."""
+    began = datetime.now(UTC).date()
     stats, truth = await queries(world).stats(owner), counted(world, owner)
     assert stats.total == truth["total"]
     assert stats.by_type == dict(sorted(truth["by_type"].items()))
-    today = datetime.now(UTC).date()
+    today = max(stats.by_day)
+    assert began <= today <= datetime.now(UTC).date()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
     assert stats.by_day == {day: truth["by_day"].get(day, Tally()) for day in days}
     for kind in (0, *KINDS):
