@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from servicekit.limits.counts import Cap, Places, Turns
+from servicekit.limits.places import CappedPlaces
 from strongroom.errors import Overloaded
 
 #: Searches of one owner that wait for the one that runs; further ones are refused.
@@ -18,7 +18,6 @@ MOST_WAITING: Final = 8
 WAIT_SECONDS: Final = 5.0
 #: One of so many connections may be a search's.
 CONNECTIONS_FOR_EACH: Final = 4
-_EVERYBODY: Final = ""
 
 
 class SearchTurns:
@@ -26,9 +25,7 @@ class SearchTurns:
 
     def __init__(self, connections: int = 16, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self._wait_seconds = wait_seconds
-        self._places = Places(Cap("owner_searches", "searches at once", 1 + MOST_WAITING))
-        self._owners = Turns(1)
-        self._everybody = Turns(max(1, connections // CONNECTIONS_FOR_EACH))
+        self._places = CappedPlaces(max(1, connections // CONNECTIONS_FOR_EACH), per_owner=1)
 
     @asynccontextmanager
     async def turn(self, owner_id: str) -> AsyncIterator[None]:
@@ -36,21 +33,17 @@ class SearchTurns:
 
         Raises Overloaded: too many of this owner's wait already, or the turn did not come in time.
         """
-        if not self._places.enter(owner_id):
+        if self._places.running(owner_id) + self._places.waiting(owner_id) > MOST_WAITING:
             raise Overloaded(
                 f"{1 + MOST_WAITING} of your searches run or wait already; try again in a moment.",
                 retry_after=1.0,
             )
-        held = []
         try:
-            try:
-                async with asyncio.timeout(self._wait_seconds):
-                    held.append(await self._owners.turn(owner_id))
-                    held.append(await self._everybody.turn(_EVERYBODY))
-            except TimeoutError as error:
-                raise Overloaded("Many searches run; try again in a moment.", retry_after=1.0) from error
+            async with asyncio.timeout(self._wait_seconds):
+                turn = await self._places.take(owner_id)
+        except TimeoutError as error:
+            raise Overloaded("Many searches run; try again in a moment.", retry_after=1.0) from error
+        try:
             yield
         finally:
-            for hold in reversed(held):
-                hold.release()
-            self._places.leave(owner_id)
+            turn.release()

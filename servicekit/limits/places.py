@@ -1,10 +1,14 @@
-"""Places of a process that owners share: who waits longest is not first, but the next owner is."""
+"""Places of a process that owners share: a free one goes to the owner whose turn it is, not to whoever has
+waited longest.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from servicekit.limits.counts import Hold
 
@@ -40,6 +44,15 @@ class FairPlaces(ABC):
             raise
         return Hold(lambda: self._give_back(owner))
 
+    @asynccontextmanager
+    async def place(self, owner: str) -> AsyncIterator[None]:
+        """Wait for a place and hold it until the block ends."""
+        hold = await self.take(owner)
+        try:
+            yield
+        finally:
+            hold.release()
+
     @abstractmethod
     def _may_have(self, owner: str) -> bool:
         """Whether ``owner`` may have one of the places that are left, if there are any."""
@@ -48,6 +61,8 @@ class FairPlaces(ABC):
         self._taken[owner] -= 1
         if not self._taken[owner]:
             del self._taken[owner]
+        if owner in self._waiting:  # whoever had a place until now is the last to have the next one
+            self._waiting.move_to_end(owner)
         self._admit()
 
     def _leave(self, owner: str, turn: asyncio.Future[None]) -> None:
@@ -71,6 +86,17 @@ class FairPlaces(ABC):
             if not turn.cancelled():  # one that is leaves as soon as it is its task's turn
                 self._taken[owner] += 1
                 turn.set_result(None)
+
+
+class CappedPlaces(FairPlaces):
+    """Each owner has ``per_owner`` of the places at the most."""
+
+    def __init__(self, total: int, per_owner: int) -> None:
+        super().__init__(total)
+        self._per_owner = per_owner
+
+    def _may_have(self, owner: str) -> bool:
+        return self._taken[owner] < self._per_owner
 
 
 class Halves(FairPlaces):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from servicekit.limits.counts import Turns
+from servicekit.limits.places import CappedPlaces
 from storage_service.media.frames import DIED, DONE
 from storage_service.media.metrics import MediaMetrics
 from storage_service.media.process import Fetch, ReadingLimits, ReadingProcess, Told
@@ -42,8 +42,7 @@ class MediaReader:
         self._store = store
         self._records = records
         self._metrics = metrics
-        self._turns = Turns(max(1, processes // 2))
-        self._places = asyncio.Semaphore(processes)  # in the order of asking, which the queue does not keep
+        self._places = CappedPlaces(processes, per_owner=max(1, processes // 2))
         self._free = asyncio.Queue[ReadingProcess]()
         self._all = [make(limits) for _ in range(processes)]
         for process in self._all:
@@ -94,16 +93,12 @@ class MediaReader:
 
     async def _read_once(self, file: File, fetch: Fetch) -> Told:
         """When it is the owner's turn, and a process is free."""
-        turn = await self._turns.turn(file.owner_id)
-        try:
-            async with self._places:
-                process = await self._free.get()
-                try:
-                    return await process.read(file.content_type, file.size_bytes, fetch)
-                finally:
-                    self._free.put_nowait(process)
-        finally:
-            turn.release()
+        async with self._places.place(file.owner_id):
+            process = await self._free.get()
+            try:
+                return await process.read(file.content_type, file.size_bytes, fetch)
+            finally:
+                self._free.put_nowait(process)
 
 
 def is_read(content_type: str) -> bool:

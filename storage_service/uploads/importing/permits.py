@@ -5,12 +5,12 @@ nobody may hold all of them. And how many one user may have, running or waiting 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from servicekit.context import current_principal
-from servicekit.limits.places import FairPlaces
+from servicekit.limits.places import CappedPlaces
 from strongroom.errors import RateLimited
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
@@ -20,25 +20,12 @@ SPARE: Final = 4
 """An owner gets more than that only while fewer than one place in this many is taken."""
 
 
-class FairPermits(FairPlaces):
+class FairPermits(CappedPlaces):
     """One owner has up to ``per_owner`` of the places, two once the process is busy."""
 
-    def __init__(self, total: int, per_owner: int) -> None:
-        super().__init__(total)
-        self._per_owner = per_owner
-
-    @asynccontextmanager
-    async def place(self, owner: str) -> AsyncIterator[None]:
-        """Wait for a place and hold it."""
-        hold = await self.take(owner)
-        try:
-            yield
-        finally:
-            hold.release()
-
     def _may_have(self, owner: str) -> bool:
-        mine = self._taken[owner]
-        return mine < self._per_owner and (mine < SURE or self._taken.total() < self._total // SPARE)
+        is_quiet = self._taken.total() < self._total // SPARE
+        return super()._may_have(owner) and (is_quiet or self._taken[owner] < SURE)
 
 
 #: As in metrics and errors, beside the limits of servicekit.

@@ -74,7 +74,7 @@ async def test_owners_take_turns() -> None:
     await holder.start("cy")
     first.set()
     await holder.end_all()
-    assert holder.began == ["ada", "ada", "bob", "cy", "ada", "bob", "ada"]
+    assert holder.began == ["ada", "bob", "cy", "ada", "bob", "ada", "ada"]
 
 
 async def test_who_is_cancelled_leaves_nothing_behind() -> None:
