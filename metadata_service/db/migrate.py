@@ -29,7 +29,9 @@ from servicekit.settings import SettingError
 
 #: The advisory lock of whoever changes the schema or rebuilds it ("Strong").
 MIGRATING: Final = 0x5374726F6E67
+#: How long `migrate` waits for others to end, and between two tries. Seconds.
 _WAIT_FOR_OTHERS: Final = 600.0
+_BETWEEN_TRIES: Final = 0.1
 _WAIT_FOR_TABLES: Final = "1s"
 #: A revision whose table stays busy is tried again for so long, after pauses in which the traffic passes.
 _PATIENCE: Final = 300.0
@@ -88,9 +90,7 @@ def grant(connection: Connection, settings: MigrationSettings) -> None:
 
     Raises SettingError when there is no such role and this one may not make it.
     """
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        raise TypeError("migrations run on psycopg")
+    driver = _driver(connection)
     role, password = settings.service_login
     if role == driver.info.user:
         sys.stderr.write(f"warning: {role} owns the tables it serves; give the service a role of its own\n")
@@ -104,6 +104,31 @@ def grant(connection: Connection, settings: MigrationSettings) -> None:
         rights = sql.SQL(_RIGHTS_TO_ADD if table.name in APPEND_ONLY else _RIGHTS)
         driver.execute(sql.SQL("GRANT {} ON {} TO {}").format(rights, target, name))
     driver.execute(sql.SQL("GRANT SELECT ON public.alembic_version TO {}").format(name))
+
+
+def take_turn(connection: psycopg.Connection, patience: float) -> None:
+    """Wait up to `patience` seconds for other migrations and reindexes to end; nobody else begins one before
+    `connection` is closed. Raises MigrationFailed.
+
+    Asks again and again: a session that waits for a lock holds a snapshot, and whoever has the lock may be
+    building an index concurrently, which waits for every older snapshot.
+    """
+    ends = time.monotonic() + patience
+    while connection.execute("SELECT pg_try_advisory_lock(%s)", (MIGRATING,)).fetchone() != (True,):
+        connection.commit()
+        if time.monotonic() > ends:
+            raise MigrationFailed(
+                "another migration or reindex is under way; run this again when it has ended"
+            )
+        time.sleep(_BETWEEN_TRIES)
+    connection.commit()
+
+
+def _driver(connection: Connection) -> psycopg.Connection:
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("migrations run on psycopg")
+    return driver
 
 
 def _connect(settings: MigrationSettings) -> psycopg.Connection:
@@ -123,17 +148,8 @@ def _connect(settings: MigrationSettings) -> psycopg.Connection:
 
 
 def _prepare(connection: Connection) -> None:
-    """Wait for other migrations to end; then act for the system, and never wait long for a table.
-
-    By asking again and again: who waits for a lock has a snapshot meanwhile, for whose end an index waits
-    that is built concurrently by the one who holds it.
-    """
-    ends = time.monotonic() + _WAIT_FOR_OTHERS
-    while not connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({MIGRATING})").scalar():
-        connection.commit()
-        if time.monotonic() > ends:
-            raise MigrationFailed("another migration or a reindex is under way; run it again when it is over")
-        time.sleep(0.2)
+    """Wait for other migrations to end; then act for the system, and never wait long for a table."""
+    take_turn(_driver(connection), _WAIT_FOR_OTHERS)
     connection.exec_driver_sql(f"SET lock_timeout = '{_WAIT_FOR_TABLES}'")
     connection.exec_driver_sql("SET app.scope = 'system'")
     connection.exec_driver_sql(NO_TIME_LIMITS)

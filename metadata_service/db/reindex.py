@@ -7,7 +7,6 @@ As the owner of the tables, as migrations run: nobody else may (docs/decisions/0
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -15,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from metadata_service.config import MigrationSettings
-from metadata_service.db.migrate import MIGRATING, NO_TIME_LIMITS, MigrationFailed
+from metadata_service.db.migrate import NO_TIME_LIMITS, MigrationFailed, take_turn
 from metadata_service.db.migrations import TABLES
 from metadata_service.db.reaching import one_line
 
@@ -28,7 +27,7 @@ WHERE tables.relnamespace = 'public'::regnamespace AND tables.relname = ANY(%(ta
     AND (%(only)s::text[] = '{}' OR index.relname = ANY(%(only)s) OR tables.relname = ANY(%(only)s))
 ORDER BY tables.relname, index.relname
 """
-#: A server notices a little later that whoever had its turn before has left.
+#: Postgres notices only a little later that the one before has disconnected. Seconds.
 _LEAVING_SECONDS: Final = 5.0
 #: How Postgres names what it is building, and what it has replaced.
 _LEFT: Final = ("_ccnew", "_ccold")
@@ -43,7 +42,7 @@ def reindex(settings: MigrationSettings, only: Sequence[str] = ()) -> Iterator[s
         with psycopg.connect(
             settings.owner_url, application_name="strongroom-reindex", connect_timeout=10, autocommit=True
         ) as connection:
-            _take_turn(connection)
+            take_turn(connection, _LEAVING_SECONDS)
             connection.execute(NO_TIME_LIMITS)
             yield from _all(connection, only)
     except psycopg.errors.InsufficientPrivilege as error:
@@ -52,16 +51,6 @@ def reindex(settings: MigrationSettings, only: Sequence[str] = ()) -> Iterator[s
         ) from error
     except psycopg.Error as error:
         raise MigrationFailed(f"the reindex failed: {one_line(error)}; run it again") from error
-
-
-def _take_turn(connection: psycopg.Connection) -> None:
-    deadline = time.monotonic() + _LEAVING_SECONDS
-    while connection.execute("SELECT pg_try_advisory_lock(%s)", (MIGRATING,)).fetchone() != (True,):
-        if time.monotonic() > deadline:
-            raise MigrationFailed(
-                "a migration or another reindex is under way; run it again when it has ended"
-            )
-        time.sleep(0.05)
 
 
 def _all(connection: psycopg.Connection, only: Sequence[str]) -> Iterator[str]:

@@ -39,14 +39,16 @@ def test_what_an_interrupted_one_has_left_goes(module_database: Logins, name: st
     assert second.startswith("usage_pkey  ")
 
 
-def test_not_beside_a_migration(module_database: Logins) -> None:
+def test_a_migration_under_way_refuses_it(module_database: Logins) -> None:
     with psycopg.connect(module_database.superuser) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
         with pytest.raises(MigrationFailed, match="is under way"):
             list(reindex(settings(module_database), ["usage"]))
 
 
-def test_who_has_just_left_is_waited_for(module_database: Logins, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_waits_for_a_session_that_is_ending(
+    module_database: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("metadata_service.db.reindex._LEAVING_SECONDS", 60.0)
     with psycopg.connect(module_database.superuser) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (MIGRATING,))
