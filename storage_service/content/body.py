@@ -114,14 +114,13 @@ class BodyChecks:
         if self._declared is not None and self.size != self._declared:
             raise self._size_mismatch(str(self.size))
         for expected in (self._expected, final):
-            if expected.HasField("crc32c") and expected.crc32c != self.crc32c:
-                raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{self.crc32c:08x}")
-            self._compare("md5", expected.md5, self._md5.digest() if self._md5 else None)
-            self._compare("sha1", expected.sha1, self._sha1.digest() if self._sha1 else None)
-            self._compare("sha256", expected.sha256, self._sha256.digest() if self._sha256 else None)
+            check_crc32c(expected, self.crc32c)
+            self._check_digest("md5", expected.md5, self._md5.digest() if self._md5 else None)
+            self._check_digest("sha1", expected.sha1, self._sha1.digest() if self._sha1 else None)
+            self._check_digest("sha256", expected.sha256, self._sha256.digest() if self._sha256 else None)
         self.finished = True
 
-    def _compare(self, name: str, expected: bytes, actual: bytes | None) -> None:
+    def _check_digest(self, name: str, expected: bytes, actual: bytes | None) -> None:
         if not expected:
             return
         if actual is None:
@@ -199,3 +198,9 @@ def mismatch(algorithm: str, expected: str, actual: str) -> ChecksumMismatch:
         f"{algorithm} is {actual}, but {expected} was sent",
         metadata={"algorithm": algorithm, "expected": expected, "actual": actual},
     )
+
+
+def check_crc32c(expected: Checksums, actual: int) -> None:
+    """Raises ChecksumMismatch where ``expected`` names a CRC-32C and ``actual`` is another."""
+    if expected.HasField("crc32c") and expected.crc32c != actual:
+        raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{actual:08x}")

@@ -112,7 +112,7 @@ class IncomingFile:
             await self.digest.feed(data)
             yield data
         if not (self.head.unchanged or self.head.removed):
-            self._compare()
+            self._check_content()
 
     async def gathered(self, take: Callable[[int], Awaitable[None]]) -> list[Chunk]:
         """All of ``chunks``, small ones joined: a peer who sends single bytes shall not multiply the
@@ -124,7 +124,7 @@ class IncomingFile:
             kept.append(data)
         return kept.chunks
 
-    def _compare(self) -> None:
+    def _check_content(self) -> None:
         if self.digest.size != self.head.size_bytes:
             raise self._size_mismatch(str(self.digest.size))
         if self.head.HasField("crc32c") and self.head.crc32c != self.digest.crc32c:

@@ -17,7 +17,7 @@ from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes, SignedRequest
 from storage_service.sessions.content import Content
-from storage_service.sessions.direct_completion import DirectCompletion, compare
+from storage_service.sessions.direct_completion import DirectCompletion, check_committed_parts
 from storage_service.sessions.driver import Driver
 from storage_service.sessions.views import is_whole
 from strongroom.errors import InvalidField, UploadNotFound
@@ -93,7 +93,7 @@ class DirectUploads:
             if is_whole(session):
                 session = await self._driver.finish(session)
             if session.finished:
-                compare(session.blob, request.parts)
+                check_committed_parts(session.blob, request.parts)
             elif session.kind != SESSION_KIND_DIRECT:
                 raise InvalidField("This is no direct upload.", field="upload_id", rule="kind")
             else:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.attempts.versioning import demand_version
+from storage_service.content.body import check_crc32c
 from storage_service.content.types import SNIFF_BYTES
 from storage_service.metadata.reservations import handle_of
 from storage_service.metadata.sessions import SessionState
@@ -22,7 +23,7 @@ from storage_service.objectstore.values import ObjectInfo, ObjectRef, PartReceip
 from storage_service.scanning.run import with_scan
 from storage_service.sessions.content import Content
 from storage_service.sessions.finisher import Finisher
-from storage_service.sessions.hashes import Hashes, check_crc32c, read_back
+from storage_service.sessions.hashes import Hashes, read_back
 from strongroom.errors import (
     ChecksumMismatch,
     ObjectStoreUnavailable,
@@ -57,7 +58,7 @@ class DirectCompletion:
         blob = session.blob
         if not blob.upload_id:
             info = await self._put_by_client(session)
-            _compare({1: info.etag}, claimed)
+            _check_etags({1: info.etag}, claimed)
             crc32c, scan = await self._checked(session, info, info.crc32c)
             await self._finisher.commit(with_scan(_commit_request(blob, info, crc32c), scan))
             return
@@ -103,7 +104,7 @@ class DirectCompletion:
                     f"part {part.number} has {part.size} bytes, not {expected}; send it again",
                     metadata={"expected": str(expected), "actual": str(part.size)},
                 )
-        _compare({part.number: part.etag for part in listed}, claimed)
+        _check_etags({part.number: part.etag for part in listed}, claimed)
         return listed
 
     async def _complete(
@@ -171,15 +172,15 @@ def _crc32c_of(parts: Sequence[PartReceipt]) -> int | None:
     return crc32c
 
 
-def compare(blob: blob_pb2.Blob, claimed: Sequence[CompletedPart]) -> None:
+def check_committed_parts(blob: blob_pb2.Blob, claimed: Sequence[CompletedPart]) -> None:
     """What the client says it has sent is what the committed ``blob`` was made of. Nobody knows the parts of
     an object that was found completed. Raises ChecksumMismatch, UploadIncomplete.
     """
     if blob.parts or not blob.upload_id:
-        _compare({part.number: part.etag for part in blob.parts} or {1: blob.etag}, claimed)
+        _check_etags({part.number: part.etag for part in blob.parts} or {1: blob.etag}, claimed)
 
 
-def _compare(stored: Mapping[int, str], claimed: Sequence[CompletedPart]) -> None:
+def _check_etags(stored: Mapping[int, str], claimed: Sequence[CompletedPart]) -> None:
     """What the client saw accepted is what S3 has: ETags by part number. A client that can't see ETags (CORS)
     sends no parts.
     """

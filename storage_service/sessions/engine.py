@@ -16,7 +16,7 @@ from storage_service.sessions.finisher import Endings
 from storage_service.sessions.hashes import RunningHashes
 from storage_service.sessions.kept import TELL_SECONDS, Kept, KeptSessions
 from storage_service.sessions.registry import Entry
-from storage_service.sessions.stream import Message, SessionStream, compare
+from storage_service.sessions.stream import Message, SessionStream, check_repeat
 from storage_service.sessions.views import answer, check_writable, finished, is_whole, shown
 from storage_service.sessions.writer import SessionWriter
 from strongroom.errors import FileNotFound, SizeMismatch, UploadNotFound, UploadSuperseded
@@ -99,7 +99,7 @@ class Sessions:
             entry = None if session.finished else self._entered(session, first)
         if entry is not None:
             return await self._write(entry, session, kept, first, messages)
-        await compare(session, first, messages)
+        await check_repeat(session, first, messages)
         return answer(session)
 
     async def get(self, upload_id: str, *, preempt: bool = False) -> UploadSession:

@@ -22,6 +22,7 @@ import structlog
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY, complete_multipart, verify_put
 from storage_service.attempts.engine import Attempts, same_content, until_known
+from storage_service.content.body import check_crc32c
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore import errors as store_errors
@@ -31,7 +32,7 @@ from storage_service.objectstore.values import ObjectAttributes, ObjectRef, PutR
 from storage_service.scanning.run import Scanned, with_scan
 from storage_service.scanning.scanner import UNASKED, Scanner
 from storage_service.sessions.content import Content
-from storage_service.sessions.hashes import Hashes, check_crc32c, read_back
+from storage_service.sessions.hashes import Hashes, read_back
 from storage_service.sessions.writer import Rest, SessionWriter
 from strongroom import errors
 from strongroom.metadata.v1 import blob_pb2

@@ -102,9 +102,3 @@ async def read_back(
     if scanned is not None:
         scanned.end()
     return hashes
-
-
-def check_crc32c(expected: Checksums, actual: int) -> None:
-    """Raises ChecksumMismatch."""
-    if expected.HasField("crc32c") and expected.crc32c != actual:
-        raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{actual:08x}")

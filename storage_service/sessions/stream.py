@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from storage_service.content.body import SizeRule, check_chunk
+from storage_service.content.body import SizeRule, check_chunk, check_crc32c
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import Chunk
-from storage_service.sessions.hashes import Hashes, check_crc32c
+from storage_service.sessions.hashes import Hashes
 from strongroom.errors import (
     IdempotencyKeyReused,
     Internal,
@@ -197,7 +197,7 @@ class _Whole:
         raise Internal(f"{len(chunk)} bytes for an upload that is finished")
 
 
-async def compare(session: Session, first: UploadRequest, messages: AsyncIterator[Message]) -> None:
+async def check_repeat(session: Session, first: UploadRequest, messages: AsyncIterator[Message]) -> None:
     """A write to a finished upload changes nothing, and is none of other bytes.
 
     Raises what SessionStream.run raises.
