@@ -107,7 +107,8 @@ class Belongings:
 
     def everything(self) -> dict[str, Any]:
         """All of it as it is now, aside from URLs, which are signed anew each time, and from days without
-        files, whose list begins one day later after midnight."""
+        files, whose list begins one day later after midnight.
+        """
         paths = {
             "files": "/api/v1/s3/files",
             "generations": "/api/generations",
