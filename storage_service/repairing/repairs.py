@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import translated
 from storage_service.objectstore.interface import ObjectStore
@@ -29,6 +30,7 @@ from storage_service.repairing.quarantine import Quarantine
 from storage_service.repairing.rows import Rows
 from storage_service.verifying.metrics import kind_name
 from storage_service.verifying.objects import Objects
+from storage_service.verifying.owners import attempts_of
 from storage_service.verifying.stage import Grace
 from storage_service.verifying.uploads import OpenUploads
 from storage_service.verifying.window import AtKey
@@ -112,9 +114,10 @@ class Repairs:
         """One entry back to its key. Raises NotFound, RepairRefused, StrongroomError."""
         await self._identity.check()
         with translated():
-            key = (await self._entry(entry)).key
+            manifest = await self._entry(entry)
+            key, attempt = manifest.key, manifest.metadata.get(ATTEMPT_KEY, "")
             rows = (await self._records.look_up([key])).at(key)
-            if any(row.state != BLOB_STATE_COMMITTED and not row.key_shared for row in rows):
+            if any(_takes_away(row, attempt) for row in rows):
                 raise refused(
                     "key_busy", "The cleaner is still removing what stood at its key: try again later."
                 )
@@ -254,6 +257,13 @@ class Repairs:
             ),
             None,
         )
+
+
+def _takes_away(row: KeyRow, attempt: str) -> bool:
+    """Whether the cleaner removes from the row's key what this attempt has written: of a key that others
+    write, too, each row takes its own away.
+    """
+    return row.state != BLOB_STATE_COMMITTED and (not row.key_shared or attempt in attempts_of(row))
 
 
 def _is_rewritten(finding: pb.Finding, now: pb.Finding) -> bool:

@@ -96,7 +96,7 @@ class Owners:
         except ObjectNotFound:
             return  # removed since it was listed
         attempt = info.metadata.get(ATTEMPT_KEY, "")
-        owner = next((row for row in rows if attempt and attempt in _attempts(row)), None)
+        owner = next((row for row in rows if attempt and attempt in attempts_of(row)), None)
         if owner is not None:
             judged.twins += owner.state == BLOB_STATE_COMMITTED
             return
@@ -138,7 +138,7 @@ def unowned(info: ObjectInfo) -> pb.UnownedObject:
     )
 
 
-def _attempts(row: KeyRow) -> set[str]:
+def attempts_of(row: KeyRow) -> set[str]:
     """The attempts that a row stands for: its own, or of kind LEFTOVERS the one that it is about."""
     if row.kind == BLOB_KIND_LEFTOVERS:
         return {row.object_metadata.get(ATTEMPT_KEY, "")} - {""}
