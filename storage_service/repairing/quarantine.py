@@ -187,21 +187,24 @@ class Quarantine:
         StoreError.
         """
         manifest = await self.entry(entry)
-        source = ObjectRef(object_key(entry))
+        if not await self._is_back(manifest):  # else one that died on its way has left only what is here
+            await self._bring_back(manifest)
+        await self._forget(entry)
+        return manifest
+
+    async def _bring_back(self, manifest: Manifest) -> None:
+        source = ObjectRef(object_key(manifest.id))
         try:
             info = await self._store.head(source)
         except ObjectNotFound as error:
             raise NotFound(
                 "The entry's bytes are not there any more: its time is over, or somebody has removed them."
             ) from error
-        if not await self._is_back(manifest):
-            crc32c = await checksum_of(self._store, source, info)
-            if (info.size, crc32c) != (manifest.size_bytes, manifest.crc32c):
-                raise _others(manifest, info.size, crc32c)
-            await self._copied(source, info, manifest.key, manifest.crc32c)
-            await failpoints.hit(AFTER_RETURN)
-        await self._forget(entry)
-        return manifest
+        crc32c = await checksum_of(self._store, source, info)
+        if (info.size, crc32c) != (manifest.size_bytes, manifest.crc32c):
+            raise _others(manifest, info.size, crc32c)
+        await self._copied(source, info, manifest.key, manifest.crc32c)
+        await failpoints.hit(AFTER_RETURN)
 
     async def purge(self) -> int:
         """Remove entries whose time is over; how many. Raises StoreError."""
