@@ -7,6 +7,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from metadata_service.db.tables import BYTE_ORDER, MOMENT, NOW, TRACED, Xid8, metadata
 from strongroom.metadata.v1 import webhook_pb2
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_WEBHOOK_PING
 
 _ZERO = sa.text("0")
 _ONE = sa.text("1")
@@ -67,6 +68,7 @@ webhook_deliveries = sa.Table(
     sa.Column("claims", sa.BigInteger(), nullable=False, server_default=_ZERO, doc="raised with each claim"),
     sa.Column("tries", sa.Integer(), nullable=False, server_default=_ZERO, doc="that have failed"),
     sa.Column("next_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("behind_until", MOMENT, doc="behind another of its subject, till then at most"),
     sa.Column("lease_until", MOMENT, doc="somebody is sending it until then"),
     sa.Column("status", sa.Integer(), nullable=False, server_default=_ZERO, doc="HTTP's, of the last try"),
     sa.Column("failure", sa.Text(), nullable=False, server_default=""),
@@ -82,7 +84,16 @@ webhook_deliveries = sa.Table(
     sa.CheckConstraint(
         f"state BETWEEN 1 AND 3 AND ({_PENDING}) = (ended_at IS NULL)", name="webhook_deliveries_state"
     ),
-    sa.Index("webhook_deliveries_due", "owner_id", "webhook_id", "next_at", postgresql_where=_PENDING),
+    sa.Index(
+        "webhook_deliveries_next",
+        *("owner_id", "webhook_id", sa.text("GREATEST(next_at, behind_until)"), "xid", "event_id"),
+        postgresql_where=sa.text(f"{_PENDING} AND type <> {EVENT_TYPE_WEBHOOK_PING}"),
+    ),
+    sa.Index(
+        "webhook_deliveries_pings",
+        *("owner_id", "webhook_id", "next_at"),
+        postgresql_where=sa.text(f"{_PENDING} AND type = {EVENT_TYPE_WEBHOOK_PING}"),
+    ),
     sa.Index(
         "webhook_deliveries_subject",
         *("owner_id", "webhook_id", "subject_id", "xid", "event_id"),

@@ -11,22 +11,20 @@ from __future__ import annotations
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from metadata_service.config import WebhookRules
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction
+from metadata_service.db.rotation import BY_INDEX
 from metadata_service.events import outbox
-from metadata_service.webhooks import fanout
+from metadata_service.webhooks import due, fanout
 from metadata_service.webhooks.messages import Unsigned, message
-from metadata_service.webhooks.rows import ACTIVE, DEAD, DELIVERED, DELIVERY, DISABLED, INSTALLATION, PENDING
+from metadata_service.webhooks.rows import ACTIVE, DEAD, DELIVERED, DISABLED, PENDING
 from metadata_service.webhooks.secrets import SealedSecrets
-from strongroom.metadata.v1.notification_service_pb2 import (
-    EVENT_TYPE_WEBHOOK_DISABLED,
-    EVENT_TYPE_WEBHOOK_PING,
-)
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_WEBHOOK_DISABLED
 from strongroom.metadata.v1.webhook_delivery_service_pb2 import (
     ClaimedDelivery,
     DeliveryClaim,
@@ -40,46 +38,6 @@ GONE: Final = 410
 #: Of answers that speak of the target rather than of what it was sent: no answer, these, and all from 500 on.
 BUSY: Final = frozenset({408, 425, 429})
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305148221020)"
-_CLAIM: Final = f"""
-WITH busy AS (
-    SELECT owner_id, webhook_id, count(*) AS under_way FROM webhook_deliveries
-    WHERE state = {PENDING} AND lease_until > now() GROUP BY owner_id, webhook_id
-), owners AS (SELECT owner_id, sum(under_way) AS under_way FROM busy GROUP BY owner_id
-), due AS (
-    SELECT webhooks.owner_id, webhooks.id AS webhook_id, first.id, first.next_at,
-        row_number() OVER (PARTITION BY webhooks.owner_id ORDER BY first.next_at) AS turn,
-        coalesce(owners.under_way, 0) AS under_way
-    FROM webhooks LEFT JOIN busy ON busy.owner_id = webhooks.owner_id AND busy.webhook_id = webhooks.id
-    LEFT JOIN owners ON owners.owner_id = webhooks.owner_id
-    CROSS JOIN LATERAL (
-        SELECT id, next_at FROM webhook_deliveries AS waiting
-        WHERE waiting.owner_id = webhooks.owner_id AND waiting.webhook_id = webhooks.id
-            AND waiting.state = {PENDING} AND waiting.next_at <= now()
-            AND (waiting.lease_until IS NULL OR waiting.lease_until <= now())
-            AND NOT EXISTS (
-                SELECT FROM webhook_deliveries AS earlier
-                WHERE earlier.owner_id = waiting.owner_id AND earlier.webhook_id = waiting.webhook_id
-                    AND earlier.subject_id = waiting.subject_id AND earlier.state = {PENDING}
-                    AND (earlier.xid, earlier.event_id) < (waiting.xid, waiting.event_id)
-                    AND waiting.type <> {EVENT_TYPE_WEBHOOK_PING}
-            )
-        ORDER BY waiting.type <> {EVENT_TYPE_WEBHOOK_PING}, waiting.next_at, waiting.xid, waiting.event_id
-        LIMIT greatest(0, CASE WHEN webhooks.failures = 0 THEN %(each)s ELSE 1 END
-            - coalesce(busy.under_way, 0))
-    ) AS first
-    WHERE webhooks.state = {ACTIVE} AND (webhooks.not_before IS NULL OR webhooks.not_before <= now())
-), chosen AS (
-    SELECT * FROM due WHERE owner_id = '{INSTALLATION}' OR turn + under_way <= %(parallel)s
-    ORDER BY turn, next_at LIMIT %(limit)s
-)
-UPDATE webhook_deliveries AS deliveries
-SET claims = claims + 1, lease_until = now() + make_interval(secs => %(lease)s)
-FROM chosen JOIN webhooks ON webhooks.owner_id = chosen.owner_id AND webhooks.id = chosen.webhook_id
-WHERE deliveries.owner_id = chosen.owner_id AND deliveries.webhook_id = chosen.webhook_id
-    AND deliveries.id = chosen.id AND deliveries.state = {PENDING}
-RETURNING deliveries.owner_id, deliveries.claims, webhooks.url, webhooks.secrets,
-    deliveries.traceparent, {DELIVERY}
-"""
 _WEBHOOK: Final = """
 SELECT failures, url, failing_since < now() - make_interval(secs => %(disable)s) FROM webhooks
 WHERE owner_id = %(owner)s AND id = %(webhook)s FOR UPDATE
@@ -90,7 +48,7 @@ WHERE owner_id = %(owner)s AND webhook_id = %(webhook)s AND id = %(id)s AND clai
 """
 _ARRIVED: Final = f"""
 UPDATE webhook_deliveries SET state = {DELIVERED}, ended_at = now(), lease_until = NULL, status = %(status)s,
-    failure = '' {_OF_CLAIM}
+    failure = '' {_OF_CLAIM} RETURNING subject_id
 """
 _FAILED: Final = f"""
 UPDATE webhook_deliveries SET tries = tries + 1, lease_until = NULL, status = %(status)s,
@@ -98,7 +56,7 @@ UPDATE webhook_deliveries SET tries = tries + 1, lease_until = NULL, status = %(
     ended_at = CASE WHEN tries + 1 >= %(tries)s THEN now() END,
     next_at = now() + make_interval(secs => greatest(%(retry_after)s,
         %(jitter)s * least(%(retry_max)s, %(retry)s * 3.0 ^ least(tries, 30))))
-{_OF_CLAIM} RETURNING state
+{_OF_CLAIM} RETURNING state, subject_id
 """
 _WELL: Final = """
 UPDATE webhooks SET delivered = delivered + 1, failures = 0, failing_since = NULL, not_before = NULL,
@@ -123,20 +81,21 @@ class DeliveryClaims:
     database: Database
     sealed: SealedSecrets
     rules: WebhookRules
+    full: fanout.Full = field(default_factory=fanout.Full)
 
     async def claim(self, limit: int, lease: float) -> list[ClaimedDelivery]:
         """At most `limit`, signed, each the caller's for `lease` seconds. Raises DatabaseUnavailable."""
 
         async def work(tx: Transaction) -> list[ClaimedDelivery]:
-            await tx.fetch(_LOCK)
-            await fanout.FanOut(self.rules).advance(tx)
+            await tx.fetch_batch([(_LOCK, ()), BY_INDEX])
+            await fanout.FanOut(self.rules, self.full).advance(tx)
             params = {
                 "each": self.rules.parallel_each,
                 "parallel": self.rules.parallel,
                 "limit": limit,
                 "lease": lease,
             }
-            claimed = [self._signed(row) for row in await tx.fetch(_CLAIM, params)]
+            claimed = [self._signed(row) for row in await tx.fetch(due.CLAIM, params)]
             for one in claimed:
                 if isinstance(one, Unsigned):
                     await self._disable(tx, one.owner_id, one.webhook_id, "secret_unreadable")
@@ -179,8 +138,12 @@ class DeliveryClaims:
             if webhook is None:
                 return "stale"
             if 200 <= told.status < 300 and not told.failure:
-                arrived = await tx.execute(_ARRIVED, params)
-                return "delivered" if arrived and await tx.execute(_WELL, params) else "stale"
+                arrived = await tx.fetch_one(_ARRIVED, params)
+                if arrived is None:
+                    return "stale"
+                of_subject = {**params, "subject": arrived[0]}
+                await tx.batch([(_WELL, params), (due.NEXT_OF_SUBJECT, of_subject)])
+                return "delivered"
             return await self._failed(tx, told, params, webhook)
 
         return await self.database.transact(SYSTEM, work)
@@ -204,13 +167,15 @@ class DeliveryClaims:
         row = await tx.fetch_one(_FAILED, params)
         if row is None:
             return "stale"
-        await tx.execute(_ILL, params)
+        state, subject = row
+        ended = [(due.NEXT_OF_SUBJECT, {**params, "subject": subject})] if state == DEAD else []
+        await tx.batch([(_ILL, params), *ended])
         owner, webhook_id = told.claim.owner_id, told.claim.webhook_id
         if told.status == GONE:
             await self._disable(tx, owner, webhook_id, "gone")
         elif for_long:
             await self._disable(tx, owner, webhook_id, "failing")
-        return "dead" if row[0] == DEAD else "retried"
+        return "dead" if state == DEAD else "retried"
 
     async def _disable(self, tx: Transaction, owner_id: str, webhook_id: str, cause: str) -> None:
         params = {"owner": owner_id, "webhook": webhook_id, "cause": cause}

@@ -48,7 +48,7 @@ RETURNING {DELIVERY}
 """
 _AGAIN: Final = f"""
 UPDATE webhook_deliveries SET state = {PENDING}, tries = 0, next_at = now(),
-    lease_until = CASE WHEN state = {PENDING} THEN lease_until END,
+    behind_until = NULL, lease_until = CASE WHEN state = {PENDING} THEN lease_until END,
     ended_at = NULL, traceparent = coalesce(%(traceparent)s, traceparent)
 WHERE owner_id = %(owner)s AND webhook_id = %(webhook)s
 """

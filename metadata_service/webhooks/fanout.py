@@ -7,6 +7,7 @@ together with the rows that it made.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -14,7 +15,8 @@ from typing import Final
 import structlog
 
 from metadata_service.config import WebhookRules
-from metadata_service.db.database import Transaction
+from metadata_service.db.database import Row, Transaction
+from metadata_service.webhooks import due
 from metadata_service.webhooks.rows import ACTIVE, INSTALLATION, PENDING
 from metadata_service.webhooks.targets import OF_PROJECTS, PROGRESS, PROJECT
 from strongroom.families import FAMILY_NAMES
@@ -27,6 +29,9 @@ WEBHOOKS: Final = 50
 SCAN: Final = 200
 """So many events of one webhook in one pass."""
 IDLE_SECONDS: Final = 600.0
+FULL_SECONDS: Final = 10.0
+"""What waits for a webhook that had no room is not counted again before a tenth of it was delivered, or for
+so long: a claim would cost by all that waits."""
 SLACK_SECONDS: Final = 30.0
 """An event may carry the time of the beginning of its transaction, which is so much earlier at the most."""
 
@@ -47,17 +52,24 @@ WHERE (owner_id, id) IN (
     ORDER BY cursor_at LIMIT 500 FOR UPDATE SKIP LOCKED
 )
 """
-# Not such as have no room: their cursors stand still, so they are the oldest, and would be all there is.
+# How many wait is counted of those alone that have news, and that are not known to be full.
 _BEHIND: Final = f"""
-SELECT webhooks.owner_id, webhooks.id::text, cursor_xid::text, cursor_id, cursor_at, types, families, room,
-    cursor_at < now() - make_interval(secs => %(kept)s)
-FROM webhooks CROSS JOIN LATERAL (
+WITH behind AS MATERIALIZED (
+    SELECT owner_id, webhooks.id, cursor_at, delivered
+    FROM webhooks LEFT JOIN unnest(%(full)s::uuid[], %(until)s::bigint[]) AS known (id, until)
+        ON known.id = webhooks.id
+    WHERE state = {ACTIVE} AND (known.id IS NULL OR delivered >= known.until) AND {_HAS_NEWS}
+)
+SELECT behind.id::text, room, delivered FROM behind CROSS JOIN LATERAL (
     SELECT %(backlog)s - count(*) AS room FROM webhook_deliveries AS waiting
-    WHERE waiting.owner_id = webhooks.owner_id AND waiting.webhook_id = webhooks.id
-        AND waiting.state = {PENDING}
+    WHERE waiting.owner_id = behind.owner_id AND waiting.webhook_id = behind.id AND waiting.state = {PENDING}
 ) AS backlog
-WHERE state = {ACTIVE} AND {_HAS_NEWS} AND room > 0
-ORDER BY cursor_at LIMIT %(limit)s FOR UPDATE OF webhooks SKIP LOCKED
+ORDER BY cursor_at
+"""
+_CURSORS: Final = f"""
+SELECT owner_id, id::text, cursor_xid::text, cursor_id, types, families,
+    cursor_at < now() - make_interval(secs => %(kept)s)
+FROM webhooks WHERE id = ANY(%(ids)s::uuid[]) AND state = {ACTIVE} FOR UPDATE SKIP LOCKED
 """
 
 
@@ -80,16 +92,20 @@ WITH scanned AS MATERIALIZED (
     ORDER BY xid, id LIMIT %(limit)s
 ), made AS (
     INSERT INTO webhook_deliveries AS deliveries (owner_id, webhook_id, id, user_id, xid, event_id, event_at,
-        type, subject_id, payload, traceparent)
+        type, subject_id, payload, traceparent, behind_until)
     SELECT %(owner)s, %(id)s::uuid, {delivery}, owner_id, xid, id, created_at, type, subject_id, payload,
-        traceparent
+        traceparent, CASE WHEN row_number() OVER (PARTITION BY subject_id ORDER BY xid, id) > 1
+            OR EXISTS (SELECT FROM ({first}) AS first
+                WHERE (first.xid, first.event_id) < (scanned.xid, scanned.id))
+            THEN now() + make_interval(secs => {behind}) END
     FROM scanned
     WHERE (CASE WHEN cardinality(%(types)s::smallint[]) = 0 THEN type NOT IN ({progress})
             ELSE type = ANY(%(types)s::smallint[]) END)
         AND (cardinality(%(families)s::text[]) = 0 OR ({family}) = ANY(%(families)s::text[]))
         AND NOT EXISTS (SELECT FROM erasures WHERE erasures.owner_id = scanned.owner_id)
     ON CONFLICT (owner_id, webhook_id, id) DO UPDATE
-        SET state = {pending}, tries = 0, next_at = now(), lease_until = NULL, ended_at = NULL
+        SET state = {pending}, tries = 0, next_at = now(), lease_until = NULL, ended_at = NULL,
+            behind_until = excluded.behind_until
         WHERE deliveries.state <> {pending}
     RETURNING 1
 ), last AS (SELECT xid, id, created_at FROM scanned ORDER BY xid DESC, id DESC LIMIT 1)
@@ -107,6 +123,13 @@ def _scan(mine: str) -> str:
         progress=_numbers(PROGRESS),
         family=_FAMILY,
         pending=PENDING,
+        behind=due.BEHIND_SECONDS,
+        first=due.FIRST_OF_SUBJECT.format(
+            columns="xid, first.event_id",
+            owner="%(owner)s",
+            webhook="%(id)s::uuid",
+            subject="scanned.subject_id",
+        ),
     )
 
 
@@ -132,19 +155,37 @@ WHERE owner_id = %(owner)s AND id = %(id)s::uuid
 _NAMES: Final = [FAMILY_NAMES[number] for number in sorted(FAMILY_NAMES)]
 
 
+class Full:
+    """Webhooks that had no room, and when they are asked again. One per process."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, int]] = {}
+
+    def params(self) -> dict[str, object]:
+        """Their ids, and once how many were delivered they have room."""
+        now = time.monotonic()
+        self._known = {webhook: known for webhook, known in self._known.items() if known[0] > now}
+        return {"full": list(self._known), "until": [until for _, until in self._known.values()]}
+
+    def found(self, webhook_id: str, delivered: int) -> None:
+        """One that is full until so many were `delivered`."""
+        self._known[webhook_id] = time.monotonic() + FULL_SECONDS, delivered
+
+
 @dataclass(frozen=True, slots=True)
 class FanOut:
     """Moves cursors; under the claimers' lock."""
 
     rules: WebhookRules
+    full: Full
 
     async def advance(self, tx: Transaction) -> bool:
         """One pass; whether more is likely."""
         kept = max(0.0, self.rules.events - min(SLACK_SECONDS, self.rules.events / 10))
         await tx.execute(CATCH_UP, {"idle": min(IDLE_SECONDS, self.rules.events / 10)})
-        values = {"backlog": self.rules.backlog, "kept": kept, "limit": WEBHOOKS}
         more = False
-        for owner, webhook, xid, number, _, types, families, room, lost in await tx.fetch(_BEHIND, values):
+        rooms = await self._with_room(tx)
+        for owner, webhook, xid, number, types, families, lost in await self._cursors(tx, rooms, kept):
             if lost:
                 log.warning("webhook_events_lost", webhook_id=webhook)
                 await tx.execute(_LOST, {"owner": owner, "id": webhook, "kept": kept})
@@ -156,9 +197,23 @@ class FanOut:
                 "types": types,
                 "families": families,
                 "names": _NAMES,
-                "limit": min(SCAN, room),
+                "limit": min(SCAN, rooms[webhook]),
             }
             statement = _SCAN_ALL if owner == INSTALLATION else _SCAN_OWN
             for scanned, _ in await tx.fetch(statement, params):
                 more |= scanned == params["limit"]
         return more
+
+    async def _with_room(self, tx: Transaction) -> dict[str, int]:
+        """Of webhooks that have news, those with the oldest cursors, and how many more each takes."""
+        rooms = dict[str, int]()
+        backlog = self.rules.backlog
+        for webhook, room, delivered in await tx.fetch(_BEHIND, {"backlog": backlog, **self.full.params()}):
+            if room <= 0:
+                self.full.found(webhook, delivered + max(1, backlog // 10))
+            elif len(rooms) < WEBHOOKS:
+                rooms[webhook] = room
+        return rooms
+
+    async def _cursors(self, tx: Transaction, rooms: dict[str, int], kept: float) -> list[Row]:
+        return await tx.fetch(_CURSORS, {"ids": list(rooms), "kept": kept}) if rooms else []

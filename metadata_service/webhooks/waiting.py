@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from metadata_service.webhooks import due
 from metadata_service.webhooks.rows import ACTIVE, DEAD, DISABLED, PAUSED, PENDING
 
 _MOST: Final = 10_000
+_LOOKED_AT: Final = 100
 _STATES: Final = {ACTIVE: "active", PAUSED: "paused", DISABLED: "disabled"}
 
 
@@ -19,24 +21,23 @@ def _count(state: int) -> str:
     )
 
 
-# Due in earnest: the target is well, and nothing earlier of its subject waits.
+# Due in earnest: the target is well, and nothing earlier of its subject waits. Of each webhook the first few
+# are looked at, as claims do.
 WAITING: Final = f"""
 SELECT {_count(PENDING)}, {_count(DEAD)}, coalesce((
-    SELECT extract(epoch FROM max(now() - next_at)) FROM (
-        SELECT deliveries.next_at FROM webhook_deliveries AS deliveries
-        JOIN webhooks ON webhooks.owner_id = deliveries.owner_id AND webhooks.id = deliveries.webhook_id
-        WHERE deliveries.state = {PENDING} AND deliveries.next_at <= now()
-            AND (deliveries.lease_until IS NULL OR deliveries.lease_until <= now())
-            AND webhooks.state = {ACTIVE} AND webhooks.failures = 0
-            AND (webhooks.not_before IS NULL OR webhooks.not_before <= now())
-            AND NOT EXISTS (
-                SELECT FROM webhook_deliveries AS earlier
-                WHERE earlier.owner_id = deliveries.owner_id AND earlier.webhook_id = deliveries.webhook_id
-                    AND earlier.subject_id = deliveries.subject_id AND earlier.state = {PENDING}
-                    AND (earlier.xid, earlier.event_id) < (deliveries.xid, deliveries.event_id)
-            )
-        LIMIT {_MOST}
-    ) AS due), 0)::float8
+    SELECT extract(epoch FROM max(now() - oldest.due_at)) FROM webhooks AS places CROSS JOIN LATERAL (
+        SELECT due_at FROM (
+            SELECT waiting.*, {due.WAITING_DUE} AS due_at FROM webhook_deliveries AS waiting
+            WHERE waiting.owner_id = places.owner_id AND waiting.webhook_id = places.id
+                AND {due.OF_EVENTS} AND {due.WAITING_DUE} <= now()
+            ORDER BY {due.WAITING_DUE}, xid, event_id LIMIT {_LOOKED_AT}
+        ) AS waiting
+        WHERE (lease_until IS NULL OR lease_until <= now()) AND id = ({due.FIRST})
+        ORDER BY due_at LIMIT 1
+    ) AS oldest
+    WHERE places.state = {ACTIVE} AND places.failures = 0
+        AND (places.not_before IS NULL OR places.not_before <= now())
+), 0)::float8
 """
 COUNTS: Final = "SELECT state, count(*) FROM webhooks GROUP BY state"
 

@@ -38,6 +38,7 @@ REVISIONS = (
     "0031",
     "0032",
     "0033",
+    "0034",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
