@@ -29,6 +29,7 @@ from gateway.http.middleware.errors import Problems
 from gateway.http.middleware.headers import OpenPaths, RequestIds, SecurityHeaders
 from gateway.http.reply import Reply, header
 from gateway.operations.admission import Admission, refuse_scripts
+from gateway.operations.preconditions import refuse_unjudged
 from gateway.operations.routing import RouteTable
 from gateway.surface import all_operations
 from gateway.upstream.call import Call
@@ -140,6 +141,7 @@ class Dispatcher:
         except RateLimited as error:
             raise as_tus(error) if operation.path == UPLOAD_PATH else error from None
         refuse_scripts(scope, operation)
+        refuse_unjudged(scope, operation)
         context = current()
         request_id = ""
         if context is not None:

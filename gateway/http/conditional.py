@@ -64,6 +64,14 @@ def evaluate(header: Callable[[str], str | None], validators: Validators) -> Out
     return Outcome.PROCEED
 
 
+def may_change(header: Callable[[str], str | None], validators: Validators) -> bool:
+    """Whether all conditions hold of a request that changes what is there: the same order, where
+    ``If-Modified-Since`` means nothing, and a tag of ``If-None-Match`` that is there is a refusal.
+    """
+    asked = evaluate(lambda name: None if name == "if-modified-since" else header(name), validators)
+    return asked is Outcome.PROCEED
+
+
 def range_applies(if_range: str | None, validators: Validators) -> bool:
     """Whether ``Range`` counts under ``If-Range`` (section 13.1.5): same strong tag, or exactly the same
     date.

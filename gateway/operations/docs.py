@@ -149,6 +149,13 @@ SOFT: Final = query(
     {"type": "boolean", "default": False},
     True,
 )
+IF_MATCH_REVISION: Final = request_header("If-Match", "Only if it is at this revision (`ETag`); else 412.")
+#: Of changes that look at the bytes that are there.
+CONDITIONS: Final = (
+    request_header("If-Match", "Only if what is there has this entity tag; else 412."),
+    request_header("If-None-Match", "Only if it has not; `*`: only if nothing is there."),
+    request_header("If-Unmodified-Since", "Only if it is not newer."),
+)
 IDEMPOTENCY_KEY: Final = request_header(
     "Idempotency-Key",
     "1 to 255 visible ASCII characters. The same key with the same request gets the first answer again for 24"

@@ -18,6 +18,7 @@ from pydantic.json_schema import JsonSchemaMode
 from gateway.http.problem import Problem
 from gateway.http.problems import PROBLEM_JSON
 from gateway.operations.docs import ALWAYS, Doc, Success
+from gateway.operations.preconditions import CHANGES
 from gateway.operations.routing import Operation
 from strongroom.errors import REASONS
 from strongroom.version import VERSION
@@ -112,14 +113,17 @@ def _schema(shape: type | Mapping[str, Any]) -> Mapping[str, Any]:
 def _errors(operation: Operation, doc: Doc) -> Iterator[tuple[int, dict[str, Any]]]:
     """One response per status, naming its codes."""
     by_status: dict[int, list[str]] = defaultdict(list)
-    for name in doc.errors if operation.public else (*ALWAYS, *doc.errors):
+    named = (*(() if operation.public else ALWAYS), *doc.errors)
+    if operation.method in CHANGES:
+        named = (*named, "PRECONDITION_FAILED")
+    for name in dict.fromkeys(named):
         by_status[_statuses()[name]].append(name)
     for status, codes in sorted(by_status.items()):
-        named = ", ".join(f"`{code}`" for code in codes)
+        told = ", ".join(f"`{code}`" for code in codes)
         yield (
             status,
             {
-                "description": f"{HTTPStatus(status).phrase}: {named}",
+                "description": f"{HTTPStatus(status).phrase}: {told}",
                 "content": {PROBLEM_JSON: {"schema": _schema(Problem)}},
             },
         )

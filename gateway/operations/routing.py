@@ -37,7 +37,7 @@ class Operation:
 
     ``family``: its folder in ``gateway.families``, where ``DOCS`` documents it under ``name``.
     ``public``: no token is asked for. ``hidden``: not in the OpenAPI document. ``scripts``: pages may run
-    what it answers.
+    what it answers. ``judges``: the conditions that a change may depend on (``operations.preconditions``).
     """
 
     method: str
@@ -48,6 +48,7 @@ class Operation:
     public: bool = False
     hidden: bool = False
     scripts: bool = False
+    judges: tuple[str, ...] = ()
 
 
 class Routes:
@@ -59,14 +60,14 @@ class Routes:
         self._hidden = hidden
         self._operations: list[Operation] = []
 
-    def add(self, method: str, path: str, *, scripts: bool = False) -> Callable[[Handler], Handler]:
-        """Register the decorated handler; its name is the operation's. ``scripts``: see ``Operation``."""
+    def add(
+        self, method: str, path: str, *, scripts: bool = False, judges: tuple[str, ...] = ()
+    ) -> Callable[[Handler], Handler]:
+        """Register the decorated handler; its name is the operation's. The others: see ``Operation``."""
 
         def register(handler: Handler) -> Handler:
-            name = handler.__name__
-            self._operations.append(
-                Operation(method, path, handler, self._family, name, self._public, self._hidden, scripts)
-            )
+            of_family = (self._family, handler.__name__, self._public, self._hidden)
+            self._operations.append(Operation(method, path, handler, *of_family, scripts, judges))
             return handler
 
         return register

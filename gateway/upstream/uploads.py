@@ -94,14 +94,16 @@ class Form(Protocol):
         """Bytes of the largest file that it takes."""
 
 
-async def receive_upload(call: Call, form: Form) -> UploadResponse:
+async def receive_upload(call: Call, form: Form, *, replacing: int | None = None) -> UploadResponse:
     """Read the request's form and store its file; answers once it is committed, mostly with a URL.
+
+    ``replacing``: the only generation of what is at its place that it may replace (0: nothing); None: any.
 
     :raises StrongroomError: the request or storage_service refused. :raises ClientGone: the client left.
     """
     call.refuse_encoded_body()
     call.refuse_longer(form.largest(call.services.settings) + MAX_IGNORED_BYTES + FORM_BYTES)
-    upload = _FormUpload(call, form)
+    upload = _FormUpload(call, form, replacing)
     await failpoints.hit(HEADERS_READ)
     stored = await upload.run(call.services.storage)
     note_file(stored.file.id)
@@ -111,9 +113,10 @@ async def receive_upload(call: Call, form: Form) -> UploadResponse:
 class _FormUpload:
     """One form on its way."""
 
-    def __init__(self, call: Call, form: Form) -> None:
+    def __init__(self, call: Call, form: Form, replacing: int | None) -> None:
         self._call = call
         self._form = form
+        self._replacing = replacing
         self._reader = FormReader(
             boundary_of(call.header("content-type")),
             text_fields=form.names | _FIELDS_OF_ALL,
@@ -252,6 +255,7 @@ class _FormUpload:
             content_type=file.content_type if file else "",
             checksums=self._checksums if self._checksums.ByteSize() else None,
             request_id=self._request_id,
+            if_generation_match=self._replacing,
             visibility=fields.choice(self._reader.fields, "visibility", VISIBILITIES, default="private"),
             user_id=self._call.user_id(self._reader.fields.get("user_id")),
             retention=wishes.retention_of(self._reader.fields),

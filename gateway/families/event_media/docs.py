@@ -14,8 +14,10 @@ from gateway.families.event_media.shapes import (
 from gateway.operations.docs import (
     BINARY,
     CHECKSUM_HEADERS,
+    CONDITIONS,
     FILE_HEADERS,
     IDEMPOTENCY_KEY,
+    IF_MATCH_REVISION,
     IF_NONE_MATCH,
     RANGE_HEADERS,
     SOFT,
@@ -28,7 +30,6 @@ from gateway.operations.docs import (
     in_path,
     polled,
     query,
-    request_header,
 )
 from gateway.operations.filters import DOCS as FILTERS
 
@@ -133,7 +134,7 @@ DOCS = {
         parameters=(
             EVENT,
             MEDIUM,
-            request_header("If-Match", "Only if the medium still has this entity tag."),
+            IF_MATCH_REVISION,
             USER_ID,
         ),
         body=MediaEdit,
@@ -156,13 +157,13 @@ DOCS = {
         "Delete a medium",
         {204: Success("Row and object both go")},
         errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
-        parameters=(EVENT, MEDIUM, SOFT, USER_ID),
+        parameters=(EVENT, MEDIUM, SOFT, IF_MATCH_REVISION, USER_ID),
     ),
     "put_profile_picture": Doc(
         "Replace the profile picture",
         {200: Success("Readers see the old or the new one, never none", {JSON: ProfilePicture})},
         errors=(*STORE_ERRORS, "RETENTION_HELD"),
-        parameters=(*CHECKSUM_HEADERS, USER_ID),
+        parameters=(IDEMPOTENCY_KEY, *CONDITIONS, *CHECKSUM_HEADERS, USER_ID),
         body=form(
             {"file": FILE, "visibility": VISIBILITY, **WISHES},
             required=("file",),
@@ -179,7 +180,7 @@ DOCS = {
         "Delete the profile picture",
         {204: Success("Gone")},
         errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
-        parameters=(USER_ID,),
+        parameters=(*CONDITIONS, USER_ID),
     ),
     "create_temp_file": Doc(
         "Store a temporary file",

@@ -18,6 +18,13 @@ from gateway.operations.content_facts import add_facts
 from gateway.operations.data_loss import loss_word
 from gateway.operations.filters import NAMES, file_filter
 from gateway.operations.polling import Poll
+from gateway.operations.preconditions import (
+    IF_MATCH,
+    IF_NONE_MATCH,
+    OF_BYTES,
+    is_conditional,
+    seen_generation,
+)
 from gateway.operations.retention import add_kept
 from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
 from gateway.operations.routing import Routes
@@ -30,9 +37,10 @@ from gateway.upstream.rpcs import (
     LIST_EVENT_MEDIA,
     UPDATE_EVENT_MEDIA,
 )
+from gateway.upstream.streaming import not_the_file_named
 from gateway.upstream.uploads import receive_upload
 from servicekit.limit_settings import LimitSettings
-from strongroom.errors import InvalidField
+from strongroom.errors import FileNotFound, InvalidField
 from strongroom.metadata.v1.event_media_service_pb2 import (
     GetEventMediaRequest,
     GetProfilePictureRequest,
@@ -179,7 +187,7 @@ async def get_event_media(call: Call) -> JsonReply[Media]:
     return await _media_reply(call, await _media(call))
 
 
-@routes.add("PATCH", ONE)
+@routes.add("PATCH", ONE, judges=(IF_MATCH,))
 async def update_event_media(call: Call) -> JsonReply[Media]:
     """Edit title, description and tags; with ``If-Match`` only the medium that was seen."""
     event_id, media_id = path_uuid(call, "event_id"), path_id(call, "media_id")
@@ -214,18 +222,26 @@ async def stream_event_media(call: Call) -> Reply:
     return await file_reply(call, Wanted(await _media_bytes(call)))
 
 
-@routes.add("DELETE", ONE)
+@routes.add("DELETE", ONE, judges=(IF_MATCH,))
 async def delete_event_media(call: Call) -> Reply:
-    """Delete the medium: row and object both go; with ``soft`` it can be restored for a while."""
+    """Delete the medium: row and object both go; with ``soft`` it can be restored for a while; with
+    ``If-Match`` only the medium that was seen.
+    """
     file = await _media(call)
-    await _delete(call, file, soft=fields.flag(call, "soft"))
+    request = _deletion(call, file, soft=fields.flag(call, "soft"))
+    condition = if_match(call)
+    if condition is not None:
+        check_revision(condition, file)
+        request.if_generation_match = file.generation
+    with told_as_revision(file.id):
+        await call.ask(DELETE_FILE, request)
     return Reply(204)
 
 
-@routes.add("PUT", PICTURE)
+@routes.add("PUT", PICTURE, judges=OF_BYTES)
 async def put_profile_picture(call: Call) -> JsonReply[ProfilePicture]:
-    """Store or replace the caller's picture in one step."""
-    stored = await receive_upload(call, PictureForm())
+    """Store or replace the caller's picture in one step; with conditions only the one that meets them."""
+    stored = await receive_upload(call, PictureForm(), replacing=await _replaced(call))
     file = stored.file
     shown: ProfilePicture = {
         "id": file.id,
@@ -249,10 +265,14 @@ async def get_profile_picture(call: Call) -> Reply:
     return await file_reply(call, Wanted(request))
 
 
-@routes.add("DELETE", PICTURE)
+@routes.add("DELETE", PICTURE, judges=OF_BYTES)
 async def delete_profile_picture(call: Call) -> Reply:
-    """Delete the caller's picture."""
-    await _delete(call, await _picture(call))
+    """Delete the caller's picture; with conditions only the one that meets them."""
+    file = await _picture(call)
+    request = _deletion(call, file)
+    if is_conditional(call):
+        request.if_generation_match = seen_generation(call, file)
+    await call.ask(DELETE_FILE, request)
     return Reply(204)
 
 
@@ -325,6 +345,24 @@ async def _picture(call: Call) -> File:
     return (await call.ask(GET_PROFILE_PICTURE, request)).file
 
 
-async def _delete(call: Call, file: File, *, soft: bool = False) -> None:
-    request = DeleteFileRequest(file_id=file.id, user_id=call.user_id(), soft=soft)
-    await call.ask(DELETE_FILE, request)
+async def _replaced(call: Call) -> int | None:
+    """The generation of the picture that a new one may replace, 0: there may be none; None: any.
+
+    That there is none is left to the service, which knows a repeat of what has been done.
+
+    :raises PreconditionFailed: the conditions don't hold.
+    """
+    if not is_conditional(call):
+        return None
+    if call.header(IF_MATCH) is None and (call.header(IF_NONE_MATCH) or "").strip() == "*":
+        return 0
+    try:
+        return seen_generation(call, await _picture(call))
+    except FileNotFound:
+        if call.header(IF_MATCH) is not None:
+            raise not_the_file_named("") from None
+        return 0
+
+
+def _deletion(call: Call, file: File, *, soft: bool = False) -> DeleteFileRequest:
+    return DeleteFileRequest(file_id=file.id, user_id=call.user_id(), soft=soft)

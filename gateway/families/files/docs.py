@@ -14,6 +14,7 @@ from gateway.families.files.shapes import (
 from gateway.operations.docs import (
     BINARY,
     CHECKSUM_HEADERS,
+    CONDITIONS,
     FILE_HEADERS,
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
@@ -28,7 +29,6 @@ from gateway.operations.docs import (
     in_path,
     polled,
     query,
-    request_header,
 )
 
 TITLE = "Files"
@@ -173,7 +173,7 @@ DOCS = {
         parameters=(
             KEY,
             SOFT,
-            request_header("If-Match", "Only if the file has this entity tag."),
+            *CONDITIONS,
             USER_ID,
         ),
     ),

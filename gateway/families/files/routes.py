@@ -15,13 +15,13 @@ from gateway.families.files.shapes import (
     UploadedFile,
 )
 from gateway.http import fields
-from gateway.http.conditional import matches
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_bytes
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored
 from gateway.operations.content_facts import add_facts, facts_text
 from gateway.operations.data_loss import loss_word
 from gateway.operations.polling import Poll
+from gateway.operations.preconditions import OF_BYTES, is_conditional, seen_generation
 from gateway.operations.retention import add_kept
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -30,7 +30,7 @@ from gateway.upstream.rpcs import DELETE_FILE, GET_FILE, LIST_FILES, LIST_FOLDER
 from gateway.upstream.uploads import FOLDERS, receive_upload
 from servicekit import failpoints
 from servicekit.limit_settings import LimitSettings
-from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed
+from strongroom.errors import FileNotFound, InvalidField
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import (
     FILE_VIEW_BASIC,
@@ -173,19 +173,13 @@ async def file_content(call: Call) -> Reply:
     return await file_reply(call, Wanted(DownloadRequest(key=call.path["key"], user_id=call.user_id())))
 
 
-@routes.add("DELETE", KEY)
+@routes.add("DELETE", KEY, judges=OF_BYTES)
 async def delete_file(call: Call) -> JsonReply[FileDeleted]:
-    """Delete the file; with ``If-Match`` only if it still has that entity tag; ``soft``: into the trash."""
+    """Delete the file; with conditions only what meets them; ``soft``: into the trash."""
     key = call.path["key"]
     request = DeleteFileRequest(key=key, user_id=call.user_id(), soft=fields.flag(call, "soft"))
-    if_match = call.header("if-match")
-    if if_match is not None:
-        file = await _file(call)
-        if not matches(if_match, file.etag, weak=False):
-            raise PreconditionFailed(
-                "The file is not the one that If-Match names.", metadata={"actual": file.etag}
-            )
-        request.if_generation_match = file.generation
+    if is_conditional(call):
+        request.if_generation_match = seen_generation(call, await _file(call))
     deleted = (await call.ask(DELETE_FILE, request)).file
     await failpoints.hit(BEFORE_DELETE_REPLY)
     if request.soft:

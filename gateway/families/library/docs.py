@@ -22,6 +22,7 @@ from gateway.families.library.shapes import (
 from gateway.operations.docs import (
     BINARY,
     IDEMPOTENCY_KEY,
+    IF_MATCH_REVISION,
     IF_NONE_MATCH,
     SOFT,
     USER_ID,
@@ -30,7 +31,6 @@ from gateway.operations.docs import (
     in_path,
     polled,
     query,
-    request_header,
 )
 from gateway.operations.filters import DOCS as FILTERS
 from gateway.operations.filters import SETTINGS_DOC
@@ -50,7 +50,6 @@ FILE = in_path(
     EXAMPLE_KEY,
 )
 ID = in_path("id", "UUID of the file.", {"type": "string"}, EXAMPLE_ID)
-IF_MATCH = request_header("If-Match", "Only if the file is at this revision (`ETag`); else 412.")
 FAMILY = query(
     "family",
     "Only this family.",
@@ -167,14 +166,14 @@ DOCS = {
             " the revision of the moment in `metadata.actual`."
         ),
         errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED", "SIZE_LIMIT_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE"),
-        parameters=(FILE, IF_MATCH, USER_ID),
+        parameters=(FILE, IF_MATCH_REVISION, USER_ID),
         body=FileEdit,
     ),
     "delete_library_file": Doc(
         "Delete a file",
         {200: Success("Deleted: invisible from now on", {JSON: LibraryFileDeleted})},
         errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED", "RETENTION_HELD"),
-        parameters=(FILE, SOFT, IF_MATCH, USER_ID),
+        parameters=(FILE, SOFT, IF_MATCH_REVISION, USER_ID),
     ),
     "delete_library_files": Doc(
         "Delete many files",
@@ -205,7 +204,7 @@ DOCS = {
             " again finishes it. Once it is done the source is 404."
         ),
         errors=COPYING,
-        parameters=(FILE, IF_MATCH, IDEMPOTENCY_KEY, USER_ID),
+        parameters=(FILE, IF_MATCH_REVISION, IDEMPOTENCY_KEY, USER_ID),
         body=CopyBody,
     ),
     "list_trash": Doc(

@@ -31,6 +31,7 @@ from gateway.http.reply import JsonReply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.filters import NAMES, SETTINGS, file_filter
 from gateway.operations.polling import Poll
+from gateway.operations.preconditions import IF_MATCH
 from gateway.operations.revisions import check_revision, if_match, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -145,7 +146,7 @@ async def copy_library_file(call: Call) -> JsonReply[LibraryFile]:
     return await file_answer(call, response.file, 201)
 
 
-@routes.add("POST", ONE + "/move")
+@routes.add("POST", ONE + "/move", judges=(IF_MATCH,))
 async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
     """Move the file to another place; with ``If-Match`` only the revision that was seen."""
     body = await read_json(call, CopyBody)
@@ -168,7 +169,7 @@ async def get_library_file(call: Call) -> JsonReply[LibraryFile]:
     return await file_answer(call, await file_of_path(call))
 
 
-@routes.add("PATCH", ONE)
+@routes.add("PATCH", ONE, judges=(IF_MATCH,))
 async def edit_library_file(call: Call) -> JsonReply[LibraryFile]:
     """Edit name, visibility, metadata, title, description, tags: a merge patch (RFC 7396)."""
     named = named_file(call)
@@ -185,7 +186,7 @@ async def edit_library_file(call: Call) -> JsonReply[LibraryFile]:
     return await file_answer(call, response.file)
 
 
-@routes.add("DELETE", ONE)
+@routes.add("DELETE", ONE, judges=(IF_MATCH,))
 async def delete_library_file(call: Call) -> JsonReply[LibraryFileDeleted]:
     """Delete the file; with ``soft`` into the trash; with ``If-Match`` only the revision that was seen."""
     named = named_file(call)

@@ -1,0 +1,54 @@
+"""Conditions of requests that change something (RFC 9110 section 13.1): judged by the route, or the request is
+refused before anything is done. Who says "only if" never gets an "anyway".
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.types import Scope
+
+from gateway.http.conditional import may_change
+from gateway.operations.routing import Operation
+from gateway.upstream.call import Call
+from gateway.upstream.downloads import validators_of
+from gateway.upstream.streaming import not_the_file_named
+from strongroom.errors import PreconditionFailed
+from strongroom.metadata.v1.file_pb2 import File
+
+IF_MATCH: Final = "if-match"
+IF_NONE_MATCH: Final = "if-none-match"
+#: What a route judges that looks at entity tag and date of the bytes (``seen_generation``).
+OF_BYTES: Final = (IF_MATCH, IF_NONE_MATCH, "if-unmodified-since")
+#: What a method may be made to depend on. A POST has nothing before it that could be missing, or too new.
+CHANGES: Final = {"DELETE": OF_BYTES, "PATCH": OF_BYTES, "POST": (IF_MATCH,), "PUT": OF_BYTES}
+
+
+def refuse_unjudged(scope: Scope, operation: Operation) -> None:
+    """:raises PreconditionFailed: the request depends on a condition that its route does not look at."""
+    unjudged = [name for name in CHANGES.get(operation.method, ()) if name not in operation.judges]
+    if not unjudged:
+        return
+    for name, _ in scope["headers"]:
+        if name.decode("latin-1") in unjudged:
+            shown = name.decode("latin-1").title()
+            raise PreconditionFailed(
+                f"This route does not know whether {shown} holds, so nothing was done; send the request"
+                " without it.",
+                metadata={"actual": ""},
+            )
+
+
+def is_conditional(call: Call) -> bool:
+    """Whether a change depends on what is there."""
+    return any(call.header(name) is not None for name in OF_BYTES)
+
+
+def seen_generation(call: Call, file: File) -> int:
+    """The generation that the change is tied to, by which its conditions were judged.
+
+    :raises PreconditionFailed: they don't hold.
+    """
+    if not may_change(call.header, validators_of(file)):
+        raise not_the_file_named(file.etag)
+    return file.generation

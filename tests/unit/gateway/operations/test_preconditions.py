@@ -1,0 +1,41 @@
+"""Every route that changes something judges a condition, or refuses the request that depends on it."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.types import Scope
+
+from gateway.operations.preconditions import CHANGES, refuse_unjudged
+from gateway.operations.routing import Operation
+from gateway.surface import all_operations
+from strongroom.errors import PreconditionFailed
+
+OPERATIONS = list(all_operations())
+UNJUDGED = [
+    (operation, name)
+    for operation in OPERATIONS
+    for name in CHANGES.get(operation.method, ())
+    if name not in operation.judges
+]
+
+
+def request(name: str) -> Scope:
+    """A request with one condition."""
+    return {"type": "http", "headers": [(b"host", b"x"), (name.encode(), b'"seen"')]}
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"), UNJUDGED, ids=[f"{operation.name} {name}" for operation, name in UNJUDGED]
+)
+def test_what_nobody_judges_is_refused(operation: Operation, name: str) -> None:
+    with pytest.raises(PreconditionFailed) as refused:
+        refuse_unjudged(request(name), operation)
+    assert name.title() in refused.value.message
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=[operation.name for operation in OPERATIONS])
+def test_what_is_judged_or_means_nothing_passes(operation: Operation) -> None:
+    harmless = {"if-modified-since", "if-range", *operation.judges}
+    if operation.method not in CHANGES:
+        harmless |= {"if-match", "if-none-match", "if-unmodified-since"}
+    assert [refuse_unjudged(request(name), operation) for name in harmless] == [None] * len(harmless)
