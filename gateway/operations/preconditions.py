@@ -1,5 +1,5 @@
-"""Conditions of requests that change something (RFC 9110 section 13.1): judged by the route, or the request is
-refused before anything is done. Who says "only if" never gets an "anyway".
+"""Conditions of requests that change something (RFC 9110 section 13.1): judged by the route, or the request
+is refused before anything is done. Who says "only if" never gets an "anyway".
 """
 
 from __future__ import annotations

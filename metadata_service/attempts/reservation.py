@@ -32,7 +32,7 @@ from metadata_service.shares import drops
 from metadata_service.usage import quota
 from servicekit import failpoints
 from servicekit.telemetry.tracing import origin
-from strongroom.errors import DatabaseUnavailable, InvalidField, PreconditionFailed
+from strongroom.errors import DatabaseUnavailable, InvalidField, PreconditionFailed, RetentionHeld
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest, ReserveResponse
@@ -43,6 +43,10 @@ AFTER_COMMIT: Final = failpoints.register("metadata.t1.after_commit")
 _KEY_TRIES: Final = 16
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: It did not stand in the way of what was done, if this is the repeat of it: what was made then is there by
+#: now, and kept or held; the time that was named has come; a class is no longer given out.
+_OVERTAKEN: Final = (InvalidField, PreconditionFailed, RetentionHeld)
 
 _INSERT_FREE: Final = INSERT + RETURNING
 _INSERT_CLAIMED: Final = idempotency.WITH_BLOB + INSERT + "FROM held" + RETURNING
@@ -127,6 +131,30 @@ class Reserver:
             raise InvalidField(
                 "kind says how the bytes will go to S3; set it.", field="kind", rule="required"
             )
+        try:
+            response = await self._reserve(owner_id, request, session, asking)
+        except _OVERTAKEN:
+            spec = request.spec
+            earlier = await self.answered(owner_id, spec.request_id, request.fingerprint)
+            if earlier is None:
+                raise
+            response = ReserveResponse(replay=earlier)
+        await failpoints.hit(AFTER_COMMIT)
+        return response
+
+    async def answered(self, owner_id: str, request_id: str, fingerprint: bytes) -> File | None:
+        """The answer that a request with this id has had; None: there is none. Raises
+        IdempotencyKeyReused.
+        """
+        if not request_id:
+            return None
+        wanted = idempotency.Request(owner_id, request_id, fingerprint, uuid4(), self._timing.idempotency)
+        stored = await self._database.transact(user(owner_id), lambda tx: idempotency.answered(tx, wanted))
+        return None if stored is None else File.FromString(stored)
+
+    async def _reserve(
+        self, owner_id: str, request: ReserveRequest, session: Session | None, asking: str
+    ) -> ReserveResponse:
         spec = normal_spec(request.spec, owner_id)
         if spec.HasField("retention"):
             settle_wish(spec.retention, asking or owner_id, of_drop=bool(spec.share_id))
@@ -135,9 +163,7 @@ class Reserver:
             spec.storage_class = ""  # a drop that was made when it was one: guests can't mend that
         check_class(spec.storage_class, self._classes)
         wish = _Wish(owner_id, uuid4(), spec, request, session)
-        response = await self._in_a_group(wish) or await self._with_a_key_of_its_own(wish)
-        await failpoints.hit(AFTER_COMMIT)
-        return response
+        return await self._in_a_group(wish) or await self._with_a_key_of_its_own(wish)
 
     async def _in_a_group(self, wish: _Wish) -> ReserveResponse | None:
         """Together with others. None: it goes its own way, because something has to be looked up first."""
@@ -169,13 +195,7 @@ class Reserver:
             await drops.check(tx, wish.owner_id, wish.spec)
         slot = slot_of(wish.spec.target)
         if slot is not None or wish.spec.HasField("if_generation_match"):
-            try:
-                existing = await check_slot(tx, wish.owner_id, slot, wish.spec)
-            except PreconditionFailed:  # it did hold, if this is the repeat of what was done
-                stored = await idempotency.answered(tx, wish.for_its_id(self._timing.idempotency))
-                if stored is None:
-                    raise
-                return ReserveResponse(replay=File.FromString(stored))
+            existing = await check_slot(tx, wish.owner_id, slot, wish.spec)
         params = await self._row(tx, wish, later)
         params["reserved_files"] = 0 if existing or _is_partial(wish) else 1
         inserted, allowed = await self._insert(tx, wish, params)

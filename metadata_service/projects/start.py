@@ -76,18 +76,16 @@ class SaveStarter:
             raise InvalidField(
                 "The name holds a NUL character; remove it.", field="name", rule="string.no_nul"
             )
-        if request.HasField("retention"):
-            settle_wish(request.retention, asking or owner_id, of_project=True)
-        check_class(request.storage_class, self._classes)
         save_id = uuid4()
         response = await self._database.transact(
-            user(owner_id), lambda tx: self._in_transaction(tx, owner_id, save_id, request)
+            user(owner_id),
+            lambda tx: self._in_transaction(tx, owner_id, save_id, request, asking or owner_id),
         )
         await failpoints.hit(AFTER_COMMIT)
         return response
 
     async def _in_transaction(
-        self, tx: Transaction, owner_id: str, save_id: UUID, request: BeginSaveRequest
+        self, tx: Transaction, owner_id: str, save_id: UUID, request: BeginSaveRequest, asking: str
     ) -> BeginSaveResponse:
         keep = self._timing.idempotency
         wanted = idempotency.Request(
@@ -96,6 +94,9 @@ class SaveStarter:
         earlier = await idempotency.begin_save(tx, wanted, save_in_progress)
         if earlier is not None:
             return BeginSaveResponse(replay=CommitSaveResponse.FromString(earlier), owner_id=owner_id)
+        if request.HasField("retention"):
+            settle_wish(request.retention, asking, of_project=True)
+        check_class(request.storage_class, self._classes)
         base = await self._lock_project(tx, owner_id, request)
         if request.must_exist and not base.version:
             raise project_not_found()

@@ -49,6 +49,11 @@ class ReservationServicer(ReservationServiceServicer):
         owner = effective_owner(current_principal(), request.spec.user_id)
         return await self._reserver.reserve(owner, request, asking=current_principal().subject)
 
+    async def GetAnswer(self, request: pb.GetAnswerRequest, context: Context) -> pb.GetAnswerResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        earlier = await self._reserver.answered(owner, request.request_id, request.fingerprint)
+        return pb.GetAnswerResponse(file=earlier)
+
     async def RecordMultipart(
         self, request: pb.RecordMultipartRequest, context: Context
     ) -> pb.RecordMultipartResponse:

@@ -34,6 +34,7 @@ from strongroom.errors import (
     IdempotencyKeyReused,
     ServiceUnavailable,
     StrongroomError,
+    Unimplemented,
     UploadSuperseded,
 )
 from strongroom.metadata.v1 import blob_pb2
@@ -41,6 +42,7 @@ from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_save_service_pb2 import BeginSaveRequest
 from strongroom.metadata.v1.reservation_service_pb2 import (
     CommitRequest,
+    GetAnswerRequest,
     ReserveRequest,
     ReserveResponse,
 )
@@ -299,6 +301,18 @@ class Attempts:
         response = await self._reservations.reserve(request)
         await failpoints.hit(AFTER_T1)
         return response
+
+    async def answered(self, spec: UploadSpec, same_request: bytes) -> File | None:
+        """The answer that the request has had, before anything is asked of others for its repeat: what it was
+        made of may be gone by now. None: it has had none. Raises IdempotencyKeyReused.
+        """
+        if not spec.request_id:
+            return None
+        asked = GetAnswerRequest(user_id=spec.user_id, request_id=spec.request_id, fingerprint=same_request)
+        try:
+            return await self._reservations.answered(asked)
+        except Unimplemented:  # a metadata_service of the release before: T1 knows it
+            return None
 
     def hold(self, blob: blob_pb2.Blob) -> AbstractAsyncContextManager[None]:
         """``async with attempts.hold(blob)``: make the object. See WriteEngine.hold."""

@@ -38,6 +38,11 @@ class Reservations(MetadataClient):
         """
         return await self._ask(self._stub.Reserve, request)
 
+    async def answered(self, request: pb.GetAnswerRequest) -> File | None:
+        """What a request with this id was answered; None: nothing. Raises IdempotencyKeyReused."""
+        response = await self._ask(self._stub.GetAnswer, request)
+        return response.file if response.HasField("file") else None
+
     async def record_multipart(self, blob: pb.BlobHandle, upload_id: str) -> None:
         """T2. Raises UploadSuperseded when the attempt is no longer ours."""
         request = pb.RecordMultipartRequest(blob=blob, upload_id=upload_id)

@@ -46,6 +46,9 @@ class Copier:
         """Raises FileNotFound (source), SizeLimitExceeded, ContentTypeNotAllowed, PictureRefused, and what
         Attempts.hold and .commit raise.
         """
+        earlier = await self.answered(request)
+        if earlier is not None:
+            return earlier
         source = await self._files.get(FileName(file_id=request.source_file_id), request.spec.user_id)
         await self._look(request, source)
         outcome = await self._attempts.reserve(self._reserve_request(request, source))
@@ -57,6 +60,12 @@ class Copier:
         return await self._attempts.commit(
             blob, with_scan(copied, source.scan if source.HasField("scan") else None)
         )
+
+    async def answered(self, request: CopyFileRequest) -> File | None:
+        """What the same request was answered, whatever has become of its source; None: nothing. Raises
+        IdempotencyKeyReused.
+        """
+        return await self._attempts.answered(request.spec, _same_request(request))
 
     async def _look(self, request: CopyFileRequest, source: File) -> None:
         """What was stored where nobody is shown it may become a picture that somebody is."""
@@ -75,11 +84,15 @@ class Copier:
         self._content.check(request.spec.target, source.content_type)
         reserve = ReserveRequest(spec=request.spec, kind=blob_pb2.BLOB_KIND_COPY)
         if request.spec.request_id:
-            reserve.fingerprint = fingerprint(request.spec, request.source_file_id)
+            reserve.fingerprint = _same_request(request)
         reserve.spec.filename = request.spec.filename or source.filename
         reserve.spec.content_type = with_charset(source.content_type, source.charset)
         reserve.spec.size_bytes = source.size_bytes
         return reserve
+
+
+def _same_request(request: CopyFileRequest) -> bytes:
+    return fingerprint(request.spec, request.source_file_id)
 
 
 async def copy_object(

@@ -32,18 +32,19 @@ class Mover:
         source} when the source is not at the generation asked for, or has changed while it was copied (both
         stay); without ``of`` it is the target's.
         """
-        user_id = request.spec.user_id
-        source = await self._files.get(FileName(file_id=request.source_file_id), user_id)
-        wanted = source.generation
-        if request.HasField("if_generation_match"):
-            wanted = request.if_generation_match
-        if source.generation != wanted:
-            text = f"The file is at generation {source.generation} and not at {wanted}; read it again."
-            raise _of_source(text, str(source.generation))
-        _refuse_held(source)
-        if _is_own_place(request, source):
-            raise InvalidField("The file is at this path already.", field="path", rule="other")
         copy = CopyFileRequest(source_file_id=request.source_file_id, spec=request.spec)
+        try:
+            source = await self._files.get(FileName(file_id=request.source_file_id), request.spec.user_id)
+        except FileNotFound:
+            done = await self._done_before(copy)
+            if done is None:
+                raise
+            return done
+        _check_source(request, source)
+        return await self._move(copy, source)
+
+    async def _move(self, copy: CopyFileRequest, source: File) -> File:
+        user_id = copy.spec.user_id
         moved = await self._copier.copy(copy)
         if moved.id == source.id:  # it has replaced itself
             return moved
@@ -61,12 +62,30 @@ class Mover:
             raise _of_source(CHANGED, error.metadata.get("actual", "")) from error
         return moved
 
+    async def _done_before(self, copy: CopyFileRequest) -> File | None:
+        """What the first try of this request has moved, its answer lost; None: nothing, or it is gone."""
+        done = await self._copier.answered(copy)
+        return done if done is not None and await self._is_there(done, copy.spec.user_id) else None
+
     async def _is_there(self, moved: File, user_id: str) -> bool:
         """Whether these bytes can still be read there, now that the others are about to go."""
         try:
             return _same(await self._files.get(FileName(file_id=moved.id), user_id), moved)
         except FileNotFound:
             return False
+
+
+def _check_source(request: MoveFileRequest, source: File) -> None:
+    """Raises PreconditionFailed, RetentionHeld, InvalidField."""
+    wanted = source.generation
+    if request.HasField("if_generation_match"):
+        wanted = request.if_generation_match
+    if source.generation != wanted:
+        text = f"The file is at generation {source.generation} and not at {wanted}; read it again."
+        raise _of_source(text, str(source.generation))
+    _refuse_held(source)
+    if _is_own_place(request, source):
+        raise InvalidField("The file is at this path already.", field="path", rule="other")
 
 
 def _same(one: File, other: File) -> bool:

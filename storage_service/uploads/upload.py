@@ -105,6 +105,10 @@ class Uploader:
         finally:
             scanned.close()
 
+    async def answered(self, spec: UploadSpec, same_request: bytes) -> File | None:
+        """See ``Attempts.answered``."""
+        return await self._attempts.answered(spec, same_request)
+
     async def _upload(self, source: Source, scanned: Scanned, same_request: bytes | None) -> Stored:
         checks = self._checks(source.spec)
         body = scanned.beside(source.chunks(checks))

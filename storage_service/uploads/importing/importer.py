@@ -92,6 +92,10 @@ class Importer:
         """
         owner = effective_owner(current_principal(), spec.user_id)  # before anything is fetched for them
         same_request = fingerprint(spec, url)
+        if spec.request_id:  # providers' URLs end soon, and may bring other bytes each time
+            earlier = await self._uploader.answered(spec, same_request)
+            if earlier is not None:
+                return earlier
         async with self.permits.place(owner):
             try:
                 async with asyncio.timeout(self._limits.total_seconds):

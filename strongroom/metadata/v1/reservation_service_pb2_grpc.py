@@ -42,6 +42,11 @@ class ReservationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReserveRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReserveResponse.FromString,
                 _registered_method=True)
+        self.GetAnswer = channel.unary_unary(
+                '/strongroom.metadata.v1.ReservationService/GetAnswer',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.GetAnswerRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.GetAnswerResponse.FromString,
+                _registered_method=True)
         self.RecordMultipart = channel.unary_unary(
                 '/strongroom.metadata.v1.ReservationService/RecordMultipart',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.RecordMultipartRequest.SerializeToString,
@@ -119,6 +124,14 @@ class ReservationServiceServicer:
         """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored answer of an earlier
         request with the same request_id. ABORTED (REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
         RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED), FAILED_PRECONDITION (PRECONDITION_FAILED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetAnswer(self, request, context):
+        """The answer that a request with this request_id has had, before anything is fetched or looked up for its repeat.
+        INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -229,6 +242,11 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReserveRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReserveResponse.SerializeToString,
             ),
+            'GetAnswer': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetAnswer,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.GetAnswerRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.GetAnswerResponse.SerializeToString,
+            ),
             'RecordMultipart': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordMultipart,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.RecordMultipartRequest.FromString,
@@ -325,6 +343,33 @@ class ReservationService:
             '/strongroom.metadata.v1.ReservationService/Reserve',
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReserveRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReserveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetAnswer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ReservationService/GetAnswer',
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.GetAnswerRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.GetAnswerResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class ReservationServiceStub:
     request with the same request_id. ABORTED (REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
     RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED), FAILED_PRECONDITION (PRECONDITION_FAILED).
     """
+    GetAnswer: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.GetAnswerRequest, _reservation_service_pb2.GetAnswerResponse]
+    """The answer that a request with this request_id has had, before anything is fetched or looked up for its repeat.
+    INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED).
+    """
     RecordMultipart: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.RecordMultipartRequest, _reservation_service_pb2.RecordMultipartResponse]
     """T2: records the multipart upload id of a PENDING blob."""
     RenewLease: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.RenewLeaseRequest, _reservation_service_pb2.RenewLeaseResponse]
@@ -90,6 +94,10 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored answer of an earlier
     request with the same request_id. ABORTED (REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
     RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED), FAILED_PRECONDITION (PRECONDITION_FAILED).
+    """
+    GetAnswer: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.GetAnswerRequest, _reservation_service_pb2.GetAnswerResponse]  # type: ignore[assignment]
+    """The answer that a request with this request_id has had, before anything is fetched or looked up for its repeat.
+    INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED).
     """
     RecordMultipart: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.RecordMultipartRequest, _reservation_service_pb2.RecordMultipartResponse]  # type: ignore[assignment]
     """T2: records the multipart upload id of a PENDING blob."""
@@ -142,6 +150,15 @@ class ReservationServiceServicer:
         """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored answer of an earlier
         request with the same request_id. ABORTED (REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
         RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED), FAILED_PRECONDITION (PRECONDITION_FAILED).
+        """
+
+    def GetAnswer(
+        self,
+        request: _reservation_service_pb2.GetAnswerRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reservation_service_pb2.GetAnswerResponse, _abc.Awaitable[_reservation_service_pb2.GetAnswerResponse]]:
+        """The answer that a request with this request_id has had, before anything is fetched or looked up for its repeat.
+        INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED).
         """
 
     def RecordMultipart(

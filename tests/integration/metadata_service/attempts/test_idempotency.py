@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from metadata_service.blobs.rows import Handle
 from metadata_service.config import Limits
-from strongroom.errors import IdempotencyKeyReused, PreconditionFailed, RequestInProgress, StrongroomError
+from metadata_service.files import retention
+from strongroom.errors import (
+    IdempotencyKeyReused,
+    InvalidField,
+    PreconditionFailed,
+    RequestInProgress,
+    RetentionHeld,
+    StrongroomError,
+)
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.retention_pb2 import RetentionWish
 from tests.databases import Logins
-from tests.integration.metadata_service.world import World, handle, make_world, path_spec, plain_spec
+from tests.integration.metadata_service.world import (
+    World,
+    fingerprint,
+    handle,
+    make_world,
+    path_spec,
+    plain_spec,
+)
 
 
 def age_key(world: World, owner: str, hours: int = 25) -> None:
@@ -44,6 +62,53 @@ async def test_a_repeat_of_what_was_to_create_only(world: World, owner: str) -> 
         await world.reserve(owner, path_spec(if_generation_match=0))
     with pytest.raises(IdempotencyKeyReused):
         await world.reserve(owner, path_spec(request_id="r1", if_generation_match=7))
+
+
+async def test_a_repeat_of_what_is_kept_from_then_on(world: World, owner: str) -> None:
+    """Nobody replaces it now: nor does the request that has put it there."""
+    wishes = (RetentionWish(keep_for=Duration(seconds=600)), RetentionWish(hold_reason="case 7"))
+    for number, wish in enumerate(wishes):
+        spec = path_spec(f"kept/{number}", request_id=f"r{number}", retention=wish)
+        file = await world.upload(owner, spec)
+        assert (await world.reserve(owner, spec)).replay == file
+        spec.request_id = f"s{number}"
+        with pytest.raises(RetentionHeld):
+            await world.reserve(owner, spec)
+
+
+async def test_a_repeat_when_the_time_that_was_named_has_come(
+    world: World, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            return super().now(tz) + timedelta(hours=2)
+
+    wish = RetentionWish()
+    wish.keep_until_time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+    file = await world.upload(owner, plain_spec("r1", retention=wish))
+    monkeypatch.setattr(retention, "datetime", Later)
+    assert (await world.reserve(owner, plain_spec("r1", retention=wish))).replay == file
+    with pytest.raises(InvalidField):
+        await world.reserve(owner, plain_spec("r2", retention=wish))
+
+
+async def test_the_answer_alone(world: World, owner: str) -> None:
+    """Asked for before what a repeat would be made of is looked up; it takes nothing over."""
+
+    async def answered(request_id: str, same: bytes) -> File | None:
+        return await world.reserving.answered(owner, request_id, same)
+
+    same = fingerprint(plain_spec())
+    assert (await answered("r1", same), await answered("", same)) == (None, None)
+    await world.attempt(owner, plain_spec("r1"))
+    assert await answered("r1", same) is None
+    file = await world.upload(owner, plain_spec("r2"))
+    assert await answered("r2", same) == file
+    with pytest.raises(IdempotencyKeyReused):
+        await answered("r2", b"other")
+    age_key(world, owner)
+    assert await answered("r2", same) is None
 
 
 async def test_the_answer_outlives_the_file(world: World, owner: str) -> None:

@@ -17,18 +17,22 @@ from strongroom.storage.v1.batch_pb2 import MoveFileRequest
 
 class Files:
     """One file at generation 3. ``copying``, ``deleting``: what that raises. ``copied``: the copy's bytes;
-    ``now``: what stands there by now, None: nothing.
+    ``now``: what stands there by now; ``source``: what is to be moved; None: nothing. ``answered``: with the
+    copy, before.
     """
 
     def __init__(
         self,
+        *,
         copying: StrongroomError | None = None,
         deleting: StrongroomError | None = None,
         copied: bytes = b"abc",
         now: bytes | None = b"abc",
+        source: bytes | None = b"abc",
+        answered: bool = False,
     ) -> None:
         self.copying, self.deleting, self.copied = copying, deleting, copied
-        self.now = now
+        self.now, self.source, self.is_answered = now, source, answered
         self.deleted = 0
 
     async def get(self, name: FileName, _: str) -> File:
@@ -36,7 +40,12 @@ class Files:
             if self.now is None:
                 raise FileNotFound("gone")
             return _file("copy", self.now)
-        return _file("source", b"abc", key="uploads/ada/a", generation=3)
+        if self.source is None:
+            raise FileNotFound("gone")
+        return _file("source", self.source, key="uploads/ada/a", generation=3)
+
+    async def answered(self, _request: object) -> File | None:
+        return _file("copy", self.copied) if self.is_answered else None
 
     async def copy(self, _request: object) -> File:
         if self.copying is not None:
@@ -114,3 +123,23 @@ async def test_an_earlier_requests_copy_that_is_no_longer_there_costs_no_source(
         await moved(files)
     assert refused.value.metadata == {"actual": "3", "of": "source"}
     assert files.deleted == 0
+
+
+async def test_a_repeat_of_a_move_that_is_over_gets_its_answer() -> None:
+    files = Files(source=None, answered=True)
+    assert (await moved(files)).id == "copy"
+    assert files.deleted == 0
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        Files(source=None),
+        Files(source=None, answered=True, now=None),
+        Files(source=None, answered=True, now=b"other"),
+    ],
+    ids=["never done", "deleted since", "replaced since"],
+)
+async def test_a_source_that_is_not_there(files: Files) -> None:
+    with pytest.raises(FileNotFound):
+        await moved(files)

@@ -41,6 +41,13 @@ class Sources:
         yield
 
 
+class Uploads:
+    """Has stored nothing yet."""
+
+    async def answered(self, _spec: UploadSpec, _same: bytes) -> None:
+        return None
+
+
 class Failures:
     def __init__(self, error: StrongroomError | None = None) -> None:
         self.error = error
@@ -60,7 +67,7 @@ def _caller() -> Iterator[None]:
 
 async def run(error: StrongroomError, failures: Failures, **spec: Any) -> None:
     limits = ImportLimits(5, min_rate=0, tries=1)
-    importer = TellingImporter(None, Sources(error), limits, failures)  # type: ignore[arg-type]
+    importer = TellingImporter(Uploads(), Sources(error), limits, failures)  # type: ignore[arg-type]
     await importer.run("https://ada:pw@source.test/a.png?sig=s3cret#top", UploadSpec(**spec), Progress())
 
 
