@@ -24,9 +24,9 @@ from tests.stack import until
 POOL: Final = 8
 _HOGS: Final = 2 * POOL
 _HELD_SECONDS: Final = 3.0
-_GATHERING: Final = 2.0
+_GATHERING: Final = (2.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Seconds of each round: the few that are left on a slow machine get longer."""
 _ENDLESS: Final = 1000
-_ROUNDS: Final = 6
 _PATIENCE: Final = 60.0
 _SIGNALS: Final = {"restart-fast": signal.SIGINT, "restart-immediate": signal.SIGQUIT}
 _MOMENTS: Final[tuple[Moment, ...]] = ("before", "mid", "race")
@@ -42,15 +42,15 @@ _BEFORE: Final = {
 def restarted(cell: Cell, scenes: Sequence[Scene]) -> None:
     """Postgres restarts while these are at their COMMIT; who was not gets another round."""
     left = list(scenes)
-    for _ in range(_ROUNDS):
+    for seconds in _GATHERING:
         if not left:
             return
-        left = _restart_once(cell, left)
+        left = _restart_once(cell, left, seconds)
     assert not left, f"never met: {[str(scene.case) for scene in left]}"
 
 
-def _restart_once(cell: Cell, scenes: Sequence[Scene]) -> list[Scene]:
-    """Those that were not at their COMMIT."""
+def _restart_once(cell: Cell, scenes: Sequence[Scene], seconds: float) -> list[Scene]:
+    """Those that were not at their COMMIT within ``seconds``."""
     over = threading.Event()
     with ThreadPoolExecutor(len(scenes)) as pool:
         list(pool.map(lambda scene: scene.prepare(), scenes))
@@ -65,7 +65,7 @@ def _restart_once(cell: Cell, scenes: Sequence[Scene]) -> list[Scene]:
         }
         acts = [pool.submit(scene.act) for scene in scenes]
         gathered = threading.Event()
-        timer = threading.Timer(_GATHERING, gathered.set)
+        timer = threading.Timer(seconds, gathered.set)
         timer.start()
         until(
             "each is at its COMMIT",
