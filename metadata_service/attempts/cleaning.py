@@ -18,14 +18,11 @@ from metadata_service.attempts.silence import Silence
 from metadata_service.blobs import claims, transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Timing
+from metadata_service.db.alone import alone
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
-from metadata_service.db.errors import statement_failed
 from metadata_service.db.rotation import Rotation
 from metadata_service.events import outbox
-from metadata_service.files.deletion import remove
-from metadata_service.files.retention import HELD
-from metadata_service.files.rows import COLUMNS as FILE_COLUMNS
-from metadata_service.files.rows import to_file
+from metadata_service.files.ending import EndedFiles
 from servicekit import failpoints
 from servicekit.outages import Outage
 from strongroom.errors import DatabaseUnavailable
@@ -37,15 +34,8 @@ AFTER_FINISH: Final = failpoints.register("metadata.finish_removal.after_commit"
 
 DEFAULT_BATCH: Final = 50
 LARGEST_BATCH: Final = 500
-HOUSEKEEPING_BATCH: Final = 200
 #: Answers and events are small, and each upload makes one of each: a thousand take a tenth of a second.
 FORGET_BATCH: Final = 1000
-
-_ENDED_FILES: Final = f"""
-SELECT {FILE_COLUMNS}, files.blob_id FROM files
-WHERE (files.expires_at <= now() OR files.purge_at <= now()) AND NOT {HELD}
-LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-"""
 
 _SEEN: Final = """
 INSERT INTO cleaner_replicas (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDATE SET seen_at = now()
@@ -69,6 +59,7 @@ class CleaningWork:
         self._expiring, self._ending, self._forgetting = map(_failing, ("attempts", "files", "forgetting"))
         self._chores = [(_failing(chore.__module__), partial(chore, database, timing)) for chore in chores]
         self._rotation = Rotation(claims.CLAIM_DUE, claims.VISIT_DUE, claims.CLAIM_DUE_OF_OWNERS)
+        self._ended = EndedFiles(timing)
         self.kept = KeptBytes()
         self.silence = silence or Silence(timing.lease)
 
@@ -86,11 +77,11 @@ class CleaningWork:
             raise
 
     async def _claim_all(self, wanted: int, replica: str) -> tuple[list[BlobRow], int]:
-        housekept = await _alone(self._expiring, lambda: self._expire(wanted))
-        housekept += await _alone(self._ending, self._end_files)
-        housekept += await _alone(self._forgetting, self._forget)
+        housekept = await alone(self._expiring, lambda: self._expire(wanted))
+        housekept += await alone(self._ending, partial(self._ended.run, self._database))
+        housekept += await alone(self._forgetting, self._forget)
         for outage, chore in self._chores:
-            housekept += await _alone(outage, chore)
+            housekept += await alone(outage, chore)
         await self.kept.look(self._database)
         return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted, replica)), housekept
 
@@ -148,17 +139,6 @@ class CleaningWork:
             await failpoints.hit(AFTER_EXPIRE)
         return expired
 
-    async def _end_files(self) -> int:
-        """D1 for temporary files past their time and soft-deleted ones past their purge time."""
-
-        async def work(tx: Transaction) -> int:
-            rows = await tx.fetch(_ENDED_FILES, {"limit": HOUSEKEEPING_BATCH})
-            for row in rows:
-                await remove(tx, to_file(row[:-1]), row[-1], self._timing.read_grace)
-            return len(rows)
-
-        return await self._database.transact(SYSTEM, work)
-
     async def _forget(self) -> int:
         """Answers and events past their time."""
 
@@ -171,18 +151,3 @@ class CleaningWork:
 
 def _failing(chore: str) -> Outage:
     return Outage("chore_fails", "chore_works_again", chore=chore)
-
-
-async def _alone(outage: Outage, chore: Callable[[], Awaitable[int]]) -> int:
-    """How many rows moved; 0 where this chore fails: the others, and the claim, go on. Raises
-    DatabaseUnavailable: they would not do either.
-    """
-    try:
-        moved = await chore()
-    except Exception as error:
-        if not statement_failed(error):
-            raise
-        outage.failed(type(error).__name__, exc_info=error)
-        return 0
-    outage.well()
-    return moved

@@ -98,6 +98,17 @@ class Rotation:
             rows += await tx.fetch(self.oldest, {**values, "limit": limit - len(rows)})
         return rows
 
+    async def look(self, tx: Transaction, limit: int) -> list[Row]:
+        """At most about `limit` rows, of work that stays where it is until it was done: `oldest` and
+        `of_owners` read. A row may come twice.
+        """
+        values = {"limit": limit // 2}
+        _, rows = await tx.fetch_batch([BY_INDEX, (self.oldest, values)])
+        if len(rows) < limit // 2:
+            return rows
+        owners = await self._next(tx, limit - len(rows), values)
+        return rows + (await tx.fetch(self.of_owners, {"owners": owners}) if owners else [])
+
     async def _next(self, tx: Transaction, wanted: int, values: Mapping[str, object]) -> list[str]:
         """Owners of whom something is due. A transaction that is run again goes on with those after them."""
         visited = await tx.fetch(self.visited, {**values, "limit": wanted, "after": self._after})

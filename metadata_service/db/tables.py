@@ -190,6 +190,11 @@ files = sa.Table(
     sa.Index("files_purging", "purge_at", postgresql_where=sa.text("purge_at IS NOT NULL")),
     sa.Index("files_ending", "owner_id", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
     sa.Index(
+        "files_out_of_trash",
+        sa.text("GREATEST(purge_at, keep_until)"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL AND held_at IS NULL"),
+    ),
+    sa.Index(
         "files_leaving_trash",
         "owner_id",
         sa.text("GREATEST(purge_at, keep_until)"),

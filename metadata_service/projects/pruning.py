@@ -9,6 +9,7 @@ cleaner's, after the read grace and the restore window.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -16,17 +17,20 @@ import structlog
 
 from metadata_service.blobs.transitions import DELETE
 from metadata_service.config import Timing
+from metadata_service.db.alone import alone
 from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Row, Transaction, user
 from metadata_service.projects import looks
 from metadata_service.projects.rows import HASH_JOINS, project_not_found
 from metadata_service.retention_rules import VersionRule
 from metadata_service.shares.rows import HOLDS
 from metadata_service.usage import quota
+from servicekit.outages import Outage
 from strongroom.errors import UserBeingErased
 from strongroom.metadata.v1.share_pb2 import ShareScope
 
 PROJECTS: Final = 1000
 VERSIONS: Final = 500
+QUIET_SECONDS: Final = 3600.0
 
 _FREE: Final = "projects.held_at IS NULL AND (projects.keep_until IS NULL OR projects.keep_until <= now())"
 _SOME: Final = f"""
@@ -125,12 +129,15 @@ class VersionRules:
 
 
 class VersionPruner:
-    """One per process. Two of them never prune the same project at once."""
+    """One per process. Two of them never prune the same project at once, and each project's part of a round
+    fails alone.
+    """
 
     def __init__(self, database: Database, timing: Timing, rule: VersionRule) -> None:
         self._database = database
         self._timing = timing
         self._rule = rule
+        self._failing = Outage("versions_not_pruned", "versions_pruned_again", quiet_seconds=QUIET_SECONDS)
 
     async def run_once(self, beat: Callable[[], None]) -> int:
         """One round over all projects; how many versions went. Raises DatabaseUnavailable."""
@@ -138,8 +145,8 @@ class VersionPruner:
         while True:
             params = {"after": after, "after_id": after_id, "last": self._rule.last}
             found = await self._database.read(SYSTEM, _SOME, params)
-            for owner_id, project_id, slug in found:
-                pruned += await self.prune(owner_id, project_id, slug)
+            for project in found:
+                pruned += await alone(self._failing, partial(self.prune, *project), slow_in=self._database)
                 beat()
             if len(found) < PROJECTS:
                 return pruned

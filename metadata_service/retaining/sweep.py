@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from metadata_service.config import Timing
+from metadata_service.db.alone import alone
 from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Transaction, user
 from metadata_service.files import events
 from metadata_service.files.deletion import hide_many
@@ -22,6 +23,7 @@ from metadata_service.projects.pruning import VersionPruner
 from metadata_service.retention_rules import FAMILIES, RetentionRules
 from metadata_service.usage import quota, tallies
 from servicekit.background import BackgroundLoop, Heartbeat
+from servicekit.outages import Outage
 from strongroom.errors import UserBeingErased
 
 BATCH: Final = 500
@@ -31,8 +33,8 @@ _OPEN: Final = f"{VISIBLE} AND NOT {HELD}"
 _DATED: Final = f"files.delete_after <= now() AND {_OPEN}"
 _AGED: Final = f"""files.family = %(family)s AND files.created_at <= now() - make_interval(secs => %(age)s)
 AND files.delete_after IS NULL AND {_OPEN}"""
-#: `passed`: of whom nothing could be done in this round, be it as they are being erased, or as somebody else
-#: has their rows; however many of these come first, they keep nobody else's waiting.
+#: `passed`: whose turn is over in this round. Of some nothing could be done, as they are being erased, or as
+#: somebody else has their rows; and of others the next is due before the round has ended, again and again.
 _OWNERS_DATED: Final = f"""
 SELECT DISTINCT owner_id FROM (
     SELECT files.owner_id FROM files WHERE {_DATED} AND NOT files.owner_id = ANY(%(passed)s)
@@ -63,7 +65,7 @@ log = structlog.get_logger(__name__)
 
 
 class RetentionSweep:
-    """One per process; `loop` runs it. Two of them never take the same row."""
+    """One per process; `loop` runs it. Two of them never take the same row. Each owner's part fails alone."""
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class RetentionSweep:
         self._timing = timing
         self._rules = rules
         self._heartbeat = heartbeat
+        self._failing = Outage("retention_fails", "retention_works_again", quiet_seconds=rest_seconds)
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=rest_seconds)
 
     async def run_once(self) -> bool:
@@ -87,10 +90,8 @@ class RetentionSweep:
         moved, passed = 0, list[str]()
         while owners := await self._database.read(SYSTEM, _OWNERS_DATED, {"limit": OWNERS, "passed": passed}):
             for (owner_id,) in owners:
-                now = await self._end(owner_id, _LOCK_DATED, {})
-                moved += now
-                if not now:
-                    passed.append(owner_id)
+                moved += await self._alone(owner_id, _LOCK_DATED, {})
+                passed.append(owner_id)
         for family, age in self._rules.delete_after.items():
             moved += await self._end_aged({"family": FAMILIES[family], "age": age})
         if moved:
@@ -107,10 +108,13 @@ class RetentionSweep:
             self._heartbeat.beat()
             for owner_id, due in owners:
                 if due:
-                    moved += await self._end(owner_id, _LOCK_AGED, params)
+                    moved += await self._alone(owner_id, _LOCK_AGED, params)
             if len(owners) < OWNERS:
                 return moved
             after = owners[-1][0]
+
+    async def _alone(self, owner_id: str, lock: str, params: dict[str, object]) -> int:
+        return await alone(self._failing, lambda: self._end(owner_id, lock, params), slow_in=self._database)
 
     async def _end(self, owner_id: str, lock: str, params: dict[str, object]) -> int:
         """All that is due of one owner, batch by batch; how many files."""

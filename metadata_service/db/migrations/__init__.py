@@ -39,6 +39,7 @@ REVISIONS = (
     "0032",
     "0033",
     "0034",
+    "0035",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

@@ -15,7 +15,7 @@ from metadata_service.attempts import cleaning
 from metadata_service.blobs import claims, restores, scans, scrubs
 from metadata_service.db import rotation
 from metadata_service.events import outbox
-from metadata_service.files import media
+from metadata_service.files import ending, media
 from metadata_service.projects import endings
 from metadata_service.projects import keys as project_keys
 from metadata_service.sessions import housekeeping
@@ -59,7 +59,12 @@ STATEMENTS: Final[dict[str, str]] = {
     "claim completing": claims.CLAIM_COMPLETING,
     "claim due": claims.CLAIM_DUE,
     "kept bytes": claims.KEPT,
-    "ended files": cleaning._ENDED_FILES,
+    "ended temporary files": ending.OLDEST_TEMPORARY,
+    "visit owners of temporary files": ending.VISIT_TEMPORARY,
+    "ended temporary files of owners": ending.TEMPORARY_OF_OWNERS,
+    "files out of the trash": ending.OLDEST_TRASHED,
+    "visit owners of the trash": ending.VISIT_TRASHED,
+    "files out of the trash of owners": ending.TRASHED_OF_OWNERS,
     "settled keys": claims.SETTLED_KEYS,
     "forget answers": idempotency._FORGET,
     "forget events": outbox._FORGET,
@@ -119,6 +124,12 @@ BY_INDEX: Final = {
     "visit owners of scans": "scans_due_by_owner",
     "claim scans of owners": "scans_due_by_owner",
     "claim scrubs": "blobs_scrub",
+    "ended temporary files": "files_expiring",
+    "visit owners of temporary files": "files_ending",
+    "ended temporary files of owners": "files_ending",
+    "files out of the trash": "files_out_of_trash",
+    "visit owners of the trash": "files_leaving_trash",
+    "files out of the trash of owners": "files_leaving_trash",
 }
 #: When a row is due, which most are not, is a bound of the index and no condition on what was read from it.
 BOUND_BY: Final = {"claim media": "media_after", "claim scans": "scan_after", "claim scrubs": "scrub_after"}
@@ -148,7 +159,8 @@ def test_what_is_next_is_one_step_in_an_index(grown: Logins, name: str) -> None:
     plan = planned(grown, name)
     above = [before for before, line in pairwise(plan) if f"Scan using {BY_INDEX[name]} on" in line]
     assert above, "\n".join(plan)
-    assert all("->  Limit" in line or "->  LockRows" in line for line in above), "\n".join(plan)
+    steps = [line.lstrip(" ->").startswith(("Limit", "LockRows")) for line in above]
+    assert all(steps), "\n".join(plan)
 
 
 @pytest.mark.parametrize("name", BOUND_BY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from metadata_service.projects.pruning import VersionPruner
 from metadata_service.retaining.sweep import RetentionSweep
@@ -14,17 +15,19 @@ from servicekit.settings import SettingError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_DELETED
 from tests.integration.metadata_service.admin.erasing import eraser
+from tests.integration.metadata_service.poison import poison
+from tests.integration.metadata_service.projects.saving import Projects
 from tests.integration.metadata_service.world import World, path_spec, plain_spec
 
 
-def sweep(world: World, **delete_after: float) -> RetentionSweep:
+def sweep(world: World, versions: VersionRule | None = None, **delete_after: float) -> RetentionSweep:
     return RetentionSweep(
         world.database,
         world.timing,
         RetentionRules(delete_after=delete_after),
         Heartbeat("retention", 1.0),
         rest_seconds=1.0,
-        pruner=VersionPruner(world.database, world.timing, VersionRule()),
+        pruner=VersionPruner(world.database, world.timing, versions or VersionRule()),
     )
 
 
@@ -103,6 +106,74 @@ async def test_owners_of_whom_nothing_can_be_done_keep_nobody_waiting(
     await sweep(own_world).run_once()
     rows = own_world.logins.rows("SELECT owner_id FROM files WHERE deleted_at IS NOT NULL ORDER BY owner_id")
     assert [row[0] for row in rows] == ["ada", "ada", "bob", "bob"]
+
+
+async def test_what_fails_of_one_owner_fails_alone(own_world: World) -> None:
+    """By a time of their own, by age, and of old versions."""
+    for owner in ("bob", "ill", "zoe"):
+        dated = await own_world.upload(owner)
+        own_world.logins.change("UPDATE files SET delete_after = now() WHERE id = %s", dated.id)
+        aged(own_world, await own_world.upload(owner), 3)
+        project = Projects(own_world, owner)
+        for number in range(3):
+            await project.save({"a.txt": f"{number}".encode()})
+    poison(own_world, "files", "OLD.owner_id = 'ill'")
+    own_world.logins.change(
+        "CREATE TRIGGER poisoned BEFORE DELETE ON project_versions FOR EACH ROW WHEN (OLD.owner_id = 'ill')"
+        " EXECUTE FUNCTION poisoned()"
+    )
+    with capture_logs() as lines:
+        await sweep(own_world, VersionRule(last=1), files=DAY).run_once()
+    rows = own_world.logins.rows("SELECT owner_id FROM files WHERE deleted_at IS NOT NULL ORDER BY owner_id")
+    assert [row[0] for row in rows] == ["bob", "bob", "zoe", "zoe"]
+    rows = own_world.logins.rows("SELECT owner_id, count(*) FROM project_versions GROUP BY 1 ORDER BY 1")
+    assert rows == [("bob", 1), ("ill", 3), ("zoe", 1)]
+    told = [line["event"] for line in lines if line["log_level"] == "warning"]
+    assert told == ["retention_fails", "versions_not_pruned"]
+
+
+async def test_what_takes_too_long_of_one_owner_fails_alone(
+    own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metadata_service.retaining.sweep.LARGE_SECONDS", 1.0)
+    for owner in ("ill", "zoe"):
+        aged(own_world, await own_world.upload(owner), 3)
+    own_world.logins.change(
+        "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$"
+    )
+    own_world.logins.change(
+        "CREATE TRIGGER late BEFORE UPDATE ON files FOR EACH ROW WHEN (OLD.owner_id = 'ill')"
+        " EXECUTE FUNCTION late()"
+    )
+    await sweep(own_world, files=DAY).run_once()
+    rows = own_world.logins.rows("SELECT owner_id FROM files WHERE deleted_at IS NOT NULL")
+    assert rows == [("zoe",)]
+
+
+async def test_whose_next_is_due_before_the_round_has_ended_keeps_nobody(
+    own_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A round ended never, and the rules by age were not looked at."""
+    busy = await own_world.upload("busy")
+    own_world.logins.change("UPDATE files SET delete_after = now() WHERE id = %s", busy.id)
+    old = aged(own_world, await own_world.upload("zoe"), 3)
+    round_ = sweep(own_world, files=DAY)
+    ends, rounds = RetentionSweep._end, []
+
+    async def end_and_more(self: RetentionSweep, owner_id: str, lock: str, params: dict[str, object]) -> int:
+        moved = await ends(self, owner_id, lock, params)
+        if owner_id == "busy":
+            rounds.append(moved)
+            assert len(rounds) < 3
+            own_world.logins.change(
+                "UPDATE files SET deleted_at = NULL, purge_at = NULL WHERE id = %s", busy.id
+            )
+        return moved
+
+    monkeypatch.setattr(RetentionSweep, "_end", end_and_more)
+    await round_.run_once()
+    assert in_trash(own_world) == {old.id}
 
 
 @pytest.mark.parametrize(

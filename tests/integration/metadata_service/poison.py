@@ -1,0 +1,22 @@
+"""Rows that no statement can change: what a bug, a limit or a trigger makes of one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.integration.metadata_service.world import World
+
+_REFUSE: Final = """
+CREATE FUNCTION poisoned() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'poisoned'; END $$
+"""
+_ON: Final = """
+CREATE TRIGGER poisoned BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW WHEN ({which})
+EXECUTE FUNCTION poisoned()
+"""
+
+
+def poison(world: World, table: str, which: str) -> None:
+    """From now on; `which`: of OLD. The database is the test's own."""
+    world.logins.change(_REFUSE)
+    world.logins.change(_ON.format(table=table, which=which))
