@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from servicekit.threads import run_in_thread
 from strongroom.errors import Overloaded
 
 AT_ONCE: Final = 1
@@ -70,14 +71,8 @@ class Passwords:
             self._comparing -= 1
 
     async def _in_turn(self, work: Callable[[], T]) -> T:
-        """A caller that goes away meanwhile keeps its turn until the core is free again."""
         async with self._turns:
-            working = asyncio.get_running_loop().run_in_executor(None, work)
-            try:
-                return await asyncio.shield(working)
-            except asyncio.CancelledError:
-                await asyncio.wait([working])
-                raise
+            return await run_in_thread(work)
 
 
 def _matches(kept: str, password: bytes) -> bool:

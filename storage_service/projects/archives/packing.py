@@ -4,12 +4,13 @@ keeps a whole core busy, and each user may have several.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from servicekit.limits.places import CappedPlaces
+from servicekit.threads import run_in_thread
 
 #: Half of what there is.
 CORES: Final = max(1, (os.cpu_count() or 1) // 2)
@@ -26,9 +27,4 @@ class Packing:
         of the others. A caller that is cancelled keeps its core until the thread is done with it.
         """
         async with self._cores.place(owner):
-            packing = asyncio.ensure_future(asyncio.to_thread(work, piece))
-            try:
-                return await asyncio.shield(packing)
-            except asyncio.CancelledError:
-                await asyncio.wait([packing])
-                raise
+            return await run_in_thread(partial(work, piece))

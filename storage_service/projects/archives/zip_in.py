@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
+from servicekit.threads import run_in_thread
 from storage_service.projects.archives import zip_layout as layout
 from storage_service.projects.archives.zip_directory import (
     TAIL_BYTES,
@@ -70,14 +71,9 @@ class DirectoryThread:
         self._turn = asyncio.Semaphore(1)
 
     async def checked(self, raw: bytes, place: DirectoryPlace) -> list[CentralEntry]:
-        """All entries. Raises ArchiveInvalid. Who leaves meanwhile keeps its turn until the core is free."""
+        """All entries. Raises ArchiveInvalid. A cancelled caller keeps its turn until the thread ends."""
         async with self._turn:
-            checking = asyncio.ensure_future(asyncio.to_thread(_checked, raw, place))
-            try:
-                return await asyncio.shield(checking)
-            except asyncio.CancelledError:
-                await asyncio.wait([checking])
-                raise
+            return await run_in_thread(partial(_checked, raw, place))
 
 
 def _checked(raw: bytes, place: DirectoryPlace) -> list[CentralEntry]:
