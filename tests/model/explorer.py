@@ -1,51 +1,33 @@
-"""Walks through every reachable state of the model, breadth first, and looks for what may never be."""
+"""The model of one attempt: looks in every state that it can reach for what may never be."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from itertools import product
 
 from tests.model.cleaner import cleaner_moves
 from tests.model.state import Delete, Request, Row, Rules, State, Step, start
+from tests.model.walk import Verdict, walk
 from tests.model.writer import Move, accidents, client_moves, executed, writer_moves
 
 UNFINISHED = {Row.PENDING, Row.COMPLETING, Row.ABORTING, Row.DELETING, Row.GONE}
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`wrong` is empty when the protocol holds; else `trace` is the shortest way there."""
-
-    states: int
-    wrong: str = ""
-    trace: tuple[str, ...] = ()
-
-
 @cache
 def explore(attempts: int, rules: Rules) -> Verdict:
     """Check every state that `attempts` attempts of one request can reach."""
-    first = start(attempts)
-    came_from: dict[State, Move | None] = {first: None}
     drained: dict[State, str] = {}  # states differ in who lives, which no longer matters once all are dead
-    waiting = deque([first])
-    while waiting:
-        state = waiting.popleft()
-        wrong = violation(state)
-        if not wrong:
-            dead = _silenced(state)
-            if dead not in drained:
-                drained[dead] = after_drain(dead, rules)
-            wrong = drained[dead]
-        if wrong:
-            return Verdict(len(came_from), wrong, _trace(came_from, state))
-        for label, following in moves(state, rules):
-            if following not in came_from:
-                came_from[following] = (label, state)
-                waiting.append(following)
-    return Verdict(len(came_from))
+
+    def wrong(state: State) -> str:
+        if now := violation(state):
+            return now
+        dead = _silenced(state)
+        if dead not in drained:
+            drained[dead] = after_drain(dead, rules)
+        return drained[dead]
+
+    return walk([start(attempts)], lambda state: moves(state, rules), wrong)
 
 
 def moves(state: State, rules: Rules) -> Iterator[Move]:
@@ -132,11 +114,3 @@ def _leftovers(state: State) -> str:
         if blob.row in UNFINISHED:
             return f"a row stays {blob.row.value}"
     return ""
-
-
-def _trace(came_from: dict[State, Move | None], state: State) -> tuple[str, ...]:
-    steps: list[str] = []
-    while (move := came_from[state]) is not None:
-        steps.append(move[0])
-        state = move[1]
-    return tuple(reversed(steps))

@@ -7,13 +7,14 @@ the answer lost, or lost themselves; a process may die at any moment, and a call
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from itertools import product
 from typing import Any, NamedTuple
+
+from tests.model.walk import Verdict, walk
 
 
 class Told(Enum):
@@ -188,36 +189,8 @@ def _whole(state: State) -> bool:
     return all(member.written for member in state.members)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`wrong` is empty when the rules hold; else `trace` is the shortest way there."""
-
-    states: int
-    wrong: str = ""
-    trace: tuple[str, ...] = ()
-
-
 @cache
 def explore(members: int, rules: Rules) -> Verdict:
     """Every state that a group can reach, whichever of its members are bad."""
-    came_from: dict[State, Move | None] = {}
-    for bad in product((False, True), repeat=members):
-        came_from[State(tuple(Member(bad=one) for one in bad))] = None
-    waiting = deque(came_from)
-    while waiting:
-        state = waiting.popleft()
-        if wrong := violation(state):
-            return Verdict(len(came_from), wrong, _trace(came_from, state))
-        for label, following in moves(state, rules):
-            if following not in came_from:
-                came_from[following] = (label, state)
-                waiting.append(following)
-    return Verdict(len(came_from))
-
-
-def _trace(came_from: dict[State, Move | None], state: State) -> tuple[str, ...]:
-    labels = []
-    while (step := came_from[state]) is not None:
-        labels.append(step[0])
-        state = step[1]
-    return tuple(reversed(labels))
+    starts = (State(tuple(Member(bad=one) for one in bad)) for bad in product((False, True), repeat=members))
+    return walk(starts, lambda state: moves(state, rules), violation)

@@ -10,11 +10,12 @@ the object is completed.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, NamedTuple
+
+from tests.model.walk import Verdict, walk
 
 TICKS: Final = 3
 PROMPT: Final = 1
@@ -234,34 +235,7 @@ def violation(state: State) -> str:
     return ""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """`wrong` is empty when the rules hold; else `trace` is the shortest way there."""
-
-    states: int
-    wrong: str = ""
-    trace: tuple[str, ...] = ()
-
-
 @cache
 def explore(requests: int, rules: Rules) -> Verdict:
     """Every state that so many requests can reach."""
-    came_from: dict[State, Move | None] = {State(left=requests): None}
-    waiting = deque(came_from)
-    while waiting:
-        state = waiting.popleft()
-        if wrong := violation(state):
-            return Verdict(len(came_from), wrong, _trace(came_from, state))
-        for label, following in moves(state, rules):
-            if following not in came_from:
-                came_from[following] = (label, state)
-                waiting.append(following)
-    return Verdict(len(came_from))
-
-
-def _trace(came_from: dict[State, Move | None], state: State) -> tuple[str, ...]:
-    labels = []
-    while (step := came_from[state]) is not None:
-        labels.append(step[0])
-        state = step[1]
-    return tuple(reversed(labels))
+    return walk([State(left=requests)], lambda state: moves(state, rules), violation)
