@@ -18,6 +18,7 @@ from tests.e2e import chromium
 from tests.e2e.pages import Pages, serving
 from tests.faults.checker import Checker
 from tests.integration.importing.origin import Origin, running_origin
+from tests.integration.sdk.shell import Shell
 from tests.shared_stack import shared_stack
 from tests.stack import RunningStack
 
@@ -97,3 +98,19 @@ def user() -> str:
 def http(login: Login, user: str) -> httpx.Client:
     """Signed in as ``user``."""
     return login(user)
+
+
+@pytest.fixture
+def environ(stack: RunningStack, user: str) -> dict[str, str]:
+    """How the command line finds the stack, as ``user``."""
+    return {
+        "STRONGROOM_DATA_DIR": str(stack.data_dir),
+        "STRONGROOM_TOKEN": stack.token(user),
+        "COLUMNS": "200",
+    }
+
+
+@pytest.fixture
+def shell(environ: dict[str, str]) -> Shell:
+    """The command line of ``user``."""
+    return Shell(environ)

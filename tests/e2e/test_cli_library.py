@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.test_cli_nouns import content, good, mistake
 from tests.integration.sdk.shell import Shell
-from tests.stack import RunningStack
-
-
-@pytest.fixture
-def environ(stack: RunningStack, user: str) -> Mapping[str, str]:
-    """How the command finds the stack, as ``user``."""
-    state = stack.state
-    return {
-        "STRONGROOM_STORAGE_ADDRESS": state["storage"]["address"],
-        "STRONGROOM_METADATA_ADDRESS": state["metadata"]["address"],
-        "STRONGROOM_TOKEN": stack.token(user),
-        "COLUMNS": "200",
-    }
-
-
-@pytest.fixture
-def shell(environ: Mapping[str, str]) -> Shell:
-    return Shell(environ)
 
 
 @pytest.fixture

@@ -21,26 +21,9 @@ import pytest
 from tests.e2e import samples
 from tests.integration.importing.origin import Origin, answer
 from tests.integration.sdk.shell import Outcome, Shell
-from tests.stack import CHECKOUT, RunningStack, clean_environ, until
+from tests.stack import CHECKOUT, clean_environ, until
 
 FOX: Final = "a red fox"
-
-
-@pytest.fixture
-def environ(stack: RunningStack, user: str) -> Mapping[str, str]:
-    """How the command finds the stack, as ``user``."""
-    state = stack.state
-    return {
-        "STRONGROOM_STORAGE_ADDRESS": state["storage"]["address"],
-        "STRONGROOM_METADATA_ADDRESS": state["metadata"]["address"],
-        "STRONGROOM_TOKEN": stack.token(user),
-        "COLUMNS": "200",
-    }
-
-
-@pytest.fixture
-def shell(environ: Mapping[str, str]) -> Shell:
-    return Shell(environ)
 
 
 @pytest.fixture

@@ -13,15 +13,6 @@ import pytest
 
 from tests.e2e.belongings import project
 from tests.integration.sdk.shell import Shell
-from tests.stack import RunningStack
-
-
-@pytest.fixture
-def shell(stack: RunningStack, user: str) -> Shell:
-    """The user's own."""
-    return Shell(
-        {"STRONGROOM_DATA_DIR": str(stack.data_dir), "STRONGROOM_TOKEN": stack.token(user), "COLUMNS": "200"}
-    )
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import SimpleNamespace
 from typing import Literal
 
 import pytest
@@ -17,7 +16,7 @@ from tests.e2e.belongings import project
 from tests.faults.cell import Cell
 from tests.faults.test_points import registered
 from tests.faults.verifying.planting import Planting
-from tests.faults.verifying.test_repair_kills import AsStack, admin, nobody_acts, verified
+from tests.faults.verifying.runs import admin, nobody_acts, planting_in, verified
 from tests.stack import until
 
 CELL_ENV = {
@@ -52,10 +51,8 @@ def test_every_failpoint_is_used() -> None:
 
 @pytest.fixture(scope="module")
 def at(cell: Cell) -> Iterator[Planting]:
-    cell.run()
-    made = Planting(AsStack(cell), SimpleNamespace())  # type: ignore[arg-type]
-    yield made
-    made.close()
+    with planting_in(cell) as made:
+        yield made
 
 
 def killed(cell: Cell, at: Planting, failpoint: str, act: Callable[[], object]) -> None:

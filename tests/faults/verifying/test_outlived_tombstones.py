@@ -5,7 +5,6 @@ a verification finds what it has left behind and nothing else, and a repair take
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -18,7 +17,7 @@ from tests.faults.s3_faults import hold
 from tests.faults.s3_proxy import Rule
 from tests.faults.test_shared_keys import path_spec
 from tests.faults.verifying.planting import Planting
-from tests.faults.verifying.test_repair_kills import AsStack, found, quarantine, repaired, verified
+from tests.faults.verifying.runs import found, planting_in, quarantine, repaired, verified
 
 CELL_ENV: Final = {
     "STRONGROOM_VERIFY_GRACE_SECONDS": "0",
@@ -39,10 +38,8 @@ KINDS: Final = {owner: kind for owner, _, _, _, kind in LATE}
 
 @pytest.fixture(scope="module")
 def at(cell: Cell) -> Iterator[Planting]:
-    cell.run()
-    made = Planting(AsStack(cell), SimpleNamespace())  # type: ignore[arg-type]
-    yield made
-    made.close()
+    with planting_in(cell) as made:
+        yield made
 
 
 def given_up(cell: Cell, owner: str, spec: UploadSpec, size: int, operation: str) -> Rule:

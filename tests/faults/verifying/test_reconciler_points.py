@@ -8,7 +8,6 @@ import re
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 from typing import Any, Final
 
 import pytest
@@ -21,7 +20,7 @@ from tests.faults.s3_proxy import Fault, Rule
 from tests.faults.s3_wire import Reply
 from tests.faults.verifying import planting
 from tests.faults.verifying.planting import Planting
-from tests.faults.verifying.test_repair_kills import AsStack, admin, found, quarantine, repaired, verified
+from tests.faults.verifying.runs import admin, found, planting_in, quarantine, repaired, verified
 from tests.stack import until
 
 CELL_ENV: Final = {
@@ -35,12 +34,10 @@ _KEPT: Final = 4
 
 @pytest.fixture(scope="module")
 def at(cell: Cell) -> Iterator[Planting]:
-    cell.run()
-    made = Planting(AsStack(cell), SimpleNamespace())  # type: ignore[arg-type]
-    for _ in range(_KEPT):
-        made.file()
-    yield made
-    made.close()
+    with planting_in(cell) as made:
+        for _ in range(_KEPT):
+            made.file()
+        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -165,10 +162,7 @@ def repaired_or_refused(at: Planting, run_id: str) -> set[str]:
 
 def test_two_at_once_come_to_the_same_end(cell: Cell, at: Planting) -> None:
     expected = planting.alien_object(at) | planting.foreign_version_on_top(at) | planting.usage_changed(at)
-    with cell.second_storage() as address:
-        stack = AsStack(cell)
-        stack.state["storage"] = {"address": address}
-        other = Planting(stack, SimpleNamespace())  # type: ignore[arg-type]
+    with cell.second_storage() as address, planting_in(cell, address) as other:
         run_id = verified(at)
         assert found(at, run_id) == found(other, run_id) == expected
         with ThreadPoolExecutor(2) as pool:
@@ -176,7 +170,6 @@ def test_two_at_once_come_to_the_same_end(cell: Cell, at: Planting) -> None:
         waits = "told to wait for repair_findings"
         assert {"done"} <= set().union(*outcomes) <= {"done", "outdated", waits}
         assert repaired(other, run_id) <= {"outdated"}, "nothing is left for whoever was told to wait"
-        other.close()
     assert found(at, verified(at)) == set()
     moved = [key for key in quarantine(at).values() if key in {key for _, key in expected}]
     assert len(moved) == len(set(moved)) == 2

@@ -7,21 +7,18 @@ the first place that reaches its point.
 
 from __future__ import annotations
 
-import math
-import time
 import uuid
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from strongroom import Client
 from strongroom.errors import RepairRefused, StrongroomError
 from tests.faults.cell import Cell
 from tests.faults.verifying import described, planting
 from tests.faults.verifying.planting import Expected, Planting
 from tests.faults.verifying.points import PURGE, REPAIR, RETURN
+from tests.faults.verifying.runs import admin, found, nobody_acts, planting_in, quarantine, repaired, verified
 from tests.stack import until
 
 CELL_ENV = {"STRONGROOM_VERIFY_GRACE_SECONDS": "0", "STRONGROOM_CLEANER_SWEEP_SECONDS": "3600",
@@ -43,31 +40,10 @@ PLANTED: Final = (
 )
 
 
-class AsStack:
-    """What planting asks of a stack, of a cell."""
-
-    def __init__(self, cell: Cell) -> None:
-        self._cell = cell
-        self.state: dict[str, Any] = {
-            "postgres": {"dsn": cell.checker.dsn},
-            "s3": vars(cell.store),
-            "storage": {"address": cell.storage_address},
-            "metadata": {"address": cell.address("metadata")},
-        }
-
-    def token(self, sub: str, **claims: object) -> str:
-        return self._cell.token(sub, **claims)
-
-    def http(self, sub: str) -> Any:
-        return self._cell.http(sub)
-
-
 @pytest.fixture(scope="module")
 def at(cell: Cell) -> Iterator[Planting]:
-    cell.run()
-    made = Planting(AsStack(cell), SimpleNamespace())  # type: ignore[arg-type]
-    yield made
-    made.close()
+    with planting_in(cell) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -77,45 +53,6 @@ def planted(at: Planting) -> tuple[str, Expected]:
     run_id = verified(at)
     assert found(at, run_id) == expected
     return run_id, expected
-
-
-def admin(at: Planting) -> Client:
-    return at.client("operator", roles=["admin"])
-
-
-def verified(at: Planting) -> str:
-    """A run that has ended."""
-    # The store's times are rounded up to whole seconds, and what is younger than now is not judged yet.
-    planted = math.ceil(time.time())
-    until("the second of the planting is over", lambda: time.time() >= planted)
-    with admin(at) as client:
-        run, _ = client.verifications.start("bytes")
-        until("the run has ended", lambda: client.verifications.get(run.id).state == "finished")
-        return run.id
-
-
-def found(at: Planting, run_id: str) -> Expected:
-    with admin(at) as client:
-        return {(one.kind, one.key or one.owner_id) for one in client.verifications.findings(run_id)}
-
-
-def nobody_acts(at: Planting) -> None:
-    """The lease of whoever was killed is over."""
-    held = "SELECT count(*) FROM running_acts WHERE held_until > now()"
-    until("the lease of the dead is over", lambda: at.rows(held) == [(0,)])
-
-
-def repaired(at: Planting, run_id: str) -> set[str]:
-    """Outcomes."""
-    nobody_acts(at)
-    with admin(at) as client:
-        return {one.outcome for one in client.verifications.repair(run_id)}
-
-
-def quarantine(at: Planting) -> dict[str, str]:
-    """Keys by entry."""
-    with admin(at) as client:
-        return {entry.id: entry.key for entry in client.verifications.quarantine()}
 
 
 def killed(cell: Cell, at: Planting) -> None:
