@@ -24,7 +24,7 @@ DROPPED: Final = frozenset({"stored_later", "removed_later"})
 Wanted = Annotated[
     list[str] | None, typer.Argument(metavar="ID", help="Ids as `adopt list` prints them, or keys.")
 ]
-All = Annotated[bool, typer.Option("--all", help="All that `adopt list` prints, instead of ids.")]
+All = Annotated[bool, typer.Option("--all", help="Everything that `adopt list` prints, instead of ids.")]
 
 Meant = Callable[[Stray], bool]
 Decide = Callable[[AsyncClient, Sequence[ObjectName]], AsyncGenerator[StrayResult]]
@@ -33,9 +33,9 @@ Decide = Callable[[AsyncClient, Sequence[ObjectName]], AsyncGenerator[StrayResul
 async def list_(session: Session) -> None:
     """List objects that no committed row names: kind, id, time, size, owner, what it is.
 
-    stored_later: stored after the moment of the restored state. removed_later: that, and deleted or replaced
-    before the end. unfinished: its upload was under way at that moment. hidden: a file that was deleted after
-    that moment, and is back.
+    stored_later: stored after the restored moment. removed_later: stored after it, and then deleted or
+    replaced. unfinished: its upload was under way at that moment. hidden: a file that was deleted after that
+    moment and has come back.
     """
     found = known = 0
     async with session.client() as client, aclosing(client.restores.strays()) as pages:
@@ -47,11 +47,11 @@ async def list_(session: Session) -> None:
 
 
 async def keep(session: Session, ids: Wanted = None, *, all_: All = False) -> ExitCode:
-    """Make stray objects files of their owners. May be repeated.
+    """Turn stray objects into files of their owners. May be repeated.
 
-    With --all: those that were neither deleted nor replaced later. A quota that is full, or a place that has
-    newer content, refuses its object and spoils no other. An object of a project makes what the bucket shows
-    of the project its next version.
+    With --all: those that were neither deleted nor replaced later. An object that exceeds its owner's quota,
+    or whose place has newer content, is refused; the others go on. An object of a project makes what the
+    bucket shows of the project its next version.
     """
     _refuse_unnamed(ids, all_=all_)
     passes = _keeping() if all_ else (_named(frozenset(ids or ())),)
@@ -59,10 +59,10 @@ async def keep(session: Session, ids: Wanted = None, *, all_: All = False) -> Ex
 
 
 async def rebuild(session: Session) -> ExitCode:
-    """Make the rows of a lost database anew: all that is current in the bucket. Needs the admin role.
+    """Rebuild a lost database from everything that is current in the bucket. Needs the admin role.
 
-    After `strongroom migrate` of an empty one. May be repeated, and goes on where it was killed. What the
-    bucket does not say is told at the end, and in docs/backup.md.
+    Run `strongroom migrate` on an empty database first. May be repeated, and continues where it was killed.
+    What the bucket can't tell is listed at the end, and in docs/backup.md.
     """
     code = await _decide(session, (), _keeping(), lambda client, names: client.restores.keep(names))
     session.output.note(
@@ -78,14 +78,13 @@ async def drop(
     *,
     all_: All = False,
     even_most: Annotated[
-        bool, typer.Option("--even-most", help="Also when more objects would go than the database knows.")
+        bool, typer.Option("--even-most", help="Even if more objects would go than the database knows.")
     ] = False,
     yes: Yes = False,
 ) -> ExitCode:
-    """Move stray objects into quarantine. May be repeated. What a row names by then stays.
+    """Move stray objects to quarantine. May be repeated. Objects that a row names by now stay.
 
-    `strongroom verify quarantine` lists them, `strongroom verify restore` brings them back until their time
-    is over.
+    `strongroom verify quarantine` lists them; `strongroom verify restore` brings them back until they expire.
     """
     _refuse_unnamed(ids, all_=all_)
     passes = (_of_kinds(DROPPED),) if all_ else (_named(frozenset(ids or ())),)

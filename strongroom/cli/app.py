@@ -65,7 +65,7 @@ def _show_version(wanted: bool) -> None:
 @root(app)
 def strongroom(
     release_only: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the release.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Files in Strongroom: put, get, list, remove, share.
@@ -128,11 +128,13 @@ command(generations, "rm")(generation.rm)
 
 admin.add_to(app)
 
-trashed = app.group("trash", "Files deleted with `rm --soft`: restore them, or end them for good.")
+trashed = app.group("trash", "Files deleted with `rm --soft`: restore them, or delete them for good.")
 command(trashed, "ls", alias="list")(trash.list_)
 command(trashed, "restore")(rm.undelete)
 command(trashed, "purge")(trash.purge)
-adoption = app.group("adopt", "After a restore: what the bucket has stored since. Needs the admin role.")
+adoption = app.group(
+    "adopt", "After a restore: what was stored after the restored moment. Needs the admin role."
+)
 command(adoption, "list", alias="ls")(adopt.list_)
 command(adoption, "keep")(adopt.keep)
 command(adoption, "drop")(adopt.drop)
@@ -147,10 +149,10 @@ command(verification, "quarantine")(quarantine.quarantine)
 command(verification, "restore")(quarantine.restore)
 command(verification, "purge")(quarantine.purge)
 
-links = app.group("links", "Links to files: make them with `url`, take them back here.")
+links = app.group("links", "Links to files: make them with `url`, revoke them here.")
 command(links, "revoke")(url.revoke)
 
-shares = app.group("share", "Links that people without an account open.")
+shares = app.group("share", "Links for people without an account.")
 command(shares, "create")(share.create)
 command(shares, "drop")(share.drop)
 command(shares, "list", alias="ls")(share.list_)
@@ -163,7 +165,7 @@ command(kept, "set")(retention.set_)
 command(kept, "hold")(retention.hold)
 command(kept, "release")(retention.release)
 
-hooks = app.group("webhooks", "What happens, sent to a URL.")
+hooks = app.group("webhooks", "Events, sent to a URL.")
 command(hooks, "create")(webhooks.create)
 command(hooks, "list", alias="ls")(webhooks.list_)
 command(hooks, "update")(webhooks.update)
@@ -173,7 +175,9 @@ command(hooks, "deliveries")(webhooks.deliveries)
 command(hooks, "replay")(webhooks.replay)
 command(hooks, "delete", alias="rm")(webhooks.delete)
 
-spooled = app.group("spool", "What waits on this disk while the service is away (STRONGROOM_SPOOL).")
+spooled = app.group(
+    "spool", "Operations that wait on this disk while the service is away (STRONGROOM_SPOOL)."
+)
 command(spooled, "ls", alias="list")(spool.list_)
 command(spooled, "flush")(spool.flush)
 command(spooled, "rm")(spool.remove)
@@ -183,11 +187,11 @@ command(event_media, "put")(media.put)
 command(event_media, "list", alias="ls")(media.list_)
 command(event_media, "rm")(media.rm)
 
-own_picture = app.group("profile-picture", "The picture that you have of yourself.")
+own_picture = app.group("profile-picture", "Your profile picture.")
 command(own_picture, "put", alias="set")(picture.put)
 command(own_picture, "stat")(picture.stat)
 command(own_picture, "get")(picture.get)
 command(own_picture, "rm", alias="delete")(picture.rm)
 
-command(app.group("notify", "What happens, as it happens."), "watch")(notify.watch)
+command(app.group("notify", "Events, as they happen."), "watch")(notify.watch)
 app.group("bucket", "The bucket itself, for operators.").command("init")(bucket.init)

@@ -15,5 +15,5 @@ _INSTEAD: Final = (
 
 
 async def backup(_session: Session) -> None:
-    """Say what makes a backup: Postgres' own tools, and replication of the bucket."""
+    """Explain how to back up: Postgres' own tools, and replication of the bucket."""
     raise UsageProblem(_INSTEAD)

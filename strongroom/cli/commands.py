@@ -48,33 +48,34 @@ _OUTPUT = "Output"
 
 OUTPUT_OPTIONS: dict[str, Any] = {
     "as_json": Annotated[
-        bool, typer.Option("--json", help="One JSON document a line.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--json", help="Print one JSON document per line.", rich_help_panel=_OUTPUT)
     ],
     "quiet": Annotated[
-        bool, typer.Option("--quiet", "-q", help="No bars, no notes.", rich_help_panel=_OUTPUT)
+        bool,
+        typer.Option("--quiet", "-q", help="Print no progress bars and no notes.", rich_help_panel=_OUTPUT),
     ],
     "debug": Annotated[
-        bool, typer.Option("--debug", help="Show the stack of a failure.", rich_help_panel=_OUTPUT)
+        bool, typer.Option("--debug", help="Show the traceback of a failure.", rich_help_panel=_OUTPUT)
     ],
 }
 CONNECTION_OPTIONS: dict[str, Any] = {
     "storage_address": Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", help="Else STRONGROOM_STORAGE_ADDRESS.", rich_help_panel=_CONNECTION
+            metavar="HOST:PORT", help="Default: STRONGROOM_STORAGE_ADDRESS.", rich_help_panel=_CONNECTION
         ),
     ],
     "metadata_address": Annotated[
         str | None,
         typer.Option(
-            metavar="HOST:PORT", help="Else STRONGROOM_METADATA_ADDRESS.", rich_help_panel=_CONNECTION
+            metavar="HOST:PORT", help="Default: STRONGROOM_METADATA_ADDRESS.", rich_help_panel=_CONNECTION
         ),
     ],
     "token": Annotated[
         str | None,
         typer.Option(
             metavar="JWT",
-            help="Else STRONGROOM_TOKEN, which other users of this machine can't see in its process list.",
+            help="Default: STRONGROOM_TOKEN, which does not show in the process list of this machine.",
             rich_help_panel=_CONNECTION,
         ),
     ],
@@ -83,7 +84,7 @@ CONNECTION_OPTIONS: dict[str, Any] = {
         typer.Option(
             "--as",
             metavar="NAME",
-            help="Development: make a token for NAME. Else STRONGROOM_USER.",
+            help="Development: make a token for NAME. Default: STRONGROOM_USER.",
             rich_help_panel=_CONNECTION,
         ),
     ],
@@ -98,14 +99,17 @@ CONNECTION_OPTIONS: dict[str, Any] = {
         typer.Option(
             min=0.1,
             metavar="SECONDS",
-            help="How long a call without bytes may take, and how long to go on trying. Else 30 and 120.",
+            help="Limit of a call that carries no file, and of all its retries. Default: 30 and 120.",
             rich_help_panel=_CONNECTION,
         ),
     ],
     "retries": Annotated[
         int | None,
         typer.Option(
-            min=0, metavar="N", help="How often to try again what fails. Else 9.", rich_help_panel=_CONNECTION
+            min=0,
+            metavar="N",
+            help="How often to retry a failed call. Default: 9.",
+            rich_help_panel=_CONNECTION,
         ),
     ],
 }

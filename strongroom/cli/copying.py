@@ -14,13 +14,16 @@ from strongroom.client.targets import AtPath
 
 Source = Annotated[str, typer.Argument(metavar="FILE", help="Key or id.")]
 Destination = Annotated[
-    str, typer.Argument(metavar="PATH", help="Path of your own; with a / at its end: under the file's name.")
+    str,
+    typer.Argument(
+        metavar="PATH", help="One of your paths; ending in /, it is a folder and the file keeps its name."
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what is there.")]
 
 
 async def cp(session: Session, file: Source, path: Destination, force: Force = False) -> None:
-    """Copy a file to a path, with its metadata; private. Prints the key."""
+    """Copy a file and its metadata to a path. The copy is private. Prints the key."""
     async with session.client() as client:
         source = await client.get(file)
         copied = await client.copy(
@@ -33,7 +36,7 @@ async def cp(session: Session, file: Source, path: Destination, force: Force = F
 
 
 async def mv(session: Session, file: Source, path: Destination, force: Force = False) -> None:
-    """Move a file to a path, with metadata and visibility. It has a new id. Prints the key."""
+    """Move a file to a path, with its metadata and visibility. It gets a new id. Prints the key."""
     async with session.client() as client:
         source = await client.get(file)
         moved = await client.move(

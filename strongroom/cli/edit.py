@@ -17,30 +17,30 @@ async def edit(
     session: Session,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Key or id.")],
     *,
-    name: Annotated[str | None, typer.Option(help="Its file name; the key stays.")] = None,
+    name: Annotated[str | None, typer.Option(help="New file name; the key stays the same.")] = None,
     metadata: Annotated[
         list[str] | None,
         typer.Option("--meta", metavar="KEY=VALUE", help="Set user metadata; may be repeated."),
     ] = None,
     without: Annotated[
         list[str] | None,
-        typer.Option("--no-meta", metavar="KEY", help="Take user metadata away; may be repeated."),
+        typer.Option("--no-meta", metavar="KEY", help="Remove user metadata; may be repeated."),
     ] = None,
     public: Annotated[
         bool | None,
-        typer.Option("--public/--private", help="Whether anybody may read it through its permanent URL."),
+        typer.Option("--public/--private", help="Whether anyone may read it through its permanent URL."),
     ] = None,
     title: Annotated[str | None, typer.Option(help="Event media: its title.")] = None,
     description: Annotated[str | None, typer.Option(help="Event media: its description.")] = None,
     tags: Annotated[
-        list[str] | None, typer.Option("--tag", help="Event media: its tags from now on; may be repeated.")
+        list[str] | None, typer.Option("--tag", help="Event media: its new tags; may be repeated.")
     ] = None,
-    no_tags: Annotated[bool, typer.Option("--no-tags", help="Event media: none any more.")] = False,
+    no_tags: Annotated[bool, typer.Option("--no-tags", help="Event media: remove all tags.")] = False,
     expect: Annotated[
         int | None, typer.Option(min=1, metavar="GENERATION", help="Only if the file is at this generation.")
     ] = None,
 ) -> None:
-    """Change a file's name, metadata and visibility, all of it or nothing. Prints the key."""
+    """Change a file's name, metadata and visibility, all or nothing. Prints the key."""
     if tags and no_tags:
         raise UsageProblem("choose --tag or --no-tags")
     pairs = pairs_of(metadata or ())

@@ -20,9 +20,14 @@ from strongroom.client.async_client import AsyncClient
 
 Destination = Annotated[
     str,
-    typer.Option("--output", "-o", metavar="FILE.zip|FOLDER/", help="Where it goes; ends in /: a folder."),
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE.zip|FOLDER/",
+        help="Where to write it. A path that ends in / is a folder.",
+    ),
 ]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 MANIFEST = "manifest.json"
 _LEFT_OUT = (
     "not in a folder: older versions of projects, soft-deleted files, shares and webhooks;"
@@ -31,10 +36,11 @@ _LEFT_OUT = (
 
 
 async def export(session: Session, *, output: Destination, force: Force = False) -> ExitCode:
-    """Write all that you have stored to a ZIP: files, also soft-deleted ones, and all versions of projects.
+    """Write everything you have stored to a ZIP: files, including soft-deleted ones, and all versions of
+    projects.
 
-    Into a folder: files, and projects at their newest version, without shares and webhooks; interrupted, the
-    same command goes on, and later it fetches only what is missing. The manifest says what everything was.
+    To a folder: files and the newest version of each project, without shares and webhooks. If interrupted,
+    run the same command again; a later run fetches only what is missing. The manifest describes everything.
     Exit code 8: something was lost.
     """
     return await export_to(session, "", output, force=force)

@@ -33,14 +33,14 @@ class Kind(StrEnum):
 
 
 Type = Annotated[Kind, typer.Option("--type", help="How it was generated.")]
-Prompt = Annotated[str, typer.Option(help="The prompt, kept with it.")]
-Settings = Annotated[str, typer.Option(metavar="JSON", help="Settings, kept byte for byte.")]
-Public = Annotated[bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")]
+Prompt = Annotated[str, typer.Option(help="The prompt, stored with it.")]
+Settings = Annotated[str, typer.Option(metavar="JSON", help="Settings, stored byte for byte.")]
+Public = Annotated[bool, typer.Option("--public", help="Anyone may read it through its permanent URL.")]
 
 
 async def import_(
     session: Session,
-    urls: Annotated[list[str], typer.Argument(metavar="URL", help="What the service is to pull.")],
+    urls: Annotated[list[str], typer.Argument(metavar="URL", help="What to fetch.")],
     *,
     kind: Type = Kind.TEXT_TO_IMAGE,
     prompt: Prompt = "",
@@ -50,7 +50,7 @@ async def import_(
     delete_after: DeleteAfter = None,
     hold: Hold = None,
 ) -> ExitCode:
-    """Have the service pull generations from URLs, several side by side. Prints the key of each."""
+    """Have the service fetch generations from URLs, in parallel. Prints the key of each."""
     _check(settings)
     tally = Tally(session)
     visibility = Visibility.PUBLIC if public else None
@@ -93,7 +93,7 @@ async def put(
     delete_after: DeleteAfter = None,
     hold: Hold = None,
 ) -> ExitCode:
-    """Store generations that are here. Prints the key of each."""
+    """Store local images and videos as generations. Prints the key of each."""
     _check(settings)
     visibility = Visibility.PUBLIC if public else None
     retention = wish_of(keep, delete_after, hold)
@@ -116,7 +116,7 @@ async def list_(
     session: Session,
     *,
     kind: Annotated[Kind | None, typer.Option("--type", help="Only this type.")] = None,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = None,
 ) -> None:
     """List generations, newest first: size, time, type, key, prompt."""
     async with session.client() as client:
@@ -136,7 +136,7 @@ async def list_(
 
 
 async def stats(session: Session) -> None:
-    """Count generations: in all, by type, by day."""
+    """Count generations: total, by type, by day."""
     async with session.client() as client:
         found = await client.generations.stats()
     lines = [f"{found.total} generations, {shown.size(found.total_bytes)}"]

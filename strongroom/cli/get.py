@@ -33,20 +33,22 @@ async def get(
     ] = "",
     *,
     output: Annotated[
-        str, typer.Option("-o", "--output", metavar="DESTINATION", help="The same, as curl has it.")
+        str, typer.Option("-o", "--output", metavar="DESTINATION", help="Same as DESTINATION, as in curl.")
     ] = "",
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="FILE is a folder: all below it.")
+        bool, typer.Option("--recursive", "-r", help="FILE is a folder: get everything below it.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="In a folder: replace a file of that name.")] = False,
-    resume: Annotated[bool, typer.Option(help="Go on from what an earlier attempt left.")] = True,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an existing file of that name in the folder.")
+    ] = False,
+    resume: Annotated[bool, typer.Option(help="Continue from what an earlier attempt left.")] = True,
     offset: Annotated[
-        int, typer.Option(help="First byte; negative: the last bytes. To standard output.")
+        int, typer.Option(help="First byte; negative: counted from the end. Only to standard output.")
     ] = 0,
-    length: Annotated[int | None, typer.Option(min=0, help="How many bytes at the most.")] = None,
+    length: Annotated[int | None, typer.Option(min=0, help="Maximum number of bytes.")] = None,
     version: Annotated[str, typer.Option("--version-id", help="Only this version of the content.")] = "",
 ) -> ExitCode:
-    """Fetch a file. Prints where it went; a broken download goes on where it broke."""
+    """Download a file. Prints where it was written. A broken download resumes where it stopped."""
     if destination and output:
         raise UsageProblem(f"{destination} and --output {output} are two destinations; give one of them")
     destination = destination or output or "."

@@ -14,20 +14,22 @@ from strongroom.client.wishes import RetentionWish
 Keep = Annotated[
     str | None,
     typer.Option(
-        "--keep", metavar="TIME", help="Neither deleted nor replaced before: 2027-01-31, or 90d from now."
+        "--keep", metavar="TIME", help="Refuse to delete or replace it before: 2027-01-31, or 90d from now."
     ),
 ]
 DeleteAfter = Annotated[
     str | None,
     typer.Option(
-        "--delete-after", metavar="TIME", help="Goes away by itself then: 2027-01-31, or 90d from now."
+        "--delete-after", metavar="TIME", help="Delete it automatically at: 2027-01-31, or 90d from now."
     ),
 ]
 Hold = Annotated[str | None, typer.Option("--hold", metavar="REASON", help="Place a legal hold on it.")]
 StorageClass = Annotated[
     str | None,
     typer.Option(
-        "--storage-class", metavar="CLASS", help="S3's, of those that the installation lets you choose."
+        "--storage-class",
+        metavar="CLASS",
+        help="S3 storage class, one of those that the installation allows.",
     ),
 ]
 

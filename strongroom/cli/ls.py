@@ -19,11 +19,11 @@ async def ls(
     prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Only keys that begin with this.")] = "",
     *,
     family: Annotated[Family | None, typer.Option(help="Only this family.")] = None,
-    deleted: Annotated[bool, typer.Option("--deleted", help="Soft-deleted files, too.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
-    page_token: Annotated[str, typer.Option(help="Go on where a list with --limit ended.")] = "",
+    deleted: Annotated[bool, typer.Option("--deleted", help="Include soft-deleted files.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = None,
+    page_token: Annotated[str, typer.Option(help="Continue where a list with --limit ended.")] = "",
 ) -> None:
-    """List files in the order of their keys: size, last change, key, name."""
+    """List files by key: size, last change, key, name."""
     left = limit
     async with session.client() as client:
         while True:

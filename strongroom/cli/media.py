@@ -23,13 +23,13 @@ Event = Annotated[str, typer.Argument(metavar="EVENT", help="UUID of the event."
 async def put(
     session: Session,
     event: Event,
-    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="What is to be stored.")],
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="Files to store.")],
     *,
     title: Annotated[str, typer.Option(help="Title.")] = "",
     description: Annotated[str, typer.Option(help="Description.")] = "",
     tags: Annotated[list[str] | None, typer.Option("--tag", help="May be repeated.")] = None,
     public: Annotated[
-        bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")
+        bool, typer.Option("--public", help="Anyone may read it through its permanent URL.")
     ] = False,
     keep: Keep = None,
     delete_after: DeleteAfter = None,

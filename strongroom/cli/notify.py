@@ -19,11 +19,11 @@ async def watch(
     session: Session,
     *,
     resume: Annotated[
-        str, typer.Option("--from", metavar="ID", help="Go on after this event; default: from now on.")
+        str, typer.Option("--from", metavar="ID", help="Start after this event; default: now.")
     ] = "",
-    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many.")] = None,
+    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="Stop after this many.")] = None,
 ) -> None:
-    """Print events of your files until interrupted: time, type, subject, id. Nothing is missed in between."""
+    """Print events of your files until interrupted: time, type, subject, id. Misses none."""
     async with session.client() as client:
         await show_events(session, client.watch(resume), count)
 

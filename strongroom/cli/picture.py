@@ -21,10 +21,10 @@ async def put(
     session: Session,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A picture.")],
     public: Annotated[
-        bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")
+        bool, typer.Option("--public", help="Anyone may read it through its permanent URL.")
     ] = False,
 ) -> ExitCode:
-    """Store your profile picture, in place of the one before. Prints its key."""
+    """Store your profile picture, replacing the one before. Prints its key."""
     visibility = Visibility.PUBLIC if public else None
 
     async def store(client: AsyncClient, source: Path, report: Progress) -> StoredFile:
@@ -41,10 +41,12 @@ async def stat(session: Session) -> None:
 
 async def get(
     session: Session,
-    destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="As of `strongroom get`.")] = "",
-    force: Annotated[bool, typer.Option("--force", help="In a folder: replace a file of that name.")] = False,
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="As for `strongroom get`.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an existing file of that name in the folder.")
+    ] = False,
 ) -> ExitCode:
-    """Fetch your profile picture. Prints where it went."""
+    """Download your profile picture. Prints where it was written."""
     async with session.client() as client:
         picture = await client.event_media.get_profile_picture()
     return await get_file(session, picture.key, destination, force=force)

@@ -34,14 +34,14 @@ def serve(context: typer.Context) -> None:
 def reindex(context: typer.Context) -> None:
     """Rebuild the indexes of the tables (REINDEX CONCURRENTLY), all or those named, as the tables' owner.
 
-    May be interrupted and repeated. For what is counted: `strongroom admin reindex`.
+    May be interrupted and repeated. To recount usage and totals: `strongroom admin reindex`.
     """
     become("server", "metadata_service", "reindex", *context.args)
 
 
 def migrate(context: typer.Context) -> None:
-    """Alone: bring the database's schema up to date, where the server is installed. With a command: move old
-    files in, from folders, tables, buckets and lists (docs/moving-in.md).
+    """Without a command: bring the database's schema up to date, where the server is installed. With one:
+    import existing files from folders, tables, buckets and lists (docs/moving-in.md).
     """
     if context.invoked_subcommand is None:
         become("server", "metadata_service", "migrate")

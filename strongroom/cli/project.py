@@ -20,22 +20,25 @@ from strongroom.cli.session import Session, Tally
 from strongroom.client.ignoring import DEFAULT_IGNORE
 from strongroom.client.project_values import Label, Project, ProjectVersion, SavedProject
 
-Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Names the project.")]
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The project's slug.")]
 Version = Annotated[int | None, typer.Option("--version", min=1, help="Default: the newest.")]
 Expected = Annotated[
-    int | None, typer.Option("--expect", min=0, help="Only if the project is at this version; 0: not there.")
+    int | None,
+    typer.Option(
+        "--expect", min=0, help="Only if the project is at this version; 0: only if there is none yet."
+    ),
 ]
-Message = Annotated[str, typer.Option("--message", "-m", help="What has changed, and why.")]
-VersionName = Annotated[str, typer.Option("--version-name", metavar="NAME", help="Of the new version.")]
-Tags = Annotated[list[str] | None, typer.Option("--tag", help="Of the new version; repeatable.")]
+Message = Annotated[str, typer.Option("--message", "-m", help="What changed, and why.")]
+VersionName = Annotated[str, typer.Option("--version-name", metavar="NAME", help="Name of the new version.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Tag of the new version; may be repeated.")]
 
 
 async def save(
     session: Session,
     source: Annotated[Path, typer.Argument(metavar="DIR", help="A folder, or a ZIP.")],
-    slug: Annotated[str | None, typer.Option(help="Names the project; default: the folder's name.")] = None,
+    slug: Annotated[str | None, typer.Option(help="The project's slug; default: the folder's name.")] = None,
     *,
-    name: Annotated[str, typer.Option(help="For people; default: the slug.")] = "",
+    name: Annotated[str, typer.Option(help="Display name; default: the slug.")] = "",
     expect: Expected = None,
     keep: Keep = None,
     hold: Hold = None,
@@ -44,10 +47,11 @@ async def save(
     version_name: VersionName = "",
     tag: Tags = None,
     ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", metavar="PATTERN", help="As in .gitignore; repeatable.")
+        list[str] | None,
+        typer.Option("--ignore", metavar="PATTERN", help="As in .gitignore; may be repeated."),
     ] = None,
     ignore_from: Annotated[
-        list[Path] | None, typer.Option("--ignore-from", metavar="FILE", help="Patterns, one a line.")
+        list[Path] | None, typer.Option("--ignore-from", metavar="FILE", help="Patterns, one per line.")
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help=f"Don't leave out {' '.join(DEFAULT_IGNORE)}.")
@@ -93,16 +97,17 @@ async def patch(
     slug: Slug,
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[FILE]...", help="New or changed files; their paths below --root count."),
+        typer.Argument(metavar="[FILE]...", help="New or changed files, stored by their paths below --root."),
     ] = None,
     *,
     root: Annotated[
-        Path, typer.Option("--root", metavar="DIR", help="The project's folder here; default: this one.")
+        Path,
+        typer.Option("--root", metavar="DIR", help="The project's local folder; default: the current one."),
     ] = Path(),
     remove: Annotated[
-        list[str] | None, typer.Option("--rm", metavar="PATH", help="Not in the next version; repeatable.")
+        list[str] | None, typer.Option("--rm", metavar="PATH", help="Remove this file; may be repeated.")
     ] = None,
-    name: Annotated[str, typer.Option(help="For people; default: as before.")] = "",
+    name: Annotated[str, typer.Option(help="Display name; default: as before.")] = "",
     expect: Expected = None,
     keep: Keep = None,
     hold: Hold = None,
@@ -111,7 +116,7 @@ async def patch(
     version_name: VersionName = "",
     tag: Tags = None,
 ) -> None:
-    """Save some files of a project, and remove some: the next version. All others stay, and aren't sent."""
+    """Save a version in which some files are changed or removed. The others stay, and aren't sent."""
     if not (files or remove or name):
         raise UsageProblem("nothing is to change; name files, --rm PATH or --name")
     changed = await asyncio.to_thread(_below, root, files or [])
@@ -134,12 +139,12 @@ async def patch(
 async def restore(
     session: Session,
     slug: Slug,
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Made when it is not there.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Created if missing.")],
     *,
     version: Version = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace files with other content.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that differ.")] = False,
 ) -> None:
-    """Write a version into a folder. Prints what was written; what is there alike stays."""
+    """Write a version into a folder. Prints what was written; identical files are left alone."""
     async with session.client() as client:
         with bars_for(session.output) as bars, bars.transfer(slug) as report:
             done = await client.projects.restore(
@@ -157,9 +162,9 @@ async def archive(
     destination: Annotated[Path, typer.Argument(metavar="ZIP", help="File or folder.")] = Path(),
     *,
     version: Version = None,
-    force: Annotated[bool, typer.Option("--force", help="In a folder: replace the ZIP there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing ZIP in the folder.")] = False,
 ) -> None:
-    """Write a version as a ZIP. Prints where it went."""
+    """Write a version as a ZIP. Prints where it was written."""
     inside = destination / f"{slug}.zip"
     if not force and await asyncio.to_thread(inside.exists):
         raise FileExistsError(17, "is already there; add --force, or name the destination", str(inside))
@@ -196,7 +201,7 @@ async def versions(session: Session, slug: Slug) -> None:
 async def rollback(
     session: Session,
     slug: Slug,
-    version: Annotated[int, typer.Argument(metavar="VERSION", help="Whose content is wanted.")],
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="The version to go back to.")],
     *,
     expect: Expected = None,
     message: Message = "",
@@ -215,14 +220,12 @@ async def label(
     slug: Slug,
     version: Annotated[int, typer.Argument(metavar="VERSION", min=1)],
     *,
-    name: Annotated[str | None, typer.Option(help="Its name; empty: none.")] = None,
-    message: Annotated[str | None, typer.Option("--message", "-m", help="Empty: none.")] = None,
-    tag: Annotated[
-        list[str] | None, typer.Option("--tag", help="All of its tags from now on; repeatable.")
-    ] = None,
-    untag: Annotated[bool, typer.Option("--no-tags", help="It has none any more.")] = False,
+    name: Annotated[str | None, typer.Option(help="New name; empty: none.")] = None,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="New message; empty: none.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Its new tags; may be repeated.")] = None,
+    untag: Annotated[bool, typer.Option("--no-tags", help="Remove all tags.")] = False,
 ) -> None:
-    """Say something of a version: name, message, tags."""
+    """Change a version's name, message or tags."""
     if name is None and message is None and not tag and not untag:
         raise UsageProblem("nothing is to change; give --name, --message, --tag or --no-tags")
     if tag and untag:
@@ -235,7 +238,7 @@ async def label(
 
 async def delete(
     session: Session,
-    slugs: Annotated[list[str], typer.Argument(metavar="SLUG", help="Names of projects.")],
+    slugs: Annotated[list[str], typer.Argument(metavar="SLUG", help="Slugs of projects.")],
     *,
     expect: Annotated[
         int | None, typer.Option("--expect", min=1, help="Only if the project is at this version.")
@@ -258,15 +261,18 @@ async def keep_versions(
     session: Session,
     slug: Slug,
     last: Annotated[
-        int | None, typer.Argument(metavar="[LAST]", min=0, help="So many newest ones; 0: all.")
+        int | None, typer.Argument(metavar="[LAST]", min=0, help="Keep this many of the newest; 0: all.")
     ] = None,
     *,
     daily: Annotated[
-        int, typer.Option("--daily", min=0, metavar="DAYS", help="And the last one of each day, so long.")
+        int,
+        typer.Option(
+            "--daily", min=0, metavar="DAYS", help="Also keep the last one of each day, for this many days."
+        ),
     ] = 0,
-    default: Annotated[bool, typer.Option("--default", help="As the service's settings say.")] = False,
+    default: Annotated[bool, typer.Option("--default", help="Go back to the service's rule.")] = False,
 ) -> None:
-    """Say which old versions stay beside those with a name or a tag; without LAST: show it."""
+    """Set which old versions to keep besides those with a name or tag; without LAST, show the rule."""
     if default and last is not None:
         raise UsageProblem("LAST and --default don't go together")
     async with session.client() as client:

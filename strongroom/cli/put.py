@@ -68,14 +68,21 @@ async def put(
         typer.Argument(metavar="SOURCE", help="Files, folders with -r, or - for standard input."),
     ],
     *,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all they hold.")] = False,
-    folder: Annotated[Folder, typer.Option("--folder", "-f", help="Where plain files go.")] = Folder.UPLOADS,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Store folders with everything in them.")
+    ] = False,
+    folder: Annotated[
+        Folder, typer.Option("--folder", "-f", help="The folder for plain files.")
+    ] = Folder.UPLOADS,
     class_id: Annotated[str | None, typer.Option(help="The class of a recording (--folder audio).")] = None,
     path: Annotated[
-        str | None, typer.Option(help="Keep it at this path, replacing what is there; ends in /: a folder.")
+        str | None,
+        typer.Option(
+            help="Store it at this path, replacing what is there. A path that ends in / is a folder."
+        ),
     ] = None,
     temp: Annotated[
-        str | None, typer.Option(metavar="SPAN", help="Goes away by itself after this long, such as 24h.")
+        str | None, typer.Option(metavar="SPAN", help="Delete it automatically after this long, such as 24h.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="File name; default: the file's own.")] = None,
     content_type: Annotated[str, typer.Option("--type", help="Media type; default: detected.")] = "",
@@ -83,7 +90,7 @@ async def put(
         list[str] | None, typer.Option("--meta", metavar="KEY=VALUE", help="User metadata; may be repeated.")
     ] = None,
     public: Annotated[
-        bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")
+        bool, typer.Option("--public", help="Anyone may read it through its permanent URL.")
     ] = False,
     keep: Keep = None,
     delete_after: DeleteAfter = None,
@@ -93,9 +100,10 @@ async def put(
         str | None, typer.Option(help="Idempotency key: repeating the command stores nothing twice.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Survives breaks; after a kill, the same command goes on.")
+        bool,
+        typer.Option("--resume", help="Survive interruptions; after a kill, run the same command again."),
     ] = False,
-    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Uploads side by side.")] = 4,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Number of parallel uploads.")] = 4,
 ) -> ExitCode:
     """Store files. Prints the key of each."""
     if (name or request_id) and (len(sources) > 1 or recursive):

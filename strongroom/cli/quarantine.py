@@ -20,9 +20,9 @@ _GONE: Final = "what is removed is gone; the same command goes on"
 
 
 async def quarantine(session: Session) -> ExitCode:
-    """List what repairs and `adopt drop` have moved to quarantine. Needs the admin role.
+    """List what repairs and `adopt drop` moved to quarantine. Needs the admin role.
 
-    Exit code 8: something there is damaged, so that nobody knows what it is.
+    Exit code 8: an entry is damaged and can't be identified.
     """
     code = ExitCode.OK
     async with session.client() as client, aclosing(client.verifications.quarantine()) as found:
@@ -35,10 +35,12 @@ async def quarantine(session: Session) -> ExitCode:
 
 async def restore(
     session: Session,
-    entry_id: Annotated[str, typer.Argument(metavar="ID", help="An entry of `verify quarantine`.")] = "",
+    entry_id: Annotated[
+        str, typer.Argument(metavar="ID", help="An entry, as shown by `verify quarantine`.")
+    ] = "",
     *,
     run: Annotated[
-        str, typer.Option("--run", metavar="ID", help="All that the repair of this run has moved.")
+        str, typer.Option("--run", metavar="ID", help="Everything that the repair of this run moved.")
     ] = "",
 ) -> ExitCode:
     """Bring an object back to its key, as a new version. Needs the admin role."""
@@ -58,17 +60,19 @@ async def restore(
 
 async def purge(
     session: Session,
-    entry_id: Annotated[str, typer.Argument(metavar="[ID]", help="An entry of `verify quarantine`.")] = "",
+    entry_id: Annotated[
+        str, typer.Argument(metavar="[ID]", help="An entry, as shown by `verify quarantine`.")
+    ] = "",
     *,
     older_than: Annotated[
         str,
         typer.Option(
-            "--older-than", metavar="TIME", help="All that were moved longer ago: 7d, 12h, 0s (all of it)."
+            "--older-than", metavar="TIME", help="Everything moved longer ago than: 7d, 12h, 0s (all of it)."
         ),
     ] = "",
     yes: Yes = False,
 ) -> None:
-    """Remove from quarantine for good, before its time. It can't be undone. Needs the admin role."""
+    """Delete from quarantine for good, before it expires. This can't be undone. Needs the admin role."""
     if bool(entry_id) == bool(older_than):
         raise UsageProblem(
             "Name an entry (`strongroom verify quarantine` lists them), or say --older-than 7d."

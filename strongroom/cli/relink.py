@@ -16,15 +16,15 @@ from strongroom.client.restore_values import RelinkPage, UnlinkedRow
 async def relink(
     session: Session,
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
     after: Annotated[
-        str, typer.Option("--after", metavar="KEY", help="Begin behind this key: where a run has ended.")
+        str, typer.Option("--after", metavar="KEY", help="Start after this key, where an earlier run ended.")
     ] = "",
 ) -> ExitCode:
-    """Have rows name their objects as the bucket does: same key, size and CRC-32C, other version id and tag.
+    """Point rows at the bucket's versions and ETags, where key, size and CRC-32C are the same.
 
-    For a bucket that was copied. Needs the admin role. May be repeated; what is right costs a line of a
-    listing. Prints rows whose bytes are not there; then the exit code is 1.
+    For a bucket that was copied. Needs the admin role. May be repeated; rows that are right cost little.
+    Prints rows whose bytes are missing; the exit code is then 1.
     """
     with session.told_if_interrupted("what is relinked stays so: run it again, or go on with --after KEY"):
         return await _relink(session, after, dry_run=dry_run)

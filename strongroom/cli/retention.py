@@ -22,7 +22,7 @@ Project = Annotated[str, typer.Option("--project", metavar="SLUG", help="A proje
 
 
 async def rules(session: Session) -> None:
-    """Show what the settings of the installation say: family, kept for, deleted after."""
+    """Show the installation's rules: family, kept for, deleted after."""
     async with session.client() as client:
         found = await client.retention.rules()
     named: dict[str, RetentionRule] = {str(family): rule for family, rule in found.families.items()}
@@ -43,10 +43,10 @@ async def set_(
         str, typer.Option(metavar="TIME", help="2027-01-31, 2027-01-31T12:00:00Z, or 90d from now; never.")
     ] = "",
     delete_after: Annotated[
-        str, typer.Option(metavar="TIME", help="It goes into the trash by itself then; never.")
+        str, typer.Option(metavar="TIME", help="When it goes to the trash automatically; never.")
     ] = "",
 ) -> None:
-    """Say how long a file or project stays. --keep-until can be put off; only an admin shortens it."""
+    """Set how long a file or project stays. Anyone may extend --keep-until; only an admin may shorten it."""
     what = _what(file, project)
     if not keep_until and not delete_after:
         raise UsageProblem("say --keep-until or --delete-after")
@@ -72,12 +72,12 @@ async def hold(
     project: Project = "",
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Shown to whoever is refused.")] = "",
 ) -> None:
-    """Place a legal hold: neither deleted nor replaced until it is lifted."""
+    """Place a legal hold: nobody can delete or replace it until the hold is lifted."""
     await _do(session, file, project, lambda client, what: client.retention.hold(what, reason))
 
 
 async def release(session: Session, file: What = None, *, project: Project = "") -> None:
-    """Lift a legal hold. One that an admin has placed only an admin lifts."""
+    """Lift a legal hold. Only an admin can lift one that an admin placed."""
     await _do(session, file, project, lambda client, what: client.retention.release(what))
 
 

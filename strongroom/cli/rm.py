@@ -22,17 +22,21 @@ async def rm(
     files: Files,
     *,
     soft: Annotated[
-        bool, typer.Option("--soft", help="Keep it for `strongroom undelete`, for a while.")
+        bool,
+        typer.Option("--soft", help="Move it to the trash, from where `strongroom undelete` brings it back."),
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="What is not there is no failure; don't ask.")
+        bool, typer.Option("--force", "-f", help="Ignore missing files, and don't ask.")
     ] = False,
     recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Folders with all below them, each in one go.")
+        bool,
+        typer.Option(
+            "--recursive", "-r", help="Delete folders with everything below them, each in one step."
+        ),
     ] = False,
     yes: Yes = False,
 ) -> ExitCode:
-    """Delete files. Prints the key of each; what can't be deleted spoils no other.
+    """Delete files. Prints the key of each; one that can't be deleted doesn't stop the others.
 
     On a terminal --recursive asks first, unless --soft keeps the files or --force is given.
     """
@@ -64,7 +68,7 @@ async def _folder(session: Session, client: AsyncClient, folder: str, *, soft: b
 
 
 async def undelete(session: Session, files: Files) -> ExitCode:
-    """Bring soft-deleted files back. Prints the key of each."""
+    """Restore soft-deleted files. Prints the key of each."""
     tally = Tally(session)
     async with session.client() as client:
         for name in files:

@@ -21,23 +21,29 @@ async def search(
     session: Session,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="WORD", help="Each in name, path, prompt, title, description or tags."),
+        typer.Argument(
+            metavar="WORD", help="Each must occur in the name, path, prompt, title, description or tags."
+        ),
     ] = None,
     *,
     family: Annotated[Family | None, typer.Option(help="Only this family.")] = None,
     content_type: Annotated[str, typer.Option("--type", help="image/png, or image/*.")] = "",
     prefix: Annotated[str, typer.Option(help="Only keys that begin with this.")] = "",
-    after: Annotated[str, typer.Option(metavar="TIME", help="Created then or later: 2026-01-31.")] = "",
-    before: Annotated[str, typer.Option(metavar="TIME", help="Created earlier.")] = "",
-    min_size: Annotated[int | None, typer.Option(min=0, help="Bytes at least.")] = None,
-    max_size: Annotated[int | None, typer.Option(min=0, help="Bytes at the most.")] = None,
+    after: Annotated[
+        str, typer.Option(metavar="TIME", help="Created at this time or later: 2026-01-31.")
+    ] = "",
+    before: Annotated[str, typer.Option(metavar="TIME", help="Created before this time.")] = "",
+    min_size: Annotated[int | None, typer.Option(min=0, help="Minimum size in bytes.")] = None,
+    max_size: Annotated[int | None, typer.Option(min=0, help="Maximum size in bytes.")] = None,
     setting: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Of a generation, such as model=sdxl; may be repeated."),
+        typer.Option(
+            metavar="NAME=VALUE", help="Setting of a generation, such as model=sdxl; may be repeated."
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = None,
 ) -> None:
-    """Find files, newest first: size, creation, key, name. A word with blanks stands together."""
+    """Find files, newest first: size, creation, key, name. Quote words to find them as a phrase."""
     wanted = Wanted(
         " ".join(f'"{word}"' if " " in word else word for word in words or ()),
         family,

@@ -25,10 +25,10 @@ from strongroom.client.shares import (
     SharedProject,
 )
 
-ID = typer.Argument(metavar="SHARE", help="Its id, as `share list` shows it.")
-EXPIRES = typer.Option("--expires", metavar="SPAN", help="1h30m, 7d …; never: not by itself.")
+ID = typer.Argument(metavar="SHARE", help="Its id, as shown by `share list`.")
+EXPIRES = typer.Option("--expires", metavar="SPAN", help="1h30m, 7d …; never: until revoked.")
 PASSWORD = typer.Option(
-    "--password", envvar="STRONGROOM_SHARE_PASSWORD", metavar="TEXT", help="What guests have to know."
+    "--password", envvar="STRONGROOM_SHARE_PASSWORD", metavar="TEXT", help="What guests have to enter."
 )
 USES = typer.Option("--uses", min=0, metavar="N", help="How often it may be opened; 0: no limit.")
 TITLE = typer.Option("--title", metavar="TEXT", help="Shown to guests.")
@@ -41,13 +41,15 @@ async def create(
     event: Annotated[str, typer.Option(metavar="ID", help="Your media of an event.")] = "",
     prefix: Annotated[str, typer.Option(metavar="PREFIX", help="Files whose keys begin with this.")] = "",
     project: Annotated[str, typer.Option(metavar="SLUG", help="A project.")] = "",
-    version: Annotated[int, typer.Option(min=0, help="Of the project; 0: the newest of now.")] = 0,
+    version: Annotated[
+        int, typer.Option(min=0, help="The project's version; 0: the newest at this moment.")
+    ] = 0,
     title: Annotated[str, TITLE] = "",
     password: Annotated[str, PASSWORD] = "",
     expires: Annotated[str, EXPIRES] = "never",
     uses: Annotated[int, USES] = 0,
 ) -> None:
-    """Share a file, an event's media, a prefix or a project: prints the URL, this once."""
+    """Share a file, an event's media, a prefix or a project. Prints the URL, this once."""
     named: list[Shared] = []
     if file:
         named.append(SharedFile(file))
@@ -68,9 +70,11 @@ async def drop(
     path: Annotated[str, typer.Option(metavar="PATH", help="Files go below this path.")] = "",
     event: Annotated[str, typer.Option(metavar="ID", help="Files become media of this event.")] = "",
     folder: Annotated[str, typer.Option(metavar="NAME", help="uploads, documents or audio.")] = "",
-    class_id: Annotated[str, typer.Option(metavar="ID", help="Goes with the folder audio.")] = "",
+    class_id: Annotated[
+        str, typer.Option(metavar="ID", help="The class of recordings (--folder audio).")
+    ] = "",
     max_files: Annotated[int, typer.Option(min=1, help="In all.")] = 100,
-    max_bytes: Annotated[str, typer.Option(metavar="SIZE", help="In all: 500M, 2G …")] = "1G",
+    max_bytes: Annotated[str, typer.Option(metavar="SIZE", help="Maximum size of all: 500M, 2G …")] = "1G",
     max_file_bytes: Annotated[str, typer.Option(metavar="SIZE", help="A file.")] = "",
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="TYPE", help="image/png, image/* …; repeatable.")
@@ -84,7 +88,7 @@ async def drop(
     expires: Annotated[str, EXPIRES] = "never",
     uses: Annotated[int, USES] = 0,
 ) -> None:
-    """Let people without an account send you files: prints the URL, this once."""
+    """Let people without an account send you files. Prints the URL, this once."""
     if sum(map(bool, (path, event, folder))) != 1:
         raise UsageProblem("say where files go: --path, --event or --folder")
     box = DropBox(
@@ -104,7 +108,7 @@ async def drop(
 
 async def list_(
     session: Session,
-    active: Annotated[bool, typer.Option("--active", help="Only those that open.")] = False,
+    active: Annotated[bool, typer.Option("--active", help="Only those that can still be opened.")] = False,
 ) -> None:
     """List shares, newest first: id, state, uses, end, what they open, title."""
     async with session.client() as client, aclosing(client.shares.list(active_only=active)) as shares:
@@ -118,7 +122,7 @@ async def update(
     *,
     title: Annotated[str | None, TITLE] = None,
     password: Annotated[str | None, PASSWORD] = None,
-    no_password: Annotated[bool, typer.Option("--no-password", help="None any more.")] = False,
+    no_password: Annotated[bool, typer.Option("--no-password", help="Remove the password.")] = False,
     expires: Annotated[str | None, EXPIRES] = None,
     uses: Annotated[int | None, USES] = None,
 ) -> None:
@@ -137,7 +141,7 @@ async def update(
 
 
 async def revoke(session: Session, share: Annotated[str, ID]) -> None:
-    """Take a share back, at once and for good."""
+    """Revoke a share, at once and for good."""
     async with session.client() as client:
         revoked = await client.shares.revoke(share)
     session.output.result(_line(revoked), _document(revoked))

@@ -16,7 +16,7 @@ from strongroom.client.spooling.spool import Spool, SpooledOperation
 
 
 async def list_(session: Session) -> None:
-    """List what waits, in the order in which it is sent, then what was refused: size, time, id, what, why."""
+    """List waiting operations in sending order, then refused ones: size, time, id, what, why."""
     async with session.client() as client:
         for operation in await _spool(client).operations():
             why = f"  refused: {operation.code}: {operation.message}" if operation.code else ""
@@ -30,11 +30,9 @@ async def list_(session: Session) -> None:
 async def flush(
     session: Session,
     *,
-    dead: Annotated[
-        bool, typer.Option("--dead", help="Also what was refused, once more, behind the others.")
-    ] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Then retry the refused ones, too.")] = False,
 ) -> ExitCode:
-    """Send what waits, in order. Prints how many were sent; says what the service refuses, which is kept."""
+    """Send waiting operations, in order. Prints how many were sent; refused ones are reported and kept."""
     tally = Tally(session)
     async with session.client() as client:
         done = await _spool(client).flush(dead=dead)
@@ -61,13 +59,13 @@ async def flush(
 async def remove(
     session: Session,
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="As `spool ls` shows them.")
+        list[str] | None, typer.Argument(metavar="[ID]...", help="As shown by `spool ls`.")
     ] = None,
     *,
-    dead: Annotated[bool, typer.Option("--dead", help="All that was refused.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="All of it.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="All refused ones.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
 ) -> ExitCode:
-    """Give operations up: they are never sent. Prints the id of each."""
+    """Discard operations, so that they are never sent. Prints the id of each."""
     if bool(ids) + dead + everything != 1:
         raise UsageProblem("name ids, or say --dead or --all")
     exit_code = ExitCode.OK

@@ -15,7 +15,7 @@ from strongroom.client.files import StoredFile
 async def stat(
     session: Session,
     file: Annotated[str, typer.Argument(metavar="FILE", help="Key or id.")],
-    deleted: Annotated[bool, typer.Option("--deleted", help="Also when it is soft-deleted.")] = False,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Even if it is soft-deleted.")] = False,
 ) -> None:
     """Show one file."""
     async with session.client() as client:

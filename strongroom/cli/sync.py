@@ -57,19 +57,19 @@ class Stored:
 async def sync(
     session: Session,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The local folder.")],
-    remote: Annotated[str, typer.Argument(metavar="PATH", help="The folder of paths; created as needed.")],
+    remote: Annotated[str, typer.Argument(metavar="PATH", help="The remote folder; created if missing.")],
     *,
-    plan: Annotated[bool, typer.Option("--plan", help="Only say what would happen (the default).")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would happen (the default).")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Do it.")] = False,
     delete: Annotated[
-        bool, typer.Option("--delete", help="Also delete what is there and not here; into the trash.")
+        bool, typer.Option("--delete", help="Also move remote files that are not in DIR to the trash.")
     ] = False,
     keep: Keep = None,
     delete_after: DeleteAfter = None,
     hold: Hold = None,
     storage_class: StorageClass = None,
 ) -> ExitCode:
-    """Make a folder of paths like a local one: by size and checksum; deletes nothing without --delete."""
+    """Make a remote folder match a local one, by size and checksum. Deletes nothing without --delete."""
     if plan and apply:
         raise UsageProblem("--plan says what would happen, --apply does it; give one of them")
     if not folder.is_dir():

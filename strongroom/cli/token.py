@@ -20,7 +20,7 @@ MIN_SECRET_BYTES = 32
 async def token(
     session: Session,
     sub: Annotated[str, typer.Option("--sub", help="The user: the claim `sub`.")],
-    ttl: Annotated[str, typer.Option("--ttl", metavar="SPAN", help="How long it holds.")] = "1h",
+    ttl: Annotated[str, typer.Option("--ttl", metavar="SPAN", help="How long it is valid.")] = "1h",
     role: Annotated[str | None, typer.Option("--role", help="The claim `role`, such as admin.")] = None,
 ) -> None:
     """Print an HS256 token for development, signed with STRONGROOM_JWT_SECRET or the running stack's

@@ -21,9 +21,9 @@ OfFamily = Annotated[Family | None, typer.Option(help="Only this family.")]
 async def list_(
     session: Session,
     family: OfFamily = None,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = None,
 ) -> None:
-    """List the trash, deleted last first: size, end, id, key, name."""
+    """List the trash, last deleted first: size, end, id, key, name."""
     async with session.client() as client, aclosing(first(client.trash(family=family), limit)) as found:
         async for file in found:
             session.output.result(_line(file), file_document(file))
@@ -33,11 +33,11 @@ async def purge(
     session: Session,
     files: Annotated[list[str] | None, typer.Argument(metavar="FILE", help="Ids, or keys.")] = None,
     *,
-    everything: Annotated[bool, typer.Option("--all", help="All that is in the trash.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Everything in the trash.")] = False,
     family: OfFamily = None,
     yes: Yes = False,
 ) -> ExitCode:
-    """End files in the trash for good. Prints the key of each; with --all how many they were.
+    """Delete files in the trash for good. Prints the key of each or, with --all, how many there were.
 
     On a terminal --all asks first.
     """

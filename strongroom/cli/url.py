@@ -20,18 +20,21 @@ async def url(
     *,
     expires: Annotated[
         str | None,
-        typer.Option("--expires", metavar="SPAN", help="1h30m, 7d …; never: until it is revoked."),
+        typer.Option("--expires", metavar="SPAN", help="1h30m, 7d …; never: valid until revoked."),
     ] = None,
     newest: Annotated[
-        bool, typer.Option("--newest", help="It outlives replacements of the content.")
+        bool, typer.Option("--newest", help="It stays valid when the content is replaced.")
     ] = False,
-    attachment: Annotated[bool, typer.Option("--attachment", help="Browsers save it.")] = False,
-    inline: Annotated[bool, typer.Option("--inline", help="Browsers show it, if its type is safe.")] = False,
+    attachment: Annotated[bool, typer.Option("--attachment", help="Browsers save the file.")] = False,
+    inline: Annotated[
+        bool, typer.Option("--inline", help="Browsers show the file, if its type is safe.")
+    ] = False,
     signed: Annotated[
-        bool, typer.Option("--signed", help="One of the object store, signed: 1s to 7d, not revocable.")
+        bool,
+        typer.Option("--signed", help="A signed URL of the object store instead: 1s to 7d, not revocable."),
     ] = False,
 ) -> None:
-    """Print a URL of the gateway that reads a file, for whoever holds it."""
+    """Print a URL at the gateway through which anyone who has it can read a file."""
     if attachment and inline:
         raise UsageProblem("choose --attachment or --inline")
     if signed:
@@ -72,7 +75,7 @@ async def revoke(
     file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Key or id.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="The links to all of your files.")] = False,
 ) -> None:
-    """Take back every link to a file, or to all of them, at once."""
+    """Revoke every link to a file, or to all your files, at once."""
     if (file is None) != everything:
         raise UsageProblem("name a file, or say --all")
     async with session.client() as client:

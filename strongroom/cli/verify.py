@@ -43,23 +43,23 @@ async def verify(
     depth: Annotated[
         Closely,
         typer.Option(
-            help="listings: keys, lengths, entity tags; heads: each object's metadata, too;"
+            help="listings: keys, lengths, ETags; heads: each object's metadata, too;"
             " bytes: read everything back."
         ),
     ] = Closely.HEADS,
     run: Annotated[
-        str, typer.Option("--run", metavar="ID", help="Show this run (or `last`) instead of beginning one.")
+        str, typer.Option("--run", metavar="ID", help="Show this run (or `last`) instead of starting one.")
     ] = "",
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Begin it and go.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Start it and don't wait.")] = False,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Act on what it finds; with --run on what that run has found.")
+        bool, typer.Option("--repair", help="Repair what it finds; with --run, what that run found.")
     ] = False,
 ) -> ExitCode:
     """Compare every row with its object, and every object with its row. Needs the admin role.
 
-    It changes nothing, unless --repair is given: then each finding is looked at again, and mended where that
-    can be done without losing a byte. Prints each finding, then figures and the signed report. Exit code 0:
-    all is right, or was mended; 1: there are findings; 2: it could not be finished, or refused to act.
+    Changes nothing unless --repair is given: then each finding is checked again, and repaired where that
+    loses no byte. Prints each finding, then totals and the signed report. Exit code 0: all is well, or was
+    repaired; 1: there are findings; 2: it could not finish, or refused to act.
     """
     if repair and no_wait:
         raise UsageProblem("--repair acts on a report, so it waits for it: leave --no-wait out.")

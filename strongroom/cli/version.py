@@ -23,7 +23,7 @@ SECONDS: Final = 5.0
 async def version(session: Session) -> None:
     """Show the builds of this program and of the services it reaches: version, commit, protocol.
 
-    No token is needed. A service that does not answer is named as such, and is no failure.
+    No token is needed. A service that does not answer is reported, and is not a failure.
     """
     settings = client_settings(session.options)
     seconds = session.options.timeout or SECONDS

@@ -17,28 +17,31 @@ from strongroom.cli.session import Session, first
 from strongroom.client import AsyncClient
 from strongroom.client.webhooks import Delivery, Webhook, Webhooks
 
-ID = typer.Argument(metavar="WEBHOOK", help="Its id, as `webhooks list` shows it.")
+ID = typer.Argument(metavar="WEBHOOK", help="Its id, as shown by `webhooks list`.")
 AllUsers = Annotated[
-    bool, typer.Option("--all-users", help="The installation's, for the events of all users (admins).")
+    bool,
+    typer.Option("--all-users", help="The installation's webhooks, for the events of all users (admins)."),
 ]
 Types = Annotated[
-    list[str] | None, typer.Option("--type", metavar="TYPE", help="file_ready …; repeatable; none: all.")
+    list[str] | None,
+    typer.Option("--type", metavar="TYPE", help="file_ready …; may be repeated; default: all."),
 ]
 Families = Annotated[
-    list[str] | None, typer.Option("--family", metavar="NAME", help="generation …; repeatable; none: all.")
+    list[str] | None,
+    typer.Option("--family", metavar="NAME", help="generation …; may be repeated; default: all."),
 ]
 
 
 async def create(
     session: Session,
-    url: Annotated[str, typer.Argument(metavar="URL", help="Where to.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where to send them.")],
     *,
     types: Types = None,
     families: Families = None,
     description: Annotated[str, typer.Option(metavar="TEXT")] = "",
     all_users: AllUsers = False,
 ) -> None:
-    """Send events to a URL: prints the webhook's id and, this once, its secret."""
+    """Send events to a URL. Prints the webhook's id and, this once, its secret."""
     async with session.client() as client:
         made = await _of(client, all_users).create(
             url, description=description, types=types or (), families=families or ()
@@ -47,7 +50,7 @@ async def create(
 
 
 async def list_(session: Session, *, all_users: AllUsers = False) -> None:
-    """List webhooks, newest first: id, state, what waits, dead letters, URL, last failure."""
+    """List webhooks, newest first: id, state, waiting, dead letters, URL, last failure."""
     async with session.client() as client, aclosing(_of(client, all_users).list()) as webhooks:
         async for one in webhooks:
             session.output.result(_line(one), _document(one))
@@ -61,11 +64,11 @@ async def update(
     description: Annotated[str | None, typer.Option(metavar="TEXT")] = None,
     types: Types = None,
     families: Families = None,
-    pause: Annotated[bool, typer.Option("--pause", help="Nothing is sent until --resume.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Send again, also where it was disabled.")] = False,
+    pause: Annotated[bool, typer.Option("--pause", help="Send nothing until --resume.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Send again, even if it was disabled.")] = False,
     all_users: AllUsers = False,
 ) -> None:
-    """Change URL, description or filter; pause a webhook, or let it send again."""
+    """Change a webhook's URL, description or filter; pause or resume it."""
     if pause and resume:
         raise UsageProblem("choose --pause or --resume")
     async with session.client() as client:
@@ -95,11 +98,12 @@ async def rotate(
     webhook: Annotated[str, ID],
     *,
     overlap: Annotated[
-        str, typer.Option("--overlap", metavar="SPAN", help="How long old secrets sign too: 1h, 0s.")
+        str,
+        typer.Option("--overlap", metavar="SPAN", help="How long the old secrets keep signing, too: 1h, 0s."),
     ] = "24h",
     all_users: AllUsers = False,
 ) -> None:
-    """Make a new secret, and print it this once."""
+    """Make a new secret and print it, this once."""
     span = shown.duration(overlap)
     async with session.client() as client:
         made = await _of(client, all_users).rotate_secret(webhook, overlap=span)
@@ -107,7 +111,7 @@ async def rotate(
 
 
 async def ping(session: Session, webhook: Annotated[str, ID], *, all_users: AllUsers = False) -> None:
-    """Send a ping, before what waits."""
+    """Send a ping, ahead of what is waiting."""
     async with session.client() as client:
         made = await _of(client, all_users).test(webhook)
     session.output.result(_delivery_line(made), _document(made))
@@ -118,7 +122,7 @@ async def deliveries(
     webhook: Annotated[str, ID],
     *,
     state: Annotated[str, typer.Option(metavar="STATE", help="pending, delivered or dead.")] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = 100,
     all_users: AllUsers = False,
 ) -> None:
     """List deliveries, newest event first: id, state, tries, event, subject, last failure."""

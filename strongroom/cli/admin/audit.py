@@ -21,7 +21,7 @@ async def audit(
         str, typer.Option("--about", metavar="OWNER", help="Only about this user, erased or not.")
     ] = "",
     act: Annotated[str, typer.Option("--act", metavar="NAME", help="Only this act: set_quota, …")] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = 100,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = 100,
 ) -> None:
     """List what admins have done, newest first: when, who, what, about whom."""
     async with (

@@ -19,9 +19,9 @@ from strongroom.cli.session import Session, first
 from strongroom.client.admin_values import Attempt, CleanerBacklog, CleanerFailure, CleanerStatus
 
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help="Attempts, as `attempts ls` shows them.")
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Attempts, as shown by `attempts ls`.")
 ]
-All = Annotated[bool, typer.Option("--all", help="All that have failed.")]
+All = Annotated[bool, typer.Option("--all", help="All failed attempts.")]
 
 
 async def status(session: Session) -> None:
@@ -33,12 +33,12 @@ async def status(session: Session) -> None:
 
 async def ls(
     session: Session,
-    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only of this user.")] = "",
+    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only this user's.")] = "",
     *,
-    everything: Annotated[bool, typer.Option("--all", help="Also what has not failed.")] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = 100,
+    everything: Annotated[bool, typer.Option("--all", help="Include those that have not failed.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = 100,
 ) -> None:
-    """List attempts that the cleaner has failed with: state, tries, when it is due, id, owner, key, why."""
+    """List attempts that the cleaner failed to remove: state, tries, when due, id, owner, key, why."""
     async with (
         session.client() as client,
         aclosing(first(client.admin.attempts(owner, everything=everything), limit)) as attempts,
@@ -48,19 +48,19 @@ async def ls(
 
 
 async def retry(session: Session, ids: Ids = None, *, everything: All = False, yes: Yes = False) -> None:
-    """Try now what has failed. When it fails again, the pause goes on growing."""
+    """Retry failed attempts now. If they fail again, the pauses keep growing."""
     await _requeue(session, ids, everything=everything, yes=yes, reset_pauses=False)
 
 
 async def requeue(session: Session, ids: Ids = None, *, everything: All = False, yes: Yes = False) -> None:
-    """Try now what has failed, as if for the first time: the pauses begin anew."""
+    """Retry failed attempts now, as if for the first time: the pauses start over."""
     await _requeue(session, ids, everything=everything, yes=yes, reset_pauses=True)
 
 
 async def abort(
     session: Session, attempt: Annotated[str, typer.Argument(metavar="ID")], *, yes: Yes = False
 ) -> None:
-    """Give an upload up that is under way: its writer is shut out, its bytes are removed."""
+    """Abort an upload under way: its writer is shut out and its bytes are removed."""
     _refuse_no_ids([attempt])
     confirm(f"Give up the upload {shown.name(attempt)}?", yes=yes)
     async with session.client() as client:

@@ -17,9 +17,9 @@ async def infected(
     session: Session,
     owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="The `sub` of one user.")] = "",
     *,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = None,
 ) -> None:
-    """List stored content that nobody can read, because something was found in it."""
+    """List stored content that is blocked because the scanner found something in it."""
     async with session.client() as client, aclosing(first(client.admin.infected(owner), limit)) as found:
         async for one in found:
             text = (

@@ -36,9 +36,9 @@ async def set_(
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Set a user's limits; the one that is left out stays as it is.
+    """Set a user's limits. A limit that is left out stays as it is.
 
-    What is stored stays, even over the limit.
+    Stored files stay, even if they are over the limit.
     """
     if size is None and files is None:
         raise UsageProblem("say which limit: --bytes, --files, or both")

@@ -18,12 +18,12 @@ from strongroom.client.async_client import AsyncClient
 from strongroom.client.replica_values import Reindexed, Replica
 
 POLL_SECONDS: Final = 1.0
-NAME: Final = typer.Argument(metavar="REPLICA", help="As `strongroom admin replicas` names it.")
+NAME: Final = typer.Argument(metavar="REPLICA", help="As shown by `strongroom admin replicas`.")
 Name = Annotated[str, NAME]
 
 
 async def replicas(session: Session) -> None:
-    """List replicas of storage_service: when each last told of itself, what it does, whether it drains."""
+    """List replicas of storage_service: when each last reported, what it is doing, whether it drains."""
     async with session.client() as client:
         for one in await client.admin.replicas():
             session.output.result(_line(one), _document(one))
@@ -35,13 +35,13 @@ async def drain(
     *,
     wait: Annotated[
         float,
-        typer.Option("--wait", min=0, help="Seconds to wait until it is idle; 0: don't."),
+        typer.Option("--wait", min=0, help="Seconds to wait until it is idle; 0: don't wait."),
     ] = 120.0,
     yes: Yes = False,
 ) -> ExitCode:
-    """Have a replica of storage_service begin nothing new, and tell balancers that it does not serve.
+    """Have a replica of storage_service start nothing new, and tell load balancers not to use it.
 
-    Until `undrain`, or its restart. Exit code 1: it has not ended all that it had begun within the time.
+    Lasts until `undrain` or its restart. Exit code 1: it did not finish its work in time.
     """
     confirm(f"Drain {shown.name(name)}?", yes=yes)
     async with session.client() as client:
@@ -52,7 +52,7 @@ async def drain(
 
 
 async def undrain(session: Session, name: Name) -> None:
-    """Have a replica of storage_service work again."""
+    """Let a drained replica of storage_service work again."""
     async with session.client() as client:
         await client.admin.undrain(name)
     session.output.result(f"{shown.name(name)} works again within seconds", {"name": name})
@@ -60,13 +60,13 @@ async def undrain(session: Session, name: Name) -> None:
 
 async def reindex(
     session: Session,
-    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only of this user.")] = "",
+    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only this user's.")] = "",
     *,
     yes: Yes = False,
 ) -> None:
-    """Make usage, statistics and totals of projects anew, from the rows that they follow from.
+    """Recompute usage, statistics and project totals from the rows behind them.
 
-    What is stored meanwhile is counted. Indexes of Postgres: `strongroom reindex`.
+    What is stored meanwhile is counted, too. For Postgres' indexes: `strongroom reindex`.
     """
     confirm(f"Count anew what {shown.name(owner) if owner else 'everybody'} has?", yes=yes)
     done = Reindexed(0, 0, 0)

@@ -27,12 +27,12 @@ async def usage(
     session: Session,
     owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="The `sub` of one user.")] = "",
     *,
-    everybody: Annotated[bool, typer.Option("--all", help="Of all users.")] = False,
+    everybody: Annotated[bool, typer.Option("--all", help="Show all users.")] = False,
     order: Annotated[Order, typer.Option("--sort", help="Largest first, or by name.")] = Order.BYTES,
-    families: Annotated[bool, typer.Option("--families", help="By family, too.")] = False,
-    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
+    families: Annotated[bool, typer.Option("--families", help="Also by family.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = None,
 ) -> None:
-    """Show what one user, or each of all, has stored: bytes, files, limits, what is under way."""
+    """Show what one user, or each user, has stored: bytes, files, limits, uploads under way."""
     if bool(owner) == everybody:
         raise UsageProblem("name one user, or say --all")
     async with session.client() as client:

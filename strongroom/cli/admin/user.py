@@ -29,15 +29,15 @@ async def erase(
     owner: Annotated[str, OWNER],
     *,
     yes: Yes = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Begin it and go.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Start it and don't wait.")] = False,
     override_holds: Annotated[
-        bool, typer.Option("--override-holds", help="Also what is kept until a time or on legal hold.")
+        bool, typer.Option("--override-holds", help="Also what is under retention or legal hold.")
     ] = False,
 ) -> None:
-    """Erase all that a user has stored: files, versions, projects, uploads, events. It can't be undone.
+    """Erase everything a user has stored: files, versions, projects, uploads, events. This can't be undone.
 
-    It goes on by itself, and is over when the last object is gone for good, which takes the tombstone grace
-    (an hour, as a rule); then a signed receipt is printed. Nothing is stored for the user meanwhile.
+    It continues in the background and ends when the last object is gone for good, after the tombstone grace
+    (usually an hour). Then a signed receipt is printed. Until then nothing can be stored for the user.
     """
     async with session.client() as client:
         now = await client.admin.quota(owner)
@@ -55,15 +55,15 @@ async def erase(
 async def export(
     session: Session, owner: Annotated[str, OWNER], *, output: Destination, force: Force = False
 ) -> ExitCode:
-    """Write all that a user has stored to a ZIP with a manifest.json. Exit code 8: something was lost."""
+    """Write everything a user has stored to a ZIP with a manifest.json. Exit code 8: something was lost."""
     return await export_to(session, owner, output, force=force)
 
 
 async def erasure(
     session: Session,
-    name: Annotated[str, typer.Argument(metavar="ID|OWNER", help="An erasure, or the last of a user.")],
+    name: Annotated[str, typer.Argument(metavar="ID|OWNER", help="An erasure, or the last one of a user.")],
 ) -> None:
-    """Show how far an erasure is; once it has ended, its signed receipt."""
+    """Show the progress of an erasure or, once it has ended, its signed receipt."""
     async with session.client() as client:
         if _is_id(name):
             found = await client.admin.erasure(name)

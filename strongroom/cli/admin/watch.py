@@ -14,9 +14,9 @@ async def watch(
     session: Session,
     *,
     resume: Annotated[
-        str, typer.Option("--from", metavar="ID", help="Go on after this event; default: from now on.")
+        str, typer.Option("--from", metavar="ID", help="Start after this event; default: now.")
     ] = "",
-    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many.")] = None,
+    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="Stop after this many.")] = None,
     types: Annotated[
         list[str] | None,
         typer.Option("--type", metavar="TYPE", help="file-ready, file-deleted, …; may be repeated."),
@@ -25,10 +25,10 @@ async def watch(
         list[str] | None, typer.Option("--family", help="generation, project, …; may be repeated.")
     ] = None,
     users: Annotated[
-        list[str] | None, typer.Option("--user", metavar="ID", help="Theirs alone; may be repeated.")
+        list[str] | None, typer.Option("--user", metavar="ID", help="Only this user's; may be repeated.")
     ] = None,
 ) -> None:
-    """Print events of all users until interrupted: time, user, type, subject, id. Nothing is missed."""
+    """Print events of all users until interrupted: time, user, type, subject, id. Misses none."""
     wanted = {"types": types or (), "families": families or (), "user_ids": users or ()}
     async with session.client() as client:
         await show_events(session, client.admin.watch(resume, **wanted), count, of_all=True)

@@ -27,14 +27,15 @@ from strongroom.client.tokens import Tokens
 async def doctor(
     session: Session,
     gateway_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Else STRONGROOM_GATEWAY_URL, or the running stack's.")
+        str | None,
+        typer.Option(metavar="URL", help="Default: STRONGROOM_GATEWAY_URL, or the running stack's."),
     ] = None,
 ) -> ExitCode:
     """Check settings, both services, the gateway, S3 and Postgres; exit code 1 when something fails.
 
-    S3 and Postgres are asked for through the services; directly, too, when boto3 or psycopg are installed and
-    AWS_S3_BUCKET or STRONGROOM_DATABASE_URL are set here. S3 is probed with small objects below
-    strongroom-doctor/, which are removed again.
+    S3 and Postgres are checked through the services, and directly where boto3 or psycopg is installed and
+    AWS_S3_BUCKET or STRONGROOM_DATABASE_URL is set. S3 is probed with small objects below strongroom-doctor/,
+    which are removed afterwards.
     """
     env = dict(os.environ)
     settings = client_settings(session.options, env)

@@ -21,13 +21,11 @@ if TYPE_CHECKING:
     from strongroom.migrate.plans import Plan
     from strongroom.migrate.sources.source import Source
 
-PlanFile: TypeAlias = Annotated[Path, typer.Argument(metavar="PLAN", help="What `plan` has written.")]
-Jobs: TypeAlias = Annotated[int, typer.Option("--jobs", "-j", min=1, max=32, help="Side by side.")]
-BytesPerSecond: TypeAlias = Annotated[
-    str, typer.Option(metavar="SIZE", help="No faster than this, such as 20MiB.")
-]
+PlanFile: TypeAlias = Annotated[Path, typer.Argument(metavar="PLAN", help="The file that `plan` wrote.")]
+Jobs: TypeAlias = Annotated[int, typer.Option("--jobs", "-j", min=1, max=32, help="How many at once.")]
+BytesPerSecond: TypeAlias = Annotated[str, typer.Option(metavar="SIZE", help="Maximum rate, such as 20MiB.")]
 RequestsPerSecond: TypeAlias = Annotated[
-    float | None, typer.Option(min=0.01, metavar="N", help="No more begun a second than this.")
+    float | None, typer.Option(min=0.01, metavar="N", help="Maximum number begun per second.")
 ]
 TokenCommand: TypeAlias = Annotated[
     str,

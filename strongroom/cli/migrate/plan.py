@@ -33,22 +33,24 @@ async def plan(
         Path, typer.Option("--output", "-o", metavar="FILE", help="The plan: .csv, else JSON lines.")
     ] = Path("plan.jsonl"),
     family: Annotated[
-        str, typer.Option("--family", "-f", help="Where it goes, where the source does not say.")
+        str, typer.Option("--family", "-f", help="The family, where the source does not say.")
     ] = "uploads",
-    owner: Annotated[
-        str, typer.Option(metavar="USER", help="Whose it becomes, where nothing else says.")
-    ] = "",
+    owner: Annotated[str, typer.Option(metavar="USER", help="The owner, where nothing else says.")] = "",
     key: Annotated[
-        str, typer.Option(help="Of audio the class, of generation the kind, of event_media the event.")
+        str, typer.Option(help="For audio the class, for generation the kind, for event_media the event.")
     ] = "",
     layout: Annotated[
-        str, typer.Option(help="What paths say: {owner} {kind} {event} {class} {slug} {name} {path} and *.")
+        str,
+        typer.Option(
+            help="What the parts of paths mean: {owner} {kind} {event} {class} {slug} {name} {path} and *."
+        ),
     ] = "",
     table: Annotated[
-        str, typer.Option(metavar="[SCHEMA.]TABLE", help="Of Postgres.", rich_help_panel=_SOURCE)
+        str, typer.Option(metavar="[SCHEMA.]TABLE", help="A table in Postgres.", rich_help_panel=_SOURCE)
     ] = "",
     query: Annotated[
-        str, typer.Option(metavar="SQL", help="Of Postgres: instead of a table.", rich_help_panel=_SOURCE)
+        str,
+        typer.Option(metavar="SQL", help="A query in Postgres, instead of a table.", rich_help_panel=_SOURCE),
     ] = "",
     column: Annotated[
         list[str] | None,
@@ -59,15 +61,15 @@ async def plan(
         ),
     ] = None,
     endpoint_url: Annotated[
-        str, typer.Option(metavar="URL", help="Of an S3 that is not AWS.", rich_help_panel=_SOURCE)
+        str, typer.Option(metavar="URL", help="An S3 that is not AWS.", rich_help_panel=_SOURCE)
     ] = "",
-    region: Annotated[str, typer.Option(help="Of the bucket.", rich_help_panel=_SOURCE)] = "",
+    region: Annotated[str, typer.Option(help="The bucket's region.", rich_help_panel=_SOURCE)] = "",
     profile: Annotated[
-        str, typer.Option(help="Of ~/.aws/config, for the bucket.", rich_help_panel=_SOURCE)
+        str, typer.Option(help="A profile of ~/.aws/config for the bucket.", rich_help_panel=_SOURCE)
     ] = "",
-    force: Annotated[bool, typer.Option("--force", help="Replace a plan that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing plan.")] = False,
 ) -> ExitCode:
-    """Write down what goes where, and what can't and why. Nothing is moved, nothing is changed."""
+    """Plan what goes where, and list what can't be moved and why. Moves and changes nothing."""
     from strongroom.migrate.layouts import Layout
     from strongroom.migrate.planning import Placing, make_plan
     from strongroom.migrate.sources import opening

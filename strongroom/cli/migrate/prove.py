@@ -35,10 +35,13 @@ async def verify(
     plan: PlanFile,
     *,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Read the stored bytes back, too; else size and checksum.")
+        bool,
+        typer.Option(
+            "--deep", help="Also read the stored bytes back, instead of trusting size and checksum."
+        ),
     ] = False,
     anew: Annotated[
-        bool, typer.Option("--anew", help="Compare also what an interrupted verification has proved.")
+        bool, typer.Option("--anew", help="Also compare what an interrupted verification has proved.")
     ] = False,
     jobs: Jobs = 8,
     bytes_per_second: BytesPerSecond = "",
@@ -46,8 +49,8 @@ async def verify(
     token_command: TokenCommand = "",
     dsn: Dsn = "",
 ) -> ExitCode:
-    """Compare what was moved with its source, byte for byte, and write a report. Interrupted or killed, the
-    same command goes on. Exit code 1: not all is proved.
+    """Compare what was moved with its source, byte for byte, and write a report. If interrupted or killed,
+    run the same command again. Exit code 1: not everything is proved.
     """
     from strongroom.migrate.mapping import write_report
     from strongroom.migrate.proving import Prover
@@ -98,16 +101,16 @@ async def cleanup(
     plan: PlanFile,
     *,
     is_meant: Annotated[
-        bool, typer.Option("--yes/--dry-run", "-y", help="Delete; else only say what would go.")
+        bool, typer.Option("--yes/--dry-run", "-y", help="Delete; otherwise only show what would be deleted.")
     ] = False,
     rows: Annotated[
-        Rows, typer.Option(help="Of a table: empty the column of the bytes, or delete whole rows.")
+        Rows, typer.Option(help="For a table: empty the column of the bytes, or delete whole rows.")
     ] = Rows.NULL,
     jobs: Jobs = 4,
     token_command: TokenCommand = "",
     dsn: Dsn = "",
 ) -> ExitCode:
-    """Delete from the source what `verify` has proved and what is still so at this moment. A dry run, unless
+    """Delete from the source what `verify` has proved and what has not changed since. A dry run, unless
     --yes.
     """
     from strongroom.migrate.clearing import Clearing

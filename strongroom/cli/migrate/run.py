@@ -36,17 +36,17 @@ async def run(
     jobs: Jobs = 8,
     bytes_per_second: BytesPerSecond = "",
     requests_per_second: RequestsPerSecond = None,
-    only_owner: Annotated[str, typer.Option(metavar="USER", help="Only what becomes this user's.")] = "",
+    only_owner: Annotated[str, typer.Option(metavar="USER", help="Only what will belong to this user.")] = "",
     first: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Only so many of what is left: a trial.")
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N that are left, as a trial.")
     ] = None,
     replaces: Annotated[
-        bool, typer.Option("--replace", help="Replace what is at a path, or a project of this slug.")
+        bool, typer.Option("--replace", help="Replace what is at a path, and projects with the same slug.")
     ] = False,
     token_command: TokenCommand = "",
     dsn: Dsn = "",
 ) -> ExitCode:
-    """Move what the plan says. Interrupted or killed, the same command goes on; nothing is stored twice."""
+    """Carry out a plan. If interrupted or killed, run the same command again; nothing is stored twice."""
     from strongroom.migrate import mapping
     from strongroom.migrate.moving import Mover
     from strongroom.migrate.running import Choice, Run
@@ -71,10 +71,10 @@ async def map_(
     table: Annotated[str, typer.Option(metavar="[SCHEMA.]TABLE", help="Where the old references are.")],
     match: Annotated[str, typer.Option(metavar="COLUMN", help="The column that holds them.")],
     sets: Annotated[
-        list[str], typer.Option("--set", metavar="COLUMN=VALUE", help="A column to id, key or url.")
+        list[str], typer.Option("--set", metavar="COLUMN=VALUE", help="Set a column to id, key or url.")
     ],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Else PLAN.map.sql.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: PLAN.map.sql.")
     ] = None,
 ) -> None:
     """Write the UPDATE that gives your own table the new ids, keys or URLs, to be read and pasted."""
