@@ -66,7 +66,7 @@ async def rebuild(session: Session) -> ExitCode:
     """
     code = await _decide(session, (), _keeping(), lambda client, names: client.restores.keep(names))
     session.output.note(
-        "not in the bucket: quotas, revoked links, shares, soft deletions (they are files again), later"
+        "the bucket can't tell: quotas, revoked links, shares, soft deletions (they are files again), later"
         " names, visibility and metadata, old versions of projects, answers to requests, events"
     )
     return code
@@ -88,7 +88,7 @@ async def drop(
     """
     _refuse_unnamed(ids, all_=all_)
     passes = (_of_kinds(DROPPED),) if all_ else (_named(frozenset(ids or ())),)
-    confirm("Objects that are dropped go into quarantine, and after its time for good. Go on?", yes=yes)
+    confirm("Dropped objects go to quarantine; when it expires, they are gone for good. Continue?", yes=yes)
     if all_ and not even_most:
         await _refuse_most(session)
     return await _decide(session, ids or (), passes, lambda client, names: client.restores.drop(names))
@@ -106,14 +106,14 @@ async def _refuse_most(session: Session) -> None:
             known += rows
     if strays > known:
         raise UsageProblem(
-            f"{shown.count(strays, 'object')} would go, and the database knows only {known}: is it this"
-            " bucket's? Say --even-most if it is"
+            f"{shown.count(strays, 'object')} would go, but the database knows only {known}: is this the"
+            " bucket's database? If it is, add --even-most"
         )
 
 
 async def _decide(session: Session, ids: Sequence[str], passes: Sequence[Meant], decide: Decide) -> ExitCode:
     """Do it with those that are meant, list after list; the exit code says whether something was refused."""
-    with session.told_if_interrupted("what is done stays done; the same command goes on"):
+    with session.told_if_interrupted("what is done stays done; run the same command again to continue"):
         return await _each(session, ids, passes, decide)
 
 
@@ -135,7 +135,7 @@ async def _each(session: Session, ids: Sequence[str], passes: Sequence[Meant], d
                             session.output.result(_outcome(result), _result_document(result))
     for text in sorted(missing):
         session.output.note(
-            f"nothing is astray under {shown.name(text)}: `strongroom adopt list` prints ids and keys"
+            f"there is no stray object {shown.name(text)}: `strongroom adopt list` prints ids and keys"
         )
     if not done and not ids:
         session.output.note("nothing was done: the bucket has no object that this is for")
@@ -145,7 +145,7 @@ async def _each(session: Session, ids: Sequence[str], passes: Sequence[Meant], d
 def _refuse_unnamed(ids: Sequence[str] | None, *, all_: bool) -> None:
     """Before anything is asked or done."""
     if bool(ids) == all_:
-        raise UsageProblem("name ids or keys (`strongroom adopt list` prints them), or say --all; not both")
+        raise UsageProblem("name ids or keys (`strongroom adopt list` prints them), or use --all; not both")
 
 
 def _named(texts: frozenset[str]) -> Meant:

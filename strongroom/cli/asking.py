@@ -20,7 +20,7 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UsageProblem(f"{question} Nobody is here to ask: say --yes if you mean it")
+        raise UsageProblem(f"{question} There is no terminal to ask on: add --yes to confirm")
     if not typer.confirm(question, err=True):
         raise UsageProblem("nothing was changed")
 

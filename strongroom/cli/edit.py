@@ -47,7 +47,7 @@ async def edit(
     if both := sorted(pairs.keys() & set(without or ())):
         raise UsageProblem(f"--meta and --no-meta both name {', '.join(both)}")
     if not (pairs or without or tags or no_tags) and {name, public, title, description} == {None}:
-        raise UsageProblem("say what changes: --name, --meta, --no-meta, --public, --title, --tag …")
+        raise UsageProblem("nothing to change; give --name, --meta, --no-meta, --public, --title, --tag …")
     async with session.client() as client:
         edited = await client.update(
             file,

@@ -54,16 +54,14 @@ async def get(
     destination = destination or output or "."
     if recursive:
         if destination == STDOUT or offset or length is not None or version:
-            raise UsageProblem("-r goes with a local folder alone")
+            raise UsageProblem("-r needs a local folder to write to")
         return await get_folder(session, file, Path(destination), force=force)
     async with session.client() as client:
         if destination == STDOUT:
             await _to_stdout(client, file, offset, length, version)
             return ExitCode.OK
         if offset or length is not None:
-            raise UsageProblem(
-                "--offset and --length go with standard output: strongroom get FILE - --offset …"
-            )
+            raise UsageProblem("--offset and --length need standard output: strongroom get FILE - --offset …")
         path = await _place(client, file, Path(destination), force=force)
         with bars_for(session.output) as bars, bars.transfer(path.name) as report:
             done = await client.download(file, path, version_id=version, resume=resume, on_progress=report)

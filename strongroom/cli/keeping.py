@@ -64,7 +64,7 @@ def moment_of(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageProblem(f"{text!r} is no time: 2027-01-31, 2027-01-31T12:00:00Z, 90d") from None
+        raise UsageProblem(f"{text!r} is not a time: 2027-01-31, 2027-01-31T12:00:00Z, 90d") from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
@@ -77,9 +77,9 @@ def span_of(text: str) -> timedelta | None:
     try:
         span = shown.duration(text)
     except (ValueError, OverflowError):
-        raise UsageProblem(f"{text!r} is no time: 2027-01-31, 2027-01-31T12:00:00Z, 90d") from None
+        raise UsageProblem(f"{text!r} is not a time: 2027-01-31, 2027-01-31T12:00:00Z, 90d") from None
     if not span:
-        raise UsageProblem(f"{text} is no time at all")
+        raise UsageProblem(f"{text} is not a time")
     return span
 
 
@@ -93,5 +93,5 @@ def _when(option: str, text: str | None) -> datetime | timedelta | None:
         return span
     moment = moment_of(text)
     if moment <= datetime.now(UTC):
-        raise UsageProblem(f"{option} {text} has passed; it has to be a time to come")
+        raise UsageProblem(f"{option} {text} is in the past; give a future time")
     return moment

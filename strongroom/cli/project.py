@@ -88,7 +88,7 @@ async def save(
                     on_progress=report,
                 )
     for path in saved.skipped:
-        session.output.note(f"left out, as projects hold neither links nor devices: {path}")
+        session.output.note(f"skipped, because projects hold no links or devices: {path}")
     _show_save(session, saved)
 
 
@@ -118,7 +118,7 @@ async def patch(
 ) -> None:
     """Save a version in which some files are changed or removed. The others stay, and aren't sent."""
     if not (files or remove or name):
-        raise UsageProblem("nothing is to change; name files, --rm PATH or --name")
+        raise UsageProblem("nothing to change; give files, --rm PATH or --name")
     changed = await asyncio.to_thread(_below, root, files or [])
     async with session.client() as client:
         with bars_for(session.output) as bars, bars.transfer(slug) as report:
@@ -227,7 +227,7 @@ async def label(
 ) -> None:
     """Change a version's name, message or tags."""
     if name is None and message is None and not tag and not untag:
-        raise UsageProblem("nothing is to change; give --name, --message, --tag or --no-tags")
+        raise UsageProblem("nothing to change; give --name, --message, --tag or --no-tags")
     if tag and untag:
         raise UsageProblem("--tag and --no-tags don't go together")
     tags = (tag or ()) if tag or untag else None

@@ -196,7 +196,7 @@ class _Uploader:
             source: UploadSource = _stdin() if item.path is None else item.path
             return await self._client.upload(source, target, **options, on_progress=report)
         if item.path is None:
-            raise UsageProblem("standard input can't be read a second time; leave --resume out")
+            raise UsageProblem("standard input can't be read twice; leave out --resume")
         return await ResumingPut(self._session, self._client, item.path, target, options).run(report)
 
     def _print(self) -> None:

@@ -15,8 +15,8 @@ from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.session import Session
 from strongroom.client.verification_values import Quarantined
 
-_BACK: Final = "what is back stays so; the same command goes on"
-_GONE: Final = "what is removed is gone; the same command goes on"
+_BACK: Final = "what is restored stays restored; run the same command again to continue"
+_GONE: Final = "what is deleted is gone; run the same command again to continue"
 
 
 async def quarantine(session: Session) -> ExitCode:
@@ -75,7 +75,7 @@ async def purge(
     """Delete from quarantine for good, before it expires. This can't be undone. Needs the admin role."""
     if bool(entry_id) == bool(older_than):
         raise UsageProblem(
-            "Name an entry (`strongroom verify quarantine` lists them), or say --older-than 7d."
+            "Name an entry (`strongroom verify quarantine` lists them), or use --older-than 7d."
         )
     before = _ago(older_than) if older_than else None
     async with session.client() as client:

@@ -26,7 +26,7 @@ async def relink(
     For a bucket that was copied. Needs the admin role. May be repeated; rows that are right cost little.
     Prints rows whose bytes are missing; the exit code is then 1.
     """
-    with session.told_if_interrupted("what is relinked stays so: run it again, or go on with --after KEY"):
+    with session.told_if_interrupted("what is relinked stays relinked; run it again, or continue with --after KEY"):
         return await _relink(session, after, dry_run=dry_run)
 
 
@@ -49,7 +49,7 @@ async def _relink(session: Session, after: str, *, dry_run: bool) -> ExitCode:
     if not rows and not after:
         session.output.note(
             "the database knows of no file: restore it first; or, where none is left, `strongroom rebuild`"
-            " makes its rows anew (docs/backup.md)"
+            " rebuilds its rows (docs/backup.md)"
         )
     return ExitCode.FAILED if unlinked else ExitCode.OK
 

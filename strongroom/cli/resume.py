@@ -95,7 +95,7 @@ class Book:
             raise self._foreign() from error
 
     def _foreign(self) -> UsageProblem:
-        return UsageProblem(f"{self._path} is damaged; remove it (uploads under way begin anew then)")
+        return UsageProblem(f"{self._path} is damaged; remove it (uploads under way will start over)")
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
@@ -152,7 +152,7 @@ class ResumingPut:
                 return await self._upload(entry.upload_id, on_progress)
             except SESSION_GONE as error:
                 self._book.drop(self._key, entry.upload_id)
-                self._note(f"begins anew: {error.message}")
+                self._note(f"starts over: {error.message}")
         return await self._upload(None, on_progress)
 
     def _usable(self) -> Entry | None:
@@ -160,7 +160,7 @@ class ResumingPut:
         entry = self._book.find(self._key)
         if entry is None or (entry.size, entry.mtime) == self._stamp():
             return entry
-        self._note("begins anew: the file was changed")
+        self._note("starts over: the file was changed")
         self._book.drop(self._key, entry.upload_id)
         return None
 
@@ -199,7 +199,7 @@ class ResumingPut:
             nonlocal told
             if not told:
                 told = True
-                self._note(f"goes on at {shown.size(done)} of {shown.size(total or 0)}")
+                self._note(f"continues at {shown.size(done)} of {shown.size(total or 0)}")
             on_progress(done, total)
 
         return report

@@ -49,7 +49,7 @@ async def set_(
     """Set how long a file or project stays. Anyone may extend --keep-until; only an admin may shorten it."""
     what = _what(file, project)
     if not keep_until and not delete_after:
-        raise UsageProblem("say --keep-until or --delete-after")
+        raise UsageProblem("give --keep-until or --delete-after")
     kept: Kept | None = None
     async with session.client() as client:
         if keep_until == "never":

@@ -66,7 +66,7 @@ def _moment(text: str) -> datetime | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageProblem(f"{text} is no time; write 2026-01-31 or 2026-01-31T12:00:00Z") from None
+        raise UsageProblem(f"{text} is not a time; write 2026-01-31 or 2026-01-31T12:00:00Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

@@ -90,7 +90,7 @@ async def drop(
 ) -> None:
     """Let people without an account send you files. Prints the URL, this once."""
     if sum(map(bool, (path, event, folder))) != 1:
-        raise UsageProblem("say where files go: --path, --event or --folder")
+        raise UsageProblem("choose where files go: --path, --event or --folder")
     box = DropBox(
         path=path,
         event_id=event,

@@ -67,7 +67,7 @@ async def remove(
 ) -> ExitCode:
     """Discard operations, so that they are never sent. Prints the id of each."""
     if bool(ids) + dead + everything != 1:
-        raise UsageProblem("name ids, or say --dead or --all")
+        raise UsageProblem("name ids, or use --dead or --all")
     exit_code = ExitCode.OK
     async with session.client() as client:
         spool = _spool(client)
@@ -102,5 +102,5 @@ def document(operation: SpooledOperation) -> dict[str, Any]:
 
 def _spool(client: AsyncClient) -> Spool:
     if client.spool is None:
-        raise UsageProblem("no spool is named; set STRONGROOM_SPOOL to its folder")
+        raise UsageProblem("STRONGROOM_SPOOL is not set; set it to the spool's folder")
     return client.spool

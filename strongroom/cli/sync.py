@@ -73,7 +73,7 @@ async def sync(
     if plan and apply:
         raise UsageProblem("--plan says what would happen, --apply does it; give one of them")
     if not folder.is_dir():
-        raise UsageProblem(f"{folder} is no folder")
+        raise UsageProblem(f"{folder} is not a folder")
     stored = Stored(wish_of(keep, delete_after, hold), class_of(storage_class))
     tally = Tally(session)
     here = {

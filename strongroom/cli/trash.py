@@ -42,10 +42,10 @@ async def purge(
     On a terminal --all asks first.
     """
     if bool(files) == everything:
-        raise UsageProblem("name files of the trash, or say --all")
+        raise UsageProblem("name files of the trash, or use --all")
     if everything:
         which = f"all {family} files" if family else "all"
-        confirm_here(f"End {which} in the trash, for good?", yes=yes)
+        confirm_here(f"Delete {which} in the trash for good?", yes=yes)
     tally = Tally(session)
     async with session.client() as client:
         if everything:

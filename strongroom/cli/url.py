@@ -49,9 +49,7 @@ async def url(
         found = await client.get(file)
     ends = rfc3339(link.expires_at) if link.expires_at else None
     session.output.result(link.url, {"url": link.url, "expires_at": ends, "key": found.key})
-    session.output.note(
-        f"holds until {time(link.expires_at)}" if link.expires_at else "holds until it is revoked"
-    )
+    session.output.note(f"valid until {time(link.expires_at)}" if link.expires_at else "valid until revoked")
 
 
 async def _signed(session: Session, file: str, expires: str, *, attachment: bool, inline: bool) -> None:
@@ -63,7 +61,7 @@ async def _signed(session: Session, file: str, expires: str, *, attachment: bool
     document = {"url": made.url, "expires_at": rfc3339(made.expires_at), "key": made.file.key}
     session.output.result(made.url, document)
     until = (
-        f"holds until {time(made.expires_at)}"
+        f"valid until {time(made.expires_at)}"
         if made.expires_at
         else "holds for as long as the file is public"
     )
@@ -77,7 +75,7 @@ async def revoke(
 ) -> None:
     """Revoke every link to a file, or to all your files, at once."""
     if (file is None) != everything:
-        raise UsageProblem("name a file, or say --all")
+        raise UsageProblem("name a file, or use --all")
     async with session.client() as client:
         if file is None:
             await client.revoke_all_links()

@@ -23,8 +23,8 @@ LONGEST_POLL_SECONDS: Final = 10.0
 NOT_FINISHED: Final = ExitCode.USAGE
 """2: nothing can be said, for whatever reason; 1 would say that something is wrong."""
 
-_GOES_ON: Final = "the verification goes on by itself; `strongroom verify --run last` shows it"
-_MENDS_ON: Final = "what is mended stays so; `strongroom verify --repair --run last` mends what is left"
+_GOES_ON: Final = "the verification continues in the background; `strongroom verify --run last` shows it"
+_MENDS_ON: Final = "what is repaired stays repaired; `strongroom verify --repair --run last` repairs the rest"
 MENDED: Final = frozenset({"done", "outdated"})
 """Nothing is left to be done."""
 
@@ -62,7 +62,7 @@ async def verify(
     repaired; 1: there are findings; 2: it could not finish, or refused to act.
     """
     if repair and no_wait:
-        raise UsageProblem("--repair acts on a report, so it waits for it: leave --no-wait out.")
+        raise UsageProblem("--repair has to wait for the report: leave out --no-wait.")
     try:
         with session.told_if_interrupted(_MENDS_ON if repair else _GOES_ON):
             return await _verify(session, depth, run, wait=not no_wait, repair=repair)

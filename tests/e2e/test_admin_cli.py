@@ -54,7 +54,7 @@ def test_quota_usage_and_the_act(admin: Shell, http: httpx.Client, user: str) ->
     put(http, b"12345")
     asked = admin("admin", "quota", "set", user, "--bytes", "1KiB")
     assert (asked.exit_code, asked.out) == (2, "")
-    assert "say --yes if you mean it" in asked.err
+    assert "add --yes to confirm" in asked.err
     done = admin("admin", "quota", "set", user, "--bytes", "1KiB", "--yes", "--json")
     (limits,) = done.documents
     assert (limits["limit_bytes"], limits["limit_files"], limits["used_bytes"]) == (1024, None, 5)
@@ -90,12 +90,12 @@ def test_users_are_no_admins(shell_of: Callable[..., Shell], user: str, words: t
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("usage",), "name one user, or say --all"),
-        (("usage", "ada", "--all"), "name one user, or say --all"),
+        (("usage",), "name one user, or use --all"),
+        (("usage", "ada", "--all"), "name one user, or use --all"),
         (("quota", "set", "ada"), "say which limit"),
         (("quota", "set", "ada", "--bytes", "-5", "--yes"), "is no size"),
         (("quota", "set", "ada", "--bytes", "many", "--yes"), "is no size"),
-        (("quota", "set", "ada", "--files", "1.5", "--yes"), "is no number"),
+        (("quota", "set", "ada", "--files", "1.5", "--yes"), "is not a number"),
         (("attempts", "retry", "nope", "--yes"), "nope is no attempt's id"),
         (("attempts", "requeue", str(uuid.UUID(int=1)), "a b", "--yes"), "'a b' is no attempt's id"),
         (("attempts", "abort", "0b5c", "--yes"), "0b5c is no attempt's id"),
@@ -115,7 +115,7 @@ def test_erasing_takes_every_byte_and_no_neighbours(
     key = put(neighbour, b"theirs")
     assert http.post("/api/projects/save", json=project("site")).status_code in {200, 201}
     asked = admin("admin", "user", "erase", user)
-    assert (asked.exit_code, "say --yes" in asked.err) == (2, True)
+    assert (asked.exit_code, "add --yes" in asked.err) == (2, True)
     (done,) = admin("admin", "user", "erase", user, "--yes", "--json").documents
     assert (done["state"], done["summary"]["counts"]["files"]) == ("ended", 1)
     assert done["summary"]["counts"]["projects"] == 1
@@ -199,10 +199,10 @@ def test_the_cleaner_at_night(admin: Shell, http: httpx.Client) -> None:
     assert admin("admin", "attempts", "ls").exit_code == 0
     nobodys = str(uuid.uuid4())
     for words, said in {
-        ("retry",): "say --all",
-        ("requeue", nobodys, "--all"): "say --all",
-        ("requeue", "--all"): "say --yes",
-        ("abort", nobodys): "say --yes",
+        ("retry",): "use --all",
+        ("requeue", nobodys, "--all"): "use --all",
+        ("requeue", "--all"): "add --yes",
+        ("abort", nobodys): "add --yes",
         ("abort", "x", "--yes"): "x is no attempt's id",
         ("retry", "no-uuid"): "no-uuid is no attempt's id",
     }.items():

@@ -82,7 +82,7 @@ def test_search(shell: Shell, site: Path, user: str) -> None:
     assert lines(shell, "search", "hello world") == []
     assert lines(shell, "search", "--before", "2020-01-01") == []
     assert len(lines(shell, "search", "web", "-n", "1")) == 1
-    mistake(shell("search", "--after", "yesterday"), 2, "is no time")
+    mistake(shell("search", "--after", "yesterday"), 2, "is not a time")
 
 
 def test_folders(shell: Shell, site: Path, user: str, tmp_path: Path) -> None:
@@ -117,4 +117,4 @@ def test_sync(shell: Shell, site: Path, user: str) -> None:
     assert extra == ["delete  web/src/deep/b.txt"]
     assert len(lines(shell, "trash", "ls")) == 1
     mistake(shell("sync", str(site), "web", "--plan", "--apply"), 2, "give one of them")
-    mistake(shell("sync", str(site / "none"), "web"), 2, "is no folder")
+    mistake(shell("sync", str(site / "none"), "web"), 2, "is not a folder")

@@ -94,7 +94,7 @@ def test_a_project_from_save_to_delete(shell: Shell, site: Path, tmp_path: Path)
     assert [changed[name] for name in ("version", "file_count", "added", "removed")] == [2, 2, 1, 1]
     mistake(shell(*patch, "--expect", "1"), 6, "version 2")
     mistake(shell("project", "patch", "copy", str(archived["path"]), "--root", str(site)), 2, "not below")
-    mistake(shell("project", "patch", "copy"), 2, "nothing is to change")
+    mistake(shell("project", "patch", "copy"), 2, "nothing to change")
     mistake(shell("project", "delete", "copy", "--expect", "1"), 6, "version 2")
 
     assert good(shell("project", "delete", "copy", "--expect", "2")).lines == ["copy"]

@@ -62,11 +62,11 @@ async def abort(
 ) -> None:
     """Abort an upload under way: its writer is shut out and its bytes are removed."""
     _refuse_no_ids([attempt])
-    confirm(f"Give up the upload {shown.name(attempt)}?", yes=yes)
+    confirm(f"Abort the upload {shown.name(attempt)}?", yes=yes)
     async with session.client() as client:
         owner, key = await client.admin.abort_attempt(attempt)
     session.output.result(
-        f"given up: {shown.name(key)} of {shown.name(owner)}", {"id": attempt, "owner_id": owner, "key": key}
+        f"aborted: {shown.name(key)} of {shown.name(owner)}", {"id": attempt, "owner_id": owner, "key": key}
     )
 
 
@@ -74,15 +74,15 @@ async def _requeue(
     session: Session, ids: list[str] | None, *, everything: bool, yes: bool, reset_pauses: bool
 ) -> None:
     if bool(ids) == everything:
-        raise UsageProblem("name attempts, or say --all")
+        raise UsageProblem("name attempts, or use --all")
     _refuse_no_ids(ids or ())
     some = shown.count(len(ids or ()), "attempt")
-    confirm("Try again all that has failed?" if everything else f"Try {some} again?", yes=yes)
+    confirm("Retry all failed attempts?" if everything else f"Try {some} again?", yes=yes)
     async with session.client() as client:
         done = await client.admin.requeue(None if everything else ids, reset_pauses=reset_pauses)
     for one in done:
         session.output.result(one, {"id": one})
-    session.output.note(f"due now: {len(done)}; what had not failed is left alone")
+    session.output.note(f"due now: {len(done)}; those that had not failed are left alone")
 
 
 def _refuse_no_ids(ids: Iterable[str]) -> None:
@@ -91,7 +91,7 @@ def _refuse_no_ids(ids: Iterable[str]) -> None:
             UUID(text)
         except ValueError:
             raise UsageProblem(
-                f"{shown.name(text)} is no attempt's id: `strongroom admin attempts ls` shows them"
+                f"{shown.name(text)} is not an attempt's id: `strongroom admin attempts ls` shows them"
             ) from None
 
 

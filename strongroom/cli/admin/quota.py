@@ -41,7 +41,7 @@ async def set_(
     Stored files stay, even if they are over the limit.
     """
     if size is None and files is None:
-        raise UsageProblem("say which limit: --bytes, --files, or both")
+        raise UsageProblem("give a limit: --bytes, --files, or both")
     async with session.client() as client:
         now = await client.admin.quota(owner)
         limit_bytes = now.limit_bytes if size is None else _bytes(size)
@@ -78,5 +78,5 @@ def _files(text: str) -> int | None:
     if text == NONE:
         return None
     if not text.isdecimal():
-        raise UsageProblem(f"--files {text!r} is no number; write 1000 or none")
+        raise UsageProblem(f"--files {text!r} is not a number; write 1000 or none")
     return int(text)

@@ -55,7 +55,7 @@ async def undrain(session: Session, name: Name) -> None:
     """Let a drained replica of storage_service work again."""
     async with session.client() as client:
         await client.admin.undrain(name)
-    session.output.result(f"{shown.name(name)} works again within seconds", {"name": name})
+    session.output.result(f"{shown.name(name)} will work again within seconds", {"name": name})
 
 
 async def reindex(
@@ -68,14 +68,14 @@ async def reindex(
 
     What is stored meanwhile is counted, too. For Postgres' indexes: `strongroom reindex`.
     """
-    confirm(f"Count anew what {shown.name(owner) if owner else 'everybody'} has?", yes=yes)
+    confirm(f"Recount what {shown.name(owner) if owner else 'everyone'} has?", yes=yes)
     done = Reindexed(0, 0, 0)
     async with session.client() as client, aclosing(client.admin.reindex(owner)) as steps:
         async for done in steps:
             session.output.note(f"{shown.count(done.owners, 'user')} so far")
     totals = shown.count(done.projects, "total", "totals")
     users = shown.count(done.owners, "user")
-    text = f"{users}: {done.recounted} recounted, {totals} of projects set right"
+    text = f"{users}: {done.recounted} recounted, {totals} of projects corrected"
     session.output.result(text, dataclasses.asdict(done))
 
 
@@ -95,7 +95,7 @@ async def _settled(session: Session, client: AsyncClient, name: str, seconds: fl
                     told = line
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
-        session.output.note(f"not idle after {seconds:.0f} s; it goes on by itself")
+        session.output.note(f"not idle after {seconds:.0f} s; it goes on in the background")
     return last
 
 

@@ -34,7 +34,7 @@ async def usage(
 ) -> None:
     """Show what one user, or each user, has stored: bytes, files, limits, uploads under way."""
     if bool(owner) == everybody:
-        raise UsageProblem("name one user, or say --all")
+        raise UsageProblem("name one user, or use --all")
     async with session.client() as client:
         pages = client.admin.usage(owner, order=order.value, by_family=families or bool(owner))
         async with aclosing(first(pages, limit)) as found:

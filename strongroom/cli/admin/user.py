@@ -42,10 +42,10 @@ async def erase(
     async with session.client() as client:
         now = await client.admin.quota(owner)
         has = f"{shown.count(now.file_count, 'file')}, {shown.size(now.used_bytes)}"
-        confirm(f"Erase all of {shown.name(owner)} ({has}), for good?", yes=yes)
+        confirm(f"Erase everything of {shown.name(owner)} ({has}) for good?", yes=yes)
         begun = await client.admin.erase_user(owner, override_holds=override_holds)
         if no_wait:
-            session.output.note(f"how far it is: strongroom admin user erasure {begun.id}")
+            session.output.note(f"to see its progress: strongroom admin user erasure {begun.id}")
             session.output.result(_text(begun), _document(begun))
             return
         ended = await _ended(session, client, begun)

@@ -67,7 +67,7 @@ def _silent(base: str, error: Exception, *, required: bool) -> Finding:
         return fail(
             "gateway", detail, "start it (`make up`), or correct --gateway-url or STRONGROOM_GATEWAY_URL"
         )
-    return warn("gateway", detail, "only REST clients need it; if you have one, name it: --gateway-url URL")
+    return warn("gateway", detail, "only REST clients need it; if you have one, give --gateway-url URL")
 
 
 def _readiness(ready: Response) -> list[Finding]:

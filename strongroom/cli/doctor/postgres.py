@@ -158,7 +158,7 @@ def _migrations(connection: Any, expected: type[Exception]) -> Finding:
     if applied == heads:
         return ok(check, f"at head, {shown}")
     if applied - known:
-        return warn(check, f"at {shown}: a newer release's than what is installed here", NEWER_MEND)
+        return warn(check, f"at {shown}, which is newer than the release installed here", NEWER_MEND)
     return fail(check, f"at {shown}; the newest is {', '.join(sorted(heads))}", MIGRATE)
 
 

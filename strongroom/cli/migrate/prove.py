@@ -84,7 +84,7 @@ def _tell(session: Session, outcome: Verified, report: str) -> ExitCode:
     }
     session.output.result(text, document)
     if outcome.ended_by is not None:
-        session.output.note("not at the end; the same command goes on")
+        session.output.note("not finished; run the same command again to continue")
         return session.report(outcome.ended_by)
     return ExitCode.FAILED if outcome.wrong else ExitCode.OK
 

@@ -85,7 +85,7 @@ async def map_(
     update = mapping.Update.of(table, match, sets)
     journal_path = beside(plan, "journal")
     if not journal_path.exists():
-        raise UsageProblem(f"nothing of {plan} was moved yet")
+        raise UsageProblem(f"nothing of {plan} has been moved yet")
     with Journal(journal_path, Plan(plan).header) as journal:
         path = output or beside(plan, "map.sql")
         count = mapping.write_sql(journal, path, client_settings(session.options).gateway_url, update)
@@ -114,8 +114,10 @@ def _tell(session: Session, outcome: Outcome, plan: Path) -> ExitCode:
         },
     )
     if outcome.ended_by is not None:
-        session.output.note("not at the end of the plan; the same command goes on")
+        session.output.note("not finished; run the same command again to continue")
         if outcome.ended_by.code in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED}:
-            session.output.note("for others than yourself: a token with the admin role, or --token-command")
+            session.output.note(
+                "for owners other than yourself you need a token with the admin role, or --token-command"
+            )
         return session.report(outcome.ended_by)
     return ExitCode.FAILED if outcome.failed else ExitCode.OK

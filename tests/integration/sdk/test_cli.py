@@ -235,15 +235,15 @@ def test_url_and_usage_and_stat(shell: Shell) -> None:
     link = shell("url", key, "--expires", "1h30m", "--attachment")
     assert link.lines[0].startswith("http")
     assert "/l/1.True/" in link.lines[0]
-    assert link.err.startswith("holds until 20")
+    assert link.err.startswith("valid until 20")
     assert "/l/2.False/" in shell("url", key, "--newest").lines[0]
-    assert shell("url", key, "--expires", "never").err.startswith("holds until it is revoked")
+    assert shell("url", key, "--expires", "never").err.startswith("valid until revoked")
     assert shell("url", key, "--signed", "--newest").exit_code == 2
     for wrong in ((), (key, "--all")):
         assert shell("links", "revoke", *wrong).exit_code == 2
     url = shell("url", key, "--signed", "--expires", "1h30m", "--attachment")
     assert url.lines[0].endswith("?signed=1.2.5400")
-    assert url.err.startswith("holds until ")
+    assert url.err.startswith("valid until ")
     assert shell("url", key, "-q").err == ""
     assert shell("url", key, "--json").documents[0]["key"] == key
     assert shell("url", key, "--inline", "--attachment").exit_code == 2

@@ -78,9 +78,9 @@ def test_the_options_travel(
 MISTAKES = [
     ("--keep", "90", "90d for days"),
     ("--keep", "", "--keep needs a time"),
-    ("--keep", "2020-01-31", "has passed"),
+    ("--keep", "2020-01-31", "is in the past"),
     ("--hold", "", "--hold needs a reason"),
-    ("--delete-after", "yesterday", "is no time"),
+    ("--delete-after", "yesterday", "is not a time"),
     ("--storage-class", "", "STANDARD_IA"),
 ]
 

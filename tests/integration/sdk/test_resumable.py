@@ -256,7 +256,7 @@ def test_put_resume_goes_on(shell: Shell, sessions: Sessions, state: State, tmp_
     other = shell("put", "--resume", "--path", "x.bin", str(tmp_path / "film.bin"))
     assert (other.exit_code, other.err) == (0, "")
     done = shell("put", "--resume", str(tmp_path / "film.bin"))
-    assert (done.exit_code, done.err) == (0, "film.bin: goes on at 2.0 MiB of 5.0 MiB\n")
+    assert (done.exit_code, done.err) == (0, "film.bin: continues at 2.0 MiB of 5.0 MiB\n")
     assert contents(state) == [DATA, DATA]
     assert sessions.writes == [(0, 2 * MIB), (0, len(DATA)), (2 * MIB, len(DATA) - 2 * MIB)]
     assert json.loads(book.read_text()) == {}
@@ -270,7 +270,7 @@ def test_put_resume_begins_anew_when_the_session_is_gone(
     sessions.kept.clear()
     done = shell("put", "--resume", str(tmp_path / "film.bin"))
     assert done.exit_code == 0
-    assert "film.bin: begins anew: There is no such upload." in done.err
+    assert "film.bin: starts over: There is no such upload." in done.err
     assert contents(state) == [DATA]
     assert json.loads(book.read_text()) == {}
 
@@ -281,7 +281,7 @@ def test_put_resume_begins_anew_when_the_file_changed(
     book = interrupted(shell, sessions, tmp_path)
     (tmp_path / "film.bin").write_bytes(DATA[::-1])
     done = shell("put", "--resume", str(tmp_path / "film.bin"))
-    assert (done.exit_code, done.err) == (0, "film.bin: begins anew: the file was changed\n")
+    assert (done.exit_code, done.err) == (0, "film.bin: starts over: the file was changed\n")
     assert contents(state) == [DATA[::-1]]
     assert json.loads(book.read_text()) == {}
 

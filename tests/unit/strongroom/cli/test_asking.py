@@ -38,5 +38,5 @@ def test_on_a_terminal_it_goes_on_after_a_yes_only(
 def test_a_script_is_refused_what_changes_more_than_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     confirm_here("Go on?", yes=False)
-    with pytest.raises(UsageProblem, match="say --yes"):
+    with pytest.raises(UsageProblem, match="add --yes"):
         confirm("Go on?", yes=False)

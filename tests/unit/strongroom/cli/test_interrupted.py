@@ -59,12 +59,12 @@ class Session:
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (lambda session: quarantine.restore(session, run="r"), "the same command goes on"),
-        (lambda session: quarantine.purge(session, older_than="7d", yes=True), "the same command goes on"),
-        (lambda session: adopt.keep(session, all_=True), "the same command goes on"),
+        (lambda session: quarantine.restore(session, run="r"), "run the same command again"),
+        (lambda session: quarantine.purge(session, older_than="7d", yes=True), "run the same command again"),
+        (lambda session: adopt.keep(session, all_=True), "run the same command again"),
         (lambda session: relink.relink(session), "run it again"),
         (lambda session: verify.verify(session, run="last", repair=True), "--repair --run last"),
-        (lambda session: verify.verify(session, run="last"), "goes on by itself"),
+        (lambda session: verify.verify(session, run="last"), "continues in the background"),
     ],
     ids=["restore", "purge", "adopt", "relink", "repair", "verify"],
 )

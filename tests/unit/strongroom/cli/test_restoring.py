@@ -114,7 +114,7 @@ async def test_what_is_named_by_id_or_key_is_kept(named: str, told: Callable[[],
 
 async def test_what_is_not_astray_is_told(told: Callable[[], str]) -> None:
     assert await adopt.keep(session_of(FakeRestores([STRAY], 5)), ["nope"]) is ExitCode.FAILED
-    assert told() == "nothing is astray under nope: `strongroom adopt list` prints ids and keys\n"
+    assert told() == "there is no stray object nope: `strongroom adopt list` prints ids and keys\n"
 
 
 @pytest.mark.parametrize(
@@ -156,13 +156,13 @@ async def test_who_asks_for_a_backup_hears_what_makes_one() -> None:
 @pytest.mark.parametrize(
     ("act", "words"),
     [
-        (lambda one: adopt.keep(one, all_=True), "the same command goes on"),
-        (adopt.rebuild, "the same command goes on"),
-        (relink.relink, "run it again, or go on with --after KEY"),
+        (lambda one: adopt.keep(one, all_=True), "run the same command again to continue"),
+        (adopt.rebuild, "run the same command again to continue"),
+        (relink.relink, "run it again, or continue with --after KEY"),
         (verify.verify, "`strongroom verify --run last` shows it"),
         (
             lambda one: verify.verify(one, run="1", repair=True),
-            "`strongroom verify --repair --run last` mends what is left",
+            "`strongroom verify --repair --run last` repairs the rest",
         ),
     ],
 )
