@@ -26,7 +26,7 @@ async def relink(
     For a bucket that was copied. Needs the admin role. May be repeated; rows that are right cost little.
     Prints rows whose bytes are missing; the exit code is then 1.
     """
-    with session.told_if_interrupted("relinked rows stay relinked; run it again, or continue with --after KEY"):
+    with session.told_if_interrupted("relinked rows stay so; run it again, or continue with --after KEY"):
         return await _relink(session, after, dry_run=dry_run)
 
 
