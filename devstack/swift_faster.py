@@ -10,10 +10,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
 _MOST: Final = 4096  # answers kept of each function
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - Swift's texts name no zone
 #: Functions of their arguments alone.
 PURE: Final = (
     ("swift.common.swob", "header_to_environ_key"),
@@ -55,6 +57,16 @@ def copied(value: Any) -> Any:
     return value
 
 
+@lru_cache(_MOST)
+def _seconds(text: str) -> float:
+    return (datetime.fromisoformat(text) - _EPOCH).total_seconds()
+
+
+def moment(kind: Callable[[float], Any], text: str) -> Any:
+    """BaseTimestamp.from_isoformat, of what BaseTimestamp.isoformat has written."""
+    return kind(_seconds(text))
+
+
 @lru_cache
 def _marked(kind: Any, mark: str) -> frozenset[str]:
     return frozenset(name for name in dir(kind) if getattr(getattr(kind, name), mark, False))
@@ -89,6 +101,8 @@ def remember() -> None:
     importlib.import_module("swift.common.swob").HeaderEnvironProxy.keys = header_names
     importlib.import_module("swift.common.header_key_dict").HeaderKeyDict._title = staticmethod(title)  # noqa: SLF001 - replaced
     controllers = importlib.import_module("swift.proxy.controllers.base")
-    vars(controllers)["deepcopy"] = copied
+    for copying in (controllers, importlib.import_module("swift.common.registry")):
+        vars(copying)["deepcopy"] = copied
+    importlib.import_module("swift.common.utils.timestamp").BaseTimestamp.from_isoformat = classmethod(moment)
     for name, mark in MARKED.items():
         setattr(controllers.Controller, name, listed(name, mark))

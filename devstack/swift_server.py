@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from devstack import swift_faster, swift_inside, swift_rings
+from devstack import swift_databases, swift_faster, swift_inside, swift_rings
 from devstack.swift_rings import INSIDE_PORTS
 
 #: Calls by which Swift waits for the disk, and where they are looked up.
@@ -68,6 +68,7 @@ def main() -> None:
     _never_wait_for_the_disk()
     join_servers(conf)
     swift_faster.remember()
+    swift_databases.keep()
     catch_up(conf)
     _settle()
     proxy = str(conf / "proxy-server.conf")

@@ -46,6 +46,13 @@ def test_copies_share_nothing_that_changes() -> None:
     assert info == {"status": 200, "meta": {"a": [1, {"b": None}]}, "cors": {}, "acl": "x"}
 
 
+@pytest.mark.parametrize("at", [0.0, 1764460800.00001, 1764460800.123456, 253402300799.0 / 30])
+def test_moments_of_listings(at: float) -> None:
+    theirs = importlib.import_module("swift.common.utils.timestamp").NormalTimestamp
+    text = theirs(at).isoformat
+    assert swift_faster.moment(theirs, text) == theirs.from_isoformat(text)
+
+
 @pytest.mark.parametrize(
     "kind", ["account.AccountController", "container.ContainerController", "obj.BaseObjectController"]
 )
@@ -79,6 +86,10 @@ kept = [getattr(importlib.import_module(module), name) for module, name in swift
 assert all(hasattr(each, "cache_info") for each in kept), kept
 assert importlib.import_module("swift.proxy.server").check_utf8 is kept[3]
 request = swob.Request.blank("/v1/a", headers={"x-foo": "bar", "Content-Length": "3"})
+registry = importlib.import_module("swift.common.registry")
+registry.register_swift_info("x", sizes=[1, {"a": 2}])
+registry.get_swift_info()["x"]["sizes"][1]["a"] = 3
+assert registry.get_swift_info()["x"] == {"sizes": [1, {"a": 2}]}
 assert dict(request.headers)["X-Foo"] == "bar" and request.content_length == 3
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
