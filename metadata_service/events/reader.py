@@ -23,7 +23,9 @@ BATCH: Final = 100
 BATCH_OF_ALL: Final = 500
 _LATEST: Final = 253402300799
 """The last second of the year 9999."""
-_NOW: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, now()"
+_NOW: Final = """
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text, now()
+"""
 _READ: Final = """
 SELECT xid::text, id, type, subject_id, payload, created_at FROM events
 WHERE owner_id = %(owner)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
@@ -72,13 +74,18 @@ class EventReader:
         """Where to begin: behind the token's event, or now. ``owner_id`` empty: in the events of all users.
 
         Raises InvalidField for a token that is none, OffsetOutOfRange when events after it are forgotten by
-        now.
+        now, or when it is of a transaction that is still to come: the database was restored since, and
+        nothing would be told until it gets there.
         """
         position = parse(resume_token) if resume_token else None
         # Events carry the database's time, and are forgotten by it.
-        ((xid, now),) = await self._database.read(user(owner_id) if owner_id else SYSTEM, _NOW)
+        ((xid, following, now),) = await self._database.read(user(owner_id) if owner_id else SYSTEM, _NOW)
         if position is None:
             return Position(int(xid), 0, now)
+        if position.xid > int(following):
+            raise OffsetOutOfRange(
+                "This event is none of this database's (any more); read the lists and begin anew."
+            )
         if now - position.at > self._retention:
             raise OffsetOutOfRange("Events after this one are no longer kept; read the lists and begin anew.")
         return position

@@ -84,7 +84,7 @@ CASE WHEN scanned.type IN ({_numbers(OF_PROJECTS)})
     THEN (%(names)s::text[])[(scanned.payload ->> 'family')::int + 1]
     ELSE scanned.payload ->> 'family' END
 """
-_ID: Final = "md5(%(id)s::uuid::text || ':' || {})::uuid"
+_ID: Final = "md5({}::text || ':' || {})::uuid"
 _SCAN: Final = """
 WITH scanned AS MATERIALIZED (
     SELECT xid, id, owner_id, type, subject_id, payload, created_at, traceparent FROM events
@@ -119,7 +119,7 @@ def _scan(mine: str) -> str:
     return _SCAN.format(
         mine=mine,
         xmin=_XMIN,
-        delivery=_ID.format("xid::text || '-' || id"),
+        delivery=_ID.format("%(id)s::uuid", "xid::text || '-' || id"),
         progress=_numbers(PROGRESS),
         family=_FAMILY,
         pending=PENDING,
@@ -135,21 +135,40 @@ def _scan(mine: str) -> str:
 
 _SCAN_OWN: Final = _scan("owner_id = %(owner)s AND")
 _SCAN_ALL: Final = _scan("")
-# Told before what was kept, as a delivery of its own, and once: with it the cursor's time is over.
-_LOST: Final = f"""
-WITH told AS (
+_THIS: Final = "owner_id = %(owner)s AND id = %(id)s::uuid"
+_KEPT_FROM: Final = "now() - make_interval(secs => %(kept)s)"
+
+
+def _tell_lost(cursors: str, until: str) -> str:
+    """A delivery of its own for each of the ``cursors``: what came behind it, ``until``, can't be told."""
+    delivery = _ID.format("id", "'lost-' || cursor_xid || '-' || cursor_id")
+    return f"""
     INSERT INTO webhook_deliveries (owner_id, webhook_id, id, user_id, xid, event_id, event_at, type,
         subject_id, payload)
-    SELECT owner_id, id, {_ID.format("'lost-' || cursor_xid || '-' || cursor_id")}, owner_id, cursor_xid,
-        cursor_id, cursor_at, {events.EVENT_TYPE_EVENTS_LOST}, id::text,
+    SELECT owner_id, id, {delivery}, owner_id, cursor_xid, cursor_id, cursor_at,
+        {events.EVENT_TYPE_EVENTS_LOST}, id::text,
         jsonb_build_object(
             'after', cursor_xid || '-' || cursor_id || '-' || floor(extract(epoch FROM cursor_at)),
-            'lost_from', to_json(cursor_at), 'lost_until', to_json(now() - make_interval(secs => %(kept)s)))
-    FROM webhooks WHERE owner_id = %(owner)s AND id = %(id)s::uuid
-    ON CONFLICT DO NOTHING
-)
-UPDATE webhooks SET lost_from = cursor_at, lost_until = now() - make_interval(secs => %(kept)s)
-WHERE owner_id = %(owner)s AND id = %(id)s::uuid
+            'lost_from', to_json(cursor_at), 'lost_until', to_json({until}))
+    FROM {cursors} ON CONFLICT DO NOTHING
+"""
+
+
+# Told before what was kept, and once: with it the cursor's time is over.
+_LOST: Final = f"""
+WITH told AS ({_tell_lost(f"webhooks WHERE {_THIS}", _KEPT_FROM)})
+UPDATE webhooks SET lost_from = cursor_at, lost_until = {_KEPT_FROM} WHERE {_THIS}
+"""
+# A database that was made anew from a dump counts its transactions from the beginning: no event would come
+# after such a cursor, and those that waited in the outbox are not seen. From now on none is missed.
+FROM_ELSEWHERE: Final = f"""
+WITH stray AS MATERIALIZED (
+    SELECT owner_id, id, cursor_xid, cursor_id, cursor_at FROM webhooks
+    WHERE cursor_xid > pg_snapshot_xmax(pg_current_snapshot()) LIMIT 500 FOR UPDATE SKIP LOCKED
+), told AS ({_tell_lost("stray", "now()")})
+UPDATE webhooks SET cursor_xid = '0', cursor_id = 0, cursor_at = now(), lost_from = stray.cursor_at,
+    lost_until = now()
+FROM stray WHERE webhooks.owner_id = stray.owner_id AND webhooks.id = stray.id
 """
 #: As the array of the statement has them: the name of family 0 first.
 _NAMES: Final = [FAMILY_NAMES[number] for number in sorted(FAMILY_NAMES)]
@@ -182,6 +201,8 @@ class FanOut:
     async def advance(self, tx: Transaction) -> bool:
         """One pass; whether more is likely."""
         kept = max(0.0, self.rules.events - min(SLACK_SECONDS, self.rules.events / 10))
+        if strays := await tx.execute(FROM_ELSEWHERE):
+            log.warning("webhook_cursors_of_another_database", webhooks=strays)
         await tx.execute(CATCH_UP, {"idle": min(IDLE_SECONDS, self.rules.events / 10)})
         more = False
         rooms = await self._with_room(tx)

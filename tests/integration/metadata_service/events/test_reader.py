@@ -110,6 +110,18 @@ async def test_tokens_that_are_none_or_too_old(server: Server, owner: str) -> No
     assert await refusal(caller, token="1-1-1000") is StatusCode.OUT_OF_RANGE
 
 
+async def test_a_token_of_a_database_that_was_put_back_since(
+    server: Server, owner: str, module_database: Logins
+) -> None:
+    """Its transactions are still to come: a watcher would hear nothing until then."""
+    caller = server.user(owner)
+    ((following,),) = module_database.rows("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+    ahead = f"{int(following) + 1_000_000}-1-{int(time.time())}"
+    assert await refusal(caller, token=ahead) is StatusCode.OUT_OF_RANGE
+    async with watching(caller, f"{following}-0-{int(time.time())}"):
+        pass
+
+
 async def test_a_failed_import_is_an_event(server: Server, owner: str) -> None:
     caller = server.user(owner)
     spec = plain_spec("import-1")

@@ -223,6 +223,21 @@ async def test_what_is_no_longer_kept_is_told_as_a_gap(hooks: Hooks, owner: str)
     assert subjects(await hooks.claim()) == ["later"], "a gap is told once"
 
 
+async def test_after_a_dump_was_restored_it_goes_on(hooks: Hooks, owner: str) -> None:
+    """A new cluster counts transactions from the beginning: cursors, and what waited, are of the old one."""
+    await hooks.make(owner)
+    hooks.world.logins.change("UPDATE webhooks SET cursor_xid = '99999999999', cursor_id = 7")
+    await hooks.happens(owner, "first")
+    first, lost = sorted(await hooks.claim(), key=lambda one: str(json.loads(one.body)["type"]), reverse=True)
+    assert json.loads(lost.body)["type"] == "events_lost"
+    assert json.loads(lost.body)["data"]["after"].startswith("99999999999-7-")
+    assert subjects([first]) == ["first"]
+    for one in (lost, first):
+        await hooks.told(one)
+    await hooks.happens(owner, "second")
+    assert subjects(await hooks.claim()) == ["second"], "told once"
+
+
 async def test_the_cursor_of_a_quiet_owner_keeps_up(hooks: Hooks, owner: str, subject: str) -> None:
     await hooks.make(owner)
     hooks.world.logins.change("UPDATE webhooks SET cursor_at = now() - interval '2 days'")
