@@ -43,8 +43,11 @@ _HIDE_MANY: Final = """
 UPDATE files SET deleted_at = now(), purge_at = now() + make_interval(secs => %(window)s)
 WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
 """
+#: What comes back to a place may follow what was there meanwhile: readers who know that one by its date have
+#: to be told that this is another.
 _RESTORE: Final = f"""
-UPDATE files SET deleted_at = NULL, purge_at = NULL
+UPDATE files SET deleted_at = NULL, purge_at = NULL,
+    updated_at = CASE WHEN slot IS NULL THEN updated_at ELSE now() END
 WHERE owner_id = %(owner)s AND id = %(id)s AND deleted_at IS NOT NULL AND (purge_at > now() OR {HELD})
 RETURNING {COLUMNS}
 """

@@ -120,9 +120,8 @@ async def test_conditions(gateway: Running, path: str) -> None:
 async def test_if_range(gateway: Running, path: str) -> None:
     response = await get(gateway, path)
     etag, modified = response.headers["etag"], response.headers["last-modified"]
-    for good in (etag, modified):
-        assert (await get(gateway, path, Range="bytes=0-4", If_Range=good)).status_code == 206
-    for bad in ('"other"', f"W/{etag}", "Thu, 01 Jan 1970 00:00:00 GMT", "nonsense"):
+    assert (await get(gateway, path, Range="bytes=0-4", If_Range=etag)).status_code == 206
+    for bad in (modified, '"other"', f"W/{etag}", "Thu, 01 Jan 1970 00:00:00 GMT", "nonsense"):
         whole = await get(gateway, path, Range="bytes=0-4", If_Range=bad)
         assert (whole.status_code, len(whole.content)) == (200, SIZE)
 

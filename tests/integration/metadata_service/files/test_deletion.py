@@ -132,3 +132,15 @@ async def test_coming_back_needs_room(world: World, owner: str) -> None:
     await world.upload(owner, plain_spec(size_bytes=10))
     with pytest.raises(QuotaExceeded):
         await world.deleting.undelete(owner, uuid.UUID(old.id))
+
+
+async def test_what_comes_back_to_a_place_is_newer_than_what_was_there(world: World, owner: str) -> None:
+    """Readers ask by date: they must not be told that nothing has changed."""
+    old = await world.upload(owner, path_spec())
+    await world.delete(owner, old, soft=True)
+    between = await world.upload(owner, path_spec())
+    await world.delete(owner, between)
+    back = await world.deleting.undelete(owner, uuid.UUID(old.id))
+    assert back.update_time.ToDatetime() > between.update_time.ToDatetime()
+    assert (back.create_time, back.generation, back.etag) == (old.create_time, old.generation, old.etag)
+    assert await world.queries.by_key(owner, old.key) == back

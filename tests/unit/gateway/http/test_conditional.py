@@ -63,7 +63,7 @@ def test_order_of_precedence() -> None:
         ('"abc"', True),
         ('W/"abc"', False),
         ('"x"', False),
-        (SAME, True),
+        (SAME, False),
         (AFTER, False),
         (BEFORE, False),
         ("nonsense", False),
