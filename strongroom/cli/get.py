@@ -87,6 +87,6 @@ async def _place(client: AsyncClient, file: str, destination: Path, *, force: bo
     if not destination.is_dir():  # noqa: ASYNC240 - one look at a local path
         return destination
     path = destination / local_name(await client.get(file))
-    if path.exists() and not force:
+    if (path.exists() or path.is_symlink()) and not force:
         raise FileExistsError(17, "is already there; add --force, or name the destination", str(path))
     return path

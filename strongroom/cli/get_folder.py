@@ -51,6 +51,8 @@ def place_below(destination: Path, relative: str, *, force: bool) -> Path:
     root = destination.resolve()
     if not path.parent.resolve().is_relative_to(root):
         raise OSError(40, "leads out of the folder by a link", str(path))
+    if path.is_symlink():  # also one that leads nowhere yet: it would be written through
+        raise OSError(40, "is a link; what it leads to is not replaced", str(path))
     if path.exists() and not force:
         raise FileExistsError(17, "is already there; add --force", str(path))
     return path

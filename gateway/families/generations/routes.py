@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import ClassVar, Final, cast
@@ -87,6 +88,8 @@ TYPES: Final[Mapping[str, GenerationType.ValueType]] = {name: value for value, n
 MAX_PAGE: Final = 100
 MAX_URL_SECONDS: Final = 604_800
 BATCH_BYTES: Final = 8 * 1024 * 1024
+#: Of a batch's key, so that its items' keys are none that are too long.
+_LONGEST_PLAIN: Final = 240
 
 routes = Routes("generations")
 
@@ -141,7 +144,7 @@ async def import_generations(call: Call) -> JsonReply[BatchResults]:
     key = idempotency_key(call)
     request = BatchImportRequest(items=[_import_request(call, item) for item in body.items])
     for number, item in enumerate(request.items):
-        item.spec.request_id = f"{key[:240]}#{number}" if key else ""
+        item.spec.request_id = _key_of_item(key, number) if key else ""
     response = await call.ask(BATCH_IMPORT, request)
     files = [result.file for result in response.results if result.HasField("file")]
     urls = await urls_of(call, files)
@@ -326,6 +329,13 @@ def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
         storage_class=storage_class_of({STORAGE_CLASS: body.storage_class}),
     )
     return ImportFromUrlRequest(url=body.url, spec=spec)
+
+
+def _key_of_item(key: str, number: int) -> str:
+    """Of a batch's ``key``: no two long ones that begin alike share their items' keys."""
+    if len(key) > _LONGEST_PLAIN:
+        key = f"{key[: _LONGEST_PLAIN - 65]}-{hashlib.sha256(key.encode()).hexdigest()}"
+    return f"{key}#{number}"
 
 
 def _failed(status: Status) -> BatchResult:

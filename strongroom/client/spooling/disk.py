@@ -32,6 +32,8 @@ except ImportError:  # Windows
 OPERATION: Final = "operation.json"
 ATTEMPT: Final = "attempt.json"
 REASON: Final = "reason.json"
+#: Of attempt.json: whatever was tried before, nothing came of it, or its caller takes that upon himself.
+_ANEW: Final = {"anew": True}
 LOCK: Final = "lock"
 #: What became of an operation is known for so long.
 SENT_SECONDS: Final = 7 * 24 * 3600.0
@@ -166,7 +168,7 @@ class SpoolDisk:
     def note_attempt(self, entry: Entry, since: float | None) -> None:
         """``since``: when an attempt began whose outcome is not known; None: nothing came of it."""
         if since is None:
-            (entry.folder / ATTEMPT).unlink(missing_ok=True)
+            self._forget_attempts(entry)
         elif self.attempt_of(entry) is None:
             try:
                 write_durably(entry.folder / ATTEMPT, json.dumps({"since": since}).encode())
@@ -174,6 +176,18 @@ class SpoolDisk:
                 if error.errno not in _NO_ROOM:
                     raise
                 self._note_by_name(entry)
+
+    def _forget_attempts(self, entry: Entry) -> None:
+        """Also the one before it was put here, which its document tells of."""
+        place = entry.folder / ATTEMPT
+        try:
+            if entry.document.get("attempted") is not None:
+                write_durably(place, json.dumps(_ANEW).encode())
+                return
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+        place.unlink(missing_ok=True)
 
     def _note_by_name(self, entry: Entry) -> None:
         """An empty file takes no room but its name's, and says when it was made: else a full disk would keep
@@ -186,7 +200,8 @@ class SpoolDisk:
     def attempt_of(self, entry: Entry) -> float | None:
         """When the first attempt began of which nobody knows how it ended."""
         try:
-            return float(json.loads((entry.folder / ATTEMPT).read_bytes())["since"])
+            noted = json.loads((entry.folder / ATTEMPT).read_bytes())
+            return None if noted == _ANEW else float(noted["since"])
         except FileNotFoundError:
             attempted: float | None = entry.document.get("attempted")
             return attempted
@@ -214,12 +229,15 @@ class SpoolDisk:
         self._move(entry, "dead", entry.folder.name)
 
     def requeue(self, entry: Entry) -> None:
-        """A dead one waits again, behind all others."""
-        (entry.folder / REASON).unlink(missing_ok=True)
-        (entry.folder / ATTEMPT).unlink(missing_ok=True)
+        """A dead one waits again, behind all others. It keeps its reason until it does: without one it would
+        be neither dead nor waiting for who looks after a death in between.
+        """
+        self._forget_attempts(entry)
         with self._locked("order.lock"):
             number = max((_number(folder) for folder in self._folders("waiting")), default=0) + 1
-            self._move(entry, "waiting", f"{number:012d}-{entry.id}")
+            name = f"{number:012d}-{entry.id}"
+            self._move(entry, "waiting", name)
+            (self.folder / "waiting" / name / REASON).unlink(missing_ok=True)
 
     def remove(self, entry: Entry) -> None:
         """It is gone, whole."""

@@ -101,6 +101,41 @@ def test_an_attempt_that_was_cut_is_one_of_that_moment(disk: SpoolDisk, left: by
     assert disk.attempt_of(entry) is None
 
 
+def test_a_death_on_the_way_back_loses_nothing(disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was refused and is to be sent again is dead, or waits: never neither."""
+    disk.refused(kept(disk, "a"), {"reason": 1, "code": "X", "message": "no"})
+    (dead,) = disk.entries(dead=True)
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        disk.requeue(dead)
+    monkeypatch.undo()
+    again = SpoolDisk(disk.folder.parent, "alice", 1 << 20)
+    assert ([one.id for one in again.entries(dead=True)], again.entries()) == (["a"], [])
+    again.requeue(dead)
+    (waiting,) = again.entries()
+    assert (again.entries(dead=True), waiting.is_dead) == ([], False)
+    assert (waiting.folder / "body").read_bytes() == b"body"
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_what_was_tried_long_ago_is_sent_when_its_caller_says_so(disk: SpoolDisk) -> None:
+    """Its document tells of a try before it was kept, of which nobody knows what came."""
+    with disk.making("a") as draft:
+        entry = draft.commit({"kind": "upload", "attempted": 7.0})
+    assert disk.attempt_of(entry) == 7.0
+    disk.refused(entry, {"reason": 0, "code": "OUTCOME_UNKNOWN", "message": "over 23 hours ago"})
+    disk.requeue(*disk.entries(dead=True))
+    (entry,) = disk.entries()
+    assert disk.attempt_of(entry) is None
+    disk.note_attempt(entry, 9.0)
+    assert disk.attempt_of(entry) == 9.0
+    disk.note_attempt(entry, None)
+    assert disk.attempt_of(entry) is None
+
+
 def test_a_full_disk_still_lets_go_what_makes_room(disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = kept(disk, "a")
     monkeypatch.setattr(module, "FileIO", NoRoom)
