@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, TypeAlias, TypeVar
 
 import psycopg
-import structlog
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -38,7 +37,9 @@ Ask: TypeAlias = Callable[[], Awaitable[Position | None]]
 PRIMARY_POSITION: Final = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
 STANDBY_POSITION: Final = "SELECT pg_last_wal_replay_lsn() - '0/0'::pg_lsn"
 
-log = structlog.get_logger(__name__)
+_ADVICE: Final = (
+    "STRONGROOM_DATABASE_READ_URL leads to a primary; let it lead to a streaming standby, or remove it."
+)
 
 
 class Standby(Collector):
@@ -89,19 +90,24 @@ class Standby(Collector):
         return None if self._covered is None else self._clock() - self._covered
 
     async def look(self) -> bool:
-        """Note where the primary is, ask the standby. True: at once again (never)."""
+        """Note where the primary is, ask the standby. True: at once again (never).
+
+        Raises DatabaseUnavailable and psycopg.Error: one of them does not answer, so that lists are the
+        primary's; DatabaseUnavailable also where the standby is none.
+        """
         now = self._clock()
         noted = await self._primary()
         if noted is not None:
             self._notes.append((now, noted))
+        self._forget(now)
+        replayed = None
         try:
             replayed = await self._standby()
-        except (DatabaseUnavailable, psycopg.Error):
-            replayed = None
-        self._forget(now)
+        finally:
+            if replayed is None:
+                self._covered = None
         if replayed is None:
-            self._covered = None
-            return False
+            raise DatabaseUnavailable("The server that should answer lists is no standby.", advice=_ADVICE)
         while self._notes and self._notes[0][1] <= replayed:
             self._covered = self._notes.popleft()[0]
         return False

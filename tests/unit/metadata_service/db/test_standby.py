@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from metadata_service.db.standby import Standby
 from strongroom.errors import DatabaseUnavailable
 
@@ -104,7 +106,8 @@ async def test_one_that_is_away_or_none_is_not_asked() -> None:
         await servers.look()
         assert await asked(servers, "ada") == "standby"
         servers.replayed = away
-        await servers.look()
+        with pytest.raises(DatabaseUnavailable):  # the loop's health and log say so
+            await servers.look()
         assert servers.standby.lag is None
         assert await asked(servers, "ada") == "primary"
 
@@ -132,8 +135,18 @@ async def test_writes_are_forgotten_once_nothing_depends_on_them() -> None:
         servers.write(f"user-{number}")
     servers.replayed = -1
     for _ in range(20):
-        await servers.look()
+        with pytest.raises(DatabaseUnavailable):
+            await servers.look()
     assert not servers.standby._written
     servers.replayed = 1000
     await servers.look()
     assert await asked(servers, "user-1") == "primary"  # what it has is from before the limit
+
+
+async def test_a_primary_in_its_place_is_the_operators_mistake() -> None:
+    servers = Servers()
+    servers.replayed = None
+    with pytest.raises(DatabaseUnavailable) as told:
+        await servers.look()
+    assert "STRONGROOM_DATABASE_READ_URL" in told.value.advice
+    assert "STRONGROOM" not in told.value.message
