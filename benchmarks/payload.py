@@ -51,7 +51,7 @@ class Reader:
         self._blocks = block() * self._SPAN
 
     def read(self, limit: int = -1) -> bytes:
-        """Up to `limit` bytes (all that are left when negative; 16 MiB at the most); empty at the end."""
+        """Up to `limit` bytes (all that are left when negative; 16 MiB at most); empty at the end."""
         wanted = self._left if limit < 0 else min(limit, self._left)
         size = min(wanted, (self._SPAN - 1) * BLOCK)
         data = self._blocks[self._at : self._at + size]

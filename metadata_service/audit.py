@@ -120,7 +120,7 @@ class Acts:
         rows = await self._database.read(SYSTEM, _LIST, params)
         if act and act not in NAMES and not rows and not before_id:  # of another release there may be some
             known = ", ".join(sorted(NAMES))
-            raise InvalidField(f"There is no act of this name; there are {known}.", field="act", rule="in")
+            raise InvalidField(f"There is no act of this name; the acts are {known}.", field="act", rule="in")
         return [_to_act(row) for row in rows]
 
 

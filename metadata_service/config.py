@@ -25,7 +25,7 @@ def _is_conninfo(value: SecretStr, info: ValidationInfo) -> SecretStr:
     try:
         conninfo_to_dict(value.get_secret_value())
     except psycopg.ProgrammingError:  # says what it was given, password and all
-        problem = "is no address of a Postgres; write postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        problem = "is not the address of a Postgres; write postgresql://USER:PASSWORD@HOST:PORT/NAME"
         raise SettingError(env_name(info.field_name or ""), problem) from None
     return value
 

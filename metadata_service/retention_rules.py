@@ -39,7 +39,7 @@ _TARGETS: Final = {
 @dataclass(frozen=True, slots=True)
 class RetentionRules:
     """Seconds by family. `keep`: from the commit on nobody deletes it; also of `projects`, from the last save
-    on. `delete_after`: it goes away by itself so long after it was made.
+    on. `delete_after`: it is deleted automatically so long after it was made.
     """
 
     keep: Mapping[str, float] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class RetentionRules:
         if family is None:
             if spec.HasField("retention"):
                 raise InvalidField(
-                    "A temporary file goes away by itself: it is neither kept nor held.",
+                    "Temporary files are deleted automatically: they can't be kept or held.",
                     field="retention",
                     rule="family",
                 )

@@ -75,7 +75,7 @@ async def open_pool(pool: Pool, url: str, direct_url: str | None = None) -> None
 
 
 async def reach(url: str, setting: str, seconds: float = OPEN_SECONDS) -> None:
-    """Until this database lets us in, for so long at the most. Raises SettingError, NotReady."""
+    """Until this database lets us in, for so long at most. Raises SettingError, NotReady."""
     deadline = time.monotonic() + seconds
     while True:
         try:

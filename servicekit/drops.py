@@ -18,7 +18,7 @@ def check_room(share: Share) -> None:
 def drop_full(rule: str) -> DropFull:
     """The error for a drop that takes no more. Guests are not told how much others have put in."""
     return DropFull(
-        "No more files are taken here; tell whoever has sent you the link.", metadata={"rule": rule}
+        "No more files are accepted here; tell whoever sent you the link.", metadata={"rule": rule}
     )
 
 

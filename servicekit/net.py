@@ -45,7 +45,7 @@ def check_bind(settings: CommonSettings, name: str, bind: str) -> tuple[str, int
     try:
         host, port = split_address(bind)
     except ValueError as error:
-        raise SettingError(name, f"{bind!r} is no address to listen on; {error}") from None
+        raise SettingError(name, f"{bind!r} is not an address to listen on; {error}") from None
     if not (is_loopback(host) or settings.serves_tls or settings.allow_plaintext):
         raise SettingError(
             name,

@@ -287,7 +287,9 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
     @model_validator(mode="after")
     def _scanner_is_one(self) -> Self:
         if unknown := sorted(set(self.scan_families) - set(FAMILIES)):
-            raise SettingError("STRONGROOM_SCAN_FAMILIES", f"{unknown[0]} is none of {', '.join(FAMILIES)}")
+            raise SettingError(
+                "STRONGROOM_SCAN_FAMILIES", f"{unknown[0]} is not one of {', '.join(FAMILIES)}"
+            )
         if self.clamd_address:
             self._clamd()
         return self

@@ -65,7 +65,7 @@ class ChannelPool(aio.Channel):
 
     ``open_channel`` makes a channel that has the options it is given beside its own. A call takes the first
     connection with room, so that later ones fall idle and are closed by gRPC. A channel that can't connect is
-    replaced by a new one when a call asks for it, every ``renewal_seconds`` at the most.
+    replaced by a new one when a call asks for it, every ``renewal_seconds`` at most.
 
     Belongs to one event loop, as channels do.
     """

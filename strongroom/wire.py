@@ -26,7 +26,7 @@ _FINISH_WRITE = 6 << 3
 _DOWNLOAD_DATA = 4 << 3 | 2
 
 _FIXED32 = struct.Struct("<I")
-#: What stands around the data of a chunk, at the most: tags, an offset, a checksum, a flag, a length.
+#: What stands around the data of a chunk, at most: tags, an offset, a checksum, a flag, a length.
 _FRAME_BYTES = 24
 
 

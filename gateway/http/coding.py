@@ -138,7 +138,7 @@ class _Members:
         self._given += len(data)
         if self._given > max(HARMLESS_BYTES, MAX_RATIO * self._taken):
             raise SizeLimitExceeded(
-                f"The body becomes more than {MAX_RATIO} times as large as it came; send it as it is.",
+                f"The body decompresses to more than {MAX_RATIO} times its size; send it uncompressed.",
                 metadata={"limit": str(MAX_RATIO)},
             )
         return data, self._stream.unconsumed_tail or self._stream.unused_data

@@ -73,7 +73,7 @@ class Draining:
 def cut_off() -> ServiceUnavailable:
     """What a request is told that could not be answered before the process left."""
     return ServiceUnavailable(
-        "This server is leaving before the request was done; send it again.",
+        "This server is shutting down before the request was done; send it again.",
         retry_after=RETRY_SECONDS,
         metadata={"service": "gateway"},
     )

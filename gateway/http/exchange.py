@@ -75,7 +75,7 @@ class Exchange:
         announced = (self.header("content-length") or "").lstrip("0")
         if len(announced) > _MOST_DIGITS or (announced.isdigit() and int(announced) > most):
             raise SizeLimitExceeded(
-                f"The body announces {announced[:_MOST_DIGITS]} bytes; at most {most} are taken here.",
+                f"The body announces {announced[:_MOST_DIGITS]} bytes; at most {most} are accepted here.",
                 metadata={"limit": str(most)},
             )
 
@@ -84,7 +84,7 @@ class Exchange:
         coding = (self.header("content-encoding") or "identity").strip().lower()
         if coding not in {"identity", "gzip", "x-gzip"}:
             raise UnsupportedMediaType(
-                "Content-Encoding may be gzip here; send the body so, or as it is.",
+                "Content-Encoding may only be gzip here; send the body compressed so, or uncompressed.",
                 metadata={"expected": "gzip"},
             )
         return coding != "identity"

@@ -45,9 +45,9 @@ _SAID: Final = {
     "int_from_float": "must be a whole number",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
-    "too_long": "may have {max_length} entries at the most",
+    "too_long": "may have {max_length} entries at most",
     "too_short": "must have {min_length} entries at least",
-    "string_too_long": "may have {max_length} characters at the most",
+    "string_too_long": "may have {max_length} characters at most",
     "string_too_short": "must have {min_length} characters at least",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
@@ -127,7 +127,7 @@ async def _read(pieces: AsyncIterator[bytes], limit: int) -> bytes:
         found += piece
         if len(found) > limit:
             raise SizeLimitExceeded(
-                f"The body may have {limit} bytes at the most.", metadata={"limit": str(limit)}
+                f"The body may have {limit} bytes at most.", metadata={"limit": str(limit)}
             )
     return bytes(found)
 

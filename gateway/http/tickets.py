@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.config import GatewaySettings
 
 TICKET_SECONDS: Final = 60
-#: Longer than any ticket: tokens have 8 KiB at the most, base64 and the seal add 40 %.
+#: Longer than any ticket: tokens have 8 KiB at most, base64 and the seal add 40 %.
 MAX_TICKET: Final = 12 * 1024
 _LABEL: Final = b"strongroom tickets of event streams 1"
 

@@ -119,12 +119,12 @@ WISHES: Final[Mapping[str, Schema]] = {
     "delete_after": {
         "type": "string",
         "format": "date-time",
-        "description": "It goes away by itself then.",
+        "description": "It is deleted automatically then.",
     },
     "delete_after_seconds": {
         "type": "integer",
         "minimum": 1,
-        "description": "It goes away by itself at this age.",
+        "description": "It is deleted automatically at this age.",
     },
     "hold_reason": {
         "type": "string",

@@ -23,7 +23,7 @@ DOCS: Final[tuple[Schema, ...]] = (
     query(
         "q",
         "Words, each of which has to stand somewhere in name, path, prompt, title, description or tags,"
-        " whatever its case, also inside of words. What stands in double quotes is one word; 10 at the most.",
+        " whatever its case, also inside of words. What stands in double quotes is one word; 10 at most.",
         {"type": "string", "maxLength": 1024},
         "red fox",
     ),
@@ -31,8 +31,8 @@ DOCS: Final[tuple[Schema, ...]] = (
     query(
         "created_before", "Created earlier (RFC 3339, or a day).", {"type": "string"}, "2026-02-01T12:00:00Z"
     ),
-    query("size_min", "At least so many bytes.", {"type": "integer", "minimum": 0}, 1024),
-    query("size_max", "At the most so many bytes.", {"type": "integer", "minimum": 0}, 1_048_576),
+    query("size_min", "Minimum size in bytes.", {"type": "integer", "minimum": 0}, 1024),
+    query("size_max", "Maximum size in bytes.", {"type": "integer", "minimum": 0}, 1_048_576),
 )
 SETTINGS_DOC: Final = query(
     "settings.{name}",

@@ -24,7 +24,7 @@ class Kept(TypedDict):
     """How long it stays."""
 
     keep_until: Annotated[str | None, Field(description="It is neither deleted nor replaced before.")]
-    delete_after: Annotated[str | None, Field(description="It goes away by itself then. Files alone.")]
+    delete_after: Annotated[str | None, Field(description="It is deleted automatically then. Files alone.")]
     hold: Annotated[LegalHold | None, Field(description="A legal hold.")]
 
 
@@ -32,7 +32,9 @@ class KeptFacts(TypedDict):
     """How long it stays; each only where it is set."""
 
     keep_until: NotRequired[Annotated[str, Field(description="It is neither deleted nor replaced before.")]]
-    delete_after: NotRequired[Annotated[str, Field(description="It goes away by itself then. Files alone.")]]
+    delete_after: NotRequired[
+        Annotated[str, Field(description="It is deleted automatically then. Files alone.")]
+    ]
     hold: NotRequired[Annotated[LegalHold, Field(description="A legal hold.")]]
 
 
@@ -98,9 +100,9 @@ class KeptObjectsBody(KeptBody, ClassBody):
 class WishedBody(KeptBody):
     """A body that may say how long a file stays."""
 
-    delete_after: Annotated[Moment | None, Field(description="It goes away by itself then.")] = None
+    delete_after: Annotated[Moment | None, Field(description="It is deleted automatically then.")] = None
     delete_after_seconds: Annotated[
-        int | None, Field(ge=1, le=MOST_SECONDS, description="It goes away by itself at this age.")
+        int | None, Field(ge=1, le=MOST_SECONDS, description="It is deleted automatically at this age.")
     ] = None
 
 

@@ -58,7 +58,7 @@ def head_fault(method: bytes, version: str, url: bytes, headers: Headers) -> Ref
     if version not in {"1.0", "1.1"}:
         return malformed(f"HTTP/{version} is not spoken here; send HTTP/1.1.", 505)
     if method == b"CONNECT":
-        return Refusal(501, "METHOD_NOT_ALLOWED", "CONNECT is for proxies; this is none.")
+        return Refusal(501, "METHOD_NOT_ALLOWED", "CONNECT is for proxies; this is not one.")
     return _host_fault(version, headers) or _coding_fault(version, headers) or _target_fault(method, url)
 
 
@@ -70,7 +70,7 @@ def _host_fault(version: str, headers: Headers) -> Refusal | None:
     if len(hosts) > 1:
         return malformed("The Host header is there more than once.")
     if hosts and not _HOST.fullmatch(hosts[0]):
-        return malformed("The Host header is no host name with an optional port.")
+        return malformed("The Host header is not a host name with an optional port.")
     return None
 
 
@@ -155,7 +155,7 @@ def unreadable(data: bytes) -> Refusal:
     known = data[:20].lstrip().split(b" ")[0].decode("latin-1")
     if _METHOD.match(data) and known not in _METHODS:
         return Refusal(501, "METHOD_NOT_ALLOWED", "There is no such method here; methods are in capitals.")
-    return malformed("This is no valid HTTP/1.1 request.")
+    return malformed("This is not a valid HTTP/1.1 request.")
 
 
 _METHODS: Final = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})

@@ -106,7 +106,9 @@ def bind(settings: GatewaySettings, *, shared: bool = False) -> socket.socket:
     try:
         host, port = split_address(settings.http_bind)
     except ValueError as error:
-        raise SettingError("STRONGROOM_HTTP_BIND", f"{settings.http_bind!r} is no address; {error}") from None
+        raise SettingError(
+            "STRONGROOM_HTTP_BIND", f"{settings.http_bind!r} is not an address; {error}"
+        ) from None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
@@ -115,7 +117,7 @@ def bind(settings: GatewaySettings, *, shared: bool = False) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise SettingError(
-            "STRONGROOM_HTTP_BIND", f"{host} is no address of this machine ({error})"
+            "STRONGROOM_HTTP_BIND", f"{host} is not an address of this machine ({error})"
         ) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

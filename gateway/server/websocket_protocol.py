@@ -32,7 +32,7 @@ FRAMES_PER_SECOND: Final = 10
 PIECE: Final = 2048
 FAILED: Final = "The notifications could not be begun; try again."
 TOO_LONG: Final = (
-    f"The handshake of a WebSocket has an address and header lines of {MAX_LINE_LENGTH} bytes at the most;"
+    f"The handshake of a WebSocket has an address and header lines of {MAX_LINE_LENGTH} bytes at most;"
     " send a long token as Authorization, or get a ticket from /api/notifications/ticket."
 )
 

@@ -180,7 +180,7 @@ async def give_room(tx: Transaction, owner_id: str, blob_id: UUID) -> None:
 
 async def release(tx: Transaction, handle: Handle, timing: Timing, failure: str = "") -> None:
     """Give a claim back, due again after `retry` seconds, doubled with each claim, `retry_max` (COMPLETING:
-    `roll_forward_max`) at the most.
+    `roll_forward_max`) at most.
 
     Raises UploadSuperseded.
     """

@@ -169,7 +169,7 @@ class Transaction:
 def in_doubt() -> DatabaseUnavailable:
     """COMMIT was on its way, and nobody knows whether it happened (rule R4)."""
     return DatabaseUnavailable(
-        "The database went away while the change was being committed; ask again whether it was.",
+        "The database went away while the change was being committed; check whether it was applied.",
         retry_after=RETRY_AFTER_SECONDS,
     )
 

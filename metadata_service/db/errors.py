@@ -81,7 +81,7 @@ def translated(error: psycopg.Error) -> Exception:
 def being_erased() -> UserBeingErased:
     """For who would store something, or keep it."""
     return UserBeingErased(
-        "All that this user has stored is being erased, and nothing new is stored until that has ended;"
+        "Everything this user has stored is being erased, and nothing new can be stored until that has ended;"
         " the operator knows when."
     )
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # a class of the stubs: which one there is at run time is pro
 
 #: A page ends early when its rows are larger than this: replies stay below gRPC's 4 MiB.
 LARGEST_PAGE_BYTES: Final = 3 << 20
-#: Of one row in a reply, at the most: its tag and its length.
+#: Of one row in a reply, at most: its tag and its length.
 _FRAME_BYTES: Final = 8
 _MAC_BYTES: Final = 16
 _PURPOSE: Final = b"strongroom page token 1"

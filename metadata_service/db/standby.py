@@ -86,7 +86,7 @@ class Standby(Collector):
 
     @property
     def lag(self) -> float | None:
-        """Seconds that it is behind at the most; None: it does not answer."""
+        """Seconds that it is behind at most; None: it does not answer."""
         return None if self._covered is None else self._clock() - self._covered
 
     async def look(self) -> bool:
@@ -133,7 +133,7 @@ class Standby(Collector):
         """See docs/metrics.md."""
         lag = GaugeMetricFamily(
             "strongroom_db_standby_lag_seconds",
-            "How far the standby of lists is behind at the most; no sample: it does not answer.",
+            "How far the standby of lists is behind at most; no sample: it does not answer.",
         )
         if self.lag is not None:
             lag.add_metric([], self.lag)

@@ -159,7 +159,7 @@ files = sa.Table(
         "held_by_admin", sa.Boolean(), nullable=False, server_default=sa.false(), doc="an admin lifts it"
     ),
     sa.Column("hold_reason", sa.Text(), nullable=False, server_default=""),
-    sa.Column("delete_after", MOMENT, doc="goes away by itself then, rather than by its family's rule"),
+    sa.Column("delete_after", MOMENT, doc="is deleted automatically then, rather than by its family's rule"),
     sa.PrimaryKeyConstraint("owner_id", "id", name="files_pkey"),
     # No action on delete (rule R7): a blob that a file still shows cannot be purged.
     sa.ForeignKeyConstraint(["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="files_blob"),

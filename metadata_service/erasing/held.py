@@ -26,7 +26,7 @@ async def refuse(tx: Transaction, owner_id: str) -> None:
     if not files and not projects:
         return
     raise RetentionHeld(
-        "This user has what is kept until a time or on legal hold"
+        "This user has files or projects under retention or legal hold"
         f" (files: {files}, projects: {projects}; holds: {holds}): nothing was erased. Lift the holds, wait,"
         " or say override_holds"
         " (--override-holds) to erase them as well.",

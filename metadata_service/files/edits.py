@@ -99,7 +99,7 @@ def _merged(file: File, edit: Edit) -> dict[str, str]:
         own.pop(name, None)
     if len(own) > MOST_METADATA:
         raise InvalidField(
-            f"A file keeps {MOST_METADATA} pairs of metadata at the most; this would make it {len(own)}.",
+            f"A file keeps {MOST_METADATA} pairs of metadata at most; this would make it {len(own)}.",
             field="metadata",
             rule="map.max_pairs",
         )

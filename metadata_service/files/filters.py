@@ -163,7 +163,7 @@ def words(query: str) -> list[str]:
         found += [part] if number % 2 and part.strip() else part.split()
     if len(found) > MOST_WORDS:
         raise InvalidField(
-            f"A search takes {MOST_WORDS} words at the most; put what belongs together in quotes.",
+            f"A search takes {MOST_WORDS} words at most; put what belongs together in quotes.",
             field="query",
             rule="max_words",
         )

@@ -101,7 +101,7 @@ class Folders:
         self._timing = timing
 
     async def page(self, listing: FolderListing, size: int, token: str) -> FolderPage:
-        """A page; folders and files together are `size` at the most. Raises InvalidPageToken."""
+        """A page; folders and files together are `size` at most. Raises InvalidPageToken."""
         limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         place = listing.prefix
         if token:

@@ -44,7 +44,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """``skip`` rows or ``token``, not both; ``size`` rows at the most."""
+    """``skip`` rows or ``token``, not both; ``size`` rows at most."""
 
     size: int
     token: str = ""

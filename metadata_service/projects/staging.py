@@ -136,7 +136,7 @@ class SaveStager:
             if conflict.constraint != "project_save_files_pkey":
                 raise
             raise PathInvalid(
-                "A path comes twice in this save; each file once.",
+                "A path appears twice in this save; send each file once.",
                 metadata={"path": "", "rule": "duplicate_path"},
             ) from conflict
         await failpoints.hit(AFTER_RESERVE)

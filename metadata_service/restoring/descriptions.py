@@ -159,7 +159,7 @@ def _check_key(key: str, described: Described) -> None:
 
 def _unknown(what: str) -> InvalidField:
     return InvalidField(
-        f"The object does not say {what}: it is none of Strongroom's, or its metadata was lost.",
+        f"The object does not say {what}: it is not one of Strongroom's, or its metadata was lost.",
         field="object_metadata",
         rule="known",
     )

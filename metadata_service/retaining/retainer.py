@@ -114,7 +114,7 @@ async def _write(tx: Transaction, act: str, subject: Subject, actor: Actor, deta
 def _refuse_temporary(temporary: bool) -> None:
     if temporary:
         raise InvalidField(
-            "A temporary file goes away by itself; copy it to another family to keep it.",
+            "Temporary files are deleted automatically; copy it to another family to keep it.",
             field="file_id",
             rule="family",
         )
@@ -139,7 +139,7 @@ def _check(subject: Subject, wanted: Wanted, now: object) -> None:
     if subject.file_id is None and (wanted.delete_after is not None or wanted.clear_delete):
         raise InvalidField("A project doesn't go away by itself.", field="delete_after", rule="family")
     if wanted == Wanted():
-        raise InvalidField("Say what is to change.", field="keep_until", rule="required")
+        raise InvalidField("Name something to change.", field="keep_until", rule="required")
 
 
 def _may_shorten(now_holds: Retention, wanted: Wanted, actor: Actor, now: object) -> None:
@@ -149,7 +149,7 @@ def _may_shorten(now_holds: Retention, wanted: Wanted, actor: Actor, now: object
     shortened = wanted.clear_keep or (wanted.keep_until is not None and wanted.keep_until < until)
     if shortened and until > now:
         raise PermissionDenied(
-            f"It is kept until {until.isoformat(timespec='seconds')}: you may put that off, and only an admin"
+            f"It is kept until {until.isoformat(timespec='seconds')}: you may extend that, and only an admin"
             " may shorten it."
         )
 

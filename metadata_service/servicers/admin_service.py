@@ -171,5 +171,5 @@ def _erasure_id(text: str) -> str:
         return str(UUID(text)) if text else ""
     except ValueError:
         raise InvalidField(
-            "id is no erasure's: it is the UUID that EraseUser has answered.", field="id", rule="uuid"
+            "id is not an erasure's: it is the UUID that EraseUser returned.", field="id", rule="uuid"
         ) from None

@@ -44,7 +44,7 @@ async def check(tx: Transaction, owner_id: str, spec: UploadSpec) -> None:
     kind = spec.content_type.partition(";")[0].strip().lower()
     if rules.content_types and not any(_matches(kind, pattern) for pattern in rules.content_types):
         raise ContentTypeNotAllowed(
-            f"Files of the type {kind} are not taken here.",
+            f"Files of the type {kind} are not accepted here.",
             metadata={"detected": kind, "allowed": ", ".join(rules.content_types)},
         )
 

@@ -1,7 +1,7 @@
 """Passwords of shares: Argon2id (RFC 9106), off the event loop.
 
 Parameters are OWASP's for servers (19 MiB, two passes, one lane): some 30 ms of one core. One is computed at
-a time and few may wait, so whoever sends passwords by the thousand burns one core at the most, never all of
+a time and few may wait, so whoever sends passwords by the thousand burns one core at most, never all of
 a small machine, and gets OVERLOADED. Owners who set passwords wait apart, one request of each, and only one
 of them stands in line with the guests.
 """

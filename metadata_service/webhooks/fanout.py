@@ -33,7 +33,7 @@ FULL_SECONDS: Final = 10.0
 """What waits for a webhook that had no room is not counted again before a tenth of it was delivered, or for
 so long: a claim would cost by all that waits."""
 SLACK_SECONDS: Final = 30.0
-"""An event may carry the time of the beginning of its transaction, which is so much earlier at the most."""
+"""An event may carry the time of the beginning of its transaction, which is so much earlier at most."""
 
 _XMIN: Final = "pg_snapshot_xmin(pg_current_snapshot())"
 _AFTER: Final = (

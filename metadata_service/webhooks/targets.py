@@ -72,7 +72,7 @@ def checked(
     unknown = sorted(set(families) - KNOWN)
     if unknown:
         raise InvalidField(
-            f"{unknown[0]} is no family; there are {', '.join(sorted(KNOWN))}.",
+            f"{unknown[0]} is not a family; the families are {', '.join(sorted(KNOWN))}.",
             field=f"{within}families",
             rule="in",
         )

@@ -35,7 +35,7 @@ def commit_of(root: Path, ref: str) -> Commit:
     git = ["git", "-C", str(root), "log", "-1", "--format=%H %ct", ref, "--"]
     done = subprocess.run(git, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{ref} is no commit: {done.stderr.strip()}")
+        raise SystemExit(f"{ref} is not a commit: {done.stderr.strip()}")
     name, _, epoch = done.stdout.strip().partition(" ")
     return Commit(name, int(epoch))
 

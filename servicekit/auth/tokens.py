@@ -81,7 +81,7 @@ def parse(token: str) -> UnverifiedToken:
         refuse(f"it is longer than {MAX_TOKEN_BYTES} bytes")
     segments = token.split(".")
     if len(segments) != 3 or not token.isascii():
-        refuse("it is no signed JWT, which has three parts with dots between them; copy all of it")
+        refuse("it is not a signed JWT, which has three parts separated by dots; copy all of it")
     header = _object(_decode(segments[0]), "header")
     for name in REFUSED_HEADERS:
         if name in header:
@@ -90,9 +90,9 @@ def parse(token: str) -> UnverifiedToken:
     if not isinstance(algorithm, str) or not signatures.is_known(algorithm):
         refuse("its algorithm is missing or unknown", "alg")
     if not isinstance(kind, str) or kind.lower() not in TYPES:
-        refuse("its typ is none of JWT, at+jwt and application/at+jwt", "typ")
+        refuse("its typ is not one of JWT, at+jwt and application/at+jwt", "typ")
     if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= 255):
-        refuse("its kid is no string of 1 to 255 characters", "kid")
+        refuse("its kid is not a string of 1 to 255 characters", "kid")
     signing_input = token[: token.rindex(".")].encode()
     return UnverifiedToken(algorithm, kid, signing_input, _decode(segments[1]), _decode(segments[2]))
 
@@ -122,9 +122,9 @@ def _decode(segment: str) -> bytes:
     try:
         data = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
-        refuse("a part of it is no base64url; copy all of it, as it is")
+        refuse("a part of it is not base64url; copy all of it, as it is")
     if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != segment:
-        refuse("a part of it is no canonical base64url; copy all of it, as it is")
+        refuse("a part of it is not canonical base64url; copy all of it, as it is")
     return data
 
 
@@ -144,7 +144,7 @@ def _numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
     if name not in claims:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MAX_NUMERIC_DATE:
-        refuse(f"its {name} is no number of seconds between 1970 and 9999", name)
+        refuse(f"its {name} is not a number of seconds between 1970 and 9999", name)
     return float(value)
 
 

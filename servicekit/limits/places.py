@@ -89,7 +89,7 @@ class FairPlaces(ABC):
 
 
 class CappedPlaces(FairPlaces):
-    """Each owner has ``per_owner`` of the places at the most."""
+    """Each owner has ``per_owner`` of the places at most."""
 
     def __init__(self, total: int, per_owner: int) -> None:
         super().__init__(total)
@@ -100,7 +100,7 @@ class CappedPlaces(FairPlaces):
 
 
 class Halves(FairPlaces):
-    """Each owner has half of what the others leave at the most, and one as long as there is any: of 16 places
+    """Each owner has half of what the others leave at most, and one as long as there is any: of 16 places
     two owners together have 12, and four have 15.
     """
 

@@ -37,7 +37,7 @@ def make_channel(address: str, settings: CommonSettings, options: Sequence[Optio
     """Channels to ``address`` (``host:port`` or ``dns:///name:port``); TLS by settings.
 
     No call waits for a stream: a connection gets half as many calls as this process's own
-    ``max_concurrent_streams`` at the most. Two pools never share a connection. The caller closes it.
+    ``max_concurrent_streams`` at most. Two pools never share a connection. The caller closes it.
     """
     credentials = channel_credentials(settings)
 

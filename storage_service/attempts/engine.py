@@ -136,7 +136,7 @@ T = TypeVar("T")
 
 UNKNOWN_OUTCOME: Final = (ServiceUnavailable, DatabaseUnavailable, DeadlineExceeded)
 TRIES: Final = 6
-#: No try begins later than this after the first one. Seconds; a try takes ``STEP_SECONDS`` at the most, so
+#: No try begins later than this after the first one. Seconds; a try takes ``STEP_SECONDS`` at most, so
 #: that the caller hears within ten seconds.
 PATIENCE_SECONDS: Final = 3.0
 

@@ -37,7 +37,7 @@ def refused(content_type: str, rule: str, limit: int, size: Size | None = None) 
     """The error. ``rule``: ``pixels`` or ``no_picture``."""
     metadata = {"rule": rule, "limit": str(limit)}
     if size is None:
-        told = f"the file is no picture: it has no header of {content_type} that says how large it is"
+        told = f"the file is not a picture: it has no header of {content_type} that says how large it is"
         return PictureRefused(told, metadata=metadata)
     return PictureRefused(
         f"the picture has {size.width} x {size.height} pixels; at most {limit} are taken",

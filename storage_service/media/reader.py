@@ -25,7 +25,7 @@ KINDS: Final = ("image/", "video/", "audio/")
 
 
 class MediaReader:
-    """One per process. ``processes``: how many files are read at once; of one owner half of them at the most.
+    """One per process. ``processes``: how many files are read at once; of one owner half of them at most.
     Guests wait for what nobody has read yet: costly files of others must not all stand before it.
     """
 
@@ -49,7 +49,7 @@ class MediaReader:
             self._free.put_nowait(process)
 
     async def read(self, file: File) -> MediaInfo:
-        """Read it, and write down what it says: at the least that it was read. Raises StoreError,
+        """Read it, and write down what it says: at least that it was read. Raises StoreError,
         StrongroomError.
         """
         with self._metrics.reading(file.content_type):

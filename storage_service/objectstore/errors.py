@@ -15,9 +15,7 @@ from typing import ClassVar
 
 from strongroom import errors
 
-_NOT_YOURS = (
-    "The object store does not work at the moment, which only its operator can mend; try again later."
-)
+_NOT_YOURS = "The object store is not working, which only its operator can fix; try again later."
 
 
 class StoreError(Exception):

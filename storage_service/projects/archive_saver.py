@@ -35,7 +35,7 @@ class ArchiveSaver:
 
     ``memory``: what readers of archives may hold beside the files on their way to S3 (one segment and one
     packed file each); taken before, and given back without waiting for, the budget of bodies. One owner has a
-    quarter of it at the most: half may be with slow readers of ZIPs, and a large save lasts for minutes.
+    quarter of it at most: half may be with slow readers of ZIPs, and a large save lasts for minutes.
     """
 
     def __init__(self, contents: ContentsSaver, runner: SaveRunner, spool: Spool, memory: ByteBudget) -> None:

@@ -150,7 +150,7 @@ class Outgoing:
 
 def _dropped() -> Overloaded:
     return Overloaded(
-        "Memory for downloads is short, and this reader takes nothing; ask again from where it stopped.",
+        "Memory for downloads is short, and this reader is not reading; request the rest again.",
         metadata={"service": "storage_service"},
         retry_after=RETRY_SECONDS,
     )

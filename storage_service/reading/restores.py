@@ -1,7 +1,7 @@
 """Looks whether what was asked back from an archive class has come, so that its owner hears of it.
 
 S3 tells nobody by itself. Which objects are waited for stands in metadata_service, so it survives restarts,
-and replicas share the looks: a HEAD each, MOST_LOOKS at the most in one pass.
+and replicas share the looks: a HEAD each, MOST_LOOKS at most in one pass.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 
 
 class RestoreWatch:
-    """One per process; ``loop`` runs it. ``often_seconds``: between two looks at one object, at the least."""
+    """One per process; ``loop`` runs it. ``often_seconds``: between two looks at one object, at least."""
 
     def __init__(
         self, store: ObjectStore, records: ArchiveRecords, heartbeat: Heartbeat, *, often_seconds: float

@@ -1,6 +1,6 @@
 """URLs that read a file straight from the object store.
 
-They hold for as long as was asked for, and up to a quarter of that longer, an hour at the most: their ends
+They hold for as long as was asked for, and up to a quarter of that longer, an hour at most: their ends
 are rounded, so that URLs made soon after each other are equal and caches know them again.
 """
 

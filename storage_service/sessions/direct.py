@@ -95,7 +95,7 @@ class DirectUploads:
             if session.finished:
                 check_committed_parts(session.blob, request.parts)
             elif session.kind != SESSION_KIND_DIRECT:
-                raise InvalidField("This is no direct upload.", field="upload_id", rule="kind")
+                raise InvalidField("This is not a direct upload.", field="upload_id", rule="kind")
             else:
                 session = await self._driver.run(session, self._completion.run(session, request.parts))
         return session.file

@@ -208,6 +208,6 @@ async def check_repeat(session: Session, first: UploadRequest, messages: AsyncIt
 
 def _out_of_range(offset: int, received: int) -> OffsetOutOfRange:
     return OffsetOutOfRange(
-        f"Offset {offset} does not fit: {received} bytes are there, go on from there.",
+        f"Offset {offset} does not fit: {received} bytes are stored; continue from there.",
         metadata={"persisted_size": str(received)},
     )

@@ -50,7 +50,7 @@ class Guests:
         is_open = not needs_session or self.sessions.opens(session, share.id, found.session_epoch)
         if share.state == SHARE_STATE_USED_UP and not is_open:
             raise ShareEnded(
-                "This share was opened as often as it may be. Ask for a new link.",
+                "This share has been opened as often as allowed. Ask for a new link.",
                 metadata={"cause": "used_up"},
             )
         return share, is_open

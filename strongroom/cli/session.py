@@ -113,7 +113,7 @@ def run_app(app: Callable[[], object]) -> None:
 
 
 async def first(items: AsyncGenerator[Item], limit: int | None) -> AsyncGenerator[Item]:
-    """At the most ``limit`` of them (``None``: all); then they are closed."""
+    """At most ``limit`` of them (``None``: all); then they are closed."""
     given = 0
     async with aclosing(items):
         async for item in items:

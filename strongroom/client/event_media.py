@@ -70,7 +70,7 @@ class EventMediaFiles:
         page_token: str = "",
         skip: int = 0,
     ) -> CountedPage:
-        """One page, 100 at the most. ``content_type`` exact or a wildcard (``image/*``)."""
+        """One page, 100 at most. ``content_type`` exact or a wildcard (``image/*``)."""
         request = event_media_service_pb2.ListEventMediaRequest(
             event_id=str(event_id),
             content_type=content_type,
@@ -202,7 +202,7 @@ class EventMediaFiles:
         request_id: str | None = None,
         on_progress: Progress | None = None,
     ) -> StoredFile:
-        """Store a file that goes away by itself after ``ttl`` (1 s to 30 days; default 24 h)."""
+        """Store a file that is deleted automatically after ``ttl`` (1 s to 30 days; default 24 h)."""
         return await self._client.upload(
             source,
             Temp(ttl),

@@ -176,7 +176,7 @@ class Generations:
         page_token: str = "",
         skip: int = 0,
     ) -> CountedPage:
-        """One page, 100 at the most. ``skip`` is the slow way to a later page; prefer ``page_token``."""
+        """One page, 100 at most. ``skip`` is the slow way to a later page; prefer ``page_token``."""
         request = generation_service_pb2.ListGenerationsRequest(
             type=_kind(type), page_size=page_size, page_token=page_token, skip=skip, user_id=self._user_id
         )

@@ -41,7 +41,7 @@ class LinkCalls:
     ) -> Link:
         """A URL of the gateway that reads ``file`` without a token; equal calls get equal ones.
 
-        :param expires_in: how long it holds at the least, seconds or a timedelta; 0: until it is revoked;
+        :param expires_in: how long it holds at least, seconds or a timedelta; 0: until it is revoked;
             default: as the file's family has it.
         :param scope: ``version`` dies when the content is replaced, ``newest`` reads what it is then.
         :param attachment: browsers save it, whatever it is.

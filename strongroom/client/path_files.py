@@ -17,7 +17,7 @@ from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
 from strongroom.client.wishes import RetentionWish
 
-#: What one page of a list holds at the most.
+#: What one page of a list holds at most.
 MAX_KEYS: Final = 1000
 
 
@@ -101,7 +101,7 @@ class PathFiles:
         return await self._client.get(await self._name(key))
 
     async def list_files(self, prefix: str = "", max_keys: int = MAX_KEYS) -> list[StoredFile]:
-        """Files whose path begins with ``prefix``, in order, ``max_keys`` at the most.
+        """Files whose path begins with ``prefix``, in order, ``max_keys`` at most.
 
         For lists without end: ``AsyncClient.list("paths/…")``.
 

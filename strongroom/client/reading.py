@@ -109,7 +109,7 @@ class _Stopped(Exception):
 
 
 async def in_thread(open_blocks: Callable[[], Iterator[bytes]]) -> AsyncGenerator[bytes]:
-    """The blocks of an iterator that blocks, read by a daemon thread, ``BLOCKS_AHEAD`` ahead at the most.
+    """The blocks of an iterator that blocks, read by a daemon thread, ``BLOCKS_AHEAD`` ahead at most.
 
     A thread of its own, not the loop's executor: a read that never returns (a terminal, a pipe) must not keep
     the program from ending. What the iterator raises is raised here; the thread closes it before it ends.

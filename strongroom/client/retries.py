@@ -52,7 +52,7 @@ class Deadline:
         self._end = None if timeout is None else time.monotonic() + timeout
 
     def remaining(self) -> float | None:
-        """Seconds left, 0 at the least; None: no end."""
+        """Seconds left, 0 at least; None: no end."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
 

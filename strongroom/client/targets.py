@@ -101,7 +101,7 @@ class ProfilePicture:
 
 @dataclass(frozen=True, slots=True)
 class Temp:
-    """A file that goes away by itself after ``ttl`` (1 s to 30 days; None: the service's default, 24 h)."""
+    """A temporary file, deleted after ``ttl`` (1 s to 30 days; None: the service's default, 24 h)."""
 
     ttl: timedelta | None = None
 

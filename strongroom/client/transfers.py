@@ -130,7 +130,7 @@ class FileTransfers(ResumableCalls):
         """The bytes of ``file`` as they come, up to 1 MiB each; a stream that breaks is taken up again.
 
         :param offset: first byte; negative: the last ``-offset`` bytes.
-        :param length: how many at the most; None: to the end.
+        :param length: how many at most; None: to the end.
         :raises StrongroomError: FileNotFound; RangeNotSatisfiable; PreconditionFailed when the content is
             replaced in the middle; ChecksumMismatch after the last block of a whole file whose bytes are not
             what was stored.

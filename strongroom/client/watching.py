@@ -61,6 +61,8 @@ def event_types(names: Iterable[str]) -> list[pb.EventType.ValueType]:
     wanted = [name.lower().replace("-", "_") for name in dict.fromkeys(names)]
     if not known.keys() >= set(wanted):
         raise errors.InvalidField(
-            f"There is no such event type; there are {', '.join(sorted(known))}.", field="types", rule="in"
+            f"There is no such event type; the types are {', '.join(sorted(known))}.",
+            field="types",
+            rule="in",
         )
     return [known[name] for name in wanted]

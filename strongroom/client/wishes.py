@@ -13,7 +13,7 @@ class RetentionWish:
     """What an upload or a save asks for; whatever the rule of its family keeps longer is kept longer.
 
     ``keep``: neither deleted nor replaced before that moment, or for so long from when it is stored.
-    ``delete_after``: it goes away by itself then, or at that age; not of projects. ``hold``: places a legal
+    ``delete_after``: deleted automatically then, or at that age; not of projects. ``hold``: places a legal
     hold on it, and says why. Moments are aware. Spans make a repeat the same request, moments made of "now"
     don't.
     """

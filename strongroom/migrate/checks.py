@@ -151,7 +151,7 @@ _RULES: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
     "event_media": (_is_uuid, "no UUID, which events have"),
     "project": (
         lambda key: _SLUG.fullmatch(key) is not None,
-        "no slug: a-z, 0-9, - and _, 128 at the most, the first a letter or digit",
+        "no slug: a-z, 0-9, - and _, 128 at most, the first a letter or digit",
     ),
     "audio": (lambda key: len(key.encode("utf-8", "replace")) <= _MOST_CLASS, "longer than 128 bytes"),
 }

@@ -1,4 +1,4 @@
-"""Moves one entry, at the most once, whatever was killed before."""
+"""Moves one entry, at most once, whatever was killed before."""
 
 from __future__ import annotations
 

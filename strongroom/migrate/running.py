@@ -1,4 +1,4 @@
-"""Runs a plan: several entries side by side, each at the most once, whenever it was killed before."""
+"""Runs a plan: several entries side by side, each at most once, whenever it was killed before."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_users_are_no_admins(shell_of: Callable[..., Shell], user: str, words: t
     [
         (("usage",), "name one user, or use --all"),
         (("usage", "ada", "--all"), "name one user, or use --all"),
-        (("quota", "set", "ada"), "say which limit"),
+        (("quota", "set", "ada"), "give a limit"),
         (("quota", "set", "ada", "--bytes", "-5", "--yes"), "is no size"),
         (("quota", "set", "ada", "--bytes", "many", "--yes"), "is no size"),
         (("quota", "set", "ada", "--files", "1.5", "--yes"), "is not a number"),

@@ -67,7 +67,7 @@ def test_edits(shell: Shell, site: Path) -> None:
     mistake(shell("edit", key, "--private", "--expect", "1"), 6, "generation")
     (closed,) = good(shell("edit", "--json", key, "--private", "--expect", "2")).documents
     assert [closed["filename"], closed["visibility"]] == ["Start page.html", "private"]
-    mistake(shell("edit", key), 2, "say what changes")
+    mistake(shell("edit", key), 2, "nothing to change")
     mistake(shell("edit", key, "--meta", "a=1", "--no-meta", "a"), 2, "both name a")
     mistake(shell("edit", key, "--name", ""), 5, "name")
     mistake(shell("edit", key, "--title", "x"), 5, "event media")

@@ -211,7 +211,7 @@ def test_uses_are_counted_whoever_forgets(
         check_problem(late.get(item), 410, "SHARE_ENDED")
         gone = late.get(path, headers=HTML)
         assert gone.status_code == 410
-        assert "opened as often as it may be" in gone.text
+        assert "opened as often as allowed" in gone.text
         other = make(file_id=owner.generation["id"], max_uses=1)
         late.cookies.set("strongroom_share", guest.cookies["strongroom_share"])  # of another share
         check_problem(late.get(f"{other}/file/{owner.generation['id']}"), 403, "SHARE_LOCKED")

@@ -14,7 +14,7 @@ CHUNK = bytes(1 << 20)
 BOUNDARY = "the-boundary-of-a-large-body"
 SERVICES: tuple[Service, ...] = ("gateway", "storage")
 #: A quarter of the body, the double of what is seen with bodies of any size (32 MiB with 512); what processes
-#: reach at the most stands in benchmarks/README.md.
+#: reach at most stands in benchmarks/README.md.
 MOST_GROWTH = 64 << 20
 MOST_PEAK = 512 << 20
 

@@ -1,4 +1,4 @@
-"""Profile pictures, replaced in one step; files that go away by themselves."""
+"""Profile pictures, replaced in one step; files that are deleted automatically."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ export class Strongroom {
     delete: () => this.call("delete_profile_picture", {}),
   };
 
-  /** Files that go away by themselves. */
+  /** Files that are deleted automatically. */
   readonly temp = {
     upload: (file: Blob, fields: Fields<"create_temp_file"> = {}, options: UploadOptions = {}) =>
       sendForm(this.transport, "create_temp_file", {}, { ...fields, file }, options),

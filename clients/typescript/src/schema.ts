@@ -120,9 +120,9 @@ export interface CopyBody {
   keep_for_seconds?: number | null;
   /** Places a legal hold on it, and says why. Default: "". */
   hold_reason?: string;
-  /** It goes away by itself then. */
+  /** It is deleted automatically then. */
   delete_after?: string | null;
-  /** It goes away by itself at this age. */
+  /** It is deleted automatically at this age. */
   delete_after_seconds?: number | null;
   /** `family` (files, generations, event_media, profile_picture, temp, path) and its form's fields. Left out: the source's own; a file at a path needs a new `path`. */
   target?: Record<string, unknown> | null;
@@ -245,9 +245,9 @@ export interface DropBody {
   keep_for_seconds?: number | null;
   /** Places a legal hold on it, and says why. Default: "". */
   hold_reason?: string;
-  /** It goes away by itself then. */
+  /** It is deleted automatically then. */
   delete_after?: string | null;
-  /** It goes away by itself at this age. */
+  /** It is deleted automatically at this age. */
   delete_after_seconds?: number | null;
   /** Below this path, each under its own name. */
   path?: string | null;
@@ -395,7 +395,7 @@ export interface FileMetadata {
   data_loss?: "lost" | "corrupt";
   /** It is neither deleted nor replaced before. */
   keep_until?: string;
-  /** It goes away by itself then. Files alone. */
+  /** It is deleted automatically then. Files alone. */
   delete_after?: string;
   /** A legal hold. */
   hold?: LegalHold;
@@ -454,7 +454,7 @@ export interface Generation {
   scan?: ScanResult;
   /** It is neither deleted nor replaced before. */
   keep_until?: string;
-  /** It goes away by itself then. Files alone. */
+  /** It is deleted automatically then. Files alone. */
   delete_after?: string;
   /** A legal hold. */
   hold?: LegalHold;
@@ -491,9 +491,9 @@ export interface GenerationBody {
   keep_for_seconds?: number | null;
   /** Places a legal hold on it, and says why. Default: "". */
   hold_reason?: string;
-  /** It goes away by itself then. */
+  /** It is deleted automatically then. */
   delete_after?: string | null;
-  /** It goes away by itself at this age. */
+  /** It is deleted automatically at this age. */
   delete_after_seconds?: number | null;
   url: string;
   type: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video";
@@ -618,7 +618,7 @@ export interface LibraryFile {
   url: string | null;
   created_at: string;
   updated_at: string;
-  /** Temporary files: when it goes away by itself. */
+  /** Temporary files: when it is deleted automatically. */
   expires_at: string | null;
   /** In the trash: since when. */
   deleted_at: string | null;
@@ -626,7 +626,7 @@ export interface LibraryFile {
   purge_at: string | null;
   /** It is neither deleted nor replaced before. */
   keep_until: string | null;
-  /** It goes away by itself then. */
+  /** It is deleted automatically then. */
   delete_after: string | null;
   /** A legal hold. */
   hold: LegalHold | null;
@@ -682,7 +682,7 @@ export interface LinkBatchBody {
 export interface LinkBody {
   file_id?: string | null;
   key?: string | null;
-  /** Seconds that it holds at the least; 0: until it is revoked; left out: as the file's family has it. */
+  /** Seconds that it holds at least; 0: until it is revoked; left out: as the file's family has it. */
   expires_in?: number | null;
   /** version: dead once the content is replaced; newest: reads what it is then. Default: "version". */
   scope?: "version" | "newest";
@@ -799,7 +799,7 @@ export interface Media {
   scan?: ScanResult;
   /** It is neither deleted nor replaced before. */
   keep_until?: string;
-  /** It goes away by itself then. Files alone. */
+  /** It is deleted automatically then. Files alone. */
   delete_after?: string;
   /** A legal hold. */
   hold?: LegalHold;
@@ -1038,7 +1038,7 @@ export interface ProjectMetadata {
 export interface ProjectTree {
   /** It is neither deleted nor replaced before. */
   keep_until?: string;
-  /** It goes away by itself then. Files alone. */
+  /** It is deleted automatically then. Files alone. */
   delete_after?: string;
   /** A legal hold. */
   hold?: LegalHold;
@@ -1095,7 +1095,7 @@ export interface Replayed {
 export interface Retained {
   /** It is neither deleted nor replaced before. */
   keep_until: string | null;
-  /** It goes away by itself then. Files alone. */
+  /** It is deleted automatically then. Files alone. */
   delete_after: string | null;
   /** A legal hold. */
   hold: LegalHold | null;
@@ -1105,7 +1105,7 @@ export interface Retained {
 export interface RetentionBody {
   /** Neither deleted nor replaced before; may only be put off, except by admins. */
   keep_until?: string | null;
-  /** It goes away by itself then. Not of projects. */
+  /** It is deleted automatically then. Not of projects. */
   delete_after?: string | null;
 }
 
@@ -1381,7 +1381,7 @@ export interface StoredFile {
   created_at: string;
 }
 
-/** A file that goes away by itself. */
+/** A file that is deleted automatically. */
 export interface TempFile {
   id: string;
   key: string;
@@ -1669,9 +1669,9 @@ export interface Operations {
       keep_until?: string;
       /** As keep_until, counted from when it is stored. */
       keep_for_seconds?: number;
-      /** It goes away by itself then. */
+      /** It is deleted automatically then. */
       delete_after?: string;
-      /** It goes away by itself at this age. */
+      /** It is deleted automatically at this age. */
       delete_after_seconds?: number;
       /** Places a legal hold on it, and says why. */
       hold_reason?: string;
@@ -1708,9 +1708,9 @@ export interface Operations {
       keep_until?: string;
       /** As keep_until, counted from when it is stored. */
       keep_for_seconds?: number;
-      /** It goes away by itself then. */
+      /** It is deleted automatically then. */
       delete_after?: string;
-      /** It goes away by itself at this age. */
+      /** It is deleted automatically at this age. */
       delete_after_seconds?: number;
       /** Places a legal hold on it, and says why. */
       hold_reason?: string;
@@ -1745,9 +1745,9 @@ export interface Operations {
       keep_until?: string;
       /** As keep_until, counted from when it is stored. */
       keep_for_seconds?: number;
-      /** It goes away by itself then. */
+      /** It is deleted automatically then. */
       delete_after?: string;
-      /** It goes away by itself at this age. */
+      /** It is deleted automatically at this age. */
       delete_after_seconds?: number;
       /** Places a legal hold on it, and says why. */
       hold_reason?: string;
@@ -1776,9 +1776,9 @@ export interface Operations {
       keep_until?: string;
       /** As keep_until, counted from when it is stored. */
       keep_for_seconds?: number;
-      /** It goes away by itself then. */
+      /** It is deleted automatically then. */
       delete_after?: string;
-      /** It goes away by itself at this age. */
+      /** It is deleted automatically at this age. */
       delete_after_seconds?: number;
       /** Places a legal hold on it, and says why. */
       hold_reason?: string;

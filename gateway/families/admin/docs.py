@@ -29,7 +29,7 @@ DENIED: Final = ("PERMISSION_DENIED",)
 
 def _limit(most: int) -> Schema:
     schema = {"type": "integer", "minimum": 1, "default": 100}
-    return query("limit", f"How many at the most; over {most} is lowered to {most}.", schema, 50)
+    return query("limit", f"How many at most; over {most} is lowered to {most}.", schema, 50)
 
 
 DOCS = {

@@ -1,1 +1,1 @@
-"""Event media, profile pictures, files that go away by themselves."""
+"""Event media, profile pictures, files that are deleted automatically."""

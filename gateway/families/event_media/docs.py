@@ -35,7 +35,7 @@ from gateway.operations.filters import DOCS as FILTERS
 
 TITLE = "Event media"
 
-TEXT = "Photos, videos and documents of events; the user's profile picture; files that go away by themselves."
+TEXT = "Photos, videos and documents of events; profile pictures; temporary files."
 
 JSON = "application/json"
 

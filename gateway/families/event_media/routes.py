@@ -278,7 +278,7 @@ async def delete_profile_picture(call: Call) -> Reply:
 
 @routes.add("POST", "/api/v1/temp")
 async def create_temp_file(call: Call) -> JsonReply[TempFile]:
-    """Store a file that goes away by itself."""
+    """Store a file that is deleted automatically."""
     stored = await receive_upload(call, TempForm())
     file = stored.file
     return json_reply(

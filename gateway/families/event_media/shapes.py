@@ -87,7 +87,7 @@ class ProfilePicture(ContentFacts):
 
 
 class TempFile(TypedDict):
-    """A file that goes away by itself."""
+    """A file that is deleted automatically."""
 
     id: str
     key: str

@@ -109,7 +109,7 @@ DOCS = {
             ),
             query(
                 "max_keys",
-                "How many at the most; over 1000 is lowered to 1000.",
+                "How many at most; over 1000 is lowered to 1000.",
                 {"type": "integer", "minimum": 0, "default": 100},
                 50,
             ),

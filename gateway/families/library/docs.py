@@ -61,7 +61,7 @@ FAMILY = query(
 PAGE_TOKEN = query("page_token", "next_page_token of the page before.", {"type": "string"})
 LIMIT = query(
     "limit",
-    "How many at the most; over 1000 is lowered to 1000.",
+    "How many at most; over 1000 is lowered to 1000.",
     {"type": "integer", "minimum": 1, "default": 100},
     50,
 )

@@ -67,11 +67,11 @@ class LibraryFile(ContentFacts):
     url: Annotated[str | None, Field(description="A link: whoever has it reads the file. Null in the trash.")]
     created_at: str
     updated_at: str
-    expires_at: Annotated[str | None, Field(description="Temporary files: when it goes away by itself.")]
+    expires_at: Annotated[str | None, Field(description="Temporary files: when it is deleted automatically.")]
     deleted_at: Annotated[str | None, Field(description="In the trash: since when.")]
     purge_at: Annotated[str | None, Field(description="In the trash: until when it can be restored.")]
     keep_until: Annotated[str | None, Field(description="It is neither deleted nor replaced before.")]
-    delete_after: Annotated[str | None, Field(description="It goes away by itself then.")]
+    delete_after: Annotated[str | None, Field(description="It is deleted automatically then.")]
     hold: Annotated[LegalHold | None, Field(description="A legal hold.")]
     event_id: Annotated[str | None, Field(description="Event media.")]
     title: Annotated[str | None, Field(description="Event media.")]

@@ -36,7 +36,7 @@ class LinkBody(BaseModel):
         Field(
             ge=0,
             le=2**31 - 1,
-            description="Seconds that it holds at the least; 0: until it is revoked; left out: as the file's"
+            description="Seconds that it holds at least; 0: until it is revoked; left out: as the file's"
             " family has it.",
         ),
     ] = None

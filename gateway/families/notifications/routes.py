@@ -29,7 +29,7 @@ ALL_PATH: Final = "/api/admin/events"
 TICKET_PATH: Final = PATH + "/ticket"
 UPGRADE_REQUIRED: Final = 426
 LEAVING: Final = ServiceUnavailable(
-    "This server, or one behind it, is leaving; connect again with the id of the last event."
+    "This server, or one behind it, is shutting down; connect again with the id of the last event."
 )
 RETRY_MS: Final = 2000
 

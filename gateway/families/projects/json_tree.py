@@ -23,7 +23,7 @@ from strongroom.errors import InvalidField, MalformedRequest, ProjectLimitExceed
 #: More text than this in one member is never right: base64 of the largest file takes 13.4 MiB.
 MAX_TEXT: Final = 16 << 20
 MAX_VERSION: Final = 2**53
-#: So many values may stand in a body beside eight for each file (of which five at the most are read).
+#: So many values may stand in a body beside eight for each file (of which five at most are read).
 _SPARE_VALUES: Final = 10_000
 _VALUES_PER_FILE: Final = 8
 #: Different ones, as the contract has it (``VersionLabel``).
@@ -116,7 +116,7 @@ class TreeReader:
                 if done is not None:
                     files.append(done)
         except NotJson as error:
-            raise MalformedRequest(f"The body is no valid JSON: {error}.") from None
+            raise MalformedRequest(f"The body is not valid JSON: {error}.") from None
         return files
 
     def _event(self, event: str, value: Any) -> TreeFile | None:
@@ -207,7 +207,7 @@ class TreeReader:
         if has_lone_surrogate(name):
             raise lone_surrogate(self._place())
         if twice:
-            raise MalformedRequest(f"The body is no valid JSON: {self._place()} is there twice.")
+            raise MalformedRequest(f"The body is not valid JSON: {self._place()} is there twice.")
 
     def _place(self) -> str:
         """The member that is being read, as errors name it."""

@@ -81,7 +81,7 @@ async def save_archive(call: Call, spec: SaveProjectSpec) -> SaveProjectArchiveR
 
 
 def _largest(call: Call, escaped: int) -> int:
-    """Bytes that the body of a save may have, where each byte of a file takes ``escaped`` at the most."""
+    """Bytes that the body of a save may have, where each byte of a file takes ``escaped`` at most."""
     limits = call.services.settings
     return HOLD + escaped * limits.max_project_bytes + FILE_BYTES * limits.max_project_files
 

@@ -35,7 +35,7 @@ class RetentionBody(BaseModel):
         description="Neither deleted nor replaced before; may only be put off, except by admins.",
     )
     delete_after: Moment | None = Field(
-        default=None, description="It goes away by itself then. Not of projects."
+        default=None, description="It is deleted automatically then. Not of projects."
     )
 
     def times(self) -> dict[str, datetime | None]:

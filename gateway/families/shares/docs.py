@@ -168,7 +168,7 @@ DOCS = {
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(
             query("active", "Only those that open.", {"type": "boolean", "default": False}),
-            query("limit", "At the most.", {"type": "integer", "minimum": 1, "default": 100}, 100),
+            query("limit", "Maximum number.", {"type": "integer", "minimum": 1, "default": 100}, 100),
             query("page_token", "`next_page_token` of the page before.", {"type": "string"}),
             USER_ID,
             IF_NONE_MATCH,

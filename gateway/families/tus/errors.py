@@ -51,7 +51,7 @@ def as_tus(error: StrongroomError, *, creating: bool = False) -> StrongroomError
     """
     if isinstance(error, DeadlineExceeded):
         return ServiceUnavailable(
-            "It took too long; ask where the upload stands and go on.", retry_after=error.retry_after
+            "It took too long; ask for the upload's offset and continue there.", retry_after=error.retry_after
         )
     if isinstance(error, RateLimited) and not creating:
         return Overloaded(error.message, retry_after=error.retry_after)

@@ -152,7 +152,7 @@ def upload_concat(call: Call) -> Concat | None:
     if kind.strip() != "final" or not urls:
         raise MalformedRequest("Upload-Concat takes partial, or final; and the URLs of partial uploads.")
     if len(urls) > MAX_PARTIALS:
-        raise MalformedRequest(f"Upload-Concat joins {MAX_PARTIALS} uploads at the most.")
+        raise MalformedRequest(f"Upload-Concat joins {MAX_PARTIALS} uploads at most.")
     return Concat([_upload_id(url) for url in urls])
 
 

@@ -28,7 +28,7 @@ def parse_metadata(value: str | None) -> dict[str, bytes]:
         return {}
     if len(value) > MAX_BYTES:
         raise MalformedRequest(
-            f"Upload-Metadata may take {MAX_BYTES} bytes at the most; send less with the upload."
+            f"Upload-Metadata may take {MAX_BYTES} bytes at most; send less with the upload."
         )
     found: dict[str, bytes] = {}
     for number, pair in enumerate(value.split(","), 1):
@@ -45,7 +45,7 @@ def _decoded(key: str, text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise MalformedRequest(f"Upload-Metadata: the value of {key[:64]} is no base64.") from None
+        raise MalformedRequest(f"Upload-Metadata: the value of {key[:64]} is not base64.") from None
 
 
 class MetadataFields(Mapping[str, str]):

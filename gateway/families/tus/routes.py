@@ -305,7 +305,7 @@ def _capabilities(call: Call, allow: str) -> Reply:
 
 
 def _expires(session: UploadSession) -> list[Header]:
-    """Only what is unfinished, or a piece, goes away by itself."""
+    """Only what is unfinished, or a piece, is deleted automatically."""
     if session.HasField("file") or not session.HasField("expire_time"):
         return []
     return [headers.expires(session.expire_time)]

@@ -19,7 +19,7 @@ from strongroom.sending import Message
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import UploadChunk
 
-#: Bytes that travel in the message that opens the session, at the most.
+#: Bytes that travel in the message that opens the session, at most.
 OPENING_BYTES: Final = 64 * 1024
 #: How long storage_service may take to persist what a client that has left had sent. Seconds.
 LINGER_SECONDS: Final = 120.0

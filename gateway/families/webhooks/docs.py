@@ -25,7 +25,7 @@ TEXT = (
 )
 JSON = "application/json"
 ID = in_path("id", "The webhook.", {"type": "string", "format": "uuid"}, shapes.EXAMPLE_ID)
-LIMIT = query("limit", "At the most.", {"type": "integer", "minimum": 1, "default": 100}, 100)
+LIMIT = query("limit", "Maximum number.", {"type": "integer", "minimum": 1, "default": 100}, 100)
 PAGE_TOKEN = query("page_token", "`next_page_token` of the page before.", {"type": "string"})
 MISSING = ("WEBHOOK_NOT_FOUND",)
 

@@ -24,7 +24,7 @@ LEAVING_SECONDS = 1.0
 
 
 class EarlyReplies:
-    """``limit``: how many bytes are read and dropped at the most, within ``seconds``."""
+    """``limit``: how many bytes are read and dropped at most, within ``seconds``."""
 
     def __init__(self, app: ASGIApp, draining: Draining, *, limit: int, seconds: float) -> None:
         self._app = app

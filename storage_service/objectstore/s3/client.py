@@ -218,7 +218,7 @@ _ABORT_GRACE = 2.0
 class Offload:
     """Pools of their own, so that slow uploads hold up neither downloads nor control calls, and what a store
     takes minutes for (a copy, a completion) holds up no other control call. Of those threads a caller has
-    half of what the others leave at the most; background work is one of them.
+    half of what the others leave at most; background work is one of them.
     """
 
     def __init__(self, *, max_writes: int, max_reads: int, max_control_calls: int) -> None:

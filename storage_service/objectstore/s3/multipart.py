@@ -45,7 +45,7 @@ MID_BODY = failpoints.register("s3.part.mid_body")
 
 #: What a store may take at Complete for each part: some read, or copy, all of them.
 PART_SECONDS = 0.5
-#: What a store copies in a second at the least.
+#: What a store copies in a second at least.
 COPY_BYTES_PER_SECOND = 16 * MIB
 
 

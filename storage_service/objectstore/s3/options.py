@@ -49,7 +49,7 @@ class S3Options:
     ``max_attempts`` counts the first one. ``connect_timeout``, ``read_timeout`` bound one network operation
     (a body may take its time as long as it moves); ``reply_timeout`` the wait for a whole answer's head,
     however slowly it drips, to which Complete and server-side copies add what their size may take, up to
-    ``slow_reply_timeout``. All tries of one call wait for twice ``reply_timeout`` at the most.
+    ``slow_reply_timeout``. All tries of one call wait for twice ``reply_timeout`` at most.
     """
 
     bucket: str

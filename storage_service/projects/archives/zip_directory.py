@@ -96,7 +96,7 @@ def _find_end(tail: bytes) -> int:
     """Where END begins: it and its comment are the last thing in the file, but for zeros."""
     at = tail.rfind(layout.END_SIGNATURE, 0, max(len(tail) - layout.END.size + len(layout.END_SIGNATURE), 0))
     if at < 0:
-        raise refused("no_end_record", "this is no ZIP, or its end is missing")
+        raise refused("no_end_record", "this is not a ZIP, or its end is missing")
     end = _end_of(tail, at)
     if end > len(tail) or len(tail) - end > MAX_PADDING or tail.count(0, end) != len(tail) - end:
         raise refused("several_ends", "something follows the end record that its comment does not cover")

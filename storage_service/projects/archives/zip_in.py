@@ -120,7 +120,7 @@ class ZipReader:
         Raises ArchiveInvalid {rule, entry}, and what the limits raise.
         """
         if self._size < layout.END.size:
-            raise refused("no_end_record", "this is no ZIP, or its end is missing")
+            raise refused("no_end_record", "this is not a ZIP, or its end is missing")
         tail_size = min(TAIL_BYTES, self._size)
         tail = await self._source.read(self._size - tail_size, tail_size)
         place = find_directory(tail, self._size)
@@ -175,7 +175,7 @@ class ZipReader:
         folders = len(self._entries) - len(sizes)
         total = sum(sizes)
         # Packed, too, one is held in memory, and a stream of nothing may be as long as the archive. Deflate
-        # makes what it can't pack longer by a thousandth at the most.
+        # makes what it can't pack longer by a thousandth at most.
         largest = max((max(one.size, one.packed - one.packed // 512) for one in self._entries), default=0)
         self._limits.check(files=max(len(sizes), folders), largest=largest, total=total)
         if total > HARMLESS_BYTES and total > MAX_RATIO * self._size:

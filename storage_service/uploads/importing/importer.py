@@ -49,7 +49,7 @@ RATE_GRACE_SECONDS = 10.0
 class ImportLimits:
     """``total_seconds`` for all tries together; ``min_rate`` in bytes per second on average; ``tries`` in
     all. ``parallel`` imports run at once in the process, up to ``parallel_per_user`` of one owner, who has
-    ``queued_per_user`` at the most, running and waiting (0: no cap). An import whose source was over a limit
+    ``queued_per_user`` at most, running and waiting (0: no cap). An import whose source was over a limit
     of the wire (``WireLimits``) keeps its place for ``hostile_pause`` seconds more: refusing one costs
     transactions, and its user may ask for the next at once.
     """

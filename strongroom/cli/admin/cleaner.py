@@ -114,7 +114,7 @@ def _backlog(now: datetime, one: CleanerBacklog) -> str:
 
 def _failure(one: CleanerFailure) -> str:
     most = shown.count(one.most_tries, "try", "tries")
-    tries = f"{one.count:>8} since {shown.time(one.since)}, {most} at the most"
+    tries = f"{one.count:>8} since {shown.time(one.since)}, {most} at most"
     return f"{tries}: {shown.line(one.failure)} (as {one.example_id})"
 
 

@@ -729,7 +729,7 @@ class GetCleanerStatusResponse(_message.Message):
 
     @_builtins.property
     def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___CleanerFailure]:
-        """The most frequent first, 20 at the most."""
+        """The most frequent first, 20 at most."""
 
     @_builtins.property
     def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___CleanerReplica]:

@@ -72,7 +72,7 @@ class ClaimRestoresRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     PAUSE_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """So many at the most."""
+    """So many at most."""
     @_builtins.property
     def pause(self) -> _duration_pb2.Duration:
         """The next look at one of them is due after so long at the soonest."""

@@ -94,7 +94,7 @@ class ListEventMediaRequest(_message.Message):
     tag: _builtins.str
     """Only media with this tag. Empty: all."""
     page_size: _builtins.int
-    """How many at the most: 0 means 100; over 100 is lowered to 100."""
+    """How many at most: 0 means 100; over 100 is lowered to 100."""
     page_token: _builtins.str
     """next_page_token of the page before. Excludes skip."""
     skip: _builtins.int

@@ -39,7 +39,7 @@ class _FileFamilyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FileFamily
     FILE_FAMILY_PROFILE_PICTURE: _FileFamily.ValueType  # 4
     """A user's one profile picture."""
     FILE_FAMILY_TEMP: _FileFamily.ValueType  # 5
-    """Files that go away by themselves."""
+    """Files that are deleted automatically."""
     FILE_FAMILY_PATH: _FileFamily.ValueType  # 6
     """Files at a path of the caller's choice."""
 
@@ -57,7 +57,7 @@ FILE_FAMILY_EVENT_MEDIA: FileFamily.ValueType  # 3
 FILE_FAMILY_PROFILE_PICTURE: FileFamily.ValueType  # 4
 """A user's one profile picture."""
 FILE_FAMILY_TEMP: FileFamily.ValueType  # 5
-"""Files that go away by themselves."""
+"""Files that are deleted automatically."""
 FILE_FAMILY_PATH: FileFamily.ValueType  # 6
 """Files at a path of the caller's choice."""
 Global___FileFamily: _TypeAlias = FileFamily  # noqa: Y015
@@ -238,7 +238,7 @@ class File(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When a temporary file goes away by itself. Unset: never."""
+        """When a temporary file is deleted automatically. Unset: never."""
 
     @_builtins.property
     def delete_time(self) -> _timestamp_pb2.Timestamp:
@@ -428,9 +428,9 @@ class FileFilter(_message.Message):
     content_type: _builtins.str
     """Exact media type (`image/jpeg`) or wildcard (`image/*`)."""
     min_size_bytes: _builtins.int
-    """At least so many bytes."""
+    """Minimum size in bytes."""
     max_size_bytes: _builtins.int
-    """At the most so many bytes."""
+    """Maximum size in bytes."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
         """Created then or later."""

@@ -231,7 +231,7 @@ class ListFilesRequest(_message.Message):
     prefix: _builtins.str
     """Only keys that begin with this, byte for byte. Empty: all."""
     page_size: _builtins.int
-    """How many at the most: 0 means 100; over 1,000 is lowered to 1,000 (AIP-158)."""
+    """How many at most: 0 means 100; over 1,000 is lowered to 1,000 (AIP-158)."""
     page_token: _builtins.str
     """next_page_token of the page before, with the same prefix and filters."""
     family: _file_pb2.FileFamily.ValueType
@@ -489,7 +489,7 @@ class ListTrashRequest(_message.Message):
     family: _file_pb2.FileFamily.ValueType
     """Only this family. Unset: all."""
     page_size: _builtins.int
-    """How many at the most: 0 means 100; over 1,000 is lowered to 1,000."""
+    """How many at most: 0 means 100; over 1,000 is lowered to 1,000."""
     page_token: _builtins.str
     """next_page_token of the page before, with the same family."""
     user_id: _builtins.str
@@ -666,7 +666,7 @@ class ListFolderRequest(_message.Message):
     prefix: _builtins.str
     """What the keys begin with, byte for byte; a folder with its slash at the end. Empty: the top."""
     page_size: _builtins.int
-    """How many files and folders at the most: 0 means 100; over 1,000 is lowered to 1,000."""
+    """How many files and folders at most: 0 means 100; over 1,000 is lowered to 1,000."""
     page_token: _builtins.str
     """next_page_token of the page before, with the same prefix and family."""
     family: _file_pb2.FileFamily.ValueType
@@ -801,7 +801,7 @@ class SearchFilesRequest(_message.Message):
     prefix: _builtins.str
     """Only keys that begin with this, byte for byte. Empty: all."""
     page_size: _builtins.int
-    """How many at the most: 0 means 100; over 1,000 is lowered to 1,000."""
+    """How many at most: 0 means 100; over 1,000 is lowered to 1,000."""
     page_token: _builtins.str
     """next_page_token of the page before, with the same filter."""
     user_id: _builtins.str

@@ -84,7 +84,7 @@ class ListGenerationsRequest(_message.Message):
     type: _file_pb2.GenerationType.ValueType
     """Only this type. Unset: all."""
     page_size: _builtins.int
-    """How many at the most: 0 means 20; over 100 is lowered to 100."""
+    """How many at most: 0 means 20; over 100 is lowered to 100."""
     page_token: _builtins.str
     """next_page_token of the page before. Excludes skip."""
     skip: _builtins.int

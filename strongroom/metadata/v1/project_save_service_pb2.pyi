@@ -691,7 +691,7 @@ class ClaimKeysRequest(_message.Message):
     SLUG_FIELD_NUMBER: _builtins.int
     OWNER_ID_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """How many at the most: 0 means 50; over 500 is lowered to 500."""
+    """How many at most: 0 means 50; over 500 is lowered to 500."""
     slug: _builtins.str
     """Only keys of this project, right after a save. Empty: any that are due."""
     owner_id: _builtins.str

@@ -80,7 +80,7 @@ class ListProjectsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at the most: 0 means 20; over 100 is lowered to 100."""
+    """How many at most: 0 means 20; over 100 is lowered to 100."""
     page_token: _builtins.str
     """next_page_token of the page before."""
     user_id: _builtins.str
@@ -149,7 +149,7 @@ class ListProjectVersionsRequest(_message.Message):
     slug: _builtins.str
     """The project's slug."""
     page_size: _builtins.int
-    """How many at the most: 0 means 100; over 1,000 is lowered to 1,000."""
+    """How many at most: 0 means 100; over 1,000 is lowered to 1,000."""
     page_token: _builtins.str
     """next_page_token of the page before."""
     user_id: _builtins.str
@@ -218,7 +218,7 @@ class ListProjectFilesRequest(_message.Message):
     version: _builtins.int
     """The version; 0: the newest."""
     page_size: _builtins.int
-    """How many at the most: 0 and over 5,000 mean 5,000."""
+    """How many at most: 0 and over 5,000 mean 5,000."""
     page_token: _builtins.str
     """next_page_token of the page before."""
     user_id: _builtins.str

@@ -565,7 +565,7 @@ class ClaimWorkRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     REPLICA_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """How many at the most: 0 means 50; over 500 is lowered to 500."""
+    """How many at most: 0 means 50; over 500 is lowered to 500."""
     replica: _builtins.str
     """Which process asks, for operators: its host and number. Empty: not told."""
     def __init__(

@@ -83,7 +83,7 @@ class GetRetentionRulesResponse(_message.Message):
     TRASH_SECONDS_FIELD_NUMBER: _builtins.int
     PROJECT_KEEP_DAYS_FIELD_NUMBER: _builtins.int
     trash_seconds: _builtins.float
-    """What goes away by itself is in the trash for so long before it is gone for good, in seconds."""
+    """What is deleted automatically is in the trash for so long before it is gone for good, in seconds."""
     project_keep_days: _builtins.float
     """Projects are kept for so many days from their last save on. 0: not kept."""
     @_builtins.property

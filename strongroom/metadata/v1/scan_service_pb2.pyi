@@ -30,7 +30,7 @@ class TakeStockRequest(_message.Message):
     cursor: _builtins.str
     """`cursor` of the response before; empty: from the beginning."""
     limit: _builtins.int
-    """So many contents at the most."""
+    """So many contents at most."""
     def __init__(
         self,
         *,
@@ -78,7 +78,7 @@ class ClaimScansRequest(_message.Message):
     database: _builtins.str
     """Signatures of now: Scan.database."""
     limit: _builtins.int
-    """So many at the most."""
+    """So many at most."""
     def __init__(
         self,
         *,

@@ -167,7 +167,7 @@ class ListSharesRequest(_message.Message):
     ACTIVE_ONLY_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at the most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
+    """How many at most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
     page_token: _builtins.str
     """next_page_token of the page before, with the same filters."""
     active_only: _builtins.bool

@@ -189,7 +189,7 @@ class UploadTarget(_message.Message):
 
     @_builtins.property
     def temp(self) -> Global___TempTarget:
-        """A file that goes away by itself."""
+        """A file that is deleted automatically."""
 
     @_builtins.property
     def path(self) -> Global___PathTarget:

@@ -27,7 +27,7 @@ class ClaimDeliveriesRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     LEASE_SECONDS_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """How many at the most."""
+    """How many at most."""
     lease_seconds: _builtins.float
     """How long the caller may take over them."""
     def __init__(

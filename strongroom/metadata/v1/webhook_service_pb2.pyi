@@ -156,7 +156,7 @@ class ListWebhooksRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     ALL_USERS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at the most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
+    """How many at most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
     page_token: _builtins.str
     """next_page_token of the page before."""
     user_id: _builtins.str
@@ -472,7 +472,7 @@ class ListDeliveriesRequest(_message.Message):
     state: _webhook_pb2.DeliveryState.ValueType
     """Only those. Unspecified: all."""
     page_size: _builtins.int
-    """How many at the most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
+    """How many at most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
     page_token: _builtins.str
     """next_page_token of the page before, with the same filters."""
     user_id: _builtins.str

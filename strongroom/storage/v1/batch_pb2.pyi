@@ -287,7 +287,7 @@ Global___DeleteFileResponse: _TypeAlias = DeleteFileResponse  # noqa: Y015
 
 @_typing.final
 class BatchDeleteRequest(_message.Message):
-    """Request of BatchDelete. At least one file, 1,000 at the most."""
+    """Request of BatchDelete. At least one file, 1,000 at most."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

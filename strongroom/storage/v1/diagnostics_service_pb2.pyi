@@ -94,9 +94,9 @@ class UploadLimit(_message.Message):
     of one together; `project_file`: each of them.
     """
     max_size_bytes: _builtins.int
-    """How many bytes at the most."""
+    """How many bytes at most."""
     max_files: _builtins.int
-    """How many files a project has at the most; 0 for all others."""
+    """How many files a project has at most; 0 for all others."""
     @_builtins.property
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Types it takes, exact or as `image/*`; none: any."""

@@ -125,7 +125,7 @@ class DownloadRequest(_message.Message):
     read_offset: _builtins.int
     """First byte wanted. Negative: the last -read_offset bytes (and read_limit must be 0)."""
     read_limit: _builtins.int
-    """How many bytes at the most; 0: to the end."""
+    """How many bytes at most; 0: to the end."""
     version_id: _builtins.str
     """Only this version of the content (S3 version id). Empty: the current one."""
     if_etag_match: _builtins.str

@@ -232,7 +232,7 @@ class ListSharedRequest(_message.Message):
     session: _builtins.str
     """Of OpenShare, where the share has a password or may be opened so often only."""
     page_size: _builtins.int
-    """How many at the most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
+    """How many at most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
     page_token: _builtins.str
     """next_page_token of the page before."""
     def __init__(
@@ -347,7 +347,7 @@ class DownloadSharedRequest(_message.Message):
     read_offset: _builtins.int
     """First byte wanted. Negative: the last -read_offset bytes (and read_limit must be 0)."""
     read_limit: _builtins.int
-    """How many bytes at the most; 0: to the end."""
+    """How many bytes at most; 0: to the end."""
     if_etag_match: _builtins.str
     """Only if the content still has this entity tag: else FAILED_PRECONDITION. Joins ranges safely."""
     metadata_only: _builtins.bool

@@ -58,7 +58,7 @@ class SignLinksRequest(_message.Message):
     ATTACHMENT_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     expires_in_seconds: _builtins.int
-    """How long the links hold at the least, in seconds; rounded up, so that links made soon after each other are equal.
+    """How long the links hold at least, in seconds; rounded up, so that links made soon after each other are equal.
     Absent: as the setting of the file's family says. 0: until they are revoked.
     """
     scope: Global___LinkScope.ValueType
@@ -234,7 +234,7 @@ class DownloadLinkRequest(_message.Message):
     read_offset: _builtins.int
     """First byte wanted. Negative: the last -read_offset bytes (and read_limit must be 0)."""
     read_limit: _builtins.int
-    """How many bytes at the most; 0: to the end."""
+    """How many bytes at most; 0: to the end."""
     if_etag_match: _builtins.str
     """Only if the content still has this entity tag: else FAILED_PRECONDITION. Joins ranges safely."""
     metadata_only: _builtins.bool

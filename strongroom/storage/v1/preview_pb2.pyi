@@ -134,7 +134,7 @@ class DownloadPreviewRequest(_message.Message):
     read_offset: _builtins.int
     """First byte wanted. Negative: the last -read_offset bytes (and read_limit must be 0)."""
     read_limit: _builtins.int
-    """How many bytes at the most; 0: to the end."""
+    """How many bytes at most; 0: to the end."""
     for_page: _builtins.bool
     """The answer goes to a page that sees the token (in its own address): one that would hold for longer than a page's
     may is exchanged. Then the answer is one message with nothing but page_token.

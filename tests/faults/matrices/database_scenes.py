@@ -85,7 +85,7 @@ class Scene:
             repeat_until_stored(self.cell, self.upload)
 
     def act(self) -> None:
-        """Let the transaction be run, once at the least."""
+        """Let the transaction be run, once at least."""
         if self.case.transaction not in {"D1", "cleaner"}:
             assert put(self.cell, self.upload).status in {0, 201, 409, 503, 504}
         elif not self.upload.deleted:

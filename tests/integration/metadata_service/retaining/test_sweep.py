@@ -1,4 +1,4 @@
-"""What goes away by itself: by a time of its own, or by its family's rule."""
+"""What is deleted automatically: by a time of its own, or by its family's rule."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A project of 100 MiB in bounded memory: saved, listed, zipped, rolled back, deleted.
 
-Memory is what storage_service takes at the most while each call runs, less what it takes at rest; the bodies
+Memory is what storage_service takes at most while each call runs, less what it takes at rest; the bodies
 alone are 100 MiB, so holding a project would show. As many files as there may be, 5,000, are for the case
 ``project`` of the benchmarks: making them takes the embedded Swift minutes.
 """

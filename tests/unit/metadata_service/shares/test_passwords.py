@@ -62,7 +62,7 @@ async def test_guests_are_let_in_while_many_owners_set_theirs(hasher: Hasher) ->
         await passwords.hashed("one more", "p")
     guests = [asyncio.create_task(passwords.matches("kept p", word)) for word in ("p", "q")]
     await asyncio.sleep(0)
-    hasher.one.release()  # the one that runs; at the most one more owner stands before the guests
+    hasher.one.release()  # the one that runs; at most one more owner stands before the guests
     hasher.one.release()
     async with asyncio.timeout(60):
         assert await asyncio.gather(*guests) == [True, False]

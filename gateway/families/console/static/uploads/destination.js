@@ -11,7 +11,7 @@ const PLACES = {
   path: 'A folder of mine',
   generations: 'Generations',
   event_media: 'Media of an event',
-  temp: 'Temporary: goes away by itself',
+  temp: 'Temporary: deleted automatically',
 }
 const GENERATED = { 'text-to-image': 'Text to image', 'image-to-image': 'Image to image', 'text-to-video': 'Text to video', 'image-to-video': 'Image to video' }
 

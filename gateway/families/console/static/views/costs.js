@@ -19,7 +19,7 @@ export function Costs({ who }) {
       <div class="figure"><span>Stored</span><strong>${bytes(used.value.used_bytes)}</strong></div>
       <div class="figure"><span>Files</span><strong>${count(used.value.file_count)}</strong></div>
       <div class="figure"><span>Quota</span><strong>${used.value.limit_bytes === null ? 'None' : bytes(used.value.limit_bytes)}</strong></div>
-      <div class="figure"><span>Files at the most</span><strong>${used.value.limit_files === null ? 'Any number' : count(used.value.limit_files)}</strong></div></div>`}
+      <div class="figure"><span>Files at most</span><strong>${used.value.limit_files === null ? 'Any number' : count(used.value.limit_files)}</strong></div></div>`}
     <${Lines} answer=${mine} label="Costs" />
     ${who.admin && html`<${OfAll} />`}
   </div>`

@@ -72,6 +72,6 @@ function NewShare({ onMade, onClose }) {
     <label class="field"><span>What</span><select value=${kind} onChange=${(event) => setKind(event.target.value)}>
       ${Object.entries(KINDS).map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}</select></label>
     <label class="field"><span>${LABELS[kind][0]}</span><input key=${kind} name="subject" required placeholder=${LABELS[kind][1]} /></label>
-    ${kind === 'drop' && html`<label class="field"><span>Files at the most</span><input name="max_files" type="number" min="1" max="100000" defaultValue="100" /></label>`}
+    ${kind === 'drop' && html`<label class="field"><span>Files at most</span><input name="max_files" type="number" min="1" max="100000" defaultValue="100" /></label>`}
   <//>`
 }
