@@ -105,7 +105,7 @@ _FOUND: Final = """
 INSERT INTO verification_findings (verification_id, kind, size_bytes, finding)
 VALUES (%(id)s, %(kind)s, %(size)s, %(finding)s)
 """
-_LOCK: Final = "SELECT 1 FROM verifications WHERE id = %(id)s FOR UPDATE"
+_LOCK: Final = f"SELECT FROM verifications WHERE id = %(id)s AND state = {_RUNNING} FOR UPDATE"
 _END: Final = f"""
 UPDATE verifications SET state = {_FINISHED}, ended_at = clock_timestamp(),
     end_position = pg_current_wal_lsn()::text
@@ -195,7 +195,7 @@ class Runs:
         return LEASE_SECONDS
 
     async def save(self, request: service.SaveShardRequest) -> None:
-        """Raises UploadSuperseded: somebody else has the shard by now."""
+        """Raises UploadSuperseded: somebody else has the shard by now, or the run has failed."""
         await self._database.transact(SYSTEM, lambda tx: _save(tx, request))
 
     async def release(self, shard: service.VerificationShard, failure: str) -> None:
@@ -251,8 +251,11 @@ async def _save(tx: Transaction, request: service.SaveShardRequest) -> None:
     await tx.batch([saved, *(_found(of_shard["id"], finding) for finding in request.findings)])
     if request.moved:
         await tx.execute(*upkeep.follow_classes(_columns(request.moved)))
-    if request.done:  # of two that end together the second sees both
-        await tx.fetch(_LOCK, {"id": of_shard["id"]})
+    # One that has failed is not added to: its report may have been signed. Of two that end together the
+    # second sees both.
+    if await tx.fetch_one(_LOCK, {"id": of_shard["id"]}) is None:
+        raise _superseded()
+    if request.done:
         await tx.execute(_END, {"id": of_shard["id"]})
 
 
@@ -266,7 +269,9 @@ def _columns(moved: Sequence[service.KeyRow]) -> dict[str, object]:
 
 
 def _superseded() -> UploadSuperseded:
-    return UploadSuperseded("Another replica works on this part of the verification by now.")
+    return UploadSuperseded(
+        "Another replica works on this part of the verification by now, or it has failed."
+    )
 
 
 def _found(run_id: object, finding: pb.Finding) -> Statement:

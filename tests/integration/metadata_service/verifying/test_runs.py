@@ -117,6 +117,26 @@ async def test_a_shard_that_keeps_failing_fails_the_run(own_world: World) -> Non
     await begun(runs)
 
 
+async def test_nothing_is_added_to_a_run_that_has_failed(own_world: World) -> None:
+    """Its report may have been signed and read by now."""
+    runs = Runs(own_world.database)
+    run = await begun(runs)
+    failing, other = await runs.claim(), await runs.claim()
+    assert failing is not None
+    assert other is not None
+    for _ in range(MOST_FAILURES):
+        await runs.release(failing, "The listing is damaged.")
+    told = await runs.run(run.id)
+    assert told.state == pb.VERIFICATION_STATE_FAILED
+    finding = pb.Finding(kind=pb.FINDING_KIND_OBJECT_MISSING, key="k", size_bytes=7)
+    late = SaveShardRequest(shard=other, cursor="x", counts=pb.VerificationCounts(rows=2), findings=[finding])
+    for late.done in (False, True):
+        with pytest.raises(UploadSuperseded):
+            await runs.save(late)
+    assert await runs.run(run.id) == told
+    assert await runs.findings(run.id, 0, 0) == []
+
+
 async def test_rows_are_paged_with_all_of_their_last_key(own_world: World) -> None:
     owner, keys = f"user-{uuid.uuid4()}", KeyRows(own_world.database)
     for _ in range(3):
