@@ -1,7 +1,8 @@
 """Whether the bucket does what the service will ask of it: written, read and deleted once, with the service's
 own credentials and settings. ``strongroom bucket init`` ends with it.
 
-Everything lies below ``strongroom-doctor/``, where a verification looks for nothing, and is removed again.
+Everything lies below ``strongroom-doctor/``, where a verification looks for nothing, and is removed again, as
+is what an earlier one has left that was killed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import google_crc32c
@@ -28,6 +30,8 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 
 PREFIX: Final = "strongroom-doctor/"
+DEAD_SECONDS: Final = 3600.0
+"""Who has written something so long ago, and has not removed it, will not do so any more."""
 _BODY: Final = b"strongroom bucket init wrote this, and removes it again.\n"
 _ATTRS: Final = ObjectAttributes(content_type="text/plain", metadata={"strongroom-probe": "yes"})
 
@@ -194,6 +198,15 @@ class BucketProbe:
         for ref in {ref for ref in self._made if ref.version_id is not None}:
             with suppress(ObjectNotFound):
                 await self._store.delete(ref)
-        left = [version async for page in self._store.list_versions(self._folder) for version in page]
-        for version in left:
-            await self._store.delete(version.ref)
+        for version in [one async for page in self._store.list_versions(PREFIX) for one in page]:
+            if self._is_over(version.key, version.last_modified):
+                await self._store.delete(version.ref)
+        with suppress(NotSupportedByStore):
+            for upload in await self._store.list_uploads(PREFIX):
+                if self._is_over(upload.key, upload.initiated):
+                    with suppress(UploadNotFound):
+                        await self._store.abort(upload.key, upload.upload_id)
+
+    def _is_over(self, key: str, made: datetime) -> bool:
+        """Whether it is ours, or of one that is long dead."""
+        return key.startswith(self._folder) or made <= datetime.now(UTC) - timedelta(seconds=DEAD_SECONDS)

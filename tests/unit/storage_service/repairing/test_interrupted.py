@@ -20,41 +20,12 @@ from storage_service.verifying.stage import Grace
 from strongroom.errors import NotFound
 from strongroom.metadata.v1.verification_service_pb2 import VerificationShard
 from tests.doubles.memory_store import MemoryObjectStore
+from tests.doubles.mortal_store import Killed, MortalStore
 
 KEY: Final = "uploads/ada/a.bin"
 BODY: Final = b"the only copy"
 #: Which request is the last one, and whether the store has got it.
 MOMENTS: Final = tuple((nth, applied) for nth in range(1, 5) for applied in (False, True))
-_CHANGES: Final = frozenset({"put", "copy", "delete", "abort", "complete"})
-
-
-class Killed(BaseException):
-    """No process catches its own SIGKILL."""
-
-
-class MortalStore:
-    """A store whose caller dies at the ``nth`` request that changes something; ``applied``: after it."""
-
-    def __init__(self, store: MemoryObjectStore, nth: int, *, applied: bool) -> None:
-        self._store = store
-        self._left = nth
-        self._applied = applied
-
-    def __getattr__(self, name: str) -> Any:
-        real = getattr(self._store, name)
-        if name not in _CHANGES:
-            return real
-
-        async def change(*args: Any, **options: Any) -> Any:
-            self._left -= 1
-            if not self._left and not self._applied:
-                raise Killed
-            result = await real(*args, **options)
-            if not self._left:
-                raise Killed
-            return result
-
-        return change
 
 
 async def interrupted(
@@ -163,3 +134,14 @@ async def test_a_purge(placed: Placed, moment: tuple[int, bool]) -> None:
     except NotFound:
         assert moment >= (2, True)
     assert [key for key in await contents(store) if key.startswith(PREFIX)] == []
+
+
+async def test_what_a_repair_has_made_of_it_is_not_the_object_itself(placed: Placed) -> None:
+    """The same bytes with another media type stand at its key: it comes back beside them."""
+    store, quarantine = placed.store, Quarantine(placed.store, Grace(0))
+    attrs = ObjectAttributes(content_type="text/html", metadata={"strongroom-attempt": "a"})
+    await store.put(KEY, [BODY], size=len(BODY), crc32c=checksums.crc32c_of([BODY]), attrs=attrs)
+    await placed.move(quarantine)
+    await placed.restore(quarantine)
+    assert await contents(store) == {KEY: 2}
+    assert (await store.head(ObjectRef(KEY))).content_type != "text/html"
