@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from typing import Final
@@ -224,13 +224,23 @@ class Repairs:
             return await self._rows.copy_facts(row) if row is not None else outdated(proposed(kind))
         now, seen = await self._objects.look_again(finding.key)
         if not any(_is_same(finding, one) for one in now):
-            old = next((one for one in now if _is_rewritten(finding, one)), None)
-            return outdated(proposed(kind)) if old is None else await self._nobodys.move(old, seen, run_id)
+            return await self._moved_on(finding, now, seen, run_id)
         if finding.blob_id:
             return await self._of_row(finding, seen, run_id)
         if kind == pb.FINDING_KIND_DELETE_MARKER:
             return await self._nobodys.remove_marker(finding, seen)
         return await self._nobodys.move(finding, seen, run_id)
+
+    async def _moved_on(
+        self, finding: pb.Finding, now: Sequence[pb.Finding], seen: AtKey, run_id: str
+    ) -> Repaired:
+        """It does not hold any more; unless a rewrite has died before it took the old version away."""
+        if finding.kind == pb.FINDING_KIND_METADATA_MISMATCH:
+            for one in now:
+                if one.kind in NOBODYS and one.version_id == finding.version_id:
+                    return await self._nobodys.move(one, seen, run_id)
+            return await self._rows.end_rewrite(finding, seen, run_id)
+        return outdated(proposed(finding.kind))
 
     async def _of_row(self, finding: pb.Finding, seen: AtKey, run_id: str) -> Repaired:
         row = next(row for row in seen.rows if row.blob_id == finding.blob_id)
@@ -264,12 +274,6 @@ def _takes_away(row: KeyRow, attempt: str) -> bool:
     write, too, each row takes its own away.
     """
     return row.state != BLOB_STATE_COMMITTED and (not row.key_shared or attempt in attempts_of(row))
-
-
-def _is_rewritten(finding: pb.Finding, now: pb.Finding) -> bool:
-    """A rewrite has died before it took the old version away: it is nobody's now."""
-    rewritten = finding.kind == pb.FINDING_KIND_METADATA_MISMATCH and now.kind in NOBODYS
-    return rewritten and now.version_id == finding.version_id
 
 
 def _is_same(finding: pb.Finding, now: pb.Finding) -> bool:

@@ -161,6 +161,27 @@ class Rows:
                     await self._store.delete(ref_of(row))
         return done(wire.REPAIR_ACTION_REWRITE, f"version {new.info.version_id or 'null'}")
 
+    async def end_rewrite(self, finding: pb.Finding, seen: AtKey, run_id: str) -> Repaired:
+        """The version that the row has named is its own attempt's, too: nobody would call it foreign."""
+        action = wire.REPAIR_ACTION_REWRITE
+        row = next((one for one in seen.committed if one.blob_id == finding.blob_id), None)
+        old = next((one for one in seen.versions if one.version_id == finding.version_id), None)
+        if any(one.version_id == finding.version_id for one in seen.rows):
+            return outdated(action)
+        # Of a multipart upload Swift may have made two versions with the same parts: they go together.
+        if row is None or old is None or not row.version_id or row.upload_id:
+            return outdated(action)
+
+        async def still() -> bool:
+            rows = (await self._records.look_up([row.key])).at(row.key)
+            return all(one.version_id != old.version_id for one in rows)
+
+        why = kind_name(finding.kind)
+        moved = None
+        with contextlib.suppress(ObjectNotFound):
+            moved = await self._quarantine.move(old, why=why, found=finding.found, run_id=run_id, still=still)
+        return outdated(action) if moved is None else done(action, f"quarantine {moved.id}")
+
     async def retire(self, row: KeyRow, finding: pb.Finding, run_id: str) -> Repaired:
         """Bytes that nothing shows: a copy in quarantine, and the row goes the way of a deleted file."""
         action = wire.REPAIR_ACTION_RETIRE

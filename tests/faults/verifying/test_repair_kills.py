@@ -88,6 +88,25 @@ def test_the_next_repair_ends_it(cell: Cell, at: Planting, planted: tuple[str, E
             assert client.read(key)
 
 
+def test_a_rewrite_that_dies_leaves_no_second_version(cell: Cell, at: Planting) -> None:
+    """Both are of the row's own attempt, so no verification would call the old one foreign."""
+    cell.run()
+    ((_, key),) = described.media_type_of_an_object_changed(at)
+    (old,) = at.versions(key)
+    run_id = verified(at)
+    cell.run(storage="storage.repair.after_row=kill")
+    with pytest.raises(StrongroomError):
+        repaired(at, run_id)
+    killed(cell, at)
+    assert len(at.versions(key)) == 2
+    cell.run()
+    assert repaired(at, run_id) == {"done"}
+    assert old not in at.versions(key)
+    assert len(at.versions(key)) == 1
+    assert list(quarantine(at).values()).count(key) == 1
+    assert repaired(at, run_id) == {"outdated"}
+
+
 def test_a_lost_file_says_so_until_its_bytes_are_back(cell: Cell, at: Planting) -> None:
     cell.run()
     body = uuid.uuid4().bytes * 3
