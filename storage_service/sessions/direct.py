@@ -66,12 +66,15 @@ class DirectUploads:
 
     async def sign(self, request: SignUploadRequest) -> SignUploadResponse:
         """Begin a direct upload, or sign more parts of one; either way it is active, and its expiry moves on.
+        The beginning of one that is finished, repeated, has no parts: ``complete`` tells its file again.
 
         Raises InvalidField, SizeLimitExceeded, ContentTypeNotAllowed, UploadNotFound, UploadExpired, and what
         Reservations.reserve raises.
         """
         if request.WhichOneof("upload") == "spec":
             session = await self._driver.open(self._opening(request))
+            if session.finished and session.upload_id:
+                return SignUploadResponse(upload_id=session.upload_id)
         else:
             session = await self._state.get(request.upload_id)
         if session.kind != SESSION_KIND_DIRECT or session.finished:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 import time
+import uuid
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
@@ -184,3 +185,19 @@ def test_an_admin_goes_on_for_a_user(http: httpx.Client, login: Login, user: str
     assert patch(admin, path, 6, b"ghi").status_code == 204
     assert content(http, path) == b"abcdefghi"
     assert login(f"{user}-x").head(path, headers=TUS).status_code == 404
+
+
+def test_the_beginning_of_a_direct_upload_that_is_over(http: httpx.Client) -> None:
+    """Repeated under its key it is the same upload, of which nothing is left to send."""
+    body = {"target": {"family": "files"}, "filename": "a.txt", "content_type": "text/plain", "size": 3}
+    key = {"idempotency-key": str(uuid.uuid4())}
+    begun = http.post("/api/v1/uploads", json=body, headers=key).json()
+    (part,) = begun["parts"]
+    assert httpx.put(part["url"], content=b"abc", headers=part["headers"]).status_code == 200
+    complete = f"/api/v1/uploads/{begun['upload_id']}/complete"
+    done = http.post(complete, json={"parts": []}).json()
+    again = http.post("/api/v1/uploads", json=body, headers=key)
+    assert again.status_code == 201, again.text
+    assert (again.json()["upload_id"], again.json()["parts"]) == (begun["upload_id"], [])
+    assert again.json()["part_total"] == 0
+    assert http.post(complete, json={"parts": []}).json()["file"]["id"] == done["file"]["id"]

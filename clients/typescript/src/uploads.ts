@@ -222,12 +222,28 @@ export async function sendDirect(
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, begun.part_total) }, worker));
     sent.sort((one, other) => one.part_number - other.part_number);
-    const done = await transport.call("complete_direct_upload", { path: { id }, body: { parts: sent } }, { signal });
+    // A repeat answers the same, so a lost answer is asked for again.
+    const repeated = { signal, idempotencyKey: id };
+    const done = await transport.call("complete_direct_upload", { path: { id }, body: { parts: sent } }, repeated);
     return done.file;
   } catch (error) {
-    await transport.call("cancel_upload", { path: { id } }).catch(() => undefined);
-    throw error;
+    const stored = await whatCameOf(transport, id, options);
+    if (stored === undefined) throw error;
+    return stored;
   }
+}
+
+/** After a failure: the file, if the upload has become one; otherwise it is forgotten. Under a key of the caller's it
+ * may be another call's as well: it is left to the one that repeats it. */
+async function whatCameOf(transport: Transport, id: string, options: TusOptions): Promise<StoredFile | undefined> {
+  const isLeft = options.signal?.aborted === true;
+  if (options.idempotencyKey !== undefined && isLeft) return undefined;
+  const state = isLeft ? undefined : await transport.call("get_upload", { path: { id } }).catch(() => undefined);
+  if (state?.file) return state.file;
+  if (options.idempotencyKey === undefined && (isLeft || state?.status === "open")) {
+    await transport.call("cancel_upload", { path: { id } }).catch(() => undefined);
+  }
+  return undefined;
 }
 
 async function sendPart(

@@ -93,6 +93,28 @@ async function uploads() {
   const tus = await client.uploadResumable(image(), { family: "files" }, { onProgress: (sent) => seen.push(sent) }).done;
   assert.deepEqual([tus.filename, tus.size, seen.at(-1)], ["katze ü.png", image().size, image().size]);
   await refused(() => client.uploadResumable(image(), { family: "event_media", event_id: "none" }).done, "INVALID_FIELD", 422);
+  await lostAnswers();
+}
+
+/** What was stored stays stored, whoever loses which answer. */
+async function lostAnswers() {
+  const without = (path, method) => async (input, init) => {
+    const answer = await fetch(input, init);
+    if (path.test(String(input)) && init.method === method) throw new TypeError("broken off");
+    return answer;
+  };
+  const unlucky = (fetch) => new Strongroom({ url, token, fetch, retries: 0 });
+  const under = { idempotencyKey: randomUUID() };
+  const stored = await unlucky(without(/\/complete$/, "POST")).uploadDirect(image(), { family: "files" });
+  const keyed = await unlucky(without(/\/complete$/, "POST")).uploadDirect(image(), { family: "files" }, under);
+  const again = await client.uploadDirect(image(), { family: "files" }, under);
+  assert.equal(again.id, keyed.id);
+  const away = unlucky(async (input, init) => {
+    if (/uploads\/.*/.test(String(input)) && init.method !== "DELETE") throw new TypeError("away");
+    return fetch(input, init);
+  });
+  await assert.rejects(away.uploadDirect(image(), { family: "files" }, under), ConnectionError);
+  for (const { key } of [stored, keyed]) assert.equal((await bytes(await client.files.read(key))).length, image().size);
 }
 
 async function events() {

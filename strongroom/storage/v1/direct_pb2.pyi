@@ -187,7 +187,7 @@ class SignUploadResponse(_message.Message):
     part_size_bytes: _builtins.int
     """Size of every part but the last."""
     part_total: _builtins.int
-    """Number of parts in all."""
+    """Number of parts in all; 0: the upload is finished (a repeat of its beginning), and CompleteUpload tells its file."""
     post_url: _builtins.str
     """Where the form posts to."""
     @_builtins.property
