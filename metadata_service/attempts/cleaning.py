@@ -113,6 +113,12 @@ class CleaningWork:
         rows = await self._database.read(SYSTEM, claims.SETTLED_KEYS, {"keys": keys})
         return [row[0] for row in rows]
 
+    async def unrecorded_versions(self, key: str, version_ids: list[str]) -> list[str]:
+        """Of these versions of a shared key, those that no blob has recorded."""
+        params = {"key": key, "versions": version_ids}
+        recorded = {row[0] for row in await self._database.read(SYSTEM, claims.RECORDED_VERSIONS, params)}
+        return [version_id for version_id in version_ids if version_id not in recorded]
+
     async def _claim(self, tx: Transaction, limit: int, replica: str) -> list[BlobRow]:
         if replica:
             await tx.batch([(_SEEN, {"name": replica}), (_FORGET_REPLICAS, ())])

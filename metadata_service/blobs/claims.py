@@ -70,5 +70,8 @@ SELECT key FROM (
 ) AS found
 GROUP BY key HAVING bool_and(state NOT IN {OPEN})
 """
+RECORDED_VERSIONS: Final = """
+SELECT version_id FROM blobs WHERE key = %(key)s AND key_shared AND version_id = ANY(%(versions)s)
+"""
 #: What waits for the restore window to pass, of all owners: objects and bytes.
 KEPT: Final = f"SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM blobs WHERE state = {DELETING}"

@@ -75,7 +75,8 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
             return await self._committer.commit(request)
 
     async def AbandonSave(self, request: pb.AbandonSaveRequest, context: Context) -> pb.AbandonSaveResponse:
-        await abandon(self._database, request.owner_id, UUID(request.save_id))
+        async with self._turn(request.owner_id):
+            await abandon(self._database, request.owner_id, UUID(request.save_id))
         return pb.AbandonSaveResponse()
 
     async def RemoveProject(

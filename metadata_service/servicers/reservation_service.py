@@ -112,6 +112,12 @@ class ReservationServicer(ReservationServiceServicer):
     ) -> pb.FilterSettledKeysResponse:
         return pb.FilterSettledKeysResponse(keys=await self._work.settled_keys(list(request.keys)))
 
+    async def FilterUnrecordedVersions(
+        self, request: pb.FilterUnrecordedVersionsRequest, context: Context
+    ) -> pb.FilterUnrecordedVersionsResponse:
+        unrecorded = await self._work.unrecorded_versions(request.key, list(request.version_ids))
+        return pb.FilterUnrecordedVersionsResponse(version_ids=unrecorded)
+
     async def ReportImportFailure(
         self, request: pb.ReportImportFailureRequest, context: Context
     ) -> pb.ReportImportFailureResponse:

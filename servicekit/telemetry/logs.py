@@ -240,6 +240,7 @@ POLLING: Final = frozenset(
         "ClaimUnread",
         "ClaimWork",
         "FilterSettledKeys",
+        "FilterUnrecordedVersions",
         "FindErased",
         "GetInstallation",
         "ListLiveSegments",

@@ -8,8 +8,10 @@ Ceph says NoSuchKey).
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import TypeAlias
 
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY, verify_put
@@ -30,23 +32,46 @@ ABORT_ROUNDS = 5
 """A part in flight may land after an abort: so often abort and look are repeated in one visit."""
 
 
-async def remove_blob(store: ObjectStore, blob: blob_pb2.Blob) -> None:
-    """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError.
+Unrecorded: TypeAlias = Callable[[str, list[str]], Awaitable[set[str]]]
+"""Of versions of a key (at most MOST_VERSIONS), those that no row of metadata_service's has recorded."""
+MOST_VERSIONS = 10_000
+FEW_VERSIONS = 8
+"""Of more than so many others, those that have rows are left out before each is asked whose it is."""
+
+
+async def remove_blob(store: ObjectStore, blob: blob_pb2.Blob, unrecorded: Unrecorded | None = None) -> None:
+    """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError and
+    what ``unrecorded`` raises.
 
     A blob whose key is a prefix of segments stands for all of them; one of kind LEFTOVERS for what another
     attempt has left beside the version that is to be kept.
     """
     if blob.kind == blob_pb2.BLOB_KIND_LEFTOVERS:
-        await _remove_leftovers(store, blob)
+        await _remove_leftovers(store, blob, unrecorded)
         return
     if blob.key.startswith(SEGMENTS):
         await failpoints.hit(BEFORE_DELETE)
         await remove_segments(store, blob.key)
         await failpoints.hit(AFTER_DELETE)
         return
-    if blob.kind != blob_pb2.BLOB_KIND_COPY or blob.upload_id:
-        await _abort_uploads(store, blob)
-    await _delete_object(store, blob)
+    await remove_attempts(store, [blob], unrecorded)
+
+
+def is_removed_with_others(blob: blob_pb2.Blob) -> bool:
+    """Whether others at its key may go in the same ``remove_attempts``."""
+    return shares_key(blob) and blob.kind != blob_pb2.BLOB_KIND_LEFTOVERS
+
+
+async def remove_attempts(
+    store: ObjectStore, blobs: Sequence[blob_pb2.Blob], unrecorded: Unrecorded | None = None
+) -> None:
+    """As ``remove_blob``, of several attempts at one key: its versions, of which there may be a hundred
+    thousand, are listed once for all of them.
+    """
+    for blob in blobs:
+        if blob.kind != blob_pb2.BLOB_KIND_COPY or blob.upload_id:
+            await _abort_uploads(store, blob)
+    await _delete_objects(store, blobs, unrecorded)
 
 
 async def abort_unrecorded_uploads(store: ObjectStore, blob: blob_pb2.Blob) -> None:
@@ -63,7 +88,7 @@ async def abort_unrecorded_uploads(store: ObjectStore, blob: blob_pb2.Blob) -> N
             await _abort(store, upload.key, upload.upload_id)
 
 
-async def _remove_leftovers(store: ObjectStore, blob: blob_pb2.Blob) -> None:
+async def _remove_leftovers(store: ObjectStore, blob: blob_pb2.Blob, unrecorded: Unrecorded | None) -> None:
     """Open uploads and versions of the attempt that nobody refers to; what is not surely its own stays.
 
     Not versions of a multipart upload: S3 makes one only; where Swift makes another of a Complete that came
@@ -72,9 +97,9 @@ async def _remove_leftovers(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     await abort_unrecorded_uploads(store, blob)
     if blob.upload_id:
         return
-    for version in await versions_at(store, blob.key):
-        if version.version_id in {blob.version_id, NULL_VERSION}:
-            continue
+    kept = {blob.version_id, NULL_VERSION}
+    versions = [one for one in await versions_at(store, blob.key) if one.version_id not in kept]
+    for version in await _left_out(versions, unrecorded if shares_key(blob) else None):
         if await is_attempts(store, version.ref, blob.object_metadata[ATTEMPT_KEY]):
             await store.delete(version.ref)
 
@@ -117,7 +142,7 @@ async def _remove_repeated_versions(store: ObjectStore, blob: blob_pb2.Blob, put
     before it refuses. Raises StoreError.
     """
     keep = put.version_id or (await store.head(ObjectRef(blob.key))).version_id or NULL_VERSION
-    for ref in await _objects_of(store, blob):
+    for ref in await _objects_of(store, [blob], await versions_at(store, blob.key), None):
         if ref.version_id != keep:
             await store.delete(ref)
 
@@ -144,57 +169,80 @@ async def _abort(store: ObjectStore, key: str, upload_id: str) -> None:
         return
 
 
-async def _delete_object(store: ObjectStore, blob: blob_pb2.Blob) -> None:
+async def _delete_objects(
+    store: ObjectStore, blobs: Sequence[blob_pb2.Blob], unrecorded: Unrecorded | None
+) -> None:
+    """Of attempts at one key."""
     await failpoints.hit(BEFORE_DELETE)
-    for ref in await _objects_of(store, blob):
+    key = blobs[0].key
+    before = await versions_at(store, key)
+    for ref in await _objects_of(store, blobs, before, unrecorded):
         await store.delete(ref)
     await failpoints.hit(AFTER_DELETE)
-    left = await _objects_of(store, blob)
-    if left:
+    after = await versions_at(store, key)
+    if await _objects_of(store, blobs, after, unrecorded):
         raise StoreUnavailable("a deleted object is still there", operation="DeleteObject")
-    if shares_key(blob):
-        await _remove_last_markers(store, blob.key)
+    if shares_key(blobs[0]):
+        await _remove_last_markers(store, after)
 
 
-async def _remove_last_markers(store: ObjectStore, key: str) -> None:
+async def _remove_last_markers(store: ObjectStore, versions: Sequence[ListedVersion]) -> None:
     """Delete markers that hide nothing any more. Those that come to lie on a later object are
     no loss, either.
     """
-    versions = await versions_at(store, key)
     if all(version.is_delete_marker for version in versions):
         for version in versions:
             await store.delete(version.ref)
 
 
-async def _objects_of(store: ObjectStore, blob: blob_pb2.Blob) -> list[ObjectRef]:
-    """The object versions that this attempt wrote. Keys are unique to an attempt except for replaceable
-    places.
+async def _objects_of(
+    store: ObjectStore,
+    blobs: Sequence[blob_pb2.Blob],
+    versions: Sequence[ListedVersion],
+    unrecorded: Unrecorded | None,
+) -> list[ObjectRef]:
+    """Of the versions at their key those that these attempts wrote. Keys are unique to an attempt except for
+    replaceable places.
 
     There (project files, paths) the attempt id in the object's metadata tells whose a version is, beside the
     one that was committed: a PutObject that was delivered twice, before T4 or after it, has made another.
     Elsewhere every version goes: a PUT that arrives late may have made another one.
     """
-    versions = await versions_at(store, blob.key)
-    if not shares_key(blob):
+    if not shares_key(blobs[0]):
         return [version.ref for version in versions]
-    return [version.ref for version in versions if await _is_own(store, version, blob)]
+    committed = {blob.version_id for blob in blobs} - {"", NULL_VERSION}
+    own = [one.ref for one in versions if one.version_id in committed and not one.is_delete_marker]
+    others = [one for one in versions if one.version_id not in committed and _may_be_of(one, blobs)]
+    for version in await _left_out(others, unrecorded):
+        writer = await _writer(store, version.ref)
+        if any(blob.id == writer and _may_be_of(version, [blob]) for blob in blobs):
+            own.append(version.ref)
+    return own
 
 
-async def _is_own(store: ObjectStore, version: ListedVersion, blob: blob_pb2.Blob) -> bool:
-    """At a shared key. The version "null" is removed only with a file that was committed as such (before
-    buckets without versioning were refused): an attempt that was given up may not take what stands under a
-    name that others write, too.
+async def _left_out(versions: list[ListedVersion], unrecorded: Unrecorded | None) -> list[ListedVersion]:
+    """Without those that a row has recorded: they are somebody else's, and nobody has to ask for each."""
+    if unrecorded is None or len(versions) <= FEW_VERSIONS:
+        return versions
+    left: list[ListedVersion] = []
+    for at in range(0, len(versions), MOST_VERSIONS):
+        some = versions[at : at + MOST_VERSIONS]
+        without = await unrecorded(some[0].key, [version.version_id for version in some])
+        left += [version for version in some if version.version_id in without]
+    return left
+
+
+def _may_be_of(version: ListedVersion, blobs: Sequence[blob_pb2.Blob]) -> bool:
+    """At a shared key, beside what was committed. The version "null" is removed only with a file that was
+    committed as such (before buckets without versioning were refused): an attempt that was given up may not
+    take what stands under a name that others write, too. A repeated request carries the same bytes, and who
+    has others of a committed one need not be asked.
     """
     if version.is_delete_marker:
         return False
     if version.version_id == NULL_VERSION:
-        committed = blob.state == blob_pb2.BLOB_STATE_DELETING and not blob.version_id
-        return committed and await is_attempts(store, version.ref, blob.id)
-    if version.version_id == blob.version_id:
-        return True
-    if blob.version_id and not blob.upload_id and version.size != blob.size_bytes:
-        return False  # a repeated request carries the same bytes; this saves a HEAD
-    return await is_attempts(store, version.ref, blob.id)
+        return any(blob.state == blob_pb2.BLOB_STATE_DELETING and not blob.version_id for blob in blobs)
+    return any(not blob.version_id or blob.upload_id or version.size == blob.size_bytes for blob in blobs)
 
 
 async def versions_at(store: ObjectStore, key: str) -> list[ListedVersion]:
@@ -218,10 +266,14 @@ async def attempt_at(store: ObjectStore, ref: ObjectRef) -> str | None:
 
 async def is_attempts(store: ObjectStore, ref: ObjectRef, attempt: str) -> bool:
     """Whether that attempt wrote this version; what is not there was written by nobody. Raises StoreError."""
+    return await _writer(store, ref) == attempt
+
+
+async def _writer(store: ObjectStore, ref: ObjectRef) -> str | None:
     try:
-        return await attempt_at(store, ref) == attempt
+        return await attempt_at(store, ref)
     except ObjectNotFound:
-        return False  # a delete marker, or gone meanwhile
+        return None  # a delete marker, or gone meanwhile
 
 
 async def hide_blob(store: ObjectStore, blob: blob_pb2.Blob) -> None:

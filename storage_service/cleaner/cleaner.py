@@ -18,7 +18,7 @@ of its batch go on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
@@ -27,7 +27,13 @@ from servicekit.background import BackgroundLoop, Heartbeat
 from servicekit.telemetry import tracing
 from servicekit.telemetry.spans import Value
 from storage_service.attempts.completion import complete_multipart
-from storage_service.attempts.removal import abort_unrecorded_uploads, hide_blob, remove_blob
+from storage_service.attempts.removal import (
+    abort_unrecorded_uploads,
+    hide_blob,
+    is_removed_with_others,
+    remove_attempts,
+    remove_blob,
+)
 from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.errors import StoreError, translated
@@ -78,20 +84,31 @@ class Cleaner:
         claim = await self._work.claim_work(BATCH)
         permits = asyncio.Semaphore(PARALLEL)
         async with asyncio.TaskGroup() as group:
-            for blob in claim.blobs:
-                group.create_task(self._clean_one(permits, blob))
+            for blobs in _by_key(claim.blobs):
+                group.create_task(self._clean(permits, blobs))
         return len(claim.blobs) == BATCH or claim.housekeeping >= FULL_HOUSEKEEPING
 
-    async def _clean_one(self, permits: asyncio.Semaphore, blob: blob_pb2.Blob) -> None:
+    async def _clean(self, permits: asyncio.Semaphore, blobs: Sequence[blob_pb2.Blob]) -> None:
         """Never raises an Exception: the group would cancel the other rows."""
         async with permits:
-            known: dict[str, Value] = {"strongroom.blob_id": blob.id, "strongroom.blob_state": blob.state}
-            with tracing.work("clean", known, links=(blob.traceparent,)):
-                await self._stepped(blob)
+            removed = len(blobs) > 1 and await self._removed_together(blobs)
+            for blob in blobs:
+                known: dict[str, Value] = {"strongroom.blob_id": blob.id, "strongroom.blob_state": blob.state}
+                with tracing.work("clean", known, links=(blob.traceparent,)):
+                    await self._stepped(blob, removed=removed)
 
-    async def _stepped(self, blob: blob_pb2.Blob) -> None:
+    async def _removed_together(self, blobs: Sequence[blob_pb2.Blob]) -> bool:
+        """Whether all of one key have gone. If not, each is tried, and told of, by itself."""
         try:
-            await self._next_step(blob)
+            await remove_attempts(self._store, blobs, self._work.filter_unrecorded_versions)
+        except Exception as error:  # noqa: BLE001 - the one whose it is meets it again
+            log.debug("cleaner_goes_one_by_one", error=type(error).__name__, blobs=len(blobs))
+            return False
+        return True
+
+    async def _stepped(self, blob: blob_pb2.Blob, *, removed: bool) -> None:
+        try:
+            await self._next_step(blob, removed=removed)
             self._items.well()
         except (StrongroomError, StoreError) as error:
             self._items.failed(error, **_facts(blob))
@@ -101,7 +118,7 @@ class Cleaner:
             await self._release(blob, error)
         self._heartbeat.beat()
 
-    async def _next_step(self, blob: blob_pb2.Blob) -> None:
+    async def _next_step(self, blob: blob_pb2.Blob, *, removed: bool) -> None:
         if blob.state == blob_pb2.BLOB_STATE_COMPLETING:
             await self._roll_forward(blob)
             return
@@ -110,7 +127,8 @@ class Cleaner:
             await failpoints.hit(AFTER_HIDE)
             await self._work.release_work(handle_of(blob), hidden=True)
             return
-        await remove_blob(self._store, blob)
+        if not removed:
+            await remove_blob(self._store, blob, self._work.filter_unrecorded_versions)
         await failpoints.hit(BEFORE_PURGE if blob.state == blob_pb2.BLOB_STATE_GONE else BEFORE_GONE)
         await self._work.finish_removal(handle_of(blob), blob.state)
 
@@ -140,6 +158,16 @@ class Cleaner:
             log.exception("cleaner_release_failed", blob_id=blob.id)
         else:
             self._releases.well()
+
+
+def _by_key(blobs: Sequence[blob_pb2.Blob]) -> list[list[blob_pb2.Blob]]:
+    """Those that are removed together, and each other one by itself."""
+    groups: dict[tuple[str, str], list[blob_pb2.Blob]] = {}
+    for blob in blobs:
+        is_removal = blob.state != blob_pb2.BLOB_STATE_COMPLETING and not blob.hide_only
+        together = is_removal and is_removed_with_others(blob)
+        groups.setdefault((blob.key, "" if together else blob.id), []).append(blob)
+    return list(groups.values())
 
 
 def _sentence(error: Exception) -> str:

@@ -108,6 +108,11 @@ class Reservations(MetadataClient):
         request = pb.FilterSettledKeysRequest(keys=keys)
         return set((await self._step(self._stub.FilterSettledKeys, request)).keys)
 
+    async def filter_unrecorded_versions(self, key: str, version_ids: list[str]) -> set[str]:
+        """Of ``version_ids`` (at most 10,000) of a key that attempts share, those that no row has."""
+        request = pb.FilterUnrecordedVersionsRequest(key=key, version_ids=version_ids)
+        return set((await self._step(self._stub.FilterUnrecordedVersions, request)).version_ids)
+
 
 def handle_of(blob: Blob) -> pb.BlobHandle:
     """Names the attempt at the epoch we hold."""

@@ -755,6 +755,58 @@ class FilterSettledKeysResponse(_message.Message):
 Global___FilterSettledKeysResponse: _TypeAlias = FilterSettledKeysResponse  # noqa: Y015
 
 @_typing.final
+class FilterUnrecordedVersionsRequest(_message.Message):
+    """Request of FilterUnrecordedVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VERSION_IDS_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """S3 key that attempts share."""
+    @_builtins.property
+    def version_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """S3 version ids, at most 10,000."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        version_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "version_ids", b"version_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FilterUnrecordedVersionsRequest: _TypeAlias = FilterUnrecordedVersionsRequest  # noqa: Y015
+
+@_typing.final
+class FilterUnrecordedVersionsResponse(_message.Message):
+    """Response of FilterUnrecordedVersions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def version_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those without a row."""
+
+    def __init__(
+        self,
+        *,
+        version_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version_ids", b"version_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FilterUnrecordedVersionsResponse: _TypeAlias = FilterUnrecordedVersionsResponse  # noqa: Y015
+
+@_typing.final
 class ReportImportFailureRequest(_message.Message):
     """Request of ReportImportFailure. The caller's token decides whose event it is (spec.user_id: admin role only)."""
 

@@ -97,6 +97,11 @@ class ReservationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysResponse.FromString,
                 _registered_method=True)
+        self.FilterUnrecordedVersions = channel.unary_unary(
+                '/strongroom.metadata.v1.ReservationService/FilterUnrecordedVersions',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterUnrecordedVersionsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterUnrecordedVersionsResponse.FromString,
+                _registered_method=True)
         self.ReportImportFailure = channel.unary_unary(
                 '/strongroom.metadata.v1.ReservationService/ReportImportFailure',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.SerializeToString,
@@ -211,6 +216,14 @@ class ReservationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FilterUnrecordedVersions(self, request, context):
+        """Of the versions given, those at this key that no blob row has recorded: whose they are only the objects
+        themselves say, by a request for each. For removals at keys that attempts share.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportImportFailure(self, request, context):
         """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch.
         """
@@ -296,6 +309,11 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     servicer.FilterSettledKeys,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysResponse.SerializeToString,
+            ),
+            'FilterUnrecordedVersions': grpc.unary_unary_rpc_method_handler(
+                    servicer.FilterUnrecordedVersions,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterUnrecordedVersionsRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterUnrecordedVersionsResponse.SerializeToString,
             ),
             'ReportImportFailure': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportImportFailure,
@@ -640,6 +658,33 @@ class ReservationService:
             '/strongroom.metadata.v1.ReservationService/FilterSettledKeys',
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FilterUnrecordedVersions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ReservationService/FilterUnrecordedVersions',
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterUnrecordedVersionsRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterUnrecordedVersionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -72,6 +72,10 @@ class ReservationServiceStub:
     """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
     multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
     """
+    FilterUnrecordedVersions: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterUnrecordedVersionsRequest, _reservation_service_pb2.FilterUnrecordedVersionsResponse]
+    """Of the versions given, those at this key that no blob row has recorded: whose they are only the objects
+    themselves say, by a request for each. For removals at keys that attempts share.
+    """
     ReportImportFailure: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]
     """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
     ReportSaveFailure: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportSaveFailureRequest, _reservation_service_pb2.ReportSaveFailureResponse]
@@ -125,6 +129,10 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     FilterSettledKeys: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterSettledKeysRequest, _reservation_service_pb2.FilterSettledKeysResponse]  # type: ignore[assignment]
     """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
     multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
+    """
+    FilterUnrecordedVersions: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterUnrecordedVersionsRequest, _reservation_service_pb2.FilterUnrecordedVersionsResponse]  # type: ignore[assignment]
+    """Of the versions given, those at this key that no blob row has recorded: whose they are only the objects
+    themselves say, by a request for each. For removals at keys that attempts share.
     """
     ReportImportFailure: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]  # type: ignore[assignment]
     """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
@@ -236,6 +244,15 @@ class ReservationServiceServicer:
     ) -> _typing.Union[_reservation_service_pb2.FilterSettledKeysResponse, _abc.Awaitable[_reservation_service_pb2.FilterSettledKeysResponse]]:
         """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
         multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
+        """
+
+    def FilterUnrecordedVersions(
+        self,
+        request: _reservation_service_pb2.FilterUnrecordedVersionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reservation_service_pb2.FilterUnrecordedVersionsResponse, _abc.Awaitable[_reservation_service_pb2.FilterUnrecordedVersionsResponse]]:
+        """Of the versions given, those at this key that no blob row has recorded: whose they are only the objects
+        themselves say, by a request for each. For removals at keys that attempts share.
         """
 
     def ReportImportFailure(

@@ -349,6 +349,13 @@ async def test_settled_keys_have_a_row_and_no_writer(own_world: World, owner: st
     assert set(await own_world.cleaning.settled_keys(keys)) == {done.key, given_up.key}
 
 
+async def test_versions_of_a_shared_key_that_no_row_has(own_world: World, owner: str) -> None:
+    file = await own_world.upload(owner, path_spec())
+    own_world.logins.change("UPDATE blobs SET version_id = 'v1'")
+    assert await own_world.cleaning.unrecorded_versions(file.key, ["late", "v1"]) == ["late"]
+    assert await own_world.cleaning.unrecorded_versions("paths/none", ["v1"]) == ["v1"]
+
+
 async def test_a_blob_that_a_file_shows_cannot_be_purged(own_world: World, owner: str) -> None:
     import psycopg
 

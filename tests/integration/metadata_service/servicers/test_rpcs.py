@@ -92,6 +92,9 @@ async def test_cleaning_step_by_step(database: Logins, owner: str) -> None:
         await ada.reservations("DeleteFile", reservations.DeleteFileRequest(file_id=file.id))
         keys = reservations.FilterSettledKeysRequest(keys=[file.key, "uploads/none"])
         assert list((await storage.reservations("FilterSettledKeys", keys)).keys) == [file.key]
+        versions = reservations.FilterUnrecordedVersionsRequest(key="paths/none", version_ids=["v"])
+        unrecorded = await storage.reservations("FilterUnrecordedVersions", versions)
+        assert list(unrecorded.version_ids) == ["v"]
         for state in (blob_pb2.BLOB_STATE_DELETING, blob_pb2.BLOB_STATE_GONE):
             (blob,) = (await storage.reservations("ClaimWork", reservations.ClaimWorkRequest())).blobs
             assert (blob.state, blob.key) == (state, file.key)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 
+from metadata_service.db.database import Scope
 from metadata_service.servicers.project_save_service import ProjectSaveServicer
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 
@@ -24,6 +26,10 @@ class Slow:
         await self._work(f"commit {request.owner_id}")
         return pb.CommitSaveResponse()
 
+    async def transact(self, scope: Scope, work: object) -> None:
+        """Of `abandon`, which has no use case of its own."""
+        await self._work(f"abandon {scope.uid}")
+
     async def _work(self, what: str) -> None:
         self.running.append(what)
         await self.go.wait()
@@ -31,7 +37,7 @@ class Slow:
 
 async def test_one_at_a_time_of_each_owner() -> None:
     slow, unused = Slow(), Any
-    use_cases: dict[str, Any] = {"database": unused, "starter": unused, "remover": unused, "keys": unused}
+    use_cases: dict[str, Any] = {"database": slow, "starter": unused, "remover": unused, "keys": unused}
     servicer = ProjectSaveServicer(stager=slow, committer=slow, **use_cases)  # type: ignore[arg-type]
     context: Any = None
     async with asyncio.TaskGroup() as group:
@@ -39,8 +45,10 @@ async def test_one_at_a_time_of_each_owner() -> None:
             group.create_task(servicer.ReserveFiles(pb.ReserveFilesRequest(owner_id="ada"), context))
         group.create_task(servicer.CommitSave(pb.CommitSaveRequest(owner_id="ada"), context))
         group.create_task(servicer.CommitSave(pb.CommitSaveRequest(owner_id="bob"), context))
+        given_up = pb.AbandonSaveRequest(owner_id="ada", save_id=str(uuid.uuid4()))
+        group.create_task(servicer.AbandonSave(given_up, context))
         for _ in range(10):
             await asyncio.sleep(0)
         assert slow.running == ["reserve ada", "commit bob"]
         slow.go.set()
-    assert slow.running == ["reserve ada", "commit bob", "reserve ada", "reserve ada", "commit ada"]
+    assert slow.running[2:] == ["reserve ada", "reserve ada", "commit ada", "abandon ada"]

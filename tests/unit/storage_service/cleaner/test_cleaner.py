@@ -61,6 +61,7 @@ class Work(Reservations):
         self.rows = {row.id: row for row in rows}
         self.released: list[str] = []
         self.hidden: list[str] = []
+        self.asked = 0
         self.release_error: Raised = lambda: None
 
     async def claim_work(self, limit: int) -> ClaimWorkResponse:
@@ -84,6 +85,11 @@ class Work(Reservations):
 
     async def filter_settled_keys(self, keys: list[str]) -> set[str]:
         return set()
+
+    async def filter_unrecorded_versions(self, key: str, version_ids: list[str]) -> set[str]:
+        self.asked += 1
+        recorded = {row.version_id for row in self.rows.values() if row.key == key}
+        return set(version_ids) - recorded
 
 
 async def deleted_rows(store: MemoryObjectStore) -> list[blob_pb2.Blob]:
