@@ -9,14 +9,18 @@ from typing import Final
 import pytest
 
 from tests.faults.campaigns.conformance import Graph, Walk
+from tests.faults.campaigns.library_walks import LibraryWalk
 from tests.faults.cell import Cell
 from tests.faults.matrices.waves import wave
 from tests.faults.points import BREAKS, KILLS
 from tests.faults.seed import ROUNDS, SEED
+from tests.faults.tcp_proxy import Moment
 from tests.model.state import Rules
 
 WALKS: Final = 6
 STEPS: Final = 4
+USERS: Final = 4
+REQUESTS: Final = 5
 # As deployed: longer than any stall of a busy machine.
 CELL_ENV: Final = {"STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600"}
 GRAPHS: Final = {True: Graph(Rules()), False: Graph(Rules(small=True))}
@@ -75,3 +79,45 @@ def test_what_the_service_shows_the_model_allows(cell: Cell, seed: int) -> None:
     assert cell.checker.problems(*(walk.upload for walk in walks)) == []
     states = [sum(map(len, walk.possible.values())) for walk in walks]
     sys.stdout.write(f"seed {seed}: {', '.join(troubles)}; {states} states fit\n")
+
+
+def accident(cell: Cell, walks: list[LibraryWalk], chance: random.Random) -> str:
+    """As ``trouble``; or a process dies in a deletion, or some owner's next COMMIT breaks."""
+    choice = chance.random()
+    if choice < 0.6:
+        return trouble(cell, chance)
+    if choice < 0.7:
+        point = f"metadata.d1.{chance.choice(('before', 'after'))}_commit"
+        cell.run(metadata=f"{point}=kill")
+        return point
+    cell.run()
+    for walk in walks:
+        moment: Moment = chance.choice(("before", "mid", "race", "after"))
+        cell.postgres.arm("", at=moment, owner=walk.owner)
+    return "commits"
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
+def test_what_a_user_finds_the_model_of_a_library_allows(cell: Cell, seed: int) -> None:
+    chance = random.Random(f"library {seed}")
+    cell.run()
+    walks = [LibraryWalk(cell, f"library-{seed}-{at}") for at in range(USERS)]
+    by_owner = {walk.owner: walk for walk in walks}
+    troubles = []
+    for _ in range(REQUESTS):
+        troubles.append(accident(cell, walks, chance))
+        dice = {walk.owner: random.Random(chance.random()) for walk in walks}
+        done = wave(by_owner, lambda owner: by_owner[owner].step(dice[owner]))  # noqa: B023
+        assert {owner: problems for owner, problems in done.items() if problems} == {}
+        cell.s3.disarm()
+        cell.postgres.disarm()
+        cell.run()
+        assert [wrong for walk in walks if (wrong := walk.compare())] == []
+    cell.checker.wait_removed()
+    cell.stop_services()
+    cell.s3.wait_left()
+    cell.run()
+    cell.checker.end_tombstones()
+    assert [problem for walk in walks for problem in cell.checker.damage_of(walk.owner)] == []
+    told = [f"{walk.owner}: {'; '.join(walk.history)}" for walk in walks]
+    sys.stdout.write("\n".join([f"library, seed {seed}: {', '.join(troubles)}", *told, ""]))

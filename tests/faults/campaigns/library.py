@@ -1,0 +1,153 @@
+"""What one user's files at paths may be after each request: the model of replacing, copying, moving,
+deleting, the trash and holds.
+
+A request that was answered has one outcome in each state; one without an answer may have been made, or not,
+or, where it is two transactions, in half. So what is kept is the set of states that fit all answers and all
+looks so far, and it may not become empty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, TypeAlias
+
+PATHS: Final = ("a.bin", "b.bin", "c.bin")
+
+
+class Entry(NamedTuple):
+    """A file at a path: its content by number; ``generation`` from 1; whether it is on hold."""
+
+    content: int
+    generation: int = 1
+    held: bool = False
+
+
+class Trashed(NamedTuple):
+    """A file in the trash, and where it was."""
+
+    path: str
+    entry: Entry
+
+
+class Library(NamedTuple):
+    """Everything that the user sees."""
+
+    files: tuple[tuple[str, Entry], ...] = ()
+    trash: tuple[Trashed, ...] = ()
+
+    def at(self, path: str) -> Entry | None:
+        """What stands there."""
+        return dict(self.files).get(path)
+
+    def placed(self, path: str, entry: Entry | None) -> Library:
+        """The same with this there; None: nothing."""
+        files = {name: there for name, there in self.files if name != path}
+        if entry is not None:
+            files[path] = entry
+        return self._replace(files=tuple(sorted(files.items())))
+
+    def thrown(self, trashed: Trashed) -> Library:
+        """One more in the trash."""
+        return self._replace(trash=tuple(sorted((*self.trash, trashed))))
+
+    def taken(self, trashed: Trashed) -> Library:
+        """One less in the trash."""
+        left = list(self.trash)
+        left.remove(trashed)
+        return self._replace(trash=tuple(left))
+
+
+Steps: TypeAlias = tuple[Library, ...]
+"""The states that a request goes through, each a transaction; none: it is refused."""
+Request: TypeAlias = Callable[[Library], Steps]
+
+
+def put(path: str, content: int, expected: int | None) -> Request:
+    """Store at the path; ``expected``: only if that generation is there, 0: nothing."""
+
+    def request(library: Library) -> Steps:
+        there = library.at(path)
+        if there is not None and there.held:
+            return ()
+        if expected is not None and expected != (there.generation if there else 0):
+            return ()
+        return (library.placed(path, Entry(content, there.generation + 1 if there else 1)),)
+
+    return request
+
+
+def copy(source: str, target: str) -> Request:
+    """Replaces what is there."""
+
+    def request(library: Library) -> Steps:
+        copied = library.at(source)
+        return put(target, copied.content, None)(library) if copied is not None else ()
+
+    return request
+
+
+def move(source: str, target: str, *, replace: bool) -> Request:
+    """A copy, and then the end of the source."""
+
+    def request(library: Library) -> Steps:
+        moved = library.at(source)
+        if moved is None or moved.held:
+            return ()
+        copied = put(target, moved.content, None if replace else 0)(library)
+        return (*copied, *(step.placed(source, None) for step in copied))
+
+    return request
+
+
+def delete(path: str, *, soft: bool) -> Request:
+    """``soft``: into the trash."""
+
+    def request(library: Library) -> Steps:
+        there = library.at(path)
+        if there is None or there.held:
+            return ()
+        after = library.placed(path, None)
+        return (after.thrown(Trashed(path, there)) if soft else after,)
+
+    return request
+
+
+def undelete(trashed: Trashed) -> Request:
+    """Out of the trash, if its place is free."""
+
+    def request(library: Library) -> Steps:
+        if trashed not in library.trash or library.at(trashed.path) is not None:
+            return ()
+        return (library.taken(trashed).placed(trashed.path, trashed.entry),)
+
+    return request
+
+
+def purge(trashed: Trashed) -> Request:
+    """Out of the trash for good."""
+    return lambda library: (library.taken(trashed),) if trashed in library.trash else ()
+
+
+def hold(path: str, *, held: bool) -> Request:
+    """Place or lift a legal hold; either may be repeated."""
+
+    def request(library: Library) -> Steps:
+        there = library.at(path)
+        return (library.placed(path, there._replace(held=held)),) if there is not None else ()
+
+    return request
+
+
+def answered(possible: Iterable[Library], request: Request) -> set[Library]:
+    """After a success."""
+    return {steps[-1] for library in possible if (steps := request(library))}
+
+
+def refused(possible: Iterable[Library], request: Request) -> set[Library]:
+    """After a refusal, which changes nothing."""
+    return {library for library in possible if not request(library)}
+
+
+def unanswered(possible: Iterable[Library], request: Request) -> set[Library]:
+    """When nobody knows."""
+    return {after for library in possible for after in (library, *request(library))}

@@ -1,0 +1,58 @@
+"""What the model of a library allows, and what it does not."""
+
+from __future__ import annotations
+
+from tests.faults.campaigns.library import (
+    Entry,
+    Library,
+    Trashed,
+    answered,
+    copy,
+    delete,
+    hold,
+    move,
+    purge,
+    put,
+    refused,
+    unanswered,
+    undelete,
+)
+
+ONE = Library((("a.bin", Entry(7, 3)),))
+HELD = Library((("a.bin", Entry(7, 3, held=True)),))
+
+
+def test_a_replacement_under_a_generation() -> None:
+    assert answered([ONE], put("a.bin", 8, 3)) == {Library((("a.bin", Entry(8, 4)),))}
+    assert answered([ONE], put("a.bin", 8, 2)) == answered([ONE], put("a.bin", 8, 0)) == set()
+    assert refused([ONE], put("a.bin", 8, 2)) == {ONE}
+    assert refused([ONE], put("a.bin", 8, None)) == set(), "a refusal that nothing explains"
+    assert unanswered([ONE], put("a.bin", 8, None)) == {ONE, Library((("a.bin", Entry(8, 4)),))}
+
+
+def test_a_move_without_an_answer_may_have_come_to_its_half() -> None:
+    moved, both = Library((("b.bin", Entry(7)),)), Library((("a.bin", Entry(7, 3)), ("b.bin", Entry(7))))
+    assert answered([ONE], move("a.bin", "b.bin", replace=False)) == {moved}
+    assert unanswered([ONE], move("a.bin", "b.bin", replace=False)) == {ONE, both, moved}
+    assert answered([both], move("a.bin", "b.bin", replace=False)) == set()
+
+
+def test_what_is_held_stays() -> None:
+    changes = (
+        put("a.bin", 8, None),
+        delete("a.bin", soft=True),
+        move("a.bin", "b.bin", replace=True),
+        copy("b.bin", "a.bin"),
+    )
+    beside = HELD.placed("b.bin", Entry(1))
+    assert [answered([beside], change) for change in changes] == [set()] * 4
+    assert answered([HELD], hold("a.bin", held=False)) == {ONE}
+
+
+def test_the_trash_gives_back_what_it_was_given() -> None:
+    trashed = Trashed("a.bin", Entry(7, 3))
+    (thrown,) = answered([ONE], delete("a.bin", soft=True))
+    assert thrown == Library((), (trashed,))
+    assert answered([thrown], undelete(trashed)) == {ONE}
+    assert answered([thrown.placed("a.bin", Entry(8))], undelete(trashed)) == set(), "its place is taken"
+    assert answered([thrown], purge(trashed)) == answered([ONE], delete("a.bin", soft=False)) == {Library()}
