@@ -22,7 +22,7 @@ from tests.faults.verifying.runs import admin, found, nobody_acts, planting_in, 
 from tests.stack import until
 
 CELL_ENV = {"STRONGROOM_VERIFY_GRACE_SECONDS": "0", "STRONGROOM_CLEANER_SWEEP_SECONDS": "3600",
-            "STRONGROOM_VERIFY_INTERVAL_SECONDS": "0", "STRONGROOM_UPLOAD_LEASE_SECONDS": "1"}  # fmt: skip
+            "STRONGROOM_VERIFY_INTERVAL_SECONDS": "0"}  # fmt: skip
 
 PLANTED: Final = (
     planting.etag_changed_in_both,
