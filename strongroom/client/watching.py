@@ -37,6 +37,7 @@ async def _events(
     connection: Connection, method: Any, request: pb.WatchRequest | pb.WatchAllRequest
 ) -> AsyncGenerator[Notification]:
     attempts = connection.attempts(Deadline(None))
+    heard = bool(request.resume_token)
     while True:
         metadata = await connection.metadata()
         call = method(request, metadata=metadata)
@@ -45,13 +46,18 @@ async def _events(
             async for message in call:
                 attempts.progressed()
                 if message.HasField("event"):
-                    request.resume_token = message.event.id
+                    request.resume_token, heard = message.event.id, True
                     yield Notification.from_proto(message.event)
+                elif not heard:  # where it has begun: what comes while it is away is not to be missed
+                    request.resume_token = message.resume_token
         except grpc.aio.AioRpcError as error:
             failure = typed(error, metadata)
         finally:
             call.cancel()
-        await attempts.pause(failure)
+        if isinstance(failure, errors.OffsetOutOfRange) and request.resume_token and not heard:
+            request.resume_token = ""  # nothing has come for longer than events are kept
+        else:
+            await attempts.pause(failure)
 
 
 def event_types(names: Iterable[str]) -> list[pb.EventType.ValueType]:
