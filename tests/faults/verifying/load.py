@@ -16,7 +16,7 @@ from tests.e2e.belongings import TUS, project, upload
 from tests.faults.verifying.planting import Planting
 
 TRIES: Final = 6
-BREATH: Final = 0.2
+BREATH: Final = 0.5
 """Seconds between the rounds of a user: each meets every stage of a verification, which has to run, too."""
 OFFSET: Final = "application/offset+octet-stream"
 
