@@ -2,7 +2,9 @@
 
 A message is held until its reader has taken it, several times over (``COPIES``). When the budget is spent,
 further messages wait, and readers that have taken nothing for some seconds are dropped, those of the owner
-that holds most first. A first piece (``FREE_BYTES``) needs no budget, so small files never wait.
+that holds most first. Of those who wait, the next is whose owner holds least, and of equals who was
+quickest with what they had before: a hundred accounts that read slowly delay nobody by more than what one of
+them takes. A first piece (``FREE_BYTES``) needs no budget, so small files never wait.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ class _Reader:
     owner: str
     writing: Writing | None
     held: int = 0
+    since: float = 0.0
+    took: float = 0.0
+    """Seconds, for the message before."""
 
 
 class Outgoing:
@@ -94,7 +99,7 @@ class Outgoing:
                 self._grant()
 
     def _hold(self, reader: _Reader, size: int) -> None:
-        reader.held = size
+        reader.held, reader.since = size, asyncio.get_running_loop().time()
         self.used += size
         self._by_owner[reader.owner] += size
         self._holding.add(reader)
@@ -107,12 +112,12 @@ class Outgoing:
         self._by_owner[reader.owner] -= reader.held
         if not self._by_owner[reader.owner]:
             del self._by_owner[reader.owner]
-        reader.held = 0
+        reader.held, reader.took = 0, asyncio.get_running_loop().time() - reader.since
         self._grant()
 
     def _grant(self) -> None:
         while self._waiting:
-            entry = min(self._waiting, key=lambda one: self._by_owner.get(one[0].owner, 0))
+            entry = min(self._waiting, key=lambda one: (self._by_owner.get(one[0].owner, 0), one[0].took))
             reader, size, granted = entry
             if not granted.done() and self.used + size > self.total:
                 return

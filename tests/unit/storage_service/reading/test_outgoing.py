@@ -114,6 +114,21 @@ async def test_slow_readers_of_a_modest_owner_have_more_patience_than_the_greedy
     await end(*greedy)
 
 
+async def test_slow_readers_of_many_owners_do_not_queue_before_a_quick_one() -> None:
+    """Each is just quick enough not to be dropped; the quick one waited behind them all for each piece."""
+    outgoing = Outgoing(2 * module.COPIES * PIECE)
+    slow = [Reader(outgoing, f"slow-{number}", count=50, pause=0.1) for number in range(12)]
+    await asyncio.sleep(0.7)  # each has had one piece
+    before = sum(reader.taken for reader in slow)
+    quick = Reader(outgoing, "quick", count=10)
+    async with asyncio.timeout(60):
+        await quick.task
+    meanwhile = (sum(reader.taken for reader in slow) - before) // PIECE
+    await end(*slow)
+    assert quick.taken == 10 * PIECE
+    assert meanwhile <= 2 * 10 + len(slow)
+
+
 async def test_cancelled_while_waiting_leaves_nothing() -> None:
     outgoing = Outgoing(TOTAL)
     readers = [Reader(outgoing, "alice", pause=600) for _ in range(20)]
