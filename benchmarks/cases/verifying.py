@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -25,7 +24,6 @@ from benchmarks.workbench import Workbench
 ADDED: Final = 20_000
 ERASED: Final = 10_000
 ROUNDS: Final = 5
-DRAIN_SECONDS: Final = 60.0
 _ADD: Final = """
 INSERT INTO events (owner_id, type, subject_id, payload)
 SELECT %(owner)s, 1, 's', '{}'::jsonb FROM generate_series(1, %(count)s)
@@ -56,19 +54,6 @@ def run(bench: Workbench) -> Result:
     told = f"{last['rows']:,} rows and {last['objects']:,} listed versions in {last['seconds']:.0f} s"
     result.notes = [f"{told}, {last['shards']} parts, one after the other.", *_policy(dsn, bench.user)]
     return result
-
-
-def _drain(dsn: str) -> None:
-    """The stack's own storage_service, which sees another bucket, keeps out of it."""
-    deadline = time.monotonic() + DRAIN_SECONDS
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("UPDATE storage_replicas SET drained_at = now()")
-        while connection.execute("SELECT bool_and(draining) FROM storage_replicas").fetchone() != (True,):
-            if time.monotonic() > deadline:
-                raise RuntimeError("storage_service does not drain")
-            time.sleep(0.5)
-        for table in ("verification_findings", "verification_shards", "verifications"):  # of its daily one
-            connection.execute(f"DELETE FROM {table}")
 
 
 def _pass(bench: Workbench, found: list[dict[str, Any]]) -> Sample:

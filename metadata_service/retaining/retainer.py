@@ -60,7 +60,7 @@ class Retainer:
             now_holds, temporary, now = await lock(tx, subject)
             _refuse_temporary(temporary)
             _check(subject, wanted, now)
-            _may_shorten(now_holds, wanted, actor, now)
+            _check_shortening(now_holds, wanted, actor, now)
             await tx.batch([subject.set(*_changes(wanted))])
             if actor.is_admin:
                 details = {**subject.details, **_said(wanted)}
@@ -76,7 +76,7 @@ class Retainer:
             await _refuse_erased(tx, subject.owner_id)
             now_holds, temporary, _ = await lock(tx, subject)
             _refuse_temporary(temporary)
-            _may_touch(now_holds, actor)
+            _check_hold(now_holds, actor)
             by_admin = (actor.is_admin and actor.subject != subject.owner_id) or now_holds.hold.by_admin
             await tx.batch([subject.set(_HOLD, {"by_admin": by_admin, "reason": reason})])
             await _write(tx, "place_hold", subject, actor, subject.details)
@@ -91,7 +91,7 @@ class Retainer:
             now_holds, _, _ = await lock(tx, subject)
             if not now_holds.HasField("hold"):
                 return now_holds
-            _may_touch(now_holds, actor)
+            _check_hold(now_holds, actor)
             await tx.batch([subject.set(_LIFT, {})])
             await _write(tx, "lift_hold", subject, actor, subject.details)
             return await tell(tx, subject)
@@ -120,10 +120,8 @@ def _refuse_temporary(temporary: bool) -> None:
         )
 
 
-def _check(subject: Subject, wanted: Wanted, now: object) -> None:
-    """Times lie ahead, and only one thing is said of each."""
-    if not isinstance(now, datetime):
-        raise TypeError("the database says the time")
+def _check(subject: Subject, wanted: Wanted, now: datetime) -> None:
+    """Times lie ahead, and each is either set or cleared. Raises InvalidField."""
     for field, moment, cleared in (
         ("keep_until", wanted.keep_until, wanted.clear_keep),
         ("delete_after", wanted.delete_after, wanted.clear_delete),
@@ -142,8 +140,9 @@ def _check(subject: Subject, wanted: Wanted, now: object) -> None:
         raise InvalidField("Name something to change.", field="keep_until", rule="required")
 
 
-def _may_shorten(now_holds: Retention, wanted: Wanted, actor: Actor, now: object) -> None:
-    if actor.is_admin or not now_holds.HasField("keep_until_time") or not isinstance(now, datetime):
+def _check_shortening(now_holds: Retention, wanted: Wanted, actor: Actor, now: datetime) -> None:
+    """Only an admin may. Raises PermissionDenied."""
+    if actor.is_admin or not now_holds.HasField("keep_until_time"):
         return
     until = from_proto(now_holds.keep_until_time)
     shortened = wanted.clear_keep or (wanted.keep_until is not None and wanted.keep_until < until)
@@ -154,7 +153,8 @@ def _may_shorten(now_holds: Retention, wanted: Wanted, actor: Actor, now: object
         )
 
 
-def _may_touch(now_holds: Retention, actor: Actor) -> None:
+def _check_hold(now_holds: Retention, actor: Actor) -> None:
+    """Only an admin may touch an admin's. Raises PermissionDenied."""
     if now_holds.hold.by_admin and not actor.is_admin:
         raise PermissionDenied("An admin has placed this hold; only an admin may change or lift it.")
 

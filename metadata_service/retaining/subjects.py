@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -55,8 +56,11 @@ class Subject:
         return project_not_found() if self.file_id is None else not_found()
 
 
-async def lock(tx: Transaction, subject: Subject) -> tuple[Retention, bool, object]:
-    """What holds for it, whether it is temporary, and the moment. Raises FileNotFound, ProjectNotFound."""
+async def lock(tx: Transaction, subject: Subject) -> tuple[Retention, bool, datetime]:
+    """Its retention now, whether it is temporary, and the time by the database's clock (aware).
+
+    Raises FileNotFound, ProjectNotFound.
+    """
     query = _LOCK_PROJECT if subject.file_id is None else _LOCK_FILE
     row = await tx.fetch_one(query, subject.params)
     if row is None:

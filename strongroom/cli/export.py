@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import zipfile
@@ -86,7 +87,9 @@ async def _to_folder(session: Session, client: AsyncClient, root: Path) -> ExitC
 
 async def _to_zip(session: Session, client: AsyncClient, output: Path, *, force: bool) -> ExitCode:
     if not force and await asyncio.to_thread(output.exists):
-        raise FileExistsError(17, "is already there; add --force, or name another file", str(output))
+        raise FileExistsError(
+            errno.EEXIST, "is already there; add --force, or name another file", str(output)
+        )
     with bars_for(session.output) as bars, bars.transfer(output.name) as report:
         size = await client.export(output, on_progress=report)
     lost = await asyncio.to_thread(_lost, output)

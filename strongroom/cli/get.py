@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from contextlib import aclosing
 from pathlib import Path
@@ -88,5 +89,7 @@ async def _place(client: AsyncClient, file: str, destination: Path, *, force: bo
         return destination
     path = destination / local_name(await client.get(file))
     if (path.exists() or path.is_symlink()) and not force:
-        raise FileExistsError(17, "is already there; add --force, or name the destination", str(path))
+        raise FileExistsError(
+            errno.EEXIST, "is already there; add --force, or name the destination", str(path)
+        )
     return path

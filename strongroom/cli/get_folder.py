@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path, PurePosixPath
 
 from strongroom.cli import shown
@@ -46,13 +47,13 @@ def place_below(destination: Path, relative: str, *, force: bool) -> Path:
     """
     parts = PurePosixPath(relative).parts
     if not parts or PurePosixPath(relative).is_absolute() or {"..", "."} & set(parts) or "\0" in relative:
-        raise OSError(22, "is no name of a local file", relative)
+        raise OSError(errno.EINVAL, "is no name of a local file", relative)
     path = destination.joinpath(*parts)
     root = destination.resolve()
     if not path.parent.resolve().is_relative_to(root):
-        raise OSError(40, "leads out of the folder by a link", str(path))
+        raise OSError(errno.ELOOP, "leads out of the folder by a link", str(path))
     if path.is_symlink():  # also one that leads nowhere yet: it would be written through
-        raise OSError(40, "is a link; what it leads to is not replaced", str(path))
+        raise OSError(errno.ELOOP, "is a link; what it leads to is not replaced", str(path))
     if path.exists() and not force:
-        raise FileExistsError(17, "is already there; add --force", str(path))
+        raise FileExistsError(errno.EEXIST, "is already there; add --force", str(path))
     return path

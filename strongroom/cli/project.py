@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -167,7 +168,9 @@ async def archive(
     """Write a version as a ZIP. Prints where it was written."""
     inside = destination / f"{slug}.zip"
     if not force and await asyncio.to_thread(inside.exists):
-        raise FileExistsError(17, "is already there; add --force, or name the destination", str(inside))
+        raise FileExistsError(
+            errno.EEXIST, "is already there; add --force, or name the destination", str(inside)
+        )
     async with session.client() as client:
         with bars_for(session.output) as bars, bars.transfer(slug) as report:
             path = await client.projects.archive(slug, destination, version, on_progress=report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import unicodedata
@@ -47,7 +48,7 @@ def items_of(
         elif recursive:
             found += _below(path, on_error)
         else:
-            on_error(IsADirectoryError(21, "is a folder; add -r to upload what it holds"), source)
+            on_error(IsADirectoryError(errno.EISDIR, "is a folder; add -r to upload what it holds"), source)
     return found
 
 

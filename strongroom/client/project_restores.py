@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import stat
 from collections.abc import Sequence
@@ -117,7 +118,9 @@ def differing(places: Sequence[tuple[ProjectFile, Path]], overwrite: bool) -> li
         if there and not place.is_symlink() and place.is_file() and digest(place) == (file.size, file.sha256):
             continue
         if there and not overwrite:
-            raise FileExistsError(17, "is there with other content; nothing was restored", str(place))
+            raise FileExistsError(
+                errno.EEXIST, "is there with other content; nothing was restored", str(place)
+            )
         found.append((file, place))
     return found
 

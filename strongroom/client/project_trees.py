@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -46,7 +47,7 @@ def read_tree(root: Path, ignore: Ignore) -> Tree:
     :raises ValueError: a name is not UTF-8, or two become one in NFC.
     """
     if not root.is_dir():
-        raise NotADirectoryError(20, "is not a folder", str(root))
+        raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(root))
     files: dict[str, TreeFile] = {}
     skipped: list[Path] = []
     for path, local in _walk(root, "", ignore):

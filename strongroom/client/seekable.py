@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import stat
@@ -104,7 +105,7 @@ def open_seekable(given: SeekableInput) -> Seekable:
 def _open_path(path: Path) -> Seekable:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(21, "is a directory; upload its files one by one", str(path))
+        raise IsADirectoryError(errno.EISDIR, "is a directory; upload its files one by one", str(path))
     if not stat.S_ISREG(mode):
         raise TypeError(f"{path} is no regular file, so it can't be read a second time; upload() takes it")
     file = path.open("rb", buffering=0)

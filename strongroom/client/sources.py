@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import io
 import os
@@ -96,7 +97,7 @@ class PathSource(Source):
         self.filename = _sendable(path.name)
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
-            raise IsADirectoryError(21, "is a directory; upload its files one by one", str(path))
+            raise IsADirectoryError(errno.EISDIR, "is a directory; upload its files one by one", str(path))
         self.repeatable = stat.S_ISREG(found.st_mode)
         # Files of /proc and the like say 0 and have content.
         self.size = found.st_size or None if self.repeatable else None

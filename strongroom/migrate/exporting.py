@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
 import os
@@ -124,7 +125,7 @@ class FolderExport:
                     return local, False
             except OSError:
                 continue  # a name too long, or a folder where a file is
-        raise FileExistsError(17, "is already there, and is no file", str(local))
+        raise FileExistsError(errno.EEXIST, "is already there, and is no file", str(local))
 
     def _named(self, file: StoredFile) -> Path | None:
         """None: its key can't be a path of this machine; nothing of a key leads out of the folder."""

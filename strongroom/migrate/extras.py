@@ -1,6 +1,4 @@
-"""Libraries that only some sources need: not dependencies of the package, loaded when such a source is
-opened.
-"""
+"""Loads libraries that only some sources need, which are no dependencies of the package."""
 
 from __future__ import annotations
 
@@ -11,9 +9,9 @@ from strongroom.migrate.problems import PlanProblem
 
 
 def demand(module: str, what: str) -> Any:
-    """The module.
+    """Import a module that ``what`` (for people) needs.
 
-    :raises PlanProblem: it is not installed; names the extra that brings it.
+    :raises PlanProblem: it is not installed; the message names the extra that installs it.
     """
     try:
         return importlib.import_module(module)

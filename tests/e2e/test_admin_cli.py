@@ -96,9 +96,9 @@ def test_users_are_no_admins(shell_of: Callable[..., Shell], user: str, words: t
         (("quota", "set", "ada", "--bytes", "-5", "--yes"), "is no size"),
         (("quota", "set", "ada", "--bytes", "many", "--yes"), "is no size"),
         (("quota", "set", "ada", "--files", "1.5", "--yes"), "is not a number"),
-        (("attempts", "retry", "nope", "--yes"), "nope is no attempt's id"),
-        (("attempts", "requeue", str(uuid.UUID(int=1)), "a b", "--yes"), "'a b' is no attempt's id"),
-        (("attempts", "abort", "0b5c", "--yes"), "0b5c is no attempt's id"),
+        (("attempts", "retry", "nope", "--yes"), "nope is not an attempt's id"),
+        (("attempts", "requeue", str(uuid.UUID(int=1)), "a b", "--yes"), "'a b' is not an attempt's id"),
+        (("attempts", "abort", "0b5c", "--yes"), "0b5c is not an attempt's id"),
     ],
 )
 def test_what_makes_no_sense_is_said(admin: Shell, words: tuple[str, ...], said: str) -> None:
@@ -203,8 +203,8 @@ def test_the_cleaner_at_night(admin: Shell, http: httpx.Client) -> None:
         ("requeue", nobodys, "--all"): "use --all",
         ("requeue", "--all"): "add --yes",
         ("abort", nobodys): "add --yes",
-        ("abort", "x", "--yes"): "x is no attempt's id",
-        ("retry", "no-uuid"): "no-uuid is no attempt's id",
+        ("abort", "x", "--yes"): "x is not an attempt's id",
+        ("retry", "no-uuid"): "no-uuid is not an attempt's id",
     }.items():
         refused = admin("admin", "attempts", *words)
         assert (refused.exit_code, said in refused.err) == (2, True), refused.err

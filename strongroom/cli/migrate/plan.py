@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -75,7 +76,9 @@ async def plan(
     from strongroom.migrate.sources import opening
 
     if not force and await asyncio.to_thread(output.exists):
-        raise FileExistsError(17, "is already there; add --force, or name another file with -o", str(output))
+        raise FileExistsError(
+            errno.EEXIST, "is already there; add --force, or name another file with -o", str(output)
+        )
     placing = Placing(family, owner, key, Layout.of(layout) if layout else None)
     where = opening.Where(table, query, _pairs(column or ()), endpoint_url, region, profile)
     async with session.client() as client:

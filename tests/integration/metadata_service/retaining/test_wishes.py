@@ -87,7 +87,7 @@ async def test_wishes_that_can_not_be(world: World, owner: str, wish: RetentionW
     assert refused.value.metadata["field"].startswith(field)
     temporary = UploadSpec(retention=RetentionWish(keep_for=DAY))
     temporary.target.temp.SetInParent()
-    with pytest.raises(InvalidField, match="temporary"):
+    with pytest.raises(InvalidField, match="Temporary files"):
         await reserved(world, owner, temporary)
 
 

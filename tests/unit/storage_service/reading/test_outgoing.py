@@ -88,7 +88,8 @@ async def test_small_bodies_never_wait() -> None:
     stalled = [Reader(outgoing, "stalled", pause=600) for _ in range(40)]
     await asyncio.sleep(0)
     small = Reader(outgoing, "alice", count=1, size=FREE_BYTES)
-    await asyncio.wait_for(small.task, 1)
+    async with asyncio.timeout(60):
+        await small.task
     assert small.taken == FREE_BYTES
     await end(*stalled)
 
