@@ -70,18 +70,22 @@ class Rescan:
             known = {"strongroom.blob_id": content.blob_id}
             with tracing.work("scan again", known, links=(content.traceparent,)):
                 answered = await self._rescan(content, database)
-            if not answered:
+            if not answered and not await self._scanner.answers():
                 return False
             self._heartbeat.beat()
         return bool(contents) or self._stock is not None
 
     async def _rescan(self, content: StoredContent, database: str) -> bool:
-        """False: the scanner does not answer; what was claimed is due again by itself."""
+        """False: the scanner has not answered for this one, which is due again by itself."""
         try:
             scan = await self._scan(content, database)
         except (StoreError, StrongroomError) as error:
             self._heartbeat.failed()
             self._items.failed(error, blob_id=content.blob_id)
+            return True
+        except Exception:
+            self._heartbeat.failed()
+            log.exception("rescan_failed", blob_id=content.blob_id)
             return True
         self._items.well()
         if scan.cause == "scanner":

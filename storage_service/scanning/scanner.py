@@ -98,6 +98,11 @@ class Scanner:
                 await self._ask(self._rules)
         return self._database
 
+    async def answers(self) -> bool:
+        """Whether it does, asked anew after a scan that has failed: the content may have been the cause."""
+        await self.database()
+        return time.monotonic() >= self._away_until
+
     async def _begun(self, size: int | None) -> ScanRun:
         rules = self._rules
         if rules is None:
