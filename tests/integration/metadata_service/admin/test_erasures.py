@@ -122,7 +122,7 @@ async def test_acts_stay_and_name_nobody(world: World) -> None:
     erasing = eraser(world)
     erasure, _ = await erasing.begin("grace", "root", "request-1")
     await to_the_end(world, erasing, erasure)
-    with pytest.raises(InvalidField, match=r"no act of this name; there are .*drain_replica, .*set_quota"):
+    with pytest.raises(InvalidField, match=r"no act of this name; the acts are .*drain_replica, .*set_quota"):
         await Acts(world.database).page("", "nope", 0, 0)
     assert await Acts(world.database).page("", "reindex", 0, 0) == []
     finished, begun, quota = await Acts(world.database).page("grace", "", 0, 0)

@@ -80,7 +80,7 @@ def test_checksums_are_for_sha256sum(tmp_path: Path) -> None:
 
 
 def test_a_commit_that_is_none() -> None:
-    with pytest.raises(SystemExit, match="no-such-tag is no commit"):
+    with pytest.raises(SystemExit, match="no-such-tag is not a commit"):
         building.commit_of(ROOT, "no-such-tag")
     assert len(building.commit_of(ROOT, "HEAD").hash) == 40
 
