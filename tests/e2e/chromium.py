@@ -100,7 +100,7 @@ class Browser:
         """A new tab."""
         with httpx.Client(trust_env=False, verify=False) as client:
             made = client.put(f"http://127.0.0.1:{self._port}/json/new?about:blank").json()
-        with connect(made["webSocketDebuggerUrl"], proxy=None, max_size=None) as connection:
+        with connect(made["webSocketDebuggerUrl"], proxy=None, max_size=None, compression=None) as connection:
             yield Page(connection)
 
     @contextmanager
@@ -108,12 +108,12 @@ class Browser:
         """An empty tab of a profile of its own, which is forgotten at the end."""
         with httpx.Client(trust_env=False, verify=False) as client:
             about = client.get(f"http://127.0.0.1:{self._port}/json/version").json()
-        with connect(about["webSocketDebuggerUrl"], proxy=None, max_size=None) as steering:
+        with connect(about["webSocketDebuggerUrl"], proxy=None, max_size=None, compression=None) as steering:
             browser = Page(steering)
             profile = browser.call("Target.createBrowserContext")["browserContextId"]
             made = browser.call("Target.createTarget", url="about:blank", browserContextId=profile)
             address = f"ws://127.0.0.1:{self._port}/devtools/page/{made['targetId']}"
-            with connect(address, proxy=None, max_size=None) as connection:
+            with connect(address, proxy=None, max_size=None, compression=None) as connection:
                 yield Page(connection)
             browser.call("Target.disposeBrowserContext", browserContextId=profile)
 
