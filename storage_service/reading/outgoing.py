@@ -3,8 +3,9 @@
 A message is held until its reader has taken it, several times over (``COPIES``). When the budget is spent,
 further messages wait, and readers that have taken nothing for some seconds are dropped, those of the owner
 that holds most first. Of those who wait, the next is whose owner holds least, and of equals who was
-quickest with what they had before: a hundred accounts that read slowly delay nobody by more than what one of
-them takes. A first piece (``FREE_BYTES``) needs no budget, so small files never wait.
+quickest with what they had before: accounts that read slowly delay others by little more than what one of
+them takes. Slow ones wait for quick ones ``PATIENCE`` times as long as their message took, and not for good.
+A first piece (``FREE_BYTES``) needs no budget, so small files never wait.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from servicekit.context import Writing, current
 from strongroom.errors import Overloaded
@@ -29,6 +30,7 @@ LOOK_SECONDS: Final = 0.25
 STALLED_SECONDS: Final = 2.0
 PRESSURE_RATE: Final = 64 * 1024
 RETRY_SECONDS: Final = 5.0
+PATIENCE: Final = 10.0
 
 
 @dataclass(eq=False, slots=True)
@@ -37,8 +39,12 @@ class _Reader:
     writing: Writing | None
     held: int = 0
     since: float = 0.0
+    """When it was given its budget, or began to wait for it."""
     took: float = 0.0
     """Seconds, for the message before."""
+
+
+_Waiting: TypeAlias = tuple[_Reader, int, asyncio.Future[None]]
 
 
 class Outgoing:
@@ -51,7 +57,7 @@ class Outgoing:
         self.used = 0
         self._by_owner: defaultdict[str, int] = defaultdict(int)
         self._holding: set[_Reader] = set()
-        self._waiting: list[tuple[_Reader, int, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._look: asyncio.TimerHandle | None = None
 
     @property
@@ -87,7 +93,9 @@ class Outgoing:
         if not self._waiting and self.used + size <= self.total:
             self._hold(reader, size)
             return
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        granted: asyncio.Future[None] = loop.create_future()
+        reader.since = loop.time()
         entry = (reader, size, granted)
         self._waiting.append(entry)
         self._relieve()
@@ -117,7 +125,7 @@ class Outgoing:
 
     def _grant(self) -> None:
         while self._waiting:
-            entry = min(self._waiting, key=lambda one: (self._by_owner.get(one[0].owner, 0), one[0].took))
+            entry = min(self._waiting, key=self._turn)
             reader, size, granted = entry
             if not granted.done() and self.used + size > self.total:
                 return
@@ -125,6 +133,11 @@ class Outgoing:
             if not granted.done():
                 self._hold(reader, size)
                 granted.set_result(None)
+
+    def _turn(self, entry: _Waiting) -> tuple[int, float]:
+        """Least first."""
+        reader = entry[0]
+        return self._by_owner.get(reader.owner, 0), reader.since + PATIENCE * reader.took
 
     def _relieve(self) -> None:
         """While somebody waits: drop readers that take nothing."""

@@ -130,6 +130,17 @@ async def test_slow_readers_of_many_owners_do_not_queue_before_a_quick_one() -> 
     assert meanwhile <= 2 * 10 + len(slow)
 
 
+async def test_a_slow_reader_waits_for_quick_ones_a_while_and_not_for_good() -> None:
+    outgoing = Outgoing(module.COPIES * PIECE)
+    slow = Reader(outgoing, "slow", count=3, pause=0.05)
+    quick = [Reader(outgoing, f"quick-{number}", count=1_000_000) for number in range(4)]
+    async with asyncio.timeout(60):
+        await slow.task
+    assert slow.taken == 3 * PIECE
+    assert not any(reader.task.done() for reader in quick)
+    await end(*quick)
+
+
 async def test_cancelled_while_waiting_leaves_nothing() -> None:
     outgoing = Outgoing(TOTAL)
     readers = [Reader(outgoing, "alice", pause=600) for _ in range(20)]
