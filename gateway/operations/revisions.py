@@ -25,10 +25,17 @@ def etag(file: File) -> Header:
     return header("etag", f'"{revision(file)}"')
 
 
-def check_revision(if_match: str, file: File) -> None:
-    """:raises PreconditionFailed: {actual} ``If-Match`` names another revision."""
-    if not matches(if_match, revision(file), weak=False):
+def seen_revision(call: Call, file: File) -> int | None:
+    """The generation that the change is tied to by ``If-Match``; None: it is tied to none.
+
+    :raises PreconditionFailed: {actual} ``If-Match`` names another revision.
+    """
+    condition = if_match(call)
+    if condition is None:
+        return None
+    if not matches(condition, revision(file), weak=False):
         raise _failed(revision(file))
+    return file.generation
 
 
 @contextmanager

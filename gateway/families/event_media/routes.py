@@ -26,7 +26,7 @@ from gateway.operations.preconditions import (
     seen_generation,
 )
 from gateway.operations.retention import add_kept
-from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
+from gateway.operations.revisions import etag, if_match, seen_revision, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -199,12 +199,8 @@ async def update_event_media(call: Call) -> JsonReply[Media]:
         description=edit.description,
         tags=None if edit.tags is None else Tags(values=dict.fromkeys(edit.tags)),
         user_id=call.user_id(),
+        if_generation_match=None if if_match(call) is None else seen_revision(call, await _media(call)),
     )
-    condition = if_match(call)
-    if condition is not None:
-        file = await _media(call)
-        check_revision(condition, file)
-        request.if_generation_match = file.generation
     with told_as_revision(media_id):
         response = await call.ask(UPDATE_EVENT_MEDIA, request)
     return await _media_reply(call, response.file)
@@ -228,13 +224,9 @@ async def delete_event_media(call: Call) -> Reply:
     ``If-Match`` only the medium that was seen.
     """
     file = await _media(call)
-    request = _deletion(call, file, soft=fields.flag(call, "soft"))
-    condition = if_match(call)
-    if condition is not None:
-        check_revision(condition, file)
-        request.if_generation_match = file.generation
+    soft, generation = fields.flag(call, "soft"), seen_revision(call, file)
     with told_as_revision(file.id):
-        await call.ask(DELETE_FILE, request)
+        await _delete(call, file, generation, soft=soft)
     return Reply(204)
 
 
@@ -269,10 +261,7 @@ async def get_profile_picture(call: Call) -> Reply:
 async def delete_profile_picture(call: Call) -> Reply:
     """Delete the caller's picture; with conditions only the one that meets them."""
     file = await _picture(call)
-    request = _deletion(call, file)
-    if is_conditional(call):
-        request.if_generation_match = seen_generation(call, file)
-    await call.ask(DELETE_FILE, request)
+    await _delete(call, file, seen_generation(call, file) if is_conditional(call) else None)
     return Reply(204)
 
 
@@ -364,5 +353,9 @@ async def _replaced(call: Call) -> int | None:
         return 0
 
 
-def _deletion(call: Call, file: File, *, soft: bool = False) -> DeleteFileRequest:
-    return DeleteFileRequest(file_id=file.id, user_id=call.user_id(), soft=soft)
+async def _delete(call: Call, file: File, generation: int | None, *, soft: bool = False) -> None:
+    """``generation``: only if the file is at it; None: at any."""
+    request = DeleteFileRequest(
+        file_id=file.id, user_id=call.user_id(), soft=soft, if_generation_match=generation
+    )
+    await call.ask(DELETE_FILE, request)

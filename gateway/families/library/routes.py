@@ -32,7 +32,7 @@ from gateway.http.shapes import rfc3339
 from gateway.operations.filters import NAMES, SETTINGS, file_filter
 from gateway.operations.polling import Poll
 from gateway.operations.preconditions import IF_MATCH
-from gateway.operations.revisions import check_revision, if_match, told_as_revision
+from gateway.operations.revisions import if_match, seen_revision, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import (
@@ -151,14 +151,10 @@ async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
     """Move the file to another place; with ``If-Match`` only the revision that was seen."""
     body = await read_json(call, CopyBody)
     source = await file_of_path(call, body.user_id)
-    condition = if_match(call)
-    if condition is not None:
-        check_revision(condition, source)
+    generation = seen_revision(call, source)
     spec = spec_of(call, body, source, keep_visibility=True)
-    request = MoveFileRequest(source_file_id=source.id, spec=spec)
-    if condition is not None:
-        request.if_generation_match = source.generation
-    with told_as_revision(source.id, of="source", asked=condition is not None):
+    request = MoveFileRequest(source_file_id=source.id, spec=spec, if_generation_match=generation)
+    with told_as_revision(source.id, of="source", asked=generation is not None):
         response = await call.ask(MOVE_FILE, request)
     return await file_answer(call, response.file, 201)
 
@@ -177,10 +173,9 @@ async def edit_library_file(call: Call) -> JsonReply[LibraryFile]:
     file = (await call.ask(GET_FILE, named)).file
     request = _edit(file, edit)
     request.user_id = call.user_id()
-    condition = if_match(call)
-    if condition is not None:
-        check_revision(condition, file)
-        request.if_generation_match = file.generation
+    generation = seen_revision(call, file)
+    if generation is not None:
+        request.if_generation_match = generation
     with told_as_revision(file.id):
         response = await call.ask(UPDATE_FILE, request)
     return await file_answer(call, response.file)
@@ -189,15 +184,14 @@ async def edit_library_file(call: Call) -> JsonReply[LibraryFile]:
 @routes.add("DELETE", ONE, judges=(IF_MATCH,))
 async def delete_library_file(call: Call) -> JsonReply[LibraryFileDeleted]:
     """Delete the file; with ``soft`` into the trash; with ``If-Match`` only the revision that was seen."""
-    named = named_file(call)
-    request = DeleteFileRequest(user_id=named.user_id, soft=fields.flag(call, "soft"))
-    condition = if_match(call)
-    if condition is not None:
+    named, soft = named_file(call), fields.flag(call, "soft")
+    file_id, generation = named.file_id, None
+    if if_match(call) is not None:
         file = (await call.ask(GET_FILE, named)).file
-        check_revision(condition, file)
-        request.file_id, request.if_generation_match = file.id, file.generation
-    elif named.file_id:
-        request.file_id = named.file_id
+        file_id, generation = file.id, seen_revision(call, file)
+    request = DeleteFileRequest(user_id=named.user_id, soft=soft, if_generation_match=generation)
+    if file_id:
+        request.file_id = file_id
     else:
         request.key = named.key
     with told_as_revision(request.file_id):
