@@ -301,5 +301,5 @@ def test_every_alert_has_a_section_in_a_runbook(name: str) -> None:
             text = (ROOT / page).read_text()
             section = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
             assert section is not None, f"{page} has no section {name}"
-            for part in ("**Means.**", "**Look.**", "**Do.**"):
+            for part in ("**Means.**", "**Check.**", "**Fix.**"):
                 assert part in section[1], f"{name}: {part}"
