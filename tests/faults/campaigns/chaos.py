@@ -71,18 +71,12 @@ def _make_trouble(fleet: Fleet, this: Round, chance: random.Random, walks: list[
             lambda moment=moment: sum(walk.steps for walk in walks) >= moment,  # type: ignore[misc]
         )
         this.troubles.append(chance.choice(TROUBLES)(fleet, chance))
-        if len(this.troubles) > 1:
-            _wake(fleet)
-
-
-def _wake(fleet: Fleet) -> None:
-    for name in fleet.names:
-        fleet.signal(name, signal.SIGCONT)
 
 
 def _mend(fleet: Fleet) -> None:
     """Nothing is wrong any more, and what was late has arrived."""
-    _wake(fleet)
+    for name in fleet.names:
+        fleet.signal(name, signal.SIGCONT)
     fleet.s3.disarm()
     fleet.postgres.disarm()
     fleet.launch()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import threading
 from collections.abc import Callable
 from typing import Final
 
@@ -49,10 +50,15 @@ def kill_at_a_point(fleet: Fleet, chance: random.Random) -> str:
 
 
 def freeze(fleet: Fleet, chance: random.Random) -> str:
-    """SIGSTOP; the end of the round wakes it up."""
-    name = chance.choice(fleet.names)
+    """SIGSTOP, for less or more than a lease. It ends by itself: clients wait at a frozen gateway without a
+    limit, and no later step of theirs would end it.
+    """
+    name, seconds = chance.choice(fleet.names), chance.uniform(1.0, 12.0)
     fleet.signal(name, signal.SIGSTOP)
-    return f"freeze {name}"
+    waking = threading.Timer(seconds, fleet.signal, (name, signal.SIGCONT))
+    waking.daemon = True
+    waking.start()
+    return f"freeze {name} for {seconds:.0f} s"
 
 
 def set_the_clock(fleet: Fleet, chance: random.Random) -> str:
