@@ -72,16 +72,23 @@ NO_LIMITS: Final[Mapping[str, str]] = {
 }
 """A test is one user at full speed, on one address."""
 
+_LONGEST_PAUSE: Final = 0.5
+
 Service = Literal["gateway", "storage", "metadata"]
 T = TypeVar("T")
 
 
 def until(what: str, holds: Callable[[], T], seconds: float = PATIENCE, pause: float = 0.05) -> T:
-    """Wait until ``holds()`` is true and return its value; fails with ``what`` after ``seconds``."""
-    deadline = time.monotonic() + seconds
+    """Wait until ``holds()`` is true and return its value; fails with ``what`` after ``seconds``.
+
+    It asks at least ``pause`` seconds apart and notices at most a tenth of the wait too late: what takes long
+    is asked about less often, because many tests wait at once and each question is work for the services.
+    """
+    begin = time.monotonic()
     while not (value := holds()):
-        assert time.monotonic() < deadline, f"still not so after {seconds:.0f} s: {what}"
-        time.sleep(pause)
+        waited = time.monotonic() - begin
+        assert waited < seconds, f"still not so after {seconds:.0f} s: {what}"
+        time.sleep(max(pause, min(waited / 10, _LONGEST_PAUSE)))
     return value
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from strongroom.cli.app import app
+
+# The runner makes the whole tree of commands anew for each call, which is half of what a call costs here.
+vars(importlib.import_module("typer.testing"))["_get_command"] = functools.cache(get_command)
 
 
 @dataclass(frozen=True)
