@@ -243,7 +243,7 @@ def test_what_is_no_token(guest: httpx.Client, token: str) -> None:
     assert reply.status_code in {404, 422}, reply.text
     page = guest.get(f"/s/{token}", headers=HTML)
     assert page.status_code == reply.status_code
-    assert "This link does not open" in page.text
+    assert "This link does not work" in page.text
 
 
 def test_guessing_is_answered_429(owner: Belongings, guest: httpx.Client, make: Make) -> None:

@@ -48,9 +48,9 @@ def door(path: str, *, password: bool, problem: str = "") -> str:
             '<input id="password" name="password" type="password" required maxlength="256" autofocus'
             ' autocomplete="current-password">'
         )
-        lead = "Whoever shared this with you has also given you a password."
+        lead = "Enter the password that you were given with this link."
     else:
-        field, lead = "", "This link may be opened a limited number of times; opening it counts."
+        field, lead = "", "This link can be opened a limited number of times, and this counts as one."
     return (
         "<h1>Shared with you</h1>"
         f'<div class="card"><p class="soft">{lead}</p>{said}'
@@ -68,10 +68,10 @@ def listing(path: str, title: str, files: Sequence[SharedFile], *, until: str, n
     if files:
         parts.append(f'<p><a class="deed" href="{escape(path)}/archive">Download all as ZIP</a></p>')
     else:
-        parts.append("<p>There is nothing here (any more).</p>")
+        parts.append("<p>There are no files here, or they are no longer shared.</p>")
     if shown:
         items = "".join(f"<li>{_figure(file)}</li>" for file in shown)
-        parts.append('<h2 id="media">Pictures, films and sound</h2>')
+        parts.append('<h2 id="media">Pictures, videos and audio</h2>')
         parts.append(f'<ul class="gallery" aria-labelledby="media">{items}</ul>')
     if others:
         items = "".join(f"<li>{_link(file)}</li>" for file in others)
@@ -86,7 +86,7 @@ def drop_form(
     path: str, title: str, *, until: str, most: int, types: Sequence[str], sent: Sequence[DroppedFile] = ()
 ) -> str:
     """The form for files, and what became of those that were sent."""
-    rules = f"Up to {size_text(most)} a file" + (f"; {', '.join(types)}" if types else "") + "."
+    rules = f"Up to {size_text(most)} per file" + (f"; {', '.join(types)}" if types else "") + "."
     accept = f' accept="{escape(",".join(types))}"' if types else ""
     rows = "".join(_sent(file) for file in sent)
     report = f'<h2 id="sent" role="status">Sent</h2><ul class="files" aria-labelledby="sent">{rows}</ul>'
@@ -104,7 +104,7 @@ def drop_form(
 
 def problem(text: str) -> str:
     """Why there is nothing to see."""
-    return f'<h1>This link does not open</h1><div class="card"><p role="alert">{escape(text)}</p></div>'
+    return f'<h1>This link does not work</h1><div class="card"><p role="alert">{escape(text)}</p></div>'
 
 
 def size_text(size: int) -> str:

@@ -48,7 +48,7 @@ def test_a_token_is_typed_in(person: Person, stack: RunningStack, user: str) -> 
     assert person.js("location.pathname") == "/console"
     for wrong, words in (
         ("", "Paste a token first."),
-        ("nonsense", "This is no token"),
+        ("nonsense", "This is not a token"),
         (stack.token(user, exp=1), "This token has expired."),
         (stack.token(user)[:-4] + "AAAA", "The token was refused"),
     ):
@@ -65,10 +65,10 @@ def test_a_token_is_typed_in(person: Person, stack: RunningStack, user: str) -> 
 
 def test_a_sign_in_that_ends_is_told(person: Person, stack: RunningStack, user: str) -> None:
     person.sign_in(user, exp=int(time.time()) + 60)
-    person.sees("Your sign-in ends in less than a minute")
+    person.sees("Your session expires in less than a minute")
     person.js("for (const name of Object.keys(sessionStorage)) sessionStorage[name] += 'broken'")
     person.page.call("Page.reload")  # as a token that the service no longer takes
-    person.sees("Your sign-in has expired")
+    person.sees("Your session has expired")
 
 
 def test_nobody_sees_what_is_somebody_elses(
@@ -142,7 +142,7 @@ def test_files_that_are_dropped_are_stored(person: Person, user: str, http: http
 def test_a_folder_of_files_goes_to_its_path(person: Person, user: str, http: httpx.Client) -> None:
     person.sign_in(user)
     person.click("Upload", "header")
-    person.fill("Where to", "path")
+    person.fill("Destination", "path")
     person.fill("Folder", "reports/2026")
     person.js("""(() => {
       const transfer = new DataTransfer()

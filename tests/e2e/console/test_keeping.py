@@ -36,7 +36,7 @@ def test_a_file_is_edited_and_edits_do_not_run_over(person: Person, user: str, h
     open_file(person, user, "Cake")
     person.click("Edit", ".details")
     person.fill("Title", "The cake")
-    person.fill("Tags, with commas", "party, sweet")
+    person.fill("Tags, separated by commas", "party, sweet")
     person.fill("Name", "cake.png")
     person.click("Save")
     person.sees("sweet", ".details")
@@ -49,7 +49,7 @@ def test_a_file_is_edited_and_edits_do_not_run_over(person: Person, user: str, h
     assert changed.status_code == 200, changed.text
     person.sees("theirs", ".details")
     person.click("Save")
-    person.sees("Somebody has changed this meanwhile", "dialog")
+    person.sees("Somebody else has changed this meanwhile", "dialog")
     person.click("Cancel")
     assert http.get(f"/api/v1/files/{made['id']}").json()["tags"] == ["theirs"]
 
@@ -59,8 +59,8 @@ def test_a_file_is_shared_and_the_share_revoked(person: Person, user: str, http:
     open_file(person, user, "plan.txt")
     person.click("Share", ".details")
     person.fill("Title for guests", "The plan")
-    person.fill("Openings", "3")
-    person.click("Make the link")
+    person.fill("Maximum uses", "3")
+    person.click("Create link")
     person.sees("Copy it now")
     url = person.js("document.querySelector('dialog input').value")
     assert httpx.get(url, trust_env=False, headers={"accept": "application/json"}).status_code in {200, 403}
@@ -74,8 +74,8 @@ def test_a_file_is_shared_and_the_share_revoked(person: Person, user: str, http:
     assert httpx.get(url, trust_env=False, headers={"accept": "application/json"}).status_code == 410
     person.click("New share")
     person.fill("What", "drop")
-    person.fill("Folder of mine", "from-guests")
-    person.click("Make the link")
+    person.fill("My folder", "from-guests")
+    person.click("Create link")
     person.sees("Link for your guests")
     person.click("Done", "dialog")
     person.sees("Drop into from-guests", "main")
@@ -88,7 +88,7 @@ def test_links_are_revoked(person: Person, user: str, http: httpx.Client) -> Non
     open_file(person, user, "a.txt")
     person.click("Revoke all links", ".details")
     person.click("Revoke", "dialog")
-    person.sees("All links to this file are dead.")
+    person.sees("All links to this file have been revoked.")
     assert http.get(file["url"]).status_code == 404
 
 
@@ -145,9 +145,9 @@ def test_a_project_its_versions_and_the_way_back(person: Person, user: str, http
     person.sees("<h1>Two</h1>", ".diff tr.plus")
     person.click("Version 1", ".versions")
     person.sees("app.js", ".tree")
-    person.click("Roll back to this", "main")
+    person.click("Roll back to this version", "main")
     person.click("Roll back", "dialog")
-    person.sees("Version 1 is back, as version 3.")
+    person.sees("Version 1 was restored as version 3.")
     person.sees("Back to version 1", ".versions")
     versions = http.get("/api/projects/site/versions").json()["versions"]
     assert versions[0]["rolled_back_to"] == 1
@@ -185,7 +185,7 @@ def test_an_operator_looks_and_sets(person: Person, user: str, http: httpx.Clien
     assert http.get("/api/admin/usage").status_code == 403
     person.sign_in(user, "/health", roles=["admin"])
     person.sees("Postgres", "main")
-    person.sees("All well", "main")
+    person.sees("All healthy", "main")
     person.click("Users and quotas", "nav")
     person.click(f"Set limits of {user}", "main")
     person.fill("Files", "7")
@@ -194,7 +194,7 @@ def test_an_operator_looks_and_sets(person: Person, user: str, http: httpx.Clien
     assert http.get("/api/v1/usage").json()["limit_files"] == 7
     person.click("Verification", "nav")
     person.click("Verify now", "main")
-    person.click("Begin", "dialog")
+    person.click("Start", "dialog")
     person.wait(
         "it has ended", "document.querySelector('.line-text strong')?.innerText.match(/agrees|finding/)"
     )
@@ -206,8 +206,8 @@ def test_how_long_a_file_stays(person: Person, user: str, http: httpx.Client) ->
     open_file(person, user, "exe\N{REPLACEMENT CHARACTER}gnp.txt")
     person.click("Keep", ".details")
     person.fill("Keep until", "2099-01-02T03:04")
-    person.click("On legal hold: it stays until the hold is lifted", "dialog")
-    person.fill("Reason of the hold", "case 17")
+    person.click("Legal hold: protected until the hold is lifted", "dialog")
+    person.fill("Reason for the hold", "case 17")
     person.click("Save")
     person.sees("case 17, since", ".details")
     person.sees("On hold", ".tile")
@@ -216,7 +216,7 @@ def test_how_long_a_file_stays(person: Person, user: str, http: httpx.Client) ->
     person.click("Trash", ".details")
     person.sees("This is on legal hold")
     person.click("Keep", ".details")
-    person.click("On legal hold: it stays until the hold is lifted", "dialog")
+    person.click("Legal hold: protected until the hold is lifted", "dialog")
     person.click("Save")
     person.sees("Kept", ".tile")
     person.sees_not("case 17, since", ".details")

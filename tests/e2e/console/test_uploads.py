@@ -94,9 +94,9 @@ def test_a_view_that_failed_is_there_when_the_connection_is_back(person: Person,
     person.js("""window.fetch = (ask => (...request) =>
       window.mended ? ask(...request) : Promise.reject(new TypeError('Failed to fetch')))(window.fetch)""")
     person.go("/trash")
-    person.sees("That did not work", "main")
+    person.sees("Something went wrong", "main")
     person.js("window.mended = true; window.dispatchEvent(new Event('online'))")
-    person.sees_not("That did not work", "main")
+    person.sees_not("Something went wrong", "main")
 
 
 def test_news_of_many_files_are_one_list_and_not_one_request_each(

@@ -59,15 +59,15 @@ def test_a_file_is_moved_and_copied(person: Person, user: str, http: httpx.Clien
     person.sign_in(user)
     person.click("plan.txt", "main")
     person.click("Move or copy", ".details")
-    person.fill("Where to", "plans/old/")
-    person.click("Do it", "dialog")
+    person.fill("Destination", "plans/old/")
+    person.click("Apply", "dialog")
     person.sees("Moved to plans/old/plan.txt.")
     (moved,) = http.get("/api/v1/files").json()["files"]
     assert moved["key"] == f"paths/{user}/plans/old/plan.txt"
     person.click("Move or copy", ".details")
-    person.fill("What", "copy")
-    person.fill("Where to", "plans/new.txt")
-    person.click("Do it", "dialog")
+    person.fill("Action", "copy")
+    person.fill("Destination", "plans/new.txt")
+    person.click("Apply", "dialog")
     person.sees("Copied to plans/new.txt.")
     keys = sorted(one["key"] for one in http.get("/api/v1/files").json()["files"])
     assert keys == [f"paths/{user}/plans/new.txt", f"paths/{user}/plans/old/plan.txt"]

@@ -26,12 +26,12 @@ export async function signIn(text) {
   const token = text.trim().replace(/^bearer\s+/i, '')
   if (!token) return 'Paste a token first.'
   const claims = read(token)
-  if (!claims) return 'This is no token: a token has three parts with dots between them.'
+  if (!claims) return 'This is not a token: a token has three parts separated by dots.'
   if (claims.expires <= Date.now()) return 'This token has expired. Ask for a new one.'
   try {
     const answer = await fetch(new URL('api/v1/usage', BASE), { headers: { authorization: `Bearer ${token}` } })
     if (answer.status === 401) return (await answer.json()).detail || 'This token was refused.'
-    if (!answer.ok) return `The service answers ${answer.status}. Try again in a moment.`
+    if (!answer.ok) return `The service answered ${answer.status}. Try again in a moment.`
   } catch {
     return 'The service can’t be reached. Check the connection and try again.'
   }
@@ -47,7 +47,7 @@ export function signOut(why = '') {
 }
 
 /** The service no longer takes the token. */
-export const expired = () => signOut('Your sign-in has expired. Sign in again to go on where you were.')
+export const expired = () => signOut('Your session has expired. Sign in again to continue where you were.')
 
 function accept(token) {
   const claims = read(token)

@@ -18,23 +18,23 @@ export class Problem extends Error {
 
 /** What people are told instead of what programs are; a function: of the problem's metadata. */
 const WORDS = {
-  PRECONDITION_FAILED: 'Somebody has changed this meanwhile. What you see now is the newest; try again.',
-  QUOTA_EXCEEDED: 'There is no room left: your quota is used up.',
-  FILE_COUNT_EXCEEDED: 'There is no room left: you have as many files as you may.',
-  FILE_NOT_FOUND: 'This file is no longer there.',
-  SHARE_NOT_FOUND: 'This share is no longer there.',
-  PROJECT_NOT_FOUND: 'This project is no longer there.',
-  VERSION_CONFLICT: 'Somebody has saved this project meanwhile. What you see now is the newest; try again.',
-  PERMISSION_DENIED: 'Your account may not do this.',
-  CONTENT_INFECTED: 'The scanner has found malware in this file: it can’t be read or stored. Store a clean one in its place.',
-  OBJECT_ARCHIVED: 'This file lies in an archive. It is being brought back, which takes hours; come again later.',
-  OBJECT_LOST: 'The bytes of this file are missing or damaged. Store it again, or ask who runs the service.',
-  RATE_LIMITED: 'That was too much in a short time. Wait a moment and try again.',
-  OVERLOADED: 'The service is busy just now. Try again in a moment.',
+  PRECONDITION_FAILED: 'Somebody else has changed this meanwhile. You now see the latest version; try again.',
+  QUOTA_EXCEEDED: 'Your storage quota is used up.',
+  FILE_COUNT_EXCEEDED: 'You have reached your maximum number of files.',
+  FILE_NOT_FOUND: 'This file no longer exists.',
+  SHARE_NOT_FOUND: 'This share no longer exists.',
+  PROJECT_NOT_FOUND: 'This project no longer exists.',
+  VERSION_CONFLICT: 'Somebody else has saved this project meanwhile. You now see the latest version; try again.',
+  PERMISSION_DENIED: 'Your account is not allowed to do this.',
+  CONTENT_INFECTED: 'The scanner found malware in this file, so it can’t be read or stored. Upload a clean one instead.',
+  OBJECT_ARCHIVED: 'This file is archived. It is being restored, which takes hours; try again later.',
+  OBJECT_LOST: 'The content of this file is missing or damaged. Upload it again, or ask whoever runs the service.',
+  RATE_LIMITED: 'Too many requests in a short time. Wait a moment and try again.',
+  OVERLOADED: 'The service is busy. Try again in a moment.',
   RETENTION_HELD: ({ until, hold }) =>
-    (hold ? 'This is on legal hold: it can be deleted or replaced once the hold is lifted.'
-      : until ? `This is kept until ${time(until)}: it can be deleted or replaced from then on.`
-      : 'This is kept for a time, or on legal hold: it can’t be deleted or replaced yet.'),
+    (hold ? 'This is on legal hold: it can’t be deleted or replaced until the hold is lifted.'
+      : until ? `This is kept until ${time(until)}: it can’t be deleted or replaced before.`
+      : 'This is retained or on legal hold: it can’t be deleted or replaced yet.'),
 }
 
 /**
@@ -48,7 +48,7 @@ export function words(status, body) {
   const text = body.detail || body.message
   if (text) return text
   if (status === 0) return 'The service can’t be reached. Check the connection and try again.'
-  return status >= 500 ? 'The service has a problem of its own. Try again in a moment.' : `Refused (${status}).`
+  return status >= 500 ? 'The service has an internal problem. Try again in a moment.' : `Refused (${status}).`
 }
 
 /**

@@ -20,7 +20,7 @@ export function Failed({ problem, again }) {
   }, [problem, again])
   return html`<div class="mood" role="alert">
     <span class="mood-icon warn"><${Icon} name="alert" size=${28} /></span>
-    <h2>That did not work</h2><p>${problem.message}</p>
+    <h2>Something went wrong</h2><p>${problem.message}</p>
     ${again && html`<button type="button" class="button" onClick=${again}><${Icon} name="refresh" size=${18} />Try again</button>`}
   </div>`
 }

@@ -8,9 +8,9 @@ import { filesOf, holdsFiles } from './dropped.js'
 
 const PLACES = {
   files: 'Files',
-  path: 'A folder of mine',
+  path: 'My folder',
   generations: 'Generations',
-  event_media: 'Media of an event',
+  event_media: 'Event media',
   temp: 'Temporary: deleted automatically',
 }
 const GENERATED = { 'text-to-image': 'Text to image', 'image-to-image': 'Image to image', 'text-to-video': 'Text to video', 'image-to-video': 'Image to video' }
@@ -61,7 +61,7 @@ export function UploadDialog({ place, files: given = [], onClose }) {
         <input ref=${input} class="hidden" type="file" multiple tabindex="-1" aria-label="Files to upload"
           onChange=${(event) => choose([...event.target.files].map((file) => ({ file, path: file.name })))} />
       </div>
-      <label class="field"><span>Where to</span>
+      <label class="field"><span>Destination</span>
         <select value=${family} onChange=${(event) => setFamily(event.target.value)}>
           ${Object.entries(PLACES).map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}
         </select></label>
@@ -82,7 +82,7 @@ function Details({ family, place }) {
   if (family === 'files') {
     return html`<label class="field"><span>Kind</span>
         <select name="folder" value=${folder} onChange=${(event) => setFolder(event.target.value)}>
-          <option value="uploads">Any file</option><option value="documents">Documents</option><option value="audio">Recordings of a class</option>
+          <option value="uploads">Any file</option><option value="documents">Documents</option><option value="audio">Class recordings</option>
         </select></label>
       ${folder === 'audio' && html`<label class="field"><span>Class</span><input name="class_id" required maxlength="128" /></label>`}`
   }
@@ -90,7 +90,7 @@ function Details({ family, place }) {
     return html`<label class="field"><span>Folder</span><input name="path" defaultValue=${given.path ?? ''} placeholder="reports/2026/" maxlength="512" /></label>`
   }
   if (family === 'generations') {
-    return html`<label class="field"><span>Made by</span><select name="generation_type">
+    return html`<label class="field"><span>Kind</span><select name="generation_type">
         ${Object.entries(GENERATED).map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}</select></label>
       <label class="field"><span>Prompt</span><textarea name="prompt" rows="3" maxlength="8192"></textarea></label>`
   }

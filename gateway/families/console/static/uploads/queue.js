@@ -51,7 +51,7 @@ export function cancel(job) {
   const { task } = job
   job.state = 'cancelled'
   uploads.set(uploads.get().filter((other) => other !== job))
-  task?.abort(Boolean(task.url)).catch(() => say(`What had arrived of ${job.name} is deleted automatically later.`))
+  task?.abort(Boolean(task.url)).catch(() => say(`The part of ${job.name} that was uploaded will be deleted automatically.`))
   advance()
 }
 

@@ -26,7 +26,7 @@ export function Tray() {
         ${going > 0 && html`<span>${bytes(sent)} of ${bytes(size)}${rate > 0 && ` · ${duration((size - sent) / rate)} left`}</span>`}</div>
       ${going > 0 && html`<button type="button" class="bare" aria-label="Pause all" onClick=${pauseAll}><${Icon} name="pause" /></button>`}
       ${(going ? failed : of('paused', 'failed')) > 0 && html`<button type="button" class="bare" aria-label="Resume all" onClick=${resumeAll}><${Icon} name="play" /></button>`}
-      <button type="button" class="bare" aria-expanded=${open} aria-label=${open ? 'Fold the list' : 'Show the list'}
+      <button type="button" class="bare" aria-expanded=${open} aria-label=${open ? 'Collapse the list' : 'Show the list'}
         onClick=${() => setOpen(!open)}><${Icon} name=${open ? 'minus' : 'list'} /></button>
       ${!going && html`<button type="button" class="bare" aria-label="Clear what is done" onClick=${clear}><${Icon} name="close" /></button>`}
     </div>

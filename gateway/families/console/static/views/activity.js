@@ -15,7 +15,7 @@ export function Activity() {
   const all = useObservable(events).filter(({ type }) => !SILENT.has(type))
   return html`<div class="view" data-scroller tabindex="-1">
     <div class="view-head"><h1>Activity</h1></div>
-    <p class="view-intro">What happens to your files, as it happens: by you, by programs that use your account, by guests of your drops. It begins when this page is opened.</p>
+    <p class="view-intro">Changes to your files as they happen, made by you, by programs that use your account, or by guests of your drops. Only changes since this page was opened are shown.</p>
     ${!all.length ? html`<${Empty} icon="activity" title="Quiet so far"><p>Uploads, edits and deletions appear here at once.</p><//>`
       : html`<ul class="lines">${all.map((event) => html`<li class="line-item" key=${event.id}>
         <span class=${BAD.has(event.type) ? 'line-icon bad' : 'line-icon'}><${Icon} name=${ICONS[event.type] ?? 'bell'} /></span>

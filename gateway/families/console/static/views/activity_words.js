@@ -13,16 +13,16 @@ export function eventWords({ type, data }) {
     case 'file_updated': return `${name} was changed`
     case 'file_deleted': return `${name} was deleted`
     case 'file_infected': return data.stored ? `${name} is infected: ${data.signature}` : `${name} was refused: ${data.signature}`
-    case 'file_readable': return `${name} has come back from the archive`
+    case 'file_readable': return `${name} was restored from the archive`
     case 'file_damaged': return `${name} is damaged: ${DAMAGE[data.damage] ?? data.damage}`
     case 'save_failed': return `${name} could not be stored: ${data.message}`
     case 'import_failed': return `${name} could not be fetched: ${data.message}`
     case 'project_saved': return `${data.name || data.slug} was saved as version ${data.version}`
     case 'project_save_progress': return `${data.slug} is being saved: ${data.stored_count} of ${data.file_count} files, ${bytes(data.stored_bytes)} of ${bytes(data.size_bytes)}`
     case 'project_deleted': return `Project ${data.name || data.slug} was deleted`
-    case 'upload_progress': return `An upload is at ${bytes(data.persisted_size)}${data.size_bytes ? ` of ${bytes(data.size_bytes)}` : ''}`
-    case 'webhook_disabled': return `The webhook to ${data.url ?? 'a target'} was switched off`
-    case 'events_lost': return 'Some events were not kept'
+    case 'upload_progress': return `An upload has reached ${bytes(data.persisted_size)}${data.size_bytes ? ` of ${bytes(data.size_bytes)}` : ''}`
+    case 'webhook_disabled': return `The webhook to ${data.url ?? 'a target'} was disabled`
+    case 'events_lost': return 'Some events are missing'
     default: return `${type.replaceAll('_', ' ')}: ${name}`
   }
 }

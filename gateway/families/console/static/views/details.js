@@ -64,7 +64,7 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
     }
   }
   const download = () => link(id, { attachment: true }).then(({ url }) => follow(shown(url), file.filename), complain)
-  const copyLink = () => link(id).then(({ url, expires_at: end }) => copyText(url, end ? `Link copied; it holds until ${time(end)}.` : 'Link copied; it holds until you revoke it.'), complain)
+  const copyLink = () => link(id).then(({ url, expires_at: end }) => copyText(url, end ? `Link copied. It works until ${time(end)}.` : 'Link copied. It works until you revoke it.'), complain)
   const action = (icon, label, run) => html`<button type="button" class="button small" onClick=${run}><${Icon} name=${icon} size=${18} />${label}</button>`
   return html`<aside class="details" aria-label="Details">
     <div class="details-head"><h2 ref=${heading} tabindex="-1" dir="auto" title=${file && plain(file.filename)}>${file ? plain(file.filename) : 'Details'}</h2>
@@ -77,7 +77,7 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
       </div>
       <${Facts} file=${file} />
       <h3>Links</h3>
-      <p class="hint">Links that were handed out to this file show it to whoever has them.${' '}
+      <p class="hint">Anyone who has a link to this file can see it.${' '}
         <button type="button" class="link" onClick=${() => setDialog('revoke')}>Revoke all links</button></p>
       <h3>History</h3>
       <ol class="history">
@@ -91,8 +91,8 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
       onKept=${(kept) => { setFile({ ...file, ...kept }); onChange({ ...file, ...kept }) }} />`}
     ${dialog === 'move' && html`<${MoveDialog} file=${file} onMoved=${onMoved} onClose=${() => setDialog('')} />`}
     ${dialog === 'share' && html`<${ShareDialog} what=${{ file_id: id }} name=${file.filename} onClose=${() => setDialog('')} />`}
-    ${dialog === 'revoke' && html`<${Confirm} title="Revoke all links?" text="Every link to this file is dead at once, also those that pages show. New ones can be made." verb="Revoke"
-      run=${() => revokeLinks(id).then(() => say('All links to this file are dead.'))} onClose=${() => setDialog('')} />`}
+    ${dialog === 'revoke' && html`<${Confirm} title="Revoke all links?" text="All links to this file stop working at once, including those on web pages. You can make new ones." verb="Revoke"
+      run=${() => revokeLinks(id).then(() => say('All links to this file have been revoked.'))} onClose=${() => setDialog('')} />`}
   </aside>`
 }
 
@@ -100,14 +100,14 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
 function Facts({ file }) {
   const own = Object.entries(file.metadata).filter(([name]) => !['user_id', 'original_filename', 'content_type', 'upload_timestamp'].includes(name))
   const facts = [
-    ['Title', file.title], ['Description', file.description], ['Prompt', file.prompt], ['Made by', file.generation_type],
+    ['Title', file.title], ['Description', file.description], ['Prompt', file.prompt], ['Kind', file.generation_type],
     ['Tags', file.tags.length ? html`<span class="tags">${file.tags.map((tag) => html`<span class="badge" key=${tag}>${tag}</span>`)}</span>` : null],
-    ['Family', FAMILIES[file.family]], ['Type', file.content_type], ['Extent', file.width && `${extent(file).width} × ${extent(file).height} pixels`], ['Taken', file.taken_at && time(file.taken_at)], ['Size', html`<span title=${`${file.size} bytes`}>${bytes(file.size)}</span>`],
-    ['Visibility', file.visibility === 'public' ? 'Public: anybody may read it' : 'Private'],
+    ['Family', FAMILIES[file.family]], ['Type', file.content_type], ['Dimensions', file.width && `${extent(file).width} × ${extent(file).height} pixels`], ['Taken', file.taken_at && time(file.taken_at)], ['Size', html`<span title=${`${file.size} bytes`}>${bytes(file.size)}</span>`],
+    ['Visibility', file.visibility === 'public' ? 'Public: anyone can read it' : 'Private'],
     ['Stored', time(file.created_at)], ['Changed', file.updated_at === file.created_at ? null : time(file.updated_at)],
-    ['Goes away', file.expires_at && time(file.expires_at)],
-    ['Kept until', file.keep_until && time(file.keep_until)], ['Into the trash', file.delete_after && time(file.delete_after)],
-    ['Legal hold', file.hold && `${file.hold.reason || 'Without a reason'}${file.hold.by_admin ? ' (placed by an admin)' : ''}, since ${time(file.hold.placed_at)}`],
+    ['Expires', file.expires_at && time(file.expires_at)],
+    ['Kept until', file.keep_until && time(file.keep_until)], ['Moves to trash', file.delete_after && time(file.delete_after)],
+    ['Legal hold', file.hold && `${file.hold.reason || 'No reason given'}${file.hold.by_admin ? ' (placed by an admin)' : ''}, since ${time(file.hold.placed_at)}`],
     ['Malware', file.scan && scanWords(file.scan)], ['Event', file.event_id && html`<code>${file.event_id}</code>`],
     ['Settings', file.settings && html`<code>${JSON.stringify(file.settings, null, 1)}</code>`],
     ...own.map(([name, value]) => [name, value]),
@@ -120,5 +120,5 @@ function Facts({ file }) {
 function scanWords({ outcome, scanned_at: at, signature, cause }) {
   if (outcome === 'infected') return `Found: ${signature}${at ? `, ${time(at)}` : ''}`
   if (outcome === 'clean') return `None found${at ? `, ${time(at)}` : ''}`
-  return cause === 'size' ? 'Not looked for: the file is too large' : 'Not looked for yet'
+  return cause === 'size' ? 'Not scanned: the file is too large' : 'Not scanned yet'
 }

@@ -46,7 +46,7 @@ function Lines({ slug, one, versions }) {
   if (both.value.includes(null)) return html`<${Bytes} one=${one} slug=${slug} versions=${versions} />`
   const { hunks } = diff.structuredPatch('', '', ...both.value, '', '', { context: 3 })
   const lines = hunks.flatMap(numbered)
-  if (!lines.length) return html`<p class="panel-told hint">${one.before?.executable !== one.after?.executable ? 'Only whether it may be executed has changed.' : 'No line differs.'}</p>`
+  if (!lines.length) return html`<p class="panel-told hint">${one.before?.executable !== one.after?.executable ? 'Only the executable bit has changed.' : 'No lines differ.'}</p>`
   return html`<div class="diff" tabindex="0" role="region" aria-label=${`Differences of ${one.path}`}><table><tbody>
     ${lines.slice(0, LINE_LIMIT).map(({ sign, gap, old, now, text }, index) => html`<tr key=${index} class=${gap ? 'gap' : SIGNS[sign]}>
       <td class="number">${old}</td><td class="number">${now}</td><td class="sign">${sign === '-' ? '−' : sign}</td><td class="line">${text}</td></tr>`)}

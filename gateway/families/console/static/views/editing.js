@@ -25,9 +25,9 @@ export function EditDialog({ file, save, onClose }) {
     <label class="field"><span>Name</span><input name="filename" required maxlength="255" defaultValue=${file.filename} /></label>
     ${media && html`<label class="field"><span>Title</span><input name="title" maxlength="255" defaultValue=${file.title ?? ''} /></label>
       <label class="field"><span>Description</span><textarea name="description" rows="3" maxlength="4096" defaultValue=${file.description ?? ''}></textarea></label>
-      <label class="field"><span>Tags, with commas</span><input name="tags" defaultValue=${file.tags.join(', ')} /></label>`}
-    <label class="field"><span>Who may see it</span><select name="visibility">
-      <option value="private">Only me, and who has a link</option><option value="public" selected=${file.visibility === 'public'}>Everybody</option></select></label>
+      <label class="field"><span>Tags, separated by commas</span><input name="tags" defaultValue=${file.tags.join(', ')} /></label>`}
+    <label class="field"><span>Who can see it</span><select name="visibility">
+      <option value="private">Only me, and anyone with a link</option><option value="public" selected=${file.visibility === 'public'}>Everyone</option></select></label>
   <//>`
 }
 

@@ -18,7 +18,7 @@ export function Files({ address, who }) {
   const title = filters.q ? `Results for “${filters.q}”` : family ? (FAMILIES[family] ?? 'Files') : 'All files'
   return html`<${Listing} address=${address} who=${who} title=${title} load=${load} by=${[JSON.stringify(filters)]}
     matches=${(file) => !narrowed && (!family || file.family === family)} tools=${html`<${Filters} query=${address.query} />`}
-    empty=${narrowed ? html`<${Empty} icon="search" title="Nothing matches"><p>No file has all of that.</p>
+    empty=${narrowed ? html`<${Empty} icon="search" title="Nothing matches"><p>No file matches all of these conditions.</p>
         <p><a class="button" href=${to(['files'], { family })}>Clear search and filters</a></p><//>`
       : html`<${Empty} icon="upload" title="Nothing here yet"><p>Drop files anywhere on this page, or use Upload.</p><//>`} />`
 }

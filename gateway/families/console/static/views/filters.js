@@ -4,7 +4,7 @@ import { html } from '../render.js'
 
 const DAY = 86400000
 const HOUR = 3600000
-const TYPES = { '': 'Any type', 'image/*': 'Pictures', 'video/*': 'Films', 'audio/*': 'Sound', 'application/pdf': 'PDF', 'text/*': 'Text', 'application/*': 'Documents, archives' }
+const TYPES = { '': 'Any type', 'image/*': 'Pictures', 'video/*': 'Videos', 'audio/*': 'Audio', 'application/pdf': 'PDF', 'text/*': 'Text', 'application/*': 'Documents, archives' }
 const TIMES = { '': 'Any time', 1: 'Past 24 hours', 7: 'Past 7 days', 30: 'Past 30 days', 365: 'Past year' }
 const SIZES = { '': 'Any size', '1000000': 'Over 1 MB', '10000000': 'Over 10 MB', '100000000': 'Over 100 MB', '1000000000': 'Over 1 GB' }
 

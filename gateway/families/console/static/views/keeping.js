@@ -21,16 +21,16 @@ export function KeepDialog({ file, onKept, onClose }) {
     if (Object.keys(times).length) onKept(await retain(file.id, times))
     if (held && (!file.hold || reason !== file.hold.reason)) onKept(await hold(file.id, reason))
     if (!held && file.hold) onKept(await release(file.id))
-    say(`How long ${plain(file.filename)} stays is set.`)
+    say(`Retention of ${plain(file.filename)} is set.`)
     onClose()
   }
-  return html`<${FormDialog} title="How long it stays" verb="Save" save=${save} onClose=${onClose}>
+  return html`<${FormDialog} title="Retention" verb="Save" save=${save} onClose=${onClose}>
     <label class="field"><span>Keep until</span><input name="keep_until" type="datetime-local" defaultValue=${local(file.keep_until)} />
-      <small>Until then nobody can delete or replace it${file.keep_until ? `; ${time(file.keep_until)} can only be put off` : ''}.</small></label>
-    <label class="field"><span>Into the trash on</span><input name="delete_after" type="datetime-local" defaultValue=${local(file.delete_after)} />
-      <small>Then it goes by itself. Empty: it stays.</small></label>
-    <label class="check-field"><input name="held" type="checkbox" defaultChecked=${Boolean(file.hold)} /><span>On legal hold: it stays until the hold is lifted</span></label>
-    <label class="field"><span>Reason of the hold</span><input name="reason" maxlength="255" defaultValue=${file.hold?.reason ?? ''} placeholder="Case 2026-17" /></label>
+      <small>Until then nobody can delete or replace it${file.keep_until ? `; ${time(file.keep_until)} can only be extended` : ''}.</small></label>
+    <label class="field"><span>Move to trash on</span><input name="delete_after" type="datetime-local" defaultValue=${local(file.delete_after)} />
+      <small>It is moved automatically. Leave empty to keep it.</small></label>
+    <label class="check-field"><input name="held" type="checkbox" defaultChecked=${Boolean(file.hold)} /><span>Legal hold: protected until the hold is lifted</span></label>
+    <label class="field"><span>Reason for the hold</span><input name="reason" maxlength="255" defaultValue=${file.hold?.reason ?? ''} placeholder="Case 2026-17" /></label>
   <//>`
 }
 

@@ -92,7 +92,7 @@ function Chosen({ ids, list, onClear }) {
       complain(problem)
     }
   }
-  return html`<div class="chosen" role="region" aria-label="Chosen files">
+  return html`<div class="chosen" role="region" aria-label="Selected files">
     <strong>${many(ids.size, 'file')} chosen</strong>
     <button type="button" class="button small" onClick=${discard}><${Icon} name="trash" size=${18} />Move to trash</button>
     <button type="button" class="link" onClick=${onClear}>Clear</button>

@@ -23,10 +23,10 @@ export function MoveDialog({ file, onMoved, onClose }) {
     }
     onClose()
   }
-  return html`<${FormDialog} title="Move or copy" verb="Do it" save=${submit} onClose=${onClose}>
-    <label class="field"><span>What</span><select name="how"><option value="move">Move it</option><option value="copy">Make a copy</option></select></label>
-    <label class="field"><span>Where to</span><input name="path" required maxlength="1024" defaultValue=${placeOf(file)} placeholder="album/summer/" />
-      <small class="hint">A path of yours; behind a / at its end it keeps its name. What is there already is not written over.</small></label>
+  return html`<${FormDialog} title="Move or copy" verb="Apply" save=${submit} onClose=${onClose}>
+    <label class="field"><span>Action</span><select name="how"><option value="move">Move</option><option value="copy">Copy</option></select></label>
+    <label class="field"><span>Destination</span><input name="path" required maxlength="1024" defaultValue=${placeOf(file)} placeholder="album/summer/" />
+      <small class="hint">A path; if it ends with /, the file keeps its name. An existing file is not overwritten.</small></label>
   <//>`
 }
 

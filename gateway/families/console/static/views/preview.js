@@ -19,11 +19,11 @@ export function Preview({ file, onView }) {
   const fail = () => setFailed(true)
   if (file.scan?.outcome === 'infected') {
     return html`<div class="preview none bad" role="alert"><${Icon} name="alert" size=${48} />
-      <p>The scanner has found <strong>${file.scan.signature}</strong> in this file. Nobody can read it. Delete it, or store a clean one in its place.</p></div>`
+      <p>The scanner found <strong>${file.scan.signature}</strong> in this file. Nobody can read it. Delete it, or upload a clean one instead.</p></div>`
   }
   if (!url || failed) {
     return html`<div class="preview none"><${Icon} name=${iconOf(file.content_type)} size=${48} />
-      <p>${failed ? 'This file can’t be shown here. Download it to look at it.' : 'No preview'}</p></div>`
+      <p>${failed ? 'This file can’t be shown here. Download it to view it.' : 'No preview'}</p></div>`
   }
   const before = !there && file.thumbhash && html`<${Placeholder} thumbhash=${file.thumbhash} />`
   if (what === 'picture') return html`<button type="button" class="preview" aria-label="View in full size" onClick=${onView}>${before}
@@ -46,6 +46,6 @@ function TextPreview({ url, size }) {
       .then(setText, (error) => error.name !== 'AbortError' && setText('Can’t be read: the service can’t be reached.'))
     return () => controller.abort()
   }, [url])
-  return html`<div class="preview text"><pre tabindex="0" aria-label="The beginning of the text">${text ?? 'Loading…'}</pre>
+  return html`<div class="preview text"><pre tabindex="0" aria-label="Beginning of the text">${text ?? 'Loading…'}</pre>
     ${size > TEXT_LIMIT && html`<p class="hint">The first ${bytes(TEXT_LIMIT)} of ${bytes(size)}.</p>`}</div>`
 }

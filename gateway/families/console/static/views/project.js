@@ -73,21 +73,21 @@ function Tools({ slug, version, newest }) {
   }, complain)
   const back = async () => {
     const { project } = await rollBack(slug, version, newest)
-    say(`Version ${version} is back, as version ${project.version}.`)
+    say(`Version ${version} was restored as version ${project.version}.`)
     go(here({ version: '', against: '', path: '' }))
   }
   const discard = async () => {
     await remove(slug)
-    say(`Project ${slug} is deleted.`)
+    say(`Project ${slug} was deleted.`)
     go(to(['projects']))
   }
   const button = (icon, label, run) => html`<button type="button" class="button small" onClick=${run}><${Icon} name=${icon} size=${18} />${label}</button>`
-  return html`${version !== newest && button('restore', 'Roll back to this', () => setDialog('back'))}
+  return html`${version !== newest && button('restore', 'Roll back to this version', () => setDialog('back'))}
     ${button('eye', 'Preview', look)}${button('share', 'Share', () => setDialog('share'))}${button('download', 'ZIP', zip)}${button('trash', 'Delete', () => setDialog('delete'))}
     ${dialog === 'back' && html`<${Confirm} title=${`Roll back to version ${version}?`} danger=${false} verb="Roll back" run=${back} onClose=${close}
-      text=${`The files of version ${version} become the newest version. Nothing is lost: every version in between stays.`} />`}
+      text=${`The files of version ${version} become the newest version. Nothing is lost: all versions in between are kept.`} />`}
     ${dialog === 'delete' && html`<${Confirm} title=${`Delete ${slug}?`} verb="Delete for good" run=${discard} onClose=${close}
-      text="The project goes with all its versions. There is no trash for projects." />`}
+      text="This deletes the project with all its versions. There is no trash for projects." />`}
     ${dialog === 'share' && html`<${ShareDialog} what=${{ project: slug, version }} name=${slug} onClose=${close} />`}
     ${dialog === 'preview' && html`<${Dialog} title=${`${slug}, version ${version}`} onClose=${close} wide>
       <iframe class="frame" src=${frame} title="Preview of the front end" sandbox="allow-scripts"></iframe><//>`}`

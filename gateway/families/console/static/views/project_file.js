@@ -36,7 +36,7 @@ async function contentOf(slug, version, path, what, signal) {
   return what === 'picture' ? { url: URL.createObjectURL(await answer.blob()) } : { text: textOf(await answer.arrayBuffer()) }
 }
 
-const textOf = (buffer) => decoded(buffer) ?? '(not a text)'
+const textOf = (buffer) => decoded(buffer) ?? '(not text)'
 
 /** Text in UTF-8; null: it is none. */
 export function decoded(buffer) {

@@ -21,7 +21,7 @@ export function Quotas() {
     const after = await setQuota(editing.user_id, { limit_bytes: number('gigabytes', GB), limit_files: number('files', 1) })
     found.change((items) => items.map((user) => (user.user_id === after.user_id ? { ...user, ...after } : user)))
     setEditing(null)
-    say(`The limits of ${after.user_id} are set.`)
+    say(`Limits of ${after.user_id} are set.`)
   }
   return html`<div class="view" data-scroller tabindex="-1">
     <div class="view-head"><h1>Users and quotas</h1></div>
@@ -38,6 +38,6 @@ export function Quotas() {
     ${editing && html`<${FormDialog} title=${`Limits of ${editing.user_id}`} verb="Set" save=${save} onClose=${() => setEditing(null)}>
       <label class="field"><span>Gigabytes</span><input name="gigabytes" type="number" min="0" step="any" placeholder="No limit" defaultValue=${editing.limit_bytes === null ? '' : editing.limit_bytes / GB} /></label>
       <label class="field"><span>Files</span><input name="files" type="number" min="0" placeholder="No limit" defaultValue=${editing.limit_files ?? ''} /></label>
-      <p class="hint">What is stored stays, even over the limit.</p><//>`}
+      <p class="hint">Existing files stay, even over the limit.</p><//>`}
   </div>`
 }

@@ -10,7 +10,7 @@ import { html, useState } from '../render.js'
 import { ShareDialog } from './sharing.js'
 
 const STATES = { active: ['good', 'Active'], revoked: ['bad', 'Revoked'], expired: ['', 'Ended'], used_up: ['', 'Used up'] }
-const KINDS = { prefix: 'A folder', event_id: 'Media of an event', project: 'A project', drop: 'A place where guests put files' }
+const KINDS = { prefix: 'A folder', event_id: 'Event media', project: 'A project', drop: 'A drop: guests upload files' }
 
 export function Shares() {
   const found = usePages(async (pageToken, signal) => {
@@ -22,14 +22,14 @@ export function Shares() {
   const end = async () => {
     const after = await revoke(ending.id)
     found.change((items) => items.map((share) => (share.id === after.id ? after : share)))
-    say('The share is revoked: its link opens nothing any more.')
+    say('The share is revoked; its link no longer works.')
   }
   return html`<div class="view" data-scroller tabindex="-1">
     <div class="view-head"><h1>Shares</h1><div class="spacer"></div>
       <button type="button" class="button" onClick=${() => setMaking(true)}><${Icon} name="plus" size=${18} />New share</button></div>
     ${found.state === 'loading' ? html`<${Loading} />`
       : found.state === 'failed' && !found.items.length ? html`<${Failed} problem=${found.problem} again=${found.reload} />`
-      : !found.items.length ? html`<${Empty} icon="share" title="Nothing is shared"><p>A share is a link that people without an account open: a file, a folder, a project, or a place to put files in.</p><//>`
+      : !found.items.length ? html`<${Empty} icon="share" title="Nothing is shared"><p>A share is a link for people without an account. It opens a file, a folder, an event or a project, or lets them upload files.</p><//>`
       : html`<ul class="lines">${found.items.map((share) => html`<${Line} key=${share.id} share=${share} onRevoke=${() => setEnding(share)} />`)}</ul>
         ${found.next && html`<p><button type="button" class="button" onClick=${found.more}>Show more</button></p>`}`}
     ${making && html`<${NewShare} onMade=${found.add} onClose=${() => setMaking(false)} />`}
@@ -67,11 +67,11 @@ function NewShare({ onMade, onClose }) {
     if (kind !== 'drop') return { [kind]: value }
     return { drop: { path: value.replace(/\/$/, ''), max_files: Number(form.get('max_files')) || 100 } }
   }
-  const LABELS = { prefix: ['Folder', 'paths/you/trips/'], event_id: ['Event', 'Its id'], project: ['Project', 'Its name in addresses'], drop: ['Folder of mine', 'from-guests'] }
+  const LABELS = { prefix: ['Folder', 'paths/you/trips/'], event_id: ['Event', 'Event id'], project: ['Project', 'Slug'], drop: ['My folder', 'from-guests'] }
   return html`<${ShareDialog} what=${{}} name="" read=${read} onMade=${onMade} onClose=${onClose}>
     <label class="field"><span>What</span><select value=${kind} onChange=${(event) => setKind(event.target.value)}>
       ${Object.entries(KINDS).map(([value, label]) => html`<option key=${value} value=${value}>${label}</option>`)}</select></label>
     <label class="field"><span>${LABELS[kind][0]}</span><input key=${kind} name="subject" required placeholder=${LABELS[kind][1]} /></label>
-    ${kind === 'drop' && html`<label class="field"><span>Files at most</span><input name="max_files" type="number" min="1" max="100000" defaultValue="100" /></label>`}
+    ${kind === 'drop' && html`<label class="field"><span>Maximum number of files</span><input name="max_files" type="number" min="1" max="100000" defaultValue="100" /></label>`}
   <//>`
 }

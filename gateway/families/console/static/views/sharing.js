@@ -24,17 +24,17 @@ export function ShareDialog({ what, name, onClose, onMade, children, read = () =
   if (url) {
     return html`<${Dialog} title="Share" onClose=${onClose}>
       <${CopyField} label="Link for your guests" value=${url} />
-      <p class="hint">Copy it now: nobody can show it again. Revoke it under Shares whenever you like.</p>
+      <p class="hint">Copy it now: it can’t be shown again. You can revoke it under Shares at any time.</p>
       <div class="dialog-foot"><button type="button" class="button primary" onClick=${onClose}>Done</button></div>
     <//>`
   }
-  return html`<${FormDialog} title=${name ? `Share ${name}` : 'New share'} verb="Make the link" save=${save} onClose=${onClose}>
+  return html`<${FormDialog} title=${name ? `Share ${name}` : 'New share'} verb="Create link" save=${save} onClose=${onClose}>
     ${children}
     <label class="field"><span>Title for guests</span><input name="title" maxlength="255" defaultValue=${name} /></label>
     <div class="fields">
-      <label class="field"><span>Ends</span><select name="expires_in">
+      <label class="field"><span>Expires</span><select name="expires_in">
         ${Object.entries(ENDS).map(([value, label]) => html`<option key=${value} value=${value} selected=${value === '604800'}>${label}</option>`)}</select></label>
-      <label class="field"><span>Openings</span><input name="max_uses" type="number" min="0" max="100000" placeholder="Any number" /></label>
+      <label class="field"><span>Maximum uses</span><input name="max_uses" type="number" min="0" max="100000" placeholder="Unlimited" /></label>
     </div>
     <label class="field"><span>Password</span><input name="password" type="password" maxlength="256" autocomplete="new-password" placeholder="None" /></label>
   <//>`

@@ -41,7 +41,7 @@ export function Shell({ who }) {
         <${Search} address=${address} />
         <button type="button" class="button primary" onClick=${() => setUploading({ files: [] })}><${Icon} name="upload" size=${18} /><span>Upload</span></button>
       </header>
-      ${leaving && html`<p class="notice bar" role="status"><${Icon} name="clock" size=${18} />Your sign-in ends in ${leaving}. Uploads pause then, and go on when you sign in again.
+      ${leaving && html`<p class="notice bar" role="status"><${Icon} name="clock" size=${18} />Your session expires in ${leaving}. Uploads will pause, and resume when you sign in again.
         <button type="button" class="link" onClick=${() => signOut()}>Sign in again</button></p>`}
       <main ref=${main}><${View} key=${path} address=${address} who=${who} /></main>
     </div>
@@ -118,7 +118,7 @@ function useDrop(take) {
       if (inDialog()) return
       const files = await filesOf(event.dataTransfer).catch(() => [])
       if (files.length) taking.current(files)
-      else say('Nothing that can be uploaded was dropped.', { tone: 'bad' })
+      else say('What you dropped can’t be uploaded.', { tone: 'bad' })
     }
     const listeners = { dragenter: enter, dragleave: leave, dragover: allow, drop }
     for (const [name, listener] of Object.entries(listeners)) window.addEventListener(name, listener)

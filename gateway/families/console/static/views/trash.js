@@ -26,7 +26,7 @@ export function Trash() {
   const gone = (id) => found.change((items) => items.filter((file) => file.id !== id))
   const back = (file) => restore(file.id).then(() => {
     gone(file.id)
-    say(`${plain(file.filename)} is back.`)
+    say(`${plain(file.filename)} was restored.`)
   }, complain)
   const end = async () => {
     if (asked !== 'all') {
@@ -42,7 +42,7 @@ export function Trash() {
       kept = answer.kept
       more = answer.more
     }
-    say(`${many(count, 'file')} gone for good.${kept ? ` ${many(kept, 'file')} stay: kept for a time, or on hold.` : ''}`)
+    say(`${many(count, 'file')} deleted for good.${kept ? ` ${many(kept, 'file')} stay: kept for a time, or on hold.` : ''}`)
     reload()
   }
   const draw = (file) => html`<div class="row trash-row">
@@ -57,8 +57,8 @@ export function Trash() {
       ${found.items.length > 0 && html`<button type="button" class="button" onClick=${() => setAsked('all')}><${Icon} name="trash" size=${18} />Empty trash</button>`}</div>
     ${found.state === 'loading' ? html`<${Loading} />`
       : found.state === 'failed' && !found.items.length ? html`<${Failed} problem=${found.problem} again=${reload} />`
-      : !found.items.length ? html`<${Empty} icon="trash" title="The trash is empty"><p>What you delete waits here for a while before it goes for good. It does not count against your quota.</p><//>`
+      : !found.items.length ? html`<${Empty} icon="trash" title="The trash is empty"><p>Deleted files stay here for a while before they are removed for good. They do not count against your quota.</p><//>`
       : html`<${Windowed} items=${found.items} label="Deleted files" keyOf=${(file) => file.id} rowHeight=${60} draw=${draw} className="rows" onEnd=${found.next ? found.more : null} />`}
-    ${asked && html`<${Confirm} title=${asked === 'all' ? 'Empty the trash?' : `Delete ${plain(asked.filename)} for good?`} text="Nobody can bring it back after that." verb="Delete for good" run=${end} onClose=${() => setAsked(null)} />`}
+    ${asked && html`<${Confirm} title=${asked === 'all' ? 'Empty the trash?' : `Delete ${plain(asked.filename)} for good?`} text="This can’t be undone." verb="Delete for good" run=${end} onClose=${() => setAsked(null)} />`}
   </div>`
 }

@@ -9,7 +9,7 @@ import { say } from '../parts/toast.js'
 import { useAnswer } from '../answer.js'
 import { html, useEffect, useState } from '../render.js'
 
-const DEPTHS = { listings: 'Names, sizes and tags: quick', heads: 'And each object’s own metadata', bytes: 'And each object’s bytes, read back: slow' }
+const DEPTHS = { listings: 'Names, sizes and tags: quick', heads: 'Also each object’s own metadata', bytes: 'Also each object’s bytes, read back: slow' }
 
 export function Verification() {
   const last = useAnswer(verification, [])
@@ -23,7 +23,7 @@ export function Verification() {
   }, [last.value])
   const begin = async (form) => {
     const { begun } = await verify(form.get('depth'))
-    say(begun ? 'The verification has begun.' : 'One was under way already.')
+    say(begun ? 'The verification has started.' : 'A verification is already running.')
     setAsking(false)
     last.again()
   }
@@ -36,18 +36,18 @@ export function Verification() {
     <div class="view-head"><h1>Verification</h1><div class="spacer"></div>
       ${last.value?.report && html`<button type="button" class="button" onClick=${report}><${Icon} name="download" size=${18} />Signed report</button>`}
       <button type="button" class="button primary" disabled=${running} onClick=${() => setAsking(true)}><${Icon} name="shield" size=${18} />Verify now</button></div>
-    <p class="view-intro">Compares every row with its object, and every object with its row. It reports, and changes nothing.</p>
+    <p class="view-intro">Compares every database row with its object, and every object with its row. It only reports.</p>
     ${last.problem ? html`<${Failed} problem=${last.problem} again=${last.again} />` : !last.value ? html`<${Loading} />`
-      : !run ? html`<${Empty} icon="shield" title="Nothing was verified yet"><p>A run takes seconds for thousands of files.</p><//>`
+      : !run ? html`<${Empty} icon="shield" title="No verification has run yet"><p>A run takes seconds for thousands of files.</p><//>`
       : html`<${Run} run=${run} />${run.state !== 'running' && run.findings.length > 0 && html`<${Findings} key=${run.id} />`}`}
-    ${asking && html`<${FormDialog} title="Verify now" verb="Begin" save=${begin} onClose=${() => setAsking(false)}>
-      <label class="field"><span>How closely</span><select name="depth">${Object.entries(DEPTHS).map(([value, label]) => html`<option key=${value} value=${value} selected=${value === 'heads'}>${label}</option>`)}</select></label><//>`}
+    ${asking && html`<${FormDialog} title="Verify now" verb="Start" save=${begin} onClose=${() => setAsking(false)}>
+      <label class="field"><span>Depth</span><select name="depth">${Object.entries(DEPTHS).map(([value, label]) => html`<option key=${value} value=${value} selected=${value === 'heads'}>${label}</option>`)}</select></label><//>`}
   </div>`
 }
 
 function Run({ run }) {
   const found = run.findings.reduce((sum, one) => sum + one.count, 0)
-  const verdict = run.state === 'running' ? 'Under way' : run.state === 'failed' ? 'Not finished' : found ? many(found, 'finding') : 'All agrees'
+  const verdict = run.state === 'running' ? 'Running' : run.state === 'failed' ? 'Not finished' : found ? many(found, 'finding') : 'No differences'
   const tone = run.state === 'finished' && !found ? 'good' : run.state === 'running' ? '' : 'bad'
   return html`<ul class="lines"><li class="line-item">
       <span class=${`line-icon ${tone}`}><${Icon} name=${tone === 'good' ? 'check' : tone === 'bad' ? 'alert' : 'clock'} /></span>
@@ -63,7 +63,7 @@ function Findings() {
   if (page.problem) return html`<${Failed} problem=${page.problem} again=${page.again} />`
   if (!page.value) return html`<${Loading} />`
   return html`<h2 class="section">Findings</h2><div class="table-box" tabindex="0" role="region" aria-label="Findings"><table class="table">
-    <thead><tr><th scope="col">What</th><th scope="col">Whose</th><th scope="col">Key or row</th><th scope="col" class="number">Size</th></tr></thead>
+    <thead><tr><th scope="col">What</th><th scope="col">Owner</th><th scope="col">Key or row</th><th scope="col" class="number">Size</th></tr></thead>
     <tbody>${page.value.findings.map((one) => html`<tr key=${one.number}><td>${one.kind.replaceAll('_', ' ')}</td><td>${one.user_id ?? '–'}</td><td><code>${one.key ?? one.row ?? '–'}</code></td><td class="number">${bytes(one.size)}</td></tr>`)}</tbody></table></div>
     ${page.value.next_after && html`<p class="hint">The first ${page.value.findings.length}. All of them: <code>strongroom verify --run last</code></p>`}`
 }

@@ -42,9 +42,9 @@ export function Viewer({ files, id, more, onClose }) {
   return html`<dialog ref=${element} class="viewer" aria-label="Viewer" onKeyDown=${press} onCancel=${(event) => { event.preventDefault(); close() }}>
     <div class="viewer-head"><p aria-live="polite">${nameOf(file)} <small>${at + 1} of ${files.length}${more ? ' or more' : ''}</small></p>
       <button type="button" class="bare" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></div>
-    ${arrow(-1, 'back', 'The one before')}
+    ${arrow(-1, 'back', 'Previous')}
     <${Shown} key=${file.id} file=${file} />
-    ${arrow(1, 'next', 'The next one')}
+    ${arrow(1, 'next', 'Next')}
   </dialog>`
 }
 
@@ -53,7 +53,7 @@ function Shown({ file }) {
   const [failed, setFailed] = useState(false)
   const url = shown(file.url)
   const given = { src: url, ...extent(file), onError: () => setFailed(true) }
-  if (failed) return html`<p class="viewer-shown">This file can’t be shown here. Download it to look at it.</p>`
+  if (failed) return html`<p class="viewer-shown">This file can’t be shown here. Download it to view it.</p>`
   return html`<div class="viewer-shown">${!there && file.thumbhash && html`<${Placeholder} thumbhash=${file.thumbhash} />`}
     ${kind(file.content_type) === 'film'
       ? html`<video ...${given} controls autoplay onLoadedData=${() => setThere(true)}></video>`

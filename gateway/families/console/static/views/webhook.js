@@ -11,7 +11,7 @@ import { html, useEffect, useState } from '../render.js'
 import { eventWords } from './activity_words.js'
 import { SecretDialog } from './webhook_secret.js'
 
-const CAUSES = { failing: 'Off: nothing arrived for days', gone: 'Off: the target says that it is gone (410)', secret_unreadable: 'Off: its secret can’t be read; make a new one' }
+const CAUSES = { failing: 'Disabled: no delivery has succeeded for days', gone: 'Disabled: the target answered 410 Gone', secret_unreadable: 'Disabled: its secret can’t be read; create a new one' }
 const TOLD = { pending: ['', 'Waiting'], delivered: ['good', 'Delivered'], dead: ['bad', 'Dead letter'] }
 const FILTERS = { '': 'All', pending: 'Waiting', delivered: 'Delivered', dead: 'Dead letters' }
 
@@ -25,11 +25,11 @@ export function Webhook({ id, api, back }) {
     setTimeout(() => { found.again(); setSent((number) => number + 1) }, 700)
   }
   const run = (act, words) => act.then((answer) => { say(words(answer)); found.again(); again() }, complain)
-  const pause = () => run(api.change(id, { paused: webhook.state === 'active' }), ({ state }) => (state === 'active' ? 'It sends again.' : 'It is paused: events wait.'))
+  const pause = () => run(api.change(id, { paused: webhook.state === 'active' }), ({ state }) => (state === 'active' ? 'The webhook is active again.' : 'The webhook is paused; events are queued.'))
   const replay = (body) => run(api.replay(id, body), ({ replayed }) => `${many(replayed, 'delivery', 'deliveries')} will be sent again.`)
   const remove = async () => {
     await api.remove(id)
-    say('The webhook is gone.')
+    say('The webhook was deleted.')
     go(back)
   }
   const button = (icon, label, act) => html`<button type="button" class="button" onClick=${act}><${Icon} name=${icon} size=${18} />${label}</button>`
@@ -37,13 +37,13 @@ export function Webhook({ id, api, back }) {
   if (!webhook) return html`<div class="view"><${Loading} /></div>`
   return html`<div class="view" data-scroller tabindex="-1">
     <div class="view-head"><h1>${webhook.description || 'Webhook'}</h1><div class="spacer"></div>
-      ${button('play', 'Send a test', () => run(api.test(id), () => 'A test is on its way.'))}
-      ${button(webhook.state === 'active' ? 'pause' : 'play', webhook.state === 'active' ? 'Pause' : 'Go on', pause)}
+      ${button('play', 'Send a test', () => run(api.test(id), () => 'A test event was sent.'))}
+      ${button(webhook.state === 'active' ? 'pause' : 'play', webhook.state === 'active' ? 'Pause' : 'Resume', pause)}
       ${button('refresh', 'New secret', () => setDialog('rotate'))}${button('trash', 'Delete', () => setDialog('delete'))}</div>
     <p class="view-intro"><code>${webhook.url}</code></p>
     <${Health} webhook=${webhook} />
     <${Deliveries} sent=${sent} id=${id} api=${api} dead=${webhook.dead} replay=${replay} />
-    ${dialog === 'rotate' && html`<${Confirm} title="Make a new secret?" text="The old one signs as well for a day, so that targets can change over." verb="Make" danger=${false}
+    ${dialog === 'rotate' && html`<${Confirm} title="Create a new secret?" text="The old one also signs for another day, so that targets can switch over." verb="Create" danger=${false}
       run=${() => api.rotate(id).then((made) => setSecret(made.secret))} onClose=${() => setDialog('')} />`}
     ${dialog === 'delete' && html`<${Confirm} title="Delete this webhook?" text="What waits for it is not sent any more." verb="Delete" run=${remove} onClose=${() => setDialog('')} />`}
     ${secret && html`<${SecretDialog} secret=${secret} onClose=${() => setSecret('')} />`}
@@ -71,11 +71,11 @@ function Deliveries({ id, api, sent, dead, replay }) {
     return () => clearTimeout(timer)
   }, [found.items])
   return html`<div class="view-head"><h2 class="section">Deliveries</h2><div class="spacer"></div>
-      <div class="segmented" role="group" aria-label="Which deliveries">${Object.entries(FILTERS).map(([value, label]) => html`<button key=${value} type="button" aria-pressed=${state === value} onClick=${() => setState(value)}>${label}</button>`)}</div>
-      ${dead > 0 && html`<button type="button" class="button" onClick=${() => replay({ dead: true })}><${Icon} name="restore" size=${18} />Send all dead letters again</button>`}</div>
+      <div class="segmented" role="group" aria-label="Filter deliveries">${Object.entries(FILTERS).map(([value, label]) => html`<button key=${value} type="button" aria-pressed=${state === value} onClick=${() => setState(value)}>${label}</button>`)}</div>
+      ${dead > 0 && html`<button type="button" class="button" onClick=${() => replay({ dead: true })}><${Icon} name="restore" size=${18} />Resend all dead letters</button>`}</div>
     ${found.state === 'loading' ? html`<${Loading} />`
       : found.state === 'failed' && !found.items.length ? html`<${Failed} problem=${found.problem} again=${found.reload} />`
-      : !found.items.length ? html`<${Empty} icon="hook" title="Nothing was sent"><p>What happens to files from now on is sent here. A test shows that the target answers.</p><//>`
+      : !found.items.length ? html`<${Empty} icon="hook" title="No deliveries yet"><p>Events from now on are sent to this webhook. Send a test to check that the target answers.</p><//>`
       : html`<ul class="lines">${found.items.map((one) => html`<${Delivery} key=${one.id} delivery=${one} replay=${replay} />`)}</ul>
         ${found.next && html`<p><button type="button" class="button" onClick=${found.more}>Show more</button></p>`}`}`
 }
@@ -86,5 +86,5 @@ function Delivery({ delivery: { id, state, tries, next_try_at: next, status, fai
       <span>${user && `${user} · `}<time title=${time(event.created_at)}>${ago(event.created_at)}</time>
         ${failure && ` · ${failure}`}${!failure && status && ` · answered ${status}`}${tries > 0 && ` · ${many(tries, 'try', 'tries')}`}${next && state === 'pending' && tries > 0 && ` · again ${ago(next)}`}</span></div>
     <span class=${`badge ${tone}`}>${word}</span>
-    ${state === 'pending' ? html`<span class="line-space"></span>` : html`<button type="button" class="button small" onClick=${() => replay({ delivery_id: id })}>Send again</button>`}</li>`
+    ${state === 'pending' ? html`<span class="line-space"></span>` : html`<button type="button" class="button small" onClick=${() => replay({ delivery_id: id })}>Resend</button>`}</li>`
 }

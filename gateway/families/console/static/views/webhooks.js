@@ -13,9 +13,9 @@ import { SecretDialog } from './webhook_secret.js'
 const ALL = 'all-webhooks'
 const EVENTS = {
   file_ready: 'Stored', file_described: 'Described', file_updated: 'Changed', file_deleted: 'Deleted', file_damaged: 'Damaged', file_infected: 'Infected',
-  file_readable: 'Back from the archive',  import_failed: 'Not fetched', save_failed: 'Not stored', project_saved: 'Project saved', project_deleted: 'Project deleted',
+  file_readable: 'Restored from archive',  import_failed: 'Not fetched', save_failed: 'Not stored', project_saved: 'Project saved', project_deleted: 'Project deleted',
 }
-const STATES = { active: ['good', 'Active'], paused: ['', 'Paused'], disabled: ['bad', 'Off'] }
+const STATES = { active: ['good', 'Active'], paused: ['', 'Paused'], disabled: ['bad', 'Disabled'] }
 
 export function Webhooks({ address }) {
   const [view, id] = address.parts
@@ -62,11 +62,11 @@ function NewWebhook({ make, onMade, onClose }) {
     setSecret(made)
   }
   if (secret) return html`<${SecretDialog} secret=${secret} onClose=${onClose} />`
-  return html`<${FormDialog} title="New webhook" verb="Make" save=${save} onClose=${onClose}>
+  return html`<${FormDialog} title="New webhook" verb="Create" save=${save} onClose=${onClose}>
     <label class="field"><span>Address</span><input name="url" type="url" required maxlength="8192" placeholder="https://hooks.example.com/strongroom" /></label>
     <label class="field"><span>Description</span><input name="description" maxlength="255" /></label>
-    <fieldset class="field ticks"><legend>Which events</legend>
+    <fieldset class="field ticks"><legend>Events</legend>
       ${Object.entries(EVENTS).map(([value, label]) => html`<label key=${value}><input type="checkbox" name="types" value=${value} /> ${label}</label>`)}
-      <p class="hint">None chosen: all of them.</p></fieldset>
+      <p class="hint">If none is selected, all are sent.</p></fieldset>
   <//>`
 }
