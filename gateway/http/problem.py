@@ -13,7 +13,7 @@ from gateway.http.shapes import example
 class FieldError(TypedDict):
     """One broken rule."""
 
-    field: Annotated[str, Field(description="The field at fault.")]
+    field: Annotated[str, Field(description="The invalid field.")]
     rule: Annotated[str, Field(description="The rule, for programs.")]
     message: Annotated[str, Field(description="What is wrong, for people.")]
 
@@ -47,10 +47,10 @@ class Problem(TypedDict):
     trace_id: NotRequired[
         Annotated[
             str,
-            Field(description="Of the request's trace, 32 hex digits, where traces are on or one was sent."),
+            Field(description="Trace id of the request, 32 hex digits, if tracing is on or one was sent."),
         ]
     ]
     metadata: NotRequired[
-        Annotated[dict[str, str], Field(description="What the code promises, such as the limit.")]
+        Annotated[dict[str, str], Field(description="Details defined by the code, such as the limit.")]
     ]
-    errors: NotRequired[Annotated[list[FieldError], Field(description="The fields at fault.")]]
+    errors: NotRequired[Annotated[list[FieldError], Field(description="The invalid fields.")]]

@@ -16,21 +16,23 @@ from strongroom.enum_words import enum_word
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.scan_pb2 import Scan, ScanOutcome
 
-_TURNED: Final = "of pictures and videos, once they were read, soon after the upload"
+_TURNED: Final = "of pictures and videos, once they have been read, soon after the upload"
 
 
 class ScanResult(TypedDict):
-    """What the scanner for malware has said of the content."""
+    """The malware scanner's result for the content."""
 
     outcome: Annotated[
         Literal["clean", "unscanned", "infected"],
-        Field(description="unscanned: taken without, scanned later. infected: reading it is refused."),
+        Field(
+            description="unscanned: stored without a scan, scanned later. infected: reading it is refused."
+        ),
     ]
     scanned_at: NotRequired[str]
-    database: NotRequired[Annotated[str, Field(description="Scanner and signatures, as it names them.")]]
+    database: NotRequired[Annotated[str, Field(description="Scanner and signature versions.")]]
     signature: NotRequired[Annotated[str, Field(description="What was found.", examples=["Eicar-Signature"])]]
     cause: NotRequired[
-        Annotated[str, Field(description="Of unscanned: `size`, `scanner`; none: nobody has looked yet.")]
+        Annotated[str, Field(description="Why it is unscanned: `size`, `scanner`; none: not scanned yet.")]
     ]
 
 
@@ -39,29 +41,32 @@ class ContentFacts(TypedDict):
 
     width: NotRequired[
         Annotated[
-            int, Field(description=f"Pixels, {_TURNED}. As stored: see `orientation`.", examples=[4032])
+            int,
+            Field(description=f"Width in pixels, {_TURNED}. As stored: see `orientation`.", examples=[4032]),
         ]
     ]
-    height: NotRequired[Annotated[int, Field(description="Pixels, as `width`.", examples=[3024])]]
+    height: NotRequired[Annotated[int, Field(description="Height in pixels, like `width`.", examples=[3024])]]
     orientation: NotRequired[
         Annotated[
             int,
             Field(
                 ge=1,
                 le=8,
-                description="How it is turned to be shown, as in EXIF (browsers do it by themselves). From 5"
-                " on it is shown with width and height exchanged.",
+                description=(
+                    "EXIF orientation (browsers apply it themselves). From 5 on the picture is shown with"
+                    " width and height exchanged."
+                ),
             ),
         ]
     ]
     duration: NotRequired[
-        Annotated[float, Field(description="Seconds, of videos and sounds.", examples=[12.48])]
+        Annotated[float, Field(description="Duration in seconds, of videos and audio.", examples=[12.48])]
     ]
     taken_at: NotRequired[
         Annotated[
             str,
             Field(
-                description="ISO 8601; local time without an offset where the camera names none.",
+                description="ISO 8601; local time without an offset if the camera recorded none.",
                 examples=["2026-01-02T03:04:05+01:00"],
             ),
         ]
@@ -70,8 +75,10 @@ class ContentFacts(TypedDict):
         Annotated[
             str,
             Field(
-                description="ThumbHash in base64: about 25 bytes that stand in for the picture until it is"
-                " loaded.",
+                description=(
+                    "ThumbHash in base64: a placeholder of about 25 bytes to show until the picture is"
+                    " loaded."
+                ),
                 examples=["1QcSHQRnh493V4dIh4eXh1h4kJUI"],
             ),
         ]
@@ -80,14 +87,16 @@ class ContentFacts(TypedDict):
         Annotated[
             bool,
             Field(
-                description="Only if so: its bytes say where it was taken. Readers of links and shares get it"
-                " without."
+                description=(
+                    "Only if true: the file says where the picture was taken. Readers of links and shares"
+                    " get it without the location."
+                )
             ),
         ]
     ]
     scan: NotRequired[
         Annotated[
-            ScanResult, Field(description="Only where there is a scanner; in lists only of infected files.")
+            ScanResult, Field(description="Only if there is a scanner; in lists only for infected files.")
         ]
     ]
 

@@ -13,8 +13,10 @@ Word: TypeAlias = Literal["lost", "corrupt"]
 LossField: TypeAlias = Annotated[
     Word,
     Field(
-        description="Only of a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object"
-        " store: reading it is OBJECT_LOST."
+        description=(
+            "Only for a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the"
+            " object store: reading it is OBJECT_LOST."
+        )
     ),
 ]
 

@@ -56,7 +56,7 @@ class Doc:
 
 def polled(text: str, content: Mapping[str, type | Schema]) -> Mapping[int, Success]:
     """The good answers of what callers ask again and again; with ``IF_NONE_MATCH`` as a parameter."""
-    tag = "Weak entity tag of the answer: the same while the answer would be the same."
+    tag = "Weak entity tag: it changes when the answer would change."
     return {200: Success(text, content, {"ETag": tag}), 304: Success("Nothing has changed")}
 
 
@@ -99,8 +99,10 @@ VISIBILITY: Final[Schema] = {
     "type": "string",
     "enum": ["private", "public"],
     "default": "private",
-    "description": "public: with a CDN configured, the file's URL is permanent and needs no signature of"
-    " S3. Of a file over 1 MiB it has to come before the file.",
+    "description": (
+        "public: with a CDN configured, the file's URL is permanent and needs no S3"
+        " signature. For a file over 1 MiB this field must come before the file."
+    ),
 }
 
 #: How long it stays, of every form that stores a file which does not go away by itself anyhow.
@@ -108,33 +110,38 @@ WISHES: Final[Mapping[str, Schema]] = {
     "keep_until": {
         "type": "string",
         "format": "date-time",
-        "description": "Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have"
-        " to come before the file.",
+        "description": (
+            "The file can't be deleted or replaced before this time. For a file over 1 MiB this"
+            " and the next four fields must come before the file."
+        ),
     },
     "keep_for_seconds": {
         "type": "integer",
         "minimum": 1,
-        "description": "As keep_until, counted from when it is stored.",
+        "description": "Like keep_until, in seconds from when it is stored.",
     },
     "delete_after": {
         "type": "string",
         "format": "date-time",
-        "description": "It is deleted automatically then.",
+        "description": "The file is deleted automatically at this time.",
     },
     "delete_after_seconds": {
         "type": "integer",
         "minimum": 1,
-        "description": "It is deleted automatically at this age.",
+        "description": "The file is deleted automatically at this age.",
     },
     "hold_reason": {
         "type": "string",
         "maxLength": 255,
-        "description": "Places a legal hold on it, and says why.",
+        "description": "Places a legal hold on it, with this reason.",
     },
     "storage_class": {
         "type": "string",
         "maxLength": 32,
-        "description": "S3's, of those that the installation lets uploads choose; before the file, too.",
+        "description": (
+            "An S3 storage class, one of those that the installation allows uploads to choose."
+            " Must come before the file too."
+        ),
     },
 }
 
@@ -145,21 +152,24 @@ USER_ID: Final = query(
 )
 SOFT: Final = query(
     "soft",
-    "Into the trash: `/api/v1/trash` lists it, and restores it until its `purge_at`.",
+    "Move it to the trash: `/api/v1/trash` lists it, and can restore it until its `purge_at`.",
     {"type": "boolean", "default": False},
     True,
 )
-IF_MATCH_REVISION: Final = request_header("If-Match", "Only if it is at this revision (`ETag`); else 412.")
+IF_MATCH_REVISION: Final = request_header("If-Match", "412 unless it is at this revision (`ETag`).")
 #: Of changes that look at the bytes that are there.
 CONDITIONS: Final = (
-    request_header("If-Match", "Only if what is there has this entity tag; else 412."),
-    request_header("If-None-Match", "Only if it has not; `*`: only if nothing is there."),
-    request_header("If-Unmodified-Since", "Only if it is not newer."),
+    request_header("If-Match", "412 unless the existing content has this entity tag."),
+    request_header(
+        "If-None-Match", "412 if the existing content has this entity tag; `*`: if anything exists."
+    ),
+    request_header("If-Unmodified-Since", "412 if the existing content is newer."),
 )
 IDEMPOTENCY_KEY: Final = request_header(
     "Idempotency-Key",
-    "1 to 255 visible ASCII characters. The same key with the same request gets the first answer again for 24"
-    " hours and stores nothing twice; with another request it is 422; while the first one runs, 409.",
+    "1 to 255 visible ASCII characters. For 24 hours the same key with the same request"
+    " returns the first answer and stores nothing twice; with another request it is 422,"
+    " and while the first one is running 409.",
     "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11",
 )
 CHECKSUM_HEADERS: Final = (
@@ -168,22 +178,23 @@ CHECKSUM_HEADERS: Final = (
     ),
     request_header(
         "Repr-Digest",
-        "Checksum of the file's bytes (RFC 9530): sha-256, md5 or crc32c; verified before the file is"
-        " visible. The older form `Digest: SHA-256=…` is taken as well.",
+        "Checksum of the file's bytes (RFC 9530): sha-256, md5 or crc32c; verified before the"
+        " file is visible. The older form `Digest: SHA-256=…` is accepted too.",
         "sha-256=:uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=:",
     ),
     request_header(
-        "x-amz-checksum-crc32c", "Base64 of the CRC-32C of the file's bytes, big-endian; verified likewise."
+        "x-amz-checksum-crc32c",
+        "Base64 of the CRC-32C of the file's bytes, big-endian; verified in the same way.",
     ),
     request_header(
         "Content-Digest", "Checksum of the whole request body (RFC 9530): sha-256, sha-512 or md5."
     ),
 )
 IF_NONE_MATCH: Final = request_header(
-    "If-None-Match", "304 without a body if the answer still has one of these entity tags."
+    "If-None-Match", "304 without a body if the answer's entity tag is among these."
 )
 RANGE_HEADERS: Final = (
-    request_header("Range", "One range of bytes; several are answered with the whole file.", "bytes=0-1023"),
+    request_header("Range", "One range of bytes; several ranges return the whole file.", "bytes=0-1023"),
     request_header("If-Range", "Send the range only if the file still has this entity tag or date."),
     request_header("If-None-Match", "304 if the file has one of these entity tags."),
     request_header("If-Modified-Since", "304 if the file has not changed since."),
@@ -195,8 +206,10 @@ FILE_HEADERS: Final[Mapping[str, str]] = {
     "Last-Modified": "When content or metadata last changed.",
     "Accept-Ranges": "Always `bytes`.",
     "Repr-Digest": "CRC-32C of the whole file (RFC 9530), base64 of its four bytes: `crc32c=:…:`.",
-    "x-amz-checksum-crc32c": "The same base64, where the answer holds the whole file.",
-    "Content-Disposition": "`inline` for types that a browser can't run, else `attachment`; original name.",
-    "Content-Security-Policy": "`sandbox`, on anything that a browser could run.",
-    "Cross-Origin-Resource-Policy": "`same-origin`, or `cross-origin` where CORS lets other origins in.",
+    "x-amz-checksum-crc32c": "The same value in base64, if the answer contains the whole file.",
+    "Content-Disposition": (
+        "`inline` for types that a browser can't execute, else `attachment`; with the original name."
+    ),
+    "Content-Security-Policy": "`sandbox`, for types that a browser could execute.",
+    "Cross-Origin-Resource-Policy": "`same-origin`, or `cross-origin` if CORS allows other origins.",
 }

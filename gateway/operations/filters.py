@@ -22,22 +22,31 @@ MAX_SIZE: Final = 2**53
 DOCS: Final[tuple[Schema, ...]] = (
     query(
         "q",
-        "Words, each of which has to stand somewhere in name, path, prompt, title, description or tags,"
-        " whatever its case, also inside of words. What stands in double quotes is one word; 10 at most.",
+        "Up to 10 words. Each must occur in the name, path, prompt, title, description or"
+        " tags, in any case, also inside other words. Text in double quotes counts as one"
+        " word.",
         {"type": "string", "maxLength": 1024},
         "red fox",
     ),
-    query("created_after", "Created then or later (RFC 3339, or a day).", {"type": "string"}, "2026-01-01"),
     query(
-        "created_before", "Created earlier (RFC 3339, or a day).", {"type": "string"}, "2026-02-01T12:00:00Z"
+        "created_after",
+        "Created at or after this time (RFC 3339, or a day).",
+        {"type": "string"},
+        "2026-01-01",
+    ),
+    query(
+        "created_before",
+        "Created before this time (RFC 3339, or a day).",
+        {"type": "string"},
+        "2026-02-01T12:00:00Z",
     ),
     query("size_min", "Minimum size in bytes.", {"type": "integer", "minimum": 0}, 1024),
     query("size_max", "Maximum size in bytes.", {"type": "integer", "minimum": 0}, 1_048_576),
 )
 SETTINGS_DOC: Final = query(
     "settings.{name}",
-    "Generations whose settings have this member with this value, as text: `settings.model=sdxl`,"
-    " `settings.steps=30`. Any name may stand behind the dot.",
+    "Generations whose settings have this member with this value, as text:"
+    " `settings.model=sdxl`, `settings.steps=30`. Any name is allowed after the dot.",
     {"type": "string"},
 )
 

@@ -34,9 +34,9 @@ _SECURITY: Final = {
     }
 }
 _INTRODUCTION: Final = (
-    "Files in S3, truth in Postgres. Every error is `application/problem+json` with a `code` for programs."
-    " Send `X-Request-Id` to follow a request through the logs, and `Idempotency-Key` on POSTs that may be"
-    " repeated."
+    "File storage for applications: bytes in S3, records in Postgres. Every error is"
+    " `application/problem+json` with a `code` for programs. Send `X-Request-Id` to trace"
+    " a request through the logs, and `Idempotency-Key` on POSTs that may be repeated."
 )
 
 

@@ -13,27 +13,31 @@ from strongroom.metadata.v1.retention_pb2 import Retention, RetentionWish
 
 
 class LegalHold(TypedDict):
-    """It is neither deleted nor replaced until somebody lifts the hold."""
+    """It can't be deleted or replaced until the hold is lifted."""
 
     reason: str
-    by_admin: Annotated[bool, Field(description="Only an admin lifts it.")]
+    by_admin: Annotated[bool, Field(description="Only an admin can lift it.")]
     placed_at: str
 
 
 class Kept(TypedDict):
     """How long it stays."""
 
-    keep_until: Annotated[str | None, Field(description="It is neither deleted nor replaced before.")]
-    delete_after: Annotated[str | None, Field(description="It is deleted automatically then. Files alone.")]
+    keep_until: Annotated[str | None, Field(description="It can't be deleted or replaced before this time.")]
+    delete_after: Annotated[
+        str | None, Field(description="It is deleted automatically at this time. Files only.")
+    ]
     hold: Annotated[LegalHold | None, Field(description="A legal hold.")]
 
 
 class KeptFacts(TypedDict):
     """How long it stays; each only where it is set."""
 
-    keep_until: NotRequired[Annotated[str, Field(description="It is neither deleted nor replaced before.")]]
+    keep_until: NotRequired[
+        Annotated[str, Field(description="It can't be deleted or replaced before this time.")]
+    ]
     delete_after: NotRequired[
-        Annotated[str, Field(description="It is deleted automatically then. Files alone.")]
+        Annotated[str, Field(description="It is deleted automatically at this time. Files only.")]
     ]
     hold: NotRequired[Annotated[LegalHold, Field(description="A legal hold.")]]
 
@@ -70,14 +74,15 @@ def show_retention(retention: Retention) -> Kept:
 class KeptBody(BaseModel):
     """A body that may say how long something is kept."""
 
-    keep_until: Annotated[Moment | None, Field(description="It is neither deleted nor replaced before.")] = (
-        None
-    )
+    keep_until: Annotated[
+        Moment | None, Field(description="It can't be deleted or replaced before this time.")
+    ] = None
     keep_for_seconds: Annotated[
-        int | None, Field(ge=1, le=MOST_SECONDS, description="As keep_until, counted from when it is stored.")
+        int | None,
+        Field(ge=1, le=MOST_SECONDS, description="Like keep_until, in seconds from when it is stored."),
     ] = None
     hold_reason: Annotated[
-        str, Field(max_length=MOST_REASON, description="Places a legal hold on it, and says why.")
+        str, Field(max_length=MOST_REASON, description="Places a legal hold on it, with this reason.")
     ] = ""
 
     def wish(self) -> RetentionWish | None:
@@ -89,7 +94,11 @@ class ClassBody(BaseModel):
     """A body that may say what class objects are of."""
 
     storage_class: Annotated[
-        str, Field(max_length=32, description="S3's, of those that the installation lets uploads choose.")
+        str,
+        Field(
+            max_length=32,
+            description="An S3 storage class, one of those that the installation allows uploads to choose.",
+        ),
     ] = ""
 
 
@@ -100,9 +109,12 @@ class KeptObjectsBody(KeptBody, ClassBody):
 class WishedBody(KeptBody):
     """A body that may say how long a file stays."""
 
-    delete_after: Annotated[Moment | None, Field(description="It is deleted automatically then.")] = None
+    delete_after: Annotated[
+        Moment | None, Field(description="The file is deleted automatically at this time.")
+    ] = None
     delete_after_seconds: Annotated[
-        int | None, Field(ge=1, le=MOST_SECONDS, description="It is deleted automatically at this age.")
+        int | None,
+        Field(ge=1, le=MOST_SECONDS, description="The file is deleted automatically at this age."),
     ] = None
 
 
@@ -111,7 +123,7 @@ class StoredBody(WishedBody, ClassBody):
 
 
 class Wished(TypedDict):
-    """What was asked for; null: nothing of the kind."""
+    """The retention that was asked for; null: not asked for."""
 
     keep_until: str | None
     keep_for_seconds: int | None

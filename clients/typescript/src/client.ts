@@ -25,10 +25,10 @@ export class Strongroom {
   /** Any operation of the OpenAPI document by its name, typed. */
   readonly call: Call;
 
-  /** Events to a URL, signed and in order. */
+  /** Events sent to a URL, signed and in order. */
   readonly webhooks: ReturnType<typeof webhooksOf>;
 
-  /** For admins: all users, quotas, verification, malware found, everybody's events. */
+  /** For admins: all users, quotas, verification, infected files, events of all users. */
   readonly admin: ReturnType<typeof operatorsOf>;
 
   /** Plain files: under uploads/, documents/ or audio/. */
@@ -108,16 +108,16 @@ export class Strongroom {
       this.call("rollback_project", { path: { slug }, body }),
     editVersion: (slug: string, version: number, body: Body<"edit_project_version">) =>
       this.call("edit_project_version", { path: { slug, version }, body }),
-    /** How many versions are kept. */
+    /** The version rule: how many versions are kept. */
     versionRule: (slug: string) => this.call("get_version_rule", { path: { slug } }),
     setVersionRule: (slug: string, body: Body<"set_version_rule">) => this.call("set_version_rule", { path: { slug }, body }),
     clearVersionRule: (slug: string) => this.call("clear_version_rule", { path: { slug } }),
-    /** A file of the front end, as its preview serves it; none: its first page. */
+    /** A file of the front end, as its preview serves it; without a path its start page. */
     preview: (slug: string, path = "") =>
       path === "" ? this.call("preview_project_folder", { path: { slug } }) : this.call("preview_project", { path: { slug, path } }),
-    /** Where a preview's first page is, of the newest version. */
+    /** The URL of the newest version's start page. */
     previewIndex: (slug: string) => this.call("preview_project_index", { path: { slug } }),
-    /** By the token of a `previewUrl`. */
+    /** Like `preview`, by the token of a `previewUrl`. */
     readPreview: (token: string, path = "") =>
       path === "" ? this.call("show_preview", { path: { token } }) : this.call("show_preview_file", { path: { token, path } }),
     previewUrl: (slug: string, query: Query<"project_preview_url"> = {}) =>
@@ -143,7 +143,7 @@ export class Strongroom {
     costs: () => this.call("get_costs", {}),
   };
 
-  /** How long files and projects stay: times, and legal holds. */
+  /** Retention of files and projects: times, and legal holds. */
   readonly retention = {
     rules: () => this.call("get_retention_rules", {}),
     set: (file: string, body: Body<"set_file_retention">) => this.call("set_file_retention", { path: { file }, body }),
@@ -181,7 +181,7 @@ export class Strongroom {
     revoke: (id: string) => this.call("revoke_share", { path: { id } }),
   };
 
-  /** How the installation is. */
+  /** Health of the installation. */
   readonly system = {
     live: () => this.call("livez", {}),
     health: () => this.call("healthz", {}),
@@ -189,12 +189,12 @@ export class Strongroom {
     metrics: () => this.call("metrics", {}),
   };
 
-  /** Opens an EventSource, which can send no token, for a minute: `/api/notifications?ticket=…`. */
+  /** A ticket for an EventSource, which can't send a token; valid for a minute: `/api/notifications?ticket=…`. */
   eventTicket() {
     return this.call("make_ticket", {});
   }
 
-  /** The steps of `uploadDirect`, for who sends the parts; and any upload's state. */
+  /** The steps of `uploadDirect`, to send the parts yourself; and any upload's state. */
   readonly uploads = {
     begin: (body: DirectBody) => this.call("create_direct_upload", { body }),
     signParts: (id: string, body: Body<"sign_direct_parts">) => this.call("sign_direct_parts", { path: { id }, body }),
@@ -203,7 +203,7 @@ export class Strongroom {
     cancel: (id: string) => this.call("cancel_upload", { path: { id } }),
   };
 
-  /** Uploads that go on where they stopped, by tus: begun at once. */
+  /** Resumable uploads by tus; they start at once. */
   uploadResumable(file: Blob, target: TusTarget, options: TusOptions = {}): ResumableUpload {
     const upload = new ResumableUpload(this.transport, file, target, options);
     void upload.start();
@@ -215,7 +215,7 @@ export class Strongroom {
     return sendDirect(this.transport, file, target, options);
   }
 
-  /** What happens to the user's files, as it happens; reconnects by itself. */
+  /** Events of the user's files as they happen; reconnects automatically. */
   events(options: WatchOptions = {}): AsyncGenerator<Notification> {
     return watch(this.transport, options);
   }

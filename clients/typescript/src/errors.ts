@@ -1,19 +1,19 @@
 import type { Code, FieldError, Problem } from "./schema.js";
 
-/** What the service refused, and why. `code` is for programs: see `CODES`; `message` says what to do. */
+/** An error response of the service. `code` is for programs: see `CODES`; `message` says what to do. */
 export class StrongroomError extends Error {
   override readonly name = "StrongroomError";
-  /** A code of a newer service may be none of `Code`. */
+  /** A newer service may send codes that are not in `Code`. */
   readonly code: Code;
   /** The HTTP status. */
   readonly status: number;
   /** Quote it when asking for help. */
   readonly requestId: string;
-  /** What the code promises, such as the limit. */
+  /** Details defined by the code, such as the limit. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** The fields at fault. */
+  /** The invalid fields. */
   readonly fields: readonly FieldError[];
-  /** Seconds after which to ask again, where the service says so. */
+  /** Seconds to wait before the next try, if the service says so. */
   readonly retryAfter: number | undefined;
 
   constructor(problem: Problem, retryAfter?: number) {
@@ -26,7 +26,7 @@ export class StrongroomError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Of an answer that is no good one; whatever stands between may have made it. */
+  /** From an error response, which may also come from a proxy in between. */
   static async from(response: Response): Promise<StrongroomError> {
     return StrongroomError.of(response.status, await response.text(), response.headers.get("retry-after"));
   }

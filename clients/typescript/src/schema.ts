@@ -1,22 +1,22 @@
 // Written by scripts/typescript_types.py from the OpenAPI document: `make typescript`.
 
-/** Something that an admin has done. */
+/** An entry of the audit log. */
 export interface Act {
   id: number;
   act: string;
   /** Null: the installation itself. */
   actor: string | null;
-  /** Whom it was about. */
+  /** The user it was about. */
   user_id: string | null;
   details: unknown;
   outcome: string;
   at: string;
 }
 
-/** What admins have done, newest first. */
+/** The audit log, newest first. */
 export interface ActList {
   acts: Array<Act>;
-  /** `before` of the next page. */
+  /** Value of `before` for the next page. */
   next_before: number | null;
 }
 
@@ -24,16 +24,16 @@ export interface ActList {
 export interface Backlog {
   state: "pending" | "completing" | "committed" | "deleting" | "aborting" | "gone";
   count: number;
-  /** Bytes, as far as the rows say. */
+  /** Bytes, as far as rows record them. */
   size: number;
-  /** How many the cleaner may take now. */
+  /** How many the cleaner can process now. */
   due: number;
-  /** How many were tried in vain. */
+  /** How many have failed before. */
   failing: number;
   oldest_due_at: string | null;
 }
 
-/** Up to 50 generations to pull side by side. */
+/** Up to 50 generations to import in parallel. */
 export interface BatchBody {
   items: Array<GenerationBody>;
 }
@@ -41,7 +41,7 @@ export interface BatchBody {
 /** Up to 1,000 files, by id or key. */
 export interface BatchDeleteBody {
   files: Array<string>;
-  /** Into the trash. Default: false. */
+  /** Move to the trash. Default: false. */
   soft?: boolean;
   /** Act for this user (admin role only). */
   user_id?: string | null;
@@ -49,14 +49,14 @@ export interface BatchDeleteBody {
 
 /** One result: ``deleted``, or ``code`` and ``message``. */
 export interface BatchDeleteResult {
-  /** As it was named. */
+  /** As named in the request. */
   file: string;
   deleted: boolean;
   code?: string;
   message?: string;
 }
 
-/** One result per file, in the order given; one failure spoils no other. */
+/** One result per file, in the order given; they fail independently. */
 export interface BatchDeleteResults {
   results: Array<BatchDeleteResult>;
   deleted: number;
@@ -77,7 +77,7 @@ export interface BatchResults {
   results: Array<BatchResult>;
 }
 
-/** How much work the cleaner has, what has failed, and who does it. */
+/** The cleaner's backlog, its failures, and the replicas that work on it. */
 export interface Cleaner {
   backlog: Array<Backlog>;
   failures: Array<CleanerFailure>;
@@ -93,7 +93,7 @@ export interface CleanerFailure {
   most_tries: number;
 }
 
-/** A storage_service that asks for work. */
+/** A replica of storage_service that asks for work. */
 export interface CleanerReplica {
   name: string;
   seen_at: string;
@@ -110,27 +110,27 @@ export interface CompletedUpload {
   file: StoredFile;
 }
 
-/** What the copy is to be; what is left out is the source's, but for visibility. */
+/** Properties of the copy. What is left out is taken from the source, except visibility. */
 export interface CopyBody {
-  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  /** An S3 storage class, one of those that the installation allows uploads to choose. Default: "". */
   storage_class?: string;
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until?: string | null;
-  /** As keep_until, counted from when it is stored. */
+  /** Like keep_until, in seconds from when it is stored. */
   keep_for_seconds?: number | null;
-  /** Places a legal hold on it, and says why. Default: "". */
+  /** Places a legal hold on it, with this reason. Default: "". */
   hold_reason?: string;
-  /** It is deleted automatically then. */
+  /** The file is deleted automatically at this time. */
   delete_after?: string | null;
-  /** It is deleted automatically at this age. */
+  /** The file is deleted automatically at this age. */
   delete_after_seconds?: number | null;
-  /** `family` (files, generations, event_media, profile_picture, temp, path) and its form's fields. Left out: the source's own; a file at a path needs a new `path`. */
+  /** `family` (files, generations, event_media, profile_picture, temp, path) and its form fields. Default: as the source; a file at a path needs a new `path`. */
   target?: Record<string, unknown> | null;
   /** Default: "". */
   filename?: string;
   metadata?: Record<string, string> | null;
   visibility?: "private" | "public" | null;
-  /** At a path: replace the file that is there. Otherwise that is 412. Default: false. */
+  /** At a path: replace an existing file. Without it that is 412. Default: false. */
   replace?: boolean;
   /** Act for this user (admin role only). */
   user_id?: string | null;
@@ -138,11 +138,11 @@ export interface CopyBody {
 
 /** The objects of one family in one storage class. */
 export interface CostLine {
-  /** As it is known, or by the age at which objects move. */
+  /** As recorded, or derived from the age at which objects are moved. */
   storage_class: string;
   /** `project`: all versions of all projects. */
   family: string;
-  /** Also in the trash, and what waits for its removal. */
+  /** Includes the trash, and objects waiting to be removed. */
   objects: number;
   bytes: number;
   /** In the last 30 days. */
@@ -152,12 +152,12 @@ export interface CostLine {
   usd_per_month: number;
 }
 
-/** What the objects in the store cost a month: an estimate, by the settings' prices. */
+/** Estimated cost per month of the stored objects, with the prices of the settings. */
 export interface Costs {
   lines: Array<CostLine>;
   bytes_by_class: Record<string, number>;
   storage_usd_per_month: number;
-  /** The writes of the last 30 days. */
+  /** Cost of the writes of the last 30 days. */
   write_usd_per_month: number;
   usd_per_1000_writes: number;
 }
@@ -169,18 +169,18 @@ export interface DayStats {
   date: string;
 }
 
-/** One event on its way to one target. */
+/** The delivery of one event to one target. */
 export interface Delivery {
-  /** As the header webhook-id has it. */
+  /** The webhook-id header of the request. */
   id: string;
   webhook_id: string;
-  /** Whose event it is. */
+  /** The user of the event. */
   user_id: string;
   state: "pending" | "delivered" | "dead";
-  /** That have failed. */
+  /** Failed tries. */
   tries: number;
   next_try_at: string | null;
-  /** HTTP's, of the last answer. */
+  /** HTTP status of the last response. */
   status: number | null;
   failure: string | null;
   ended_at: string | null;
@@ -193,22 +193,22 @@ export interface DeliveryList {
   next_page_token: string | null;
 }
 
-/** A file that is about to be sent. */
+/** A file to be uploaded. */
 export interface DirectBody {
-  /** `family` (files, generations, event_media, profile_picture, temp, path) and its form's fields, `visibility` and how long it stays (`keep_until`, …) among them. */
+  /** `family` (files, generations, event_media, profile_picture, temp, path) and its form fields, including `visibility` and retention (`keep_until`, …). */
   target: Record<string, unknown>;
   /** Default: "". */
   filename?: string;
   /** Default: "". */
   content_type?: string;
-  /** Bytes, exactly. */
+  /** Exact size in bytes. */
   size: number;
   checksum?: WholeChecksums | null;
-  /** CRC-32C of parts by number: their URLs then take only these bytes. */
+  /** CRC-32C of parts by number; their URLs then accept only these bytes. */
   part_checksums?: Record<string, string>;
-  /** How many parts to sign; over 1,000 is lowered. Default: 100. */
+  /** Number of parts to sign; a value over 1,000 is lowered. Default: 100. */
   part_count?: number;
-  /** How long the URLs hold. Default: 3600. */
+  /** Validity of the URLs in seconds. Default: 3600. */
   expires_in?: number;
   user_id?: string | null;
 }
@@ -216,57 +216,57 @@ export interface DirectBody {
 /** A direct upload and some of its URLs. */
 export interface DirectUpload {
   upload_id: string;
-  /** Bytes of every part but the last. */
+  /** Size of every part but the last, in bytes. */
   part_size: number;
-  /** How many parts there are in all. */
+  /** Total number of parts. */
   part_total: number;
-  /** The signed ones. A small file has one, to be PUT whole. */
+  /** The signed parts. A small file has a single one. */
   parts: Array<SignedPart>;
   /** Small files only. */
   post: PostForm | null;
-  /** When the URLs end. */
+  /** When the URLs expire. */
   expires_at: string | null;
 }
 
-/** It is done. */
+/** The operation succeeded. */
 export interface Done {
   success: true;
   message: string;
 }
 
-/** Where guests' files go: below `path`, to an event, or into a folder; how many they may be, how long
-they stay, and what class their objects are of. */
+/** Where guests' files go (below `path`, to an event, or into a folder), their limits, retention and
+storage class. */
 export interface DropBody {
-  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  /** An S3 storage class, one of those that the installation allows uploads to choose. Default: "". */
   storage_class?: string;
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until?: string | null;
-  /** As keep_until, counted from when it is stored. */
+  /** Like keep_until, in seconds from when it is stored. */
   keep_for_seconds?: number | null;
-  /** Places a legal hold on it, and says why. Default: "". */
+  /** Places a legal hold on it, with this reason. Default: "". */
   hold_reason?: string;
-  /** It is deleted automatically then. */
+  /** The file is deleted automatically at this time. */
   delete_after?: string | null;
-  /** It is deleted automatically at this age. */
+  /** The file is deleted automatically at this age. */
   delete_after_seconds?: number | null;
-  /** Below this path, each under its own name. */
+  /** Store below this path, each file under its own name. */
   path?: string | null;
-  /** To the media of this event. */
+  /** Store as media of this event. */
   event_id?: string | null;
   folder?: "uploads" | "documents" | "audio" | null;
-  /** Goes with the folder audio, which needs it. */
+  /** Required for the folder audio, refused for others. */
   class_id?: string | null;
-  /** In all. Default: 100. */
+  /** Maximum for all files together. Default: 100. */
   max_files?: number;
-  /** In all. Default: 1073741824. */
+  /** Maximum for all files together. Default: 1073741824. */
   max_bytes?: number;
-  /** A file; left out: as in all. */
+  /** Maximum size of a file. Default: as for all files together. */
   max_file_bytes?: number | null;
-  /** Those taken, as `image/png` or `image/*`; none: all. */
+  /** Accepted types, such as `image/png` or `image/*`; none: all. */
   content_types?: Array<string>;
 }
 
-/** Where guests' files go, how many they may be, and how many have come. */
+/** Where guests' files go, their limits, and how many have arrived. */
 export interface DropRules {
   path: string | null;
   event_id: string | null;
@@ -276,22 +276,22 @@ export interface DropRules {
   max_bytes: number;
   max_file_bytes: number;
   content_types: Array<string>;
-  /** How long what guests put in stays. */
+  /** Retention of what guests upload. */
   retention: Wished | null;
-  /** Of what guests put in; null: the usual one. */
+  /** Storage class of what guests upload; null: the default. */
   storage_class: string | null;
-  /** That guests have put in. */
+  /** Number of files that guests have uploaded. */
   files: number;
-  /** That those had. */
+  /** Their total size in bytes. */
   bytes: number;
 }
 
-/** Of what was sent, and of nothing else. */
+/** The results for the files that were sent, and for no others. */
 export interface Dropped {
   files: Array<DroppedFile>;
 }
 
-/** What became of a file that was sent. */
+/** The result for one file. */
 export interface DroppedFile {
   name: string;
   stored: boolean;
@@ -313,7 +313,7 @@ export interface FamilyUsage {
 
 /** One broken rule. */
 export interface FieldError {
-  /** The field at fault. */
+  /** The invalid field. */
   field: string;
   /** The rule, for programs. */
   rule: string;
@@ -325,19 +325,19 @@ export interface FieldError {
 export interface FileDeleted {
   key: string;
   deleted: boolean;
-  /** With `soft`: names it in the trash. */
+  /** With `soft`: its id in the trash. */
   id?: string;
   /** With `soft`: until when it can be restored. */
   purge_at?: string;
 }
 
-/** A merge patch (RFC 7396): what is left out stays, ``null`` takes away. */
+/** A merge patch (RFC 7396): members left out stay as they are, ``null`` removes. */
 export interface FileEdit {
   /** New name. Default: "". */
   filename?: string;
   /** Default: "private". */
   visibility?: "private" | "public";
-  /** Pairs to set; a name with null is taken away; null: all of the user's are. */
+  /** Pairs to set; null removes a name; null instead of the object removes all user metadata. */
   metadata?: Record<string, string | null> | null;
   /** Event media. */
   title?: string | null;
@@ -356,9 +356,9 @@ export interface FileExists {
 /** A page in key order. */
 export interface FileList {
   files: Array<ListedFile>;
-  /** With `delimiter`: folders right below the prefix. */
+  /** With `delimiter`: folders directly below the prefix. */
   folders?: Array<string>;
-  /** Whether more follow. */
+  /** Whether there are more. */
   is_truncated: boolean;
   /** For the next page; null on the last one. */
   next_continuation_token: string | null;
@@ -366,23 +366,23 @@ export interface FileList {
   next_page_token: string | null;
 }
 
-/** What is known about a file. */
+/** A file's metadata. */
 export interface FileMetadata {
-  /** Pixels, of pictures and videos, once they were read, soon after the upload. As stored: see `orientation`. */
+  /** Width in pixels, of pictures and videos, once they have been read, soon after the upload. As stored: see `orientation`. */
   width?: number;
-  /** Pixels, as `width`. */
+  /** Height in pixels, like `width`. */
   height?: number;
-  /** How it is turned to be shown, as in EXIF (browsers do it by themselves). From 5 on it is shown with width and height exchanged. */
+  /** EXIF orientation (browsers apply it themselves). From 5 on the picture is shown with width and height exchanged. */
   orientation?: number;
-  /** Seconds, of videos and sounds. */
+  /** Duration in seconds, of videos and audio. */
   duration?: number;
-  /** ISO 8601; local time without an offset where the camera names none. */
+  /** ISO 8601; local time without an offset if the camera recorded none. */
   taken_at?: string;
-  /** ThumbHash in base64: about 25 bytes that stand in for the picture until it is loaded. */
+  /** ThumbHash in base64: a placeholder of about 25 bytes to show until the picture is loaded. */
   thumbhash?: string;
-  /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
+  /** Only if true: the file says where the picture was taken. Readers of links and shares get it without the location. */
   has_location?: boolean;
-  /** Only where there is a scanner; in lists only of infected files. */
+  /** Only if there is a scanner; in lists only for infected files. */
   scan?: ScanResult;
   key: string;
   /** Bytes. */
@@ -391,11 +391,11 @@ export interface FileMetadata {
   etag: string;
   /** RFC 3339, UTC. */
   last_modified: string;
-  /** Only of a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
+  /** Only for a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
   data_loss?: "lost" | "corrupt";
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until?: string;
-  /** It is deleted automatically then. Files alone. */
+  /** It is deleted automatically at this time. Files only. */
   delete_after?: string;
   /** A legal hold. */
   hold?: LegalHold;
@@ -406,7 +406,7 @@ export interface FileMetadata {
 export interface FileUrl {
   key: string;
   url: string;
-  /** Seconds; null: it never ends. */
+  /** Validity in seconds; null: unlimited. */
   expires_in: number | null;
 }
 
@@ -424,7 +424,7 @@ export interface FindingList {
   next_after: number | null;
 }
 
-/** What was deleted, all of it or nothing. */
+/** What was deleted; all files or none. */
 export interface FolderDeleted {
   folder: string;
   /** How many files. */
@@ -436,25 +436,25 @@ export interface FolderDeleted {
 
 /** A generation. */
 export interface Generation {
-  /** Pixels, of pictures and videos, once they were read, soon after the upload. As stored: see `orientation`. */
+  /** Width in pixels, of pictures and videos, once they have been read, soon after the upload. As stored: see `orientation`. */
   width?: number;
-  /** Pixels, as `width`. */
+  /** Height in pixels, like `width`. */
   height?: number;
-  /** How it is turned to be shown, as in EXIF (browsers do it by themselves). From 5 on it is shown with width and height exchanged. */
+  /** EXIF orientation (browsers apply it themselves). From 5 on the picture is shown with width and height exchanged. */
   orientation?: number;
-  /** Seconds, of videos and sounds. */
+  /** Duration in seconds, of videos and audio. */
   duration?: number;
-  /** ISO 8601; local time without an offset where the camera names none. */
+  /** ISO 8601; local time without an offset if the camera recorded none. */
   taken_at?: string;
-  /** ThumbHash in base64: about 25 bytes that stand in for the picture until it is loaded. */
+  /** ThumbHash in base64: a placeholder of about 25 bytes to show until the picture is loaded. */
   thumbhash?: string;
-  /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
+  /** Only if true: the file says where the picture was taken. Readers of links and shares get it without the location. */
   has_location?: boolean;
-  /** Only where there is a scanner; in lists only of infected files. */
+  /** Only if there is a scanner; in lists only for infected files. */
   scan?: ScanResult;
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until?: string;
-  /** It is deleted automatically then. Files alone. */
+  /** It is deleted automatically at this time. Files only. */
   delete_after?: string;
   /** A legal hold. */
   hold?: LegalHold;
@@ -462,7 +462,7 @@ export interface Generation {
   user_id: string;
   generation_type: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video";
   s3_key: string;
-  /** A link: whoever has it reads the file, until it is revoked. */
+  /** A link: anyone who has it can read the file, until it is revoked. */
   s3_url: string | null;
   prompt: string | null;
   settings: unknown;
@@ -477,28 +477,28 @@ export interface Generation {
   s3Key: string;
   /** The same as created_at. */
   createdAt: string;
-  /** Only of a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
+  /** Only for a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
   data_loss?: "lost" | "corrupt";
 }
 
-/** A generation to pull from its provider. */
+/** A generation to import from its provider. */
 export interface GenerationBody {
-  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  /** An S3 storage class, one of those that the installation allows uploads to choose. Default: "". */
   storage_class?: string;
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until?: string | null;
-  /** As keep_until, counted from when it is stored. */
+  /** Like keep_until, in seconds from when it is stored. */
   keep_for_seconds?: number | null;
-  /** Places a legal hold on it, and says why. Default: "". */
+  /** Places a legal hold on it, with this reason. Default: "". */
   hold_reason?: string;
-  /** It is deleted automatically then. */
+  /** The file is deleted automatically at this time. */
   delete_after?: string | null;
-  /** It is deleted automatically at this age. */
+  /** The file is deleted automatically at this age. */
   delete_after_seconds?: number | null;
   url: string;
   type: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video";
   prompt?: string | null;
-  /** Any JSON; comes back as it was. */
+  /** Any JSON; returned unchanged. */
   settings?: unknown;
   /** public: with a CDN configured, the file's URL is permanent and needs no signature. Default: "private". */
   visibility?: "private" | "public";
@@ -508,7 +508,7 @@ export interface GenerationBody {
 export interface GenerationList {
   success: true;
   generations: Array<Generation>;
-  /** How many match in all: exact; with a filter, up to 50,001. */
+  /** Total number of matches: exact; with a filter, up to 50,001. */
   total: number;
   limit: number;
   offset: number;
@@ -526,13 +526,13 @@ export interface Health {
   status: "ok";
 }
 
-/** Why it is held. */
+/** The reason of the hold. */
 export interface HoldBody {
   /** Default: "". */
   reason?: string;
 }
 
-/** A generation that was pulled from a URL. */
+/** A generation that was imported from a URL. */
 export interface ImportedGeneration {
   success: true;
   message: string;
@@ -540,11 +540,11 @@ export interface ImportedGeneration {
   externalUrl: string;
 }
 
-/** A stored content that nobody can read, because the scanner has found something in it. */
+/** Stored content that nobody can read, because the scanner found malware in it. */
 export interface InfectedContent {
   user_id: string;
   key: string;
-  /** Null: of a project, or of an older version. */
+  /** Null for a project's file, or an older version. */
   file_id: string | null;
   filename: string;
   /** Bytes. */
@@ -562,7 +562,7 @@ export interface InfectedList {
   next_page_token: string | null;
 }
 
-/** The last run, and once it has ended its signed report. */
+/** The last run, and its signed report once it has ended. */
 export interface LastVerification {
   /** Null: there was none yet. */
   verification: VerificationRun | null;
@@ -570,35 +570,35 @@ export interface LastVerification {
   report: string | null;
   /** Ed25519, in hex, of exactly the report. */
   signature: string | null;
-  /** What checks it, in hex. */
+  /** The public key that verifies it, in hex. */
   public_key: string | null;
 }
 
-/** It is neither deleted nor replaced until somebody lifts the hold. */
+/** It can't be deleted or replaced until the hold is lifted. */
 export interface LegalHold {
   reason: string;
-  /** Only an admin lifts it. */
+  /** Only an admin can lift it. */
   by_admin: boolean;
   placed_at: string;
 }
 
 /** A file of any family. */
 export interface LibraryFile {
-  /** Pixels, of pictures and videos, once they were read, soon after the upload. As stored: see `orientation`. */
+  /** Width in pixels, of pictures and videos, once they have been read, soon after the upload. As stored: see `orientation`. */
   width?: number;
-  /** Pixels, as `width`. */
+  /** Height in pixels, like `width`. */
   height?: number;
-  /** How it is turned to be shown, as in EXIF (browsers do it by themselves). From 5 on it is shown with width and height exchanged. */
+  /** EXIF orientation (browsers apply it themselves). From 5 on the picture is shown with width and height exchanged. */
   orientation?: number;
-  /** Seconds, of videos and sounds. */
+  /** Duration in seconds, of videos and audio. */
   duration?: number;
-  /** ISO 8601; local time without an offset where the camera names none. */
+  /** ISO 8601; local time without an offset if the camera recorded none. */
   taken_at?: string;
-  /** ThumbHash in base64: about 25 bytes that stand in for the picture until it is loaded. */
+  /** ThumbHash in base64: a placeholder of about 25 bytes to show until the picture is loaded. */
   thumbhash?: string;
-  /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
+  /** Only if true: the file says where the picture was taken. Readers of links and shares get it without the location. */
   has_location?: boolean;
-  /** Only where there is a scanner; in lists only of infected files. */
+  /** Only if there is a scanner; in lists only for infected files. */
   scan?: ScanResult;
   id: string;
   key: string;
@@ -612,21 +612,21 @@ export interface LibraryFile {
   /** From 1; raised by each edit and each replacement. */
   generation: number;
   visibility: "private" | "public";
-  /** The user's own, and what the family promises. */
+  /** User metadata, and the family's own names. */
   metadata: Record<string, string>;
-  /** A link: whoever has it reads the file. Null in the trash. */
+  /** A link: anyone who has it can read the file. Null in the trash. */
   url: string | null;
   created_at: string;
   updated_at: string;
   /** Temporary files: when it is deleted automatically. */
   expires_at: string | null;
-  /** In the trash: since when. */
+  /** When it was moved to the trash. */
   deleted_at: string | null;
   /** In the trash: until when it can be restored. */
   purge_at: string | null;
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until: string | null;
-  /** It is deleted automatically then. */
+  /** The file is deleted automatically at this time. */
   delete_after: string | null;
   /** A legal hold. */
   hold: LegalHold | null;
@@ -644,7 +644,7 @@ export interface LibraryFile {
   prompt: string | null;
   /** Generations. */
   settings: unknown;
-  /** Only of a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
+  /** Only for a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
   data_loss?: "lost" | "corrupt";
 }
 
@@ -652,14 +652,14 @@ export interface LibraryFile {
 export interface LibraryFileDeleted {
   id: string;
   deleted: true;
-  /** In the trash until then; null: it is gone for good. */
+  /** In the trash until this time; null: deleted for good. */
   purge_at: string | null;
 }
 
 /** A page, newest first; with `delimiter` a page of a folder, in key order. */
 export interface LibraryList {
   files: Array<LibraryFile>;
-  /** With `delimiter`: folders right below the prefix, whole, with their slash. */
+  /** With `delimiter`: folders directly below the prefix, as full prefixes with their slash. */
   folders: Array<string>;
   next_page_token: string | null;
 }
@@ -668,11 +668,11 @@ export interface LibraryList {
 export interface LinkBatchBody {
   file_ids?: Array<string>;
   keys?: Array<string>;
-  /** As of one link. */
+  /** As for a single link. */
   expires_in?: number | null;
-  /** As of one link. Default: "version". */
+  /** As for a single link. Default: "version". */
   scope?: "version" | "newest";
-  /** Browsers save them, whatever they are. Default: false. */
+  /** Browsers save the files, whatever their type. Default: false. */
   attachment?: boolean;
   /** Act for this user (admin role only). */
   user_id?: string | null;
@@ -682,26 +682,26 @@ export interface LinkBatchBody {
 export interface LinkBody {
   file_id?: string | null;
   key?: string | null;
-  /** Seconds that it holds at least; 0: until it is revoked; left out: as the file's family has it. */
+  /** Minimum validity in seconds; 0: until it is revoked. Default: as for the file's family. */
   expires_in?: number | null;
-  /** version: dead once the content is replaced; newest: reads what it is then. Default: "version". */
+  /** version: stops working when the content is replaced; newest: always reads the current content. Default: "version". */
   scope?: "version" | "newest";
-  /** Browsers save it, whatever it is. Default: false. */
+  /** Browsers save the file, whatever its type. Default: false. */
   attachment?: boolean;
   /** Act for this user (admin role only). */
   user_id?: string | null;
 }
 
-/** A URL that reads one file, for whoever has it. */
+/** A URL with which anyone who has it can read one file. */
 export interface LinkMade {
   url: string;
-  /** RFC 3339; null: it holds until it is revoked, or the file goes. */
+  /** RFC 3339; null: valid until it is revoked or the file is deleted. */
   expires_at: string | null;
 }
 
-/** The link to one file; ``url`` null: there is no such file, or it is not the caller's. */
+/** The link to one file; ``url`` is null if it does not exist or is not the caller's. */
 export interface LinkOfBatch {
-  /** As it was named. */
+  /** As named in the request. */
   file: string;
   url: string | null;
   expires_at: string | null;
@@ -712,7 +712,7 @@ export interface LinksMade {
   links: Array<LinkOfBatch>;
 }
 
-/** They are dead from now on; what is handed out from now on holds. */
+/** Existing links are revoked; new ones work. */
 export interface LinksRevoked {
   revoked: "file" | "all";
   /** UUID of the file; null: all files. */
@@ -721,21 +721,21 @@ export interface LinksRevoked {
 
 /** One line of a list. */
 export interface ListedFile {
-  /** Pixels, of pictures and videos, once they were read, soon after the upload. As stored: see `orientation`. */
+  /** Width in pixels, of pictures and videos, once they have been read, soon after the upload. As stored: see `orientation`. */
   width?: number;
-  /** Pixels, as `width`. */
+  /** Height in pixels, like `width`. */
   height?: number;
-  /** How it is turned to be shown, as in EXIF (browsers do it by themselves). From 5 on it is shown with width and height exchanged. */
+  /** EXIF orientation (browsers apply it themselves). From 5 on the picture is shown with width and height exchanged. */
   orientation?: number;
-  /** Seconds, of videos and sounds. */
+  /** Duration in seconds, of videos and audio. */
   duration?: number;
-  /** ISO 8601; local time without an offset where the camera names none. */
+  /** ISO 8601; local time without an offset if the camera recorded none. */
   taken_at?: string;
-  /** ThumbHash in base64: about 25 bytes that stand in for the picture until it is loaded. */
+  /** ThumbHash in base64: a placeholder of about 25 bytes to show until the picture is loaded. */
   thumbhash?: string;
-  /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
+  /** Only if true: the file says where the picture was taken. Readers of links and shares get it without the location. */
   has_location?: boolean;
-  /** Only where there is a scanner; in lists only of infected files. */
+  /** Only if there is a scanner; in lists only for infected files. */
   scan?: ScanResult;
   key: string;
   /** Bytes. */
@@ -744,11 +744,11 @@ export interface ListedFile {
   etag: string;
   /** RFC 3339, UTC. */
   last_modified: string;
-  /** Only of a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
+  /** Only for a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
   data_loss?: "lost" | "corrupt";
 }
 
-/** Something that does not agree. */
+/** A difference between rows and objects. */
 export interface ListedFinding {
   number: number;
   kind: string;
@@ -781,25 +781,25 @@ export interface ListedProject {
 
 /** A medium of an event. */
 export interface Media {
-  /** Pixels, of pictures and videos, once they were read, soon after the upload. As stored: see `orientation`. */
+  /** Width in pixels, of pictures and videos, once they have been read, soon after the upload. As stored: see `orientation`. */
   width?: number;
-  /** Pixels, as `width`. */
+  /** Height in pixels, like `width`. */
   height?: number;
-  /** How it is turned to be shown, as in EXIF (browsers do it by themselves). From 5 on it is shown with width and height exchanged. */
+  /** EXIF orientation (browsers apply it themselves). From 5 on the picture is shown with width and height exchanged. */
   orientation?: number;
-  /** Seconds, of videos and sounds. */
+  /** Duration in seconds, of videos and audio. */
   duration?: number;
-  /** ISO 8601; local time without an offset where the camera names none. */
+  /** ISO 8601; local time without an offset if the camera recorded none. */
   taken_at?: string;
-  /** ThumbHash in base64: about 25 bytes that stand in for the picture until it is loaded. */
+  /** ThumbHash in base64: a placeholder of about 25 bytes to show until the picture is loaded. */
   thumbhash?: string;
-  /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
+  /** Only if true: the file says where the picture was taken. Readers of links and shares get it without the location. */
   has_location?: boolean;
-  /** Only where there is a scanner; in lists only of infected files. */
+  /** Only if there is a scanner; in lists only for infected files. */
   scan?: ScanResult;
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until?: string;
-  /** It is deleted automatically then. Files alone. */
+  /** It is deleted automatically at this time. Files only. */
   delete_after?: string;
   /** A legal hold. */
   hold?: LegalHold;
@@ -807,7 +807,7 @@ export interface Media {
   event_id: string;
   title: string | null;
   description: string | null;
-  /** A link: whoever has it reads the file, until it is revoked. */
+  /** A link: anyone who has it can read the file, until it is revoked. */
   file_url: string | null;
   s3_key: string;
   file_type: string;
@@ -816,11 +816,11 @@ export interface Media {
   tags: Array<string>;
   created_at: string;
   updated_at: string;
-  /** Only of a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
+  /** Only for a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the object store: reading it is OBJECT_LOST. */
   data_loss?: "lost" | "corrupt";
 }
 
-/** What is to change; what is left out stays as it is. */
+/** The changes; members left out stay as they are. */
 export interface MediaEdit {
   title?: string | null;
   description?: string | null;
@@ -830,7 +830,7 @@ export interface MediaEdit {
 /** A page, newest first. */
 export interface MediaList {
   items: Array<Media>;
-  /** How many match in all: exact; with a filter, up to 50,001. */
+  /** Total number of matches: exact; with a filter, up to 50,001. */
   total: number;
   skip: number;
   limit: number;
@@ -843,7 +843,7 @@ export interface NamedTreeFile {
   /** Bytes. */
   size: number;
   content_type: string;
-  /** Of the content, in hex. */
+  /** SHA-256 of the content, in hex. */
   sha256: string;
   executable: boolean;
   /** When this content was saved. */
@@ -867,19 +867,19 @@ export interface NotReady {
   success: false;
   /** The same as `detail`. */
   message: string;
-  /** Of the request's trace, 32 hex digits, where traces are on or one was sent. */
+  /** Trace id of the request, 32 hex digits, if tracing is on or one was sent. */
   trace_id?: string;
-  /** What the code promises, such as the limit. */
+  /** Details defined by the code, such as the limit. */
   metadata?: Record<string, string>;
-  /** The fields at fault. */
+  /** The invalid fields. */
   errors?: Array<FieldError>;
-  /** storage, metadata, postgres, s3, versioning (of the bucket), internal (storage is believed by metadata), each loop of the services: `ok`, or why not (s3, versioning: the bucket's state, e.g. `storage_service says bucket_missing`). */
+  /** storage, metadata, postgres, s3, versioning (of the bucket), internal (metadata_service accepts storage_service's credential), each loop of the services: `ok`, or why not (s3, versioning: the bucket's state, e.g. `storage_service says bucket_missing`). */
   checks: Record<string, string>;
 }
 
 /** One event. */
 export interface Notification {
-  /** Position in the user's stream; send the last one to go on behind it. */
+  /** Position in the user's stream; send the last one to continue after it. */
   id: string;
   /** upload_progress, file_ready, file_described, file_updated, file_deleted, file_damaged, file_infected, file_readable, import_failed, save_failed, project_save_progress, project_saved, project_deleted or webhook_disabled. */
   type: string;
@@ -887,7 +887,7 @@ export interface Notification {
   subject_id: string;
   data: unknown;
   created_at: string;
-  /** Whose; only where all users' events are told. */
+  /** The user; only in streams of all users' events. */
   user_id?: string;
 }
 
@@ -913,40 +913,40 @@ export interface OneVersion {
 export interface PartsBody {
   /** Default: 1. */
   first_part?: number;
-  /** How many parts to sign; over 1,000 is lowered. Default: 100. */
+  /** Number of parts to sign; a value over 1,000 is lowered. Default: 100. */
   part_count?: number;
-  /** How long the URLs hold. Default: 3600. */
+  /** Validity of the URLs in seconds. Default: 3600. */
   expires_in?: number;
   part_checksums?: Record<string, string>;
 }
 
-/** What changes in a project: what is neither in files nor in removed stays as it is. */
+/** Changes to a project: paths in neither files nor removed stay as they are. */
 export interface PatchBody {
   /** A name for the new version. */
   version_name?: string | null;
-  /** What has changed, and why. */
+  /** What changed, and why. */
   message?: string | null;
-  /** Words by which the new version is found, and kept. */
+  /** Tags of the new version. A version with tags is never pruned. */
   tags?: Array<string> | null;
-  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  /** An S3 storage class, one of those that the installation allows uploads to choose. Default: "". */
   storage_class?: string;
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until?: string | null;
-  /** As keep_until, counted from when it is stored. */
+  /** Like keep_until, in seconds from when it is stored. */
   keep_for_seconds?: number | null;
-  /** Places a legal hold on it, and says why. Default: "". */
+  /** Places a legal hold on it, with this reason. Default: "". */
   hold_reason?: string;
-  /** Left out: as before. */
+  /** Default: unchanged. */
   name?: string | null;
   user_id?: string | null;
-  /** As in the query: the version that the caller has seen. */
+  /** Same as in the query: the version that the caller has seen. */
   expected_version?: number | null;
   files?: Array<TreeFile>;
   /** Paths that the next version does not have. */
   removed?: Array<string>;
 }
 
-/** For HTML forms: the fields, in order, before the file. */
+/** For HTML forms: the fields to send before the file, in this order. */
 export interface PostForm {
   url: string;
   fields: Record<string, string>;
@@ -980,31 +980,31 @@ export interface Problem {
   success: false;
   /** The same as `detail`. */
   message: string;
-  /** Of the request's trace, 32 hex digits, where traces are on or one was sent. */
+  /** Trace id of the request, 32 hex digits, if tracing is on or one was sent. */
   trace_id?: string;
-  /** What the code promises, such as the limit. */
+  /** Details defined by the code, such as the limit. */
   metadata?: Record<string, string>;
-  /** The fields at fault. */
+  /** The invalid fields. */
   errors?: Array<FieldError>;
 }
 
 /** The user's picture. */
 export interface ProfilePicture {
-  /** Pixels, of pictures and videos, once they were read, soon after the upload. As stored: see `orientation`. */
+  /** Width in pixels, of pictures and videos, once they have been read, soon after the upload. As stored: see `orientation`. */
   width?: number;
-  /** Pixels, as `width`. */
+  /** Height in pixels, like `width`. */
   height?: number;
-  /** How it is turned to be shown, as in EXIF (browsers do it by themselves). From 5 on it is shown with width and height exchanged. */
+  /** EXIF orientation (browsers apply it themselves). From 5 on the picture is shown with width and height exchanged. */
   orientation?: number;
-  /** Seconds, of videos and sounds. */
+  /** Duration in seconds, of videos and audio. */
   duration?: number;
-  /** ISO 8601; local time without an offset where the camera names none. */
+  /** ISO 8601; local time without an offset if the camera recorded none. */
   taken_at?: string;
-  /** ThumbHash in base64: about 25 bytes that stand in for the picture until it is loaded. */
+  /** ThumbHash in base64: a placeholder of about 25 bytes to show until the picture is loaded. */
   thumbhash?: string;
-  /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
+  /** Only if true: the file says where the picture was taken. Readers of links and shares get it without the location. */
   has_location?: boolean;
-  /** Only where there is a scanner; in lists only of infected files. */
+  /** Only if there is a scanner; in lists only for infected files. */
   scan?: ScanResult;
   id: string;
   user_id: string;
@@ -1021,12 +1021,12 @@ export interface ProfilePicture {
 export interface ProjectList {
   success: true;
   projects: Array<ListedProject>;
-  /** How many there are in all, exact. */
+  /** Exact total. */
   count: number;
   next_page_token: string | null;
 }
 
-/** When, whose. */
+/** When it was saved, and by whom. */
 export interface ProjectMetadata {
   created_date: string;
   updated_date: string;
@@ -1036,9 +1036,9 @@ export interface ProjectMetadata {
 
 /** A version with all its files; how long the project stays with all its versions. */
 export interface ProjectTree {
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until?: string;
-  /** It is deleted automatically then. Files alone. */
+  /** It is deleted automatically at this time. Files only. */
   delete_after?: string;
   /** A legal hold. */
   hold?: LegalHold;
@@ -1057,23 +1057,23 @@ export interface QuotaBody {
   limit_files: number | null;
 }
 
-/** One file of a tree, as it is answered. */
+/** One file of a tree, as returned. */
 export interface ReadTreeFile {
   path: string;
   content: string;
   encoding: "utf-8" | "base64";
-  /** Its owner may execute it; left out: no. */
+  /** The executable bit; absent: false. */
   executable?: true;
 }
 
 /** Everything behind the gateway answers. */
 export interface Ready {
   status: "ready";
-  /** storage, metadata, postgres, s3, versioning (of the bucket), internal (storage is believed by metadata), each loop of the services: `ok`, or why not (s3, versioning: the bucket's state, e.g. `storage_service says bucket_missing`). */
+  /** storage, metadata, postgres, s3, versioning (of the bucket), internal (metadata_service accepts storage_service's credential), each loop of the services: `ok`, or why not (s3, versioning: the bucket's state, e.g. `storage_service says bucket_missing`). */
   checks: Record<string, string>;
 }
 
-/** What to send again: one of the three. */
+/** What to resend: one of the three. */
 export interface ReplayBody {
   /** One delivery, also a delivered one. */
   delivery_id?: string | null;
@@ -1087,45 +1087,45 @@ export interface ReplayBody {
 
 /** What waits again. */
 export interface Replayed {
-  /** Deliveries; 0 with `after`, which are made as events are read. */
+  /** Number of deliveries; 0 with `after`, because those are created as events are read. */
   replayed: number;
 }
 
-/** How long it stays from now on. */
+/** The retention that is now in effect. */
 export interface Retained {
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until: string | null;
-  /** It is deleted automatically then. Files alone. */
+  /** It is deleted automatically at this time. Files only. */
   delete_after: string | null;
   /** A legal hold. */
   hold: LegalHold | null;
 }
 
-/** What is to change: members left out stay, null takes a time away. */
+/** The changes: members left out stay as they are, null removes a time. */
 export interface RetentionBody {
-  /** Neither deleted nor replaced before; may only be put off, except by admins. */
+  /** It can't be deleted or replaced before this time. Only admins can shorten it. */
   keep_until?: string | null;
-  /** It is deleted automatically then. Not of projects. */
+  /** It is deleted automatically at this time. Not for projects. */
   delete_after?: string | null;
 }
 
-/** What the settings say of one family. */
+/** The rules of one family. */
 export interface RetentionRule {
   family: "files" | "generations" | "event_media" | "profile_picture" | "temp" | "path" | string;
-  /** Kept for so long from the commit on. */
+  /** Kept for this long after the commit. */
   keep_days: number | null;
-  /** Goes away by itself at this age. */
+  /** Deleted automatically at this age. */
   delete_after_days: number | null;
 }
 
 /** The rules of the installation; families without one are left out. */
 export interface RetentionRules {
   rules: Array<RetentionRule>;
-  /** What went by itself can be restored for so long. */
+  /** How long files that were deleted automatically can be restored. */
   trash_seconds: number;
 }
 
-/** Whose links to take back: those of a file by id or by key, or of all files. */
+/** The links to revoke: those of a file by id or by key, or of all files. */
 export interface RevokeBody {
   file_id?: string | null;
   key?: string | null;
@@ -1135,40 +1135,40 @@ export interface RevokeBody {
   user_id?: string | null;
 }
 
-/** Which version's content is to be the newest again. */
+/** The version whose content becomes the newest again. */
 export interface RollbackBody {
   /** A name for the new version. */
   version_name?: string | null;
-  /** What has changed, and why. */
+  /** What changed, and why. */
   message?: string | null;
-  /** Words by which the new version is found, and kept. */
+  /** Tags of the new version. A version with tags is never pruned. */
   tags?: Array<string> | null;
   version: number;
   expected_version?: number | null;
 }
 
-/** How long old secrets sign as well. */
+/** How long old secrets also sign. */
 export interface RotationBody {
-  /** 0: not at all. Default: 86400. */
+  /** Seconds; 0: not at all. Default: 86400. */
   overlap_seconds?: number;
   /** Act for this user (admin role only). */
   user_id?: string | null;
 }
 
-/** The rule that holds for a project. */
+/** The rule in effect for a project. */
 export interface Rule {
   success: true;
   keep_last: number;
   keep_daily_days: number;
-  /** It is the project's own, and not that of the settings. */
+  /** Whether it is the project's own rule; false: that of the settings. */
   own: boolean;
 }
 
-/** Which old versions stay beside those with a name or a tag. */
+/** Which old versions are kept, besides those with a name or a tag. */
 export interface RuleBody {
-  /** So many newest ones; 0: all. */
+  /** Number of newest versions to keep; 0: all. */
   keep_last: number;
-  /** The last one of each day (UTC), for so many days. Default: 0. */
+  /** Also keep the last version of each day (UTC), for this many days. Default: 0. */
   keep_daily_days?: number;
 }
 
@@ -1176,27 +1176,27 @@ export interface RuleBody {
 export interface SaveBody {
   /** A name for the new version. */
   version_name?: string | null;
-  /** What has changed, and why. */
+  /** What changed, and why. */
   message?: string | null;
-  /** Words by which the new version is found, and kept. */
+  /** Tags of the new version. A version with tags is never pruned. */
   tags?: Array<string> | null;
-  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  /** An S3 storage class, one of those that the installation allows uploads to choose. Default: "". */
   storage_class?: string;
-  /** It is neither deleted nor replaced before. */
+  /** It can't be deleted or replaced before this time. */
   keep_until?: string | null;
-  /** As keep_until, counted from when it is stored. */
+  /** Like keep_until, in seconds from when it is stored. */
   keep_for_seconds?: number | null;
-  /** Places a legal hold on it, and says why. Default: "". */
+  /** Places a legal hold on it, with this reason. Default: "". */
   hold_reason?: string;
   name: string;
   slug: string;
   user_id?: string | null;
-  /** As in the query: the version that the caller has seen. */
+  /** Same as in the query: the version that the caller has seen. */
   expected_version?: number | null;
   files: Array<TreeFile>;
 }
 
-/** A save's answer. */
+/** The response to a save. */
 export interface Saved {
   success: true;
   message: string;
@@ -1210,7 +1210,7 @@ export interface SavedGeneration {
   generation: Generation;
 }
 
-/** What was saved. */
+/** The saved version. */
 export interface SavedProject {
   name: string;
   slug: string;
@@ -1219,23 +1219,23 @@ export interface SavedProject {
   version: number;
 }
 
-/** What the scanner for malware has said of the content. */
+/** The malware scanner's result for the content. */
 export interface ScanResult {
-  /** unscanned: taken without, scanned later. infected: reading it is refused. */
+  /** unscanned: stored without a scan, scanned later. infected: reading it is refused. */
   outcome: "clean" | "unscanned" | "infected";
   scanned_at?: string;
-  /** Scanner and signatures, as it names them. */
+  /** Scanner and signature versions. */
   database?: string;
   /** What was found. */
   signature?: string;
-  /** Of unscanned: `size`, `scanner`; none: nobody has looked yet. */
+  /** Why it is unscanned: `size`, `scanner`; none: not scanned yet. */
   cause?: string;
 }
 
-/** A part that S3 has taken. */
+/** A part that was uploaded to S3. */
 export interface SentPart {
   part_number: number;
-  /** ETag of S3's answer, quoted or not. */
+  /** ETag from S3's response, quoted or not. */
   etag: string;
 }
 
@@ -1243,13 +1243,13 @@ export interface SentPart {
 export interface Serving {
   status: "ok";
   version: string;
-  /** Empty: the build does not know it. */
+  /** Empty if unknown. */
   commit: string;
   /** Of the gRPC packages. */
   protocol: string;
 }
 
-/** A share, without what opens it. */
+/** A share, without its token. */
 export interface Share {
   id: string;
   scope: "file" | "event" | "prefix" | "project" | "drop";
@@ -1269,13 +1269,13 @@ export interface Share {
   updated_at: string;
   last_used_at: string | null;
   revoked_at: string | null;
-  /** Only in the answer that makes it: nobody can show it again. */
+  /** Only in the response that creates it; it can't be shown again. */
   url?: string | null;
 }
 
-/** A share to make: of one thing. */
+/** A share to create, of exactly one thing. */
 export interface ShareBody {
-  /** A file, whatever its content is. */
+  /** A file, with whatever content it has. */
   file_id?: string | null;
   /** The caller's media of an event. */
   event_id?: string | null;
@@ -1283,27 +1283,27 @@ export interface ShareBody {
   prefix?: string | null;
   /** A project, by its slug. */
   project?: string | null;
-  /** Of the project; 0: the newest of now. Default: 0. */
+  /** Version of the project; 0: the current newest. Default: 0. */
   version?: number;
-  /** Guests put files in, and see none. */
+  /** Guests upload files, and see none. */
   drop?: DropBody | null;
   /** Shown to guests. Default: "". */
   title?: string;
-  /** Guests have to know it. Default: "". */
+  /** The password that guests must enter. Default: "". */
   password?: string;
-  /** When it ends, from now; 0: not by itself. Default: 0. */
+  /** Validity in seconds; 0: unlimited. Default: 0. */
   expires_in?: number;
   expires_at?: string | null;
-  /** How often it may be opened; 0: as often as people like. Default: 0. */
+  /** How often it can be opened; 0: unlimited. Default: 0. */
   max_uses?: number;
   /** Act for this user (admin role only). */
   user_id?: string | null;
 }
 
-/** What is to change; what is left out stays. */
+/** The changes; members left out stay as they are. */
 export interface ShareEditBody {
   title?: string | null;
-  /** A new one, or empty: none. Guests who are in have to open again. */
+  /** A new password; empty: none. Current guests have to open the share again. */
   password?: string | null;
   expires_in?: number | null;
   expires_at?: string | null;
@@ -1318,13 +1318,13 @@ export interface ShareList {
   next_page_token: string | null;
 }
 
-/** A file that guests may read. */
+/** A file that guests can read. */
 export interface SharedFile {
   name: string;
   content_type: string;
   size: number;
   updated_at: string;
-  /** Relative to the gateway; reads it with the same cookie. */
+  /** Relative to the gateway; needs the same cookie. */
   url: string;
 }
 
@@ -1332,7 +1332,7 @@ export interface SharedFile {
 export interface SharedPage {
   kind: "file" | "event" | "prefix" | "project" | "drop";
   title: string;
-  /** What has to come first, by POST; null: it is open. */
+  /** What a guest has to POST first; null: nothing. */
   needs: "password" | "opening" | null;
   expires_at: string | null;
   files: Array<SharedFile>;
@@ -1348,7 +1348,7 @@ export interface SignedPart {
   size: number;
 }
 
-/** A URL for reading. Permanent ones have no end. */
+/** A URL for reading. Permanent ones do not expire. */
 export interface SignedUrl {
   success: true;
   signedUrl: string;
@@ -1356,7 +1356,7 @@ export interface SignedUrl {
   expiresAt: string | null;
 }
 
-/** All of one instant. */
+/** Counts and bytes, from one snapshot. */
 export interface Stats {
   total: number;
   total_bytes: number;
@@ -1371,7 +1371,7 @@ export interface StoredFile {
   id: string;
   key: string;
   family: string;
-  /** A link: whoever has it reads the file. */
+  /** A link: anyone who has it can read the file. */
   url: string | null;
   filename: string;
   size: number;
@@ -1394,31 +1394,31 @@ export interface TempFile {
   expires_at: string;
 }
 
-/** Opens a stream of events for a short while. */
+/** A short-lived ticket that opens a stream of events. */
 export interface Ticket {
   ticket: string;
   expires_at: string;
   expires_in_seconds: number;
 }
 
-/** What is gone for good. */
+/** What was deleted for good. */
 export interface TrashEmptied {
   /** How many files. */
   purged: number;
   bytes: number;
-  /** Whether files are left that were to go: call again. */
+  /** Whether there are more files to delete: call again. */
   more: boolean;
-  /** Files that stay: kept until a time, or on legal hold. */
+  /** Files that were skipped: kept until a time, or on legal hold. */
   kept: number;
 }
 
-/** The file is gone for good. */
+/** The file was deleted for good. */
 export interface TrashFilePurged {
   id: string;
   purged: true;
 }
 
-/** A page of the trash, deleted last first. */
+/** A page of the trash, most recently deleted first. */
 export interface TrashList {
   files: Array<LibraryFile>;
   next_page_token: string | null;
@@ -1431,7 +1431,7 @@ export interface TreeFile {
   content: string;
   /** Default: "utf-8". */
   encoding?: "utf-8" | "base64";
-  /** Whether its owner may execute it. Left out: as the newest version has it. */
+  /** The executable bit. Default: as in the newest version. */
   executable?: boolean | null;
 }
 
@@ -1448,26 +1448,26 @@ export interface TypeStats {
   bytes: number;
 }
 
-/** How far an upload is. */
+/** The progress of an upload. */
 export interface UploadState {
   upload_id: string;
   status: "open" | "finished";
   /** Bytes, once known. */
   size: number | null;
-  /** Bytes that count; of direct uploads nothing does before they are complete. */
+  /** Bytes that are stored durably; 0 for a direct upload until it is complete. */
   received: number;
   part_size: number;
   created_at: string | null;
-  /** When it is removed if it lies still. */
+  /** When it is removed if nothing more arrives. */
   expires_at: string | null;
   file: StoredFile | null;
 }
 
 /** A file that was stored. */
 export interface UploadedFile {
-  /** Names the file from now on. */
+  /** The key that identifies the file. */
   key: string;
-  /** A link: whoever has it reads the file, for an hour. */
+  /** A link: anyone who has it can read the file, for an hour. */
   url: string | null;
   /** Bytes. */
   size: number;
@@ -1478,12 +1478,12 @@ export interface UploadedFile {
   metadata: Record<string, string>;
 }
 
-/** What the user has stored, and may store. */
+/** What the user has stored, and the limits. */
 export interface UsageAndQuota {
   user_id: string;
-  /** Of visible files; what is in the trash does not count. */
+  /** Of visible files; the trash does not count. */
   used_bytes: number;
-  /** By uploads that are under way. */
+  /** Reserved by uploads in progress. */
   reserved_bytes: number;
   file_count: number;
   /** Null: no limit. */
@@ -1492,12 +1492,12 @@ export interface UsageAndQuota {
   limit_files: number | null;
 }
 
-/** What one user has, by family, too. */
+/** Usage of one user, also by family. */
 export interface UserUsage {
   user_id: string;
-  /** Of visible files; what is in the trash does not count. */
+  /** Of visible files; the trash does not count. */
   used_bytes: number;
-  /** By uploads that are under way. */
+  /** Reserved by uploads in progress. */
   reserved_bytes: number;
   file_count: number;
   /** Null: no limit. */
@@ -1507,20 +1507,20 @@ export interface UserUsage {
   families: Array<FamilyUsage>;
 }
 
-/** A page of users who have something, or limits of their own. */
+/** A page of users who have files or limits of their own. */
 export interface UserUsageList {
   users: Array<UserUsage>;
   next_page_token: string | null;
 }
 
-/** The run that is under way. */
+/** The current run. */
 export interface VerificationBegun {
   verification: VerificationRun;
-  /** False: it was under way already. */
+  /** False: it was already running. */
   begun: boolean;
 }
 
-/** How closely to look. */
+/** How deeply to compare. */
 export interface VerificationBody {
   /** Default: "heads". */
   depth?: "listings" | "heads" | "bytes";
@@ -1559,7 +1559,7 @@ export interface Version {
   tags: Array<string>;
 }
 
-/** What is said of a version. Members that are left out stay; null takes away. */
+/** Labels of a version. Members left out stay as they are; null removes. */
 export interface VersionEdit {
   name?: string | null;
   message?: string | null;
@@ -1582,9 +1582,9 @@ export interface Webhook {
   /** None: all. */
   families: Array<string>;
   state: "active" | "paused" | "disabled";
-  /** Of disabled: failing, gone or secret_unreadable. */
+  /** Why it is disabled: failing, gone or secret_unreadable. */
   cause: string | null;
-  /** Up to which event deliveries were made. */
+  /** The last event for which deliveries were created. */
   cursor: string;
   pending: number;
   dead: number;
@@ -1593,38 +1593,38 @@ export interface Webhook {
   last_success_at: string | null;
   last_failure_at: string | null;
   last_failure: string | null;
-  /** Events from then on may be lost. */
+  /** Events after this time may be lost. */
   lost_from: string | null;
   lost_until: string | null;
-  /** How many sign just now. */
+  /** Number of secrets that currently sign. */
   secrets: number;
   created_at: string;
   updated_at: string;
-  /** Only in the answer that makes it. */
+  /** Only in the response that creates it. */
   secret?: string;
 }
 
-/** A webhook to make. */
+/** A webhook to create. */
 export interface WebhookBody {
-  /** http or https, under the rules of imports. */
+  /** http or https; the rules of imports apply. */
   url: string;
   /** Default: "". */
   description?: string;
-  /** Which events; none: all but progress. Default: []. */
+  /** Event types; none: all but progress. Default: []. */
   types?: Array<"upload_progress" | "file_ready" | "file_described" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "file_readable" | "import_failed" | "save_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled">;
-  /** Of which families; none: all. Default: []. */
+  /** Families; none: all. Default: []. */
   families?: Array<"file" | "generation" | "event_media" | "profile_picture" | "temp" | "path" | "project_file" | "project">;
   /** Act for this user (admin role only). */
   user_id?: string | null;
 }
 
-/** What is to change; what is left out stays. */
+/** The changes; members left out stay as they are. */
 export interface WebhookEditBody {
   url?: string | null;
   description?: string | null;
   types?: Array<"upload_progress" | "file_ready" | "file_described" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "file_readable" | "import_failed" | "save_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled"> | null;
   families?: Array<"file" | "generation" | "event_media" | "profile_picture" | "temp" | "path" | "project_file" | "project"> | null;
-  /** false lets it send again, also where it was disabled. */
+  /** false reactivates it, also if it was disabled. */
   paused?: boolean | null;
   /** Act for this user (admin role only). */
   user_id?: string | null;
@@ -1645,7 +1645,7 @@ export interface WholeChecksums {
   sha256?: string | null;
 }
 
-/** What was asked for; null: nothing of the kind. */
+/** The retention that was asked for; null: not asked for. */
 export interface Wished {
   keep_until: string | null;
   keep_for_seconds: number | null;
@@ -1663,26 +1663,26 @@ export interface Operations {
       folder?: "uploads" | "documents" | "audio";
       /** The class a recording belongs to; required for audio, refused elsewhere. */
       class_id?: string;
-      /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
+      /** public: with a CDN configured, the file's URL is permanent and needs no S3 signature. For a file over 1 MiB this field must come before the file. */
       visibility?: "private" | "public";
-      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      /** The file can't be deleted or replaced before this time. For a file over 1 MiB this and the next four fields must come before the file. */
       keep_until?: string;
-      /** As keep_until, counted from when it is stored. */
+      /** Like keep_until, in seconds from when it is stored. */
       keep_for_seconds?: number;
-      /** It is deleted automatically then. */
+      /** The file is deleted automatically at this time. */
       delete_after?: string;
-      /** It is deleted automatically at this age. */
+      /** The file is deleted automatically at this age. */
       delete_after_seconds?: number;
-      /** Places a legal hold on it, and says why. */
+      /** Places a legal hold on it, with this reason. */
       hold_reason?: string;
-      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      /** An S3 storage class, one of those that the installation allows uploads to choose. Must come before the file too. */
       storage_class?: string;
     }; reply: UploadedFile };
   /** List files */
   list_files: { path: {  }; query: { prefix?: string; delimiter?: "/"; max_keys?: number; continuation_token?: string; page_token?: string; user_id?: string }; body: undefined; reply: FileList };
   /** A URL for reading */
   file_url: { path: { key: string }; query: { expires_in?: number; user_id?: string }; body: undefined; reply: FileUrl };
-  /** What is known about a file */
+  /** Get a file's metadata */
   file_metadata: { path: { key: string }; query: { user_id?: string }; body: undefined; reply: FileMetadata };
   /** Does a file exist? */
   file_exists: { path: { key: string }; query: { user_id?: string }; body: undefined; reply: FileExists };
@@ -1692,7 +1692,7 @@ export interface Operations {
   delete_file: { path: { key: string }; query: { soft?: boolean; user_id?: string }; body: undefined; reply: FileDeleted };
   /** List generations */
   list_generations: { path: {  }; query: { type?: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video"; q?: string; created_after?: string; created_before?: string; size_min?: number; size_max?: number; [setting: `settings.${string}`]: string | number | boolean | undefined; limit?: number; offset?: number; page_token?: string; user_id?: string }; body: undefined; reply: GenerationList };
-  /** Pull a generation from a URL */
+  /** Import a generation from a URL */
   create_generation: { path: {  }; query: { user_id?: string }; body: GenerationBody; reply: ImportedGeneration };
   /** Store a generation */
   upload_generation: { path: {  }; query: { user_id?: string }; body: {
@@ -1700,24 +1700,24 @@ export interface Operations {
       file: Blob;
       type: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video";
       prompt?: string;
-      /** JSON text; comes back as it was. */
+      /** JSON text; returned unchanged. */
       settings?: string;
-      /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
+      /** public: with a CDN configured, the file's URL is permanent and needs no S3 signature. For a file over 1 MiB this field must come before the file. */
       visibility?: "private" | "public";
-      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      /** The file can't be deleted or replaced before this time. For a file over 1 MiB this and the next four fields must come before the file. */
       keep_until?: string;
-      /** As keep_until, counted from when it is stored. */
+      /** Like keep_until, in seconds from when it is stored. */
       keep_for_seconds?: number;
-      /** It is deleted automatically then. */
+      /** The file is deleted automatically at this time. */
       delete_after?: string;
-      /** It is deleted automatically at this age. */
+      /** The file is deleted automatically at this age. */
       delete_after_seconds?: number;
-      /** Places a legal hold on it, and says why. */
+      /** Places a legal hold on it, with this reason. */
       hold_reason?: string;
-      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      /** An S3 storage class, one of those that the installation allows uploads to choose. Must come before the file too. */
       storage_class?: string;
     }; reply: SavedGeneration };
-  /** Pull up to 50 generations */
+  /** Import up to 50 generations */
   import_generations: { path: {  }; query: { user_id?: string }; body: BatchBody; reply: BatchResults };
   /** Counts and bytes */
   generation_stats: { path: {  }; query: { user_id?: string }; body: undefined; reply: GenerationStats };
@@ -1739,19 +1739,19 @@ export interface Operations {
       description?: string;
       /** Comma-separated; up to 32 of 64 characters. */
       tags?: string;
-      /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
+      /** public: with a CDN configured, the file's URL is permanent and needs no S3 signature. For a file over 1 MiB this field must come before the file. */
       visibility?: "private" | "public";
-      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      /** The file can't be deleted or replaced before this time. For a file over 1 MiB this and the next four fields must come before the file. */
       keep_until?: string;
-      /** As keep_until, counted from when it is stored. */
+      /** Like keep_until, in seconds from when it is stored. */
       keep_for_seconds?: number;
-      /** It is deleted automatically then. */
+      /** The file is deleted automatically at this time. */
       delete_after?: string;
-      /** It is deleted automatically at this age. */
+      /** The file is deleted automatically at this age. */
       delete_after_seconds?: number;
-      /** Places a legal hold on it, and says why. */
+      /** Places a legal hold on it, with this reason. */
       hold_reason?: string;
-      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      /** An S3 storage class, one of those that the installation allows uploads to choose. Must come before the file too. */
       storage_class?: string;
     }; reply: Media };
   /** One medium */
@@ -1770,19 +1770,19 @@ export interface Operations {
   put_profile_picture: { path: {  }; query: { user_id?: string }; body: {
       /** The file, with its name and type. */
       file: Blob;
-      /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
+      /** public: with a CDN configured, the file's URL is permanent and needs no S3 signature. For a file over 1 MiB this field must come before the file. */
       visibility?: "private" | "public";
-      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      /** The file can't be deleted or replaced before this time. For a file over 1 MiB this and the next four fields must come before the file. */
       keep_until?: string;
-      /** As keep_until, counted from when it is stored. */
+      /** Like keep_until, in seconds from when it is stored. */
       keep_for_seconds?: number;
-      /** It is deleted automatically then. */
+      /** The file is deleted automatically at this time. */
       delete_after?: string;
-      /** It is deleted automatically at this age. */
+      /** The file is deleted automatically at this age. */
       delete_after_seconds?: number;
-      /** Places a legal hold on it, and says why. */
+      /** Places a legal hold on it, with this reason. */
       hold_reason?: string;
-      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      /** An S3 storage class, one of those that the installation allows uploads to choose. Must come before the file too. */
       storage_class?: string;
     }; reply: ProfilePicture };
   /** Delete the profile picture */
@@ -1792,14 +1792,14 @@ export interface Operations {
       /** The file, with its name and type. */
       file: Blob;
       ttl_seconds?: number;
-      /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
+      /** public: with a CDN configured, the file's URL is permanent and needs no S3 signature. For a file over 1 MiB this field must come before the file. */
       visibility?: "private" | "public";
     }; reply: TempFile };
-  /** How many versions are kept */
+  /** Get the version rule */
   get_version_rule: { path: { slug: string }; query: { user_id?: string }; body: undefined; reply: Rule };
-  /** Keep some versions */
+  /** Set the version rule */
   set_version_rule: { path: { slug: string }; query: { user_id?: string }; body: RuleBody; reply: Rule };
-  /** Keep versions as the settings say */
+  /** Reset the version rule to the settings */
   clear_version_rule: { path: { slug: string }; query: { user_id?: string }; body: undefined; reply: Rule };
   /** Save a tree */
   save_project: { path: {  }; query: { expected_version?: number; version_name?: string; message?: string; tags?: string; user_id?: string }; body: SaveBody; reply: Saved };
@@ -1816,15 +1816,15 @@ export interface Operations {
       expected_version?: number;
       version_name?: string;
       message?: string;
-      /** With commas between them. */
+      /** Separated by commas. */
       tags?: string;
-      /** Places a legal hold on it, and says why. */
+      /** Places a legal hold on it, with this reason. */
       hold_reason?: string;
-      /** As keep_until, counted from when it is stored. */
+      /** Like keep_until, in seconds from when it is stored. */
       keep_for_seconds?: number;
-      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      /** The file can't be deleted or replaced before this time. For a file over 1 MiB this and the next four fields must come before the file. */
       keep_until?: string;
-      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      /** An S3 storage class, one of those that the installation allows uploads to choose. Must come before the file too. */
       storage_class?: string;
     }; reply: Saved };
   /** Delete a project */
@@ -1865,7 +1865,7 @@ export interface Operations {
   make_links: { path: {  }; query: { user_id?: string }; body: LinkBatchBody; reply: LinksMade };
   /** Revoke links */
   revoke_links: { path: {  }; query: { user_id?: string }; body: RevokeBody; reply: LinksRevoked };
-  /** Look at a share */
+  /** Get a share */
   read_share: { path: { token: string }; query: { page_token?: string }; body: undefined; reply: SharedPage };
   /** Open a share */
   open_share: { path: { token: string }; query: {  }; body: {
@@ -1875,13 +1875,13 @@ export interface Operations {
   read_shared_file: { path: { token: string; item: string }; query: { download?: string }; body: undefined; reply: Response };
   /** All of a share as a ZIP */
   read_shared_archive: { path: { token: string }; query: {  }; body: undefined; reply: Response };
-  /** Put files into a drop */
+  /** Upload files into a drop */
   drop_files: { path: { token: string }; query: {  }; body: {
       file: Blob;
     }; reply: Dropped };
   /** List shares */
   list_shares: { path: {  }; query: { active?: boolean; limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: ShareList };
-  /** Make a share */
+  /** Create a share */
   create_share: { path: {  }; query: { user_id?: string }; body: ShareBody; reply: Share };
   /** One share */
   get_share: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: Share };
@@ -1889,11 +1889,11 @@ export interface Operations {
   update_share: { path: { id: string }; query: { user_id?: string }; body: ShareEditBody; reply: Share };
   /** Revoke a share */
   revoke_share: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: Share };
-  /** The rules of retention */
+  /** Get the retention rules */
   get_retention_rules: { path: {  }; query: { user_id?: string }; body: undefined; reply: RetentionRules };
-  /** How long a file stays */
+  /** Set a file's retention */
   set_file_retention: { path: { file: string }; query: { user_id?: string }; body: RetentionBody; reply: Retained };
-  /** How long a project stays */
+  /** Set a project's retention */
   set_project_retention: { path: { slug: string }; query: { user_id?: string }; body: RetentionBody; reply: Retained };
   /** Place a legal hold on a file */
   hold_file: { path: { file: string }; query: { user_id?: string }; body: HoldBody; reply: Retained };
@@ -1915,7 +1915,7 @@ export interface Operations {
   copy_library_file: { path: { file: string }; query: { user_id?: string }; body: CopyBody; reply: LibraryFile };
   /** Move a file */
   move_library_file: { path: { file: string }; query: { user_id?: string }; body: CopyBody; reply: LibraryFile };
-  /** What is known about a file */
+  /** Get a file's metadata */
   get_library_file: { path: { file: string }; query: { user_id?: string }; body: undefined; reply: LibraryFile };
   /** Edit a file */
   edit_library_file: { path: { file: string }; query: { user_id?: string }; body: FileEdit; reply: LibraryFile };
@@ -1927,7 +1927,7 @@ export interface Operations {
   empty_trash: { path: {  }; query: { family?: "files" | "generations" | "event_media" | "profile_picture" | "temp" | "path"; user_id?: string }; body: undefined; reply: TrashEmptied };
   /** Restore a file */
   restore_from_trash: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: LibraryFile };
-  /** End a file in the trash */
+  /** Delete a file in the trash for good */
   purge_from_trash: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: TrashFilePurged };
   /** Estimated costs */
   get_costs: { path: {  }; query: { user_id?: string }; body: undefined; reply: Costs };
@@ -1941,7 +1941,7 @@ export interface Operations {
   get_all_costs: { path: {  }; query: { user_id?: string }; body: undefined; reply: Costs };
   /** Set a user's limits */
   set_quota: { path: { user: string }; query: { user_id?: string }; body: QuotaBody; reply: UsageAndQuota };
-  /** What the cleaner has to do */
+  /** The cleaner's backlog */
   get_cleaner: { path: {  }; query: { user_id?: string }; body: undefined; reply: Cleaner };
   /** The last verification */
   get_verification: { path: {  }; query: { user_id?: string }; body: undefined; reply: LastVerification };
@@ -1949,29 +1949,29 @@ export interface Operations {
   start_verification: { path: {  }; query: { user_id?: string }; body: VerificationBody; reply: VerificationBegun };
   /** Findings of the last verification */
   list_findings: { path: {  }; query: { after?: number; limit?: number; user_id?: string }; body: undefined; reply: FindingList };
-  /** What admins have done */
+  /** The audit log */
   list_acts: { path: {  }; query: { before?: number; limit?: number; user_id?: string }; body: undefined; reply: ActList };
   /** Begin a direct upload */
   create_direct_upload: { path: {  }; query: { user_id?: string }; body: DirectBody; reply: DirectUpload };
-  /** More part URLs */
+  /** Get more part URLs */
   sign_direct_parts: { path: { id: string }; query: { user_id?: string }; body: PartsBody; reply: DirectUpload };
   /** Complete a direct upload */
   complete_direct_upload: { path: { id: string }; query: { user_id?: string }; body: CompleteBody; reply: CompletedUpload };
-  /** How far an upload is */
+  /** Get an upload's progress */
   get_upload: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: UploadState };
-  /** Give an upload up */
+  /** Cancel an upload */
   cancel_upload: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: undefined };
-  /** Begin an upload, or join partial ones */
+  /** Begin an upload, or concatenate partial ones */
   tus_create: { path: {  }; query: { user_id?: string }; body: BodyInit; reply: undefined };
-  /** What is spoken */
+  /** Get the tus version and extensions */
   tus_capabilities: { path: {  }; query: {  }; body: undefined; reply: undefined };
   /** Append bytes */
   tus_append: { path: { id: string }; query: { user_id?: string }; body: BodyInit; reply: undefined };
-  /** Give an upload up */
+  /** Cancel an upload */
   tus_terminate: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: undefined };
-  /** Where an upload stands */
+  /** Get an upload's offset */
   tus_offset: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: undefined };
-  /** What is spoken */
+  /** Get the tus version and extensions */
   tus_upload_capabilities: { path: { id: string }; query: {  }; body: undefined; reply: undefined };
   /** Events as they happen */
   stream_notifications: { path: {  }; query: { last_event_id?: string; ticket?: string; user_id?: string }; body: undefined; reply: Response };
@@ -1981,23 +1981,23 @@ export interface Operations {
   make_ticket: { path: {  }; query: { user_id?: string }; body: undefined; reply: Ticket };
   /** List webhooks */
   list_webhooks: { path: {  }; query: { limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: WebhookList };
-  /** Make a webhook */
+  /** Create a webhook */
   create_webhook: { path: {  }; query: { user_id?: string }; body: WebhookBody; reply: Webhook };
   /** List webhooks (installation) */
   list_webhooks_of_all: { path: {  }; query: { limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: WebhookList };
-  /** Make a webhook (installation) */
+  /** Create a webhook (installation) */
   create_webhook_of_all: { path: {  }; query: { user_id?: string }; body: WebhookBody; reply: Webhook };
   /** One webhook */
   get_webhook: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: Webhook };
   /** Edit a webhook */
   update_webhook: { path: { id: string }; query: { user_id?: string }; body: WebhookEditBody; reply: Webhook };
-  /** Remove a webhook */
+  /** Delete a webhook */
   delete_webhook: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: undefined };
   /** One webhook (installation) */
   get_webhook_of_all: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: Webhook };
   /** Edit a webhook (installation) */
   update_webhook_of_all: { path: { id: string }; query: { user_id?: string }; body: WebhookEditBody; reply: Webhook };
-  /** Remove a webhook (installation) */
+  /** Delete a webhook (installation) */
   delete_webhook_of_all: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: undefined };
   /** Rotate a webhook's secret */
   rotate_webhook_secret: { path: { id: string }; query: { user_id?: string }; body: RotationBody; reply: Webhook };
@@ -2011,9 +2011,9 @@ export interface Operations {
   list_webhook_deliveries: { path: { id: string }; query: { state?: "pending" | "delivered" | "dead"; limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: DeliveryList };
   /** List a webhook's deliveries (installation) */
   list_webhook_deliveries_of_all: { path: { id: string }; query: { state?: "pending" | "delivered" | "dead"; limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: DeliveryList };
-  /** Send again */
+  /** Resend deliveries */
   replay_webhook: { path: { id: string }; query: { user_id?: string }; body: ReplayBody; reply: Replayed };
-  /** Send again (installation) */
+  /** Resend deliveries (installation) */
   replay_webhook_of_all: { path: { id: string }; query: { user_id?: string }; body: ReplayBody; reply: Replayed };
   /** Is the process alive? */
   livez: { path: {  }; query: {  }; body: undefined; reply: Health };

@@ -138,7 +138,7 @@ async def set_quota(call: Call) -> JsonReply[UsageAndQuota]:
 
 @routes.add("GET", PREFIX + "/cleaner")
 async def get_cleaner(call: Call) -> JsonReply[Cleaner]:
-    """How much work the cleaner has, what has failed, and who does it."""
+    """The cleaner's backlog, its failures, and the replicas that work on it."""
     fields.only(call)
     call.user_id()
     return json_reply(show_cleaner(await call.ask(GET_CLEANER_STATUS, GetCleanerStatusRequest())))
@@ -188,7 +188,7 @@ async def list_findings(call: Call) -> JsonReply[FindingList]:
 
 @routes.add("GET", PREFIX + "/acts")
 async def list_acts(call: Call) -> JsonReply[ActList]:
-    """What admins have done, newest first."""
+    """The audit log, newest first."""
     fields.only(call, "before", "limit")
     limit = _limit(call, MAX_PAGE)
     before = fields.integer(call, "before", default=0, minimum=0, maximum=MAX_ID)

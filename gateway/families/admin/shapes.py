@@ -24,13 +24,13 @@ class FamilyUsage(TypedDict):
 
 
 class UserUsage(UsageAndQuota):
-    """What one user has, by family, too."""
+    """Usage of one user, also by family."""
 
     families: list[FamilyUsage]
 
 
 class UserUsageList(TypedDict):
-    """A page of users who have something, or limits of their own."""
+    """A page of users who have files or limits of their own."""
 
     users: list[UserUsage]
     next_page_token: str | None
@@ -52,9 +52,9 @@ class Backlog(TypedDict):
 
     state: Literal["pending", "completing", "committed", "deleting", "aborting", "gone"]
     count: int
-    size: Annotated[int, Field(description="Bytes, as far as the rows say.")]
-    due: Annotated[int, Field(description="How many the cleaner may take now.")]
-    failing: Annotated[int, Field(description="How many were tried in vain.")]
+    size: Annotated[int, Field(description="Bytes, as far as rows record them.")]
+    due: Annotated[int, Field(description="How many the cleaner can process now.")]
+    failing: Annotated[int, Field(description="How many have failed before.")]
     oldest_due_at: str | None
 
 
@@ -68,14 +68,14 @@ class CleanerFailure(TypedDict):
 
 
 class CleanerReplica(TypedDict):
-    """A storage_service that asks for work."""
+    """A replica of storage_service that asks for work."""
 
     name: str
     seen_at: str
 
 
 class Cleaner(TypedDict):
-    """How much work the cleaner has, what has failed, and who does it."""
+    """The cleaner's backlog, its failures, and the replicas that work on it."""
 
     backlog: list[Backlog]
     failures: list[CleanerFailure]
@@ -127,16 +127,16 @@ class VerificationRun(TypedDict):
 
 
 class LastVerification(TypedDict):
-    """The last run, and once it has ended its signed report."""
+    """The last run, and its signed report once it has ended."""
 
     verification: Annotated[VerificationRun | None, Field(description="Null: there was none yet.")]
     report: Annotated[str | None, Field(description="A JSON document, as it was signed.")]
     signature: Annotated[str | None, Field(description="Ed25519, in hex, of exactly the report.")]
-    public_key: Annotated[str | None, Field(description="What checks it, in hex.")]
+    public_key: Annotated[str | None, Field(description="The public key that verifies it, in hex.")]
 
 
 class VerificationBody(BaseModel):
-    """How closely to look."""
+    """How deeply to compare."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"depth": "heads"}})
 
@@ -144,14 +144,14 @@ class VerificationBody(BaseModel):
 
 
 class VerificationBegun(TypedDict):
-    """The run that is under way."""
+    """The current run."""
 
     verification: VerificationRun
-    begun: Annotated[bool, Field(description="False: it was under way already.")]
+    begun: Annotated[bool, Field(description="False: it was already running.")]
 
 
 class ListedFinding(TypedDict):
-    """Something that does not agree."""
+    """A difference between rows and objects."""
 
     number: int
     kind: str
@@ -187,30 +187,30 @@ class FindingList(TypedDict):
     }
 )
 class ActList(TypedDict):
-    """What admins have done, newest first."""
+    """The audit log, newest first."""
 
     acts: list[Act]
-    next_before: Annotated[int | None, Field(description="`before` of the next page.")]
+    next_before: Annotated[int | None, Field(description="Value of `before` for the next page.")]
 
 
 class Act(TypedDict):
-    """Something that an admin has done."""
+    """An entry of the audit log."""
 
     id: int
     act: str
     actor: Annotated[str | None, Field(description="Null: the installation itself.")]
-    user_id: Annotated[str | None, Field(description="Whom it was about.")]
+    user_id: Annotated[str | None, Field(description="The user it was about.")]
     details: Any
     outcome: str
     at: str
 
 
 class InfectedContent(TypedDict):
-    """A stored content that nobody can read, because the scanner has found something in it."""
+    """Stored content that nobody can read, because the scanner found malware in it."""
 
     user_id: str
     key: str
-    file_id: Annotated[str | None, Field(description="Null: of a project, or of an older version.")]
+    file_id: Annotated[str | None, Field(description="Null for a project's file, or an older version.")]
     filename: str
     size: Annotated[int, Field(description="Bytes.")]
     signature: Annotated[str, Field(description="What was found.")]

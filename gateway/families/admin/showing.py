@@ -98,7 +98,7 @@ def show_run(run: Verification) -> VerificationRun:
 
 
 def show_finding(reported: ReportedFinding) -> ListedFinding:
-    """Something that does not agree."""
+    """A difference between rows and objects."""
     finding = reported.finding
     return {
         "number": finding.number,
@@ -113,7 +113,7 @@ def show_finding(reported: ReportedFinding) -> ListedFinding:
 
 
 def show_act(act: AdminAct) -> Act:
-    """Something that an admin has done."""
+    """An entry of the audit log."""
     return {
         "id": act.id,
         "act": act.act,

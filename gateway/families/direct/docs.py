@@ -15,9 +15,9 @@ from gateway.operations.docs import IDEMPOTENCY_KEY, USER_ID, Doc, Success, in_p
 TITLE = "Direct uploads"
 
 TEXT = (
-    "For clients that should not send their bytes through the gateway: begin, PUT the parts to the"
-    " presigned URLs,"
-    " complete. The file becomes visible only once size and checksum have been checked with S3 itself."
+    "For clients that send their bytes directly to S3: begin an upload, PUT the parts to"
+    " the presigned URLs, complete it. The file becomes visible once its size and"
+    " checksum have been checked with S3."
 )
 
 JSON = "application/json"
@@ -35,7 +35,7 @@ BODY = ("UNSUPPORTED_MEDIA_TYPE", "SIZE_LIMIT_EXCEEDED")
 DOCS = {
     "create_direct_upload": Doc(
         "Begin a direct upload",
-        {201: Success("Where the parts go", {JSON: DirectUpload}, {"Location": "Address of the upload."})},
+        {201: Success("The URLs for the parts", {JSON: DirectUpload}, {"Location": ("URL of the upload.")})},
         errors=(
             *BODY,
             "QUOTA_EXCEEDED",
@@ -50,15 +50,15 @@ DOCS = {
         body=DirectBody,
     ),
     "sign_direct_parts": Doc(
-        "More part URLs",
-        {200: Success("Where these parts go", {JSON: DirectUpload})},
+        "Get more part URLs",
+        {200: Success("The URLs for these parts", {JSON: DirectUpload})},
         errors=(*BODY, *GONE, *STORE),
         parameters=(ID, USER_ID),
         body=PartsBody,
     ),
     "complete_direct_upload": Doc(
         "Complete a direct upload",
-        {200: Success("The file; the same answer when it is repeated", {JSON: CompletedUpload})},
+        {200: Success("The file; a repeat returns the same", {JSON: CompletedUpload})},
         errors=(
             *BODY,
             *GONE,
@@ -76,14 +76,14 @@ DOCS = {
         body=CompleteBody,
     ),
     "get_upload": Doc(
-        "How far an upload is",
+        "Get an upload's progress",
         {200: Success("Its state", {JSON: UploadState})},
         errors=(*GONE, *STORE),
         parameters=(ID, USER_ID),
     ),
     "cancel_upload": Doc(
-        "Give an upload up",
-        {204: Success("Everything of it goes, also the file of a finished one")},
+        "Cancel an upload",
+        {204: Success("Removed, including the file of a finished upload")},
         errors=(*GONE, *STORE),
         parameters=(ID, USER_ID),
     ),

@@ -11,9 +11,9 @@ MAX_PARTS = 10_000
 
 
 Base64 = Annotated[str, Field(max_length=64, description="Base64 of the checksum's bytes.")]
-Seconds = Annotated[int, Field(ge=1, le=604_800, description="How long the URLs hold.")]
+Seconds = Annotated[int, Field(ge=1, le=604_800, description="Validity of the URLs in seconds.")]
 PartNumber = Annotated[int, Field(ge=1, le=MAX_PARTS)]
-PartCount = Annotated[int, Field(ge=1, description="How many parts to sign; over 1,000 is lowered.")]
+PartCount = Annotated[int, Field(ge=1, description="Number of parts to sign; a value over 1,000 is lowered.")]
 
 
 class WholeChecksums(BaseModel):
@@ -28,7 +28,7 @@ class WholeChecksums(BaseModel):
 
 
 class DirectBody(BaseModel):
-    """A file that is about to be sent."""
+    """A file to be uploaded."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -43,16 +43,17 @@ class DirectBody(BaseModel):
 
     target: dict[str, Any] = Field(
         description=(
-            "`family` (files, generations, event_media, profile_picture, temp, path) and its form's"
-            " fields, `visibility` and how long it stays (`keep_until`, …) among them."
+            "`family` (files, generations, event_media, profile_picture, temp, path) and its form"
+            " fields, including `visibility` and retention (`keep_until`, …)."
         )
     )
     filename: Annotated[str, Field(max_length=1024)] = ""
     content_type: Annotated[str, Field(max_length=255)] = ""
-    size: Annotated[int, Field(ge=0, le=2**63 - 1, description="Bytes, exactly.")]
+    size: Annotated[int, Field(ge=0, le=2**63 - 1, description="Exact size in bytes.")]
     checksum: WholeChecksums | None = None
     part_checksums: Annotated[dict[PartNumber, Base64], Field(max_length=1000)] = Field(
-        default_factory=dict, description="CRC-32C of parts by number: their URLs then take only these bytes."
+        default_factory=dict,
+        description="CRC-32C of parts by number; their URLs then accept only these bytes.",
     )
     part_count: PartCount = 100
     expires_in: Seconds = 3600
@@ -71,11 +72,11 @@ class PartsBody(BaseModel):
 
 
 class SentPart(BaseModel):
-    """A part that S3 has taken."""
+    """A part that was uploaded to S3."""
 
     part_number: PartNumber
     etag: Annotated[
-        str, Field(min_length=1, max_length=255, description="ETag of S3's answer, quoted or not.")
+        str, Field(min_length=1, max_length=255, description="ETag from S3's response, quoted or not.")
     ]
 
 
@@ -102,7 +103,7 @@ class SignedPart(TypedDict):
 
 
 class PostForm(TypedDict):
-    """For HTML forms: the fields, in order, before the file."""
+    """For HTML forms: the fields to send before the file, in this order."""
 
     url: str
     fields: dict[str, str]
@@ -112,13 +113,11 @@ class DirectUpload(TypedDict):
     """A direct upload and some of its URLs."""
 
     upload_id: str
-    part_size: Annotated[int, Field(description="Bytes of every part but the last.")]
-    part_total: Annotated[int, Field(description="How many parts there are in all.")]
-    parts: Annotated[
-        list[SignedPart], Field(description="The signed ones. A small file has one, to be PUT whole.")
-    ]
+    part_size: Annotated[int, Field(description="Size of every part but the last, in bytes.")]
+    part_total: Annotated[int, Field(description="Total number of parts.")]
+    parts: Annotated[list[SignedPart], Field(description="The signed parts. A small file has a single one.")]
     post: Annotated[PostForm | None, Field(description="Small files only.")]
-    expires_at: Annotated[str | None, Field(description="When the URLs end.")]
+    expires_at: Annotated[str | None, Field(description="When the URLs expire.")]
 
 
 class StoredFile(TypedDict):
@@ -127,7 +126,7 @@ class StoredFile(TypedDict):
     id: str
     key: str
     family: str
-    url: Annotated[str | None, Field(description="A link: whoever has it reads the file.")]
+    url: Annotated[str | None, Field(description="A link: anyone who has it can read the file.")]
     filename: str
     size: int
     content_type: str
@@ -137,17 +136,17 @@ class StoredFile(TypedDict):
 
 
 class UploadState(TypedDict):
-    """How far an upload is."""
+    """The progress of an upload."""
 
     upload_id: str
     status: Literal["open", "finished"]
     size: Annotated[int | None, Field(description="Bytes, once known.")]
     received: Annotated[
-        int, Field(description="Bytes that count; of direct uploads nothing does before they are complete.")
+        int, Field(description="Bytes that are stored durably; 0 for a direct upload until it is complete.")
     ]
     part_size: int
     created_at: str | None
-    expires_at: Annotated[str | None, Field(description="When it is removed if it lies still.")]
+    expires_at: Annotated[str | None, Field(description="When it is removed if nothing more arrives.")]
     file: StoredFile | None
 
 

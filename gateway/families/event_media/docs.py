@@ -76,7 +76,7 @@ READ_ERRORS = (
 
 BYTES = {
     200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
-    206: Success("The range asked for", {"*/*": BINARY}, FILE_HEADERS),
+    206: Success("The requested range", {"*/*": BINARY}, FILE_HEADERS),
     304: Success("Not modified"),
 }
 
@@ -85,7 +85,7 @@ FILE = {**BINARY, "description": "The file, with its name and type."}
 DOCS = {
     "create_event_media": Doc(
         "Store a medium",
-        {201: Success("Stored", {JSON: Media}, {"ETag": "Of the medium, for If-Match."})},
+        {201: Success("Stored", {JSON: Media}, {"ETag": "The medium's revision, for If-Match."})},
         errors=STORE_ERRORS,
         parameters=(EVENT, IDEMPOTENCY_KEY, *CHECKSUM_HEADERS, USER_ID),
         body=form(
@@ -108,28 +108,41 @@ DOCS = {
         parameters=(
             EVENT,
             IF_NONE_MATCH,
-            query("file_type", "Exact, or a wildcard; anything else is 422.", {"type": "string"}, "image/*"),
+            query(
+                "file_type",
+                "An exact type, or a wildcard; anything else is 422.",
+                {"type": "string"},
+                "image/*",
+            ),
             *FILTERS,
             query("tag", "Only media with this tag.", {"type": "string", "maxLength": 64}, "dance"),
             query(
                 "skip",
-                "Rows to pass over: the slow way; prefer page_token.",
+                "Rows to skip. This is slow; prefer page_token.",
                 {"type": "integer", "minimum": 0, "maximum": 100000, "default": 0},
             ),
-            query("limit", "Over 100 is lowered to 100.", {"type": "integer", "minimum": 1, "default": 100}),
-            query("page_token", "next_page_token of the page before.", {"type": "string"}),
+            query(
+                "limit",
+                "Page size; a value over 100 is lowered to 100.",
+                {"type": "integer", "minimum": 1, "default": 100},
+            ),
+            query("page_token", "next_page_token of the previous page.", {"type": "string"}),
             USER_ID,
         ),
     ),
     "get_event_media": Doc(
         "One medium",
-        {200: Success("The medium", {JSON: Media}, {"ETag": "Of the medium, for If-Match."})},
+        {200: Success("The medium", {JSON: Media}, {"ETag": ("The medium's revision, for If-Match.")})},
         errors=("FILE_NOT_FOUND",),
         parameters=(EVENT, MEDIUM, USER_ID),
     ),
     "update_event_media": Doc(
         "Edit a medium",
-        {200: Success("After the edit", {JSON: Media}, {"ETag": "Of the medium, for If-Match."})},
+        {
+            200: Success(
+                "The edited medium", {JSON: Media}, {"ETag": ("The medium's revision, for If-Match.")}
+            )
+        },
         errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED"),
         parameters=(
             EVENT,
@@ -142,7 +155,7 @@ DOCS = {
     "download_event_media": Doc(
         "Download a medium",
         BYTES,
-        description="Always an attachment, under the original file name.",
+        description="Always an attachment, with the original file name.",
         errors=READ_ERRORS,
         parameters=(EVENT, MEDIUM, *RANGE_HEADERS, USER_ID),
     ),
@@ -155,13 +168,17 @@ DOCS = {
     ),
     "delete_event_media": Doc(
         "Delete a medium",
-        {204: Success("Row and object both go")},
+        {204: Success("Deleted")},
         errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(EVENT, MEDIUM, SOFT, IF_MATCH_REVISION, USER_ID),
     ),
     "put_profile_picture": Doc(
         "Replace the profile picture",
-        {200: Success("Readers see the old or the new one, never none", {JSON: ProfilePicture})},
+        {
+            200: Success(
+                "Replaced. Readers see either the old or the new one, never none", {JSON: ProfilePicture}
+            )
+        },
         errors=(*STORE_ERRORS, "RETENTION_HELD"),
         parameters=(IDEMPOTENCY_KEY, *CONDITIONS, *CHECKSUM_HEADERS, USER_ID),
         body=form(
@@ -178,7 +195,7 @@ DOCS = {
     ),
     "delete_profile_picture": Doc(
         "Delete the profile picture",
-        {204: Success("Gone")},
+        {204: Success("Deleted")},
         errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(*CONDITIONS, USER_ID),
     ),

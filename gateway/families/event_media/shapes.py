@@ -42,7 +42,7 @@ class Media(ContentFacts, KeptFacts):
     title: str | None
     description: str | None
     file_url: Annotated[
-        str | None, Field(description="A link: whoever has it reads the file, until it is revoked.")
+        str | None, Field(description="A link: anyone who has it can read the file, until it is revoked.")
     ]
     s3_key: str
     file_type: str
@@ -57,14 +57,14 @@ class MediaList(TypedDict):
     """A page, newest first."""
 
     items: list[Media]
-    total: Annotated[int, Field(description="How many match in all: exact; with a filter, up to 50,001.")]
+    total: Annotated[int, Field(description="Total number of matches: exact; with a filter, up to 50,001.")]
     skip: int
     limit: int
     next_page_token: str | None
 
 
 class MediaEdit(BaseModel):
-    """What is to change; what is left out stays as it is."""
+    """The changes; members left out stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"title": "First dance", "tags": ["dance"]}})
 

@@ -34,9 +34,9 @@ from gateway.operations.docs import (
 TITLE = "Files"
 
 TEXT = (
-    "Plain files under `uploads/`, `documents/` and `audio/`. A `{key}` holds slashes; send them plain or as"
-    " `%2F`. A key that itself ends in `/url`, `/metadata` or `/exists` must have that last slash written as"
-    " `%2F`."
+    "Plain files under `uploads/`, `documents/` and `audio/`. A `{key}` contains slashes;"
+    " send them plain or as `%2F`. If a key itself ends in `/url`, `/metadata` or"
+    " `/exists`, write that last slash as `%2F`."
 )
 
 JSON = "application/json"
@@ -48,8 +48,8 @@ DOCS = {
         "Store a file",
         {201: Success("Stored: durable, listed and readable", {JSON: UploadedFile})},
         description=(
-            "The file is streamed to the store. Nothing is kept of a body that ends before its final"
-            " boundary, or whose checksum or type is refused."
+            "The file is streamed to the store. If the body ends before its final boundary, or"
+            " its checksum or type is refused, nothing is stored."
         ),
         errors=(
             "UPLOAD_INCOMPLETE",
@@ -98,23 +98,21 @@ DOCS = {
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(
             IF_NONE_MATCH,
-            query(
-                "prefix", "Only keys that begin with this.", {"type": "string", "maxLength": 1024}, "uploads/"
-            ),
+            query("prefix", "Only keys with this prefix.", {"type": "string", "maxLength": 1024}, "uploads/"),
             query(
                 "delimiter",
-                "Only what is right below the prefix: files, and `folders` as whole prefixes.",
+                "Only what is directly below the prefix: files, and `folders` as full prefixes.",
                 {"type": "string", "enum": ["/"]},
                 "/",
             ),
             query(
                 "max_keys",
-                "How many at most; over 1000 is lowered to 1000.",
+                "Maximum number of results; a value over 1000 is lowered to 1000.",
                 {"type": "integer", "minimum": 0, "default": 100},
                 50,
             ),
-            query("continuation_token", "next_continuation_token of the page before.", {"type": "string"}),
-            query("page_token", "The same as continuation_token.", {"type": "string"}),
+            query("continuation_token", "next_continuation_token of the previous page.", {"type": "string"}),
+            query("page_token", "Same as continuation_token.", {"type": "string"}),
             USER_ID,
         ),
     ),
@@ -126,7 +124,7 @@ DOCS = {
             KEY,
             query(
                 "expires_in",
-                "Seconds that it holds.",
+                "Validity in seconds.",
                 {"type": "integer", "minimum": 1, "maximum": 604800, "default": 3600},
                 3600,
             ),
@@ -134,14 +132,14 @@ DOCS = {
         ),
     ),
     "file_metadata": Doc(
-        "What is known about a file",
+        "Get a file's metadata",
         {200: Success("The metadata", {JSON: FileMetadata})},
         errors=("FILE_NOT_FOUND",),
         parameters=(KEY, USER_ID),
     ),
     "file_exists": Doc(
         "Does a file exist?",
-        {200: Success("Both ways", {JSON: FileExists})},
+        {200: Success("Whether it exists", {JSON: FileExists})},
         parameters=(KEY, USER_ID),
     ),
     "file_content": Doc(
@@ -149,11 +147,11 @@ DOCS = {
         {
             200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
             206: Success(
-                "The range asked for", {"*/*": BINARY}, {**FILE_HEADERS, "Content-Range": "Which bytes."}
+                "The requested range", {"*/*": BINARY}, {**FILE_HEADERS, "Content-Range": "Which bytes."}
             ),
             304: Success("Not modified"),
         },
-        description="HEAD answers the same without the bytes.",
+        description="HEAD returns the same headers without the bytes.",
         errors=(
             "FILE_NOT_FOUND",
             "PRECONDITION_FAILED",
@@ -168,7 +166,7 @@ DOCS = {
     ),
     "delete_file": Doc(
         "Delete a file",
-        {200: Success("Deleted: invisible from now on", {JSON: FileDeleted})},
+        {200: Success("Deleted; no longer visible", {JSON: FileDeleted})},
         errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED", "RETENTION_HELD"),
         parameters=(
             KEY,

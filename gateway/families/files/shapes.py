@@ -37,8 +37,8 @@ UPLOADED_FILE_EXAMPLE: UploadedFile = {
 class UploadedFile(TypedDict):
     """A file that was stored."""
 
-    key: Annotated[str, Field(description="Names the file from now on.")]
-    url: Annotated[str | None, Field(description="A link: whoever has it reads the file, for an hour.")]
+    key: Annotated[str, Field(description="The key that identifies the file.")]
+    url: Annotated[str | None, Field(description="A link: anyone who has it can read the file, for an hour.")]
     size: Annotated[int, Field(description="Bytes.")]
     content_type: str
     etag: Annotated[str, Field(description="Entity tag, without quotes.")]
@@ -83,9 +83,9 @@ class FileList(TypedDict):
 
     files: list[ListedFile]
     folders: NotRequired[
-        Annotated[list[str], Field(description="With `delimiter`: folders right below the prefix.")]
+        Annotated[list[str], Field(description="With `delimiter`: folders directly below the prefix.")]
     ]
-    is_truncated: Annotated[bool, Field(description="Whether more follow.")]
+    is_truncated: Annotated[bool, Field(description="Whether there are more.")]
     next_continuation_token: Annotated[
         str | None, Field(description="For the next page; null on the last one.")
     ]
@@ -97,7 +97,9 @@ class FileUrl(TypedDict):
 
     key: Annotated[str, Field(examples=[EXAMPLE_KEY])]
     url: Annotated[str, Field(examples=["https://bucket.s3.eu-central-1.amazonaws.com/…?X-Amz-Signature=…"])]
-    expires_in: Annotated[int | None, Field(description="Seconds; null: it never ends.", examples=[3600])]
+    expires_in: Annotated[
+        int | None, Field(description="Validity in seconds; null: unlimited.", examples=[3600])
+    ]
 
 
 FILE_METADATA_EXAMPLE: FileMetadata = {
@@ -112,7 +114,7 @@ FILE_METADATA_EXAMPLE: FileMetadata = {
 
 @example(FILE_METADATA_EXAMPLE)
 class FileMetadata(ListedFile, KeptFacts):
-    """What is known about a file."""
+    """A file's metadata."""
 
     metadata: dict[str, str]
 
@@ -129,5 +131,5 @@ class FileDeleted(TypedDict):
 
     key: Annotated[str, Field(examples=[EXAMPLE_KEY])]
     deleted: Annotated[bool, Field(examples=[True])]
-    id: NotRequired[Annotated[str, Field(description="With `soft`: names it in the trash.")]]
+    id: NotRequired[Annotated[str, Field(description="With `soft`: its id in the trash.")]]
     purge_at: NotRequired[Annotated[str, Field(description="With `soft`: until when it can be restored.")]]

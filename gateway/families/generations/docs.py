@@ -39,8 +39,8 @@ from gateway.operations.filters import SETTINGS_DOC
 TITLE = "Generations"
 
 TEXT = (
-    "Generated images and videos. Their bytes sit at a provider's URL that will expire, and are pulled into"
-    " the bucket; or the caller sends them itself."
+    "Generated images and videos. They are imported from a provider's URL, which will"
+    " expire, or uploaded by the caller."
 )
 
 JSON = "application/json"
@@ -69,11 +69,11 @@ IMPORT_ERRORS = ("SOURCE_URL_REFUSED", "SOURCE_URL_FAILED", "SIZE_MISMATCH", *ST
 
 DOCS = {
     "create_generation": Doc(
-        "Pull a generation from a URL",
+        "Import a generation from a URL",
         {201: Success("Downloaded and stored", {JSON: ImportedGeneration})},
         description=(
-            "Tried up to 3 times on connection errors, time-outs and 5xx, never on 4xx; two minutes in all."
-            " The URL must be http or https and lead to public addresses only."
+            "Retried on connection errors, timeouts and 5xx, never on 4xx: up to 3 tries, two"
+            " minutes in all. The URL must be http or https and lead to public addresses only."
         ),
         errors=IMPORT_ERRORS,
         parameters=(IDEMPOTENCY_KEY, USER_ID),
@@ -89,7 +89,7 @@ DOCS = {
                 "file": {**BINARY, "description": "An image or a video."},
                 "type": TYPE,
                 "prompt": {"type": "string", "maxLength": 32768},
-                "settings": {"type": "string", "description": "JSON text; comes back as it was."},
+                "settings": {"type": "string", "description": "JSON text; returned unchanged."},
                 "visibility": VISIBILITY,
                 **WISHES,
             },
@@ -98,9 +98,9 @@ DOCS = {
         ),
     ),
     "import_generations": Doc(
-        "Pull up to 50 generations",
+        "Import up to 50 generations",
         {200: Success("One result per item, in the order given", {JSON: BatchResults})},
-        description="Run side by side; one failure spoils no other.",
+        description="They run in parallel, and fail independently of each other.",
         parameters=(IDEMPOTENCY_KEY, USER_ID),
         body=BatchBody,
     ),
@@ -113,19 +113,23 @@ DOCS = {
             query("type", "Only this type.", TYPE, "text-to-image"),
             *FILTERS,
             SETTINGS_DOC,
-            query("limit", "Over 100 is lowered to 100.", {"type": "integer", "minimum": 1, "default": 20}),
+            query(
+                "limit",
+                "Page size; a value over 100 is lowered to 100.",
+                {"type": "integer", "minimum": 1, "default": 20},
+            ),
             query(
                 "offset",
-                "Rows to pass over: the slow way; prefer page_token.",
+                "Rows to skip. This is slow; prefer page_token.",
                 {"type": "integer", "minimum": 0, "maximum": 100000, "default": 0},
             ),
-            query("page_token", "next_page_token of the page before.", {"type": "string"}),
+            query("page_token", "next_page_token of the previous page.", {"type": "string"}),
             USER_ID,
         ),
     ),
     "generation_stats": Doc(
         "Counts and bytes",
-        polled("Of one instant", {JSON: GenerationStats}),
+        polled("Counts and bytes, from one snapshot", {JSON: GenerationStats}),
         parameters=(IF_NONE_MATCH, USER_ID),
     ),
     "get_generation": Doc(
@@ -142,7 +146,7 @@ DOCS = {
             ID,
             query(
                 "expiresIn",
-                "Seconds that it holds.",
+                "Validity in seconds.",
                 {"type": "integer", "minimum": 1, "maximum": 604800, "default": 3600},
             ),
             USER_ID,
@@ -152,10 +156,10 @@ DOCS = {
         "Read a generation",
         {
             200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
-            206: Success("The range asked for", {"*/*": BINARY}, FILE_HEADERS),
+            206: Success("The requested range", {"*/*": BINARY}, FILE_HEADERS),
             304: Success("Not modified"),
         },
-        description="For `<img>` and `<video>`. HEAD answers the same without the bytes.",
+        description="For `<img>` and `<video>`. HEAD returns the same headers without the bytes.",
         errors=(
             "FILE_NOT_FOUND",
             "PRECONDITION_FAILED",
@@ -169,7 +173,7 @@ DOCS = {
     ),
     "delete_generation": Doc(
         "Delete a generation",
-        {200: Success("Row and object both go", {JSON: Done})},
+        {200: Success("Deleted", {JSON: Done})},
         errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(ID, SOFT, USER_ID),
     ),

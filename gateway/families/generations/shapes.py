@@ -43,14 +43,14 @@ EXAMPLE_BODY_2: JsonDict = {"url": "https://provider.example/walk.mp4", "type": 
 
 
 class GenerationBody(StoredBody):
-    """A generation to pull from its provider."""
+    """A generation to import from its provider."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_BODY})
 
     url: Annotated[str, Field(min_length=1, max_length=8192)]
     type: GenerationKind
     prompt: Annotated[str, Field(max_length=32768)] | None = None
-    settings: Any = Field(default=None, description="Any JSON; comes back as it was.")
+    settings: Any = Field(default=None, description="Any JSON; returned unchanged.")
     visibility: Literal["private", "public"] = Field(
         default="private",
         description="public: with a CDN configured, the file's URL is permanent and needs no signature.",
@@ -58,7 +58,7 @@ class GenerationBody(StoredBody):
 
 
 class BatchBody(BaseModel):
-    """Up to 50 generations to pull side by side."""
+    """Up to 50 generations to import in parallel."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_BODY, EXAMPLE_BODY_2]}})
 
@@ -74,7 +74,7 @@ class Generation(ContentFacts, KeptFacts):
     generation_type: GenerationKind
     s3_key: str
     s3_url: Annotated[
-        str | None, Field(description="A link: whoever has it reads the file, until it is revoked.")
+        str | None, Field(description="A link: anyone who has it can read the file, until it is revoked.")
     ]
     prompt: str | None
     settings: Any
@@ -97,7 +97,7 @@ class SavedGeneration(TypedDict):
 
 
 class ImportedGeneration(SavedGeneration):
-    """A generation that was pulled from a URL."""
+    """A generation that was imported from a URL."""
 
     externalUrl: str
 
@@ -123,7 +123,7 @@ class GenerationList(TypedDict):
 
     success: Literal[True]
     generations: list[Generation]
-    total: Annotated[int, Field(description="How many match in all: exact; with a filter, up to 50,001.")]
+    total: Annotated[int, Field(description="Total number of matches: exact; with a filter, up to 50,001.")]
     limit: int
     offset: int
     next_page_token: str | None
@@ -150,7 +150,7 @@ class DayStats(TypeStats):
 
 
 class Stats(TypedDict):
-    """All of one instant."""
+    """Counts and bytes, from one snapshot."""
 
     total: int
     total_bytes: int
@@ -167,7 +167,7 @@ class GenerationStats(TypedDict):
 
 
 class SignedUrl(TypedDict):
-    """A URL for reading. Permanent ones have no end."""
+    """A URL for reading. Permanent ones do not expire."""
 
     success: Literal[True]
     signedUrl: str
@@ -176,7 +176,7 @@ class SignedUrl(TypedDict):
 
 
 class Done(TypedDict):
-    """It is done."""
+    """The operation succeeded."""
 
     success: Literal[True]
     message: str

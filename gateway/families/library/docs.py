@@ -37,10 +37,11 @@ from gateway.operations.filters import SETTINGS_DOC
 
 TITLE = "Library"
 TEXT = (
-    "Every file of the caller, whichever family it belongs to: plain files, generations, event media, files"
-    " at paths. `{file}` is an id or a key; a key holds slashes, sent plain or as `%2F`, and where it itself"
-    " ends in `/copy` or `/move`, with that last slash as `%2F`. `ETag` is the revision of the file's row: it"
-    " changes with each edit and each replacement, and goes into `If-Match`."
+    "All files of the caller, in any family: plain files, generations, event media, files"
+    " at paths. `{file}` is an id or a key. Send the slashes of a key plain or as `%2F`;"
+    " if a key itself ends in `/copy` or `/move`, send that last slash as `%2F`. `ETag`"
+    " is the revision of the file's row: it changes with each edit and each replacement;"
+    " use it in `If-Match`."
 )
 JSON = "application/json"
 FILE = in_path(
@@ -58,10 +59,10 @@ FAMILY = query(
         "enum": ["files", "generations", "event_media", "profile_picture", "temp", "path"],
     },
 )
-PAGE_TOKEN = query("page_token", "next_page_token of the page before.", {"type": "string"})
+PAGE_TOKEN = query("page_token", "next_page_token of the previous page.", {"type": "string"})
 LIMIT = query(
     "limit",
-    "How many at most; over 1000 is lowered to 1000.",
+    "Maximum number of results; a value over 1000 is lowered to 1000.",
     {"type": "integer", "minimum": 1, "default": 100},
     50,
 )
@@ -91,7 +92,7 @@ COPYING = (
 
 FOLDER = in_path(
     "folder",
-    "A folder: what keys begin with, up to a slash; with or without it at the end.",
+    "A folder: a prefix of keys up to a slash, with or without the slash at the end.",
     {"type": "string", "minLength": 1, "maxLength": 1024},
     "paths/alice/reports",
 )
@@ -101,21 +102,21 @@ DOCS = {
         "List and search files",
         polled("A page, newest first", {JSON: LibraryList}),
         description=(
-            "Files of every family that meet all filters. Of few hits among many files a page may be short,"
-            " or empty, with a `next_page_token`: 50,000 files are looked at for one page. With `delimiter=/`"
-            " a page of a folder instead: what is right below `prefix`, in key order; `limit` counts folders"
-            " and files."
+            "Files of all families that match all filters. 50,000 files are examined per page, so"
+            " a rare match may give a short or empty page that still has a `next_page_token`."
+            " With `delimiter=/` the result is a page of a folder instead: what is directly below"
+            " `prefix`, in key order; `limit` counts folders and files."
         ),
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(
-            query("prefix", "Only keys that begin with this.", {"type": "string", "maxLength": 1024}),
+            query("prefix", "Only keys with this prefix.", {"type": "string", "maxLength": 1024}),
             query(
-                "delimiter", "Folders and files right below the prefix.", {"type": "string", "enum": ["/"]}
+                "delimiter", "Folders and files directly below the prefix.", {"type": "string", "enum": ["/"]}
             ),
             FAMILY,
             query(
                 "type",
-                "Exact, or a wildcard; anything else is 422.",
+                "An exact type, or a wildcard; anything else is 422.",
                 {"type": "string", "maxLength": 255},
                 "image/*",
             ),
@@ -129,15 +130,18 @@ DOCS = {
     ),
     "delete_folder": Doc(
         "Delete a folder",
-        {200: Success("All of it is deleted", {JSON: FolderDeleted})},
-        description="Every file below it, in one transaction: all or none. Up to 20,000 files (422 beyond).",
+        {200: Success("Deleted, all of it", {JSON: FolderDeleted})},
+        description=(
+            "Deletes all files below the folder in one transaction: all or none. Up to 20,000"
+            " files (more: 422)."
+        ),
         errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(FOLDER, SOFT, USER_ID),
     ),
     "folder_archive": Doc(
         "A folder as a ZIP",
         {200: Success("The ZIP, streamed", {"application/zip": BINARY})},
-        description="Every file below it; the names are the paths below the folder.",
+        description="All files below the folder; their names are the paths relative to it.",
         errors=(
             "FILE_NOT_FOUND",
             "CONTENT_INFECTED",
@@ -150,20 +154,21 @@ DOCS = {
         parameters=(FOLDER, USER_ID),
     ),
     "get_library_file": Doc(
-        "What is known about a file",
+        "Get a file's metadata",
         {200: Success("The file", {JSON: LibraryFile}, REVISION)},
         errors=("FILE_NOT_FOUND",),
         parameters=(FILE, USER_ID),
     ),
     "edit_library_file": Doc(
         "Edit a file",
-        {200: Success("After the edit", {JSON: LibraryFile}, REVISION)},
+        {200: Success("The edited medium", {JSON: LibraryFile}, REVISION)},
         description=(
-            "A merge patch (RFC 7396; `application/json` or `application/merge-patch+json`): members that are"
-            " left out stay, null takes a value away, in `metadata` name by name. `tags` are replaced as a"
-            " whole. What the family promises in `metadata` (user_id, original_filename, content_type,"
-            " upload_timestamp, class_id) stays. Title, description and tags are event media's. 412 tells"
-            " the revision of the moment in `metadata.actual`."
+            "A merge patch (RFC 7396; `application/json` or `application/merge-patch+json`):"
+            " members left out stay as they are, null removes a value, in `metadata` name by"
+            " name. `tags` are replaced as a whole. The family's own names in `metadata`"
+            " (user_id, original_filename, content_type, upload_timestamp, class_id) can't be"
+            " changed. Only event media have title, description and tags. A 412 has the current"
+            " revision in `metadata.actual`."
         ),
         errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED", "SIZE_LIMIT_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE"),
         parameters=(FILE, IF_MATCH_REVISION, USER_ID),
@@ -171,14 +176,16 @@ DOCS = {
     ),
     "delete_library_file": Doc(
         "Delete a file",
-        {200: Success("Deleted: invisible from now on", {JSON: LibraryFileDeleted})},
+        {200: Success("Deleted; no longer visible", {JSON: LibraryFileDeleted})},
         errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED", "RETENTION_HELD"),
         parameters=(FILE, SOFT, IF_MATCH_REVISION, USER_ID),
     ),
     "delete_library_files": Doc(
         "Delete many files",
         {200: Success("One result per file, in the order given", {JSON: BatchDeleteResults})},
-        description="Up to 1,000 files by id or key. Not one transaction: one failure spoils no other.",
+        description=(
+            "Up to 1,000 files by id or key. Not one transaction: files fail independently of each other."
+        ),
         errors=("SIZE_LIMIT_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE"),
         parameters=(USER_ID,),
         body=BatchDeleteBody,
@@ -187,8 +194,9 @@ DOCS = {
         "Copy a file",
         {201: Success("The copy", {JSON: LibraryFile}, REVISION)},
         description=(
-            "Inside the store: the bytes take no detour. What the body leaves out is the source's; the copy"
-            " is private unless the body says otherwise. The target family's size limit and types hold."
+            "Copies inside S3, without transferring bytes. What the body leaves out is taken from"
+            " the source, but the copy is private unless the body says otherwise. The target"
+            " family's size limit and types apply."
         ),
         errors=COPYING,
         parameters=(FILE, IDEMPOTENCY_KEY, USER_ID),
@@ -198,10 +206,11 @@ DOCS = {
         "Move a file",
         {201: Success("The file in its new place", {JSON: LibraryFile}, REVISION)},
         description=(
-            "A copy, visibility and all, and then the deletion of the source if it is still what was copied"
-            " (412 otherwise, and both stay). The file has a new id, and links to the old one are dead. Where"
-            " it breaks off between the two, both files are there; the same request with its Idempotency-Key"
-            " again finishes it. Once it is done the source is 404."
+            "Copies the file, including its visibility, and then deletes the source if it is"
+            " still what was copied (412 otherwise, and both stay). The file gets a new id, and"
+            " links to the old one stop working. If the move breaks off between the two steps,"
+            " both files exist; repeat the request with its Idempotency-Key to complete it."
+            " Afterwards the source is 404."
         ),
         errors=COPYING,
         parameters=(FILE, IF_MATCH_REVISION, IDEMPOTENCY_KEY, USER_ID),
@@ -209,15 +218,15 @@ DOCS = {
     ),
     "list_trash": Doc(
         "List the trash",
-        polled("A page, deleted last first", {JSON: TrashList}),
-        description="What was deleted with `soft=true` and can still be restored.",
+        polled("A page, most recently deleted first", {JSON: TrashList}),
+        description="Files that were deleted with `soft=true` and can still be restored.",
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(FAMILY, LIMIT, PAGE_TOKEN, USER_ID, IF_NONE_MATCH),
     ),
     "empty_trash": Doc(
         "Empty the trash",
-        {200: Success("What is gone for good", {JSON: TrashEmptied})},
-        description="Up to 10,000 files a call, in one transaction; `more` says whether to call again.",
+        {200: Success("What was deleted for good", {JSON: TrashEmptied})},
+        description="Up to 10,000 files per call, in one transaction; `more` says whether to call again.",
         parameters=(FAMILY, USER_ID),
     ),
     "restore_from_trash": Doc(
@@ -228,22 +237,24 @@ DOCS = {
         parameters=(ID, USER_ID),
     ),
     "purge_from_trash": Doc(
-        "End a file in the trash",
-        {200: Success("Gone for good", {JSON: TrashFilePurged})},
+        "Delete a file in the trash for good",
+        {200: Success("Deleted for good", {JSON: TrashFilePurged})},
         description="404 for files that are not in the trash.",
         errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(ID, USER_ID),
     ),
     "get_costs": Doc(
         "Estimated costs",
-        {200: Success("A month, by storage class and family", {JSON: Costs})},
-        description="By the prices of the installation (docs/costs.md). All that the store keeps of the"
-        " caller: also the trash, older versions, and what waits for its removal.",
+        {200: Success("Per month, by storage class and family", {JSON: Costs})},
+        description=(
+            "With the installation's prices (docs/costs.md), for everything stored for the"
+            " caller, including the trash, older versions, and objects waiting to be removed."
+        ),
         parameters=(USER_ID,),
     ),
     "get_usage": Doc(
         "Usage and quota",
-        {200: Success("What the caller has stored, and may store", {JSON: UsageAndQuota})},
+        {200: Success("What the caller has stored, and the limits", {JSON: UsageAndQuota})},
         parameters=(USER_ID,),
     ),
 }

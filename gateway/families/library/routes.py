@@ -202,7 +202,7 @@ async def delete_library_file(call: Call) -> JsonReply[LibraryFileDeleted]:
 
 @routes.add("GET", TRASH)
 async def list_trash(call: Call) -> JsonReply[TrashList]:
-    """A page of the trash, deleted last first."""
+    """A page of the trash, most recently deleted first."""
     fields.only(call, "family", "limit", "page_token")
     request = ListTrashRequest(
         family=_family(call),

@@ -63,15 +63,17 @@ class LibraryFile(ContentFacts):
     etag: Annotated[str, Field(description="Entity tag of the bytes, without quotes.")]
     generation: Annotated[int, Field(description="From 1; raised by each edit and each replacement.")]
     visibility: Literal["private", "public"]
-    metadata: Annotated[dict[str, str], Field(description="The user's own, and what the family promises.")]
-    url: Annotated[str | None, Field(description="A link: whoever has it reads the file. Null in the trash.")]
+    metadata: Annotated[dict[str, str], Field(description="User metadata, and the family's own names.")]
+    url: Annotated[
+        str | None, Field(description="A link: anyone who has it can read the file. Null in the trash.")
+    ]
     created_at: str
     updated_at: str
     expires_at: Annotated[str | None, Field(description="Temporary files: when it is deleted automatically.")]
-    deleted_at: Annotated[str | None, Field(description="In the trash: since when.")]
+    deleted_at: Annotated[str | None, Field(description="When it was moved to the trash.")]
     purge_at: Annotated[str | None, Field(description="In the trash: until when it can be restored.")]
-    keep_until: Annotated[str | None, Field(description="It is neither deleted nor replaced before.")]
-    delete_after: Annotated[str | None, Field(description="It is deleted automatically then.")]
+    keep_until: Annotated[str | None, Field(description="It can't be deleted or replaced before this time.")]
+    delete_after: Annotated[str | None, Field(description="The file is deleted automatically at this time.")]
     hold: Annotated[LegalHold | None, Field(description="A legal hold.")]
     event_id: Annotated[str | None, Field(description="Event media.")]
     title: Annotated[str | None, Field(description="Event media.")]
@@ -84,7 +86,7 @@ class LibraryFile(ContentFacts):
 
 
 class FileEdit(BaseModel):
-    """A merge patch (RFC 7396): what is left out stays, ``null`` takes away."""
+    """A merge patch (RFC 7396): members left out stay as they are, ``null`` removes."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -94,7 +96,10 @@ class FileEdit(BaseModel):
     filename: Annotated[str, Field(min_length=1, max_length=255)] = Field(default="", description="New name.")
     visibility: Literal["private", "public"] = "private"
     metadata: Annotated[dict[MetadataName, MetadataText | None], Field(max_length=32)] | None = Field(
-        default=None, description="Pairs to set; a name with null is taken away; null: all of the user's are."
+        default=None,
+        description=(
+            "Pairs to set; null removes a name; null instead of the object removes all user metadata."
+        ),
     )
     title: Annotated[str, Field(max_length=255)] | None = Field(default=None, description="Event media.")
     description: Annotated[str, Field(max_length=4096)] | None = Field(
@@ -106,7 +111,7 @@ class FileEdit(BaseModel):
 
 
 class CopyBody(StoredBody):
-    """What the copy is to be; what is left out is the source's, but for visibility."""
+    """Properties of the copy. What is left out is taken from the source, except visibility."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -115,14 +120,16 @@ class CopyBody(StoredBody):
 
     target: dict[str, Any] | None = Field(
         default=None,
-        description="`family` (files, generations, event_media, profile_picture, temp, path) and its form's"
-        " fields. Left out: the source's own; a file at a path needs a new `path`.",
+        description=(
+            "`family` (files, generations, event_media, profile_picture, temp, path) and its form"
+            " fields. Default: as the source; a file at a path needs a new `path`."
+        ),
     )
     filename: Annotated[str, Field(max_length=255)] = ""
     metadata: Annotated[dict[MetadataName, MetadataText], Field(max_length=32)] | None = None
     visibility: Literal["private", "public"] | None = None
     replace: bool = Field(
-        default=False, description="At a path: replace the file that is there. Otherwise that is 412."
+        default=False, description="At a path: replace an existing file. Without it that is 412."
     )
     user_id: str | None = Field(default=None, description="Act for this user (admin role only).")
 
@@ -133,7 +140,7 @@ class BatchDeleteBody(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"files": [EXAMPLE_ID]}})
 
     files: Annotated[list[FileName], Field(min_length=1, max_length=1000)]
-    soft: bool = Field(default=False, description="Into the trash.")
+    soft: bool = Field(default=False, description="Move to the trash.")
     user_id: str | None = Field(default=None, description="Act for this user (admin role only).")
 
     @model_validator(mode="after")
@@ -146,7 +153,7 @@ class BatchDeleteBody(BaseModel):
 class BatchDeleteResult(TypedDict):
     """One result: ``deleted``, or ``code`` and ``message``."""
 
-    file: Annotated[str, Field(description="As it was named.")]
+    file: Annotated[str, Field(description="As named in the request.")]
     deleted: bool
     code: NotRequired[str]
     message: NotRequired[str]
@@ -168,7 +175,7 @@ class BatchDeleteResult(TypedDict):
     }
 )
 class BatchDeleteResults(TypedDict):
-    """One result per file, in the order given; one failure spoils no other."""
+    """One result per file, in the order given; they fail independently."""
 
     results: list[BatchDeleteResult]
     deleted: int
@@ -180,7 +187,9 @@ class LibraryFileDeleted(TypedDict):
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
     deleted: Literal[True]
-    purge_at: Annotated[str | None, Field(description="In the trash until then; null: it is gone for good.")]
+    purge_at: Annotated[
+        str | None, Field(description="In the trash until this time; null: deleted for good.")
+    ]
 
 
 class LibraryList(TypedDict):
@@ -189,14 +198,18 @@ class LibraryList(TypedDict):
     files: list[LibraryFile]
     folders: Annotated[
         list[str],
-        Field(description="With `delimiter`: folders right below the prefix, whole, with their slash."),
+        Field(
+            description=(
+                "With `delimiter`: folders directly below the prefix, as full prefixes with their slash."
+            )
+        ),
     ]
     next_page_token: str | None
 
 
 @example({"folder": "paths/alice/reports/", "deleted": 12, "bytes": 48213, "soft": False})
 class FolderDeleted(TypedDict):
-    """What was deleted, all of it or nothing."""
+    """What was deleted; all files or none."""
 
     folder: str
     deleted: Annotated[int, Field(description="How many files.")]
@@ -205,14 +218,14 @@ class FolderDeleted(TypedDict):
 
 
 class TrashList(TypedDict):
-    """A page of the trash, deleted last first."""
+    """A page of the trash, most recently deleted first."""
 
     files: list[LibraryFile]
     next_page_token: str | None
 
 
 class TrashFilePurged(TypedDict):
-    """The file is gone for good."""
+    """The file was deleted for good."""
 
     id: Annotated[str, Field(examples=[EXAMPLE_ID])]
     purged: Literal[True]
@@ -220,12 +233,12 @@ class TrashFilePurged(TypedDict):
 
 @example({"purged": 12, "bytes": 48213, "more": False, "kept": 0})
 class TrashEmptied(TypedDict):
-    """What is gone for good."""
+    """What was deleted for good."""
 
     purged: Annotated[int, Field(description="How many files.")]
     bytes: int
-    more: Annotated[bool, Field(description="Whether files are left that were to go: call again.")]
-    kept: Annotated[int, Field(description="Files that stay: kept until a time, or on legal hold.")]
+    more: Annotated[bool, Field(description="Whether there are more files to delete: call again.")]
+    kept: Annotated[int, Field(description="Files that were skipped: kept until a time, or on legal hold.")]
 
 
 @example(
@@ -239,11 +252,11 @@ class TrashEmptied(TypedDict):
     }
 )
 class UsageAndQuota(TypedDict):
-    """What the user has stored, and may store."""
+    """What the user has stored, and the limits."""
 
     user_id: str
-    used_bytes: Annotated[int, Field(description="Of visible files; what is in the trash does not count.")]
-    reserved_bytes: Annotated[int, Field(description="By uploads that are under way.")]
+    used_bytes: Annotated[int, Field(description="Of visible files; the trash does not count.")]
+    reserved_bytes: Annotated[int, Field(description="Reserved by uploads in progress.")]
     file_count: int
     limit_bytes: Annotated[int | None, Field(description="Null: no limit.")]
     limit_files: Annotated[int | None, Field(description="Null: no limit.")]
@@ -252,9 +265,11 @@ class UsageAndQuota(TypedDict):
 class CostLine(TypedDict):
     """The objects of one family in one storage class."""
 
-    storage_class: Annotated[str, Field(description="As it is known, or by the age at which objects move.")]
+    storage_class: Annotated[
+        str, Field(description="As recorded, or derived from the age at which objects are moved.")
+    ]
     family: Annotated[str, Field(description="`project`: all versions of all projects.")]
-    objects: Annotated[int, Field(description="Also in the trash, and what waits for its removal.")]
+    objects: Annotated[int, Field(description="Includes the trash, and objects waiting to be removed.")]
     bytes: int
     written: Annotated[int, Field(description="In the last 30 days.")]
     usd_per_gb_month: Annotated[float | None, Field(description="Null: no price is known for this class.")]
@@ -281,10 +296,10 @@ class CostLine(TypedDict):
     }
 )
 class Costs(TypedDict):
-    """What the objects in the store cost a month: an estimate, by the settings' prices."""
+    """Estimated cost per month of the stored objects, with the prices of the settings."""
 
     lines: list[CostLine]
     bytes_by_class: dict[str, int]
     storage_usd_per_month: float
-    write_usd_per_month: Annotated[float, Field(description="The writes of the last 30 days.")]
+    write_usd_per_month: Annotated[float, Field(description="Cost of the writes of the last 30 days.")]
     usd_per_1000_writes: float

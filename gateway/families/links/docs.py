@@ -23,10 +23,10 @@ from gateway.operations.docs import (
 
 TITLE = "Links"
 TEXT = (
-    "What `s3_url`, `file_url` and `url` hold: a URL of ours that reads one file, for whoever has it, in"
-    " an `<img>` or a `<video>` of any page. It is the same each time for the same content, so browsers keep"
-    " what it reads. It dies when the file is deleted or replaced, or its owner revokes it, and where it has"
-    " an end of its own."
+    "The URLs in `s3_url`, `file_url` and `url`: each reads one file, for anyone who has"
+    " it, in an `<img>` or a `<video>` of any page. The same content gets the same URL"
+    " each time, so browsers can cache it. A link stops working when the file is deleted"
+    " or replaced, when its owner revokes it, and when it expires."
 )
 JSON = "application/json"
 ERRORS = (
@@ -40,13 +40,16 @@ ERRORS = (
     "OBJECT_STORE_UNAVAILABLE",
     "OBJECT_STORE_THROTTLED",
 )
-TOKEN = in_path("token", "From the link.", {"type": "string", "maxLength": 1024}, "q83vASNFZ4mrze8BI0VniQ")
-NAME = in_path("name", "For people; not looked at.", {"type": "string"}, "cat.png")
+TOKEN = in_path(
+    "token", "The token of the link.", {"type": "string", "maxLength": 1024}, "q83vASNFZ4mrze8BI0VniQ"
+)
+NAME = in_path("name", "For people; ignored by the server.", {"type": "string"}, "cat.png")
 BYTES = {
     200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
-    206: Success("The range asked for", {"*/*": BINARY}, {**FILE_HEADERS, "Content-Range": "Which bytes."}),
+    206: Success("The requested range", {"*/*": BINARY}, {**FILE_HEADERS, "Content-Range": "Which bytes."}),
     302: Success(
-        "With `STRONGROOM_LINK_MODE=redirect`: the bytes are at the store", headers={"Location": "Where."}
+        "With `STRONGROOM_LINK_MODE=redirect`: redirect to the store",
+        headers={"Location": ("The URL at the store.")},
     ),
     304: Success("Not modified"),
 }
@@ -55,7 +58,7 @@ DOCS = {
     "read_link": Doc(
         "Read a file by its link",
         BYTES,
-        description="HEAD answers the same without the bytes.",
+        description="HEAD returns the same headers without the bytes.",
         errors=ERRORS,
         parameters=(TOKEN, NAME, *RANGE_HEADERS),
     ),
@@ -65,8 +68,11 @@ DOCS = {
     "make_link": Doc(
         "Make a link",
         {200: Success("The link", {JSON: LinkMade})},
-        description="The answers' own `s3_url`, `file_url` and `url` are links already; this one is made with"
-        " another end or scope. Equal requests soon after each other answer equal links.",
+        description=(
+            "The `s3_url`, `file_url` and `url` of other responses are links already; use this to"
+            " choose the expiry or scope. Equal requests in quick succession return the same"
+            " link."
+        ),
         errors=("FILE_NOT_FOUND",),
         parameters=(USER_ID,),
         body=LinkBody,
@@ -74,15 +80,18 @@ DOCS = {
     "make_links": Doc(
         "Make links to many files",
         {200: Success("The links", {JSON: LinksMade})},
-        description="As one link each. A file that is not there, or not the caller's, has `url` null.",
+        description="One link per file. `url` is null if the file does not exist or is not the caller's.",
         parameters=(USER_ID,),
         body=LinkBatchBody,
     ),
     "revoke_links": Doc(
         "Revoke links",
-        {200: Success("They are dead, everywhere and at once", {JSON: LinksRevoked})},
-        description="Those to one file, also one in the trash, or to all files of the caller. Lists hand out"
-        " new ones from then on. Browsers that have seen a file may show their copy for a while (max-age).",
+        {200: Success("Revoked, everywhere and at once", {JSON: LinksRevoked})},
+        description=(
+            "Revokes the links to one file (also one in the trash), or to all files of the"
+            " caller. Lists return new links from then on. Browsers that have loaded a file may"
+            " show their cached copy for a while (max-age)."
+        ),
         errors=("FILE_NOT_FOUND",),
         parameters=(USER_ID,),
         body=RevokeBody,

@@ -36,15 +36,21 @@ class LinkBody(BaseModel):
         Field(
             ge=0,
             le=2**31 - 1,
-            description="Seconds that it holds at least; 0: until it is revoked; left out: as the file's"
-            " family has it.",
+            description=(
+                "Minimum validity in seconds; 0: until it is revoked. Default: as for the file's family."
+            ),
         ),
     ] = None
     scope: Annotated[
         Literal["version", "newest"],
-        Field(description="version: dead once the content is replaced; newest: reads what it is then."),
+        Field(
+            description=(
+                "version: stops working when the content is replaced; newest: always reads the"
+                " current content."
+            )
+        ),
     ] = "version"
-    attachment: Annotated[bool, Field(description="Browsers save it, whatever it is.")] = False
+    attachment: Annotated[bool, Field(description="Browsers save the file, whatever its type.")] = False
     user_id: UserId = None
 
     @model_validator(mode="after")
@@ -61,9 +67,9 @@ class LinkBatchBody(BaseModel):
 
     file_ids: Annotated[list[FileId], Field(max_length=1000)] = Field(default_factory=list)
     keys: Annotated[list[Key], Field(max_length=100)] = Field(default_factory=list)
-    expires_in: Annotated[int | None, Field(ge=0, le=2**31 - 1, description="As of one link.")] = None
-    scope: Annotated[Literal["version", "newest"], Field(description="As of one link.")] = "version"
-    attachment: Annotated[bool, Field(description="Browsers save them, whatever they are.")] = False
+    expires_in: Annotated[int | None, Field(ge=0, le=2**31 - 1, description="As for a single link.")] = None
+    scope: Annotated[Literal["version", "newest"], Field(description="As for a single link.")] = "version"
+    attachment: Annotated[bool, Field(description="Browsers save the files, whatever their type.")] = False
     user_id: UserId = None
 
     @model_validator(mode="after")
@@ -74,7 +80,7 @@ class LinkBatchBody(BaseModel):
 
 
 class RevokeBody(BaseModel):
-    """Whose links to take back: those of a file by id or by key, or of all files."""
+    """The links to revoke: those of a file by id or by key, or of all files."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"key": EXAMPLE_KEY}})
 
@@ -92,18 +98,18 @@ class RevokeBody(BaseModel):
 
 @example({"url": EXAMPLE_LINK, "expires_at": "2026-01-03T03:00:00Z"})
 class LinkMade(TypedDict):
-    """A URL that reads one file, for whoever has it."""
+    """A URL with which anyone who has it can read one file."""
 
     url: str
     expires_at: Annotated[
-        str | None, Field(description="RFC 3339; null: it holds until it is revoked, or the file goes.")
+        str | None, Field(description="RFC 3339; null: valid until it is revoked or the file is deleted.")
     ]
 
 
 class LinkOfBatch(TypedDict):
-    """The link to one file; ``url`` null: there is no such file, or it is not the caller's."""
+    """The link to one file; ``url`` is null if it does not exist or is not the caller's."""
 
-    file: Annotated[str, Field(description="As it was named.")]
+    file: Annotated[str, Field(description="As named in the request.")]
     url: str | None
     expires_at: str | None
 
@@ -117,7 +123,7 @@ class LinksMade(TypedDict):
 
 @example({"revoked": "file", "file_id": EXAMPLE_ID})
 class LinksRevoked(TypedDict):
-    """They are dead from now on; what is handed out from now on holds."""
+    """Existing links are revoked; new ones work."""
 
     revoked: Literal["file", "all"]
     file_id: Annotated[str | None, Field(description="UUID of the file; null: all files.")]

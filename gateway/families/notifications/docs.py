@@ -8,54 +8,63 @@ from gateway.operations.docs import USER_ID, Doc, Success, query, request_header
 TITLE = "Notifications"
 
 TEXT = (
-    "What happens to the caller's files, as it happens: server-sent events here, the same as JSON messages"
-    " of a WebSocket at `/api/notifications/ws`. Resumable by the last event's id for 24 hours."
+    "Events of the caller's files as they happen: server-sent events here, the same as"
+    " JSON messages over a WebSocket at `/api/notifications/ws`. Resumable from the last"
+    " event's id for 24 hours."
 )
 
 TICKET = query(
     "ticket",
-    "Of `POST /api/notifications/ticket`: stands for the token where no header can be sent (EventSource).",
+    "From `POST /api/notifications/ticket`: replaces the token if no header can be sent (EventSource).",
     {"type": "string"},
 )
 
 DOCS = {
     "make_ticket": Doc(
         "A ticket for EventSource",
-        {201: Success("Good for opening a stream within a minute", {"application/json": Ticket})},
+        {201: Success("The ticket, valid for a minute", {"application/json": Ticket})},
         description=(
-            "A page's `EventSource` can't send `Authorization`: it opens"
-            " `/api/notifications?ticket=…` (or `/api/notifications/ws?ticket=…`) with a fresh ticket. The"
-            " stream then stays open for as long as one with a token."
+            "An `EventSource` can't send `Authorization`, so open `/api/notifications?ticket=…`"
+            " (or `/api/notifications/ws?ticket=…`) with a fresh ticket. The stream then stays"
+            " open for as long as one with a token."
         ),
         parameters=(USER_ID,),
     ),
     "stream_events_of_all": Doc(
         "Events of all users",
-        {200: Success("A stream that does not end by itself", {"text/event-stream": Notification})},
+        {200: Success("A stream that does not end", {"text/event-stream": Notification})},
         description=(
-            "For admins: the events of everybody, in the order of their commits, each with `user_id`. Resumed"
-            " and dropped as a user's own stream."
+            "For admins: the events of all users, in the order of their commits, each with"
+            " `user_id`. Resumes and disconnects like a user's own stream."
         ),
         errors=("PERMISSION_DENIED", "OFFSET_OUT_OF_RANGE"),
         parameters=(
-            request_header("Last-Event-ID", "id of the last event seen; browsers send it by themselves."),
+            request_header("Last-Event-ID", "Id of the last event seen; browsers send it automatically."),
             query("last_event_id", "The same, for a first connection.", {"type": "string"}),
-            query("types", "Only those, with commas; none: all but progress.", {"type": "string"}),
-            query("families", "Only of those, with commas: `generation,project`.", {"type": "string"}),
-            query("users", "Only of those, with commas.", {"type": "string"}),
+            query(
+                "types",
+                "Only these types, separated by commas. Default: all but progress.",
+                {"type": "string"},
+            ),
+            query(
+                "families",
+                "Only these families, separated by commas: `generation,project`.",
+                {"type": "string"},
+            ),
+            query("users", "Only these users, separated by commas.", {"type": "string"}),
             USER_ID,
         ),
     ),
     "stream_notifications": Doc(
         "Events as they happen",
-        {200: Success("A stream that does not end by itself", {"text/event-stream": Notification})},
+        {200: Success("A stream that does not end", {"text/event-stream": Notification})},
         description=(
-            "Each message has `id`, `event` (the type) and `data` (the event as JSON). A reader too slow"
-            " is dropped and goes on by its last id."
+            "Each message has `id`, `event` (the type) and `data` (the event as JSON). A reader"
+            " that is too slow is disconnected, and continues from its last id."
         ),
         errors=("OFFSET_OUT_OF_RANGE",),
         parameters=(
-            request_header("Last-Event-ID", "id of the last event seen; browsers send it by themselves."),
+            request_header("Last-Event-ID", "Id of the last event seen; browsers send it automatically."),
             query("last_event_id", "The same, for a first connection.", {"type": "string"}),
             TICKET,
             USER_ID,

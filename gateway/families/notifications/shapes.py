@@ -12,7 +12,7 @@ class Notification(TypedDict):
     """One event."""
 
     id: Annotated[
-        str, Field(description="Position in the user's stream; send the last one to go on behind it.")
+        str, Field(description="Position in the user's stream; send the last one to continue after it.")
     ]
     type: Annotated[
         str,
@@ -26,11 +26,11 @@ class Notification(TypedDict):
     subject_id: Annotated[str, Field(description="The file, upload or project.")]
     data: Any
     created_at: str
-    user_id: NotRequired[Annotated[str, Field(description="Whose; only where all users' events are told.")]]
+    user_id: NotRequired[Annotated[str, Field(description="The user; only in streams of all users' events.")]]
 
 
 class Ticket(TypedDict):
-    """Opens a stream of events for a short while."""
+    """A short-lived ticket that opens a stream of events."""
 
     ticket: Annotated[str, Field(examples=["gAAAAABl…"])]
     expires_at: Annotated[str, Field(examples=["2026-01-02T03:05:05Z"])]

@@ -7,9 +7,10 @@ from gateway.operations.docs import ALWAYS, RANGE_HEADERS, Doc, in_path
 
 TITLE = "Previews"
 TEXT = (
-    "A project's static front end for an `<iframe>`, by a `preview_url`: no bearer token is asked for or"
-    " looked at. Every file comes under `Content-Security-Policy: sandbox allow-scripts`, so that its scripts"
-    " run in an origin of their own and can fetch nothing from elsewhere."
+    "A project's static front end for an `<iframe>`, by a `preview_url`, without a bearer"
+    " token (one that is sent is ignored). Every file has `Content-Security-Policy:"
+    " sandbox allow-scripts`, so its scripts run in an origin of their own and can fetch"
+    " nothing from elsewhere."
 )
 ERRORS = (
     *(name for name in ALWAYS if name not in {"TOKEN_MISSING", "USER_MISMATCH"}),
@@ -24,7 +25,7 @@ ERRORS = (
 )
 TOKEN = in_path(
     "token",
-    "From a preview_url.",
+    "The token of a preview_url.",
     {"type": "string", "maxLength": 8192},
     "eyJhbGciOiJIUzI1NiJ9.eyJzbHVnIjoibXktc2l0ZSJ9.c2ln",
 )

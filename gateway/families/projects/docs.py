@@ -38,8 +38,8 @@ from gateway.upstream.wishes import STORAGE_CLASS
 TITLE = "Projects"
 
 TEXT = (
-    "A project is a tree of files, saved as a whole, many times: each save is a version, and every version"
-    " stays readable."
+    "A project is a tree of files that is saved as a whole. Each save creates a version,"
+    " and every version stays readable."
 )
 
 JSON = "application/json"
@@ -48,25 +48,27 @@ VERSION = {"type": "integer", "minimum": 1}
 
 SLUG = in_path("slug", "The project.", {"type": "string", "maxLength": 128}, "my-site")
 
-PATH = in_path("path", "The file, with its slashes.", {"type": "string", "maxLength": 1024}, "src/app.py")
+PATH = in_path(
+    "path", "The file's path, with its slashes.", {"type": "string", "maxLength": 1024}, "src/app.py"
+)
 
-AT_VERSION = query("version", "The newest one if left out.", VERSION)
+AT_VERSION = query("version", "Default: the newest.", VERSION)
 
 EXPECTED = query(
     "expected_version",
-    "The version that the caller has seen; 409 if the project has moved on. 0: must not exist.",
+    "The version that the caller has seen; 409 if the project is at another. 0: the project must not exist.",
     {"type": "integer", "minimum": 0},
 )
 
 LABEL = (
     query("version_name", "A name for the new version.", {"type": "string", "maxLength": 255}, "Launch"),
-    query("message", "What has changed, and why.", {"type": "string", "maxLength": 4096}),
-    query("tags", "Up to 32, with commas between them.", {"type": "string"}, "release,shown"),
+    query("message", "What changed, and why.", {"type": "string", "maxLength": 4096}),
+    query("tags", "Up to 32, separated by commas.", {"type": "string"}, "release,shown"),
 )
 
 EXPECTED_OF_DELETE = query(
     "expected_version",
-    "The version that the caller has seen; 409 if the project has moved on.",
+    "The version that the caller has seen; 409 if the project is at another.",
     {"type": "integer", "minimum": 0},
 )
 
@@ -92,15 +94,19 @@ LIST = Doc(
     errors=("INVALID_PAGE_TOKEN",),
     parameters=(
         IF_NONE_MATCH,
-        query("limit", "Over 100 is lowered to 100.", {"type": "integer", "minimum": 1, "default": 20}),
-        query("page_token", "next_page_token of the page before.", {"type": "string"}),
+        query(
+            "limit",
+            "Page size; a value over 100 is lowered to 100.",
+            {"type": "integer", "minimum": 1, "default": 20},
+        ),
+        query("page_token", "next_page_token of the previous page.", {"type": "string"}),
         USER_ID,
     ),
 )
 
 BYTES = {
     200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
-    206: Success("The range asked for", {"*/*": BINARY}, FILE_HEADERS),
+    206: Success("The requested range", {"*/*": BINARY}, FILE_HEADERS),
     304: Success("Not modified"),
 }
 
@@ -116,7 +122,7 @@ DOCS = {
     "save_project": Doc(
         "Save a tree",
         {200: Success("Saved as the next version", {JSON: Saved})},
-        description="All files or none: a failed save leaves the version before as it was.",
+        description="Saves all files or none: a failed save leaves the previous version unchanged.",
         errors=("UNSUPPORTED_MEDIA_TYPE", *SAVE_ERRORS),
         parameters=(EXPECTED, *LABEL, IDEMPOTENCY_KEY, USER_ID),
         body=SaveBody,
@@ -144,9 +150,9 @@ DOCS = {
         "Save some files",
         {200: Success("Saved as the next version", {JSON: Saved})},
         description=(
-            "What is neither sent nor removed stays as the newest version has it, and is not stored again."
-            " All of it or nothing. As a form, each part with a file name is the file whose path is the"
-            " part's name; `removed` may come many times."
+            "Files that are neither sent nor removed stay as in the newest version, and are not"
+            " stored again. The save succeeds as a whole or not at all. In a form, each part with"
+            " a file name is a file, and the part's name is its path; `removed` may be repeated."
         ),
         errors=("PROJECT_NOT_FOUND", "FILE_NOT_FOUND", "UNSUPPORTED_MEDIA_TYPE", *SAVE_ERRORS),
         parameters=(SLUG, EXPECTED, *LABEL, IDEMPOTENCY_KEY, USER_ID),
@@ -159,7 +165,7 @@ DOCS = {
                 "expected_version": {"type": "integer", "minimum": 0},
                 "version_name": {"type": "string", "maxLength": 255},
                 "message": {"type": "string", "maxLength": 4096},
-                "tags": {"type": "string", "description": "With commas between them."},
+                "tags": {"type": "string", "description": "Separated by commas."},
                 **{name: WISHES[name] for name in (*sorted(KEEPING), STORAGE_CLASS)},
             },
             "additionalProperties": BINARY,
@@ -187,7 +193,7 @@ DOCS = {
     ),
     "list_project_files": Doc(
         "List a version's files",
-        polled("Names, sizes and hashes, no contents", {JSON: TreeListing}),
+        polled("Names, sizes and hashes, without contents", {JSON: TreeListing}),
         errors=("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND"),
         parameters=(SLUG, AT_VERSION, IF_NONE_MATCH, USER_ID),
     ),
@@ -199,8 +205,8 @@ DOCS = {
     ),
     "edit_project_version": Doc(
         "Name a version",
-        {200: Success("The version as it is now", {JSON: OneVersion})},
-        description="Name, message and tags; its content stays what it is.",
+        {200: Success("The edited version", {JSON: OneVersion})},
+        description="Sets name, message and tags; the content does not change.",
         errors=("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND"),
         parameters=(
             SLUG,
@@ -210,25 +216,26 @@ DOCS = {
         body=VersionEdit,
     ),
     "get_version_rule": Doc(
-        "How many versions are kept",
-        {200: Success("The rule that holds", {JSON: Rule})},
+        "Get the version rule",
+        {200: Success("The rule in effect", {JSON: Rule})},
         errors=("PROJECT_NOT_FOUND",),
         parameters=(SLUG, USER_ID),
     ),
     "set_version_rule": Doc(
-        "Keep some versions",
-        {200: Success("The rule that holds", {JSON: Rule})},
+        "Set the version rule",
+        {200: Success("The rule in effect", {JSON: Rule})},
         description=(
-            "All other versions go within minutes, with the contents that no other version has; the newest,"
-            " those with a name or tags, and all of a project that is kept or on hold stay."
+            "Other versions are removed within minutes, with the content that only they have."
+            " Never removed: the newest version, versions with a name or tags, and versions of a"
+            " project that is retained or on hold."
         ),
         errors=("PROJECT_NOT_FOUND",),
         parameters=(SLUG, USER_ID),
         body=RuleBody,
     ),
     "clear_version_rule": Doc(
-        "Keep versions as the settings say",
-        {200: Success("The rule that holds", {JSON: Rule})},
+        "Reset the version rule to the settings",
+        {200: Success("The rule in effect", {JSON: Rule})},
         errors=("PROJECT_NOT_FOUND",),
         parameters=(SLUG, USER_ID),
     ),
@@ -241,7 +248,7 @@ DOCS = {
     ),
     "delete_project": Doc(
         "Delete a project",
-        {200: Success("Every version's objects go", {JSON: Done})},
+        {200: Success("Deleted, with all versions", {JSON: Done})},
         errors=("PROJECT_NOT_FOUND", "VERSION_CONFLICT", "RETENTION_HELD"),
         parameters=(SLUG, EXPECTED_OF_DELETE, USER_ID),
     ),
@@ -249,9 +256,10 @@ DOCS = {
         "A URL for an `<iframe>`",
         {200: Success("The URL", {JSON: PreviewUrl})},
         description=(
-            "A browser sends no bearer token for an `<iframe>` and what the page in it asks for. This URL"
-            " carries one of its own in its path, where relative links keep it. Whoever has it may read this"
-            " version of this project, as long as it holds, and nothing else."
+            "A browser sends no bearer token for an `<iframe>` and for what the page in it loads."
+            " This URL has a token of its own in its path, where relative links keep it. It gives"
+            " anyone who has it read access to this version of this project until it expires, and"
+            " to nothing else."
         ),
         errors=("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND"),
         parameters=(
@@ -259,7 +267,7 @@ DOCS = {
             AT_VERSION,
             query(
                 "expires_in",
-                "Seconds that it holds.",
+                "Validity in seconds.",
                 {"type": "integer", "minimum": 1, "maximum": 86400, "default": 900},
             ),
             USER_ID,
@@ -271,9 +279,9 @@ DOCS = {
         "Preview a file",
         BYTES,
         description=(
-            "Inline, in a sandbox without an origin, so that the project's scripts reach neither cookies nor"
-            " storage nor the caller's token. For clients that send a bearer token; browsers take a"
-            " `preview_url`."
+            "Inline, in a sandbox without an origin, so the project's scripts can't reach"
+            " cookies, storage or the caller's token. For clients that send a bearer token;"
+            " browsers use a `preview_url`."
         ),
         errors=FIND_ERRORS,
         parameters=(SLUG, PATH, *RANGE_HEADERS, USER_ID),

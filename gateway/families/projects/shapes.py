@@ -19,7 +19,7 @@ class TreeFile(BaseModel):
     encoding: Literal["utf-8", "base64"] = "utf-8"
     executable: bool | None = Field(
         default=None,
-        description="Whether its owner may execute it. Left out: as the newest version has it.",
+        description="The executable bit. Default: as in the newest version.",
     )
 
 
@@ -29,9 +29,11 @@ class LabelledBody(BaseModel):
     version_name: Annotated[str | None, Field(max_length=255, description="A name for the new version.")] = (
         None
     )
-    message: Annotated[str | None, Field(max_length=4096, description="What has changed, and why.")] = None
+    message: Annotated[str | None, Field(max_length=4096, description="What changed, and why.")] = None
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = Field(
-        default=None, max_length=32, description="Words by which the new version is found, and kept."
+        default=None,
+        max_length=32,
+        description="Tags of the new version. A version with tags is never pruned.",
     )
 
 
@@ -53,13 +55,13 @@ class SaveBody(KeptObjectsBody, LabelledBody):
     user_id: str | None = None
     expected_version: Annotated[
         int | None,
-        Field(ge=0, le=2**53, description="As in the query: the version that the caller has seen."),
+        Field(ge=0, le=2**53, description="Same as in the query: the version that the caller has seen."),
     ] = None
     files: list[TreeFile]
 
 
 class PatchBody(KeptObjectsBody, LabelledBody):
-    """What changes in a project: what is neither in files nor in removed stays as it is."""
+    """Changes to a project: paths in neither files nor removed stay as they are."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -71,18 +73,18 @@ class PatchBody(KeptObjectsBody, LabelledBody):
         }
     )
 
-    name: Annotated[str | None, Field(max_length=255, description="Left out: as before.")] = None
+    name: Annotated[str | None, Field(max_length=255, description="Default: unchanged.")] = None
     user_id: str | None = None
     expected_version: Annotated[
         int | None,
-        Field(ge=0, le=2**53, description="As in the query: the version that the caller has seen."),
+        Field(ge=0, le=2**53, description="Same as in the query: the version that the caller has seen."),
     ] = None
     files: list[TreeFile] = Field(default_factory=list)
     removed: list[str] = Field(default_factory=list, description="Paths that the next version does not have.")
 
 
 class RollbackBody(LabelledBody):
-    """Which version's content is to be the newest again."""
+    """The version whose content becomes the newest again."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"version": 1}})
 
@@ -91,7 +93,7 @@ class RollbackBody(LabelledBody):
 
 
 class VersionEdit(BaseModel):
-    """What is said of a version. Members that are left out stay; null takes away."""
+    """Labels of a version. Members left out stay as they are; null removes."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"name": "Launch", "message": "As shown.", "tags": ["release"]}}
@@ -103,30 +105,38 @@ class VersionEdit(BaseModel):
 
 
 class RuleBody(BaseModel):
-    """Which old versions stay beside those with a name or a tag."""
+    """Which old versions are kept, besides those with a name or a tag."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"keep_last": 20, "keep_daily_days": 30}})
 
     keep_last: Annotated[
-        int, Field(ge=0, le=1_000_000, strict=True, description="So many newest ones; 0: all.")
+        int,
+        Field(ge=0, le=1_000_000, strict=True, description="Number of newest versions to keep; 0: all."),
     ]
     keep_daily_days: Annotated[
         int,
-        Field(ge=0, le=36_600, strict=True, description="The last one of each day (UTC), for so many days."),
+        Field(
+            ge=0,
+            le=36_600,
+            strict=True,
+            description="Also keep the last version of each day (UTC), for this many days.",
+        ),
     ] = 0
 
 
 class Rule(TypedDict):
-    """The rule that holds for a project."""
+    """The rule in effect for a project."""
 
     success: Literal[True]
     keep_last: int
     keep_daily_days: int
-    own: Annotated[bool, Field(description="It is the project's own, and not that of the settings.")]
+    own: Annotated[
+        bool, Field(description="Whether it is the project's own rule; false: that of the settings.")
+    ]
 
 
 class SavedProject(TypedDict):
-    """What was saved."""
+    """The saved version."""
 
     name: str
     slug: str
@@ -136,7 +146,7 @@ class SavedProject(TypedDict):
 
 
 class Saved(TypedDict):
-    """A save's answer."""
+    """The response to a save."""
 
     success: Literal[True]
     message: str
@@ -170,12 +180,12 @@ class ProjectList(TypedDict):
 
     success: Literal[True]
     projects: list[ListedProject]
-    count: Annotated[int, Field(description="How many there are in all, exact.")]
+    count: Annotated[int, Field(description="Exact total.")]
     next_page_token: str | None
 
 
 class ProjectMetadata(TypedDict):
-    """When, whose."""
+    """When it was saved, and by whom."""
 
     created_date: str
     updated_date: str
@@ -184,14 +194,12 @@ class ProjectMetadata(TypedDict):
 
 
 class ReadTreeFile(TypedDict):
-    """One file of a tree, as it is answered."""
+    """One file of a tree, as returned."""
 
     path: Annotated[str, Field(examples=["src/app.py"])]
     content: str
     encoding: Literal["utf-8", "base64"]
-    executable: NotRequired[
-        Annotated[Literal[True], Field(description="Its owner may execute it; left out: no.")]
-    ]
+    executable: NotRequired[Annotated[Literal[True], Field(description="The executable bit; absent: false.")]]
 
 
 class ProjectTree(KeptFacts):
@@ -217,7 +225,7 @@ class NamedTreeFile(TypedDict):
     path: Annotated[str, Field(examples=["src/app.py"])]
     size: Annotated[int, Field(description="Bytes.")]
     content_type: str
-    sha256: Annotated[str, Field(description="Of the content, in hex.")]
+    sha256: Annotated[str, Field(description="SHA-256 of the content, in hex.")]
     executable: bool
     updated_at: Annotated[str, Field(description="When this content was saved.")]
 
@@ -283,7 +291,7 @@ class PreviewUrl(TypedDict):
 
 
 class Done(TypedDict):
-    """It is done."""
+    """The operation succeeded."""
 
     success: Literal[True]
     message: str

@@ -8,40 +8,41 @@ from gateway.operations.docs import USER_ID, Doc, Success, in_path
 
 TITLE = "Retention"
 TEXT = (
-    "What is kept until a time, or on legal hold, is neither deleted (also not softly, with its folder, from"
-    " the trash, by its time) nor replaced: 423 `RETENTION_HELD`. Names and metadata can be changed. Owners"
-    " and admins place holds; one that an admin has placed on somebody else's only an admin lifts."
+    "A file or project that is kept until a time, or on legal hold, can't be deleted (not"
+    " softly, with its folder, from the trash, or automatically) or replaced: 423"
+    " `RETENTION_HELD`. Names and metadata can be changed. Owners and admins place holds;"
+    " a hold that an admin placed on somebody else's file can only be lifted by an admin."
 )
 JSON = "application/json"
 SLUG = in_path("slug", "The project.", {"type": "string"}, "my-site")
 NOT_JSON = ("SIZE_LIMIT_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE")
 OF_FILE = (*NOT_JSON, "FILE_NOT_FOUND", "PERMISSION_DENIED")
 OF_PROJECT = (*NOT_JSON, "PROJECT_NOT_FOUND", "PERMISSION_DENIED")
-KEPT = {200: Success("How long it stays from now on", {JSON: Retained})}
+KEPT = {200: Success("The new retention", {JSON: Retained})}
 SETTING = (
-    "Members that are left out stay, null takes a time away. `keep_until` can be put off; only an admin"
-    " shortens it before it is over."
+    "Members left out stay as they are, null removes a time. `keep_until` can be extended; only an admin can"
+    " shorten it before it has passed."
 )
-HOLDING = "Places it, or changes its reason."
-LIFTING = "Where there is none, nothing happens."
+HOLDING = "Places the hold, or changes its reason."
+LIFTING = "Does nothing if there is none."
 DOCS = {
     "get_retention_rules": Doc(
-        "The rules of retention",
-        {200: Success("What the settings say", {JSON: RetentionRules})},
+        "Get the retention rules",
+        {200: Success("The rules of the settings", {JSON: RetentionRules})},
         parameters=(USER_ID,),
     ),
     "set_file_retention": Doc(
-        "How long a file stays",
+        "Set a file's retention",
         KEPT,
-        description=SETTING + " Not of temporary files.",
+        description=SETTING + " Not for temporary files.",
         errors=OF_FILE,
         parameters=(FILE, USER_ID),
         body=RetentionBody,
     ),
     "set_project_retention": Doc(
-        "How long a project stays",
+        "Set a project's retention",
         KEPT,
-        description=SETTING + " All of its versions stay with it.",
+        description=SETTING + " It covers all versions.",
         errors=OF_PROJECT,
         parameters=(SLUG, USER_ID),
         body=RetentionBody,

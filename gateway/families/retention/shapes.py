@@ -22,20 +22,20 @@ KEPT: Kept = {
 
 @example(KEPT)
 class Retained(Kept):
-    """How long it stays from now on."""
+    """The retention that is now in effect."""
 
 
 class RetentionBody(BaseModel):
-    """What is to change: members left out stay, null takes a time away."""
+    """The changes: members left out stay as they are, null removes a time."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"keep_until": UNTIL}})
 
     keep_until: Moment | None = Field(
         default=None,
-        description="Neither deleted nor replaced before; may only be put off, except by admins.",
+        description="It can't be deleted or replaced before this time. Only admins can shorten it.",
     )
     delete_after: Moment | None = Field(
-        default=None, description="It is deleted automatically then. Not of projects."
+        default=None, description="It is deleted automatically at this time. Not for projects."
     )
 
     def times(self) -> dict[str, datetime | None]:
@@ -44,7 +44,7 @@ class RetentionBody(BaseModel):
 
 
 class HoldBody(BaseModel):
-    """Why it is held."""
+    """The reason of the hold."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "case 2026-17"}})
 
@@ -52,11 +52,11 @@ class HoldBody(BaseModel):
 
 
 class RetentionRule(TypedDict):
-    """What the settings say of one family."""
+    """The rules of one family."""
 
     family: FamilyName | str
-    keep_days: Annotated[float | None, Field(description="Kept for so long from the commit on.")]
-    delete_after_days: Annotated[float | None, Field(description="Goes away by itself at this age.")]
+    keep_days: Annotated[float | None, Field(description="Kept for this long after the commit.")]
+    delete_after_days: Annotated[float | None, Field(description="Deleted automatically at this age.")]
 
 
 @example(
@@ -69,4 +69,6 @@ class RetentionRules(TypedDict):
     """The rules of the installation; families without one are left out."""
 
     rules: list[RetentionRule]
-    trash_seconds: Annotated[float, Field(description="What went by itself can be restored for so long.")]
+    trash_seconds: Annotated[
+        float, Field(description="How long files that were deleted automatically can be restored.")
+    ]

@@ -22,9 +22,10 @@ from gateway.operations.docs import (
 
 TITLE = "Shares"
 TEXT = (
-    "Links that people without an account open: one file, the media of an event, the files below a prefix, a"
-    " version of a project; or a drop, into which guests put files and of which they see nothing. With a"
-    " password, an end and a number of uses where wanted; revoked at once."
+    "Links for people without an account: to one file, the media of an event, the files"
+    " below a prefix, or a version of a project; or a drop, into which guests upload"
+    " files without seeing any. Optionally with a password, an expiry and a maximum"
+    " number of uses. Revoking takes effect at once."
 )
 JSON = "application/json"
 ID = in_path("id", "The share.", {"type": "string", "format": "uuid"}, EXAMPLE_ID)
@@ -45,10 +46,13 @@ READ_ERRORS = (
     "OBJECT_STORE_THROTTLED",
 )
 TOKEN = in_path(
-    "token", "From the share's URL.", {"type": "string", "maxLength": 128}, "n3N0mG1fTq9vX2c7pQk4dB1sZ0E"
+    "token",
+    "The token of the share's URL.",
+    {"type": "string", "maxLength": 128},
+    "n3N0mG1fTq9vX2c7pQk4dB1sZ0E",
 )
 HTML = {"type": "string"}
-COOKIE = {"Set-Cookie": "A session of the share: HttpOnly, SameSite=Strict, for the share's path only."}
+COOKIE = {"Set-Cookie": ("The guest's session: HttpOnly, SameSite=Strict, for the share's path only.")}
 OPENING = {
     "required": False,
     "content": {
@@ -65,10 +69,12 @@ OPENING = {
 
 DOCS = {
     "read_share": Doc(
-        "Look at a share",
+        "Get a share",
         {200: Success("The share", {JSON: SharedPage, "text/html": HTML}, COOKIE)},
-        description="For guests, without a token. Browsers get a page without a script, programs JSON. With"
-        " `needs`, POST to the same URL first.",
+        description=(
+            "For guests, without a token. Browsers get a page without scripts, programs get JSON."
+            " If `needs` is set, POST to the same URL first."
+        ),
         errors=(
             *GUEST_ERRORS,
             "FILE_NOT_FOUND",
@@ -77,15 +83,20 @@ DOCS = {
             "INVALID_PAGE_TOKEN",
             "OVERLOADED",
         ),
-        parameters=(TOKEN, query("page_token", "`next_page_token` of the page before.", {"type": "string"})),
+        parameters=(
+            TOKEN,
+            query("page_token", "`next_page_token` of the previous page.", {"type": "string"}),
+        ),
     ),
     "open_share": Doc(
         "Open a share",
         {
-            200: Success("It is open: send the cookie with what follows", {JSON: SharedPage}, COOKIE),
+            200: Success("Opened: send the cookie with the next requests", {JSON: SharedPage}, COOKIE),
             303: Success("The same for browsers", headers={"Location": "The share.", **COOKIE}),
         },
-        description="Counts as one use. Only needed for shares with a password or a number of uses.",
+        description=(
+            "Counts as one use. Only needed for shares with a password or a maximum number of uses."
+        ),
         errors=(
             *GUEST_ERRORS,
             "SHARE_PASSWORD_WRONG",
@@ -101,16 +112,19 @@ DOCS = {
         {
             200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
             206: Success(
-                "The range asked for", {"*/*": BINARY}, {**FILE_HEADERS, "Content-Range": "Which bytes."}
+                "The requested range", {"*/*": BINARY}, {**FILE_HEADERS, "Content-Range": "Which bytes."}
             ),
             304: Success("Not modified"),
         },
-        description="HEAD answers the same without the bytes. `download`: browsers save it, whatever it is.",
+        description=(
+            "HEAD returns the same headers without the bytes. With `download` browsers save the"
+            " file, whatever its type."
+        ),
         errors=(*READ_ERRORS, "PRECONDITION_FAILED", "RANGE_NOT_SATISFIABLE"),
         parameters=(
             TOKEN,
-            in_path("item", "As lists name it.", {"type": "string"}, EXAMPLE_ITEM),
-            query("download", "Save it.", {"type": "string"}, "1"),
+            in_path("item", "The item's name in lists.", {"type": "string"}, EXAMPLE_ITEM),
+            query("download", "Make browsers save the file.", {"type": "string"}, "1"),
             *RANGE_HEADERS,
         ),
     ),
@@ -121,10 +135,12 @@ DOCS = {
         parameters=(TOKEN,),
     ),
     "drop_files": Doc(
-        "Put files into a drop",
-        {201: Success("What became of each", {JSON: Dropped, "text/html": HTML})},
-        description="Each is stored with the drop's owner, by the rules of the drop and of the family that it"
-        " goes to. Where none is stored, the answer is the first refusal.",
+        "Upload files into a drop",
+        {201: Success("One result per file", {JSON: Dropped, "text/html": HTML})},
+        description=(
+            "Each file is stored for the drop's owner, under the rules of the drop and of its"
+            " family. If none is stored, the response is the first refusal."
+        ),
         errors=(
             *GUEST_ERRORS,
             "DROP_FULL",
@@ -146,10 +162,12 @@ DOCS = {
         body=form({"file": BINARY}, required=("file",), example={"file": "(bytes)"}),
     ),
     "create_share": Doc(
-        "Make a share",
+        "Create a share",
         {201: Success("The share, with the URL that opens it", {JSON: Share})},
-        description="Share one thing: `file_id`, `event_id`, `prefix`, `project` (with `version`) or `drop`."
-        " Only the hash of what opens it is kept, so nobody can show its URL again.",
+        description=(
+            "Share exactly one of `file_id`, `event_id`, `prefix`, `project` (with `version`) and"
+            " `drop`. Only a hash of the token is stored, so the URL can't be shown again."
+        ),
         errors=(
             "FILE_NOT_FOUND",
             "PROJECT_NOT_FOUND",
@@ -164,12 +182,12 @@ DOCS = {
     "list_shares": Doc(
         "List shares",
         polled("A page, newest first", {JSON: ShareList}),
-        description="Also those that have ended, for 30 days.",
+        description="Includes ended shares, for 30 days.",
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(
-            query("active", "Only those that open.", {"type": "boolean", "default": False}),
+            query("active", "Only active shares.", {"type": "boolean", "default": False}),
             query("limit", "Maximum number.", {"type": "integer", "minimum": 1, "default": 100}, 100),
-            query("page_token", "`next_page_token` of the page before.", {"type": "string"}),
+            query("page_token", "`next_page_token` of the previous page.", {"type": "string"}),
             USER_ID,
             IF_NONE_MATCH,
         ),
@@ -182,9 +200,11 @@ DOCS = {
     ),
     "update_share": Doc(
         "Edit a share",
-        {200: Success("The share after the change", {JSON: Share})},
-        description="A new password ends the sessions of guests who are in. A share that was revoked is 404,"
-        " and so is a new end of one whose project version has gone meanwhile.",
+        {200: Success("The edited share", {JSON: Share})},
+        description=(
+            "A new password ends the sessions of its guests. 404 if the share was revoked, or if"
+            " its expiry is changed after its project version was pruned."
+        ),
         errors=("SHARE_NOT_FOUND", "VERSION_NOT_FOUND", "OVERLOADED"),
         parameters=(ID, USER_ID),
         body=ShareEditBody,
@@ -192,7 +212,7 @@ DOCS = {
     "revoke_share": Doc(
         "Revoke a share",
         {200: Success("The share, revoked", {JSON: Share})},
-        description="At once and for good, also for guests who are in. A repeat answers the same.",
+        description="At once and for good, also for guests with a session. A repeat returns the same.",
         errors=("SHARE_NOT_FOUND",),
         parameters=(ID, USER_ID),
     ),

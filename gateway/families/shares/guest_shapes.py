@@ -13,13 +13,13 @@ EXAMPLE_ITEM = "9f3b6d58-2b5b-4a06-8a7e-1f4c8c1d2e3f"
 
 
 class SharedFile(TypedDict):
-    """A file that guests may read."""
+    """A file that guests can read."""
 
     name: str
     content_type: str
     size: int
     updated_at: str
-    url: Annotated[str, Field(description="Relative to the gateway; reads it with the same cookie.")]
+    url: Annotated[str, Field(description="Relative to the gateway; needs the same cookie.")]
 
 
 @example(
@@ -47,7 +47,7 @@ class SharedPage(TypedDict):
     title: str
     needs: Annotated[
         Literal["password", "opening"] | None,
-        Field(description="What has to come first, by POST; null: it is open."),
+        Field(description="What a guest has to POST first; null: nothing."),
     ]
     expires_at: str | None
     files: list[SharedFile]
@@ -55,7 +55,7 @@ class SharedPage(TypedDict):
 
 
 class DroppedFile(TypedDict):
-    """What became of a file that was sent."""
+    """The result for one file."""
 
     name: str
     stored: bool
@@ -67,6 +67,6 @@ class DroppedFile(TypedDict):
 
 @example({"files": [{"name": "a.jpg", "stored": True, "size": 48213, "content_type": "image/jpeg"}]})
 class Dropped(TypedDict):
-    """Of what was sent, and of nothing else."""
+    """The results for the files that were sent, and for no others."""
 
     files: list[DroppedFile]

@@ -20,37 +20,38 @@ MAX_SECONDS = 3_153_600_000
 
 Id = Annotated[str, AfterValidator(canonical), Field(json_schema_extra={"format": "uuid"})]
 Title = Annotated[str, Field(max_length=255, description="Shown to guests.")]
-Uses = Annotated[
-    int, Field(ge=0, le=2**31 - 1, description="How often it may be opened; 0: as often as people like.")
-]
-Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS, description="When it ends, from now; 0: not by itself.")]
-End = Annotated[Moment, Field(description="When it ends, RFC 3339; instead of expires_in.")]
+Uses = Annotated[int, Field(ge=0, le=2**31 - 1, description="How often it can be opened; 0: unlimited.")]
+Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS, description="Validity in seconds; 0: unlimited.")]
+End = Annotated[Moment, Field(description="Expiry, RFC 3339; instead of expires_in.")]
 UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
 
 
 class DropBody(StoredBody):
-    """Where guests' files go: below `path`, to an event, or into a folder; how many they may be, how long
-    they stay, and what class their objects are of.
+    """Where guests' files go (below `path`, to an event, or into a folder), their limits, retention and
+    storage class.
     """
 
     path: Annotated[
         str | None,
-        Field(min_length=1, max_length=512, description="Below this path, each under its own name."),
+        Field(
+            min_length=1, max_length=512, description="Store below this path, each file under its own name."
+        ),
     ] = None
-    event_id: Annotated[Id | None, Field(description="To the media of this event.")] = None
+    event_id: Annotated[Id | None, Field(description="Store as media of this event.")] = None
     folder: Literal["uploads", "documents", "audio"] | None = None
     class_id: Annotated[
-        str | None, Field(max_length=128, description="Goes with the folder audio, which needs it.")
+        str | None, Field(max_length=128, description="Required for the folder audio, refused for others.")
     ] = None
-    max_files: Annotated[int, Field(ge=1, le=100_000, description="In all.")] = 100
-    max_bytes: Annotated[int, Field(ge=1, le=2**62, description="In all.")] = 1 << 30
+    max_files: Annotated[int, Field(ge=1, le=100_000, description="Maximum for all files together.")] = 100
+    max_bytes: Annotated[int, Field(ge=1, le=2**62, description="Maximum for all files together.")] = 1 << 30
     max_file_bytes: Annotated[
-        int | None, Field(ge=1, le=2**62, description="A file; left out: as in all.")
+        int | None,
+        Field(ge=1, le=2**62, description="Maximum size of a file. Default: as for all files together."),
     ] = None
     content_types: list[Annotated[str, Field(max_length=255)]] = Field(
         default_factory=list,
         max_length=32,
-        description="Those taken, as `image/png` or `image/*`; none: all.",
+        description="Accepted types, such as `image/png` or `image/*`; none: all.",
     )
 
     @model_validator(mode="after")
@@ -63,7 +64,7 @@ class DropBody(StoredBody):
 
 
 class ShareBody(BaseModel):
-    """A share to make: of one thing."""
+    """A share to create, of exactly one thing."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -71,7 +72,7 @@ class ShareBody(BaseModel):
         }
     )
 
-    file_id: Annotated[Id | None, Field(description="A file, whatever its content is.")] = None
+    file_id: Annotated[Id | None, Field(description="A file, with whatever content it has.")] = None
     event_id: Annotated[Id | None, Field(description="The caller's media of an event.")] = None
     prefix: Annotated[
         str | None, Field(min_length=1, max_length=1024, description="Files whose keys begin with this.")
@@ -79,10 +80,12 @@ class ShareBody(BaseModel):
     project: Annotated[
         str | None, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,127}$", description="A project, by its slug.")
     ] = None
-    version: Annotated[int, Field(ge=0, le=2**62, description="Of the project; 0: the newest of now.")] = 0
-    drop: Annotated[DropBody | None, Field(description="Guests put files in, and see none.")] = None
+    version: Annotated[
+        int, Field(ge=0, le=2**62, description="Version of the project; 0: the current newest.")
+    ] = 0
+    drop: Annotated[DropBody | None, Field(description="Guests upload files, and see none.")] = None
     title: Title = ""
-    password: Annotated[str, Field(max_length=256, description="Guests have to know it.")] = ""
+    password: Annotated[str, Field(max_length=256, description="The password that guests must enter.")] = ""
     expires_in: Seconds = 0
     expires_at: End | None = None
     max_uses: Uses = 0
@@ -100,14 +103,17 @@ class ShareBody(BaseModel):
 
 
 class ShareEditBody(BaseModel):
-    """What is to change; what is left out stays."""
+    """The changes; members left out stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"expires_in": 86_400}})
 
     title: Title | None = None
     password: Annotated[
         str | None,
-        Field(max_length=256, description="A new one, or empty: none. Guests who are in have to open again."),
+        Field(
+            max_length=256,
+            description="A new password; empty: none. Current guests have to open the share again.",
+        ),
     ] = None
     expires_in: Seconds | None = None
     expires_at: End | None = None
@@ -129,7 +135,7 @@ def _one_end(seconds: int, moment: datetime | None) -> None:
 
 
 class DropRules(TypedDict):
-    """Where guests' files go, how many they may be, and how many have come."""
+    """Where guests' files go, their limits, and how many have arrived."""
 
     path: str | None
     event_id: str | None
@@ -139,10 +145,12 @@ class DropRules(TypedDict):
     max_bytes: int
     max_file_bytes: int
     content_types: list[str]
-    retention: Annotated[Wished | None, Field(description="How long what guests put in stays.")]
-    storage_class: Annotated[str | None, Field(description="Of what guests put in; null: the usual one.")]
-    files: Annotated[int, Field(description="That guests have put in.")]
-    bytes: Annotated[int, Field(description="That those had.")]
+    retention: Annotated[Wished | None, Field(description="Retention of what guests upload.")]
+    storage_class: Annotated[
+        str | None, Field(description="Storage class of what guests upload; null: the default.")
+    ]
+    files: Annotated[int, Field(description="Number of files that guests have uploaded.")]
+    bytes: Annotated[int, Field(description="Their total size in bytes.")]
 
 
 @example(
@@ -169,7 +177,7 @@ class DropRules(TypedDict):
     }
 )
 class Share(TypedDict):
-    """A share, without what opens it."""
+    """A share, without its token."""
 
     id: str
     scope: Literal["file", "event", "prefix", "project", "drop"]
@@ -191,7 +199,7 @@ class Share(TypedDict):
     revoked_at: str | None
     url: NotRequired[
         Annotated[
-            str | None, Field(description="Only in the answer that makes it: nobody can show it again.")
+            str | None, Field(description="Only in the response that creates it; it can't be shown again.")
         ]
     ]
 

@@ -7,13 +7,11 @@ from gateway.operations.docs import Doc, Success
 
 TITLE = "System"
 
-TEXT = "What runs the gateway. No token is asked for."
+TEXT = "Health, metrics and documentation of the gateway. No token is needed."
 
 DOCS = {
     "livez": Doc("Is the process alive?", {200: Success("Alive", {"application/json": Health})}),
-    "healthz": Doc(
-        "Does the process take requests?", {200: Success("It does", {"application/json": Serving})}
-    ),
+    "healthz": Doc("Does the process take requests?", {200: Success("Yes", {"application/json": Serving})}),
     "readyz": Doc(
         "Is everything reachable?",
         {

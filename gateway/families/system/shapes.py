@@ -11,9 +11,10 @@ from gateway.http.problem import Problem
 from gateway.http.shapes import example
 
 _CHECKS = (
-    "storage, metadata, postgres, s3, versioning (of the bucket), internal (storage is believed by metadata),"
-    " each loop of the services: `ok`, or why not (s3, versioning: the"
-    " bucket's state, e.g. `storage_service says bucket_missing`)."
+    "storage, metadata, postgres, s3, versioning (of the bucket), internal"
+    " (metadata_service accepts storage_service's credential), each loop of the services:"
+    " `ok`, or why not (s3, versioning: the bucket's state, e.g. `storage_service says"
+    " bucket_missing`)."
 )
 
 
@@ -27,7 +28,7 @@ class Serving(Health):
     """The process takes requests; which build it is."""
 
     version: Annotated[str, Field(examples=["0.1.0"])]
-    commit: Annotated[str, Field(description="Empty: the build does not know it.", examples=["4777bc1"])]
+    commit: Annotated[str, Field(description="Empty if unknown.", examples=["4777bc1"])]
     protocol: Annotated[str, Field(description="Of the gRPC packages.", examples=["v1"])]
 
 

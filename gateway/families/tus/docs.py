@@ -8,13 +8,12 @@ from gateway.operations.docs import IDEMPOTENCY_KEY, USER_ID, Doc, Schema, Succe
 
 TITLE = "Resumable uploads (tus)"
 TEXT = (
-    "[tus 1.0](https://tus.io/protocols/resumable-upload): core, creation, creation-with-upload,"
-    " creation-defer-length, expiration, checksum (sha1, sha256, crc32c), termination and concatenation."
-    " Where a"
-    " file belongs travels in `Upload-Metadata`: `family` (`files`, `generations`, `event_media`,"
-    " `profile_picture`, `temp`, `path`) and that family's fields by the names of its form, `filename`,"
-    " `filetype`."
-    " Offsets never go back, and whatever arrived before a connection broke is kept."
+    "[tus 1.0](https://tus.io/protocols/resumable-upload): core, creation,"
+    " creation-with-upload, creation-defer-length, expiration, checksum (sha1, sha256,"
+    " crc32c), termination and concatenation. `Upload-Metadata` says where the file"
+    " belongs: `family` (`files`, `generations`, `event_media`, `profile_picture`,"
+    " `temp`, `path`), that family's form fields by name, `filename`, `filetype`. Offsets"
+    " never go back, and all bytes that arrived before a connection broke are kept."
 )
 EXAMPLE_ID = "nGWk4s0aXh3y2m1Q9rT8vB7cZ6pL5dKf"
 
@@ -24,7 +23,9 @@ def _required(parameter: Schema) -> Schema:
 
 
 RESUMABLE = _required(request_header("Tus-Resumable", "Always `1.0.0`; anything else is 412.", "1.0.0"))
-ID = in_path("id", "Names the upload: the end of Location.", {"type": "string", "maxLength": 255}, EXAMPLE_ID)
+ID = in_path(
+    "id", "The upload's id: the last part of Location.", {"type": "string", "maxLength": 255}, EXAMPLE_ID
+)
 LENGTH = request_header("Upload-Length", "Size of the file in bytes.", "5368709120")
 METADATA = request_header(
     "Upload-Metadata",
@@ -33,19 +34,21 @@ METADATA = request_header(
 )
 CHECKSUM = request_header(
     "Upload-Checksum",
-    "`sha1`, `sha256` or `crc32c` of this request's body and its base64; a mismatch (460) keeps nothing"
-    " of it.",
+    "`sha1`, `sha256` or `crc32c`, and the base64 of this request body's checksum; on a"
+    " mismatch (460) none of the body is stored.",
     "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
 )
 OFFSET = _required(
-    request_header("Upload-Offset", "Where the body begins; must be where the upload stands.", "0")
+    request_header("Upload-Offset", "Offset of the body; must equal the upload's offset.", "0")
 )
 OVERRIDE = request_header(
-    "X-HTTP-Method-Override", "`PATCH`, `DELETE` or `HEAD`, for clients that can't send them.", "PATCH"
+    "X-HTTP-Method-Override",
+    "`PATCH`, `DELETE` or `HEAD`, for clients that can't send these methods.",
+    "PATCH",
 )
 BYTES: Schema = {
     "required": False,
-    "description": "The bytes; chunked bodies and empty ones are fine.",
+    "description": "The bytes; the body may be chunked or empty.",
     "content": {
         "application/offset+octet-stream": {
             "schema": {"type": "string", "contentMediaType": "application/octet-stream"}
@@ -53,10 +56,10 @@ BYTES: Schema = {
     },
 }
 ANSWERS = {"Tus-Resumable": "Always `1.0.0`."}
-OFFSET_ANSWER = {"Upload-Offset": "Bytes that survive anything."}
-EXPIRES = {"Upload-Expires": "When the upload is removed if it lies still (HTTP date)."}
+OFFSET_ANSWER = {"Upload-Offset": "Bytes that are stored durably."}
+EXPIRES = {"Upload-Expires": "When the upload is removed if nothing more arrives (HTTP date)."}
 MISMATCH = Success(
-    "The body does not have the Upload-Checksum; the offset is unchanged", {PROBLEM_JSON: Problem}
+    "The body does not match the Upload-Checksum; the offset is unchanged", {PROBLEM_JSON: Problem}
 )
 TRANSIENT = ("OBJECT_STORE_UNAVAILABLE", "OBJECT_STORE_THROTTLED", "OVERLOADED")
 STORING = (
@@ -74,24 +77,26 @@ STORING = (
 )
 GONE = ("UPLOAD_NOT_FOUND", "UPLOAD_EXPIRED", "UPLOAD_LOST", "PRECONDITION_FAILED")
 CAPABILITIES = Success(
-    "What is spoken",
+    "Get the tus version and extensions",
     headers={
         "Tus-Version": "`1.0.0`.",
         "Tus-Extension": "The extensions, comma-separated.",
-        "Tus-Max-Size": "Bytes of the largest file that any family takes.",
+        "Tus-Max-Size": "Size of the largest file that any family accepts, in bytes.",
         "Tus-Checksum-Algorithm": "Algorithms of Upload-Checksum.",
     },
 )
 
 DOCS = {
-    "tus_capabilities": Doc("What is spoken", {204: CAPABILITIES}),
-    "tus_upload_capabilities": Doc("What is spoken", {204: CAPABILITIES}, parameters=(ID,)),
+    "tus_capabilities": Doc("Get the tus version and extensions", {204: CAPABILITIES}),
+    "tus_upload_capabilities": Doc(
+        "Get the tus version and extensions", {204: CAPABILITIES}, parameters=(ID,)
+    ),
     "tus_create": Doc(
-        "Begin an upload, or join partial ones",
+        "Begin an upload, or concatenate partial ones",
         {
             201: Success(
-                "Begun; of length 0, or joined: finished",
-                headers={"Location": "Address of the upload.", **OFFSET_ANSWER, **EXPIRES, **ANSWERS},
+                "Begun; finished, if of length 0 or concatenated",
+                headers={"Location": "URL of the upload.", **OFFSET_ANSWER, **EXPIRES, **ANSWERS},
             ),
             460: MISMATCH,
         },
@@ -118,10 +123,10 @@ DOCS = {
         body=BYTES,
     ),
     "tus_offset": Doc(
-        "Where an upload stands",
+        "Get an upload's offset",
         {
             200: Success(
-                "Go on from Upload-Offset",
+                "Continue at Upload-Offset",
                 headers={
                     **OFFSET_ANSWER,
                     "Upload-Length": "Size of the file, once known.",
@@ -133,28 +138,28 @@ DOCS = {
                 },
             )
         },
-        description="A PATCH that may still be running is ended first, and what it received counts.",
+        description="Ends a PATCH that is still running; the bytes it has received count.",
         errors=(*GONE, *TRANSIENT),
         parameters=(RESUMABLE, ID, USER_ID),
     ),
     "tus_append": Doc(
         "Append bytes",
         {
-            204: Success("Where the upload stands now", headers={**OFFSET_ANSWER, **EXPIRES, **ANSWERS}),
+            204: Success("The new offset", headers={**OFFSET_ANSWER, **EXPIRES, **ANSWERS}),
             460: MISMATCH,
         },
         description=(
-            "Ends an older PATCH of the same upload. When the connection breaks, every byte that arrived"
-            " is kept."
-            " Bytes past Upload-Length are 413. The last byte finishes the upload."
+            "Ends an older PATCH of the same upload. If the connection breaks, every byte that"
+            " arrived is kept. Bytes beyond Upload-Length are 413. The last byte completes the"
+            " upload."
         ),
         errors=(*STORING, *GONE, "OFFSET_OUT_OF_RANGE", "SIZE_MISMATCH", "PERMISSION_DENIED", *TRANSIENT),
         parameters=(RESUMABLE, ID, OFFSET, LENGTH, CHECKSUM, OVERRIDE, USER_ID),
         body=BYTES,
     ),
     "tus_terminate": Doc(
-        "Give an upload up",
-        {204: Success("Everything of it goes, also the file of a finished one", headers=ANSWERS)},
+        "Cancel an upload",
+        {204: Success("Removed, including the file of a finished upload", headers=ANSWERS)},
         errors=(*GONE, *TRANSIENT),
         parameters=(RESUMABLE, ID, OVERRIDE, USER_ID),
     ),

@@ -19,20 +19,20 @@ from gateway.operations.docs import (
 
 TITLE = "Webhooks"
 TEXT = (
-    "What happens to files, sent to a URL as one signed POST each (Standard Webhooks): in order for each"
-    " file, at least once, with dead letters and replays. Admins have those of the installation, for the"
-    " events of all users."
+    "Events sent to a URL, each as a signed POST (Standard Webhooks): in order for each"
+    " file, at least once, with dead letters and replays. Admins manage the"
+    " installation's webhooks, which get the events of all users."
 )
 JSON = "application/json"
 ID = in_path("id", "The webhook.", {"type": "string", "format": "uuid"}, shapes.EXAMPLE_ID)
 LIMIT = query("limit", "Maximum number.", {"type": "integer", "minimum": 1, "default": 100}, 100)
-PAGE_TOKEN = query("page_token", "`next_page_token` of the page before.", {"type": "string"})
+PAGE_TOKEN = query("page_token", "`next_page_token` of the previous page.", {"type": "string"})
 MISSING = ("WEBHOOK_NOT_FOUND",)
 
 _OWN: Final = {
     "create_webhook": Doc(
-        "Make a webhook",
-        {201: Success("The webhook; only this answer has its secret", {JSON: shapes.Webhook})},
+        "Create a webhook",
+        {201: Success("The webhook; only this response contains its secret", {JSON: shapes.Webhook})},
         errors=("WEBHOOK_LIMIT_REACHED", "IDEMPOTENCY_KEY_REUSED"),
         parameters=(USER_ID, IDEMPOTENCY_KEY),
         body=shapes.WebhookBody,
@@ -51,30 +51,30 @@ _OWN: Final = {
     ),
     "update_webhook": Doc(
         "Edit a webhook",
-        {200: Success("The webhook after the change", {JSON: shapes.Webhook})},
-        description="`paused: false` lets it send again, also where it was disabled.",
+        {200: Success("The edited webhook", {JSON: shapes.Webhook})},
+        description="`paused: false` reactivates it, also if it was disabled.",
         errors=MISSING,
         parameters=(ID, USER_ID),
         body=shapes.WebhookEditBody,
     ),
     "delete_webhook": Doc(
-        "Remove a webhook",
-        {204: Success("It is gone, with its deliveries")},
+        "Delete a webhook",
+        {204: Success("Deleted, with its deliveries")},
         errors=MISSING,
         parameters=(ID, USER_ID),
     ),
     "rotate_webhook_secret": Doc(
         "Rotate a webhook's secret",
-        {201: Success("The webhook; only this answer has its new secret", {JSON: shapes.Webhook})},
-        description="The old ones sign as well for `overlap_seconds`: a receiver accepts whichever it knows.",
+        {201: Success("The webhook; only this response contains its new secret", {JSON: shapes.Webhook})},
+        description="Old secrets also sign for `overlap_seconds`, so a receiver can accept either.",
         errors=MISSING,
         parameters=(ID, USER_ID),
         body=shapes.RotationBody,
     ),
     "test_webhook": Doc(
         "Test a webhook",
-        {202: Success("A `webhook_ping` on its way", {JSON: shapes.Delivery})},
-        description="It goes before what waits. The list of deliveries shows what becomes of it.",
+        {202: Success("A `webhook_ping` will be sent", {JSON: shapes.Delivery})},
+        description="It is sent before waiting deliveries. The list of deliveries shows its outcome.",
         errors=MISSING,
         parameters=(ID, USER_ID),
     ),
@@ -86,7 +86,10 @@ _OWN: Final = {
         parameters=(
             ID,
             query(
-                "state", "Only those.", {"type": "string", "enum": ["pending", "delivered", "dead"]}, "dead"
+                "state",
+                "Only deliveries in this state.",
+                {"type": "string", "enum": ["pending", "delivered", "dead"]},
+                "dead",
             ),
             LIMIT,
             PAGE_TOKEN,
@@ -94,9 +97,11 @@ _OWN: Final = {
         ),
     ),
     "replay_webhook": Doc(
-        "Send again",
-        {202: Success("What waits again", {JSON: shapes.Replayed})},
-        description="One delivery, all dead letters, or all events after one, with the same `webhook-id`.",
+        "Resend deliveries",
+        {202: Success("The deliveries to be sent again", {JSON: shapes.Replayed})},
+        description=(
+            "Resends one delivery, all dead letters, or all events after one, with the same `webhook-id`."
+        ),
         errors=(*MISSING, "OFFSET_OUT_OF_RANGE"),
         parameters=(ID, USER_ID),
         body=shapes.ReplayBody,

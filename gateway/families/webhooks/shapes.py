@@ -38,23 +38,23 @@ Url = Annotated[
     Field(
         min_length=1,
         max_length=8192,
-        description="http or https, under the rules of imports.",
+        description="http or https; the rules of imports apply.",
         examples=[EXAMPLE_URL],
     ),
 ]
 Types = Annotated[
     list[EventName],
-    Field(max_length=64, description="Which events; none: all but progress.", examples=[["file_ready"]]),
+    Field(max_length=64, description="Event types; none: all but progress.", examples=[["file_ready"]]),
 ]
 Families = Annotated[
     list[FamilyName],
-    Field(max_length=16, description="Of which families; none: all.", examples=[["generation"]]),
+    Field(max_length=16, description="Families; none: all.", examples=[["generation"]]),
 ]
 UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
 
 
 class WebhookBody(BaseModel):
-    """A webhook to make."""
+    """A webhook to create."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"url": EXAMPLE_URL, "types": ["file_ready", "file_deleted"]}}
@@ -68,7 +68,7 @@ class WebhookBody(BaseModel):
 
 
 class WebhookEditBody(BaseModel):
-    """What is to change; what is left out stays."""
+    """The changes; members left out stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"paused": True}})
 
@@ -76,9 +76,7 @@ class WebhookEditBody(BaseModel):
     description: Annotated[str | None, Field(max_length=255)] = None
     types: Types | None = None
     families: Families | None = None
-    paused: Annotated[
-        bool | None, Field(description="false lets it send again, also where it was disabled.")
-    ] = None
+    paused: Annotated[bool | None, Field(description="false reactivates it, also if it was disabled.")] = None
     user_id: UserId = None
 
     @model_validator(mode="after")
@@ -91,16 +89,16 @@ class WebhookEditBody(BaseModel):
 
 
 class RotationBody(BaseModel):
-    """How long old secrets sign as well."""
+    """How long old secrets also sign."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"overlap_seconds": 86_400}})
 
-    overlap_seconds: Annotated[int, Field(ge=0, le=2_592_000, description="0: not at all.")] = 86_400
+    overlap_seconds: Annotated[int, Field(ge=0, le=2_592_000, description="Seconds; 0: not at all.")] = 86_400
     user_id: UserId = None
 
 
 class ReplayBody(BaseModel):
-    """What to send again: one of the three."""
+    """What to resend: one of the three."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"dead": True}})
 
@@ -154,8 +152,8 @@ class Webhook(TypedDict):
     types: Annotated[list[str], Field(description="None: all but progress.")]
     families: Annotated[list[str], Field(description="None: all.")]
     state: Literal["active", "paused", "disabled"]
-    cause: Annotated[str | None, Field(description="Of disabled: failing, gone or secret_unreadable.")]
-    cursor: Annotated[str, Field(description="Up to which event deliveries were made.")]
+    cause: Annotated[str | None, Field(description="Why it is disabled: failing, gone or secret_unreadable.")]
+    cursor: Annotated[str, Field(description="The last event for which deliveries were created.")]
     pending: int
     dead: int
     delivered: int
@@ -163,13 +161,13 @@ class Webhook(TypedDict):
     last_success_at: str | None
     last_failure_at: str | None
     last_failure: str | None
-    lost_from: Annotated[str | None, Field(description="Events from then on may be lost.")]
+    lost_from: Annotated[str | None, Field(description="Events after this time may be lost.")]
     lost_until: str | None
-    secrets: Annotated[int, Field(description="How many sign just now.")]
+    secrets: Annotated[int, Field(description="Number of secrets that currently sign.")]
     created_at: str
     updated_at: str
     secret: NotRequired[
-        Annotated[str, Field(description="Only in the answer that makes it.", examples=["whsec_…"])]
+        Annotated[str, Field(description="Only in the response that creates it.", examples=["whsec_…"])]
     ]
 
 
@@ -201,15 +199,15 @@ class WebhookList(TypedDict):
     }
 )
 class Delivery(TypedDict):
-    """One event on its way to one target."""
+    """The delivery of one event to one target."""
 
-    id: Annotated[str, Field(description="As the header webhook-id has it.")]
+    id: Annotated[str, Field(description="The webhook-id header of the request.")]
     webhook_id: str
-    user_id: Annotated[str, Field(description="Whose event it is.")]
+    user_id: Annotated[str, Field(description="The user of the event.")]
     state: Literal["pending", "delivered", "dead"]
-    tries: Annotated[int, Field(description="That have failed.")]
+    tries: Annotated[int, Field(description="Failed tries.")]
     next_try_at: str | None
-    status: Annotated[int | None, Field(description="HTTP's, of the last answer.")]
+    status: Annotated[int | None, Field(description="HTTP status of the last response.")]
     failure: str | None
     ended_at: str | None
     event: Any
@@ -227,5 +225,10 @@ class Replayed(TypedDict):
     """What waits again."""
 
     replayed: Annotated[
-        int, Field(description="Deliveries; 0 with `after`, which are made as events are read.")
+        int,
+        Field(
+            description=(
+                "Number of deliveries; 0 with `after`, because those are created as events are read."
+            )
+        ),
     ]
