@@ -36,13 +36,13 @@ $(STAMP): requirements/dev.txt
 up: setup  ## start Postgres, S3 and the three services; Ctrl-C stops them
 	@exec $(PY) -m devstack up
 
-test: setup  ## run every test; the ten slowest stand at the end
+test: setup  ## run every test; lists the ten slowest at the end
 	@$(PYTEST) --workers $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 test-fast: setup  ## run the tests that need no service processes: unit, contract, model
 	@$(PYTEST) --workers 4 tests/unit tests/contract tests/model $(PYTEST_ARGS)
 
-durations: setup  ## run every test and write tests/durations.json, by which the longest modules go first
+durations: setup  ## run every test and write tests/durations.json, so that the slowest modules start first
 	@$(PYTEST) --workers $(PYTEST_WORKERS) --record-durations
 
 coverage: setup  ## run every test under coverage, services included; the report goes to .coverage-data/html
@@ -52,17 +52,17 @@ coverage: setup  ## run every test under coverage, services included; the report
 	@$(PY) -m coverage html --quiet --directory .coverage-data/html
 	@$(PY) -m coverage report --format total --precision 1
 
-profile: setup  ## sample a service of `make up` for a while: SERVICE=storage|metadata|gateway SECONDS=20
+profile: setup  ## profile a service of `make up` with py-spy: SERVICE=storage|metadata|gateway SECONDS=20
 	@$(PY) -m scripts.profile_service $(or $(SERVICE),storage) --seconds $(or $(SECONDS),20)
 
-faults: setup  ## every crash point and cell under SEEDS=20 seeds, one line a point
+faults: setup  ## every crash point and cell under SEEDS=20 seeds, one line per point
 	@$(PY) -m tests.faults.campaigns.seeds $(or $(SEEDS),20) --first $(or $(SEED),0) $(PYTEST_ARGS)
 
-chaos: setup  ## random campaigns: ROUNDS=10 of them, from SEED=1 on; each prints its seed and what went wrong
+chaos: setup  ## random campaigns: ROUNDS=10 of them, from SEED=1 on; each prints its seed and any problems
 	@STRONGROOM_FAULTS_SEED=$(or $(SEED),1) STRONGROOM_CAMPAIGN_ROUNDS=$(or $(ROUNDS),10) \
 	  $(PY) -m pytest -q -s $(PYTEST_ARGS) tests/faults/campaigns/test_chaos.py
 
-conformance: setup  ## model and service driven by the same random requests: ROUNDS=10, from SEED=1 on
+conformance: setup  ## run the model and the service with the same random requests: ROUNDS=10, from SEED=1 on
 	@STRONGROOM_FAULTS_SEED=$(or $(SEED),1) STRONGROOM_CAMPAIGN_ROUNDS=$(or $(ROUNDS),10) \
 	  $(PY) -m pytest -q -s $(PYTEST_ARGS) tests/faults/campaigns/test_conformance.py
 
@@ -74,14 +74,14 @@ lint: setup  ## ruff: rules and formatting
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 
-format: setup  ## let ruff repair what it can
+format: setup  ## let ruff fix what it can
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
 types: setup  ## mypy --strict over everything
 	@$(PY) -m mypy $(PACKAGES)
 
-imports: setup  ## the arrows between packages (import-linter)
+imports: setup  ## check which packages import which (import-linter)
 	@$(PY) scripts/check_imports.py
 
 generate: setup  ## write the Python stubs of protos/
@@ -112,10 +112,10 @@ bench: setup  ## measure; the table goes to benchmarks/README.md
 flows: setup  ## how many files and functions an upload, a ranged GET and a project save enter
 	@$(PY) -m benchmarks.flows
 
-parts: setup  ## what is there for speed alone, with it and without it (decision records quote it)
+parts: setup  ## measure code that exists only for speed, with and without it (for decision records)
 	@$(PY) -m benchmarks.parts
 
-lock: setup  ## write requirements/*.txt again from pyproject.toml (UPGRADE=1 moves versions)
+lock: setup  ## write requirements/*.txt again from pyproject.toml (UPGRADE=1 raises versions)
 	@$(PY) scripts/lock.py $(if $(UPGRADE),--upgrade)
 
 wheel: setup  ## build the wheel and sdist into dist/
@@ -127,10 +127,10 @@ release: setup  ## wheel, sdist, SBOM, licences, notes and checksums of REF=HEAD
 images: setup  ## the images of REF=HEAD, by ENGINE=docker
 	@$(PY) -m scripts.release.images --ref $(or $(REF),HEAD) --engine $(or $(ENGINE),docker)
 
-docs: setup $(DOCS)  ## the documentation site, into build/docs/site; fails when a link leads nowhere
+docs: setup $(DOCS)  ## the documentation site, into build/docs/site; fails on broken links
 	@$(PY) -m scripts.docs
 
-docs-serve: setup $(DOCS)  ## the site at http://127.0.0.1:8000, made again as pages change
+docs-serve: setup $(DOCS)  ## the site at http://127.0.0.1:8000, rebuilt as pages change
 	@$(PY) -m scripts.docs --serve
 
 $(DOCS): requirements/docs.txt | setup
@@ -138,6 +138,6 @@ $(DOCS): requirements/docs.txt | setup
 	@$(PY) scripts/install.py --into .tools/docs/bin/python --require-hashes -r requirements/docs.txt
 	@touch $@
 
-clean:  ## remove what can be made again (data in .strongroom stays)
+clean:  ## remove everything that can be rebuilt (data in .strongroom stays)
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage-data
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

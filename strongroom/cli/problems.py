@@ -118,7 +118,7 @@ def _strongroom(error: errors.StrongroomError) -> Problem:
         exit_code = ExitCode.UNAVAILABLE
     hint = _HINTS.get(type(error), "")
     if isinstance(error, errors.ServiceUnavailable):
-        hint = "are the services running, and the addresses right? `strongroom doctor` looks"
+        hint = "are the services running, and the addresses right? `strongroom doctor` checks"
     elif exit_code is ExitCode.UNAVAILABLE:
         hint = hint or "`strongroom doctor` shows what is wrong"
     message = error.message

@@ -33,7 +33,7 @@ def _look(check: str, host: str, port: int, tls: Tls) -> Finding | None:
                 "give the service STRONGROOM_TLS_CERT and STRONGROOM_TLS_KEY, or (on a network you trust) set"
                 " STRONGROOM_ALLOW_PLAINTEXT here"
             )
-            return fail(check, f"{where} does not speak TLS, and this machine insists on it", mend)
+            return fail(check, f"{where} does not speak TLS, and this machine requires it", mend)
         return None
     except (OSError, ValueError):
         return None
@@ -54,10 +54,10 @@ def _refused(check: str, host: str, port: int, tls: Tls, error: ssl.SSLCertVerif
             return fail(check, f"the certificate at {where} has expired", "renew it, and restart the service")
         case code if code == _NOT_YET_VALID:
             mend = "set the clocks of both machines (chronyd, systemd-timesyncd)"
-            return fail(check, f"the certificate at {where} does not hold yet", mend)
+            return fail(check, f"the certificate at {where} is not valid yet", mend)
     return fail(
         check,
-        f"the certificate at {where} is signed by nobody whom this machine trusts: {error.verify_message}",
+        f"this machine does not trust the signer of the certificate at {where}: {error.verify_message}",
         "set STRONGROOM_TLS_CA to the PEM file of the authority that signed it",
     )
 

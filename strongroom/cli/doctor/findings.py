@@ -48,4 +48,4 @@ def fail(check: str, detail: str, mend: str) -> Finding:
 def line(finding: Finding) -> str:
     """The finding for people."""
     text = f"{finding.status.value:<4}  {finding.check}: {shown.line(finding.detail)}"
-    return f"{text}\n      mend: {shown.line(finding.mend)}" if finding.mend else text
+    return f"{text}\n      fix: {shown.line(finding.mend)}" if finding.mend else text

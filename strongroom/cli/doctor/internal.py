@@ -63,7 +63,7 @@ def _call(found: pb.InternalCall) -> Finding:
     outcomes = pb.InternalCall
     match found.outcome:
         case outcomes.OUTCOME_OK:
-            return ok(CHECK, "believed")
+            return ok(CHECK, "accepted")
         case outcomes.OUTCOME_SECRET_DIFFERS:
             return fail(CHECK, "refused: STRONGROOM_INTERNAL_SECRET differs between the two", DIFFER_MEND)
         case outcomes.OUTCOME_CLOCK_DIFFERS:

@@ -101,19 +101,19 @@ def _connections(connection: Any, environ: Mapping[str, str]) -> Finding:
     replicas = max(1, -(-listening // BESIDE_THE_POOL))
     wanted = replicas * each
     if environ.get("STRONGROOM_DATABASE_DIRECT_URL"):
-        return ok("Postgres connections", f"{room} for this role; a pooler stands before them")
+        return ok("Postgres connections", f"{room} for this role; behind a pooler")
     detail = f"{room} for this role; one metadata_service takes up to {each}"
     if replicas > 1:
         detail += f", the {replicas} that are connected {wanted}"
     mend = (
         "raise max_connections (or the connection limit of the role or database), or set"
-        f" STRONGROOM_DATABASE_POOL_MAX to less than {pool}, or put a pooler before it"
+        f" STRONGROOM_DATABASE_POOL_MAX to less than {pool}, or put a pooler in front"
         " (STRONGROOM_DATABASE_DIRECT_URL)"
     )
     if room < wanted:
         return fail("Postgres connections", detail, mend)
     if room < wanted + each:
-        return warn("Postgres connections", f"{detail}: one more, as in a rollout, has no room", mend)
+        return warn("Postgres connections", f"{detail}: one more, as during a rollout, does not fit", mend)
     return ok("Postgres connections", f"{detail}: room for {room // each}")
 
 
@@ -130,12 +130,12 @@ def _role(connection: Any) -> Finding:
     )
     if is_super or bypasses:
         which = "a superuser" if is_super else "BYPASSRLS"
-        return fail("Postgres role", f"{name} is {which}: row-level security does not hold it back", mend)
+        return fail("Postgres role", f"{name} is {which}: row-level security does not apply to it", mend)
     if owns:
         return fail(
             "Postgres role", f"{name} owns {owns} tables; their owner can switch the policies off", mend
         )
-    return ok("Postgres role", f"{name}, held by row-level security")
+    return ok("Postgres role", f"{name}, subject to row-level security")
 
 
 def _migrations(connection: Any, expected: type[Exception]) -> Finding:

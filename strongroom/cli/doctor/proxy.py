@@ -17,11 +17,11 @@ from strongroom.cli.doctor.findings import Finding, fail, ok
 TIMEOUT_SECONDS: Final = 5.0
 EVENTS, BODIES = "events through the gateway", "uploads through the gateway"
 EVENTS_MEND: Final = (
-    "let the proxy before the gateway pass answers on as they come (nginx: proxy_buffering off, or heed"
+    "let the proxy in front of the gateway stream responses (nginx: proxy_buffering off, or respect"
     " X-Accel-Buffering)"
 )
 BODIES_MEND: Final = (
-    "let the proxy before the gateway pass bodies on as they come (nginx: proxy_request_buffering off,"
+    "let the proxy in front of the gateway stream request bodies (nginx: proxy_request_buffering off,"
     " client_max_body_size 0)"
 )
 
@@ -43,10 +43,8 @@ async def _events(base: str, token: str) -> Finding | None:
     if answer and b"text/event-stream" not in answer.lower():
         return None  # refused, and other checks say why
     if b"retry:" not in answer:
-        return fail(
-            EVENTS, f"the first line of a stream has not come after {TIMEOUT_SECONDS:.0f} s", EVENTS_MEND
-        )
-    return ok(EVENTS, "come at once")
+        return fail(EVENTS, f"a stream had no first line after {TIMEOUT_SECONDS:.0f} s", EVENTS_MEND)
+    return ok(EVENTS, "arrive at once")
 
 
 async def _bodies(base: str) -> Finding | None:
@@ -56,8 +54,8 @@ async def _bodies(base: str) -> Finding | None:
     if answer is None:
         return None
     if not answer:
-        return fail(BODIES, "something holds bodies back until they are whole", BODIES_MEND)
-    return ok(BODIES, "are passed on as they come")
+        return fail(BODIES, "a proxy buffers request bodies", BODIES_MEND)
+    return ok(BODIES, "are streamed")
 
 
 def _head(base: str, method: str, path: str, *fields: str) -> bytes:

@@ -35,7 +35,7 @@ MENDS = {
     "404": "create the bucket, or correct AWS_S3_BUCKET",
     "InvalidAccessKeyId": CREDENTIALS_MEND,
     "SignatureDoesNotMatch": f"the secret key does not belong to the access key; {CREDENTIALS_MEND}",
-    "ExpiredToken": "the session token has run out; get new credentials",
+    "ExpiredToken": "the session token has expired; get new credentials",
     "RequestTimeTooSkewed": "set this machine's clock (chronyd, systemd-timesyncd)",
     "AccessDenied": POLICY_MEND,
     "403": f"the credentials are wrong, or may not use the bucket; {POLICY_MEND}",
@@ -174,7 +174,13 @@ class _Bucket:
             except self.expected as error:
                 refused.setdefault(name, error)
             except _WrongBytes as error:
-                return [fail("S3 permissions", str(error), "the store changes what is written; don't use it")]
+                return [
+                    fail(
+                        "S3 permissions",
+                        str(error),
+                        "the store returns other bytes than were written; don't use it",
+                    )
+                ]
         if not refused:
             return [ok("S3 permissions", "write, read, list, multipart, abort, delete")]
         return [_refusal(name, error) for name, error in refused.items()]
@@ -238,7 +244,7 @@ def _clock(date: str) -> Finding:
     try:
         theirs = parsedate_to_datetime(date)
     except ValueError:
-        return ok("clock", "the S3 server tells no time")
+        return ok("clock", "the S3 server sends no date")
     if theirs.tzinfo is None:
         theirs = theirs.replace(tzinfo=UTC)
     skew = abs((datetime.now(UTC) - theirs).total_seconds())

@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 5.0
 S3_MEND = (
     "look at AWS_S3_ENDPOINT_URL, AWS_S3_BUCKET, the region and the credentials of "
     "storage_service; its log says which; "
-    "with those set here and boto3 installed, the doctor looks itself"
+    "with those set here and boto3 installed, the doctor checks it directly"
 )
 VERSIONING_MEND = (
     "turn S3 Versioning on: strongroom bucket init, or aws s3api put-bucket-versioning --bucket NAME"
@@ -31,7 +31,7 @@ VERSIONING_MEND = (
 POSTGRES_MEND = (
     "look at STRONGROOM_DATABASE_URL of metadata_service and at the server it names; "
     "its log says more; with that set "
-    "here and psycopg installed, the doctor looks itself"
+    "here and psycopg installed, the doctor checks it directly"
 )
 
 
@@ -71,7 +71,7 @@ async def _versioning(channel: grpc.aio.Channel) -> list[Finding]:
         return []
     if status == SERVING:
         return []
-    detail = "the bucket keeps no versions: projects and files at a path are refused"
+    detail = "the bucket does not keep versions: projects and files at a path are refused"
     return [fail("S3 versioning, says storage_service", detail, VERSIONING_MEND)]
 
 

@@ -40,7 +40,7 @@ def _address(check: str, address: str, settings: ClientSettings) -> Finding:
     if not uses_tls(address, settings) and not is_loopback(address):
         return warn(
             check,
-            f"{address}, in the clear",
+            f"{address}, in plaintext",
             "tokens and bytes can be read on the way; unset STRONGROOM_ALLOW_PLAINTEXT and "
             "give the service TLS",
         )
@@ -94,7 +94,7 @@ def _token(settings: ClientSettings) -> Finding:
         return fail("token", f"has no claim {' or '.join(missing)}; the services refuse that", SIGN_IN_MEND)
     left = float(claims["exp"]) - time.time()
     if left <= 0:
-        return fail("token", f"ran out {_span(-left)} ago", SIGN_IN_MEND)
+        return fail("token", f"expired {_span(-left)} ago", SIGN_IN_MEND)
     return ok("token", f"for {claims['sub']}, {_span(left)} left")
 
 

@@ -196,7 +196,8 @@ def test_an_operator_looks_and_sets(person: Person, user: str, http: httpx.Clien
     person.click("Verify now", "main")
     person.click("Start", "dialog")
     person.wait(
-        "it has ended", "document.querySelector('.line-text strong')?.innerText.match(/agrees|finding/)"
+        "it has ended",
+        "document.querySelector('.line-text strong')?.innerText.match(/No differences|finding/)",
     )
     person.sees("Signed report", "main")
 

@@ -67,8 +67,8 @@ def serving(authority: Authority, name: str) -> ssl.SSLContext:
     [
         ("localhost", (-1, 1), "is for 127.0.0.1, not for localhost", "subjectAltName has localhost"),
         ("127.0.0.1", (-9, -8), "has expired", "renew it"),
-        ("127.0.0.1", (8, 9), "does not hold yet", "clocks"),
-        ("127.0.0.1", (-1, 1), "signed by nobody whom this machine trusts", "STRONGROOM_TLS_CA"),
+        ("127.0.0.1", (8, 9), "is not valid yet", "clocks"),
+        ("127.0.0.1", (-1, 1), "does not trust the signer", "STRONGROOM_TLS_CA"),
     ],
 )
 async def test_what_is_wrong_with_a_certificate(

@@ -47,7 +47,7 @@ def test_addresses_in_the_clear_and_with_tls(tmp_path: Path) -> None:
     assert found(away, environ)["metadata address"].detail.endswith("with TLS")
     clear = found(replace(away, tls=False), environ)["metadata address"]
     assert clear.status is Status.WARN
-    assert "in the clear" in clear.detail
+    assert "in plaintext" in clear.detail
 
 
 def test_pem_files(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_pem_files(tmp_path: Path) -> None:
         ("opaque", "not a JWT"),
         (jwt.encode({"exp": 9e9}, SECRET), "no claim sub"),
         (jwt.encode({"sub": "a"}, SECRET), "no claim exp"),
-        (jwt.encode({"sub": "a", "exp": 1000}, SECRET), "ran out"),
+        (jwt.encode({"sub": "a", "exp": 1000}, SECRET), "expired"),
     ],
     ids=["missing", "opaque", "no sub", "no exp", "expired"],
 )
@@ -88,7 +88,7 @@ def test_a_stack_file_that_others_can_read(tmp_path: Path) -> None:
 
 def test_findings_are_one_line_and_one_to_mend() -> None:
     assert line(ok("a", "b")) == "ok    a: b"
-    assert line(fail("a", "b\x1b", "c")) == "fail  a: b\\x1b\n      mend: c"
+    assert line(fail("a", "b\x1b", "c")) == "fail  a: b\\x1b\n      fix: c"
 
 
 def test_nothing_is_looked_at_that_is_not_set() -> None:
