@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from typing import Final
 
 import structlog
@@ -121,8 +121,21 @@ class BackgroundLoop:
         self._expected = expected
         self._wake = asyncio.Event()
         self._is_held: Callable[[], bool] = lambda: False
+        self.begun: set[asyncio.Task[None]] = set()
+        self._passing = self._resting = False
         self.name = heartbeat.name
-        self.is_busy = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a pass is under way, or something that one has begun."""
+        return self._passing or bool(self.begun)
+
+    def begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """What may outlive the pass that begins it, and ends with the loop. ``work`` raises no Exception."""
+        task = asyncio.create_task(work)
+        self.begun.add(task)
+        task.add_done_callback(self.begun.discard)
+        return task
 
     def hold_while(self, is_held: Callable[[], bool]) -> None:
         """No pass begins while it says so; the loop is well all the same."""
@@ -132,8 +145,22 @@ class BackgroundLoop:
         """Don't rest: there is something to do."""
         self._wake.set()
 
+    def end_rest(self) -> None:
+        """As ``wake``, for what a pass that is under way sees by itself."""
+        if self._resting:
+            self._wake.set()
+
     async def run(self) -> None:
         """Until cancelled."""
+        try:
+            await self._repeat()
+        finally:
+            begun = list(self.begun)
+            for task in begun:
+                task.cancel()
+            await asyncio.gather(*begun, return_exceptions=True)
+
+    async def _repeat(self) -> None:
         if self._rest_first:
             await self._rest()
         while True:
@@ -145,7 +172,7 @@ class BackgroundLoop:
 
     async def _pass(self) -> bool:
         name = self.name
-        self.is_busy = True
+        self._passing = True
         try:
             busy = await self._work()
         except asyncio.CancelledError:
@@ -164,16 +191,19 @@ class BackgroundLoop:
             self._heartbeat.passed()
             return busy
         finally:
-            self.is_busy = False
+            self._passing = False
         return False
 
     async def _rest(self) -> None:
+        self._resting = True
         try:
             # Not wait_for: up to Python 3.11 it loses a cancellation that comes with the wake.
             async with asyncio.timeout(self._rest_seconds):
                 await self._wake.wait()
         except TimeoutError:
             return
+        finally:
+            self._resting = False
         self._wake.clear()
 
 

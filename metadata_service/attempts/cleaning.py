@@ -8,7 +8,7 @@ run out. It leaves `lease_expires_at` alone, which says whether a writer lives.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, TypeAlias
 
@@ -63,27 +63,33 @@ class CleaningWork:
         self.kept = KeptBytes()
         self.silence = silence or Silence(timing.lease)
 
-    async def claim(self, limit: int, replica: str = "") -> tuple[list[BlobRow], int]:
-        """At most `limit` blobs (0: 50, at most 500), each at the epoch of this claim; and how many other
-        rows moved.
+    async def claim(
+        self, limit: int, replica: str = "", *, without: Sequence[str] = ()
+    ) -> tuple[list[BlobRow], int]:
+        """At most `limit` blobs (0: 50, at most 500), each at the epoch of this claim, none of the owners
+        `without`; and how many other rows moved.
 
         Raises DatabaseUnavailable. While the database was away no writer could renew its lease: the next who
         falls silent has one lease more.
         """
         try:
-            return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH), replica)
+            return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH), replica, list(without))
         except DatabaseUnavailable:
             self.silence.was_away()
             raise
 
-    async def _claim_all(self, wanted: int, replica: str) -> tuple[list[BlobRow], int]:
+    async def _claim_all(self, wanted: int, replica: str, without: list[str]) -> tuple[list[BlobRow], int]:
         housekept = await alone(self._expiring, lambda: self._expire(wanted))
         housekept += await alone(self._ending, partial(self._ended.run, self._database))
         housekept += await alone(self._forgetting, self._forget)
         for outage, chore in self._chores:
             housekept += await alone(outage, chore)
         await self.kept.look(self._database)
-        return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted, replica)), housekept
+
+        async def work(tx: Transaction) -> list[BlobRow]:
+            return await self._claim(tx, wanted, replica, without)
+
+        return await self._database.transact(SYSTEM, work), housekept
 
     async def finish_removal(self, handle: Handle, from_state: int) -> None:
         """Nothing of the blob is left in S3: a tombstone, or from GONE nothing. Raises UploadSuperseded."""
@@ -119,12 +125,18 @@ class CleaningWork:
         recorded = {row[0] for row in await self._database.read(SYSTEM, claims.RECORDED_VERSIONS, params)}
         return [version_id for version_id in version_ids if version_id not in recorded]
 
-    async def _claim(self, tx: Transaction, limit: int, replica: str) -> list[BlobRow]:
+    async def _claim(self, tx: Transaction, limit: int, replica: str, without: list[str]) -> list[BlobRow]:
         if replica:
             await tx.batch([(_SEEN, {"name": replica}), (_FORGET_REPLICAS, ())])
-        params = {"claim": self._timing.claim, "limit": limit, "window": self._timing.restore_window}
+        params = {
+            "claim": self._timing.claim,
+            "limit": limit,
+            "window": self._timing.restore_window,
+            "without": without,
+        }
         rows = await tx.fetch(claims.CLAIM_COMPLETING, params) if self.silence.counts else []
-        rows += await self._rotation.claim(tx, limit - len(rows), params)
+        claim = self._rotation.claim_by_turns if without else self._rotation.claim
+        rows += await claim(tx, limit - len(rows), params)
         return [BlobRow(*row) for row in rows]
 
     async def _expire(self, limit: int) -> int:

@@ -25,6 +25,7 @@ CLAIM_COMPLETING: Final = f"""
 WITH silent AS MATERIALIZED (
     SELECT owner_id, id FROM blobs
     WHERE state = {COMPLETING} AND lease_expires_at <= now() AND (not_before IS NULL OR not_before <= now())
+        AND owner_id <> ALL(%(without)s::text[])
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
@@ -52,13 +53,13 @@ CLAIM_DUE: Final = _CLAIM_DUE.format(
 """
 )
 VISIT_DUE: Final = rotation.visit(f"""
-    SELECT owner_id, not_before <= now() AS due FROM blobs
+    SELECT owner_id, not_before <= now() AND owner_id <> ALL(%(without)s::text[]) AS due FROM blobs
     WHERE state IN {TO_CLEAN} AND owner_id > visited.owner_id ORDER BY owner_id, not_before LIMIT 1
 """)
 CLAIM_DUE_OF_OWNERS: Final = _CLAIM_DUE.format(
     due=rotation.of_each(f"""
         SELECT owner_id, id FROM blobs WHERE {rotation.TURN} AND state IN {TO_CLEAN} AND not_before <= now()
-        ORDER BY owner_id, not_before LIMIT 1 FOR UPDATE SKIP LOCKED
+        ORDER BY owner_id, not_before LIMIT %(each)s FOR UPDATE SKIP LOCKED
     """)
 )
 # A branch for each of the two indexes of `key`, which are partial.

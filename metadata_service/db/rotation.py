@@ -17,6 +17,8 @@ from metadata_service.db.database import Row, Statement, Transaction
 
 #: Owners that one claim looks at: not of all who have rows is one due.
 MOST_VISITED: Final = 64
+#: Where turns are all that a claim goes by. A step takes four pages or so.
+MOST_VISITED_BY_TURNS: Final = 1024
 #: The planner's statistics may say that next to nothing waits: what reads and sorts it all is right for that,
 #: and for a hundred thousand rows, once for each owner, it is not.
 BY_INDEX: Final[Statement] = (
@@ -31,7 +33,7 @@ WITH RECURSIVE visited AS (
     UNION ALL
     SELECT next.owner_id, next.due, visited.number + 1, visited.found + next.due::int
     FROM visited CROSS JOIN LATERAL ({first}) AS next
-    WHERE visited.number < {most} AND visited.found < %(limit)s
+    WHERE visited.number < %(most)s AND visited.found < %(limit)s
 )
 SELECT owner_id, due FROM visited WHERE number > 0 ORDER BY number
 """
@@ -41,7 +43,7 @@ def visit(first: str) -> str:
     """The statement that goes from owner to owner. `first`: the next owner after `visited.owner_id` and
     whether one of the rows is due, as (owner_id, due).
     """
-    return _VISIT.format(first=first, most=MOST_VISITED)
+    return _VISIT.format(first=first)
 
 
 #: In `of_each`, whose turn it is. By =, the planner may look for an owner in an index that is ordered by time
@@ -88,7 +90,7 @@ class Rotation:
         """At most `limit` rows. Where less than half as many are due, that costs one statement."""
         if limit < 1:
             return []
-        values = {**(params or {}), "limit": limit // 2}
+        values = {**(params or {}), "limit": limit // 2, "each": 1}
         _, rows = await tx.fetch_batch([BY_INDEX, (self.oldest, values)])
         if len(rows) < limit // 2:
             return rows
@@ -97,6 +99,17 @@ class Rotation:
         if len(rows) < limit:
             rows += await tx.fetch(self.oldest, {**values, "limit": limit - len(rows)})
         return rows
+
+    async def claim_by_turns(self, tx: Transaction, limit: int, params: Mapping[str, object]) -> list[Row]:
+        """At most `limit` rows, for a claim that leaves owners out: what is due for longest may be theirs,
+        however many rows, so it isn't read. Each of the others whose turn it is has the same share.
+        """
+        if limit < 1:
+            return []
+        await tx.execute(*BY_INDEX)
+        if owners := await self._next(tx, limit, params, most=MOST_VISITED_BY_TURNS):
+            return await tx.fetch(self.of_owners, {**params, "owners": owners, "each": limit // len(owners)})
+        return []
 
     async def look(self, tx: Transaction, limit: int) -> list[Row]:
         """At most about `limit` rows, of work that stays where it is until it was done: `oldest` and
@@ -109,10 +122,13 @@ class Rotation:
         owners = await self._next(tx, limit - len(rows), values)
         return rows + (await tx.fetch(self.of_owners, {"owners": owners}) if owners else [])
 
-    async def _next(self, tx: Transaction, wanted: int, values: Mapping[str, object]) -> list[str]:
+    async def _next(
+        self, tx: Transaction, wanted: int, values: Mapping[str, object], *, most: int = MOST_VISITED
+    ) -> list[str]:
         """Owners of whom something is due. A transaction that is run again goes on with those after them."""
-        visited = await tx.fetch(self.visited, {**values, "limit": wanted, "after": self._after})
+        params = {**values, "limit": wanted, "after": self._after, "most": most}
+        visited = await tx.fetch(self.visited, params)
         owners = [owner for owner, due in visited if due]
-        ends = len(owners) < wanted and len(visited) < MOST_VISITED
+        ends = len(owners) < wanted and len(visited) < most
         self._after = "" if ends else visited[-1][0]
         return owners

@@ -94,7 +94,9 @@ class ReservationServicer(ReservationServiceServicer):
         return pb.DeleteFileResponse(file=await self._deleter.delete(wanted))
 
     async def ClaimWork(self, request: pb.ClaimWorkRequest, context: Context) -> pb.ClaimWorkResponse:
-        claimed, housekept = await self._work.claim(request.limit, request.replica)
+        claimed, housekept = await self._work.claim(
+            request.limit, request.replica, without=list(request.without_owner_ids)
+        )
         return pb.ClaimWorkResponse(blobs=[blob.to_proto() for blob in claimed], housekeeping=housekept)
 
     async def FinishRemoval(

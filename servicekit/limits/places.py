@@ -21,6 +21,11 @@ class FairPlaces(ABC):
         self._taken: Counter[str] = Counter()
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
+    @property
+    def free(self) -> int:
+        """Places that nobody has; those who wait may not have them."""
+        return self._total - self._taken.total()
+
     def running(self, owner: str) -> int:
         """Places that ``owner`` has."""
         return self._taken[owner]

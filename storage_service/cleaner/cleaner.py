@@ -13,17 +13,22 @@ and the right bucket would keep it for ever.
 
 A row whose work fails, by whatever exception, is released and comes back after a pause that grows; the others
 of its batch go on.
+
+Nor does what is slow hold up the rest: owners take turns, none has all places, and while somebody's rows are
+still at work the next claim is for everybody else. So a row is never claimed again by who has it.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
+from servicekit.limits.places import CappedPlaces
 from servicekit.telemetry import tracing
 from servicekit.telemetry.spans import Value
 from storage_service.attempts.completion import complete_multipart
@@ -51,6 +56,9 @@ BEFORE_PURGE = failpoints.register("storage.cleaner.before_purge")
 
 BATCH = 50
 PARALLEL = 4
+"""Of which one owner has all but one at most."""
+PATIENCE_SECONDS = 1.0
+"""So long a claim's work is waited for before the next claim is made beside it."""
 FULL_HOUSEKEEPING = 200
 """The smallest batch of metadata_service's housekeeping: where as many rows moved, more are likely."""
 
@@ -73,24 +81,41 @@ class Cleaner:
         self._heartbeat = heartbeat
         self._items = FailingItems("cleaner_step_failed", "cleaner_steps_again")
         self._releases = FailingItems("cleaner_release_failed", "cleaner_releases_again")
+        self._places = CappedPlaces(PARALLEL, per_owner=PARALLEL - 1)
+        self._in_hand: Counter[str] = Counter()
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=interval_seconds)
 
     async def run_once(self) -> bool:
-        """One claim and its work. Returns whether it found a full batch, so that more is likely. Raises what
-        claiming raises.
+        """One claim and its work, as far as it ends soon. Returns whether more is likely: it found a full
+        batch, or somebody whom it left out is through. Raises what claiming raises.
         """
         if self._may_remove is not None and not await self._may_remove():
             return False
-        claim = await self._work.claim_work(BATCH)
-        permits = asyncio.Semaphore(PARALLEL)
-        async with asyncio.TaskGroup() as group:
-            for blobs in _by_key(claim.blobs):
-                group.create_task(self._clean(permits, blobs))
-        return len(claim.blobs) == BATCH or claim.housekeeping >= FULL_HOUSEKEEPING
+        at_work = set(self._in_hand)
+        claim = await self._work.claim_work(BATCH, without=at_work)
+        if begun := [self._begin(blobs) for blobs in _by_key(claim.blobs)]:
+            await asyncio.wait(begun, timeout=PATIENCE_SECONDS)
+        while self.loop.begun and not self._places.free:  # one more claim would only wait with these
+            await asyncio.wait(self.loop.begun, return_when=asyncio.FIRST_COMPLETED)
+        is_full = len(claim.blobs) == BATCH or claim.housekeeping >= FULL_HOUSEKEEPING
+        return is_full or not at_work <= self._in_hand.keys()
 
-    async def _clean(self, permits: asyncio.Semaphore, blobs: Sequence[blob_pb2.Blob]) -> None:
-        """Never raises an Exception: the group would cancel the other rows."""
-        async with permits:
+    def _begin(self, blobs: Sequence[blob_pb2.Blob]) -> asyncio.Task[None]:
+        owner = blobs[0].owner_id
+        self._in_hand[owner] += 1
+        task = self.loop.begin(self._clean(owner, blobs))
+        task.add_done_callback(lambda _: self._ended(owner))
+        return task
+
+    def _ended(self, owner: str) -> None:
+        self._in_hand[owner] -= 1
+        if not self._in_hand[owner]:
+            del self._in_hand[owner]
+            self.loop.end_rest()
+
+    async def _clean(self, owner: str, blobs: Sequence[blob_pb2.Blob]) -> None:
+        """Never raises an Exception: each row's is its own."""
+        async with self._places.place(owner):
             removed = len(blobs) > 1 and await self._removed_together(blobs)
             for blob in blobs:
                 known: dict[str, Value] = {"strongroom.blob_id": blob.id, "strongroom.blob_state": blob.state}

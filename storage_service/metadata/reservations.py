@@ -5,7 +5,7 @@ Reserve and D1 act for the caller. Later steps of an attempt name attempt, epoch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from grpc import aio
 
@@ -85,11 +85,10 @@ class Reservations(MetadataClient):
         request = pb.ReportDamageRequest(key=key, version_id=version_id, damage=damage)
         await self._step(self._stub.ReportDamage, request)
 
-    async def claim_work(self, limit: int) -> pb.ClaimWorkResponse:
-        """Blobs that need the cleaner, each leased to it at a new epoch."""
-        return await self._step(
-            self._stub.ClaimWork, pb.ClaimWorkRequest(limit=limit, replica=replica_name())
-        )
+    async def claim_work(self, limit: int, *, without: Collection[str] = ()) -> pb.ClaimWorkResponse:
+        """Blobs that need the cleaner, each leased to it at a new epoch; none of the owners ``without``."""
+        request = pb.ClaimWorkRequest(limit=limit, replica=replica_name(), without_owner_ids=without)
+        return await self._step(self._stub.ClaimWork, request)
 
     async def finish_removal(self, blob: pb.BlobHandle, from_state: BlobState.ValueType) -> None:
         """Nothing of it is left in S3: → GONE, or, from GONE, purged."""

@@ -564,19 +564,25 @@ class ClaimWorkRequest(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     REPLICA_FIELD_NUMBER: _builtins.int
+    WITHOUT_OWNER_IDS_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """How many at most: 0 means 50; over 500 is lowered to 500."""
     replica: _builtins.str
     """Which process asks, for operators: its host and number. Empty: not told."""
+    @_builtins.property
+    def without_owner_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Owners (`sub`) whose blobs the caller still has in hand: nothing of theirs is claimed."""
+
     def __init__(
         self,
         *,
         limit: _builtins.int = ...,
         replica: _builtins.str = ...,
+        without_owner_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "replica", b"replica"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "replica", b"replica", "without_owner_ids", b"without_owner_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

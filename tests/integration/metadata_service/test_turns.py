@@ -83,3 +83,15 @@ async def test_nobody_waits_behind_an_owner_of_hundreds(own_world: World, owner:
     claim = claims_of(own_world)
     rest = [found for _ in range(20) for found in await claim()]
     assert len(rest) == 200 + 3 - 3 * 16
+
+
+async def test_who_is_still_at_work_is_left_out_of_a_claim(own_world: World, owner: str) -> None:
+    own_world.logins.change(REMOVED, owner, 200)
+    for number in range(70):
+        own_world.logins.change(REMOVED, f"other-{number:02}", 2)
+    later = "UPDATE blobs SET not_before = now() + interval '1 h' WHERE owner_id < 'other-60'"
+    own_world.logins.change(later)
+    claimed = [await own_world.cleaning.claim(50, without=[owner, "other-60"]) for _ in range(3)]
+    found = [sorted(blob.owner_id for blob in blobs) for blobs, _ in claimed]
+    assert found == [sorted(2 * [f"other-{number}" for number in range(61, 70)]), [], []]
+    assert len((await own_world.cleaning.claim(50))[0]) == 50

@@ -106,6 +106,9 @@ VALUES: Final[dict[str, Any]] = {
     "keys": [f"key/{n}" for n in range(1, 1001)],
     "after": "user1",
     "owners": ["user2", "user3"],
+    "without": ["user4"],
+    "most": 64,
+    "each": 1,
     "pause": 60.0,
     "older": ["", "ClamAV 1.4.6/9"],
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from metadata_service.db.database import Row, Statement, Transaction
-from metadata_service.db.rotation import MOST_VISITED, Rotation
+from metadata_service.db.rotation import MOST_VISITED, MOST_VISITED_BY_TURNS, Rotation
 
 
 class Waiting:
@@ -25,17 +25,27 @@ class Waiting:
         """By the name of the statement."""
         self.statements += 1
         if query == "visited":
-            return self._visited(params["after"], params["limit"])
-        taken = self.rows[: params["limit"]] if query == "oldest" else params["owners"]
+            return self._visited(params)
+        taken = self.rows[: params["limit"]] if query == "oldest" else self._of_each(params)
         for owner in taken:
             self.rows.remove(owner)
         return [(owner,) for owner in taken]
 
-    def _visited(self, after: str, limit: int) -> list[Row]:
+    async def execute(self, query: str, params: object = ()) -> int:
+        """The planner's settings."""
+        return 1
+
+    def _of_each(self, params: dict[str, Any]) -> list[str]:
+        each = {owner: min(params["each"], self.rows.count(owner)) for owner in params["owners"]}
+        return [owner for owner, count in each.items() for _ in range(count)]
+
+    def _visited(self, params: dict[str, Any]) -> list[Row]:
         visited: list[Row] = []
+        due = set(self.rows) - set(params.get("without", ()))
         for owner in sorted({*self.rows, *self.not_due}):
-            if owner > after and len(visited) < MOST_VISITED and sum(due for _, due in visited) < limit:
-                visited.append((owner, owner in self.rows))
+            is_enough = sum(is_due for _, is_due in visited) >= params["limit"]
+            if owner > params["after"] and len(visited) < params["most"] and not is_enough:
+                visited.append((owner, owner in due))
         return visited
 
 
@@ -76,6 +86,19 @@ async def test_a_claim_of_one_row_is_an_owners_turn() -> None:
     waiting = Waiting("a", "a", "a", "b")
     turns = rotation()
     assert [await claimed(turns, waiting, 1) for _ in range(3)] == [["a"], ["b"], ["a"]]
+
+
+async def test_who_is_left_out_costs_the_others_a_step() -> None:
+    nobody = tuple(f"n{number:03}" for number in range(MOST_VISITED_BY_TURNS - 10))
+    waiting = Waiting(*["a"] * 500, *["b"] * 9, "c", "z", not_due=nobody)
+    turns = rotation()
+    taken = await turns.claim_by_turns(cast("Transaction", waiting), 8, {"without": ["a"]})
+    assert sorted(owner for (owner,) in taken) == ["b", "b", "c", "z"], "a share each"
+    taken = await turns.claim_by_turns(cast("Transaction", waiting), 8, {"without": ["a"]})
+    assert sorted(owner for (owner,) in taken) == ["b"] * 7, "nobody else has any left"
+    assert waiting.statements == 4
+    assert await turns.claim_by_turns(cast("Transaction", waiting), 0, {"without": ["a"]}) == []
+    assert waiting.statements == 4
 
 
 def test_each_process_begins_somewhere_else() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
 import pytest
 import structlog.testing
@@ -64,8 +64,9 @@ class Work(Reservations):
         self.asked = 0
         self.release_error: Raised = lambda: None
 
-    async def claim_work(self, limit: int) -> ClaimWorkResponse:
-        return ClaimWorkResponse(blobs=list(self.rows.values())[:limit])
+    async def claim_work(self, limit: int, *, without: Collection[str] = ()) -> ClaimWorkResponse:
+        rows = [row for row in self.rows.values() if row.owner_id not in without]
+        return ClaimWorkResponse(blobs=rows[:limit])
 
     async def finish_removal(self, blob: BlobHandle, from_state: blob_pb2.BlobState.ValueType) -> None:
         del self.rows[blob.blob_id]
@@ -174,10 +175,10 @@ async def test_a_failing_claim_is_followed_by_the_next(monkeypatch: pytest.Monke
     work = Work(await deleted_rows(store))
     claim, errors = work.claim_work, [ValueError("reply"), KeyError("blobs"), DatabaseUnavailable("away")]
 
-    async def failing(limit: int) -> ClaimWorkResponse:
+    async def failing(limit: int, *, without: Collection[str] = ()) -> ClaimWorkResponse:
         if errors:
             raise errors.pop()
-        return await claim(limit)
+        return await claim(limit, without=without)
 
     work.claim_work = failing  # type: ignore[method-assign]
     cleaner = Cleaner(store, work, Heartbeat("cleaner", 1.0), interval_seconds=0.001)
