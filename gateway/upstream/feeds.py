@@ -16,7 +16,7 @@ from grpc import aio
 from gateway.http.exchange import Exchange
 from gateway.upstream.backend import Metadata
 from strongroom.errors import StrongroomError, TokenExpired
-from strongroom.metadata.v1.notification_service_pb2 import Event, WatchRequest, WatchResponse
+from strongroom.metadata.v1.notification_service_pb2 import WatchRequest, WatchResponse
 
 #: Messages that wait for one watcher. Whoever is further behind is dropped, and goes on from its last id.
 QUEUED: Final = 256
@@ -30,9 +30,11 @@ class TooSlow(Exception):
     """The watcher is too far behind; its client is to come again with the id of the last event it saw."""
 
 
-def place_of(event: Event) -> Place:
-    """Where in the owner's stream an event stands: its transaction and its number there."""
-    xid, number, _ = event.id.split("-")
+def place_of(token: str) -> Place:
+    """Where in the owner's stream an event's id, or a resume token, stands: its transaction and its number
+    there.
+    """
+    xid, number, _ = token.split("-")
     return int(xid), int(number)
 
 
@@ -42,6 +44,8 @@ class Subscription:
     def __init__(self, feed: Feed, exchange: Exchange) -> None:
         self._feed = feed
         self.exchange = exchange
+        #: Behind which event it has begun, as a resume token; empty until the service has said so.
+        self.began_at = ""
         self._waiting: deque[WatchResponse] = deque()
         self._news = asyncio.Event()
         self._ended = False
@@ -67,7 +71,7 @@ class Subscription:
 
     def has(self, place: Place) -> bool:
         """Whether the event at ``place``, or one before it, waits here."""
-        return any(one.HasField("event") and place_of(one.event) <= place for one in self._waiting)
+        return any(one.HasField("event") and place_of(one.event.id) <= place for one in self._waiting)
 
     async def __aiter__(self) -> AsyncIterator[WatchResponse]:
         """The messages. Raises TooSlow when some were dropped."""
@@ -102,6 +106,7 @@ class Feed:
     def subscribe(self, exchange: Exchange) -> Subscription:
         """Everything that comes from now on; ``exchange`` may read it."""
         subscription = Subscription(self, exchange)
+        subscription.began_at = self._position
         self._subscriptions.add(subscription)
         return subscription
 
@@ -143,6 +148,8 @@ class Feed:
         try:
             self._note(await metadata.first(self._rpc))  # it says that the service has begun, no more
             if not self.begun.done():
+                for subscription in self._subscriptions:
+                    subscription.began_at = self._position
                 self.begun.set_result(None)
             while (message := await self._rpc.read()) is not aio.EOF:
                 self._note(message)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -27,6 +28,15 @@ class Waiter:
     owner_id: str
     position: Position
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    reached: float = field(default_factory=time.monotonic)
+
+    def reach(self, position: Position) -> None:
+        """It has read on."""
+        self.position, self.reached = position, time.monotonic()
+
+    def resume_token(self) -> str:
+        """To go on from here, after however long a silence."""
+        return self.position.after_silence(time.monotonic() - self.reached).token()
 
 
 class Lookout:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
@@ -21,6 +21,8 @@ from strongroom.metadata.v1.notification_service_pb2 import Event, EventType
 
 BATCH: Final = 100
 BATCH_OF_ALL: Final = 500
+LONGEST_TRANSACTION: Final = 300.0
+"""Seconds by which an event may be older than the moment from which it can be seen, by far."""
 _LATEST: Final = 253402300799
 """The last second of the year 9999."""
 _NOW: Final = """
@@ -61,6 +63,12 @@ class Position:
     def token(self) -> str:
         """As callers keep it: ``{xid}-{id}-{epoch seconds}``."""
         return f"{self.xid}-{self.id}-{int(self.at.timestamp())}"
+
+    def after_silence(self, seconds: float) -> Position:
+        """The same place, of which is known that nothing more had come so long after it was reached: good to
+        go on from for as long as what comes now is kept.
+        """
+        return replace(self, at=self.at + timedelta(seconds=max(0.0, seconds - LONGEST_TRANSACTION)))
 
 
 class EventReader:

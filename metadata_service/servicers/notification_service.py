@@ -54,7 +54,9 @@ class NotificationServicer(NotificationServiceServicer):
             while not leaving.is_set():
                 _left(expires)
                 waiter.woken.clear()
-                events, waiter.position = await self._reader.after(owner, waiter.position)
+                events, position = await self._reader.after(owner, waiter.position)
+                if events:
+                    waiter.reach(position)
                 for event in events:
                     self._metrics.sending(event, live=live)
                     await _send(context, pb.WatchResponse(event=event))
@@ -72,20 +74,22 @@ class NotificationServicer(NotificationServiceServicer):
                         return
                 except TimeoutError:
                     _left(expires)
-                    await _send(context, pb.WatchResponse(resume_token=waiter.position.token()))
+                    await _send(context, pb.WatchResponse(resume_token=waiter.resume_token()))
 
     async def WatchAll(self, request: pb.WatchAllRequest, context: ContextOfAll) -> None:  # type: ignore[override]
         expires = current_principal().expires
         only_admins(current_principal(), "watch the events of all users")
         wanted = _Wanted.of(request)
-        position = await self._reader.start(EVERYBODY, request.resume_token)
-        woken, leaving, silent_since, live = asyncio.Event(), draining(), time.monotonic(), False
+        waiter = Waiter(EVERYBODY, await self._reader.start(EVERYBODY, request.resume_token))
+        woken, leaving, silent_since, live = waiter.woken, draining(), time.monotonic(), False
         with self._waker.waiting(EVERYBODY, woken), _told(leaving, woken), self._metrics.watching():
-            await _send(context, pb.WatchAllResponse(resume_token=position.token()))
+            await _send(context, pb.WatchAllResponse(resume_token=waiter.position.token()))
             while not leaving.is_set():
                 _left(expires)
                 woken.clear()
-                events, position, some = await self._reader.all_after(position, wanted)
+                events, position, some = await self._reader.all_after(waiter.position, wanted)
+                if some:
+                    waiter.reach(position)
                 for event in events:
                     self._metrics.sending(event, live=live)
                     await _send(context, pb.WatchAllResponse(event=event))
@@ -93,7 +97,7 @@ class NotificationServicer(NotificationServiceServicer):
                 live = live or not some
                 if time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
                     silent_since = time.monotonic()
-                    await _send(context, pb.WatchAllResponse(resume_token=position.token()))
+                    await _send(context, pb.WatchAllResponse(resume_token=waiter.resume_token()))
                 if not some:  # and look again soon: a NOTIFY can be lost, or come too early
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(min(LOOK_SECONDS, _left(expires))):

@@ -188,6 +188,17 @@ def test_a_ticket_opens_streams_only(stack: RunningStack, http: httpx.Client) ->
         assert (reply.status_code, reply.json()["code"]) == (401, "TOKEN_INVALID")
 
 
+def test_a_stream_that_breaks_before_its_first_event_goes_on_where_it_began(
+    stack: RunningStack, http: httpx.Client, user: str
+) -> None:
+    """An id alone is what an EventSource comes back with (WHATWG HTML section 9.2.6)."""
+    with stack.http(user) as client, client.stream("GET", PATH) as reply:
+        place = next(line for line in reply.iter_lines() if line.startswith("id: "))
+    key = store(http)
+    with over_sse(stack, user, place.removeprefix("id: ")) as events:
+        assert next(events)["data"]["key"] == key
+
+
 def test_event_source_of_a_browser(
     stack: RunningStack, http: httpx.Client, pages: Pages, tmp_path: Path
 ) -> None:

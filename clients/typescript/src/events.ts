@@ -103,6 +103,7 @@ async function* messages(reader: ReadableStreamDefaultReader<Uint8Array>): Async
   const decoder = new TextDecoder();
   let rest = "";
   let message: Message = { id: "", event: "", data: "" };
+  let told = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
@@ -111,7 +112,9 @@ async function* messages(reader: ReadableStreamDefaultReader<Uint8Array>): Async
     rest = lines.pop() ?? "";
     for (const line of lines) {
       if (line === "") {
-        if (message.event !== "" || message.data !== "") yield message;
+        // An id alone, as heartbeats have it, says where the stream stands.
+        if (message.event !== "" || message.data !== "" || message.id !== told) yield message;
+        told = message.id;
         message = { id: message.id, event: "", data: "" };
         continue;
       }

@@ -101,7 +101,9 @@ def _number(name: str) -> EventType.ValueType:
 
 
 class _EventStream(Reply):
-    """One event per message, a comment as heartbeat; ends only with the client or the service."""
+    """One event per message; as heartbeat a comment, with where the stream stands. Ends only with the client
+    or the service.
+    """
 
     def __init__(self, watch: Watch | WatchAll) -> None:
         super().__init__(
@@ -133,7 +135,8 @@ class _EventStream(Reply):
     async def _send_all(self, send: Send) -> None:
         async for response in self._watch:
             if not response.HasField("event"):
-                await _send(send, ":\n\n")
+                # An id alone is no message, but what a page's EventSource comes back with.
+                await _send(send, f":\nid: {response.resume_token}\n\n" if response.resume_token else ":\n\n")
                 continue
             event = show(response.event)
             text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))

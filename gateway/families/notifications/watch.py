@@ -62,6 +62,7 @@ class Watch:
         try:
             if resume_token:
                 await watch._catch_up(resume_token)
+                watch._seen = place_of(resume_token)
         except BaseException:
             watch.close()
             raise
@@ -78,7 +79,8 @@ class Watch:
             raise metadata.error(error) from None
 
     async def __aiter__(self) -> AsyncIterator[WatchResponse]:
-        """Events and heartbeats. Ends quietly when the service ends the stream: the client comes again.
+        """Events, and heartbeats with where the stream stands, if that is known. Ends quietly when the
+        service ends the stream: the client comes again.
 
         :raises TooSlow: the client is too far behind.
         """
@@ -98,14 +100,21 @@ class Watch:
         if self._missed is not None:
             async for message in self._until_caught_up():
                 yield message
+        else:
+            yield WatchResponse(resume_token=self._subscription.began_at)
         async for message in self._subscription:
-            if not message.HasField("event") or place_of(message.event) > self._seen:
+            if message.HasField("event"):
+                if place_of(message.event.id) > self._seen:
+                    yield message
+            elif message.resume_token and place_of(message.resume_token) < self._seen:
+                yield WatchResponse()  # the feed is not as far as what was read beside it
+            else:
                 yield message
 
     async def _until_caught_up(self) -> AsyncIterator[WatchResponse]:
         """What was missed, up to an event that the feed has as well, or to the first silence."""
         while (message := await self._missed.read()) is not aio.EOF and message.HasField("event"):
-            self._seen = place_of(message.event)
+            self._seen = place_of(message.event.id)
             yield message
             if self._subscription.has(self._seen):
                 break

@@ -288,3 +288,32 @@ async def test_a_stream_whose_first_bytes_cannot_be_sent_is_over(door: Door, met
     with pytest.raises(asyncio.CancelledError):
         await stream.send_to({"method": "GET"}, send, send)  # type: ignore[arg-type]
     assert metadata.calls[0].cancelled
+
+
+async def places(watch: Watch, count: int) -> list[str]:
+    """What the next messages say of where the stream stands; of an event its id."""
+    found: list[str] = []
+    async with asyncio.timeout(60):
+        async for message in watch:
+            found.append(message.event.id or message.resume_token)
+            if len(found) == count:
+                break
+    return found
+
+
+async def test_a_stream_says_where_it_has_begun(door: Door, metadata: Metadata) -> None:
+    first = await Watch.begin(door.call(), "")
+    assert await places(first, 1) == ["3-0-0"]
+    metadata.calls[0].say(event(5))
+    await metadata.calls[0].heard()
+    assert await places(await Watch.begin(door.call(), ""), 1) == ["5-1-0"], "the one that came later"
+
+
+async def test_no_place_leads_back_behind_what_was_told(door: Door, metadata: Metadata) -> None:
+    await Watch.begin(door.call(), "")
+    watch = await Watch.begin(door.call(), "6-1-0")
+    shared, missed = metadata.calls
+    shared.say(WatchResponse(resume_token="5-1-0"), event(6), event(7), event(8))
+    await shared.heard()
+    missed.say(event(7))
+    assert await places(watch, 3) == ["7-1-0", "", "8-1-0"]

@@ -1,0 +1,16 @@
+"""Where a stream stands after a silence: the same place, and good for as long as what comes now is kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from metadata_service.events.reader import LONGEST_TRANSACTION, Position, parse
+
+WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_a_place_is_as_young_as_its_silence_is_long() -> None:
+    place = Position(7, 3, WRITTEN)
+    assert place.after_silence(0) == place.after_silence(LONGEST_TRANSACTION) == place
+    later = parse(place.after_silence(86_400 + LONGEST_TRANSACTION).token())
+    assert (later.xid, later.id, later.at) == (7, 3, WRITTEN + timedelta(days=1))
