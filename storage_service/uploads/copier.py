@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import AbstractContextManager, nullcontext
 
 from servicekit.presentation import with_charset
@@ -16,6 +17,7 @@ from storage_service.objectstore.values import ObjectAttributes
 from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.reading.downloads import content_of
 from storage_service.scanning.run import with_scan
+from strongroom.errors import FileNotFound, IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, ReserveRequest
@@ -49,7 +51,7 @@ class Copier:
         earlier = await self.answered(request)
         if earlier is not None:
             return earlier
-        source = await self._files.get(FileName(file_id=request.source_file_id), request.spec.user_id)
+        source = await self.read_source(request.source_file_id, request.spec.user_id)
         await self._look(request, source)
         outcome = await self._attempts.reserve(self._reserve_request(request, source))
         if outcome.HasField("replay"):
@@ -65,7 +67,19 @@ class Copier:
         """What the same request was answered, whatever has become of its source; None: nothing. Raises
         IdempotencyKeyReused.
         """
-        return await self._attempts.answered(request.spec, _same_request(request))
+        try:
+            return await self._attempts.answered(request.spec, _same_request(request))
+        except IdempotencyKeyReused:
+            if not request.asked or not request.source_file_id:
+                raise
+        # By what it was known to a release that did not ask, or to one that has told no digest.
+        return await self._attempts.answered(request.spec, _by_spec(request))
+
+    async def read_source(self, file_id: str, user_id: str) -> File:
+        """The file to copy. Raises FileNotFound."""
+        if not file_id:
+            raise FileNotFound("The file to copy is not there any more.")
+        return await self._files.get(FileName(file_id=file_id), user_id)
 
     async def _look(self, request: CopyFileRequest, source: File) -> None:
         """What was stored where nobody is shown it may become a picture that somebody is."""
@@ -92,6 +106,12 @@ class Copier:
 
 
 def _same_request(request: CopyFileRequest) -> bytes:
+    if request.asked:
+        return hashlib.sha256(b"asked\0" + request.asked).digest()
+    return _by_spec(request)
+
+
+def _by_spec(request: CopyFileRequest) -> bytes:
     return fingerprint(request.spec, request.source_file_id)
 
 

@@ -32,9 +32,9 @@ class Mover:
         source} when the source is not at the generation asked for, or has changed while it was copied (both
         stay); without ``of`` it is the target's.
         """
-        copy = CopyFileRequest(source_file_id=request.source_file_id, spec=request.spec)
+        copy = CopyFileRequest(source_file_id=request.source_file_id, spec=request.spec, asked=request.asked)
         try:
-            source = await self._files.get(FileName(file_id=request.source_file_id), request.spec.user_id)
+            source = await self._copier.read_source(request.source_file_id, request.spec.user_id)
         except FileNotFound:
             done = await self._done_before(copy)
             if done is None:

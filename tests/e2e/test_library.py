@@ -167,6 +167,32 @@ def test_a_repeated_copy(owner: Belongings) -> None:
     check_problem(refused, 422, "CONTENT_TYPE_NOT_ALLOWED")
 
 
+@pytest.mark.parametrize("named", ["id", "key"])
+@pytest.mark.parametrize("how", ["copy", "move"])
+def test_a_repeat_is_answered_whatever_has_become_of_its_source(
+    owner: Belongings, user: str, how: str, named: str
+) -> None:
+    """A move takes its source away itself, and a copy is made of what the source said of itself."""
+    http, key = owner.http, {"idempotency-key": f"k-{uuid.uuid4()}"}
+    source = to_path(http, owner.file["key"], "source.png").json()[named]
+    first = to_path(http, source, "a.png", how, headers=key)
+    assert first.status_code == 201, first.text
+    if how == "copy":
+        edit = {"metadata": {"team": "b"}, "filename": "other.png", "visibility": "public"}
+        assert http.patch(at(source), json=edit).status_code == 200
+        assert to_path(http, source, "a.png", how, headers=key).json() == first.json()
+        assert http.delete(at(source)).status_code == 200
+    again = to_path(http, source, "a.png", how, headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
+    check_problem(to_path(http, source, "b.png", how, headers=key), 422, "IDEMPOTENCY_KEY_REUSED")
+    other = "move" if how == "copy" else "copy"
+    check_problem(to_path(http, source, "a.png", other, headers=key), 422, "IDEMPOTENCY_KEY_REUSED")
+    check_problem(to_path(http, source, "a.png", how), 404, "FILE_NOT_FOUND")
+    fresh = {"idempotency-key": f"k-{uuid.uuid4()}"}
+    check_problem(to_path(http, source, "c.png", how, headers=fresh), 404, "FILE_NOT_FOUND")
+    assert http.get(f"/api/v1/s3/file/paths/{user}/a.png").content == samples.png()
+
+
 def test_moves(owner: Belongings, user: str) -> None:
     http = owner.http
     http.patch(at(owner.file["key"]), json={"metadata": {"team": "a"}, "visibility": "public"})

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+import hashlib
+import json
+from typing import Any, Final
 
 from gateway.families.library.shapes import CopyBody
 from gateway.families.targets import target_fields, upload_target
 from gateway.http.exchange import idempotency_key
 from gateway.upstream.call import Call
+from gateway.upstream.rpcs import Rpc
 from gateway.upstream.uploads import FOLDERS, VISIBILITIES
 from gateway.upstream.wishes import NAMES, STORAGE_CLASS, retention_of, storage_class_of
-from strongroom.errors import InvalidField
+from strongroom.errors import FileNotFound, InvalidField
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import (
@@ -23,6 +26,7 @@ from strongroom.metadata.v1.target_pb2 import (
     UploadSpec,
     UploadTarget,
 )
+from strongroom.storage.v1.batch_pb2 import CopyFileRequest, MoveFileRequest
 
 #: What the families promise in ``metadata``; the copy gets its own.
 PROMISED: Final = frozenset({"user_id", "original_filename", "content_type", "upload_timestamp", "class_id"})
@@ -55,6 +59,30 @@ def spec_of(call: Call, body: CopyBody, source: File, *, keep_visibility: bool) 
     if target.WhichOneof("target") in {"path", "profile_picture"} and not body.replace:
         spec.if_generation_match = 0
     return spec
+
+
+def asked(call: Call, body: CopyBody, act: str) -> bytes:
+    """What makes two requests the same, whatever the source has become between them."""
+    said = [act, call.path["file"], body.model_dump(mode="json")]
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
+
+
+async def answered_before(
+    call: Call, body: CopyBody, rpc: Rpc[Any, Any], request: CopyFileRequest | MoveFileRequest
+) -> File | None:
+    """What the first try of a request was answered whose source has gone since: a move's own doing. None:
+    nothing.
+    """
+    key = idempotency_key(call)
+    if not key:
+        return None
+    request.spec.request_id, request.spec.user_id = key, call.user_id(body.user_id)
+    request.spec.target.temp.SetInParent()
+    try:
+        file: File = (await call.ask(rpc, request)).file
+    except (FileNotFound, InvalidField):  # InvalidField: a release that knows no request without a source
+        return None
+    return file
 
 
 def own_target(source: File) -> UploadTarget:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from gateway.families.library.copies import spec_of
+from gateway.families.library.copies import answered_before, asked, spec_of
 from gateway.families.library.folders import delete_folder, folder_archive, folder_page
 from gateway.families.library.rendering import FAMILIES, file_answer, listed, show, show_costs
 from gateway.families.library.shapes import (
@@ -51,7 +51,7 @@ from gateway.upstream.rpcs import (
     UPDATE_FILE,
 )
 from gateway.upstream.uploads import VISIBILITIES
-from strongroom.errors import InvalidField, from_status_proto
+from strongroom.errors import FileNotFound, InvalidField, from_status_proto
 from strongroom.field_names import with_callers_names
 from strongroom.metadata.v1.event_media_service_pb2 import Tags
 from strongroom.metadata.v1.file_pb2 import (
@@ -140,20 +140,33 @@ async def delete_library_files(call: Call) -> JsonReply[BatchDeleteResults]:
 async def copy_library_file(call: Call) -> JsonReply[LibraryFile]:
     """Copy the file inside the store."""
     body = await read_json(call, CopyBody)
-    source = await file_of_path(call, body.user_id)
-    spec = spec_of(call, body, source, keep_visibility=False)
-    response = await call.ask(COPY_FILE, CopyFileRequest(source_file_id=source.id, spec=spec))
-    return await file_answer(call, response.file, 201)
+    request = CopyFileRequest(asked=asked(call, body, "copy"))
+    try:
+        source = await file_of_path(call, body.user_id)
+    except FileNotFound:
+        if (file := await answered_before(call, body, COPY_FILE, request)) is None:
+            raise
+        return await file_answer(call, file, 201)
+    request.source_file_id = source.id
+    request.spec.CopyFrom(spec_of(call, body, source, keep_visibility=False))
+    return await file_answer(call, (await call.ask(COPY_FILE, request)).file, 201)
 
 
 @routes.add("POST", ONE + "/move", judges=(IF_MATCH,))
 async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
     """Move the file to another place; with ``If-Match`` only the revision that was seen."""
     body = await read_json(call, CopyBody)
-    source = await file_of_path(call, body.user_id)
-    generation = seen_revision(call, source)
-    spec = spec_of(call, body, source, keep_visibility=True)
-    request = MoveFileRequest(source_file_id=source.id, spec=spec, if_generation_match=generation)
+    request = MoveFileRequest(asked=asked(call, body, "move"))
+    try:
+        source = await file_of_path(call, body.user_id)
+    except FileNotFound:
+        if (file := await answered_before(call, body, MOVE_FILE, request)) is None:
+            raise
+        return await file_answer(call, file, 201)
+    if (generation := seen_revision(call, source)) is not None:
+        request.if_generation_match = generation
+    request.source_file_id = source.id
+    request.spec.CopyFrom(spec_of(call, body, source, keep_visibility=True))
     with told_as_revision(source.id, of="source", asked=generation is not None):
         response = await call.ask(MOVE_FILE, request)
     return await file_answer(call, response.file, 201)

@@ -29,7 +29,7 @@ from strongroom.metadata.v1 import target_pb2 as strongroom_dot_metadata_dot_v1_
 from strongroom.storage.v1 import direct_pb2 as strongroom_dot_storage_dot_v1_dot_direct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/storage/v1/batch.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a!strongroom/metadata/v1/file.proto\x1a#strongroom/metadata/v1/target.proto\x1a\"strongroom/storage/v1/direct.proto\"\\\n\x12\x42\x61tchImportRequest\x12\x46\n\x05items\x18\x01 \x03(\x0b\x32+.strongroom.storage.v1.ImportFromUrlRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\"P\n\x13\x42\x61tchImportResponse\x12\x39\n\x07results\x18\x01 \x03(\x0b\x32(.strongroom.storage.v1.BatchImportResult\"p\n\x11\x42\x61tchImportResult\x12,\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.FileH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"m\n\x0f\x43opyFileRequest\x12 \n\x0esource_file_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x38\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\">\n\x10\x43opyFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\xb0\x01\n\x0fMoveFileRequest\x12 \n\x0esource_file_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x38\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x13if_generation_match\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x42\x16\n\x14_if_generation_match\">\n\x10MoveFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\x84\x02\n\x11\x44\x65leteFileRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12)\n\x13if_generation_match\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x12\x0c\n\x04soft\x18\x04 \x01(\x08\x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12<\n\x06\x66\x61mily\x18\x06 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\r\n\x04name\x12\x05\xbaH\x02\x08\x01\x42\x16\n\x14_if_generation_match\"@\n\x12\x44\x65leteFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\x83\x01\n\x12\x42\x61tchDeleteRequest\x12\"\n\x08\x66ile_ids\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x0c\n\x04soft\x18\x03 \x01(\x08\x12 \n\x04keys\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05 \x01(\x80\x08\":\n\x13\x42\x61tchDeleteResponse\x12#\n\x07results\x18\x01 \x03(\x0b\x32\x12.google.rpc.Status\"\x80\x01\n\x14\x42\x61tchSignUrlsRequest\x12$\n\x08\x66ile_ids\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\xe8\x07\"\x05r\x03\xb0\x01\x01\x12\'\n\x12\x65xpires_in_seconds\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x8a\x01\n\x15\x42\x61tchSignUrlsResponse\x12\x44\n\x04urls\x18\x01 \x03(\x0b\x32\x36.strongroom.storage.v1.BatchSignUrlsResponse.UrlsEntry\x1a+\n\tUrlsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/storage/v1/batch.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x17google/rpc/status.proto\x1a!strongroom/metadata/v1/file.proto\x1a#strongroom/metadata/v1/target.proto\x1a\"strongroom/storage/v1/direct.proto\"\\\n\x12\x42\x61tchImportRequest\x12\x46\n\x05items\x18\x01 \x03(\x0b\x32+.strongroom.storage.v1.ImportFromUrlRequestB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x32\"P\n\x13\x42\x61tchImportResponse\x12\x39\n\x07results\x18\x01 \x03(\x0b\x32(.strongroom.storage.v1.BatchImportResult\"p\n\x11\x42\x61tchImportResult\x12,\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.FileH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"\x88\x01\n\x0f\x43opyFileRequest\x12#\n\x0esource_file_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x38\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x16\n\x05\x61sked\x18\x03 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18@\">\n\x10\x43opyFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\xcb\x01\n\x0fMoveFileRequest\x12#\n\x0esource_file_id\x18\x01 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x38\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12)\n\x13if_generation_match\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x16\n\x05\x61sked\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18@B\x16\n\x14_if_generation_match\">\n\x10MoveFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\x84\x02\n\x11\x44\x65leteFileRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12)\n\x13if_generation_match\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x12\x0c\n\x04soft\x18\x04 \x01(\x08\x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12<\n\x06\x66\x61mily\x18\x06 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\r\n\x04name\x12\x05\xbaH\x02\x08\x01\x42\x16\n\x14_if_generation_match\"@\n\x12\x44\x65leteFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\x83\x01\n\x12\x42\x61tchDeleteRequest\x12\"\n\x08\x66ile_ids\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x0c\n\x04soft\x18\x03 \x01(\x08\x12 \n\x04keys\x18\x04 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xe8\x07\"\x07r\x05 \x01(\x80\x08\":\n\x13\x42\x61tchDeleteResponse\x12#\n\x07results\x18\x01 \x03(\x0b\x32\x12.google.rpc.Status\"\x80\x01\n\x14\x42\x61tchSignUrlsRequest\x12$\n\x08\x66ile_ids\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\xe8\x07\"\x05r\x03\xb0\x01\x01\x12\'\n\x12\x65xpires_in_seconds\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x8a\x01\n\x15\x42\x61tchSignUrlsResponse\x12\x44\n\x04urls\x18\x01 \x03(\x0b\x32\x36.strongroom.storage.v1.BatchSignUrlsResponse.UrlsEntry\x1a+\n\tUrlsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,15 +39,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHIMPORTREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_BATCHIMPORTREQUEST'].fields_by_name['items']._serialized_options = b'\272H\007\222\001\004\010\001\0202'
   _globals['_COPYFILEREQUEST'].fields_by_name['source_file_id']._loaded_options = None
-  _globals['_COPYFILEREQUEST'].fields_by_name['source_file_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_COPYFILEREQUEST'].fields_by_name['source_file_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_COPYFILEREQUEST'].fields_by_name['spec']._loaded_options = None
   _globals['_COPYFILEREQUEST'].fields_by_name['spec']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_COPYFILEREQUEST'].fields_by_name['asked']._loaded_options = None
+  _globals['_COPYFILEREQUEST'].fields_by_name['asked']._serialized_options = b'\272H\004z\002\030@'
   _globals['_MOVEFILEREQUEST'].fields_by_name['source_file_id']._loaded_options = None
-  _globals['_MOVEFILEREQUEST'].fields_by_name['source_file_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_MOVEFILEREQUEST'].fields_by_name['source_file_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_MOVEFILEREQUEST'].fields_by_name['spec']._loaded_options = None
   _globals['_MOVEFILEREQUEST'].fields_by_name['spec']._serialized_options = b'\272H\003\310\001\001'
   _globals['_MOVEFILEREQUEST'].fields_by_name['if_generation_match']._loaded_options = None
   _globals['_MOVEFILEREQUEST'].fields_by_name['if_generation_match']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_MOVEFILEREQUEST'].fields_by_name['asked']._loaded_options = None
+  _globals['_MOVEFILEREQUEST'].fields_by_name['asked']._serialized_options = b'\272H\004z\002\030@'
   _globals['_DELETEFILEREQUEST'].oneofs_by_name['name']._loaded_options = None
   _globals['_DELETEFILEREQUEST'].oneofs_by_name['name']._serialized_options = b'\272H\002\010\001'
   _globals['_DELETEFILEREQUEST'].fields_by_name['file_id']._loaded_options = None
@@ -80,26 +84,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHIMPORTRESPONSE']._serialized_end=396
   _globals['_BATCHIMPORTRESULT']._serialized_start=398
   _globals['_BATCHIMPORTRESULT']._serialized_end=510
-  _globals['_COPYFILEREQUEST']._serialized_start=512
-  _globals['_COPYFILEREQUEST']._serialized_end=621
-  _globals['_COPYFILERESPONSE']._serialized_start=623
-  _globals['_COPYFILERESPONSE']._serialized_end=685
-  _globals['_MOVEFILEREQUEST']._serialized_start=688
-  _globals['_MOVEFILEREQUEST']._serialized_end=864
-  _globals['_MOVEFILERESPONSE']._serialized_start=866
-  _globals['_MOVEFILERESPONSE']._serialized_end=928
-  _globals['_DELETEFILEREQUEST']._serialized_start=931
-  _globals['_DELETEFILEREQUEST']._serialized_end=1191
-  _globals['_DELETEFILERESPONSE']._serialized_start=1193
-  _globals['_DELETEFILERESPONSE']._serialized_end=1257
-  _globals['_BATCHDELETEREQUEST']._serialized_start=1260
-  _globals['_BATCHDELETEREQUEST']._serialized_end=1391
-  _globals['_BATCHDELETERESPONSE']._serialized_start=1393
-  _globals['_BATCHDELETERESPONSE']._serialized_end=1451
-  _globals['_BATCHSIGNURLSREQUEST']._serialized_start=1454
-  _globals['_BATCHSIGNURLSREQUEST']._serialized_end=1582
-  _globals['_BATCHSIGNURLSRESPONSE']._serialized_start=1585
-  _globals['_BATCHSIGNURLSRESPONSE']._serialized_end=1723
-  _globals['_BATCHSIGNURLSRESPONSE_URLSENTRY']._serialized_start=1680
-  _globals['_BATCHSIGNURLSRESPONSE_URLSENTRY']._serialized_end=1723
+  _globals['_COPYFILEREQUEST']._serialized_start=513
+  _globals['_COPYFILEREQUEST']._serialized_end=649
+  _globals['_COPYFILERESPONSE']._serialized_start=651
+  _globals['_COPYFILERESPONSE']._serialized_end=713
+  _globals['_MOVEFILEREQUEST']._serialized_start=716
+  _globals['_MOVEFILEREQUEST']._serialized_end=919
+  _globals['_MOVEFILERESPONSE']._serialized_start=921
+  _globals['_MOVEFILERESPONSE']._serialized_end=983
+  _globals['_DELETEFILEREQUEST']._serialized_start=986
+  _globals['_DELETEFILEREQUEST']._serialized_end=1246
+  _globals['_DELETEFILERESPONSE']._serialized_start=1248
+  _globals['_DELETEFILERESPONSE']._serialized_end=1312
+  _globals['_BATCHDELETEREQUEST']._serialized_start=1315
+  _globals['_BATCHDELETEREQUEST']._serialized_end=1446
+  _globals['_BATCHDELETERESPONSE']._serialized_start=1448
+  _globals['_BATCHDELETERESPONSE']._serialized_end=1506
+  _globals['_BATCHSIGNURLSREQUEST']._serialized_start=1509
+  _globals['_BATCHSIGNURLSREQUEST']._serialized_end=1637
+  _globals['_BATCHSIGNURLSRESPONSE']._serialized_start=1640
+  _globals['_BATCHSIGNURLSRESPONSE']._serialized_end=1778
+  _globals['_BATCHSIGNURLSRESPONSE_URLSENTRY']._serialized_start=1735
+  _globals['_BATCHSIGNURLSRESPONSE_URLSENTRY']._serialized_end=1778
 # @@protoc_insertion_point(module_scope)

@@ -110,8 +110,13 @@ class CopyFileRequest(_message.Message):
 
     SOURCE_FILE_ID_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
+    ASKED_FIELD_NUMBER: _builtins.int
     source_file_id: _builtins.str
-    """UUID of the file to copy."""
+    """UUID of the file to copy. Empty: it is not there any more, and only what the same request was answered is asked for."""
+    asked: _builtins.bytes
+    """What the caller asked for, as a digest, where `spec` is partly made from the source: a repeat with the same request id and
+    digest is the same request, whatever has become of the source. Empty: the source's id and `spec` say it.
+    """
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What the copy is to be. Size and checksums are the source's; empty filename and content_type too."""
@@ -121,10 +126,11 @@ class CopyFileRequest(_message.Message):
         *,
         source_file_id: _builtins.str = ...,
         spec: _target_pb2.UploadSpec | None = ...,
+        asked: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["source_file_id", b"source_file_id", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["asked", b"asked", "source_file_id", b"source_file_id", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -163,10 +169,13 @@ class MoveFileRequest(_message.Message):
     SOURCE_FILE_ID_FIELD_NUMBER: _builtins.int
     SPEC_FIELD_NUMBER: _builtins.int
     IF_GENERATION_MATCH_FIELD_NUMBER: _builtins.int
+    ASKED_FIELD_NUMBER: _builtins.int
     source_file_id: _builtins.str
-    """UUID of the file to move."""
+    """UUID of the file to move; empty as of CopyFileRequest."""
     if_generation_match: _builtins.int
     """Only if the source is at this generation."""
+    asked: _builtins.bytes
+    """As of CopyFileRequest."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What it is to be, as of CopyFileRequest."""
@@ -177,10 +186,11 @@ class MoveFileRequest(_message.Message):
         source_file_id: _builtins.str = ...,
         spec: _target_pb2.UploadSpec | None = ...,
         if_generation_match: _builtins.int | None = ...,
+        asked: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "if_generation_match", b"if_generation_match", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "if_generation_match", b"if_generation_match", "source_file_id", b"source_file_id", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "asked", b"asked", "if_generation_match", b"if_generation_match", "source_file_id", b"source_file_id", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__if_generation_match: _TypeAlias = _typing.Literal["if_generation_match"]  # noqa: Y015
     _WhichOneofArgType__if_generation_match: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match"]  # noqa: Y015

@@ -44,6 +44,9 @@ class Files:
             raise FileNotFound("gone")
         return _file("source", self.source, key="uploads/ada/a", generation=3)
 
+    async def read_source(self, file_id: str, user_id: str) -> File:
+        return await self.get(FileName(file_id=file_id), user_id)
+
     async def answered(self, _request: object) -> File | None:
         return _file("copy", self.copied) if self.is_answered else None
 
