@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from enum import Enum
 from typing import Final
@@ -16,9 +16,6 @@ _ETAG: Final = re.compile(r'[ \t,]*(?P<weak>W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff
 _SAFE_TAG: Final = re.compile(r"[\x21\x23-\x7e]{1,255}")
 #: Names of the headers that make a request conditional; none of them present: no look-up is needed.
 CONDITIONS: Final = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range")
-SECOND: Final = timedelta(seconds=1)
-#: The second itself, a transaction that began in it, and clocks that differ a little.
-SETTLES: Final = timedelta(seconds=5)
 
 
 class Outcome(Enum):
@@ -45,13 +42,8 @@ class Validators:
 
     @property
     def modified_header(self) -> str:
-        """The value of ``Last-Modified`` (IMF-fixdate).
-
-        Of what may still be replaced within its second the second before: whoever has that date only gets no
-        304, and may change nothing by it. A date that stands is a strong validator (section 8.8.2.2).
-        """
-        is_settled = datetime.now(UTC) - self.modified >= SETTLES
-        return format_datetime(self.modified if is_settled else self.modified - SECOND, usegmt=True)
+        """The value of ``Last-Modified`` (IMF-fixdate)."""
+        return format_datetime(self.modified, usegmt=True)
 
 
 def evaluate(header: Callable[[str], str | None], validators: Validators) -> Outcome:
