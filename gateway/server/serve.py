@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp
-from uvicorn import Config, Server
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from gateway.config import GatewaySettings
 from gateway.http.draining import Draining

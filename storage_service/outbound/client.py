@@ -11,7 +11,7 @@ from typing import Final
 
 from servicekit.outbound import Resolver, Source, check_addresses
 from storage_service.outbound.answer import Answer
-from storage_service.outbound.wire import BrokenConnection, Connection, Dialer, WireLimits, tls_context
+from storage_service.outbound.wire import BrokenConnection, Connection, Dialer, WireLimits
 
 DEFAULT_LIMITS: Final = WireLimits()
 
@@ -44,7 +44,7 @@ class GuardedClient:
         limits: WireLimits = DEFAULT_LIMITS,
     ) -> None:
         self._resolver = resolver
-        self._dialer = Dialer(tls_context(verify=verify), timeouts.connect, timeouts.idle, limits)
+        self._dialer = Dialer(verify, timeouts.connect, timeouts.idle, limits)
         self._open: set[Connection] = set()
 
     async def aclose(self) -> None:

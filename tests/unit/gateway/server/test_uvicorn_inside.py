@@ -7,6 +7,8 @@ of ``uvicorn/protocols`` (docs/decisions/0030-uvicorn-inside.md).
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from importlib.metadata import version
@@ -14,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from uvicorn import Server
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from uvicorn.server import Server
 
 from gateway.server.protocol import GuardedProtocol
 from gateway.server.serve import GatewayServer
@@ -90,3 +92,15 @@ def test_what_is_replaced_is_uvicorns(ours: type) -> None:
     called = {name for name in replaced if "super()." + name in inspect.getsource(ours)}
     assert called
     assert called <= theirs
+
+
+def test_a_service_leaves_its_command_line_out() -> None:
+    """What the package takes from it is all there; what the command line alone needs is not loaded."""
+    program = """
+import sys, servicekit.without_terminals, uvicorn, uvicorn.server
+print(*[name for name in ("click", "multiprocessing", "uvicorn.supervisors") if sys.modules.get(name)])
+"""
+    told = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert told.stdout == "\n"
