@@ -110,6 +110,25 @@ async def receive_upload(call: Call, form: Form, *, replacing: int | None = None
     return stored
 
 
+class _FileBytes:
+    """What of a form's body is its file. An object of its own: a body that held its upload, which holds it,
+    would keep its bytes until the garbage collector comes.
+    """
+
+    def __init__(self, reader: FormReader, digest: ContentDigest | None) -> None:
+        self._reader = reader
+        self._digest = digest
+
+    def among(self, chunk: bytes) -> Sequence[Buffer]:
+        """The file's bytes among those of the body."""
+        pieces = self._reader.feed(chunk)
+        if self._digest is not None:
+            self._digest.update_body(chunk)
+            for piece in pieces:
+                self._digest.update_file(piece)
+        return pieces
+
+
 class _FormUpload:
     """One form on its way."""
 
@@ -125,7 +144,7 @@ class _FormUpload:
         self._digest = ContentDigest.parse(call.header("content-digest"))
         self._checksums = file_checksums(call.header)
         self._request_id = idempotency_key(call)
-        self._intake = Intake(call, self._keep)
+        self._intake = Intake(call, _FileBytes(self._reader, self._digest).among)
         self._spec = UploadSpec()
         self._provisional = False
         self._offset = 0
@@ -181,15 +200,6 @@ class _FormUpload:
             self._correct_spec()
         await failpoints.hit(BEFORE_FINISH)
         yield self._message(finish=True)
-
-    def _keep(self, chunk: bytes) -> Sequence[Buffer]:
-        """The file's bytes among those of the body."""
-        pieces = self._reader.feed(chunk)
-        if self._digest is not None:
-            self._digest.update_body(chunk)
-            for piece in pieces:
-                self._digest.update_file(piece)
-        return pieces
 
     def _message(self, *, finish: bool = False) -> Message:
         """The next chunk as it goes out."""

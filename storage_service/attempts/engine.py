@@ -88,12 +88,14 @@ class LeaseKeeper:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._renewer is not None:
-            self._renewer.cancel()
-            await asyncio.gather(self._renewer, return_exceptions=True)
+        renewer, self._renewer = self._renewer, None  # kept, its frames would keep us, and we it
+        if renewer is not None:
+            renewer.cancel()
+            await asyncio.gather(renewer, return_exceptions=True)
+        holder, self._holder = self._holder, None
         if self._lost is not None and isinstance(error, asyncio.CancelledError):
-            if self._holder is not None:
-                self._holder.uncancel()
+            if holder is not None:
+                holder.uncancel()
             raise self._lost from None
 
     async def _renew(self) -> None:

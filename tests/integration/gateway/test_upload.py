@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import google_crc32c
 import httpx
 import pytest
 
+from gateway.http.multipart import FormReader
 from strongroom.errors import ContentTypeMismatch, ObjectStoreUnavailable, QuotaExceeded, StrongroomError
 from tests.integration.gateway.harness import Running, bearer, form
 from tests.integration.gateway.raw import connect, head, until
@@ -48,6 +50,17 @@ async def test_a_file_is_stored_and_told(gateway: Running) -> None:
     assert set(body["metadata"]) == {"user_id", "original_filename", "content_type", "upload_timestamp"}
     assert (body["metadata"]["user_id"], body["metadata"]["original_filename"]) == ("alice", "Grüße.txt")
     assert stored(gateway) == [b"hello"]
+
+
+@pytest.mark.parametrize("size", [1, 3 * MIB])
+async def test_what_is_answered_is_gone_without_the_garbage_collector(gateway: Running, size: int) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        await post(gateway, bytes(size))
+        await until(lambda: not any(isinstance(one, FormReader) for one in gc.get_objects()), "gone")
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("size", [0, 1, MIB - 1, MIB, MIB + 1, 3 * MIB, 5 * MIB + 7])

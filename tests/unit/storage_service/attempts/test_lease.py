@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -64,3 +66,17 @@ async def test_a_renewal_that_nobody_answers_is_given_up_for_another(monkeypatch
     async with LeaseKeeper(renew, 0.1, {"blob_id": "b"}):
         await asyncio.wait_for(leases.renewed.wait(), 60)
     assert unanswered == []
+
+
+async def test_one_that_is_over_is_gone_without_the_garbage_collector() -> None:
+    keeper = LeaseKeeper(Leases().renew, 60, {"blob_id": "b"})
+    gone = weakref.ref(keeper)
+    gc.disable()
+    try:
+        async with keeper:
+            await asyncio.sleep(0)
+        del keeper
+        await asyncio.sleep(0)
+        assert gone() is None
+    finally:
+        gc.enable()
