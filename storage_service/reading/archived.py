@@ -25,7 +25,11 @@ AGAIN_SECONDS: Final = 3600.0
 RETRY_SECONDS: Final = 10.0
 """And so long after it could not be asked; by the next reader."""
 MOST_ASKING: Final = 16
-"""At one time."""
+"""At one time; the others wait."""
+MOST_WAITING: Final = 1_000
+"""Those that an export has met faster than the store is asked. What comes then is asked for by its next
+reader.
+"""
 MOST_ASKED: Final = 10_000
 """Objects of which it is remembered that they were asked for."""
 
@@ -51,10 +55,11 @@ class ArchivedObjects:
         self._rules = rules or RestoreRules()
         self._quiet_until: dict[ObjectRef, float] = {}
         self._asking: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(MOST_ASKING)
 
     def ask_back(self, ref: ObjectRef) -> None:
         """Beside the reader's answer, which never waits for it and never fails by it."""
-        if time.monotonic() < self._quiet_until.get(ref, 0.0) or len(self._asking) >= MOST_ASKING:
+        if time.monotonic() < self._quiet_until.get(ref, 0.0) or len(self._asking) >= MOST_WAITING:
             return
         self._keep_quiet(ref, AGAIN_SECONDS)
         task = asyncio.create_task(self._ask(ref), name=f"restore of {ref.key}")
@@ -67,10 +72,11 @@ class ArchivedObjects:
 
     async def _ask(self, ref: ObjectRef) -> None:
         try:
-            await self._store.request_restore(ref, days=self._rules.days, tier=self._rules.tier)
-            log.info("restore_requested", key=ref.key, version=ref.version_id, tier=self._rules.tier)
-            if self._records is not None:
-                await self._records.note(ref.key, ref.version_id or "")
+            async with self._slots:
+                await self._store.request_restore(ref, days=self._rules.days, tier=self._rules.tier)
+                log.info("restore_requested", key=ref.key, version=ref.version_id, tier=self._rules.tier)
+                if self._records is not None:
+                    await self._records.note(ref.key, ref.version_id or "")
         except (StoreError, StrongroomError) as error:
             self._keep_quiet(ref, RETRY_SECONDS)
             log.warning("restore_not_requested", key=ref.key, error=type(error).__name__, advice=str(error))

@@ -77,7 +77,7 @@ class FolderExport:
     async def _told(self, name: str, work: Any) -> None:
         try:
             await work
-        except (errors.ObjectLost, errors.ChecksumMismatch) as error:
+        except (errors.ObjectLost, errors.ObjectArchived, errors.ChecksumMismatch) as error:
             self.outcome.lost += 1
             self.outcome.failed.append((name, error.message))
         except (errors.FileNotFound, errors.ProjectNotFound):

@@ -2,7 +2,7 @@
 
 Names hold ids, so that they are unique without being remembered: `files/{family}/{id}/{file name}`, and
 `projects/{slug}/{version}/{path}` for the version that a content came with. What is lost does not end the
-archive: the manifest, which comes last, names it.
+archive, nor what lies in an archive class and is asked back: the manifest, which comes last, names it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from storage_service.projects.archives import manifest as records
 from storage_service.projects.archives.manifest import Manifest, ManifestRoom
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile, stored_file
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipEntry, ZipStream
-from strongroom.errors import ObjectLost, ProjectNotFound, VersionNotFound
+from strongroom.errors import ObjectArchived, ObjectLost, ProjectNotFound, VersionNotFound
 from strongroom.families import family_name
 from strongroom.local_names import fit
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 
 ACT: Final = "export_user"
-_LOST: Final = (ObjectLost,)
+_LOST: Final = (ObjectLost, ObjectArchived)
 
 
 class Exports:

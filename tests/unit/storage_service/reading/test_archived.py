@@ -11,7 +11,7 @@ from servicekit.settings import SettingError
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import AccessDenied
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
-from storage_service.reading.archived import ArchivedObjects
+from storage_service.reading.archived import MOST_ASKING, ArchivedObjects
 from storage_service.reading.committed import Committed, CommittedReader
 from strongroom.errors import ObjectArchived
 from tests.doubles.memory_store import MemoryObjectStore
@@ -62,6 +62,25 @@ async def test_a_copy_asks_for_it_as_well() -> None:
         await copy()
     await archived.aclose()
     assert store.asked_back == [what.ref.key]
+
+
+async def test_many_at_once_are_all_asked_back_a_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryObjectStore()
+    archived = ArchivedObjects(store)
+    asking = most = asked = 0
+
+    async def slowly(ref: ObjectRef, *, days: int, tier: str) -> None:
+        nonlocal asking, most, asked
+        asking += 1
+        most = max(most, asking)
+        await asyncio.sleep(0)
+        asking, asked = asking - 1, asked + 1
+
+    monkeypatch.setattr(store, "request_restore", slowly)
+    for number in range(5 * MOST_ASKING):
+        archived.ask_back(ObjectRef(f"uploads/ada/{number}"))
+    await archived.aclose()
+    assert (most, asked) == (MOST_ASKING, 5 * MOST_ASKING)
 
 
 async def test_a_store_that_refuses_is_asked_again_later(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,6 +24,7 @@ from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.projects.archives.exports import Exports
 from storage_service.projects.archives.manifest import ManifestRoom
 from storage_service.projects.archives.sources import ArchiveSource
+from storage_service.reading.archived import ArchivedObjects
 from storage_service.reading.committed import CommittedReader
 from strongroom.errors import ProjectNotFound, VersionNotFound
 from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, FILE_FAMILY_FILE, File, MediaInfo
@@ -109,12 +110,14 @@ async def exported(
     have: Belongings, caller: Principal = ADA, user_id: str = ""
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """What is in the ZIP, and its manifest."""
-    source = ArchiveSource(CommittedReader(have.store, Reports()), ByteBudget(1 << 20))
+    archived = ArchivedObjects(have.store)
+    source = ArchiveSource(CommittedReader(have.store, Reports(), archived), ByteBudget(1 << 20))
     files, projects, acts = cast("FileReader", have), cast("ProjectReader", have), cast("HeldActs", have)
     room = ManifestRoom(1 << 20)
     exports = Exports(source, files, projects, cast("Lists", have), acts, room=room)
     with bind(RequestContext("r", principal=caller)):
         out = b"".join([piece async for piece in exports.chunks(user_id)])
+    await archived.aclose()
     assert room.used == 0
     with zipfile.ZipFile(io.BytesIO(out)) as archive:
         bodies = {name: archive.read(name) for name in archive.namelist()}
@@ -138,6 +141,19 @@ async def test_what_is_known_to_be_damaged_is_told_of_and_ends_nothing() -> None
         assert "damaged" in lost["reason"]
     assert [one["name"] for one in manifest["files"]] == [f"files/file/{name}/{name}" for name in "abc"]
     assert len(manifest["project_contents"]) == 3
+
+
+async def test_what_is_archived_is_told_of_and_all_of_it_is_asked_back() -> None:
+    have = Belongings()
+    for name in ("a", "b", "c", "d"):
+        await have.file(name)
+    have.store.archived |= {"uploads/ada/a", "uploads/ada/c"}
+    bodies, manifest = await exported(have)
+    assert bodies == {f"files/file/{name}/{name}": name.encode() for name in ("b", "d")}
+    assert [one["name"] for one in manifest["lost"]] == ["files/file/a/a", "files/file/c/c"]
+    assert {one["kept_bytes"] for one in manifest["lost"]} == {None}
+    assert all("archive" in one["reason"] for one in manifest["lost"]), manifest["lost"]
+    assert have.store.asked_back == ["uploads/ada/a", "uploads/ada/c"]
 
 
 async def test_damage_alone_is_still_an_export() -> None:
