@@ -260,8 +260,8 @@ class _Session:
         elif rule.at == "slow":
             await asyncio.sleep(rule.seconds)
             self._to_server.write(commit)
-        if rule.then is not None:
-            await asyncio.to_thread(rule.then)
+        if rule.then is not None:  # also when the session ends before a thread has begun with it
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, rule.then))
 
     async def _send_whole(self, commit: bytes) -> None:
         """Let the server commit, and keep its answer.
