@@ -235,18 +235,21 @@ class Cell:
         os.kill(self.postgres_pid(), number)
 
     @contextmanager
-    def second_storage(self, failpoints: str = "", **env: str) -> Iterator[str]:
+    def second_storage(
+        self, failpoints: str = "", *, name: str = "storage-2", role: str = STORAGE, **env: str
+    ) -> Iterator[str]:
         """Another storage_service beside the first one, on the same rows; yields its address, which the
-        gateway does not know. ``env`` replaces its settings.
+        gateway does not know. ``role`` ALL: with services of its own around it. ``env`` replaces its
+        settings.
         """
-        name = "storage-2"
-        address = f"{HOST}:{self._ports.get(name)}"
-        values = replace(self._values, addresses=replace(self._values.addresses, storage=address))
-        process = self._spawn(name, STORAGE, values, failpoints, env)
+        services = SERVICES if role == ALL else (STORAGE,)
+        own = {service: f"{HOST}:{self._ports.get(f'{name}-{service}')}" for service in services}
+        values = replace(self._values, addresses=replace(self._values.addresses, **own))
+        process = self._spawn(name, role, values, failpoints, env)
         self._running[name] = _Process(process, failpoints)
         try:
-            until(f"{name} serves", lambda: self._serves(name, health.grpc_serving(address)))
-            yield address
+            until(f"{name} serves", lambda: self._serves(name, health.grpc_serving(own[STORAGE])))
+            yield own[STORAGE]
         finally:
             self._running.pop(name).process.end()
 
