@@ -1,5 +1,5 @@
-"""SIGKILL of storage_service at each step of a repair, of a restore and of a purge: repairing again ends it,
-and nothing is lost or there twice.
+"""SIGKILL of storage_service at each step of a repair, of a restore and of a purge, and of metadata_service
+with a COMMIT: repairing again ends it, and nothing is lost or there twice.
 
 One report for all: each repair begins at its first finding, passes over what is mended by now, and dies at
 the first place that reaches its point.
@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 import pytest
 
 from strongroom.errors import RepairRefused, StrongroomError
-from tests.faults.cell import Cell
+from tests.faults.cell import Cell, Service
 from tests.faults.verifying import described, planting
 from tests.faults.verifying.planting import Expected, Planting
 from tests.faults.verifying.points import PURGE, REPAIR, RETURN
@@ -55,9 +56,9 @@ def planted(at: Planting) -> tuple[str, Expected]:
     return run_id, expected
 
 
-def killed(cell: Cell, at: Planting) -> None:
+def killed(cell: Cell, at: Planting, service: Service = "storage") -> None:
     """The process has died, and so much time has passed that the act is nobody's any more."""
-    cell.wait_killed("storage")
+    cell.wait_killed(service)
     at.sql("UPDATE running_acts SET held_until = now()")
 
 
@@ -86,6 +87,23 @@ def test_the_next_repair_ends_it(cell: Cell, at: Planting, planted: tuple[str, E
     for owner, key in shown:
         with at.client(owner) as client:
             assert client.read(key)
+
+
+def test_metadata_service_dies_with_the_commit_of_a_row(cell: Cell, at: Planting) -> None:
+    """The row is mended, and nobody hears of it."""
+    cell.run()
+    ((_, key),) = described.version_replaced_by_a_copy(at)
+    run_id = verified(at)
+    rule = cell.postgres.arm(
+        "UPDATE blobs SET state = 3, version_id", at="after", then=lambda: cell.kill("metadata")
+    )
+    with suppress(StrongroomError):
+        assert repaired(at, run_id) == {"failed"}
+    rule.wait_reached()
+    killed(cell, at, "metadata")
+    assert at.rows("SELECT version_id FROM blobs WHERE key = %s", key) == [(one,) for one in at.versions(key)]
+    cell.run()
+    assert repaired(at, run_id) == {"outdated"}
 
 
 def test_a_rewrite_that_dies_leaves_no_second_version(cell: Cell, at: Planting) -> None:
