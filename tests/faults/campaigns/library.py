@@ -1,15 +1,14 @@
 """What one user's files at paths may be after each request: the model of replacing, copying, moving,
-deleting, the trash and holds.
-
-A request that was answered has one outcome in each state; one without an answer may have been made, or not,
-or, where it is two transactions, in half. So what is kept is the set of states that fit all answers and all
-looks so far, and it may not become empty.
+deleting (one or several), the trash and holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
+from itertools import combinations
 from typing import Final, NamedTuple, TypeAlias
+
+from tests.faults.campaigns import possible
 
 PATHS: Final = ("a.bin", "b.bin", "c.bin")
 
@@ -57,9 +56,8 @@ class Library(NamedTuple):
         return self._replace(trash=tuple(left))
 
 
-Steps: TypeAlias = tuple[Library, ...]
-"""The states that a request goes through, each a transaction; none: it is refused."""
-Request: TypeAlias = Callable[[Library], Steps]
+Steps: TypeAlias = possible.Steps[Library]
+Request: TypeAlias = possible.Request[Library]
 
 
 def put(path: str, content: int, expected: int | None) -> Request:
@@ -112,6 +110,22 @@ def delete(path: str, *, soft: bool) -> Request:
     return request
 
 
+def delete_all(paths: Sequence[str], *, soft: bool) -> Request:
+    """Each by itself, side by side: what is not there or held spoils no other."""
+
+    def request(library: Library) -> Steps:
+        after = []
+        for count in range(len(paths) + 1):
+            for some in combinations(paths, count):
+                made = library
+                for path in some:
+                    made = (delete(path, soft=soft)(made) or (made,))[-1]
+                after.append(made)
+        return tuple(after)
+
+    return request
+
+
 def undelete(trashed: Trashed) -> Request:
     """Out of the trash, if its place is free."""
 
@@ -136,18 +150,3 @@ def hold(path: str, *, held: bool) -> Request:
         return (library.placed(path, there._replace(held=held)),) if there is not None else ()
 
     return request
-
-
-def answered(possible: Iterable[Library], request: Request) -> set[Library]:
-    """After a success."""
-    return {steps[-1] for library in possible if (steps := request(library))}
-
-
-def refused(possible: Iterable[Library], request: Request) -> set[Library]:
-    """After a refusal, which changes nothing."""
-    return {library for library in possible if not request(library)}
-
-
-def unanswered(possible: Iterable[Library], request: Request) -> set[Library]:
-    """When nobody knows."""
-    return {after for library in possible for after in (library, *request(library))}

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import random
 import sys
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 import pytest
 
 from tests.faults.campaigns.conformance import Graph, Walk
 from tests.faults.campaigns.library_walks import LibraryWalk
+from tests.faults.campaigns.share_walks import ShareWalk
+from tests.faults.campaigns.tus_walks import TusWalk
+from tests.faults.campaigns.version_walks import VersionWalk
+from tests.faults.campaigns.walking import ModelWalk
 from tests.faults.cell import Cell
 from tests.faults.matrices.waves import wave
 from tests.faults.points import BREAKS, KILLS
@@ -19,7 +24,13 @@ from tests.model.state import Rules
 
 WALKS: Final = 6
 STEPS: Final = 4
-USERS: Final = 4
+USERS: Final[Mapping[str, Callable[[Cell, str], ModelWalk[Any]]]] = {
+    "library": LibraryWalk,
+    "neighbour": LibraryWalk,
+    "versions": VersionWalk,
+    "shares": ShareWalk,
+    "tus": TusWalk,
+}
 REQUESTS: Final = 5
 # As deployed: longer than any stall of a busy machine.
 CELL_ENV: Final = {"STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600"}
@@ -81,7 +92,7 @@ def test_what_the_service_shows_the_model_allows(cell: Cell, seed: int) -> None:
     sys.stdout.write(f"seed {seed}: {', '.join(troubles)}; {states} states fit\n")
 
 
-def accident(cell: Cell, walks: list[LibraryWalk], chance: random.Random) -> str:
+def accident(cell: Cell, walks: Sequence[ModelWalk[Any]], chance: random.Random) -> str:
     """As ``trouble``; or a process dies in a deletion, or some owner's next COMMIT breaks."""
     choice = chance.random()
     if choice < 0.6:
@@ -98,10 +109,10 @@ def accident(cell: Cell, walks: list[LibraryWalk], chance: random.Random) -> str
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
-def test_what_a_user_finds_the_model_of_a_library_allows(cell: Cell, seed: int) -> None:
+def test_what_a_user_finds_the_models_allow(cell: Cell, seed: int) -> None:
     chance = random.Random(f"library {seed}")
     cell.run()
-    walks = [LibraryWalk(cell, f"library-{seed}-{at}") for at in range(USERS)]
+    walks = [make(cell, f"{name}-{seed}") for name, make in USERS.items()]
     by_owner = {walk.owner: walk for walk in walks}
     troubles = []
     for _ in range(REQUESTS):
@@ -113,11 +124,13 @@ def test_what_a_user_finds_the_model_of_a_library_allows(cell: Cell, seed: int) 
         cell.postgres.disarm()
         cell.run()
         assert [wrong for walk in walks if (wrong := walk.compare())] == []
+    for walk in walks:
+        walk.settle()
     cell.checker.wait_removed()
     cell.stop_services()
     cell.s3.wait_left()
     cell.run()
     cell.checker.end_tombstones()
-    assert [problem for walk in walks for problem in cell.checker.damage_of(walk.owner)] == []
+    assert [problem for walk in walks for problem in walk.damage()] == []
     told = [f"{walk.owner}: {'; '.join(walk.history)}" for walk in walks]
-    sys.stdout.write("\n".join([f"library, seed {seed}: {', '.join(troubles)}", *told, ""]))
+    sys.stdout.write("\n".join([f"users, seed {seed}: {', '.join(troubles)}", *told, ""]))

@@ -6,17 +6,16 @@ from tests.faults.campaigns.library import (
     Entry,
     Library,
     Trashed,
-    answered,
     copy,
     delete,
+    delete_all,
     hold,
     move,
     purge,
     put,
-    refused,
-    unanswered,
     undelete,
 )
+from tests.faults.campaigns.possible import answered, refused, unanswered
 
 ONE = Library((("a.bin", Entry(7, 3)),))
 HELD = Library((("a.bin", Entry(7, 3, held=True)),))
@@ -56,3 +55,10 @@ def test_the_trash_gives_back_what_it_was_given() -> None:
     assert answered([thrown], undelete(trashed)) == {ONE}
     assert answered([thrown.placed("a.bin", Entry(8))], undelete(trashed)) == set(), "its place is taken"
     assert answered([thrown], purge(trashed)) == answered([ONE], delete("a.bin", soft=False)) == {Library()}
+
+
+def test_of_several_each_goes_by_itself() -> None:
+    two = ONE.placed("b.bin", Entry(1, held=True)).placed("c.bin", Entry(2))
+    request = delete_all(("a.bin", "b.bin", "c.bin"), soft=False)
+    assert answered([two], request) == {Library((("b.bin", Entry(1, held=True)),))}
+    assert len(unanswered([two], request)) == 4, "neither, either, both"
