@@ -25,8 +25,8 @@ from tests.faults.s3_proxy import Exchange, Rule
 from tests.faults.s3_wire import Head, Reply, error_reply
 from tests.stack import until
 
-CELL_ENV: Final = {"STRONGROOM_S3_RESTORE_LOOK_SECONDS": "1"}
 _PIECE: Final = 1 << 20
+_LOOK_NOW: Final = "UPDATE archive_restores SET look_at = now()"
 _WAITED_FOR: Final = "SELECT FROM archive_restores WHERE owner_id = %s"
 _EVENTS: Final = "SELECT count(*) AS count FROM events WHERE owner_id = %s AND type = %s"
 
@@ -113,6 +113,9 @@ def test_who_waits_for_archived_bytes_hears_of_them_once(cell: Cell, stored: Upl
     assert (found, "archive class" in reason) == ([], True), reason
     told = cell.postgres.arm("DELETE FROM archive_restores", at="after", then=lambda: cell.kill("metadata"))
     archive.is_back = True
+    cell.kill("storage")
+    cell.checker.execute(_LOOK_NOW)
+    cell.start()  # and so it looks at once
     told.wait_reached()
     cell.wait_killed("metadata")
     cell.run()
