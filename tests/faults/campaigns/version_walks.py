@@ -17,9 +17,13 @@ from tests.faults.campaigns.walking import ANSWER_SECONDS, Chosen, ModelWalk
 from tests.faults.cell import Cell
 from tests.faults.projects.project_checker import ProjectChecker
 from tests.faults.seed import dice
+from tests.stack import until
 
 SLUG: Final = "walked"
-_LOOK_NOW: Final = "UPDATE project_keys SET not_before = now() WHERE owner_id = %s"
+_GRACE_IS_OVER: Final = """
+UPDATE project_keys SET touched_at = touched_at - interval '1 day', not_before = now()
+WHERE owner_id = %s AND not_before > now() + interval '30 minutes'
+"""
 _STAYS: Final = {"same.txt": b"in every version"}
 
 Versions: TypeAlias = tuple[int, ...]
@@ -95,10 +99,15 @@ class VersionWalk(ModelWalk[Versions]):
 
     def damage(self) -> list[str]:
         (versions,) = self.possible
-        self.cell.checker.execute(_LOOK_NOW, self.owner)  # as at tombstones: no request is on its way now
+        until("its keys are settled", self._keys_are_settled, pause=0.2)
         checker = ProjectChecker(self.cell, SLUG)
         checker.wait_drained(self.owner)
         return checker.problems(self.owner, [self._contents[number] for number in versions])
+
+    def _keys_are_settled(self) -> bool:
+        """No request is on its way now, and so nobody has to wait with the next look, as at tombstones."""
+        self.cell.checker.execute(_GRACE_IS_OVER, self.owner)
+        return not self.query("SELECT FROM project_keys WHERE owner_id = %(owner)s")
 
     def _content(self, client: Client, version: int) -> int:
         paths = {file.path for file in client.projects.files(SLUG, version)}
