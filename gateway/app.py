@@ -1,8 +1,8 @@
-"""The ASGI application: the route table inside, and around it what every request goes through.
+"""The ASGI application: the route table, wrapped in the layers that every request passes through.
 
 Order, outermost first: request id, access log and metrics, early replies, security headers, CORS, tus,
-problems, routes. Problems sit inside of CORS, so that pages of other origins can read them; early replies
-sit outside of everything that may answer before the body is read.
+problems, routes. Problems sit inside of CORS, so that pages of other origins can read them; early replies sit
+outside of everything that may answer before the body is read.
 
 Why neither FastAPI nor Starlette's router: docs/decisions/0031-routes-without-starlette.md. pydantic checks
 bodies and describes them, ``gateway.operations.openapi`` makes the document, Starlette brings the ASGI types
@@ -94,7 +94,7 @@ def build_app(services: Services) -> ASGIApp:
 
 
 class Entrance:
-    """Answers the server's lifespan messages (there is nothing to start) and hands requests on."""
+    """Answers the server's lifespan messages (there is nothing to start) and passes requests on."""
 
     def __init__(self, app: ASGIApp, sockets: ASGIApp) -> None:
         self._app = app
@@ -112,7 +112,7 @@ class Entrance:
 
 
 class Dispatcher:
-    """Finds the operation, lets the caller in, runs the handler, sends its reply."""
+    """Finds the operation, authenticates the caller, runs the handler, sends its reply."""
 
     def __init__(self, services: Services, table: RouteTable) -> None:
         self._services = services

@@ -1,7 +1,7 @@
-"""Who comes in: the caller by its token, and whether caller and address may have one more request.
+"""Admission of requests: identifies the caller by its token, and applies the limits of caller and address.
 
-Everything here happens before a byte of the body is read and before any service is asked. The services behind
-verify the token again for themselves.
+All of this happens before a byte of the body is read or any service is called. The services verify the token
+again themselves.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ TICKETED: Final = frozenset({"/api/notifications", "/api/notifications/ws"})
 async def authenticate(services: Services, scope: Scope, *, public: bool) -> Principal:
     """The caller by ``Authorization`` (RFC 6750 section 2.1), or by the ticket of a stream of events.
 
-    Tokens in queries or forms are never looked at.
+    Tokens in queries or forms are ignored.
 
     ``public``: the route asks for no token, and none is read.
 
-    :raises TokenMissing, TokenInvalid, TokenExpired: answered 401. :raises ServiceUnavailable: no keys to
-        check with.
+    :raises TokenMissing, TokenInvalid, TokenExpired: answered 401.
+    :raises ServiceUnavailable: no keys to check with.
     """
     if public:
         return _NOBODY
@@ -88,7 +88,7 @@ SESSIONS: Final = frozenset({("POST", "/files"), ("POST", "/api/v1/uploads")})
 
 
 class Admission:
-    """The gateway's doors; ``holds`` gets what is to be released when the exchange ends."""
+    """Admits requests; ``holds`` collects what has to be released when the exchange ends."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -130,7 +130,7 @@ class Admission:
             self._limiter.refused_behind(principal.subject)
 
     async def watch(self, scope: Scope, authorization: str | None, holds: Holds) -> Principal:
-        """The caller of a WebSocket, with a place for its watch; raises as ``enter``."""
+        """The caller of a WebSocket, with a slot for its watch; raises as ``enter``."""
         self._mark()
         principal = await self.sign_in(scope, authorization)
         await self._limiter.request(principal.subject)

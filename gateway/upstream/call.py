@@ -1,4 +1,4 @@
-"""One HTTP exchange as a handler sees it: the request, and the services behind that answer it."""
+"""One HTTP exchange as a handler sees it: the request, and the services that it calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from servicekit.auth.principal import Principal
 
 
 class Call(Exchange):
-    """An exchange with the services that its handler asks. Made by the dispatcher, one per request."""
+    """An exchange and the services that its handler calls. Created by the dispatcher, one per request."""
 
     __slots__ = ("services",)
 
@@ -31,9 +31,9 @@ class Call(Exchange):
         self.services = services
 
     async def ask(self, rpc: Rpc[Request, Response], request: Request) -> Response:
-        """Make one of ``gateway.upstream.rpcs`` as the caller: with its token, within a deadline.
+        """Call one of ``gateway.upstream.rpcs`` with the caller's token and a deadline.
 
-        :raises StrongroomError: what the service answered. :raises ClientGone: the client left; the RPC is
-            cancelled.
+        :raises StrongroomError: the service's error.
+        :raises ClientGone: the client disconnected; the RPC is cancelled.
         """
         return await rpc.ask(self.services, self, request)

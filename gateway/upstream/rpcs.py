@@ -1,6 +1,6 @@
-"""The unary RPCs that handlers ask for by ``Call.ask``: one line each.
+"""The unary RPCs that handlers call by ``Call.ask``: one line each.
 
-A new one is a line here; what it takes and answers mypy reads off the stub.
+Add a line for a new one; mypy takes the request and response types from the stub.
 """
 
 from __future__ import annotations

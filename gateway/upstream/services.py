@@ -1,4 +1,4 @@
-"""What handlers work with; made once by ``gateway.bootstrap`` and reached through ``Call.services``."""
+"""What handlers work with; created once by ``gateway.bootstrap`` and available as ``Call.services``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from servicekit.limits import Limiter
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Clients of the services behind, the authenticator, and process-wide budgets."""
+    """Clients of both services, the authenticator, and process-wide budgets."""
 
     settings: GatewaySettings
     authenticator: Authenticator

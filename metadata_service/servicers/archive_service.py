@@ -1,4 +1,4 @@
-"""metadata.v1.ArchiveService; internal: the harness lets nobody in without the internal credential."""
+"""metadata.v1.ArchiveService; internal: the server harness requires the internal credential."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ class ArchiveServicer(ArchiveServiceServicer):
 
 
 def add_archive_service(database: Database, server: aio.Server) -> None:
-    """Register it."""
+    """Register the service."""
     add_ArchiveServiceServicer_to_server(ArchiveServicer(ArchiveRestores(database)), server)

@@ -1,4 +1,4 @@
-"""metadata.v1.CredentialService; internal: the harness lets nobody in without the internal credential."""
+"""metadata.v1.CredentialService; internal: the server harness requires the internal credential."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Context: TypeAlias = "ServicerContext[object, object]"
 
 
 class CredentialServicer(CredentialServiceServicer):
-    """Whoever gets this far is believed; all there is to add is our time."""
+    """Reaching this servicer proves that the credential is accepted; it only adds this process's time."""
 
     async def CheckCredential(
         self, request: pb.CheckCredentialRequest, context: Context

@@ -30,7 +30,7 @@ Context: TypeAlias = "ServicerContext[object, object]"
 
 
 def details_of(request: pb.UpdateEventMediaRequest | UpdateFileRequest) -> DetailEdit:
-    """What a request changes of a medium's details."""
+    """The details of a medium that a request changes."""
     return DetailEdit(
         title=request.title if request.HasField("title") else None,
         description=request.description if request.HasField("description") else None,

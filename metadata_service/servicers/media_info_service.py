@@ -1,4 +1,4 @@
-"""metadata.v1.MediaInfoService; internal: the harness lets nobody in without the internal credential."""
+"""metadata.v1.MediaInfoService; internal: the server harness requires the internal credential."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ HEARTBEAT_SECONDS: Final = 15.0
 
 
 class NotificationServicer(NotificationServiceServicer):
-    """Streams events. Nothing is buffered: a reader that takes too long over one message is dropped."""
+    """Streams events. Nothing is buffered: a reader that takes too long to read a message is disconnected."""
 
     def __init__(
         self, reader: EventReader, waker: Waker, lookout: Lookout, metrics: WatchMetrics | None = None
@@ -106,7 +106,7 @@ class NotificationServicer(NotificationServiceServicer):
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """Which events of all users somebody wants."""
+    """The filter of a watcher of all users' events."""
 
     types: frozenset[int]
     families: frozenset[str]
@@ -129,7 +129,7 @@ class _Wanted:
 
 
 def _left(expires: float) -> float:
-    """Seconds until ``expires``. Raises TokenExpired: what goes on for ever can't be decided once."""
+    """Seconds until ``expires``. Raises TokenExpired: an endless stream can't rely on a single check."""
     left = expires - time.time()
     if left <= 0:
         raise TokenExpired(

@@ -1,4 +1,4 @@
-"""metadata.v1.ProjectSaveService; internal: the harness lets nobody in without the internal credential."""
+"""metadata.v1.ProjectSaveService; internal: the server harness requires the internal credential."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Context: TypeAlias = "ServicerContext[object, object]"
 
 class ProjectSaveServicer(ProjectSaveServiceServicer):
     """Converts requests and responses. BeginSave and RemoveProject act for the token's user, the rest for the
-    save's owner. What costs by the size of a project, one owner does one at a time: whoever saves a hundred
-    large projects at once waits for themselves.
+    save's owner. Transactions that grow with a project's size run one at a time per owner, so that saving a
+    hundred large projects at once delays only that owner.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
 
     @asynccontextmanager
     async def _turn(self, owner_id: str) -> AsyncIterator[None]:
-        """``async with``: the owner's only transaction of this kind in this process."""
+        """``async with``: makes this the owner's only such transaction in this process."""
         hold = await self._turns.turn(owner_id)
         try:
             yield

@@ -22,7 +22,9 @@ _Request: TypeAlias = pb.SetRetentionRequest | pb.PlaceHoldRequest | pb.LiftHold
 
 
 class RetentionServicer(RetentionServiceServicer):
-    """Converts requests and responses. `trash`: how long what goes by itself can be restored, seconds."""
+    """Converts requests and responses. ``trash``: how long files that were deleted automatically can be
+    restored, in seconds.
+    """
 
     def __init__(self, retainer: Retainer, rules: RetentionRules, trash: float) -> None:
         self._retainer = retainer

@@ -1,4 +1,4 @@
-"""metadata.v1.UploadSessionService; internal: the harness lets nobody in without the internal credential."""
+"""metadata.v1.UploadSessionService; internal: the server harness requires the internal credential."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Context: TypeAlias = "ServicerContext[object, object]"
 
 
 class UploadSessionServicer(UploadSessionServiceServicer):
-    """Converts requests and responses. What names an upload_id acts for the token's user, what names a blob
+    """Converts requests and responses. Requests with an upload_id act for the token's user, those with a blob
     for its owner.
     """
 

@@ -109,7 +109,9 @@ def add_webhook_services(server: aio.Server, webhooks: Webhooks) -> None:
 
 
 def _owner(request: _Whose) -> str:
-    """Whose webhooks are meant. Raises PermissionDenied, UserMismatch, InvalidField, TokenMissing."""
+    """The owner of the webhooks that are meant. Raises PermissionDenied, UserMismatch, InvalidField,
+    TokenMissing.
+    """
     principal = current_principal()
     if not request.all_users:
         return effective_owner(principal, request.user_id)

@@ -1,1 +1,1 @@
-"""The gRPC faces of the service: they convert, and nothing else."""
+"""The gRPC servicers: they only convert between protobuf and the use cases."""

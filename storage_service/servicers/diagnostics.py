@@ -43,7 +43,7 @@ def upload_limits(
     project_file_bytes: int,
     project_files: int,
 ) -> list[diagnostics_service_pb2.UploadLimit]:
-    """What uploads have to keep to. ``sizes``: by target; ``types``: by rule (``ContentRules``)."""
+    """Limits of uploads. ``sizes``: by target; ``types``: by rule (``ContentRules``)."""
     limit = diagnostics_service_pb2.UploadLimit
     found = [
         limit(

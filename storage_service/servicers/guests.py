@@ -1,4 +1,4 @@
-"""GuestService over gRPC: a share's token is all the right that a caller has."""
+"""GuestService over gRPC: a share's token is the caller's only credential."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""LinkService over gRPC: its tokens are all the right that a caller needs."""
+"""LinkService over gRPC: the link's token is the only credential needed."""
 
 from __future__ import annotations
 

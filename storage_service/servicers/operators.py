@@ -1,4 +1,4 @@
-"""The services for operators: verification and repair, and what a restore has left over."""
+"""The services for operators: verification and repair, and cleaning up after a restore."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage_service.servicers.verify import VerifyServicer, add_verify_service
 
 
 class OperatorServices:
-    """Both. ``secret``: what the reports' key is derived from."""
+    """Both services. ``secret``: the reports' signing key is derived from it."""
 
     def __init__(
         self, verifying: RepairedVerifying, restoring: Restoring, acts: HeldActs, secret: bytes
@@ -21,5 +21,5 @@ class OperatorServices:
         self._restore = RestoreServicer(restoring, acts)
 
     def add_to(self, server: grpc.aio.Server) -> list[str]:
-        """Register them; their full names."""
+        """Register both; returns their full names."""
         return [*add_verify_service(server, self._verify), *add_restore_service(server, self._restore)]

@@ -1,4 +1,4 @@
-"""PreviewService over gRPC: its tokens are all the right that a caller needs."""
+"""PreviewService over gRPC: the preview's token is the only credential needed."""
 
 from __future__ import annotations
 

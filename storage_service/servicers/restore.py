@@ -91,7 +91,7 @@ class RestoreServicer(RestoreServiceServicer):
 
 
 def add_restore_service(server: grpc.aio.Server, servicer: RestoreServicer) -> list[str]:
-    """Register it; answers its full name."""
+    """Register the service; returns its full name."""
     add_RestoreServiceServicer_to_server(servicer, server)
     return [pb.DESCRIPTOR.services_by_name["RestoreService"].full_name]
 

@@ -1,4 +1,4 @@
-"""StorageService over gRPC: converts, and nothing else. Rules live in the use cases."""
+"""StorageService over gRPC. It only converts; the rules are in the use cases."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Context = grpc.aio.ServicerContext
 
 
 PROGRESS_SECONDS = 0.5
-"""How often an import tells how far it has come."""
+"""How often an import reports its progress."""
 
 
 class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):

@@ -1,4 +1,4 @@
-"""Files and bytes that came in and went out, by family and by the way that they took."""
+"""Counts files and bytes, uploaded and downloaded, by family and way (``form``, ``tus``, ``grpc``, …)."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Sent:
         self._add = counter.inc
 
     def piece(self, size: int) -> None:
-        """So many more are on their way."""
+        """Count ``size`` more bytes."""
         self._add(size)
 
 
 class Download:
-    """One download whose file is found out only while it is answered."""
+    """One download whose file becomes known only while it is being answered."""
 
     def __init__(self, transfers: Transfers, way: DownloadWay) -> None:
         self._transfers = transfers
@@ -69,7 +69,7 @@ class Download:
         self._sent = self._transfers.begun(file, self._way)
 
     def piece(self, size: int) -> None:
-        """So many bytes more are on their way."""
+        """Count ``size`` more bytes."""
         if self._sent is not None:
             self._sent.piece(size)
 

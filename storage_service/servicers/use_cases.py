@@ -27,7 +27,7 @@ from storage_service.uploads.upload import Uploader
 
 @dataclass(frozen=True, slots=True)
 class UseCases:
-    """What the servicer hands calls to."""
+    """The use cases, one per field."""
 
     uploader: Uploader
     downloader: Downloader

@@ -33,7 +33,7 @@ _WHY: Final = "verify (a report names files of all users)"
 
 
 class VerifyServicer(VerifyServiceServicer):
-    """See strongroom/storage/v1/verify.proto. ``secret``: what the reports' key is derived from."""
+    """See strongroom/storage/v1/verify.proto. ``secret``: the reports' signing key is derived from it."""
 
     def __init__(self, verifying: RepairedVerifying, acts: HeldActs, secret: bytes) -> None:
         self._acts = acts
@@ -181,7 +181,7 @@ class VerifyServicer(VerifyServiceServicer):
 
 
 def add_verify_service(server: grpc.aio.Server, servicer: VerifyServicer) -> list[str]:
-    """Register it; answers its full name."""
+    """Register the service; returns its full name."""
     add_VerifyServiceServicer_to_server(servicer, server)
     return [pb.DESCRIPTOR.services_by_name["VerifyService"].full_name]
 

@@ -1,4 +1,4 @@
-"""The client: ``AsyncClient``, its waiting twin ``Client``, and the values they take and answer. See
+"""The client: ``AsyncClient``, its blocking counterpart ``Client``, and the values they take and return. See
 docs/sdk.md.
 """
 

@@ -1,4 +1,4 @@
-"""Values of administration: what the client answers."""
+"""Return values of ``client.admin``."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class OwnerUsage:
 
 @dataclass(frozen=True, slots=True)
 class AdminAct:
-    """Something that an admin has done. ``actor`` empty: the installation, ending what an admin began.
+    """An entry of the audit log. ``actor`` empty: the installation itself, finishing what an admin began.
 
-    ``owner_id``: whom it was about; empty when that user was erased, or it was about nobody. ``owner_sha256``
-    stays: SHA-256 over the installation's id, a line feed and the user's ``sub``.
+    ``owner_id``: the user it was about; empty if that user was erased, or it was about no user.
+    ``owner_sha256`` stays: SHA-256 over the installation's id, a line feed and the user's ``sub``.
     """
 
     id: int
@@ -63,12 +63,12 @@ class AdminAct:
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """All that a user had, on its way out. ``ended_at`` None: under way, and ``rest`` says what is left.
+    """The erasure of a user. ``ended_at`` None: still running, and ``rest`` says what is left.
 
-    ``counts`` and ``rest``: by the names of ``ErasureCounts`` and ``ErasureRest``. ``receipt``: once it has
-    ended, the signed JSON document; ``signature`` (Ed25519) is of exactly these bytes, ``public_key`` checks
-    it. ``backups_hold_until``: None when the installation does not say how long it keeps backups.
-    ``quarantine_seen_at``: when the quarantine had been looked through; None: not yet.
+    ``counts`` and ``rest`` have the names of ``ErasureCounts`` and ``ErasureRest``. ``receipt``: the signed
+    JSON document, once it has ended; ``signature`` (Ed25519) covers exactly these bytes, ``public_key``
+    verifies it. ``backups_hold_until``: None if the installation does not configure how long it keeps
+    backups. ``quarantine_seen_at``: when all of the quarantine had been checked; None: not yet.
     """
 
     id: str
@@ -116,7 +116,7 @@ def to_erasure(found: pb.GetErasureResponse | pb.EraseUserResponse) -> Erasure:
 
 @dataclass(frozen=True, slots=True)
 class CleanerBacklog:
-    """What is there in one state (``deleting``, ``gone``, …); ``oldest_due_at`` None: nothing is due."""
+    """The rows in one state (``deleting``, ``gone``, …); ``oldest_due_at`` None: none is due."""
 
     state: str
     count: int
@@ -128,7 +128,7 @@ class CleanerBacklog:
 
 @dataclass(frozen=True, slots=True)
 class CleanerFailure:
-    """Attempts that have failed for one reason; ``example_id`` is one of them."""
+    """Attempts that failed for the same reason; ``example_id`` is one of them."""
 
     failure: str
     count: int
@@ -139,7 +139,7 @@ class CleanerFailure:
 
 @dataclass(frozen=True, slots=True)
 class CleanerStatus:
-    """``replicas``: name and when it last asked for work; ``now`` by the database's clock."""
+    """``replicas``: names, and when each last asked for work; ``now``: the database's clock."""
 
     now: datetime
     backlog: tuple[CleanerBacklog, ...]
@@ -149,7 +149,7 @@ class CleanerStatus:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """An upload under way, or an object on its way out. ``failure`` empty: it has not failed."""
+    """An upload in progress, or an object being removed. ``failure`` empty: it has not failed."""
 
     id: str
     owner_id: str

@@ -1,4 +1,4 @@
-"""What an operator does; needs the admin role."""
+"""Operations for operators; they need the admin role."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Administration:
     async def usage(
         self, owner_id: str = "", *, order: UsageOrder = "bytes", by_family: bool = False
     ) -> AsyncGenerator[OwnerUsage]:
-        """Of one owner, or of all who have or had something or have limits of their own, page by page."""
+        """Usage of one owner, or of all owners with files or limits of their own, fetched page by page."""
         request = pb.ListUsageRequest(
             user_id=owner_id, order=ORDERS[order], page_size=PAGE, by_family=by_family
         )
@@ -59,7 +59,7 @@ class Administration:
             request.page_token = page.next_page_token
 
     async def infected(self, owner_id: str = "") -> AsyncGenerator[InfectedContent]:
-        """In which stored contents, of one owner or of all, the scanner has found something."""
+        """Stored content, of one owner or of all, that the scanner found infected."""
         request = infected_pb2.ListInfectedRequest(user_id=owner_id, page_size=PAGE)
         while True:
             page = await self._connection.unary(self._connection.admin.ListInfected, request, safe=True)
@@ -70,7 +70,7 @@ class Administration:
             request.page_token = page.next_page_token
 
     async def costs(self, owner_id: str = "") -> Costs:
-        """What the objects of one owner, or of all together, cost a month."""
+        """Estimated monthly cost of the objects of one owner, or of all owners together."""
         request = usage_service_pb2.GetCostsRequest(user_id=owner_id, all_users=not owner_id)
         found = await self._connection.unary(self._connection.usages.GetCosts, request, safe=True)
         return Costs.from_proto(found)
@@ -83,10 +83,10 @@ class Administration:
         families: Sequence[str] = (),
         user_ids: Sequence[str] = (),
     ) -> AsyncGenerator[Notification]:
-        """What happens to everybody's files, as it happens; see ``AsyncClient.watch``.
+        """Events of all users as they happen; see ``AsyncClient.watch``.
 
         :param types: ``file-ready``, …; none: all but ``upload-progress``.
-        :param families: ``generation``, ``project``, …; none: all. :param user_ids: none: everybody's.
+        :param families: ``generation``, ``project``, …; none: all. :param user_ids: none: all users.
         """
         request = notification_service_pb2.WatchAllRequest(
             resume_token=resume_token, types=event_types(types), families=families, user_ids=user_ids
@@ -96,7 +96,7 @@ class Administration:
                 yield event
 
     async def quota(self, owner_id: str) -> Usage:
-        """What the owner has stored and may store."""
+        """The owner's usage and limits."""
         request = usage_service_pb2.GetUsageRequest(user_id=owner_id)
         found = await self._connection.unary(self._connection.usages.GetUsage, request, safe=True)
         return Usage.from_proto(found.usage)
@@ -104,7 +104,7 @@ class Administration:
     async def set_quota(self, owner_id: str, *, limit_bytes: int | None, limit_files: int | None) -> Usage:
         """Sets both limits; None: no limit, whatever the installation's default is.
 
-        What is stored already stays, even over the limit.
+        Existing files stay, even over the limit.
         """
         request = usage_service_pb2.SetQuotaRequest(
             user_id=owner_id, limit_bytes=limit_bytes, limit_files=limit_files
@@ -113,20 +113,20 @@ class Administration:
         return Usage.from_proto(done.usage)
 
     async def erase_user(self, owner_id: str, *, override_holds: bool = False) -> Erasure:
-        """Begins to erase all that a user has stored, or answers the erasure that is under way.
+        """Start to erase everything that a user has stored, or return the erasure that is already running.
 
-        It goes on by itself and is over when the last object is gone for good; ``erasure`` says how far it
-        is.
+        It runs in the background and ends when the last object is removed for good; ``erasure`` returns its
+        progress.
 
-        :param override_holds: also what is kept until a time or on legal hold.
-        :raises RetentionHeld: there is such, and nothing was erased.
+        :param override_holds: also erase what is kept until a time or on legal hold.
+        :raises RetentionHeld: something is kept or on hold; nothing was erased.
         """
         request = pb.EraseUserRequest(user_id=owner_id, override_holds=override_holds)
         done = await self._connection.unary(self._connection.admin.EraseUser, request, safe=True)
         return to_erasure(done)
 
     async def erasure(self, erasure_id: str = "", *, owner_id: str = "") -> Erasure:
-        """One by its id, or the last of a user; its receipt is there once it has ended.
+        """An erasure by its id, or the last one of a user; it has a receipt once it has ended.
 
         :raises NotFound: there is no such erasure.
         """
@@ -142,7 +142,7 @@ class Administration:
         )
 
     async def attempts(self, owner_id: str = "", *, everything: bool = False) -> AsyncGenerator[Attempt]:
-        """What has failed; with ``everything`` all that is under way or on its way out."""
+        """Failed attempts; with ``everything`` also uploads in progress and objects being removed."""
         request = pb.ListAttemptsRequest(user_id=owner_id, all=everything, page_size=PAGE)
         while True:
             page = await self._connection.unary(self._connection.admin.ListAttempts, request, safe=True)
@@ -153,49 +153,49 @@ class Administration:
             request.page_token = page.next_page_token
 
     async def requeue(self, ids: Sequence[str] | None, *, reset_pauses: bool = True) -> Sequence[str]:
-        """Lets the cleaner try again now; None: all that has failed. Answers which; what had not failed is
-        left alone. ``reset_pauses``: the pauses between tries begin anew.
+        """Make the cleaner retry these attempts now; None: all that have failed. Returns which ones; those
+        that had not failed are left alone. ``reset_pauses``: the pauses between tries start over.
         """
         request = pb.RequeueAttemptsRequest(ids=ids or (), all=ids is None, reset_pauses=reset_pauses)
         return (await self._connection.unary(self._connection.admin.RequeueAttempts, request, safe=True)).ids
 
     async def abort_attempt(self, attempt_id: str) -> tuple[str, str]:
-        """Gives an upload up that is under way; whose it was, and its key.
+        """Abort an upload in progress. Returns its owner and its key.
 
-        :raises NotFound: there is none of this id.
+        :raises NotFound: there is no upload with this id.
         """
         request = pb.AbortAttemptRequest(id=attempt_id)
         done = await self._connection.unary(self._connection.admin.AbortAttempt, request)
         return done.owner_id, done.key
 
     async def replicas(self) -> Sequence[Replica]:
-        """Those of storage_service that have told of themselves within a day, by name."""
+        """Replicas of storage_service that have reported within a day, by name."""
         request = replica_pb2.ListReplicasRequest()
         found = await self._connection.unary(self._connection.admin.ListReplicas, request, safe=True)
         now = found.now.ToDatetime(UTC)
         return [to_replica(one, now) for one in found.replicas]
 
     async def drain(self, replica: str) -> None:
-        """Has it begin nothing new, and tell balancers that it does not serve, until ``undrain`` or its
-        restart. It hears of it within seconds: ``replicas`` says when, and when it has ended what it has
-        begun.
+        """Make the replica start nothing new and report to load balancers that it does not serve, until
+        ``undrain`` or its restart. It learns of this within seconds; ``replicas`` shows when it has, and when
+        it has finished what it had started.
 
-        :raises NotFound: nobody of this name has told of itself within a day.
+        :raises NotFound: no replica of this name has reported within a day.
         """
         request = replica_pb2.DrainReplicaRequest(name=replica)
         await self._connection.unary(self._connection.admin.DrainReplica, request, safe=True)
 
     async def undrain(self, replica: str) -> None:
-        """Has it work again.
+        """Make the replica work again.
 
-        :raises NotFound: nobody of this name has told of itself within a day.
+        :raises NotFound: no replica of this name has reported within a day.
         """
         request = replica_pb2.UndrainReplicaRequest(name=replica)
         await self._connection.unary(self._connection.admin.UndrainReplica, request, safe=True)
 
     async def reindex(self, owner_id: str = "") -> AsyncGenerator[Reindexed]:
-        """Makes usage, statistics and totals of projects anew from the rows that they follow from, of one
-        owner or of all; what was done so far, again and again. May be repeated.
+        """Recompute usage, statistics and project totals from the rows they are derived from, for one owner
+        or all. Yields the progress so far, repeatedly. Can be repeated.
         """
         request = replica_pb2.ReindexRequest(user_id=owner_id)
         metadata = await self._connection.metadata()
@@ -209,7 +209,7 @@ class Administration:
             call.cancel()
 
     async def acts(self, owner_id: str = "", *, act: str = "") -> AsyncGenerator[AdminAct]:
-        """What admins have done, newest first; only about one owner (erased or not), only of one kind."""
+        """The audit log, newest first; optionally only about one owner (erased or not), or of one kind."""
         request = pb.ListAdminActsRequest(user_id=owner_id, act=act, page_size=PAGE)
         while True:
             page = await self._connection.unary(self._connection.admin.ListAdminActs, request, safe=True)

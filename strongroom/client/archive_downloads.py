@@ -35,8 +35,8 @@ async def save_zip(
     on_progress: Progress | None,
     timeout: float | None,
 ) -> int:
-    """Write the ZIP that ``method`` streams to ``destination``, in one step; its bytes. A stream that breaks
-    begins anew: archives have no ranges.
+    """Write the ZIP that ``method`` streams to ``destination``, atomically; returns its size in bytes. A
+    stream that breaks is started over: archives have no ranges.
 
     :raises StrongroomError: typed by the reason.
     """

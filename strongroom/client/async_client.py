@@ -32,19 +32,19 @@ from strongroom.client.webhooks import Webhooks
 
 
 class AsyncClient(FileTransfers):
-    """Files in Strongroom, straight over gRPC.
+    """Files in Strongroom, directly over gRPC.
 
     ``storage_address``, ``metadata_address``: ``host:port`` or any gRPC target (``dns:///…``); missing ones
     come from the environment, a running development stack, or the default ports (``ClientSettings.resolve``).
-    ``token``: a JWT, or a function (plain or async) that makes one; it is asked again shortly before the
+    ``token``: a JWT, or a function (plain or async) that returns one; it is called again shortly before the
     token's ``exp`` and when the service refuses it. ``tls``: see ``Tls``; by default plaintext to loopback
-    and TLS to anywhere else. ``timeout``: seconds for calls without bytes; uploads and downloads have none
-    unless given. ``spool``: a folder for what can't be sent while the service or its S3 is away, of at most
-    ``spool_max_bytes`` (1 GiB): docs/offline.md; ``client.spool`` shows and sends what waits there.
+    and TLS to anywhere else. ``timeout``: seconds for calls without file contents; uploads and downloads have
+    none unless given. ``spool``: a folder for what can't be sent while the service or its S3 is down, of at
+    most ``spool_max_bytes`` (1 GiB), see docs/offline.md; ``client.spool`` shows and sends what waits there.
 
-    Belongs to the event loop of its first call; any number of its tasks may share it. Close it, or use it in
-    ``async with``. Every method raises ``strongroom.errors.StrongroomError`` subclasses, typed by the reason
-    the service gives, and no gRPC error.
+    Belongs to the event loop of its first call; any number of that loop's tasks may share it. Close it, or
+    use it in ``async with``. All methods raise subclasses of ``strongroom.errors.StrongroomError``, typed by
+    the service's reason, never gRPC errors.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class AsyncClient(FileTransfers):
 
     @classmethod
     def with_settings(cls, settings: ClientSettings) -> Self:
-        """A client of settings that are complete: nothing is looked up."""
+        """A client with complete settings: the environment is not read."""
         client = cls.__new__(cls)
         client._open(Connection(settings))  # noqa: SLF001 - of this class
         return client
@@ -88,11 +88,13 @@ class AsyncClient(FileTransfers):
 
     @property
     def settings(self) -> ClientSettings:
-        """What the arguments and the environment came to."""
+        """The resolved settings, from arguments and environment."""
         return self._connection.settings
 
     def acting_for(self, user_id: str) -> AsyncClient:
-        """The same connection, but every call is for ``user_id``; needs the admin role (``UserMismatch``)."""
+        """The same connection, but every call acts for ``user_id``; needs the admin role (else
+        ``UserMismatch``).
+        """
         other = AsyncClient.__new__(AsyncClient)
         other._begin(self._connection, user_id, self.spool)  # noqa: SLF001 - of this class
         return other
@@ -108,7 +110,7 @@ class AsyncClient(FileTransfers):
         await self.close()
 
     async def close(self) -> None:
-        """Close the channels; calls under way are cancelled. May be called again."""
+        """Close the channels; calls in progress are cancelled. Can be called repeatedly."""
         if self.spool is not None:
             await self.spool.close()
         await self._connection.close()
@@ -146,29 +148,29 @@ class AsyncClient(FileTransfers):
 
     @cached_property
     def webhooks(self) -> Webhooks:
-        """What happens, sent to a URL."""
+        """Events sent to a URL."""
         return Webhooks(self._connection, self._user_id)
 
     @cached_property
     def verifications(self) -> Verifications:
-        """Whether rows and objects belong together; for admins."""
+        """Checks that rows and objects match; for admins."""
         return Verifications(self._connection)
 
     @cached_property
     def admin(self) -> Administration:
-        """What an operator does; for admins."""
+        """Operations for operators; for admins."""
         return Administration(self._connection)
 
     @cached_property
     def restores(self) -> Restores:
-        """What the bucket has that a restored database does not know; for admins."""
+        """Objects in the bucket that a restored database does not know; for admins."""
         return Restores(self._connection)
 
     async def watch(self, resume_token: str = "") -> AsyncGenerator[Notification]:
-        """What happens to the caller's files, as it happens, for as long as it is read.
+        """Events of the caller's files as they happen, for as long as you iterate.
 
-        :param resume_token: the id of the last event seen; empty: only what happens from now on. A connection
-            that breaks is made again from the last event on, so nothing is missed within the retention.
+        :param resume_token: the id of the last event seen; empty: only events from now on. A broken
+            connection is resumed after the last event, so nothing is missed within the retention.
         """
         async with aclosing(watch(self._connection, self._user_id, resume_token)) as events:
             async for event in events:

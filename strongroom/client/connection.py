@@ -248,7 +248,7 @@ class Connection:
                 await attempts.pause(typed(error, metadata))
 
     async def close(self) -> None:
-        """Close the channels; calls under way are cancelled. May be called again."""
+        """Close the channels; calls in progress are cancelled. Can be called repeatedly."""
         self._closed = True
         channels, self._channels = list(self._channels.values()), {}
         for channel in channels:

@@ -1,4 +1,4 @@
-"""Copies, moves and deletions of many files; part of ``AsyncClient``."""
+"""Copies, moves and batch deletions; part of ``AsyncClient``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_DELETIONS = 1000
 
 
 class CopyCalls(FileCalls):
-    """Inside the store: no byte passes through the caller."""
+    """Copies are made inside S3: no bytes pass through the caller."""
 
     async def copy(
         self,
@@ -35,9 +35,9 @@ class CopyCalls(FileCalls):
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Copy ``file`` inside the store. Empty ``filename`` and ``content_type``: those of the source.
+        """Copy ``file`` inside S3. Empty ``filename`` and ``content_type``: those of the source.
 
-        :param if_generation_match: at a path: replace only this generation; 0: only if nothing is there.
+        :param if_generation_match: at a path: replace only this generation; 0: only if it is free.
         """
         spec = self._spec(target, filename, content_type, metadata)
         if retention is not None:
@@ -59,14 +59,15 @@ class CopyCalls(FileCalls):
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Move ``file`` with its user metadata and visibility: a copy, then the deletion of the source.
+        """Move ``file`` with its user metadata and visibility: copy it, then delete the source.
 
-        The file has a new id. Not repeated by itself: after a lost answer, look where it was to go.
+        The file gets a new id. Not retried automatically: after a lost answer, check whether it is at its
+        target.
 
         :param if_generation_match: only if the source is at this generation.
-        :param replace: at a path: replace what is there.
-        :raises PreconditionFailed: something is there already, or the source is at another generation or has
-            changed while it was copied; then both stay.
+        :param replace: at a path: replace an existing file.
+        :raises PreconditionFailed: the target exists, or the source is at another generation or changed while
+            it was copied; then both files stay.
         """
         source = file if isinstance(file, StoredFile) else await self.get(file)
         spec = self._spec(target, filename, "", source.user_metadata)
@@ -83,7 +84,8 @@ class CopyCalls(FileCalls):
     async def delete_many(
         self, files: Sequence[FileName], *, soft: bool = False, timeout: float | None = None
     ) -> list[errors.StrongroomError | None]:
-        """Delete files, 1,000 a call; one failure spoils no other. The error of each, None: it is deleted.
+        """Delete files, 1,000 per call; they fail independently. Returns an error for each, or None if it was
+        deleted.
 
         :raises ValueError: for empty text.
         """

@@ -1,4 +1,4 @@
-"""What the objects in the store cost a month."""
+"""The estimated monthly cost of stored objects."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from strongroom.metadata.v1 import usage_service_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class CostLine:
-    """The objects of one family in one storage class, also in the trash, of older versions, and what waits
-    for its removal. ``written``: how many of them in the last 30 days. Prices in USD; None: not known.
+    """The objects of one family in one storage class, including the trash, older versions, and objects
+    waiting to be removed. ``written``: how many of them in the last 30 days. Prices in USD; None: unknown.
     """
 
     storage_class: str
@@ -24,8 +24,8 @@ class CostLine:
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """An estimate, in USD, by the prices of the installation (docs/costs.md). ``writes``: those of the last
-    30 days.
+    """An estimate in USD, with the installation's prices (docs/costs.md). ``writes``: cost of those in the
+    last 30 days.
     """
 
     lines: tuple[CostLine, ...]
@@ -34,7 +34,7 @@ class Costs:
 
     @property
     def per_month(self) -> float:
-        """What is known of it, in all."""
+        """The total of all known prices."""
         return self.storage + self.writes
 
     @property

@@ -1,4 +1,4 @@
-"""Reading a file: a stream that goes on where it broke off, verified at its end."""
+"""Reading a file: a stream that resumes where it broke off, verified at its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Download:
-    """One read of a file or of a range of it. ``header`` is known from the first block on.
+    """One read of a file or of a range of it. ``header`` is set from the first block on.
 
     A stream that breaks is opened again where it broke, bound to the ETag of the first attempt, so that bytes
     of two contents are never joined (``PreconditionFailed`` when the content was replaced meanwhile).
@@ -58,7 +58,7 @@ class Download:
         return described.file
 
     async def blocks(self) -> AsyncGenerator[bytes]:
-        """The bytes, as they come.
+        """The bytes, as they arrive.
 
         :raises StrongroomError: typed by the reason; ``ChecksumMismatch`` after the last block of a whole
             file whose bytes are not what was stored.

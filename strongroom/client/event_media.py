@@ -46,7 +46,7 @@ class EventMediaFiles:
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Store one medium; as ``AsyncClient.upload``."""
+        """Store one medium; parameters as of ``AsyncClient.upload``."""
         return await self._client.upload(
             source,
             EventMedia(event_id, title, description, tags),
@@ -117,9 +117,9 @@ class EventMediaFiles:
         tags: Sequence[str] | None = None,
         if_generation_match: int | None = None,
     ) -> StoredFile:
-        """Change what is given. Raises the generation.
+        """Change the given fields. Raises the generation.
 
-        :raises PreconditionFailed: when it is not at ``if_generation_match``.
+        :raises PreconditionFailed: if it is not at ``if_generation_match``.
         """
         request = event_media_service_pb2.UpdateEventMediaRequest(
             event_id=str(event_id),
@@ -141,14 +141,14 @@ class EventMediaFiles:
         *,
         on_progress: Progress | None = None,
     ) -> Downloaded:
-        """Write a medium to ``path``, as ``AsyncClient.download``.
+        """Write a medium to ``path``, like ``AsyncClient.download``.
 
         :raises FileNotFound: also for media of other events.
         """
         return await self._client.download(await self.get(event_id, file), path, on_progress=on_progress)
 
     async def delete(self, event_id: EventId, file: FileName) -> StoredFile:
-        """Delete a medium and answer it as it was.
+        """Delete a medium and return it as it was.
 
         :raises FileNotFound: also for media of other events.
         """
@@ -164,7 +164,7 @@ class EventMediaFiles:
         if_generation_match: int | None = None,
         on_progress: Progress | None = None,
     ) -> StoredFile:
-        """Store the caller's picture; replaces the one before in one step."""
+        """Store the caller's picture, replacing the previous one atomically."""
         return await self._client.upload(
             source,
             ProfilePicture(),
@@ -185,7 +185,7 @@ class EventMediaFiles:
         return StoredFile.from_proto(response.file)
 
     async def delete_profile_picture(self) -> StoredFile:
-        """Delete the caller's picture and answer it as it was.
+        """Delete the caller's picture and return it as it was.
 
         :raises FileNotFound: when there is none.
         """

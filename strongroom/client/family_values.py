@@ -1,4 +1,4 @@
-"""What the calls of generations, event media and notifications answer."""
+"""Return values of the calls for generations, event media and notifications."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strongroom.metadata.v1 import file_pb2, generation_service_pb2, notificatio
 
 @dataclass(frozen=True, slots=True)
 class CountedPage:
-    """One page of a family's list, newest first. ``total``: how many match in all, exact."""
+    """One page of a family's list, newest first. ``total``: exact number of all matches."""
 
     files: tuple[StoredFile, ...]
     total: int
@@ -33,7 +33,7 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class GenerationStats:
-    """Figures of one instant. ``by_type`` has the types that occur, ``by_day`` the last 30 days (UTC)."""
+    """Counts from one snapshot. ``by_type`` has the types that occur, ``by_day`` the last 30 days (UTC)."""
 
     total: int
     total_bytes: int
@@ -61,8 +61,8 @@ def generation_type(value: file_pb2.GenerationType.ValueType) -> str:
 @dataclass(frozen=True, slots=True)
 class Notification:
     """One event. ``type``: ``file-ready``, ``file-deleted``, ``upload-progress``, …; ``subject_id``: the UUID
-    of the file, upload or project; ``payload``: the resource, as the REST family shows it. ``user_id``:
-    whose, where those of all users are told.
+    of the file, upload or project; ``payload``: the resource, as the REST family shows it. ``user_id``: the
+    user, in streams of all users' events.
     """
 
     id: str

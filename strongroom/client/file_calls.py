@@ -1,4 +1,4 @@
-"""The calls about files that move no bytes; part of ``AsyncClient``."""
+"""Calls about files that don't transfer contents; part of ``AsyncClient``."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ class FileCalls(SearchCalls):
     async def get_many(
         self, file_ids: Sequence[str], *, timeout: float | None = None
     ) -> Sequence[StoredFile]:
-        """Those of up to 1,000 files that are there, by id, in the order asked for, in one request. What
-        waits in a spool is not among them.
+        """Up to 1,000 files by id, in one request: those that exist, in the order given. Spooled files are
+        not included.
         """
         request = file_service_pb2.BatchGetFilesRequest(file_ids=file_ids, user_id=self._user_id)
         response = await self._connection.unary(
@@ -115,7 +115,7 @@ class FileCalls(SearchCalls):
         page_token: str = "",
         timeout: float | None = None,
     ) -> AsyncGenerator[FilePage]:
-        """``list_page`` from ``page_token`` to the end; ``timeout`` is each page's."""
+        """``list_page`` from ``page_token`` to the end; ``timeout`` applies to each page."""
         more = True
         while more:
             page = await self.list_page(
@@ -153,13 +153,13 @@ class FileCalls(SearchCalls):
         if_generation_match: int | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Change what is given, all of it or nothing. Raises the generation.
+        """Change the given fields, all or none. Raises the generation.
 
         :param metadata: replaces the user metadata as a whole; ``set_metadata`` and ``remove_metadata``
             change single pairs instead.
-        :param title: of event media alone, as ``description`` and ``tags``.
+        :param title: only for event media, like ``description`` and ``tags``.
         :raises ValueError: for ``metadata`` together with ``set_metadata`` or ``remove_metadata``.
-        :raises PreconditionFailed: when the file is not at ``if_generation_match``.
+        :raises PreconditionFailed: if the file is not at ``if_generation_match``.
         """
         if metadata is not None and (set_metadata or remove_metadata):
             raise ValueError("metadata replaces all pairs; give it, or set_metadata and remove_metadata")
@@ -188,11 +188,11 @@ class FileCalls(SearchCalls):
         if_generation_match: int | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Delete ``file`` and answer it as it was. ``soft``: ``undelete`` brings it back until ``purge_at``.
-        ``family``: files of others are not found.
+        """Delete ``file`` and return it as it was. ``soft``: ``undelete`` can restore it until ``purge_at``.
+        ``family``: only a file of this family is found.
 
-        Not repeated by itself: after a lost answer, ``FileNotFound`` from another call means that it was
-        done.
+        Not retried automatically: after a lost answer, ``FileNotFound`` from another call means that it was
+        deleted.
 
         :raises FileNotFound: also when it was deleted before.
         """
@@ -209,9 +209,9 @@ class FileCalls(SearchCalls):
         return StoredFile.from_proto(response.file)
 
     async def undelete(self, file: FileName, *, timeout: float | None = None) -> StoredFile:
-        """Bring a soft-deleted file back.
+        """Restore a soft-deleted file.
 
-        :raises FileNotFound: when it is not there, or its ``purge_at`` has passed.
+        :raises FileNotFound: if it does not exist, or its ``purge_at`` has passed.
         """
         request = file_service_pb2.UndeleteFileRequest(
             file_id=await self._id_of(file, show_deleted=True), user_id=self._user_id
@@ -233,7 +233,7 @@ class FileCalls(SearchCalls):
 
         :param expires_in: 1 s to 7 days, in seconds or as a timedelta; default one hour.
         :param disposition: how a browser treats it; default: inline for safe types, else attachment.
-        :param family: files of others are not found.
+        :param family: only a file of this family is found.
         """
         seconds = whole_seconds(expires_in)
         request = download_pb2.SignUrlRequest(
@@ -250,22 +250,22 @@ class FileCalls(SearchCalls):
         return SignedUrl.from_proto(response)
 
     async def costs(self, *, timeout: float | None = None) -> Costs:
-        """What the caller's objects cost a month."""
+        """Estimated monthly cost of the caller's objects."""
         request = usage_service_pb2.GetCostsRequest(user_id=self._user_id)
         return Costs.from_proto(
             await self._connection.unary(self._connection.usages.GetCosts, request, timeout=timeout)
         )
 
     async def usage(self, *, timeout: float | None = None) -> Usage:
-        """What the caller has stored, and may store."""
+        """The caller's usage and limits."""
         request = usage_service_pb2.GetUsageRequest(user_id=self._user_id)
         response = await self._connection.unary(self._connection.usages.GetUsage, request, timeout=timeout)
         return Usage.from_proto(response.usage)
 
     async def upload_limits(self, *, timeout: float | None = None) -> dict[str, UploadLimit]:
-        """What uploads have to keep to, by ``uploads``, ``documents``, ``audio``, ``generation``,
-        ``event_media``, ``profile_picture``, ``temp``, ``path``, ``project`` (all of its files) and
-        ``project_file`` (each of them). Empty: an older service, which does not say.
+        """Size limits of uploads, by ``uploads``, ``documents``, ``audio``, ``generation``, ``event_media``,
+        ``profile_picture``, ``temp``, ``path``, ``project`` (all of its files) and ``project_file`` (each of
+        them). Empty if the service is an older one that does not report them.
         """
         request = diagnostics_service_pb2.DiagnoseRequest()
         method = self._connection.diagnostics.Diagnose

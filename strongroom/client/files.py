@@ -1,4 +1,4 @@
-"""What the client answers: plain frozen values, with ``datetime`` for times and enums for kinds."""
+"""Return values of the client: plain frozen values, with ``datetime`` for times and enums for kinds."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Visibility(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GenerationInfo:
-    """What a generation has beyond a file. ``settings_json`` is byte for byte as given; empty: none."""
+    """Additional fields of a generation. ``settings_json`` is unchanged, byte for byte; empty: none."""
 
     type: str
     prompt: str
@@ -70,7 +70,7 @@ class GenerationInfo:
 
 @dataclass(frozen=True, slots=True)
 class EventMediaInfo:
-    """What event media has beyond a file."""
+    """Additional fields of event media."""
 
     event_id: str
     title: str
@@ -80,12 +80,12 @@ class EventMediaInfo:
 
 @dataclass(frozen=True, slots=True)
 class MediaFacts:
-    """What a picture, video or sound says of itself; what it does not say is ``None``.
+    """Metadata read from a picture, video or sound; unknown values are ``None``.
 
     ``width`` and ``height``: pixels as stored; with an ``orientation`` (1 to 8, as in EXIF) from 5 on it is
-    shown with the two exchanged. ``duration`` in seconds. ``taken_at``: ISO 8601, without an offset where the
-    camera names none. ``thumbhash``: about 25 bytes that stand in for it. ``has_location``: readers of links
-    and shares get it without.
+    shown with the two exchanged. ``duration`` in seconds. ``taken_at``: ISO 8601, without an offset if the
+    camera recorded none. ``thumbhash``: a placeholder of about 25 bytes. ``has_location``: the file contains
+    its location; readers of links and shares get it without.
     """
 
     width: int | None
@@ -99,7 +99,7 @@ class MediaFacts:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A legal hold. ``by_admin``: only an admin lifts it."""
+    """A legal hold. ``by_admin``: only an admin can lift it."""
 
     reason: str
     by_admin: bool
@@ -108,8 +108,8 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How long something stays: neither deleted nor replaced before ``until`` or while there is a ``hold``;
-    gone by itself after ``delete_after``.
+    """How long something is kept: it can't be deleted or replaced before ``until`` or while there is a
+    ``hold``, and is deleted automatically after ``delete_after``.
     """
 
     until: datetime | None
@@ -127,11 +127,11 @@ def kept_of(retention: retention_pb2.Retention) -> Kept:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What the scanner for malware has said of the content.
+    """The malware scanner's result for the content.
 
-    ``outcome``: ``clean``, ``unscanned`` (it is scanned later; ``cause``: ``size``, ``scanner``, or empty
-    where nobody has looked yet), ``infected`` (``signature``: what was found; reading raises
-    ``ContentInfected``). ``database``: scanner and signatures, as it names them.
+    ``outcome``: ``clean``, ``unscanned`` (to be scanned later; ``cause``: ``size``, ``scanner``, or empty if
+    it was not tried yet), ``infected`` (``signature``: what was found; reading raises ``ContentInfected``).
+    ``database``: scanner and signature versions.
     """
 
     outcome: str
@@ -143,16 +143,17 @@ class ScanResult:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A stored file: visible, durable, never changed in place. ``size`` in bytes; times are aware, in UTC.
+    """A stored file: visible, durable, never changed in place. ``size`` in bytes; times are timezone-aware,
+    in UTC.
 
     ``etag`` (without quotes) changes with the content, ``generation`` (from 1) with content or metadata;
     ``crc32c`` is the CRC-32C of the content as an unsigned number. ``expires_at`` is set for temporary files,
-    ``deleted_at`` and ``purge_at`` for soft-deleted ones. ``data_loss``: ``lost`` or ``corrupt`` where the
-    bytes are known to be so, and reading raises ``ObjectLost``; empty as a rule. ``media``: what a picture,
-    video or sound says of itself; ``None`` until it was read, soon after the upload. ``kept``: how long it
-    stays, where something was said of that. ``scan``: of a scanner for malware, where there is one; in lists
-    of infected files only. ``spooled``: it waits in the caller's spool; then the id and, but for paths, the
-    key hold there only.
+    ``deleted_at`` and ``purge_at`` for soft-deleted ones. ``data_loss``: ``lost`` or ``corrupt`` if the bytes
+    are known to be so, and reading raises ``ObjectLost``; normally empty. ``media``: metadata of a picture,
+    video or sound; ``None`` until it has been read, soon after the upload. ``kept``: retention, if any is
+    set. ``scan``: result of the malware scanner, if there is one; in lists only for infected files.
+    ``spooled``: it waits in the caller's spool; then its id and (except at paths) its key are valid only
+    there.
     """
 
     id: str
@@ -244,7 +245,7 @@ def moment_of(stamp: Timestamp) -> datetime | None:
 
 
 def whole_seconds(duration: timedelta | int | None) -> int | None:
-    """A duration as requests have it; whatever is no timedelta stays as it is."""
+    """A timedelta in whole seconds, as requests need it; other values are returned unchanged."""
     return int(duration.total_seconds()) if isinstance(duration, timedelta) else duration
 
 
@@ -265,8 +266,8 @@ def _event_media(file: file_pb2.File) -> EventMediaInfo | None:
 
 @dataclass(frozen=True, slots=True)
 class FilePage:
-    """One page of a list, in key order. ``next_page_token`` is empty on the last one. ``complete``: False
-    where the service is away, and only what waits in the caller's spool is known.
+    """One page of a list, in key order. ``next_page_token`` is empty on the last one. ``complete``: False if
+    the service is down, so that the page has only files in the caller's spool.
     """
 
     files: tuple[StoredFile, ...]
@@ -276,7 +277,7 @@ class FilePage:
 
 @dataclass(frozen=True, slots=True)
 class SignedUrl:
-    """A URL that needs no token. ``expires_at`` None: it never ends (a public file)."""
+    """A URL that needs no token. ``expires_at`` None: it does not expire (a public file)."""
 
     url: str
     expires_at: datetime | None
@@ -290,7 +291,7 @@ class SignedUrl:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a user has stored and may store; limits are None where there is none."""
+    """A user's usage and limits; a limit is None if there is none."""
 
     owner_id: str
     used_bytes: int

@@ -89,12 +89,13 @@ class Generations:
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Have the service pull a generation from its provider's ``url``; its bytes don't pass through here.
+        """Make the service import a generation from its provider's ``url``; the bytes don't pass through the
+        caller.
 
-        :param on_progress: called with bytes read and the total, where the source tells it; begins again at 0
-            with each try of the service.
-        :raises SourceUrlRefused: the URL leads where the service may not go. :raises SourceUrlFailed: the
-            source did not give the file.
+        :param on_progress: called with the bytes read and the total, if the source announces it; starts again
+            at 0 with each try of the service.
+        :raises SourceUrlRefused: the URL leads to an address that the service must not use.
+        :raises SourceUrlFailed: the source did not deliver the file.
         """
         item = ImportItem(url, type, prompt, settings, filename, request_id, visibility, retention)
         operation = ImportOperation(item.to_proto(self._user_id), on_progress, timeout)
@@ -105,9 +106,9 @@ class Generations:
     async def import_batch(
         self, items: Sequence[ImportItem], *, timeout: float | None = None
     ) -> list[StoredFile | errors.StrongroomError]:
-        """Import side by side, 50 at a time; the file or the error of each, in the order given.
+        """Import in parallel, 50 at a time. Returns the file or the error of each, in the order given.
 
-        One failure spoils no other. A lost answer is asked for again: nothing is imported twice.
+        They fail independently. If an answer is lost it is requested again: nothing is imported twice.
         """
         deadline = Deadline(timeout)
         requests = [item.to_proto(self._user_id) for item in items]
@@ -154,7 +155,7 @@ class Generations:
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Store a generation that the caller has; as ``AsyncClient.upload``."""
+        """Upload a generation; parameters as of ``AsyncClient.upload``."""
         return await self._client.upload(
             source,
             Generation(type, prompt, settings),
@@ -207,20 +208,20 @@ class Generations:
         return StoredFile.from_proto(response.file)
 
     async def stats(self) -> GenerationStats:
-        """Counts and bytes, of one instant."""
+        """Counts and bytes, from one snapshot."""
         request = generation_service_pb2.GetGenerationStatsRequest(user_id=self._user_id)
         response = await self._connection.unary(self._connection.generations.GetGenerationStats, request)
         return GenerationStats.from_proto(response)
 
     async def url(self, file: FileName, *, expires_in: timedelta | int | None = None) -> SignedUrl:
-        """A URL that reads it without a token, as ``AsyncClient.sign_url``.
+        """A URL that reads it without a token, like ``AsyncClient.sign_url``.
 
         :raises FileNotFound: also for files of other families.
         """
         return await self._client.sign_url(file, expires_in=expires_in, family=Family.GENERATION)
 
     async def delete(self, file: FileName) -> StoredFile:
-        """Delete it and answer it as it was.
+        """Delete it and return it as it was.
 
         :raises FileNotFound: also for files of other families.
         """

@@ -1,4 +1,4 @@
-"""Stored content in which the scanner has found something."""
+"""Stored content that the scanner found infected."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from strongroom.metadata.v1 import infected_pb2
 
 @dataclass(frozen=True, slots=True)
 class InfectedContent:
-    """Nobody can read it. ``file_id`` empty: of a project, or of an older version. ``size`` in bytes."""
+    """Infected content; nobody can read it. ``file_id`` empty: a project's file, or an older version.
+    ``size`` in bytes.
+    """
 
     owner_id: str
     key: str

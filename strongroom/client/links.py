@@ -16,7 +16,7 @@ from strongroom.storage.v1 import link_pb2
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A URL that reads one file, for whoever has it. ``expires_at`` None: until it is revoked."""
+    """A URL with which anyone can read one file. ``expires_at`` None: valid until it is revoked."""
 
     url: str
     expires_at: datetime | None
@@ -39,12 +39,13 @@ class LinkCalls:
         attachment: bool = False,
         timeout: float | None = None,
     ) -> Link:
-        """A URL of the gateway that reads ``file`` without a token; equal calls get equal ones.
+        """A URL of the gateway that reads ``file`` without a token; equal calls return equal URLs.
 
-        :param expires_in: how long it holds at least, seconds or a timedelta; 0: until it is revoked;
-            default: as the file's family has it.
-        :param scope: ``version`` dies when the content is replaced, ``newest`` reads what it is then.
-        :param attachment: browsers save it, whatever it is.
+        :param expires_in: minimum validity, in seconds or as a timedelta; 0: until it is revoked; default: as
+            for the file's family.
+        :param scope: ``version`` stops working when the content is replaced, ``newest`` reads the current
+            content.
+        :param attachment: browsers save the file, whatever its type.
         :raises FileNotFound: also when it is somebody else's.
         """
         seconds = whole_seconds(expires_in)
@@ -64,7 +65,7 @@ class LinkCalls:
         raise errors.FileNotFound("There is no such file.")
 
     async def revoke_links(self, file: FileName, *, timeout: float | None = None) -> None:
-        """Take back every link to ``file``, at once and everywhere; those made from then on hold.
+        """Revoke every link to ``file``, at once and everywhere; links made afterwards work.
 
         :raises FileNotFound: also when it is somebody else's.
         """

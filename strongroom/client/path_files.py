@@ -1,4 +1,4 @@
-"""``client.files``: files at paths of the caller's choice, by the names that callers of S3 wrappers know."""
+"""``client.files``: files at paths of the caller's choice, with the method names of common S3 wrappers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ MAX_KEYS: Final = 1000
 
 
 class PathFiles:
-    """Files that the caller names: ``reports/2026.pdf`` is stored as ``paths/{user}/reports/2026.pdf``.
+    """Files at paths: ``reports/2026.pdf`` is stored as ``paths/{user}/reports/2026.pdf``.
 
-    ``key`` is that path, or the full key (what begins with ``paths/{user}/``), or a ``StoredFile``, or an id
-    as a ``UUID``. Storing at a path replaces what was there, in one step.
+    ``key`` is that path, the full key (beginning with ``paths/{user}/``), a ``StoredFile``, or an id as a
+    ``UUID``. Storing at a path replaces an existing file atomically.
     """
 
     def __init__(self, client: FileTransfers) -> None:
@@ -46,7 +46,7 @@ class PathFiles:
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Store a path, a file object or anything else that ``AsyncClient.upload`` takes at ``key``.
+        """Store a path, a file object or anything else that ``AsyncClient.upload`` accepts at ``key``.
 
         :param content_type: default: detected by the service.
         :param if_generation_match: replace only this generation; 0: only if nothing is there.
@@ -84,9 +84,9 @@ class PathFiles:
         *,
         on_progress: Progress | None = None,
     ) -> bytes | Downloaded:
-        """The bytes; with ``local_path`` they go there instead, as ``AsyncClient.download`` does it.
+        """The bytes; with ``local_path`` they are written there instead, like ``AsyncClient.download``.
 
-        :raises FileNotFound: nothing is stored there.
+        :raises FileNotFound: there is no file.
         """
         name = await self._name(key)
         if local_path is None:
@@ -94,16 +94,16 @@ class PathFiles:
         return await self._client.download(name, local_path, on_progress=on_progress)
 
     async def get_file_info(self, key: FileName) -> StoredFile:
-        """What is known about the file.
+        """The file's metadata.
 
-        :raises FileNotFound: nothing is stored there.
+        :raises FileNotFound: there is no file.
         """
         return await self._client.get(await self._name(key))
 
     async def list_files(self, prefix: str = "", max_keys: int = MAX_KEYS) -> list[StoredFile]:
-        """Files whose path begins with ``prefix``, in order, ``max_keys`` at most.
+        """Files whose path begins with ``prefix``, in key order, at most ``max_keys``.
 
-        For lists without end: ``AsyncClient.list("paths/…")``.
+        For longer lists use ``AsyncClient.list("paths/…")``.
 
         :raises ValueError: for a negative ``max_keys``.
         """
@@ -124,18 +124,18 @@ class PathFiles:
         """A URL that reads the file without a token; of a public file behind a CDN a permanent one.
 
         :param expires_in: 1 s to 7 days, in seconds or as a timedelta.
-        :raises FileNotFound: nothing is stored there.
+        :raises FileNotFound: there is no file.
         """
         return (await self._client.sign_url(await self._name(key), expires_in=expires_in)).url
 
     async def file_exists(self, key: FileName) -> bool:
-        """Whether something is stored there."""
+        """Whether there is a file."""
         return await self._client.exists(await self._name(key))
 
     async def delete_file(self, key: FileName) -> StoredFile:
-        """Delete the file and answer it as it was.
+        """Delete the file and return it as it was.
 
-        :raises FileNotFound: nothing is stored there.
+        :raises FileNotFound: there is no file.
         """
         return await self._client.delete(await self._name(key))
 

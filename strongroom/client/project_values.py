@@ -1,4 +1,4 @@
-"""What the calls of projects answer."""
+"""Return values of the calls for projects."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from strongroom.metadata.v1 import project_pb2
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project at its newest version. ``size`` in bytes; times are aware, in UTC. ``spooled``: that version
-    waits in the caller's spool, and has no number (0) yet. ``kept``: how long it stays, with all versions.
+    """A project at its newest version. ``size`` in bytes; times are timezone-aware, in UTC. ``spooled``: that
+    version waits in the caller's spool, and has no number (0) yet. ``kept``: retention of the project with
+    all versions.
     """
 
     id: str
@@ -53,7 +54,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What people say of a version: a name, what has changed and why, up to 32 tags."""
+    """Labels of a version: a name, a message (what changed and why), up to 32 tags."""
 
     name: str = ""
     message: str = ""
@@ -67,8 +68,8 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class VersionRule:
-    """Which old versions stay: so many newest ones (0: all), the last one of each day for ``daily_days``.
-    ``own``: it is the project's own rule.
+    """Which old versions are kept: a number of newest ones (0: all), and the last one of each day for
+    ``daily_days``. ``own``: whether it is the project's own rule.
     """
 
     keep_last: int
@@ -79,8 +80,7 @@ class VersionRule:
 @dataclass(frozen=True, slots=True)
 class ProjectVersion:
     """One version. ``added``, ``changed``, ``removed``: paths, against the version before;
-    ``rolled_back_to``: the version it restored, 0 for a save. ``name``, ``message``, ``tags``: what people
-    say of it.
+    ``rolled_back_to``: the version it restored, 0 for a save. ``name``, ``message``, ``tags``: its labels.
     """
 
     version: int
@@ -149,8 +149,8 @@ class ProjectFile:
 
 @dataclass(frozen=True, slots=True)
 class SavedProject:
-    """A save. ``sent``: how many files' bytes went over the network; ``skipped``: links and special files of
-    the tree, which projects don't hold.
+    """The result of a save. ``sent``: number of files that were transferred; ``skipped``: links and special
+    files of the tree, which projects can't contain.
     """
 
     project: Project
@@ -161,7 +161,7 @@ class SavedProject:
 
 @dataclass(frozen=True, slots=True)
 class RestoredProject:
-    """A restore into ``directory``. ``written``: paths that were not there, or differed."""
+    """The result of a restore into ``directory``. ``written``: paths that were missing or different."""
 
     directory: Path
     version: int

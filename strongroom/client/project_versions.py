@@ -1,4 +1,4 @@
-"""What ``client.projects`` says of versions: which there are, what they are called, how many are kept."""
+"""The part of ``client.projects`` about versions: list, label, and how many are kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ProjectVersions:
         message: str | None = None,
         tags: Iterable[str] | None = None,
     ) -> ProjectVersion:
-        """Change what is said of a version; None: stays as it is.
+        """Change the labels of a version; None: unchanged.
 
         :raises ProjectNotFound: or VersionNotFound.
         """
@@ -58,8 +58,8 @@ class ProjectVersions:
         return ProjectVersion.from_proto(response.version)
 
     async def keep_versions(self, slug: str, last: int | None, *, daily_days: int = 0) -> VersionRule:
-        """Which old versions stay, beside those with a name or a tag: the newest ``last`` (0: all), and the
-        last one of each day for so many days. ``last`` None: as the service's settings say.
+        """Set which old versions are kept, besides those with a name or a tag: the newest ``last`` (0: all),
+        and the last one of each day for ``daily_days`` days. ``last`` None: as in the service's settings.
 
         :raises ProjectNotFound: also when it is somebody else's.
         """
@@ -71,7 +71,7 @@ class ProjectVersions:
         return VersionRule(found.rule.keep_last, found.rule.keep_daily_days, found.own)
 
     async def version_rule(self, slug: str) -> VersionRule:
-        """The rule that holds.
+        """The rule in effect.
 
         :raises ProjectNotFound: also when it is somebody else's.
         """

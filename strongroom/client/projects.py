@@ -1,4 +1,4 @@
-"""``client.projects``: trees of files that are saved as a whole, many times."""
+"""``client.projects``: trees of files that are saved as a whole; each save is a version."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ AnyPath = str | os.PathLike[str]
 
 
 class Projects(ProjectVersions):
-    """The caller's projects. ``slug`` names one; ``version`` None is the newest."""
+    """The caller's projects. ``slug`` names a project; ``version`` None means the newest."""
 
     def __init__(self, connection: Connection, user_id: str, spooled: SpooledProjects | None = None) -> None:
         super().__init__(connection, user_id)
@@ -64,17 +64,18 @@ class Projects(ProjectVersions):
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> SavedProject:
-        """Make what is in ``directory`` the next version: all of it, or nothing. Unchanged files aren't sent.
+        """Save the contents of ``directory`` as the next version: all files or none. Unchanged files aren't
+        sent.
 
-        :param name: for people; default: the slug.
-        :param expected_version: the version that the caller has seen; 0: there must be none. None: whatever
-            is the newest is replaced.
-        :param retention: how long the project stays from this save on.
-        :param label: what is said of the new version: ``Label(name, message, tags)``.
-        :param storage_class: of new and changed files: S3's, where the installation lets one choose.
+        :param name: display name; default: the slug.
+        :param expected_version: the version that the caller has seen; 0: the project must not exist; None:
+            don't check.
+        :param retention: how long the project is kept from this save on.
+        :param label: labels of the new version: ``Label(name, message, tags)``.
+        :param storage_class: S3 storage class of new and changed files, if the installation allows a choice.
         :param ignore: patterns as in .gitignore; see ``Ignore``. Links are never followed.
-        :param on_progress: bytes sent, and those to be sent; begins again at 0 with a retry.
-        :raises VersionConflict: the project has moved on from ``expected_version``.
+        :param on_progress: called with the bytes sent and the total to send; starts again at 0 with a retry.
+        :raises VersionConflict: the project is not at ``expected_version``.
         :raises OSError: something can't be read.
         """
         tree = await asyncio.to_thread(read_tree, Path(directory), Ignore(ignore))
@@ -121,13 +122,14 @@ class Projects(ProjectVersions):
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> SavedProject:
-        """Make the newest version with these changes the next one: all of them, or nothing.
+        """Save the newest version with these changes as the next one: all of them or none.
 
-        :param changed: by paths in the project: where each new content is (a path), or what it is (bytes).
-        :param removed: paths that the next version shall not have. What is in neither stays as it is.
-        :param expected_version: the version that the caller has seen. None: whatever is the newest.
-        :raises VersionConflict: the project has moved on from ``expected_version``.
-        :raises ProjectNotFound: there is nothing to change. :raises FileNotFound: of what is to be removed.
+        :param changed: by path in the project, the new content: a local path, or bytes.
+        :param removed: paths that the next version won't have. All other files stay.
+        :param expected_version: the version that the caller has seen; None: don't check.
+        :raises VersionConflict: the project is not at ``expected_version``.
+        :raises ProjectNotFound: the project does not exist.
+        :raises FileNotFound: a path in ``removed`` does not exist.
         :raises OSError: something can't be read.
         """
         tree = await asyncio.to_thread(read_changes, changed)
@@ -150,7 +152,7 @@ class Projects(ProjectVersions):
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> SavedProject:
-        """Make the content of a ZIP (a path, bytes, a file object …) the next version.
+        """Save the contents of a ZIP (a path, bytes, a file object …) as the next version.
 
         :raises ArchiveInvalid: names what is wrong with the ZIP; nothing was saved.
         """
@@ -169,8 +171,8 @@ class Projects(ProjectVersions):
         overwrite: bool = False,
         on_progress: Progress | None = None,
     ) -> RestoredProject:
-        """Write a version into ``directory``, each file verified and in one step. What is there with the same
-        content is left alone; so is everything that the version does not have.
+        """Write a version into ``directory``, each file verified and replaced atomically. Files with the same
+        content are left alone, and so are files that the version does not have.
 
         :raises FileExistsError: a file differs and ``overwrite`` is off; nothing was written then.
         :raises ProjectNotFound: or VersionNotFound.
@@ -194,10 +196,10 @@ class Projects(ProjectVersions):
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> SavedProject:
-        """Make a new version with the content of an old one, inside the store.
+        """Create a new version with the content of an old one, inside S3.
 
-        :raises VersionConflict: the project has moved on from ``expected_version``. :raises VersionNotFound:
-            there is no such version.
+        :raises VersionConflict: the project is not at ``expected_version``.
+        :raises VersionNotFound: there is no such version.
         """
         request = project_pb2.RollbackProjectRequest(
             slug=slug,
@@ -218,7 +220,7 @@ class Projects(ProjectVersions):
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> Path:
-        """Write a version as a ZIP to ``path`` (in a folder: ``{slug}.zip``), in one step. Where it went.
+        """Write a version as a ZIP to ``path`` (in a folder: ``{slug}.zip``), atomically. Returns the path.
 
         :raises ProjectNotFound: or VersionNotFound.
         """
@@ -279,10 +281,10 @@ class Projects(ProjectVersions):
     async def delete(
         self, slug: str, *, expected_version: int | None = None, timeout: float | None = None
     ) -> Project:
-        """Delete a project with all its versions, and answer it as it was.
+        """Delete a project with all its versions, and return it as it was.
 
-        :raises ProjectNotFound: also when it was deleted before. :raises VersionConflict: the project has
-            moved on from ``expected_version``.
+        :raises ProjectNotFound: also when it was deleted before.
+        :raises VersionConflict: the project is not at ``expected_version``.
         """
         request = project_pb2.DeleteProjectRequest(
             slug=slug, user_id=self._user_id, expected_version=expected_version

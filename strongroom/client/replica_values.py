@@ -1,4 +1,4 @@
-"""Values of administration: replicas of storage_service, and what a reindex has done."""
+"""Return values of ``client.admin``: replicas of storage_service, and the result of a reindex."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from strongroom.metadata.v1 import replica_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A storage_service that has told of itself within a day. ``silent_seconds``: since it last did, which it
-    does every few seconds. ``draining_since``: None: it shall work. ``has_heard``: it says itself that it
-    drains. ``busy``: loops in the midst of something; ``requests``: in progress.
+    """A replica of storage_service that has reported within a day. ``silent_seconds``: time since its last
+    report, which it sends every few seconds. ``draining_since`` None: it is not draining. ``has_heard``: it
+    has learnt that it is to drain. ``busy``: loops that are in a pass; ``requests``: in progress.
     """
 
     name: str
@@ -24,14 +24,14 @@ class Replica:
 
     @property
     def is_idle(self) -> bool:
-        """It drains, and has ended what it had begun."""
+        """Whether it is draining and has finished what it had started."""
         return self.has_heard and not self.busy and not self.requests
 
 
 @dataclass(frozen=True, slots=True)
 class Reindexed:
-    """``owners``: looked at so far; ``recounted``: those whose usage or statistics were wrong; ``projects``:
-    projects and versions whose totals were.
+    """``owners``: processed so far; ``recounted``: those whose usage or statistics were wrong; ``projects``:
+    projects and versions whose totals were wrong.
     """
 
     owners: int

@@ -1,4 +1,4 @@
-"""Values of a restore: what the client answers."""
+"""Return values of ``client.restores``."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Stray:
     """An object that no committed row names. ``kind``: ``stored_later``, ``removed_later``, ``unfinished``;
     or ``hidden``, a file that was deleted later and is back.
 
-    ``id``: of the upload that has written it. ``left_out``: what the object does not say of its file.
-    ``project``: the slug, of a project's file, whose ``filename`` is its path.
+    ``id``: of the upload that wrote it. ``left_out``: fields of the file that the object's metadata does not
+    contain. ``project``: the slug, for a project's file, whose ``filename`` is its path.
     """
 
     kind: str
@@ -49,8 +49,8 @@ class Stray:
 
 @dataclass(frozen=True, slots=True)
 class StrayResult:
-    """What became of one object: ``kept``, ``known`` (it was a file already), ``dropped``, ``refused`` with
-    ``reason`` and ``message``. ``file_id``: what it was kept as.
+    """The result for one object: ``kept``, ``known`` (it was a file already), ``dropped``, ``refused`` with
+    ``reason`` and ``message``. ``file_id``: the file that it became.
     """
 
     name: ObjectName
@@ -62,7 +62,7 @@ class StrayResult:
 
 @dataclass(frozen=True, slots=True)
 class UnlinkedRow:
-    """A committed row whose bytes the bucket does not have; ``found``: what it has instead, for people."""
+    """A committed row whose bytes are not in the bucket; ``found``: what is there instead, in words."""
 
     key: str
     owner_id: str
@@ -73,8 +73,8 @@ class UnlinkedRow:
 
 @dataclass(frozen=True, slots=True)
 class RelinkPage:
-    """Some keys, up to ``cursor`` (empty: the last ones): committed ``rows``, of which ``right`` ones were as
-    the bucket is, ``relinked`` ones are now, and ``unlinked`` ones are not.
+    """A page of keys, up to ``cursor`` (empty: the last page): of the committed ``rows``, ``right`` ones
+    matched the bucket, ``relinked`` ones were corrected, and ``unlinked`` ones have no object.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""After a restore of the database, for admins: what the bucket has stored since, to be kept or dropped."""
+"""After a restore of the database, for admins: objects that were stored since, to be kept or dropped."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Restores:
         self._connection = connection
 
     async def strays(self) -> AsyncGenerator[tuple[list[Stray], int]]:
-        """Page by page, by key, the strays, and how many committed rows lie beside them."""
+        """Strays in key order, page by page, each page with the number of committed rows in its range."""
         cursor = ""
         while True:
             request = pb.ListStrayObjectsRequest(cursor=cursor)
@@ -42,7 +42,7 @@ class Restores:
                 return
 
     async def keep(self, names: Sequence[ObjectName]) -> AsyncGenerator[StrayResult]:
-        """Make them files of their owners, one after the other; what is one already stays it."""
+        """Turn these objects into files of their owners, one by one; those that are files already stay so."""
         for some in _in_batches(names):
             request = pb.KeepObjectsRequest(names=some)
             kept = await self._connection.unary(
@@ -52,7 +52,7 @@ class Restores:
                 yield to_stray_result(result)
 
     async def drop(self, names: Sequence[ObjectName]) -> AsyncGenerator[StrayResult]:
-        """Remove them; what a row names by then stays."""
+        """Move these objects to quarantine; any that a row names by then stay."""
         for some in _in_batches(names):
             request = pb.DropObjectsRequest(names=some)
             dropped = await self._connection.unary(
@@ -62,7 +62,7 @@ class Restores:
                 yield to_stray_result(result)
 
     async def relink(self, *, after: str = "", dry_run: bool = False) -> AsyncGenerator[RelinkPage]:
-        """Have rows name their bytes as a copied bucket does, page by page, by key from ``after`` on."""
+        """Point rows to their objects in a copied bucket, page by page, in key order from ``after`` on."""
         cursor = after
         while True:
             request = pb.RelinkObjectsRequest(cursor=cursor, dry_run=dry_run)

@@ -1,6 +1,6 @@
-"""Uploads over a session of the service: whatever breaks, they go on from what is persisted.
+"""Resumable uploads: after any failure they continue from what the service has persisted.
 
-The rules of the session RPCs stand in docs/resumable.md.
+For the rules of the session RPCs see docs/resumable.md.
 """
 
 from __future__ import annotations
@@ -55,18 +55,19 @@ class ResumableCalls(CopyCalls):
         on_session: Callable[[str], None] | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Store ``source`` through a session, going on where it stopped after anything that may pass.
+        """Store ``source`` by a resumable upload, which continues where it stopped after any temporary
+        failure.
 
-        As ``upload``, except for:
+        Parameters as of ``upload``, except:
 
-        :param source: a path, bytes, or a binary file object that can seek: it is read from the middle on.
-        :param upload_id: go on with this session (of ``on_session``), in another process, say; what is to be
-            stored was said when it began, so the parameters about that are not used.
+        :param source: a path, bytes, or a seekable binary file object.
+        :param upload_id: continue this session (from ``on_session``), for example in another process. The
+            target and other parameters of the file were set when it began, and are ignored.
         :param on_progress: called with the persisted size first, then with the bytes sent.
-        :param on_session: called with the ``upload_id`` of a session that was begun. Keep it to go on later.
-        :raises UploadNotFound, UploadExpired, UploadLost: the session is gone; begin a new one.
-        :raises SourceChanged: the source is not what it was; an ``OSError``.
-        :raises ChecksumMismatch: what is stored already is not what the source holds; begin a new one.
+        :param on_session: called with the ``upload_id`` of a new session. Keep it to continue later.
+        :raises UploadNotFound, UploadExpired, UploadLost: the session is gone; start a new one.
+        :raises SourceChanged: the source has changed; an ``OSError``.
+        :raises ChecksumMismatch: what is already stored differs from the source; start a new one.
         :raises TypeError: for a source that can't seek.
         """
         with await asyncio.to_thread(open_seekable, source) as read:
@@ -94,7 +95,7 @@ class ResumableCalls(CopyCalls):
             return await upload.run(session.upload_id, session)
 
     async def cancel_upload(self, upload_id: str, *, timeout: float | None = None) -> None:
-        """Give a session up: what it stored is removed; the file of a finished one is deleted.
+        """Cancel a session: what it stored is removed, and the file of a finished one is deleted.
 
         :raises UploadNotFound: also the second time.
         """

@@ -16,14 +16,14 @@ from strongroom.metadata.v1 import retention_service_pb2 as pb
 
 @dataclass(frozen=True, slots=True)
 class ProjectSlug:
-    """Names a project, where a file could be named as well."""
+    """Identifies a project where a file could be given as well."""
 
     slug: str
 
 
 @dataclass(frozen=True, slots=True)
 class RetentionRule:
-    """What the settings say of one family; None: nothing."""
+    """The rule of one family in the settings; None: not set."""
 
     keep: timedelta | None
     delete_after: timedelta | None
@@ -31,7 +31,9 @@ class RetentionRule:
 
 @dataclass(frozen=True, slots=True)
 class RetentionRules:
-    """The rules of families that have one, of projects, and how long what went by itself can be restored."""
+    """The rules of families that have one, of projects, and how long files that were deleted automatically
+    can be restored.
+    """
 
     families: Mapping[Family, RetentionRule]
     projects: RetentionRule | None
@@ -39,10 +41,10 @@ class RetentionRules:
 
 
 class Retention:
-    """For the caller or the user it acts for. What is kept or held is neither deleted nor replaced
-    (``RetentionHeld``).
+    """Retention and holds, for the caller or the user it acts for. What is kept or held can't be deleted or
+    replaced (``RetentionHeld``).
 
-    Every method raises ``FileNotFound`` or ``ProjectNotFound`` for what is not there, or somebody else's.
+    Every method raises ``FileNotFound`` or ``ProjectNotFound`` if it does not exist, or is somebody else's.
     """
 
     def __init__(self, connection: Connection, user_id: str = "") -> None:
@@ -50,7 +52,7 @@ class Retention:
         self._user_id = user_id
 
     async def rules(self) -> RetentionRules:
-        """What the settings of the installation say."""
+        """The rules in the installation's settings."""
         request = pb.GetRetentionRulesRequest()
         found = await self._connection.unary(self._connection.retention.GetRetentionRules, request, safe=True)
         return RetentionRules(
@@ -65,20 +67,20 @@ class Retention:
         )
 
     async def keep(self, what: FileName | ProjectSlug, until: datetime | timedelta) -> Kept:
-        """Neither deleted nor replaced before ``until``, or for so long from now by this machine's clock;
-        only an admin shortens that.
+        """Protect it from deletion and replacement until ``until`` (a time, or a span from now by this
+        machine's clock); only an admin can shorten that.
 
-        :raises PermissionDenied: it was to be shortened.
+        :raises PermissionDenied: this would shorten it.
         """
         request = pb.SetRetentionRequest(keep_until_time=_stamp(until), user_id=self._user_id)
         return await self._set(what, request)
 
     async def keep_no_longer(self, what: FileName | ProjectSlug) -> Kept:
-        """Needs the admin role while its time is not over."""
+        """Remove that protection; needs the admin role until the time has passed."""
         return await self._set(what, pb.SetRetentionRequest(clear_keep_until=True, user_id=self._user_id))
 
     async def delete_after(self, file: FileName, moment: datetime | timedelta | None) -> Kept:
-        """The file goes into the trash by itself then, or so long from now; None: it stays, or goes by its
+        """Move the file to the trash automatically at that time, or that long from now; None: only by its
         family's rule.
         """
         request = pb.SetRetentionRequest(clear_delete_after=moment is None, user_id=self._user_id)
@@ -87,7 +89,7 @@ class Retention:
         return await self._set(file, request)
 
     async def hold(self, what: FileName | ProjectSlug, reason: str = "") -> Kept:
-        """Places a legal hold, or changes its reason.
+        """Place a legal hold, or change its reason.
 
         :raises PermissionDenied: an admin has placed it.
         """
@@ -97,7 +99,7 @@ class Retention:
         return kept_of(done.retention)
 
     async def release(self, what: FileName | ProjectSlug) -> Kept:
-        """Lifts the hold; where there is none, nothing happens.
+        """Lift the hold; does nothing if there is none.
 
         :raises PermissionDenied: an admin has placed it.
         """

@@ -13,9 +13,9 @@ from strongroom.metadata.v1 import file_pb2, file_service_pb2
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What files have to meet, all of it. ``query``: up to 10 words, each somewhere in name, path, prompt,
-    title, description or tags, whatever its case; ``"two words"`` are one. ``content_type``: exact or
-    ``image/*``. Times are aware; ``settings``: members of a generation's settings, as text.
+    """Search conditions, all of which must match. ``query``: up to 10 words, each occurring somewhere in
+    name, path, prompt, title, description or tags, in any case; ``"two words"`` are one. ``content_type``:
+    exact or ``image/*``. Times are aware; ``settings``: members of a generation's settings, as text.
     """
 
     query: str = ""
@@ -50,7 +50,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class FolderPage:
-    """What is right below a prefix: folders as whole prefixes, and files; each in key order."""
+    """What is directly below a prefix: folders as full prefixes, and files; each in key order."""
 
     folders: tuple[str, ...]
     files: tuple[StoredFile, ...]
@@ -68,10 +68,10 @@ class SearchCalls(TrashCalls):
         page_token: str = "",
         timeout: float | None = None,
     ) -> FilePage:
-        """One page, newest first; at most 1,000. Of few hits among many files it may be short, or empty, and
-        have a ``next_page_token``.
+        """One page, newest first; at most 1,000. If matches are rare it may be short or empty and still have
+        a ``next_page_token``.
 
-        :param wanted: words, or all there is to say.
+        :param wanted: words, or a ``Wanted`` with all conditions.
         """
         request = (Wanted(wanted) if isinstance(wanted, str) else wanted).to_proto()
         request.page_size, request.page_token, request.user_id = page_size, page_token, self._user_id
@@ -79,7 +79,7 @@ class SearchCalls(TrashCalls):
         return FilePage(tuple(map(StoredFile.from_proto, response.files)), response.next_page_token)
 
     async def search(self, wanted: Wanted | str) -> AsyncGenerator[StoredFile]:
-        """All that meet it, newest first, fetched page by page."""
+        """All matches, newest first, fetched page by page."""
         token, more = "", True
         while more:
             page = await self.search_page(wanted, page_size=1000, page_token=token)
@@ -100,7 +100,7 @@ class SearchCalls(TrashCalls):
         return FolderPage(tuple(response.folders), files, response.next_page_token)
 
     async def delete_folder(self, folder: str, *, soft: bool = False, timeout: float | None = None) -> Purged:
-        """Delete every file below ``folder``, in one transaction; answers how many they were.
+        """Delete every file below ``folder`` in one transaction; returns how many.
 
         :raises FileNotFound: there is none. :raises InvalidField: more than 20,000.
         """

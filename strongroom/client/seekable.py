@@ -16,7 +16,7 @@ SeekableInput = str | os.PathLike[str] | bytes | bytearray | memoryview | io.IOB
 
 
 class SourceChanged(OSError):
-    """The source is not what it was when the upload began; what is stored of it can't be gone on with."""
+    """The source has changed since the upload began, so the upload can't be continued."""
 
 
 class Seekable:

@@ -21,15 +21,15 @@ TRUE = {"1", "true", "yes", "on"}
 
 
 class ConfigurationError(ValueError):
-    """A setting of the client is missing or wrong; the message names it and says how to mend it."""
+    """A setting of the client is missing or wrong; the message names it and says how to fix it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
     """TLS towards the services; each field is PEM as bytes, or the path of a PEM file.
 
-    ``ca``: whom to trust (None: the roots that come with gRPC). ``certificate`` and ``key``: who we are, for
-    mTLS.
+    ``ca``: trusted authorities (None: gRPC's default roots). ``certificate`` and ``key``: the client's own,
+    for mTLS.
     """
 
     ca: bytes | str | os.PathLike[str] | None = None
@@ -97,8 +97,8 @@ def _runs(pid: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
-    """Everything a client needs to know. ``tls`` None: plaintext to loopback, TLS to anywhere else; False:
-    plaintext. ``gateway_url``: what links begin with.
+    """All settings of a client. ``tls`` None: plaintext to loopback, TLS to anywhere else; False: plaintext.
+    ``gateway_url``: base of links.
     """
 
     storage_address: str
@@ -125,15 +125,13 @@ class ClientSettings:
         spool_max_bytes: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> ClientSettings:
-        """What is given, else what the environment says, else the running development stack, else the default
-        ports.
+        """The arguments, else the environment, else the running development stack, else the default ports.
 
         ``STRONGROOM_STORAGE_ADDRESS``, ``STRONGROOM_METADATA_ADDRESS``, ``STRONGROOM_TOKEN``,
         ``STRONGROOM_TLS_CA``, ``STRONGROOM_TLS_CLIENT_CERT``, ``STRONGROOM_TLS_CLIENT_KEY``,
-        ``STRONGROOM_ALLOW_PLAINTEXT``; ``STRONGROOM_PUBLIC_URL``,
-        ``STRONGROOM_GATEWAY_URL`` for links; ``STRONGROOM_SPOOL``, ``STRONGROOM_SPOOL_MAX_BYTES``. The
-        development stack gives addresses only, never a token: see
-        ``development_settings``.
+        ``STRONGROOM_ALLOW_PLAINTEXT``; ``STRONGROOM_PUBLIC_URL``, ``STRONGROOM_GATEWAY_URL`` for links;
+        ``STRONGROOM_SPOOL``, ``STRONGROOM_SPOOL_MAX_BYTES``. The development stack gives addresses only,
+        never a token: see ``development_settings``.
 
         :raises ConfigurationError: when stack.json is needed and can't be read.
         """

@@ -24,7 +24,7 @@ Span: TypeAlias = timedelta | int
 
 @dataclass(frozen=True, slots=True)
 class SharedFile:
-    """One file, by id or key; whatever its content is."""
+    """One file, by id or key, with whatever content it has."""
 
     file: FileName
 
@@ -45,7 +45,7 @@ class SharedPrefix:
 
 @dataclass(frozen=True, slots=True)
 class SharedProject:
-    """A version of a project; 0: the newest of now."""
+    """A version of a project; 0: the current newest."""
 
     slug: str
     version: int = 0
@@ -53,10 +53,10 @@ class SharedProject:
 
 @dataclass(frozen=True, slots=True)
 class DropBox:
-    """Guests put files in, and see none: below a ``path``, into an event, or into a ``folder`` (``uploads``,
-    ``documents``, ``audio`` with ``class_id``); one of them. ``max_file_bytes`` 0: as in all.
-    ``content_types``: those taken (``image/png``, ``image/*``); none: all of the family. ``retention``: how
-    long what guests put in stays; ``storage_class``: what class its objects are of.
+    """A drop: guests upload files without seeing any. They go below a ``path``, into an event, or into a
+    ``folder`` (``uploads``, ``documents``, ``audio`` with ``class_id``); exactly one of these.
+    ``max_file_bytes`` 0: limited only by the total. ``content_types``: accepted types (``image/png``,
+    ``image/*``); none: all of the family. ``retention`` and ``storage_class`` apply to what guests upload.
     """
 
     path: str = ""
@@ -78,7 +78,7 @@ Shared: TypeAlias = SharedFile | SharedEvent | SharedPrefix | SharedProject | Dr
 class Share:
     """A share. ``state``: ``active``, ``revoked``, ``expired``, ``used_up``. ``max_uses`` 0: no limit.
 
-    ``url``: only in the answer of ``create``; nobody can show it again.
+    ``url``: only in the result of ``create``; it can't be shown again.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Share:
 
 
 class Shares:
-    """Makes, lists, edits and revokes shares, for the caller or the user it acts for."""
+    """Creates, lists, edits and revokes shares, for the caller or the user it acts for."""
 
     def __init__(self, connection: Connection, user_id: str = "") -> None:
         self._connection = connection
@@ -115,11 +115,11 @@ class Shares:
         max_uses: int = 0,
         request_id: str | None = None,
     ) -> Share:
-        """A new share; the answer's ``url`` opens it.
+        """Create a share; its ``url`` opens it.
 
-        :param expires_in: 0: not by itself.
-        :param request_id: a repeat with the same one answers the same; default: one for this call.
-        :raises FileNotFound, ProjectNotFound, VersionNotFound: the caller has no such thing.
+        :param expires_in: 0: it does not expire.
+        :param request_id: idempotency key: a repeat with the same one returns the same; default: a new one.
+        :raises FileNotFound, ProjectNotFound, VersionNotFound: it does not exist, or is not the caller's.
         """
         request = service.CreateShareRequest(
             scope=await self._scope(shared),
@@ -141,7 +141,7 @@ class Shares:
         return to_share(found.share)
 
     async def list(self, *, active_only: bool = False) -> AsyncGenerator[Share]:
-        """All of them, newest first, fetched page by page; those that ended stay for 30 days."""
+        """All of them, newest first, fetched page by page; ended ones are listed for 30 days."""
         request = service.ListSharesRequest(active_only=active_only, user_id=self._user_id)
         while True:
             page = await self._connection.unary(self._connection.shares.ListShares, request, safe=True)
@@ -160,10 +160,10 @@ class Shares:
         expires_in: Span | None = None,
         max_uses: int | None = None,
     ) -> Share:
-        """The share after the change; None: stays as it is.
+        """Edit a share and return it; None: unchanged.
 
-        :param password: empty: none any more. Guests who are in have to open again.
-        :param expires_in: from now; 0: no end any more.
+        :param password: empty: remove it. Current guests have to open the share again.
+        :param expires_in: from now; 0: it does not expire.
         :raises ShareNotFound: also when it was revoked.
         """
         request = service.UpdateShareRequest(
@@ -177,7 +177,7 @@ class Shares:
         return to_share((await self._connection.unary(self._connection.shares.UpdateShare, request)).share)
 
     async def revoke(self, share_id: str) -> Share:
-        """Take it back, at once and for good, also from guests who are in.
+        """Revoke it, at once and for good, also for current guests.
 
         :raises ShareNotFound: also when it is somebody else's.
         """

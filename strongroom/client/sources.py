@@ -1,4 +1,4 @@
-"""What can be uploaded, and whether it can be read a second time."""
+"""Sources of uploads, and whether they can be read a second time."""
 
 from __future__ import annotations
 

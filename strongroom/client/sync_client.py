@@ -1,4 +1,4 @@
-"""The client for programs without an event loop: ``AsyncClient`` behind methods that wait."""
+"""The client for programs without an event loop: ``AsyncClient`` behind blocking methods."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from strongroom.client.tokens import Token
 
 
 class Client(Face[AsyncClient]):
-    """Files in Strongroom, without an event loop: the methods of ``AsyncClient``, each of which waits.
+    """Files in Strongroom, without an event loop: the methods of ``AsyncClient``, blocking.
 
     Parameters as of ``AsyncClient``. Any number of threads may share it; the calls run in one background
     thread, which also calls ``on_progress``, and reads no source (files and iterators are read in threads of
-    their own). Close it, or use it in ``with``. Not usable in a child after ``fork``: make one there.
+    their own). Close it, or use it in ``with``. Not usable in a child after ``fork``: create a new one there.
     """
 
     def __init__(
@@ -64,11 +64,13 @@ class Client(Face[AsyncClient]):
 
     @property
     def settings(self) -> ClientSettings:
-        """What the arguments and the environment came to."""
+        """The resolved settings, from arguments and environment."""
         return self._twin.settings
 
     def acting_for(self, user_id: str) -> Client:
-        """The same connection, but every call is for ``user_id``; needs the admin role (``UserMismatch``)."""
+        """The same connection, but every call acts for ``user_id``; needs the admin role (else
+        ``UserMismatch``).
+        """
         other = Client.__new__(Client)
         Face.__init__(other, self._twin.acting_for(user_id), self._thread)
         return other
@@ -83,14 +85,14 @@ class Client(Face[AsyncClient]):
         self.close()
 
     def close(self) -> None:
-        """Close the channels and end the thread; calls under way are cancelled. May be called again."""
+        """Close the channels and the thread; calls in progress are cancelled. Can be called repeatedly."""
         if not self._thread.stopped:
             self._thread.run(self._twin.close())
             self._thread.stop()
 
     @cached_property
     def spool(self) -> SyncSpool | None:
-        """What waits in the caller's spool; None: the client has none."""
+        """The caller's spool; None: the client has none."""
         return None if self._twin.spool is None else SyncSpool(self._twin.spool, self._thread)
 
     @cached_property
@@ -125,22 +127,22 @@ class Client(Face[AsyncClient]):
 
     @cached_property
     def webhooks(self) -> SyncWebhooks:
-        """What happens, sent to a URL."""
+        """Events sent to a URL."""
         return SyncWebhooks(self._twin.webhooks, self._thread)
 
     @cached_property
     def verifications(self) -> SyncVerifications:
-        """Whether rows and objects belong together; for admins."""
+        """Checks that rows and objects match; for admins."""
         return SyncVerifications(self._twin.verifications, self._thread)
 
     @cached_property
     def admin(self) -> SyncAdministration:
-        """What an operator does; for admins."""
+        """Operations for operators; for admins."""
         return SyncAdministration(self._twin.admin, self._thread)
 
     @cached_property
     def restores(self) -> SyncRestores:
-        """What the bucket has that a restored database does not know; for admins."""
+        """Objects in the bucket that a restored database does not know; for admins."""
         return SyncRestores(self._twin.restores, self._thread)
 
     watch = iterating(AsyncClient.watch)

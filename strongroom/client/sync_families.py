@@ -1,4 +1,4 @@
-"""The families of ``Client``: the methods of their asynchronous twins, each of which waits."""
+"""The families of ``Client``: blocking versions of the asynchronous classes."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class SyncWebhooks(Face[Webhooks]):
     replay = waiting(Webhooks.replay)
 
     def of_all_users(self) -> SyncWebhooks:
-        """Those of the installation; see ``Webhooks.of_all_users``."""
+        """The installation's webhooks; see ``Webhooks.of_all_users``."""
         return SyncWebhooks(self._twin.of_all_users(), self._thread)
 
 

@@ -92,7 +92,7 @@ class EventMedia:
 
 @dataclass(frozen=True, slots=True)
 class ProfilePicture:
-    """The caller's profile picture; replaces the one before in one step."""
+    """The caller's profile picture; replaces the previous one atomically."""
 
     def to_proto(self) -> target_pb2.UploadTarget:
         """The target as the contract has it."""
@@ -117,9 +117,7 @@ class Temp:
 
 @dataclass(frozen=True, slots=True)
 class AtPath:
-    """A file at a path of the caller's choice (``paths/{user}/{path}``); replaces the one before in one
-    step.
-    """
+    """A file at a path of the caller's choice (``paths/{user}/{path}``); replaces an existing one."""
 
     path: str
 

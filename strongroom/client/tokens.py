@@ -1,4 +1,4 @@
-"""The bearer token: fixed, or asked of a function and kept until it is about to run out."""
+"""The bearer token: fixed, or obtained from a function and kept until it is about to expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The calls that move a file's bytes; part of ``AsyncClient``."""
+"""The calls that transfer a file's bytes; part of ``AsyncClient``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from strongroom.storage.v1 import download_pb2
 
 
 class FileTransfers(ResumableCalls):
-    """Files of every family, in and out: what the families' own calls are made of."""
+    """Uploads and downloads of every family, on which the families' own calls are built."""
 
     async def upload(
         self,
@@ -46,28 +46,28 @@ class FileTransfers(ResumableCalls):
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Store ``source`` and answer the committed, durable file.
+        """Store ``source`` and return the committed, durable file.
 
-        :param source: path, bytes, binary file object, (async) iterator of bytes, or a function that makes
-            one of these. What can be read again is sent again after a failure that may pass; the rest is not,
-            once bytes of it were read.
+        :param source: path, bytes, binary file object, (async) iterator of bytes, or a function that returns
+            one of these. A source that can be read again is sent again after a temporary failure; any other
+            is not, once bytes of it were read.
         :param target: the family it belongs to (default ``Uploads()``); decides key, limits, allowed types.
-        :param filename: default: the name of the path or file object; else the service makes one from the
+        :param filename: default: the name of the path or file object; else the service derives one from the
             key.
         :param content_type: default: detected by the service from the first bytes.
-        :param size: bytes, where the source can't tell; then it must have exactly as many.
-        :param metadata: up to 32 pairs, kept with the file.
-        :param retention: how long it stays.
-        :param storage_class: S3's, of those that the installation lets uploads choose.
-        :param if_generation_match: replace only this generation; 0: only if nothing is there (paths,
+        :param size: in bytes, if the source does not know it; it must have exactly that many.
+        :param metadata: up to 32 pairs, stored with the file.
+        :param retention: how long the file is kept.
+        :param storage_class: an S3 storage class, one of those that the installation allows.
+        :param if_generation_match: replace only this generation; 0: only if there is none yet (paths,
             pictures).
         :param request_id: idempotency key (AIP-155), printable ASCII; a fresh UUID by default. Repeating an
-            upload with the same key within 24 h gives the first one's file.
-        :param on_progress: called with bytes sent and the total (None: unknown); begins again at 0 with a
+            upload with the same key within 24 h returns the first one's file.
+        :param on_progress: called with the bytes sent and the total (None: unknown); starts again at 0 with a
             retry.
         :raises StrongroomError: e.g. SizeLimitExceeded, QuotaExceeded, ContentTypeMismatch, ChecksumMismatch.
-        :raises OSError: when the path can't be read. Whatever the source or ``on_progress`` raises comes out
-            as it is.
+        :raises OSError: if the path can't be read. Exceptions of the source or ``on_progress`` are raised
+            unchanged.
         """
         in_memory = isinstance(source, bytes | bytearray | memoryview)  # nothing that could block
         read = as_source(source) if in_memory else await asyncio.to_thread(as_source, source)
@@ -99,11 +99,11 @@ class FileTransfers(ResumableCalls):
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> Downloaded:
-        """Write ``file`` to ``path``, in one step: readers see the old content or all of the new.
+        """Write ``file`` to ``path`` atomically: readers see either the old content or all of the new.
 
-        A folder gets a file named as the stored one, made safe for it. The bytes are verified against the
-        stored CRC-32C. With ``resume``, a failure leaves a hidden ``.part`` file beside the path and a later
-        call goes on from there, provided the stored content is still the same.
+        If ``path`` is a folder, the file is named like the stored one, made safe for the file system. The
+        bytes are verified against the stored CRC-32C. With ``resume``, a failure leaves a hidden ``.part``
+        file beside the path, and a later call continues from there if the stored content is still the same.
 
         :raises StrongroomError: FileNotFound, ChecksumMismatch …
         :raises OSError: when the path can't be written.
@@ -127,12 +127,12 @@ class FileTransfers(ResumableCalls):
         version_id: str = "",
         timeout: float | None = None,
     ) -> AsyncGenerator[bytes]:
-        """The bytes of ``file`` as they come, up to 1 MiB each; a stream that breaks is taken up again.
+        """The bytes of ``file`` in blocks of up to 1 MiB, as they arrive; a stream that breaks is resumed.
 
         :param offset: first byte; negative: the last ``-offset`` bytes.
-        :param length: how many at most; None: to the end.
-        :raises StrongroomError: FileNotFound; RangeNotSatisfiable; PreconditionFailed when the content is
-            replaced in the middle; ChecksumMismatch after the last block of a whole file whose bytes are not
+        :param length: maximum number of bytes; None: to the end.
+        :raises StrongroomError: FileNotFound; RangeNotSatisfiable; PreconditionFailed if the content is
+            replaced meanwhile; ChecksumMismatch after the last block of a whole file whose bytes differ from
             what was stored.
         """
         if offset < 0 and length is not None:
@@ -176,9 +176,11 @@ class FileTransfers(ResumableCalls):
         on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> int:
-        """Write all that the caller has stored to the file ``path``, as one ZIP with a ``manifest.json``.
+        """Write everything that the caller has stored to the file ``path``, as one ZIP with a
+        ``manifest.json``.
 
-        In one step; answers its bytes. For another user: ``acting_for``, with the admin role.
+        Written atomically; returns its size in bytes. For another user use ``acting_for``, with the admin
+        role.
         """
         request = download_pb2.ExportUserRequest(user_id=self._user_id)
         method = self._connection.transfers.ExportUser

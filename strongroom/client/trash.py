@@ -1,4 +1,4 @@
-"""The trash: what was deleted with ``soft`` and can still be restored; part of ``AsyncClient``."""
+"""The trash: files that were deleted with ``soft`` and can still be restored; part of ``AsyncClient``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from strongroom.metadata.v1 import file_pb2, file_service_pb2
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """How many files are gone for good, and their bytes."""
+    """Number of files that were deleted for good, and their bytes."""
 
     files: int
     size: int
@@ -29,7 +29,7 @@ class TrashCalls(LinkCalls):
         page_token: str = "",
         timeout: float | None = None,
     ) -> FilePage:
-        """One page of the trash, deleted last first; at most 1,000."""
+        """One page of the trash, most recently deleted first; at most 1,000."""
         request = file_service_pb2.ListTrashRequest(
             family=_number(family), page_size=page_size, page_token=page_token, user_id=self._user_id
         )
@@ -37,7 +37,7 @@ class TrashCalls(LinkCalls):
         return FilePage(tuple(map(StoredFile.from_proto, response.files)), response.next_page_token)
 
     async def trash(self, *, family: Family | None = None) -> AsyncGenerator[StoredFile]:
-        """All of the trash, deleted last first, fetched page by page."""
+        """All of the trash, most recently deleted first, fetched page by page."""
         token, more = "", True
         while more:
             page = await self.trash_page(family=family, page_size=1000, page_token=token)
@@ -47,7 +47,7 @@ class TrashCalls(LinkCalls):
             more = bool(token)
 
     async def purge(self, file: FileName, *, timeout: float | None = None) -> StoredFile:
-        """End a file of the trash for good, and answer it as it was.
+        """Delete a file in the trash for good, and return it as it was.
 
         :raises FileNotFound: also when it is not in the trash.
         """
@@ -61,7 +61,7 @@ class TrashCalls(LinkCalls):
         return StoredFile.from_proto(response.file)
 
     async def empty_trash(self, *, family: Family | None = None, timeout: float | None = None) -> Purged:
-        """End everything in the trash for good; ``timeout`` is each call's, of 10,000 files."""
+        """Delete everything in the trash for good; ``timeout`` applies to each call, of 10,000 files."""
         files, size, more = 0, 0, True
         request = file_service_pb2.EmptyTrashRequest(family=_number(family), user_id=self._user_id)
         while more:

@@ -1,4 +1,4 @@
-"""Values of verification: what the client answers."""
+"""Return values of ``client.verifications``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ DEPTHS: Final[Mapping[Depth, pb.VerificationDepth.ValueType]] = {
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """One run. ``state``: ``running``, ``finished``, ``failed`` (it has not seen all; ``failure`` says why).
+    """One run. ``state``: ``running``, ``finished``, ``failed`` (it has not seen everything; ``failure`` says
+    why).
 
-    ``findings``: how many of each kind. ``report``: once it has ended, the signed JSON document;
-    ``signature`` (Ed25519) is of exactly these bytes, ``public_key`` checks it.
+    ``findings``: number of each kind. ``report``: the signed JSON document, once it has ended; ``signature``
+    (Ed25519) covers exactly these bytes, ``public_key`` verifies it.
     """
 
     id: str
@@ -47,14 +48,14 @@ class Verification:
 
     @property
     def is_clean(self) -> bool:
-        """Everything was looked at, and all of it is right."""
+        """Whether the run has seen everything and found nothing."""
         return self.state == "finished" and not self.findings
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be; empty fields do not apply. ``line``: the JSON of the digest;
-    ``proposal``: what a repair would do.
+    """One difference between rows and objects; fields that do not apply are empty. ``line``: the JSON of the
+    digest; ``proposal``: what a repair would do.
     """
 
     number: int
@@ -74,9 +75,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """What a repair has done about one finding. ``action``: ``quarantine``, ``relink``, …, ``none``;
-    ``outcome``: ``done``, ``outdated`` (it is not so any more), ``left`` (``detail`` says what to do),
-    ``failed`` (repair again).
+    """What a repair did about one finding. ``action``: ``quarantine``, ``relink``, …, ``none``; ``outcome``:
+    ``done``, ``outdated`` (it no longer holds), ``left`` (``detail`` says what to do), ``failed`` (repair
+    again).
     """
 
     finding: Finding
@@ -87,8 +88,8 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """An object that a repair has moved away. ``why``: the finding's kind; ``purge_at``: when it goes for
-    good. ``is_readable``: else nothing but id and times is known of it, and it can't be restored.
+    """An object in quarantine. ``why``: the finding's kind; ``purge_at``: when it is removed for good.
+    ``is_readable`` False: only its id and times are known, and it can't be restored.
     """
 
     id: str

@@ -31,13 +31,13 @@ Response = TypeVar("Response")
 
 
 class Verifications:
-    """Begins runs, reads their reports. Every method raises ``PermissionDenied`` without the admin role."""
+    """Starts runs, reads their reports. Every method raises ``PermissionDenied`` without the admin role."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def start(self, depth: Depth = "heads") -> tuple[Verification, bool]:
-        """A new run, or the one that is under way with its own depth; and whether it is new."""
+        """Start a run, or return the one that is running (with its own depth); and whether it is new."""
         request = pb.StartVerificationRequest(depth=DEPTHS[depth])
         started = await self._connection.unary(
             self._connection.verifications.StartVerification, request, safe=True
@@ -45,7 +45,7 @@ class Verifications:
         return to_verification(started.verification, b"", b"", b""), started.begun
 
     async def get(self, run_id: str = "") -> Verification:
-        """One run; empty: the last one. Its report is there once it has ended.
+        """One run; empty: the last one. It has a report once it has ended.
 
         :raises NotFound: there is no such run.
         """
@@ -70,11 +70,11 @@ class Verifications:
                 return
 
     async def repair(self, run_id: str = "") -> AsyncGenerator[Repair]:
-        """Act on what a run (empty: the last one) has found; what was done about each finding, as it is done.
-        Each is looked at again first, and calling it again is safe, also after it broke off.
+        """Repair the findings of a run (empty: the last one); yields the result for each finding. Each is
+        checked again first, so calling this again is safe, also after it broke off.
 
         :raises RepairRefused: bucket, database and report do not belong together, or too much is wrong;
-            nothing was touched.
+            nothing was changed.
         """
         method = self._connection.repairs.RepairFindings
         async with aclosing(self._stream(method, pb.RepairFindingsRequest(id=run_id))) as found:
@@ -82,14 +82,14 @@ class Verifications:
                 yield to_repair(message)
 
     async def quarantine(self) -> AsyncGenerator[Quarantined]:
-        """What repairs, and drops after a restore, have moved to quarantine."""
+        """The objects in quarantine, moved there by repairs and by ``adopt drop``."""
         method = self._connection.repairs.ListQuarantine
         async with aclosing(self._stream(method, pb.ListQuarantineRequest())) as found:
             async for message in found:
                 yield to_quarantined(message.object)
 
     async def restore(self, entry_id: str) -> Quarantined:
-        """Bring one object back to its key, as a new version.
+        """Restore one object to its key, as a new version.
 
         :raises NotFound: there is none, or its time is over.
         """
@@ -98,9 +98,9 @@ class Verifications:
             return await anext(found)
 
     async def restore_run(self, run_id: str) -> AsyncGenerator[Quarantined]:
-        """Bring back all that the repair of one run has moved.
+        """Restore everything that the repair of one run moved.
 
-        :raises NotFound: there is nothing of it.
+        :raises NotFound: there is nothing to restore.
         """
         async with aclosing(self._restored(pb.RestoreQuarantinedRequest(run_id=run_id))) as found:
             async for one in found:
@@ -116,7 +116,7 @@ class Verifications:
             return to_quarantined((await anext(found)).object)
 
     async def purge_before(self, moment: datetime) -> AsyncGenerator[Quarantined]:
-        """Remove for good what was moved to quarantine before ``moment``; each, as it is gone."""
+        """Remove for good what was moved to quarantine before ``moment``; yields each removed entry."""
         request = pb.PurgeQuarantinedRequest()
         request.moved_before.FromDatetime(moment)
         async with aclosing(self._stream(self._connection.repairs.PurgeQuarantined, request)) as found:

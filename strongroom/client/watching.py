@@ -1,4 +1,4 @@
-"""``client.watch()``: what happens to the caller's files, as it happens."""
+"""``client.watch()``: events of the caller's files as they happen."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from strongroom.metadata.v1 import notification_service_pb2 as pb
 
 
 async def watch(connection: Connection, user_id: str, resume_token: str) -> AsyncGenerator[Notification]:
-    """Events from the one after ``resume_token`` on; a connection that breaks is made again where it broke.
+    """Events after ``resume_token``; a broken connection is resumed where it broke.
 
-    :raises StrongroomError: with status OUT_OF_RANGE when the token is older than the service keeps events.
+    :raises StrongroomError: with status OUT_OF_RANGE if the token is older than the service's retention of
+        events.
     """
     request = pb.WatchRequest(resume_token=resume_token, user_id=user_id)
     async with aclosing(_events(connection, connection.notifications.Watch, request)) as events:

@@ -1,4 +1,4 @@
-"""Webhooks: what happens, sent to a URL; ``AsyncClient.webhooks`` (docs/webhooks.md)."""
+"""Webhooks: events sent to a URL; ``AsyncClient.webhooks`` (docs/webhooks.md)."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ Span: TypeAlias = timedelta | int
 @dataclass(frozen=True, slots=True)
 class Webhook:
     """A webhook. ``state``: ``active``, ``paused``, ``disabled`` (``cause`` says why). ``types`` and
-    ``families`` empty: all. ``cursor``: the event up to which deliveries were made. ``secrets``: how many
-    sign.
+    ``families`` empty: all. ``cursor``: the last event for which deliveries were created. ``secrets``: number
+    of secrets that sign.
 
-    ``secret``: only in the answers of ``create`` and ``rotate_secret``.
+    ``secret``: only in the results of ``create`` and ``rotate_secret``.
     """
 
     id: str
@@ -56,8 +56,8 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event on its way. ``id``: the header webhook-id. ``state``: ``pending``, ``delivered``, ``dead``.
-    ``status``: HTTP's, of the last answer; 0: none.
+    """The delivery of one event. ``id``: the header webhook-id. ``state``: ``pending``, ``delivered``,
+    ``dead``. ``status``: HTTP status of the last response; 0: none.
     """
 
     id: str
@@ -73,9 +73,9 @@ class Delivery:
 
 
 class Webhooks:
-    """Makes, lists, edits, tests and replays webhooks, for the caller or the user it acts for.
+    """Creates, lists, edits, tests and replays webhooks, for the caller or the user it acts for.
 
-    Every method raises ``WebhookNotFound`` for what is not there, or somebody else's.
+    Every method raises ``WebhookNotFound`` if it does not exist, or is somebody else's.
     """
 
     def __init__(self, connection: Connection, user_id: str = "", *, all_users: bool = False) -> None:
@@ -84,7 +84,7 @@ class Webhooks:
         self._all_users = all_users
 
     def of_all_users(self) -> Webhooks:
-        """Those of the installation, for the events of all users; needs the admin role."""
+        """The installation's webhooks, which get the events of all users; needs the admin role."""
         return Webhooks(self._connection, all_users=True)
 
     async def create(
@@ -96,11 +96,11 @@ class Webhooks:
         families: Sequence[str] = (),
         request_id: str | None = None,
     ) -> Webhook:
-        """A new webhook; the answer's ``secret`` verifies what it sends.
+        """Create a webhook; its ``secret`` verifies what it sends.
 
         :param types: ``file_ready``, …; none: all but ``upload_progress``.
-        :param request_id: a repeat with the same one answers the same; default: one for this call.
-        :raises InvalidField: a URL that is not taken. :raises WebhookLimitReached: there are too many.
+        :param request_id: idempotency key: a repeat with the same one returns the same; default: a new one.
+        :raises InvalidField: the URL is not allowed. :raises WebhookLimitReached: there are too many.
         """
         request = service.CreateWebhookRequest(
             url=url,
@@ -142,10 +142,10 @@ class Webhooks:
         families: Sequence[str] | None = None,
         paused: bool | None = None,
     ) -> Webhook:
-        """The webhook after the change; None: stays as it is.
+        """Edit a webhook and return it; None: unchanged.
 
-        :param types: together with ``families``: they are one filter.
-        :param paused: False lets it send again, also where it was disabled.
+        :param types: set together with ``families``: they are one filter.
+        :param paused: False reactivates it, also if it was disabled.
         """
         request = service.UpdateWebhookRequest(
             webhook_id=webhook_id,
@@ -168,7 +168,7 @@ class Webhooks:
         await self._connection.unary(self._connection.webhooks.DeleteWebhook, request)
 
     async def rotate_secret(self, webhook_id: str, *, overlap: Span = 86_400) -> Webhook:
-        """A new ``secret``; the old ones sign as well for ``overlap``."""
+        """Create a new ``secret``; old ones also sign for ``overlap``."""
         request = service.RotateWebhookSecretRequest(
             webhook_id=webhook_id,
             overlap_seconds=int(overlap.total_seconds()) if isinstance(overlap, timedelta) else overlap,
@@ -179,7 +179,7 @@ class Webhooks:
         return to_webhook(made.webhook, made.secret)
 
     async def test(self, webhook_id: str) -> Delivery:
-        """A ``webhook_ping`` on its way; ``deliveries`` tells what becomes of it."""
+        """Send a ``webhook_ping``; ``deliveries`` shows its outcome."""
         request = service.TestWebhookRequest(
             webhook_id=webhook_id, user_id=self._user_id, all_users=self._all_users
         )
@@ -203,7 +203,8 @@ class Webhooks:
             request.page_token = page.next_page_token
 
     async def replay(self, webhook_id: str, *, delivery_id: str = "", after: str = "") -> int:
-        """Send again: one delivery, all events ``after`` one, or else all dead letters. How many wait again.
+        """Resend one delivery, all events ``after`` one, or else all dead letters. Returns how many will be
+        sent.
 
         :raises OffsetOutOfRange: events after that one are no longer kept.
         """

@@ -1,4 +1,4 @@
-"""How long something that is stored shall stay."""
+"""How long something is to be kept."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from strongroom.metadata.v1 import retention_pb2
 
 @dataclass(frozen=True, slots=True)
 class RetentionWish:
-    """What an upload or a save asks for; whatever the rule of its family keeps longer is kept longer.
+    """Retention requested with an upload or a save. If the family's rule keeps it longer, that applies.
 
-    ``keep``: neither deleted nor replaced before that moment, or for so long from when it is stored.
-    ``delete_after``: deleted automatically then, or at that age; not of projects. ``hold``: places a legal
-    hold on it, and says why. Moments are aware. Spans make a repeat the same request, moments made of "now"
-    don't.
+    ``keep``: can't be deleted or replaced before that time, or for that long after it is stored.
+    ``delete_after``: deleted automatically at that time or age; not for projects. ``hold``: places a legal
+    hold, with this reason. Times must be timezone-aware. With spans a repeat is the same request; with times
+    computed from "now" it is not.
     """
 
     keep: datetime | timedelta | None = None
