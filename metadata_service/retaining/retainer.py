@@ -15,7 +15,7 @@ from metadata_service.db.database import SYSTEM, Database, Transaction
 from metadata_service.db.errors import being_erased
 from metadata_service.db.timestamps import from_proto
 from metadata_service.files.retention import lock_holds
-from metadata_service.retaining.subjects import Subject, lock, tell
+from metadata_service.retaining.subjects import Locked, Subject, lock, tell
 from metadata_service.retention_rules import MOST_DAYS
 from strongroom.errors import InvalidField, PermissionDenied
 from strongroom.metadata.v1.retention_pb2 import Retention
@@ -57,10 +57,12 @@ class Retainer:
 
         async def work(tx: Transaction) -> Retention:
             await _refuse_erased(tx, subject.owner_id)
-            now_holds, temporary, now = await lock(tx, subject)
-            _refuse_temporary(temporary)
-            _check(subject, wanted, now)
-            _check_shortening(now_holds, wanted, actor, now)
+            found = await lock(tx, subject)
+            _refuse_temporary(found.temporary)
+            _check(subject, wanted, found.now)
+            _check_shortening(found.holds, wanted, actor, found.now)
+            if wanted.keep_until is not None:
+                _refuse_in_trash(found, actor)
             await tx.batch([subject.set(*_changes(wanted))])
             if actor.is_admin:
                 details = {**subject.details, **_said(wanted)}
@@ -74,10 +76,12 @@ class Retainer:
 
         async def work(tx: Transaction) -> Retention:
             await _refuse_erased(tx, subject.owner_id)
-            now_holds, temporary, _ = await lock(tx, subject)
-            _refuse_temporary(temporary)
-            _check_hold(now_holds, actor)
-            by_admin = (actor.is_admin and actor.subject != subject.owner_id) or now_holds.hold.by_admin
+            found = await lock(tx, subject)
+            _refuse_temporary(found.temporary)
+            _check_hold(found.holds, actor)
+            if not found.holds.HasField("hold"):
+                _refuse_in_trash(found, actor)
+            by_admin = (actor.is_admin and actor.subject != subject.owner_id) or found.holds.hold.by_admin
             await tx.batch([subject.set(_HOLD, {"by_admin": by_admin, "reason": reason})])
             await _write(tx, "place_hold", subject, actor, subject.details)
             return await tell(tx, subject)
@@ -88,7 +92,7 @@ class Retainer:
         """Raises FileNotFound, ProjectNotFound, PermissionDenied."""
 
         async def work(tx: Transaction) -> Retention:
-            now_holds, _, _ = await lock(tx, subject)
+            now_holds = (await lock(tx, subject)).holds
             if not now_holds.HasField("hold"):
                 return now_holds
             _check_hold(now_holds, actor)
@@ -117,6 +121,16 @@ def _refuse_temporary(temporary: bool) -> None:
             "Temporary files are deleted automatically; copy it to another family to keep it.",
             field="file_id",
             rule="family",
+        )
+
+
+def _refuse_in_trash(found: Locked, actor: Actor) -> None:
+    """What is there takes none of its owner's quota, and so goes after a while. Raises InvalidField."""
+    if found.in_trash and not actor.is_admin:
+        raise InvalidField(
+            "It is in the trash, where only an admin protects it; restore it first.",
+            field="file_id",
+            rule="trash",
         )
 
 

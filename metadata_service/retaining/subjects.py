@@ -20,9 +20,10 @@ from strongroom.metadata.v1.retention_pb2 import Retention
 _FILE: Final = f"files.owner_id = %(owner)s AND files.id = %(id)s AND {NOT_PURGED}"
 _PROJECT: Final = "projects.owner_id = %(owner)s AND projects.slug = %(slug)s AND projects.version > 0"
 _LOCK_FILE: Final = f"""
-SELECT {OF_FILE}, files.family = {FILE_FAMILY_TEMP}, now() FROM files WHERE {_FILE} FOR UPDATE
+SELECT {OF_FILE}, files.family = {FILE_FAMILY_TEMP}, files.deleted_at IS NOT NULL, now()
+FROM files WHERE {_FILE} FOR UPDATE
 """
-_LOCK_PROJECT: Final = f"SELECT {OF_PROJECT}, false, now() FROM projects WHERE {_PROJECT} FOR UPDATE"
+_LOCK_PROJECT: Final = f"SELECT {OF_PROJECT}, false, false, now() FROM projects WHERE {_PROJECT} FOR UPDATE"
 _READ_FILE: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND id = %(id)s"
 _READ_PROJECT: Final = f"SELECT {OF_PROJECT} FROM projects WHERE {_PROJECT}"
 
@@ -56,8 +57,18 @@ class Subject:
         return project_not_found() if self.file_id is None else not_found()
 
 
-async def lock(tx: Transaction, subject: Subject) -> tuple[Retention, bool, datetime]:
-    """Its retention now, whether it is temporary, and the time by the database's clock (aware).
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """Its retention; whether it is temporary, or in the trash; and the database's time (aware)."""
+
+    holds: Retention
+    temporary: bool
+    in_trash: bool
+    now: datetime
+
+
+async def lock(tx: Transaction, subject: Subject) -> Locked:
+    """As it is now, until the transaction ends.
 
     Raises FileNotFound, ProjectNotFound.
     """
@@ -65,7 +76,7 @@ async def lock(tx: Transaction, subject: Subject) -> tuple[Retention, bool, date
     row = await tx.fetch_one(query, subject.params)
     if row is None:
         raise subject.not_found()
-    return (to_retention(row[0]) if row[0] is not None else Retention()), row[1], row[2]
+    return Locked(to_retention(row[0]) if row[0] is not None else Retention(), *row[1:])
 
 
 async def tell(tx: Transaction, subject: Subject) -> Retention:

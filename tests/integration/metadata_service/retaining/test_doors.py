@@ -137,7 +137,7 @@ async def test_in_the_trash(world: World, owner: str) -> None:
     files = [await world.upload(owner) for _ in range(3)]
     for file in files:
         await world.delete(owner, file, soft=True)
-    await held(world, files[0])
+    await held(world, files[0], admin=True)
     with pytest.raises(RetentionHeld):
         await world.trash.purge(owner, uuid.UUID(files[0].id))
     gone = await world.trash.empty(owner, 0)
@@ -150,9 +150,24 @@ async def test_in_the_trash(world: World, owner: str) -> None:
     assert restored.id == files[0].id
 
 
+async def test_nobody_keeps_for_ever_what_takes_none_of_his_quota(world: World, owner: str) -> None:
+    """Bytes in the trash are not counted, because they go after a week."""
+    file = await world.upload(owner)
+    await held(world, file)
+    await Retainer(world.database).lift_hold(of(file), actor(owner))
+    await world.delete(owner, file, soft=True)
+    for protect in (kept, held):
+        with pytest.raises(InvalidField, match="restore it first"):
+            await protect(world, file)
+    await held(world, file, admin=True)
+    await Retainer(world.database).lift_hold(of(file), actor(owner, admin=True))
+    await world.deleting.undelete(owner, uuid.UUID(file.id))
+    await held(world, file)
+
+
 async def test_the_cleaner_goes_on_beside_what_is_held(own_world: World, owner: str) -> None:
     one, other = [await own_world.delete(owner, await own_world.upload(owner), soft=True) for _ in range(2)]
-    await held(own_world, one)
+    await held(own_world, one, admin=True)
     own_world.logins.change("UPDATE files SET purge_at = now() - interval '1 s'")
     await own_world.cleaning.claim(1)
     assert [row[0] for row in own_world.logins.rows("SELECT id::text FROM files")] == [one.id]
