@@ -25,6 +25,7 @@ LONGEST_TRANSACTION: Final = 300.0
 """Seconds by which an event may be older than the moment from which it can be seen, by far."""
 _LATEST: Final = 253402300799
 """The last second of the year 9999."""
+_END_OF_TIME: Final = datetime.fromtimestamp(_LATEST, UTC)
 _NOW: Final = """
 SELECT pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text, now()
 """
@@ -68,7 +69,8 @@ class Position:
         """The same place, of which is known that nothing more had come so long after it was reached: good to
         go on from for as long as what comes now is kept.
         """
-        return replace(self, at=self.at + timedelta(seconds=max(0.0, seconds - LONGEST_TRANSACTION)))
+        later = timedelta(seconds=max(0.0, seconds - LONGEST_TRANSACTION))
+        return replace(self, at=self.at + min(later, _END_OF_TIME - self.at))
 
 
 class EventReader:
