@@ -123,15 +123,15 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListInfected(self, request, context):
-        """In which stored contents the scanner has found something, of all users.
+        """Stored content of all users that the scanner found infected.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EraseUser(self, request, context):
-        """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
-        dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
+        """Starts to erase all that a user has stored (RETENTION_HELD if something is kept or held), or returns the running one.
+        It runs in the background and ends when the last object is gone; until then nothing new is stored for that user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

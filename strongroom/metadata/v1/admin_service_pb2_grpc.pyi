@@ -40,10 +40,10 @@ class AdminServiceStub:
     ListUsage: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]
     """What users have stored, and may store, page by page."""
     ListInfected: _grpc.UnaryUnaryMultiCallable[_infected_pb2.ListInfectedRequest, _infected_pb2.ListInfectedResponse]
-    """In which stored contents the scanner has found something, of all users."""
+    """Stored content of all users that the scanner found infected."""
     EraseUser: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]
-    """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
-    dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
+    """Starts to erase all that a user has stored (RETENTION_HELD if something is kept or held), or returns the running one.
+    It runs in the background and ends when the last object is gone; until then nothing new is stored for that user.
     """
     GetErasure: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
@@ -78,10 +78,10 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListUsage: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]  # type: ignore[assignment]
     """What users have stored, and may store, page by page."""
     ListInfected: _aio.UnaryUnaryMultiCallable[_infected_pb2.ListInfectedRequest, _infected_pb2.ListInfectedResponse]  # type: ignore[assignment]
-    """In which stored contents the scanner has found something, of all users."""
+    """Stored content of all users that the scanner found infected."""
     EraseUser: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]  # type: ignore[assignment]
-    """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
-    dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
+    """Starts to erase all that a user has stored (RETENTION_HELD if something is kept or held), or returns the running one.
+    It runs in the background and ends when the last object is gone; until then nothing new is stored for that user.
     """
     GetErasure: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]  # type: ignore[assignment]
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
@@ -123,15 +123,15 @@ class AdminServiceServicer:
         request: _infected_pb2.ListInfectedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_infected_pb2.ListInfectedResponse, _abc.Awaitable[_infected_pb2.ListInfectedResponse]]:
-        """In which stored contents the scanner has found something, of all users."""
+        """Stored content of all users that the scanner found infected."""
 
     def EraseUser(
         self,
         request: _admin_service_pb2.EraseUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.EraseUserResponse, _abc.Awaitable[_admin_service_pb2.EraseUserResponse]]:
-        """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
-        dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
+        """Starts to erase all that a user has stored (RETENTION_HELD if something is kept or held), or returns the running one.
+        It runs in the background and ends when the last object is gone; until then nothing new is stored for that user.
         """
 
     def GetErasure(

@@ -94,16 +94,16 @@ class ListEventMediaRequest(_message.Message):
     tag: _builtins.str
     """Only media with this tag. Empty: all."""
     page_size: _builtins.int
-    """How many at most: 0 means 100; over 100 is lowered to 100."""
+    """Maximum number of results: 0 means 100; over 100 is lowered to 100."""
     page_token: _builtins.str
-    """next_page_token of the page before. Excludes skip."""
+    """next_page_token of the previous page. Excludes skip."""
     skip: _builtins.int
-    """Rows to pass over: the slow way. Prefer page_token."""
+    """Rows to skip. Slow; prefer page_token."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     @_builtins.property
     def filter(self) -> _file_pb2.FileFilter:
-        """What else they have to meet; `content_type` above goes before the filter's."""
+        """Further conditions; `content_type` above takes precedence over the filter's."""
 
     def __init__(
         self,
@@ -136,11 +136,11 @@ class ListEventMediaResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     total_size: _builtins.int
-    """How many match in all: exact; with a filter, up to 50,001."""
+    """Total number of matches: exact; with a filter, up to 50,001."""
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
         """The page, newest first."""
@@ -276,7 +276,7 @@ class GetProfilePictureRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose (another user's: admin role only). Empty: the caller's."""
+    """The user (another than the caller: admin role only). Empty: the caller."""
     def __init__(
         self,
         *,

@@ -71,9 +71,9 @@ class _VisibilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Visibility
     VISIBILITY_UNSPECIFIED: _Visibility.ValueType  # 0
     """Not set: private."""
     VISIBILITY_PRIVATE: _Visibility.ValueType  # 1
-    """Only the owner, or whoever holds a signed URL."""
+    """Only the owner, or anyone with a signed URL or a link."""
     VISIBILITY_PUBLIC: _Visibility.ValueType  # 2
-    """Anybody, through the public base URL where one is configured."""
+    """Anyone, through the public base URL if one is configured."""
 
 class Visibility(_Visibility, metaclass=_VisibilityEnumTypeWrapper):
     """Who may read a file through its permanent URL."""
@@ -81,9 +81,9 @@ class Visibility(_Visibility, metaclass=_VisibilityEnumTypeWrapper):
 VISIBILITY_UNSPECIFIED: Visibility.ValueType  # 0
 """Not set: private."""
 VISIBILITY_PRIVATE: Visibility.ValueType  # 1
-"""Only the owner, or whoever holds a signed URL."""
+"""Only the owner, or anyone with a signed URL or a link."""
 VISIBILITY_PUBLIC: Visibility.ValueType  # 2
-"""Anybody, through the public base URL where one is configured."""
+"""Anyone, through the public base URL if one is configured."""
 Global___Visibility: _TypeAlias = Visibility  # noqa: Y015
 
 class _GenerationType:
@@ -125,21 +125,21 @@ class _DataLoss:
 class _DataLossEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataLoss.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     DATA_LOSS_UNSPECIFIED: _DataLoss.ValueType  # 0
-    """Nothing is known: as a rule they are right."""
+    """No damage is known."""
     DATA_LOSS_LOST: _DataLoss.ValueType  # 1
-    """They are not there."""
+    """They are missing."""
     DATA_LOSS_CORRUPT: _DataLoss.ValueType  # 2
-    """They are others than were stored."""
+    """They differ from what was stored."""
 
 class DataLoss(_DataLoss, metaclass=_DataLossEnumTypeWrapper):
-    """What has become of bytes that were stored once (docs/verify.md). The numbers are those of Damage."""
+    """Damage to stored bytes (docs/verify.md). The numbers are those of Damage."""
 
 DATA_LOSS_UNSPECIFIED: DataLoss.ValueType  # 0
-"""Nothing is known: as a rule they are right."""
+"""No damage is known."""
 DATA_LOSS_LOST: DataLoss.ValueType  # 1
-"""They are not there."""
+"""They are missing."""
 DATA_LOSS_CORRUPT: DataLoss.ValueType  # 2
-"""They are others than were stored."""
+"""They differ from what was stored."""
 Global___DataLoss: _TypeAlias = DataLoss  # noqa: Y015
 
 @_typing.final
@@ -213,20 +213,20 @@ class File(_message.Message):
     generation: _builtins.int
     """Counts from 1; raised by each replacement and each metadata edit. For if_generation_match."""
     version_id: _builtins.str
-    """S3 version id, where the bucket keeps versions."""
+    """S3 version id, if the bucket keeps versions."""
     crc32c: _builtins.int
     """CRC-32C of the content."""
     visibility: Global___Visibility.ValueType
     """Who may read it through its permanent URL."""
     charset: _builtins.str
-    """Encoding of a text, for the parameter `charset` of its media type, e.g. `utf-8`: the uploader's word, else what the
-    bytes say. Empty: not known, or the type has no such parameter.
+    """Encoding of a text, for the parameter `charset` of its media type, e.g. `utf-8`: as declared by the uploader, else as the
+    bytes show. Empty: unknown, or the type has no such parameter.
     """
     data_loss: Global___DataLoss.ValueType
-    """Its bytes are lost or damaged: reading it is refused with OBJECT_LOST. Unset: nothing of the kind is known."""
+    """Its bytes are lost or damaged: reading it is refused with OBJECT_LOST. Unset: no damage is known."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """User metadata plus what the family promises (user_id, original_filename, content_type, upload_timestamp, …)."""
+        """User metadata, plus the family's own names (user_id, original_filename, content_type, upload_timestamp, …)."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -246,7 +246,7 @@ class File(_message.Message):
 
     @_builtins.property
     def purge_time(self) -> _timestamp_pb2.Timestamp:
-        """Set on soft-deleted files only: until when UndeleteFile works."""
+        """Set on soft-deleted files only: until when UndeleteFile can restore it."""
 
     @_builtins.property
     def generation_details(self) -> Global___GenerationDetails:
@@ -262,17 +262,17 @@ class File(_message.Message):
 
     @_builtins.property
     def media(self) -> Global___MediaInfo:
-        """What a picture, video or sound says of itself. Unset: not read yet (it is soon after the commit), or of another kind."""
+        """Metadata of a picture, video or sound. Unset: not read yet (this happens soon after the commit), or another kind of file."""
 
     @_builtins.property
     def scan(self) -> _scan_pb2.Scan:
-        """What the scanner for malware has said of the content. Unset: there is no scanner, or nobody has looked yet. In
-        FILE_VIEW_BASIC only of infected files.
+        """Result of the malware scanner for the content. Unset: there is no scanner, or it was not scanned yet. In
+        FILE_VIEW_BASIC only for infected files.
         """
 
     @_builtins.property
     def retention(self) -> _retention_pb2.Retention:
-        """How long it stays. Unset: neither kept nor held, nor with a time of its own to go. Not in FILE_VIEW_BASIC."""
+        """Its retention. Unset: not kept, not on hold, and without a time of deletion. Not in FILE_VIEW_BASIC."""
 
     def __init__(
         self,
@@ -314,7 +314,7 @@ Global___File: _TypeAlias = File  # noqa: Y015
 
 @_typing.final
 class MediaInfo(_message.Message):
-    """What is read from a picture, video or sound once it is stored; what is not set, it does not say."""
+    """Metadata read from a picture, video or sound after it was stored; unknown values are unset."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -326,19 +326,19 @@ class MediaInfo(_message.Message):
     THUMBHASH_FIELD_NUMBER: _builtins.int
     HAS_LOCATION_FIELD_NUMBER: _builtins.int
     width: _builtins.int
-    """Pixels as they are stored: with an orientation of 5 to 8 they are shown with width and height exchanged."""
+    """In pixels as stored: with an orientation of 5 to 8 the picture is shown with width and height exchanged."""
     height: _builtins.int
     """As width."""
     orientation: _builtins.int
-    """How it is turned to be shown: 1 to 8 as in EXIF (1: as it is). Of videos, too."""
+    """EXIF orientation, 1 to 8 (1: not rotated); also of videos."""
     duration_millis: _builtins.int
     """Of videos and sounds."""
     taken_at: _builtins.str
-    """When it was taken, as ISO 8601: local time without an offset where the camera names none, else with it."""
+    """When it was taken, in ISO 8601: local time without an offset if the camera recorded none, else with it."""
     thumbhash: _builtins.bytes
-    """About 25 bytes that stand in for it until it is loaded: https://evanw.github.io/thumbhash/. As it is shown."""
+    """A placeholder of about 25 bytes to show until it is loaded: https://evanw.github.io/thumbhash/. In display orientation."""
     has_location: _builtins.bool
-    """Its bytes say where it was taken. Whoever reads them by a link or share gets them without (docs/media.md)."""
+    """The file contains its location. Readers of links and shares get it without (docs/media.md)."""
     def __init__(
         self,
         *,
@@ -360,7 +360,7 @@ Global___MediaInfo: _TypeAlias = MediaInfo  # noqa: Y015
 
 @_typing.final
 class LinkStamp(_message.Message):
-    """The content that links read, and how often they were revoked. A link holds for as long as its stamp is the file's."""
+    """The content that links read, and how often they were revoked. A link works as long as its stamp equals the file's."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -368,7 +368,7 @@ class LinkStamp(_message.Message):
     FILE_EPOCH_FIELD_NUMBER: _builtins.int
     OWNER_EPOCH_FIELD_NUMBER: _builtins.int
     content_id: _builtins.str
-    """Names the content; another one after a replacement."""
+    """Identifies the content; changes with a replacement."""
     file_epoch: _builtins.int
     """How often the file's links were revoked."""
     owner_epoch: _builtins.int
@@ -390,7 +390,7 @@ Global___LinkStamp: _TypeAlias = LinkStamp  # noqa: Y015
 
 @_typing.final
 class FileFilter(_message.Message):
-    """What files have to meet; what is not set, everything meets."""
+    """Search conditions, all of which must match; unset ones match everything."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -422,8 +422,8 @@ class FileFilter(_message.Message):
     MAX_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SETTINGS_FIELD_NUMBER: _builtins.int
     query: _builtins.str
-    """Up to 10 words, each of which has to stand somewhere in name, path, prompt, title, description or tags, whatever
-    its case, also inside of words. What stands in double quotes is one word.
+    """Up to 10 words, each of which must occur somewhere in name, path, prompt, title, description or tags, in any
+    case, also inside other words. Text in double quotes counts as one word.
     """
     content_type: _builtins.str
     """Exact media type (`image/jpeg`) or wildcard (`image/*`)."""
@@ -433,11 +433,11 @@ class FileFilter(_message.Message):
     """Maximum size in bytes."""
     @_builtins.property
     def created_after(self) -> _timestamp_pb2.Timestamp:
-        """Created then or later."""
+        """Created at or after this time."""
 
     @_builtins.property
     def created_before(self) -> _timestamp_pb2.Timestamp:
-        """Created earlier."""
+        """Created before this time."""
 
     @_builtins.property
     def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -471,7 +471,7 @@ Global___FileFilter: _TypeAlias = FileFilter  # noqa: Y015
 
 @_typing.final
 class GenerationDetails(_message.Message):
-    """What a generation has beyond a file."""
+    """Additional fields of a generation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -501,7 +501,7 @@ Global___GenerationDetails: _TypeAlias = GenerationDetails  # noqa: Y015
 
 @_typing.final
 class EventMediaDetails(_message.Message):
-    """What event media has beyond a file."""
+    """Additional fields of event media."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

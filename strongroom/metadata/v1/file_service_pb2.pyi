@@ -35,7 +35,7 @@ class _FileViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FileView.Val
     """Everything."""
 
 class FileView(_FileView, metaclass=_FileViewEnumTypeWrapper):
-    """How much of a file an answer holds (AIP-157)."""
+    """Which fields of a file a response contains (AIP-157)."""
 
 FILE_VIEW_UNSPECIFIED: FileView.ValueType  # 0
 """Not set: everything."""
@@ -231,9 +231,9 @@ class ListFilesRequest(_message.Message):
     prefix: _builtins.str
     """Only keys that begin with this, byte for byte. Empty: all."""
     page_size: _builtins.int
-    """How many at most: 0 means 100; over 1,000 is lowered to 1,000 (AIP-158)."""
+    """Maximum number of results: 0 means 100; over 1,000 is lowered to 1,000 (AIP-158)."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same prefix and filters."""
+    """next_page_token of the previous page, with the same prefix and filters."""
     family: _file_pb2.FileFamily.ValueType
     """Only this family. Unset: all."""
     show_deleted: _builtins.bool
@@ -241,7 +241,7 @@ class ListFilesRequest(_message.Message):
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     view: Global___FileView.ValueType
-    """How much of each file to tell."""
+    """Which fields of each file to return."""
     def __init__(
         self,
         *,
@@ -273,7 +273,7 @@ class ListFilesResponse(_message.Message):
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
         """The page, in key order."""
@@ -348,13 +348,13 @@ class UpdateFileRequest(_message.Message):
     """Event media only: new description, up to 4,096 characters."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """With replace_metadata: all of the user metadata from then on; else pairs to set beside those that are there. What
-        the family promises (user_id, …) stays.
+        """With replace_metadata: the new user metadata as a whole; else pairs to set, keeping all others. The family's own
+        names (user_id, …) stay.
         """
 
     @_builtins.property
     def remove_metadata(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of user metadata to take away. Names that are not there do no harm."""
+        """Names of user metadata to remove. Names that do not exist are ignored."""
 
     @_builtins.property
     def tags(self) -> _event_media_service_pb2.Tags:
@@ -489,9 +489,9 @@ class ListTrashRequest(_message.Message):
     family: _file_pb2.FileFamily.ValueType
     """Only this family. Unset: all."""
     page_size: _builtins.int
-    """How many at most: 0 means 100; over 1,000 is lowered to 1,000."""
+    """Maximum number of results: 0 means 100; over 1,000 is lowered to 1,000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same family."""
+    """next_page_token of the previous page, with the same family."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     def __init__(
@@ -522,7 +522,7 @@ class ListTrashResponse(_message.Message):
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
         """The page; each with delete_time and purge_time."""
@@ -629,13 +629,13 @@ class EmptyTrashResponse(_message.Message):
     MORE_FIELD_NUMBER: _builtins.int
     KEPT_COUNT_FIELD_NUMBER: _builtins.int
     file_count: _builtins.int
-    """How many files are gone."""
+    """Number of files deleted."""
     size_bytes: _builtins.int
     """Their bytes."""
     more: _builtins.bool
     """Whether more are left: call again."""
     kept_count: _builtins.int
-    """How many stay, because they are kept until a time or on hold."""
+    """Number of files skipped, because they are kept until a time or on hold."""
     def __init__(
         self,
         *,
@@ -664,11 +664,11 @@ class ListFolderRequest(_message.Message):
     FAMILY_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     prefix: _builtins.str
-    """What the keys begin with, byte for byte; a folder with its slash at the end. Empty: the top."""
+    """Prefix of the keys, byte for byte; a folder with its slash at the end. Empty: the top."""
     page_size: _builtins.int
-    """How many files and folders at most: 0 means 100; over 1,000 is lowered to 1,000."""
+    """Maximum number of files and folders: 0 means 100; over 1,000 is lowered to 1,000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same prefix and family."""
+    """next_page_token of the previous page, with the same prefix and family."""
     family: _file_pb2.FileFamily.ValueType
     """Only this family. Unset: all."""
     user_id: _builtins.str
@@ -703,14 +703,14 @@ class ListFolderResponse(_message.Message):
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def folders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Folders right below the prefix, in key order: whole prefixes, with the slash at the end."""
+        """Folders directly below the prefix, in key order: full prefixes, with the slash at the end."""
 
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
-        """Files right below the prefix, in key order."""
+        """Files directly below the prefix, in key order."""
 
     def __init__(
         self,
@@ -801,14 +801,14 @@ class SearchFilesRequest(_message.Message):
     prefix: _builtins.str
     """Only keys that begin with this, byte for byte. Empty: all."""
     page_size: _builtins.int
-    """How many at most: 0 means 100; over 1,000 is lowered to 1,000."""
+    """Maximum number of results: 0 means 100; over 1,000 is lowered to 1,000."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filter."""
+    """next_page_token of the previous page, with the same filter."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     @_builtins.property
     def filter(self) -> _file_pb2.FileFilter:
-        """What the files have to meet. Unset: nothing."""
+        """Search conditions. Unset: none."""
 
     def __init__(
         self,
@@ -840,7 +840,7 @@ class SearchFilesResponse(_message.Message):
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
         """The page, newest first."""

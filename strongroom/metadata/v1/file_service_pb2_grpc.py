@@ -126,7 +126,7 @@ class FileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFolder(self, request, context):
-        """A page of a folder: what is right below a prefix, up to the next slash. Keyset paging, in key order.
+        """A page of a folder: what is directly below a prefix, up to the next slash. Keyset paging, in key order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -141,8 +141,8 @@ class FileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SearchFiles(self, request, context):
-        """A page of the caller's files that meet a filter, of every family, newest first. Keyset paging. Of few hits among
-        many files a page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are looked at for one page.
+        """A page of the caller's files that match a filter, of every family, newest first. Keyset paging. If matches are rare, a
+        page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are examined per page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -158,21 +158,21 @@ class FileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UndeleteFile(self, request, context):
-        """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards.
+        """Restores a soft-deleted file, until its purge_time. NOT_FOUND afterwards.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTrash(self, request, context):
-        """A page of the trash: the caller's soft-deleted files that can still be restored, deleted last first. Keyset paging.
+        """A page of the trash: the caller's soft-deleted files that can still be restored, most recently deleted first. Keyset paging.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PurgeFile(self, request, context):
-        """Ends a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+        """Deletes a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
         the trash.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -180,15 +180,15 @@ class FileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EmptyTrash(self, request, context):
-        """Ends everything that is in the trash when the call begins, up to 10,000 files a call.
+        """Deletes for good everything that is in the trash when the call begins, up to 10,000 files per call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RevokeLinks(self, request, context):
-        """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
-        at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
+        """Revokes every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
+        at once; links made afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

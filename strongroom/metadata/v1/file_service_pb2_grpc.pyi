@@ -44,14 +44,14 @@ class FileServiceStub:
     ListFiles: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]
     """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added."""
     ListFolder: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListFolderRequest, _file_service_pb2.ListFolderResponse]
-    """A page of a folder: what is right below a prefix, up to the next slash. Keyset paging, in key order."""
+    """A page of a folder: what is directly below a prefix, up to the next slash. Keyset paging, in key order."""
     DeleteFolder: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.DeleteFolderRequest, _file_service_pb2.DeleteFolderResponse]
     """Deletes every file below a folder, in one transaction: all of them or none. NOT_FOUND (FILE_NOT_FOUND): there is
     none. INVALID_ARGUMENT (INVALID_FIELD): more than 20,000.
     """
     SearchFiles: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.SearchFilesRequest, _file_service_pb2.SearchFilesResponse]
-    """A page of the caller's files that meet a filter, of every family, newest first. Keyset paging. Of few hits among
-    many files a page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are looked at for one page.
+    """A page of the caller's files that match a filter, of every family, newest first. Keyset paging. If matches are rare, a
+    page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are examined per page.
     """
     UpdateFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]
     """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
@@ -59,18 +59,18 @@ class FileServiceStub:
     for what the file's family does not have.
     """
     UndeleteFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.UndeleteFileRequest, _file_service_pb2.UndeleteFileResponse]
-    """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards."""
+    """Restores a soft-deleted file, until its purge_time. NOT_FOUND afterwards."""
     ListTrash: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListTrashRequest, _file_service_pb2.ListTrashResponse]
-    """A page of the trash: the caller's soft-deleted files that can still be restored, deleted last first. Keyset paging."""
+    """A page of the trash: the caller's soft-deleted files that can still be restored, most recently deleted first. Keyset paging."""
     PurgeFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.PurgeFileRequest, _file_service_pb2.PurgeFileResponse]
-    """Ends a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+    """Deletes a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
     the trash.
     """
     EmptyTrash: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.EmptyTrashRequest, _file_service_pb2.EmptyTrashResponse]
-    """Ends everything that is in the trash when the call begins, up to 10,000 files a call."""
+    """Deletes for good everything that is in the trash when the call begins, up to 10,000 files per call."""
     RevokeLinks: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.RevokeLinksRequest, _file_service_pb2.RevokeLinksResponse]
-    """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
-    at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
+    """Revokes every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
+    at once; links made afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
     """
 
 @_typing.type_check_only
@@ -89,14 +89,14 @@ class FileServiceAsyncStub(FileServiceStub):
     ListFiles: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]  # type: ignore[assignment]
     """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added."""
     ListFolder: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListFolderRequest, _file_service_pb2.ListFolderResponse]  # type: ignore[assignment]
-    """A page of a folder: what is right below a prefix, up to the next slash. Keyset paging, in key order."""
+    """A page of a folder: what is directly below a prefix, up to the next slash. Keyset paging, in key order."""
     DeleteFolder: _aio.UnaryUnaryMultiCallable[_file_service_pb2.DeleteFolderRequest, _file_service_pb2.DeleteFolderResponse]  # type: ignore[assignment]
     """Deletes every file below a folder, in one transaction: all of them or none. NOT_FOUND (FILE_NOT_FOUND): there is
     none. INVALID_ARGUMENT (INVALID_FIELD): more than 20,000.
     """
     SearchFiles: _aio.UnaryUnaryMultiCallable[_file_service_pb2.SearchFilesRequest, _file_service_pb2.SearchFilesResponse]  # type: ignore[assignment]
-    """A page of the caller's files that meet a filter, of every family, newest first. Keyset paging. Of few hits among
-    many files a page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are looked at for one page.
+    """A page of the caller's files that match a filter, of every family, newest first. Keyset paging. If matches are rare, a
+    page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are examined per page.
     """
     UpdateFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]  # type: ignore[assignment]
     """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
@@ -104,18 +104,18 @@ class FileServiceAsyncStub(FileServiceStub):
     for what the file's family does not have.
     """
     UndeleteFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.UndeleteFileRequest, _file_service_pb2.UndeleteFileResponse]  # type: ignore[assignment]
-    """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards."""
+    """Restores a soft-deleted file, until its purge_time. NOT_FOUND afterwards."""
     ListTrash: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListTrashRequest, _file_service_pb2.ListTrashResponse]  # type: ignore[assignment]
-    """A page of the trash: the caller's soft-deleted files that can still be restored, deleted last first. Keyset paging."""
+    """A page of the trash: the caller's soft-deleted files that can still be restored, most recently deleted first. Keyset paging."""
     PurgeFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.PurgeFileRequest, _file_service_pb2.PurgeFileResponse]  # type: ignore[assignment]
-    """Ends a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+    """Deletes a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
     the trash.
     """
     EmptyTrash: _aio.UnaryUnaryMultiCallable[_file_service_pb2.EmptyTrashRequest, _file_service_pb2.EmptyTrashResponse]  # type: ignore[assignment]
-    """Ends everything that is in the trash when the call begins, up to 10,000 files a call."""
+    """Deletes for good everything that is in the trash when the call begins, up to 10,000 files per call."""
     RevokeLinks: _aio.UnaryUnaryMultiCallable[_file_service_pb2.RevokeLinksRequest, _file_service_pb2.RevokeLinksResponse]  # type: ignore[assignment]
-    """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
-    at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
+    """Revokes every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
+    at once; links made afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
     """
 
 class FileServiceServicer:
@@ -151,7 +151,7 @@ class FileServiceServicer:
         request: _file_service_pb2.ListFolderRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.ListFolderResponse, _abc.Awaitable[_file_service_pb2.ListFolderResponse]]:
-        """A page of a folder: what is right below a prefix, up to the next slash. Keyset paging, in key order."""
+        """A page of a folder: what is directly below a prefix, up to the next slash. Keyset paging, in key order."""
 
     def DeleteFolder(
         self,
@@ -167,8 +167,8 @@ class FileServiceServicer:
         request: _file_service_pb2.SearchFilesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.SearchFilesResponse, _abc.Awaitable[_file_service_pb2.SearchFilesResponse]]:
-        """A page of the caller's files that meet a filter, of every family, newest first. Keyset paging. Of few hits among
-        many files a page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are looked at for one page.
+        """A page of the caller's files that match a filter, of every family, newest first. Keyset paging. If matches are rare, a
+        page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are examined per page.
         """
 
     def UpdateFile(
@@ -186,21 +186,21 @@ class FileServiceServicer:
         request: _file_service_pb2.UndeleteFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.UndeleteFileResponse, _abc.Awaitable[_file_service_pb2.UndeleteFileResponse]]:
-        """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards."""
+        """Restores a soft-deleted file, until its purge_time. NOT_FOUND afterwards."""
 
     def ListTrash(
         self,
         request: _file_service_pb2.ListTrashRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.ListTrashResponse, _abc.Awaitable[_file_service_pb2.ListTrashResponse]]:
-        """A page of the trash: the caller's soft-deleted files that can still be restored, deleted last first. Keyset paging."""
+        """A page of the trash: the caller's soft-deleted files that can still be restored, most recently deleted first. Keyset paging."""
 
     def PurgeFile(
         self,
         request: _file_service_pb2.PurgeFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.PurgeFileResponse, _abc.Awaitable[_file_service_pb2.PurgeFileResponse]]:
-        """Ends a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+        """Deletes a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
         the trash.
         """
 
@@ -209,15 +209,15 @@ class FileServiceServicer:
         request: _file_service_pb2.EmptyTrashRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.EmptyTrashResponse, _abc.Awaitable[_file_service_pb2.EmptyTrashResponse]]:
-        """Ends everything that is in the trash when the call begins, up to 10,000 files a call."""
+        """Deletes for good everything that is in the trash when the call begins, up to 10,000 files per call."""
 
     def RevokeLinks(
         self,
         request: _file_service_pb2.RevokeLinksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.RevokeLinksResponse, _abc.Awaitable[_file_service_pb2.RevokeLinksResponse]]:
-        """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
-        at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
+        """Revokes every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
+        at once; links made afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
         """
 
 def add_FileServiceServicer_to_server(servicer: FileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

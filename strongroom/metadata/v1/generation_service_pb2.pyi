@@ -84,16 +84,16 @@ class ListGenerationsRequest(_message.Message):
     type: _file_pb2.GenerationType.ValueType
     """Only this type. Unset: all."""
     page_size: _builtins.int
-    """How many at most: 0 means 20; over 100 is lowered to 100."""
+    """Maximum number of results: 0 means 20; over 100 is lowered to 100."""
     page_token: _builtins.str
-    """next_page_token of the page before. Excludes skip."""
+    """next_page_token of the previous page. Excludes skip."""
     skip: _builtins.int
-    """Rows to pass over: the slow way, its cost grows with the number. Prefer page_token."""
+    """Rows to skip. Slow: the cost grows with the number. Prefer page_token."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     @_builtins.property
     def filter(self) -> _file_pb2.FileFilter:
-        """What else they have to meet."""
+        """Further conditions."""
 
     def __init__(
         self,
@@ -124,11 +124,11 @@ class ListGenerationsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     total_size: _builtins.int
-    """How many match in all: exact; with a filter, up to 50,001."""
+    """Total number of matches: exact; with a filter, up to 50,001."""
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
         """The page, newest first."""
@@ -173,7 +173,7 @@ Global___GetGenerationStatsRequest: _TypeAlias = GetGenerationStatsRequest  # no
 
 @_typing.final
 class GetGenerationStatsResponse(_message.Message):
-    """Response of GetGenerationStats. All figures are of one instant."""
+    """Response of GetGenerationStats. All counts are from one snapshot."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -246,7 +246,7 @@ class GetGenerationStatsResponse(_message.Message):
     estimated_monthly_cost_usd: _builtins.float
     """total_bytes × the price per GB (10^9 bytes) and month of the settings."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def by_type(self) -> _containers.RepeatedCompositeFieldContainer[Global___GetGenerationStatsResponse.TypeStats]:
         """One entry per type that has any, in enum order."""

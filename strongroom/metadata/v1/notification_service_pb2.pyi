@@ -232,7 +232,7 @@ class WatchAllRequest(_message.Message):
     """id of the last event seen. Empty: only what happens from now on."""
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[Global___EventType.ValueType]:
-        """By what happened. Empty: all but progress."""
+        """By type. Empty: all but progress."""
 
     @_builtins.property
     def families(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

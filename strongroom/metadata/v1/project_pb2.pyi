@@ -24,7 +24,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Project(_message.Message):
-    """A project: a tree of files saved as a whole, many times. Each save is a version."""
+    """A project: a tree of files that is saved as a whole. Each save is a version."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -48,7 +48,7 @@ class Project(_message.Message):
     slug: _builtins.str
     """Unique per owner; part of the S3 keys."""
     name: _builtins.str
-    """Name for people."""
+    """Display name."""
     version: _builtins.int
     """The newest version, counting from 1."""
     file_count: _builtins.int
@@ -73,7 +73,7 @@ class Project(_message.Message):
 
     @_builtins.property
     def retention(self) -> _retention_pb2.Retention:
-        """How long it stays, with all its versions. Unset: neither kept nor held."""
+        """Its retention, with all its versions. Unset: neither kept nor on hold."""
 
     def __init__(
         self,
@@ -122,11 +122,11 @@ class ProjectVersion(_message.Message):
     size_bytes: _builtins.int
     """Bytes of all its files."""
     added: _builtins.int
-    """Paths that the version before did not have."""
+    """Paths that the previous version did not have."""
     changed: _builtins.int
-    """Paths whose content differs from the version before."""
+    """Paths whose content differs from the previous version."""
     removed: _builtins.int
-    """Paths of the version before that are gone."""
+    """Paths of the previous version that were removed."""
     rolled_back_to: _builtins.int
     """Set when this version is a roll-back: the version it restored."""
     @_builtins.property
@@ -135,7 +135,7 @@ class ProjectVersion(_message.Message):
 
     @_builtins.property
     def label(self) -> Global___VersionLabel:
-        """What its owner calls it and says of it, and words to find it by."""
+        """Its name, message and tags."""
 
     def __init__(
         self,
@@ -160,7 +160,7 @@ Global___ProjectVersion: _TypeAlias = ProjectVersion  # noqa: Y015
 
 @_typing.final
 class VersionLabel(_message.Message):
-    """What people say of a version. Not part of its content: it can be changed afterwards."""
+    """Name, message and tags of a version. Not part of its content: they can be changed afterwards."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -170,7 +170,7 @@ class VersionLabel(_message.Message):
     version_name: _builtins.str
     """A short name."""
     message: _builtins.str
-    """What has changed, and why."""
+    """What changed, and why."""
     @_builtins.property
     def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Up to 32 different tags of 1–64 characters."""
@@ -224,13 +224,13 @@ class ProjectFile(_message.Message):
     etag: _builtins.str
     """Entity tag of the content, without quotes."""
     sha256: _builtins.bytes
-    """SHA-256 of the content, 32 bytes: with the size it tells which files a save need not send."""
+    """SHA-256 of the content, 32 bytes: with the size it shows which files a save need not send."""
     charset: _builtins.str
     """Encoding of a text, e.g. `utf-8`. Empty: not known, or the type has no parameter `charset`."""
     executable: _builtins.bool
-    """Whether its owner may execute it: the one access right that projects keep."""
+    """The executable bit: the only file mode that projects store."""
     data_loss: _file_pb2.DataLoss.ValueType
-    """Its bytes are lost or damaged: reading it is refused with OBJECT_LOST. Unset: nothing of the kind is known."""
+    """Its bytes are lost or damaged: reading it is refused with OBJECT_LOST. Unset: no damage is known."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When this content was saved; versions that left it unchanged do not count."""

@@ -69,7 +69,7 @@ class BeginSaveRequest(_message.Message):
     slug: _builtins.str
     """The project's slug."""
     name: _builtins.str
-    """Name for people; empty: as before, at first the slug."""
+    """Display name; empty: unchanged, at first the slug."""
     expected_version: _builtins.int
     """The version the caller has seen."""
     request_id: _builtins.str
@@ -691,7 +691,7 @@ class ClaimKeysRequest(_message.Message):
     SLUG_FIELD_NUMBER: _builtins.int
     OWNER_ID_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """How many at most: 0 means 50; over 500 is lowered to 500."""
+    """Maximum number of results: 0 means 50; over 500 is lowered to 500."""
     slug: _builtins.str
     """Only keys of this project, right after a save. Empty: any that are due."""
     owner_id: _builtins.str

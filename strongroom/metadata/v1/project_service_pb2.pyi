@@ -80,9 +80,9 @@ class ListProjectsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most: 0 means 20; over 100 is lowered to 100."""
+    """Maximum number of results: 0 means 20; over 100 is lowered to 100."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """next_page_token of the previous page."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     def __init__(
@@ -111,11 +111,11 @@ class ListProjectsResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     REVISION_FIELD_NUMBER: _builtins.int
     total_size: _builtins.int
-    """How many there are in all, exact."""
+    """Exact total."""
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def projects(self) -> _containers.RepeatedCompositeFieldContainer[_project_pb2.Project]:
         """The page, newest change first."""
@@ -149,9 +149,9 @@ class ListProjectVersionsRequest(_message.Message):
     slug: _builtins.str
     """The project's slug."""
     page_size: _builtins.int
-    """How many at most: 0 means 100; over 1,000 is lowered to 1,000."""
+    """Maximum number of results: 0 means 100; over 1,000 is lowered to 1,000."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """next_page_token of the previous page."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     def __init__(
@@ -182,7 +182,7 @@ class ListProjectVersionsResponse(_message.Message):
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[_project_pb2.ProjectVersion]:
         """The page, newest first."""
@@ -218,9 +218,9 @@ class ListProjectFilesRequest(_message.Message):
     version: _builtins.int
     """The version; 0: the newest."""
     page_size: _builtins.int
-    """How many at most: 0 and over 5,000 mean 5,000."""
+    """Maximum number of results: 0 and over 5,000 mean 5,000."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """next_page_token of the previous page."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     def __init__(
@@ -255,7 +255,7 @@ class ListProjectFilesResponse(_message.Message):
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_project_pb2.ProjectFile]:
         """The page, in path order."""
@@ -296,8 +296,8 @@ class GetProjectFileRequest(_message.Message):
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     front_end: _builtins.bool
-    """The path is one of a preview: it counts from the front end's root, and what is no part of the front end (dot files,
-    manifests, the back end) is not there.
+    """The path is one of a preview: it is relative to the front end's root, and anything outside the front end (dot files,
+    manifests, the back end) is not found.
     """
     def __init__(
         self,
@@ -421,8 +421,8 @@ Global___UpdateProjectVersionResponse: _TypeAlias = UpdateProjectVersionResponse
 
 @_typing.final
 class VersionRule(_message.Message):
-    """Which versions stay: the newest, those with a name or a tag, and what this says. All others go, but not of a project
-    that is kept or on legal hold.
+    """Which versions are kept, besides the newest and those with a name or a tag. All others are removed, unless the project
+    is kept or on legal hold.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -430,9 +430,9 @@ class VersionRule(_message.Message):
     KEEP_LAST_FIELD_NUMBER: _builtins.int
     KEEP_DAILY_DAYS_FIELD_NUMBER: _builtins.int
     keep_last: _builtins.int
-    """So many newest ones; 0: all."""
+    """Number of newest versions; 0: all."""
     keep_daily_days: _builtins.int
-    """The last one of each day (UTC), for so many days."""
+    """Also the last version of each day (UTC), for this many days."""
     def __init__(
         self,
         *,
@@ -482,10 +482,10 @@ class GetVersionRuleResponse(_message.Message):
     RULE_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
     own: _builtins.bool
-    """It is the project's own."""
+    """Whether it is the project's own rule."""
     @_builtins.property
     def rule(self) -> Global___VersionRule:
-        """The rule that holds."""
+        """The rule in effect."""
 
     def __init__(
         self,
@@ -542,10 +542,10 @@ class SetVersionRuleResponse(_message.Message):
     RULE_FIELD_NUMBER: _builtins.int
     OWN_FIELD_NUMBER: _builtins.int
     own: _builtins.bool
-    """It is the project's own."""
+    """Whether it is the project's own rule."""
     @_builtins.property
     def rule(self) -> Global___VersionRule:
-        """The rule that holds."""
+        """The rule in effect."""
 
     def __init__(
         self,

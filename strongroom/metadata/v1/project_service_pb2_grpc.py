@@ -110,14 +110,14 @@ class ProjectServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetVersionRule(self, request, context):
-        """Sets or clears a project's own rule. What it lets go goes within minutes, as deleted objects do.
+        """Sets or clears a project's own rule. Versions that it does not keep are removed within minutes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateProjectVersion(self, request, context):
-        """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND).
+        """Changes the labels of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

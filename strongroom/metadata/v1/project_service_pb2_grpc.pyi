@@ -42,9 +42,9 @@ class ProjectServiceStub:
     GetVersionRule: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.GetVersionRuleRequest, _project_service_pb2.GetVersionRuleResponse]
     """How many versions a project keeps: its own rule, or that of the settings."""
     SetVersionRule: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.SetVersionRuleRequest, _project_service_pb2.SetVersionRuleResponse]
-    """Sets or clears a project's own rule. What it lets go goes within minutes, as deleted objects do."""
+    """Sets or clears a project's own rule. Versions that it does not keep are removed within minutes."""
     UpdateProjectVersion: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectVersionRequest, _project_service_pb2.UpdateProjectVersionResponse]
-    """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
+    """Changes the labels of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
     ListProjectFiles: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectFilesRequest, _project_service_pb2.ListProjectFilesResponse]
     """A page of one version's files, in path order. NOT_FOUND (VERSION_NOT_FOUND)."""
     GetProjectFile: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.GetProjectFileRequest, _project_service_pb2.GetProjectFileResponse]
@@ -64,9 +64,9 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     GetVersionRule: _aio.UnaryUnaryMultiCallable[_project_service_pb2.GetVersionRuleRequest, _project_service_pb2.GetVersionRuleResponse]  # type: ignore[assignment]
     """How many versions a project keeps: its own rule, or that of the settings."""
     SetVersionRule: _aio.UnaryUnaryMultiCallable[_project_service_pb2.SetVersionRuleRequest, _project_service_pb2.SetVersionRuleResponse]  # type: ignore[assignment]
-    """Sets or clears a project's own rule. What it lets go goes within minutes, as deleted objects do."""
+    """Sets or clears a project's own rule. Versions that it does not keep are removed within minutes."""
     UpdateProjectVersion: _aio.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectVersionRequest, _project_service_pb2.UpdateProjectVersionResponse]  # type: ignore[assignment]
-    """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
+    """Changes the labels of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
     ListProjectFiles: _aio.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectFilesRequest, _project_service_pb2.ListProjectFilesResponse]  # type: ignore[assignment]
     """A page of one version's files, in path order. NOT_FOUND (VERSION_NOT_FOUND)."""
     GetProjectFile: _aio.UnaryUnaryMultiCallable[_project_service_pb2.GetProjectFileRequest, _project_service_pb2.GetProjectFileResponse]  # type: ignore[assignment]
@@ -108,14 +108,14 @@ class ProjectServiceServicer:
         request: _project_service_pb2.SetVersionRuleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_service_pb2.SetVersionRuleResponse, _abc.Awaitable[_project_service_pb2.SetVersionRuleResponse]]:
-        """Sets or clears a project's own rule. What it lets go goes within minutes, as deleted objects do."""
+        """Sets or clears a project's own rule. Versions that it does not keep are removed within minutes."""
 
     def UpdateProjectVersion(
         self,
         request: _project_service_pb2.UpdateProjectVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_service_pb2.UpdateProjectVersionResponse, _abc.Awaitable[_project_service_pb2.UpdateProjectVersionResponse]]:
-        """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
+        """Changes the labels of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
 
     def ListProjectFiles(
         self,

@@ -382,7 +382,7 @@ class CommitRequest(_message.Message):
     etag: _builtins.str
     """Entity tag S3 answered, without quotes."""
     version_id: _builtins.str
-    """S3 version id, where the bucket keeps versions."""
+    """S3 version id, if the bucket keeps versions."""
     doubtful: _builtins.bool
     """Some request of this attempt has been repeated, or may still be on its way: the key is looked at once more
     after the grace, and what is there beside `version_id` is removed.
@@ -566,7 +566,7 @@ class ClaimWorkRequest(_message.Message):
     REPLICA_FIELD_NUMBER: _builtins.int
     WITHOUT_OWNER_IDS_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """How many at most: 0 means 50; over 500 is lowered to 500."""
+    """Maximum number of results: 0 means 50; over 500 is lowered to 500."""
     replica: _builtins.str
     """Which process asks, for operators: its host and number. Empty: not told."""
     @_builtins.property

@@ -31,12 +31,12 @@ class Retention(_message.Message):
     HOLD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def keep_until_time(self) -> _timestamp_pb2.Timestamp:
-        """Kept until then. Unset: not kept."""
+        """Kept until this time. Unset: not kept."""
 
     @_builtins.property
     def delete_after_time(self) -> _timestamp_pb2.Timestamp:
-        """Goes away by itself then: into the trash, and for good when its time there is over. Unset: never, unless a rule of its
-        family says so. Of files alone.
+        """Deleted automatically at this time: moved to the trash, and removed for good later. Unset: never, unless a rule of its
+        family says so. Files only.
         """
 
     @_builtins.property
@@ -68,9 +68,9 @@ class Hold(_message.Message):
     BY_ADMIN_FIELD_NUMBER: _builtins.int
     PLACE_TIME_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """Why, in the words of whoever has placed it."""
+    """The reason, as given by whoever placed it."""
     by_admin: _builtins.bool
-    """An admin has placed it, and only an admin lifts it."""
+    """Placed by an admin; only an admin can lift it."""
     @_builtins.property
     def place_time(self) -> _timestamp_pb2.Timestamp:
         """Since when."""
@@ -92,8 +92,8 @@ Global___Hold: _TypeAlias = Hold  # noqa: Y015
 
 @_typing.final
 class RetentionWish(_message.Message):
-    """What an upload asks for. The rule of its family is added: whatever keeps it longer holds. Times are to come, within a
-    hundred years.
+    """Retention requested with an upload. The rule of its family applies too: whatever keeps it longer wins. Times must be
+    in the future, within a hundred years.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -105,24 +105,24 @@ class RetentionWish(_message.Message):
     HOLD_REASON_FIELD_NUMBER: _builtins.int
     HOLD_BY_FIELD_NUMBER: _builtins.int
     hold_reason: _builtins.str
-    """Place a legal hold on it with its commit, and why. Empty: none."""
+    """Reason of a legal hold to place on it at its commit. Empty: no hold."""
     hold_by: _builtins.str
     """`sub` of whoever asks for the hold. Set by metadata_service."""
     @_builtins.property
     def keep_until_time(self) -> _timestamp_pb2.Timestamp:
-        """Keep it until then."""
+        """Keep it until this time."""
 
     @_builtins.property
     def keep_for(self) -> _duration_pb2.Duration:
-        """Keep it for so long from its commit on."""
+        """Keep it for this long after its commit."""
 
     @_builtins.property
     def delete_after_time(self) -> _timestamp_pb2.Timestamp:
-        """Have it go away by itself then. Not of projects."""
+        """Delete it automatically at this time. Not for projects."""
 
     @_builtins.property
     def delete_after(self) -> _duration_pb2.Duration:
-        """Have it go away by itself so long after its commit; with delete_after_time whatever comes first. Not of projects."""
+        """Delete it automatically this long after its commit; with delete_after_time, whichever comes first. Not for projects."""
 
     def __init__(
         self,

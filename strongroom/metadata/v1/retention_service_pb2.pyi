@@ -23,7 +23,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class RetentionRule(_message.Message):
-    """What the settings say of one family."""
+    """The rules of one family in the settings."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -33,9 +33,9 @@ class RetentionRule(_message.Message):
     family: _file_pb2.FileFamily.ValueType
     """Of which."""
     keep_days: _builtins.float
-    """Kept for so many days from the commit on. 0: not kept."""
+    """Kept for this many days after the commit. 0: not kept."""
     delete_after_days: _builtins.float
-    """Goes away by itself so many days after it was made. 0: it stays."""
+    """Deleted automatically this many days after it was created. 0: never."""
     def __init__(
         self,
         *,
@@ -83,9 +83,9 @@ class GetRetentionRulesResponse(_message.Message):
     TRASH_SECONDS_FIELD_NUMBER: _builtins.int
     PROJECT_KEEP_DAYS_FIELD_NUMBER: _builtins.int
     trash_seconds: _builtins.float
-    """What is deleted automatically is in the trash for so long before it is gone for good, in seconds."""
+    """How long files that were deleted automatically stay in the trash, in seconds."""
     project_keep_days: _builtins.float
-    """Projects are kept for so many days from their last save on. 0: not kept."""
+    """Projects are kept for this many days after their last save. 0: not kept."""
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetentionRule]:
         """Of families that have one, by family."""
@@ -107,7 +107,7 @@ Global___GetRetentionRulesResponse: _TypeAlias = GetRetentionRulesResponse  # no
 
 @_typing.final
 class SetRetentionRequest(_message.Message):
-    """Request of SetRetention. What is not named stays as it is."""
+    """Request of SetRetention. Absent fields stay as they are."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -123,18 +123,18 @@ class SetRetentionRequest(_message.Message):
     project: _builtins.str
     """Slug of the project."""
     clear_keep_until: _builtins.bool
-    """Keep it no longer (admin role only, if its time is not over)."""
+    """Keep it no longer (before the time has passed: admin role only)."""
     clear_delete_after: _builtins.bool
-    """Have it stay."""
+    """Don't delete it automatically."""
     user_id: _builtins.str
-    """Whose (another user's: admin role only). Empty: the caller's."""
+    """The user (another than the caller: admin role only). Empty: the caller."""
     @_builtins.property
     def keep_until_time(self) -> _timestamp_pb2.Timestamp:
-        """Keep it until then."""
+        """Keep it until this time."""
 
     @_builtins.property
     def delete_after_time(self) -> _timestamp_pb2.Timestamp:
-        """Have it go away by itself then; of files alone."""
+        """Delete it automatically at this time; files only."""
 
     def __init__(
         self,
@@ -196,9 +196,9 @@ class PlaceHoldRequest(_message.Message):
     project: _builtins.str
     """Slug of the project."""
     reason: _builtins.str
-    """Why; shown to whoever sees the file, and to whoever is refused its deletion."""
+    """The reason; shown with the file, and when its deletion is refused."""
     user_id: _builtins.str
-    """Whose (another user's: admin role only). Empty: the caller's."""
+    """The user (another than the caller: admin role only). Empty: the caller."""
     def __init__(
         self,
         *,
@@ -255,7 +255,7 @@ class LiftHoldRequest(_message.Message):
     project: _builtins.str
     """Slug of the project."""
     user_id: _builtins.str
-    """Whose (another user's: admin role only). Empty: the caller's."""
+    """The user (another than the caller: admin role only). Empty: the caller."""
     def __init__(
         self,
         *,

@@ -69,15 +69,15 @@ class RetentionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SetRetention(self, request, context):
-        """Keeps a file or project until a time, or has a file go away then. The time until which something is kept can only be put
-        off; an admin can also shorten it: PERMISSION_DENIED.
+        """Keeps a file or project until a time, or deletes a file automatically at a time. The time until which something is kept can
+        only be extended, except by an admin: PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PlaceHold(self, request, context):
-        """Places a legal hold, or changes the reason of the one that is there. One placed by an admin is the admins' alone:
+        """Places a legal hold, or changes the reason of an existing one. One placed by an admin can only be changed by an admin:
         PERMISSION_DENIED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -85,7 +85,7 @@ class RetentionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LiftHold(self, request, context):
-        """Lifts it. One placed by an admin only an admin lifts: PERMISSION_DENIED. Where there is none, nothing happens.
+        """Lifts it. One placed by an admin can only be lifted by an admin: PERMISSION_DENIED. Does nothing if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

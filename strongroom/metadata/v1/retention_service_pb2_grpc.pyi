@@ -36,15 +36,15 @@ class RetentionServiceStub:
     GetRetentionRules: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.GetRetentionRulesRequest, _retention_service_pb2.GetRetentionRulesResponse]
     """The rules of the installation."""
     SetRetention: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.SetRetentionRequest, _retention_service_pb2.SetRetentionResponse]
-    """Keeps a file or project until a time, or has a file go away then. The time until which something is kept can only be put
-    off; an admin can also shorten it: PERMISSION_DENIED.
+    """Keeps a file or project until a time, or deletes a file automatically at a time. The time until which something is kept can
+    only be extended, except by an admin: PERMISSION_DENIED.
     """
     PlaceHold: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.PlaceHoldRequest, _retention_service_pb2.PlaceHoldResponse]
-    """Places a legal hold, or changes the reason of the one that is there. One placed by an admin is the admins' alone:
+    """Places a legal hold, or changes the reason of an existing one. One placed by an admin can only be changed by an admin:
     PERMISSION_DENIED.
     """
     LiftHold: _grpc.UnaryUnaryMultiCallable[_retention_service_pb2.LiftHoldRequest, _retention_service_pb2.LiftHoldResponse]
-    """Lifts it. One placed by an admin only an admin lifts: PERMISSION_DENIED. Where there is none, nothing happens."""
+    """Lifts it. One placed by an admin can only be lifted by an admin: PERMISSION_DENIED. Does nothing if there is none."""
 
 @_typing.type_check_only
 class RetentionServiceAsyncStub(RetentionServiceStub):
@@ -54,15 +54,15 @@ class RetentionServiceAsyncStub(RetentionServiceStub):
     GetRetentionRules: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.GetRetentionRulesRequest, _retention_service_pb2.GetRetentionRulesResponse]  # type: ignore[assignment]
     """The rules of the installation."""
     SetRetention: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.SetRetentionRequest, _retention_service_pb2.SetRetentionResponse]  # type: ignore[assignment]
-    """Keeps a file or project until a time, or has a file go away then. The time until which something is kept can only be put
-    off; an admin can also shorten it: PERMISSION_DENIED.
+    """Keeps a file or project until a time, or deletes a file automatically at a time. The time until which something is kept can
+    only be extended, except by an admin: PERMISSION_DENIED.
     """
     PlaceHold: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.PlaceHoldRequest, _retention_service_pb2.PlaceHoldResponse]  # type: ignore[assignment]
-    """Places a legal hold, or changes the reason of the one that is there. One placed by an admin is the admins' alone:
+    """Places a legal hold, or changes the reason of an existing one. One placed by an admin can only be changed by an admin:
     PERMISSION_DENIED.
     """
     LiftHold: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.LiftHoldRequest, _retention_service_pb2.LiftHoldResponse]  # type: ignore[assignment]
-    """Lifts it. One placed by an admin only an admin lifts: PERMISSION_DENIED. Where there is none, nothing happens."""
+    """Lifts it. One placed by an admin can only be lifted by an admin: PERMISSION_DENIED. Does nothing if there is none."""
 
 class RetentionServiceServicer:
     """How long files and projects stay (docs/retention.md). What belongs to somebody else is FILE_NOT_FOUND, PROJECT_NOT_FOUND."""
@@ -79,8 +79,8 @@ class RetentionServiceServicer:
         request: _retention_service_pb2.SetRetentionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retention_service_pb2.SetRetentionResponse, _abc.Awaitable[_retention_service_pb2.SetRetentionResponse]]:
-        """Keeps a file or project until a time, or has a file go away then. The time until which something is kept can only be put
-        off; an admin can also shorten it: PERMISSION_DENIED.
+        """Keeps a file or project until a time, or deletes a file automatically at a time. The time until which something is kept can
+        only be extended, except by an admin: PERMISSION_DENIED.
         """
 
     def PlaceHold(
@@ -88,7 +88,7 @@ class RetentionServiceServicer:
         request: _retention_service_pb2.PlaceHoldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retention_service_pb2.PlaceHoldResponse, _abc.Awaitable[_retention_service_pb2.PlaceHoldResponse]]:
-        """Places a legal hold, or changes the reason of the one that is there. One placed by an admin is the admins' alone:
+        """Places a legal hold, or changes the reason of an existing one. One placed by an admin can only be changed by an admin:
         PERMISSION_DENIED.
         """
 
@@ -97,6 +97,6 @@ class RetentionServiceServicer:
         request: _retention_service_pb2.LiftHoldRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_retention_service_pb2.LiftHoldResponse, _abc.Awaitable[_retention_service_pb2.LiftHoldResponse]]:
-        """Lifts it. One placed by an admin only an admin lifts: PERMISSION_DENIED. Where there is none, nothing happens."""
+        """Lifts it. One placed by an admin can only be lifted by an admin: PERMISSION_DENIED. Does nothing if there is none."""
 
 def add_RetentionServiceServicer_to_server(servicer: RetentionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -33,25 +33,25 @@ class _ShareStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ShareState
     SHARE_STATE_ACTIVE: _ShareState.ValueType  # 1
     """It does."""
     SHARE_STATE_REVOKED: _ShareState.ValueType  # 2
-    """Its owner has taken it back."""
+    """Its owner has revoked it."""
     SHARE_STATE_EXPIRED: _ShareState.ValueType  # 3
-    """Its end has come."""
+    """It has expired."""
     SHARE_STATE_USED_UP: _ShareState.ValueType  # 4
-    """It was opened as often as it may be. Sessions that were opened go on."""
+    """It has been opened the maximum number of times. Open sessions continue."""
 
 class ShareState(_ShareState, metaclass=_ShareStateEnumTypeWrapper):
-    """Whether a share opens."""
+    """State of a share."""
 
 SHARE_STATE_UNSPECIFIED: ShareState.ValueType  # 0
 """Never sent."""
 SHARE_STATE_ACTIVE: ShareState.ValueType  # 1
 """It does."""
 SHARE_STATE_REVOKED: ShareState.ValueType  # 2
-"""Its owner has taken it back."""
+"""Its owner has revoked it."""
 SHARE_STATE_EXPIRED: ShareState.ValueType  # 3
-"""Its end has come."""
+"""It has expired."""
 SHARE_STATE_USED_UP: ShareState.ValueType  # 4
-"""It was opened as often as it may be. Sessions that were opened go on."""
+"""It has been opened the maximum number of times. Open sessions continue."""
 Global___ShareState: _TypeAlias = ShareState  # noqa: Y015
 
 @_typing.final
@@ -66,9 +66,9 @@ class ShareScope(_message.Message):
     PROJECT_FIELD_NUMBER: _builtins.int
     DROP_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
-    """One file, by its UUID; whatever its content is."""
+    """One file, by its UUID, with whatever content it has."""
     event_id: _builtins.str
-    """All media of an event that are the owner's, by the event's UUID."""
+    """All media of an event that belong to the owner, by the event's UUID."""
     key_prefix: _builtins.str
     """All files whose keys begin with this, byte for byte."""
     @_builtins.property
@@ -77,7 +77,7 @@ class ShareScope(_message.Message):
 
     @_builtins.property
     def drop(self) -> Global___Drop:
-        """Nothing: guests put files in, and see none."""
+        """A drop: guests upload files, and see none."""
 
     def __init__(
         self,
@@ -110,7 +110,7 @@ class SharedVersion(_message.Message):
     slug: _builtins.str
     """The project's slug."""
     version: _builtins.int
-    """The version. In requests 0: the newest of the moment, which then stays."""
+    """The version. In requests 0: the current newest, which then stays fixed."""
     project_id: _builtins.str
     """UUID of the project, so that a later one of this slug is not shown. Left out in requests."""
     def __init__(
@@ -130,7 +130,7 @@ Global___SharedVersion: _TypeAlias = SharedVersion  # noqa: Y015
 
 @_typing.final
 class Drop(_message.Message):
-    """Where guests' files go, and how many they may be. They belong to the share's owner."""
+    """Where guests' files go, and their limits. They belong to the share's owner."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -148,14 +148,14 @@ class Drop(_message.Message):
     event_id: _builtins.str
     """To the media of this event."""
     max_files: _builtins.int
-    """How many files in all, 1–100,000. In requests 0: 100."""
+    """Maximum number of files in total, 1–100,000. In requests 0: 100."""
     max_bytes: _builtins.int
-    """How many bytes in all. In requests 0: 1 GiB."""
+    """Maximum bytes in total. In requests 0: 1 GiB."""
     max_file_bytes: _builtins.int
-    """How many bytes a file. In requests 0: as many as in all. The family's own limit holds, too."""
+    """Maximum bytes per file. In requests 0: as in total. The family's own limit applies too."""
     storage_class: _builtins.str
-    """S3 storage class of what guests put in, one of those that the installation lets uploads choose; where it no longer
-    does, and where it is empty, the installation's.
+    """S3 storage class of what guests upload, one of those that the installation allows uploads to choose; if it no longer
+    does, or if this is empty, the default.
     """
     @_builtins.property
     def folder(self) -> _target_pb2.FileTarget:
@@ -163,11 +163,11 @@ class Drop(_message.Message):
 
     @_builtins.property
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Media types that are taken, found in the bytes: `image/png`, `image/*`. None: all of the family."""
+        """Accepted media types, judged by the bytes: `image/png`, `image/*`. None: all of the family."""
 
     @_builtins.property
     def retention(self) -> _retention_pb2.RetentionWish:
-        """How long what guests put in stays: as its owner wants it. Times are to come when the share is made, and hold then."""
+        """Retention of what guests upload. Times must be in the future when the share is created."""
 
     def __init__(
         self,
@@ -214,30 +214,30 @@ class Share(_message.Message):
     DROPPED_FILES_FIELD_NUMBER: _builtins.int
     DROPPED_BYTES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """UUID. It opens nothing."""
+    """UUID. It gives no access."""
     owner_id: _builtins.str
-    """`sub` of the user whose it is."""
+    """`sub` of the owner."""
     title: _builtins.str
     """Shown to guests. Up to 255 characters."""
     has_password: _builtins.bool
-    """Guests have to know a password."""
+    """Guests must enter a password."""
     max_uses: _builtins.int
-    """How often it may be opened. 0: as often as people like."""
+    """How often it can be opened. 0: unlimited."""
     uses: _builtins.int
     """How often it was opened."""
     state: Global___ShareState.ValueType
     """Whether it opens."""
     dropped_files: _builtins.int
-    """Drops: how many files guests have put in."""
+    """Drops: number of files that guests have uploaded."""
     dropped_bytes: _builtins.int
-    """Drops: how many bytes those had."""
+    """Drops: their total size in bytes."""
     @_builtins.property
     def scope(self) -> Global___ShareScope:
         """What it opens."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends. Unset: not by itself."""
+        """When it expires. Unset: never."""
 
     @_builtins.property
     def last_use_time(self) -> _timestamp_pb2.Timestamp:
@@ -253,7 +253,7 @@ class Share(_message.Message):
 
     @_builtins.property
     def revoke_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was taken back. Unset: it was not."""
+        """When it was revoked. Unset: it was not."""
 
     def __init__(
         self,

@@ -37,22 +37,22 @@ class CreateShareRequest(_message.Message):
     title: _builtins.str
     """Shown to guests. Up to 255 characters."""
     password: _builtins.str
-    """What guests have to know. Empty: nothing."""
+    """The password that guests must enter. Empty: none."""
     max_uses: _builtins.int
-    """How often it may be opened. 0: as often as people like."""
+    """How often it can be opened. 0: unlimited."""
     request_id: _builtins.str
     """Idempotency key (AIP-155): a repeat with the same key and the same request gets the first one's answer for 24 h."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     expires_in_seconds: _builtins.int
-    """Instead of expire_time: the same in seconds from now, up to 100 years. 0: not by itself."""
+    """Instead of expire_time: the same in seconds from now, up to 100 years. 0: never."""
     @_builtins.property
     def scope(self) -> _share_pb2.ShareScope:
         """What it opens."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends; in the future. Unset: not by itself."""
+        """When it expires; in the future. Unset: never."""
 
     def __init__(
         self,
@@ -84,9 +84,9 @@ class CreateShareResponse(_message.Message):
     TOKEN_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """What opens it: unreserved characters of a URL."""
+    """Its secret token: unreserved characters of a URL."""
     url: _builtins.str
-    """`/s/{token}`, to be put behind the gateway's public address."""
+    """`/s/{token}`, relative to the gateway's public address."""
     @_builtins.property
     def share(self) -> _share_pb2.Share:
         """The share."""
@@ -167,11 +167,11 @@ class ListSharesRequest(_message.Message):
     ACTIVE_ONLY_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
+    """Maximum number of results: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filters."""
+    """next_page_token of the previous page, with the same filters."""
     active_only: _builtins.bool
-    """Only those that open."""
+    """Only active shares."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     def __init__(
@@ -202,7 +202,7 @@ class ListSharesResponse(_message.Message):
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     revision: _builtins.str
-    """UsageService.GetRevision of before the first row was read."""
+    """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[_share_pb2.Share]:
         """The page, newest first."""
@@ -242,14 +242,14 @@ class UpdateShareRequest(_message.Message):
     password: _builtins.str
     """New password; empty: none."""
     expires_in_seconds: _builtins.int
-    """Instead of expire_time: the same in seconds from now, up to 100 years; 0: no end any more."""
+    """Instead of expire_time: the same in seconds from now, up to 100 years; 0: never."""
     max_uses: _builtins.int
-    """New number of uses, counted from the beginning; 0: as often as people like."""
+    """New maximum number of uses, counted from the beginning; 0: unlimited."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """New end, in the future."""
+        """New expiry, in the future."""
 
     def __init__(
         self,

@@ -67,7 +67,7 @@ class ShareServiceServicer:
     """
 
     def CreateShare(self, request, context):
-        """Makes a share. Its token is in this answer and nowhere else: only its hash is kept.
+        """Creates a share. Only this response contains its token: only a hash is stored.
         NOT_FOUND (FILE_NOT_FOUND, PROJECT_NOT_FOUND, VERSION_NOT_FOUND) for what the caller does not have.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -82,14 +82,14 @@ class ShareServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListShares(self, request, context):
-        """A page of the caller's shares, newest first; also those that have ended, for 30 days.
+        """A page of the caller's shares, newest first; including ended ones, for 30 days.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateShare(self, request, context):
-        """Changes title, end, number of uses or password. A new password ends the sessions that were opened with the old one.
+        """Changes title, expiry, number of uses or password. A new password ends the sessions opened with the old one.
         NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked; VERSION_NOT_FOUND for a new end when the project version
         that it opens has gone since the last one.
         """
@@ -98,7 +98,7 @@ class ShareServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeShare(self, request, context):
-        """Takes a share back, with all sessions that were opened, at once and for good. A repeat answers the same.
+        """Revokes a share, with all its sessions, at once and for good. A repeat returns the same.
         NOT_FOUND (SHARE_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -34,20 +34,20 @@ class ShareServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ShareServiceAsyncStub: ...
     CreateShare: _grpc.UnaryUnaryMultiCallable[_share_service_pb2.CreateShareRequest, _share_service_pb2.CreateShareResponse]
-    """Makes a share. Its token is in this answer and nowhere else: only its hash is kept.
+    """Creates a share. Only this response contains its token: only a hash is stored.
     NOT_FOUND (FILE_NOT_FOUND, PROJECT_NOT_FOUND, VERSION_NOT_FOUND) for what the caller does not have.
     """
     GetShare: _grpc.UnaryUnaryMultiCallable[_share_service_pb2.GetShareRequest, _share_service_pb2.GetShareResponse]
     """One share. NOT_FOUND (SHARE_NOT_FOUND)."""
     ListShares: _grpc.UnaryUnaryMultiCallable[_share_service_pb2.ListSharesRequest, _share_service_pb2.ListSharesResponse]
-    """A page of the caller's shares, newest first; also those that have ended, for 30 days."""
+    """A page of the caller's shares, newest first; including ended ones, for 30 days."""
     UpdateShare: _grpc.UnaryUnaryMultiCallable[_share_service_pb2.UpdateShareRequest, _share_service_pb2.UpdateShareResponse]
-    """Changes title, end, number of uses or password. A new password ends the sessions that were opened with the old one.
+    """Changes title, expiry, number of uses or password. A new password ends the sessions opened with the old one.
     NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked; VERSION_NOT_FOUND for a new end when the project version
     that it opens has gone since the last one.
     """
     RevokeShare: _grpc.UnaryUnaryMultiCallable[_share_service_pb2.RevokeShareRequest, _share_service_pb2.RevokeShareResponse]
-    """Takes a share back, with all sessions that were opened, at once and for good. A repeat answers the same.
+    """Revokes a share, with all its sessions, at once and for good. A repeat returns the same.
     NOT_FOUND (SHARE_NOT_FOUND).
     """
 
@@ -57,20 +57,20 @@ class ShareServiceAsyncStub(ShareServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateShare: _aio.UnaryUnaryMultiCallable[_share_service_pb2.CreateShareRequest, _share_service_pb2.CreateShareResponse]  # type: ignore[assignment]
-    """Makes a share. Its token is in this answer and nowhere else: only its hash is kept.
+    """Creates a share. Only this response contains its token: only a hash is stored.
     NOT_FOUND (FILE_NOT_FOUND, PROJECT_NOT_FOUND, VERSION_NOT_FOUND) for what the caller does not have.
     """
     GetShare: _aio.UnaryUnaryMultiCallable[_share_service_pb2.GetShareRequest, _share_service_pb2.GetShareResponse]  # type: ignore[assignment]
     """One share. NOT_FOUND (SHARE_NOT_FOUND)."""
     ListShares: _aio.UnaryUnaryMultiCallable[_share_service_pb2.ListSharesRequest, _share_service_pb2.ListSharesResponse]  # type: ignore[assignment]
-    """A page of the caller's shares, newest first; also those that have ended, for 30 days."""
+    """A page of the caller's shares, newest first; including ended ones, for 30 days."""
     UpdateShare: _aio.UnaryUnaryMultiCallable[_share_service_pb2.UpdateShareRequest, _share_service_pb2.UpdateShareResponse]  # type: ignore[assignment]
-    """Changes title, end, number of uses or password. A new password ends the sessions that were opened with the old one.
+    """Changes title, expiry, number of uses or password. A new password ends the sessions opened with the old one.
     NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked; VERSION_NOT_FOUND for a new end when the project version
     that it opens has gone since the last one.
     """
     RevokeShare: _aio.UnaryUnaryMultiCallable[_share_service_pb2.RevokeShareRequest, _share_service_pb2.RevokeShareResponse]  # type: ignore[assignment]
-    """Takes a share back, with all sessions that were opened, at once and for good. A repeat answers the same.
+    """Revokes a share, with all its sessions, at once and for good. A repeat returns the same.
     NOT_FOUND (SHARE_NOT_FOUND).
     """
 
@@ -82,7 +82,7 @@ class ShareServiceServicer:
         request: _share_service_pb2.CreateShareRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_share_service_pb2.CreateShareResponse, _abc.Awaitable[_share_service_pb2.CreateShareResponse]]:
-        """Makes a share. Its token is in this answer and nowhere else: only its hash is kept.
+        """Creates a share. Only this response contains its token: only a hash is stored.
         NOT_FOUND (FILE_NOT_FOUND, PROJECT_NOT_FOUND, VERSION_NOT_FOUND) for what the caller does not have.
         """
 
@@ -98,14 +98,14 @@ class ShareServiceServicer:
         request: _share_service_pb2.ListSharesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_share_service_pb2.ListSharesResponse, _abc.Awaitable[_share_service_pb2.ListSharesResponse]]:
-        """A page of the caller's shares, newest first; also those that have ended, for 30 days."""
+        """A page of the caller's shares, newest first; including ended ones, for 30 days."""
 
     def UpdateShare(
         self,
         request: _share_service_pb2.UpdateShareRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_share_service_pb2.UpdateShareResponse, _abc.Awaitable[_share_service_pb2.UpdateShareResponse]]:
-        """Changes title, end, number of uses or password. A new password ends the sessions that were opened with the old one.
+        """Changes title, expiry, number of uses or password. A new password ends the sessions opened with the old one.
         NOT_FOUND (SHARE_NOT_FOUND), also for one that was revoked; VERSION_NOT_FOUND for a new end when the project version
         that it opens has gone since the last one.
         """
@@ -115,7 +115,7 @@ class ShareServiceServicer:
         request: _share_service_pb2.RevokeShareRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_share_service_pb2.RevokeShareResponse, _abc.Awaitable[_share_service_pb2.RevokeShareResponse]]:
-        """Takes a share back, with all sessions that were opened, at once and for good. A repeat answers the same.
+        """Revokes a share, with all its sessions, at once and for good. A repeat returns the same.
         NOT_FOUND (SHARE_NOT_FOUND).
         """
 

@@ -53,7 +53,7 @@ Global___FileFolder: _TypeAlias = FileFolder  # noqa: Y015
 
 @_typing.final
 class UploadSpec(_message.Message):
-    """What is to be stored: everything but the bytes. The same for every door (gRPC stream, session, tus, import, copy)."""
+    """What is to be stored, except the bytes. The same for all kinds of upload (gRPC stream, session, tus, import, copy)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -91,13 +91,13 @@ class UploadSpec(_message.Message):
     RETENTION_FIELD_NUMBER: _builtins.int
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
-    """File name as the user knows it, without folders. 1–255 characters once stripped; empty: made from the key."""
+    """File name as the user knows it, without folders. 1–255 characters once stripped; empty: derived from the key."""
     content_type: _builtins.str
-    """Declared media type; its `charset` is kept. What says nothing (empty, application/octet-stream, a wildcard):
+    """Declared media type; its `charset` is kept. If it says nothing (empty, application/octet-stream, a wildcard), it is
     detected from the first bytes.
     """
     size_bytes: _builtins.int
-    """Size in bytes where known; then the upload must have exactly this size."""
+    """Size in bytes if known; then the upload must have exactly this size."""
     request_id: _builtins.str
     """Idempotency key (AIP-155): a repeat with the same key and the same request gets the first one's answer for 24 h."""
     visibility: _file_pb2.Visibility.ValueType
@@ -107,9 +107,9 @@ class UploadSpec(_message.Message):
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     share_id: _builtins.str
-    """The drop that it comes through, by the share's UUID; its bounds are counted with the commit. Set by storage_service."""
+    """The drop through which it is uploaded, by the share's UUID; its limits are checked at the commit. Set by storage_service."""
     storage_class: _builtins.str
-    """S3 storage class of its object, one of those that the installation lets uploads choose. Empty: the installation's."""
+    """S3 storage class of its object, one of those that the installation allows uploads to choose. Empty: the default."""
     @_builtins.property
     def target(self) -> Global___UploadTarget:
         """Where it belongs: family and its fields. Decides key, limits and allowed types."""
@@ -120,11 +120,11 @@ class UploadSpec(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """User metadata, kept with the file. Up to 32 pairs."""
+        """User metadata, stored with the file. Up to 32 pairs."""
 
     @_builtins.property
     def retention(self) -> _retention_pb2.RetentionWish:
-        """How long it stays; not for temporary files and parts of a concatenation."""
+        """Its retention; not for temporary files and pieces of a concatenation."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class UploadTarget(_message.Message):
 
     @_builtins.property
     def profile_picture(self) -> Global___ProfilePictureTarget:
-        """The user's profile picture; replaces the one before in one step."""
+        """The user's profile picture; replaces the previous one atomically."""
 
     @_builtins.property
     def temp(self) -> Global___TempTarget:
@@ -193,7 +193,7 @@ class UploadTarget(_message.Message):
 
     @_builtins.property
     def path(self) -> Global___PathTarget:
-        """A file at a path of the caller's choice; replaces the one before in one step."""
+        """A file at a path of the caller's choice; replaces an existing one atomically."""
 
     @_builtins.property
     def project_archive(self) -> Global___ProjectArchiveTarget:
@@ -389,7 +389,7 @@ class ProjectArchiveTarget(_message.Message):
     name: _builtins.str
     """The project's name; empty: the slug."""
     expected_version: _builtins.int
-    """The version the caller has seen; ABORTED if the project has moved on."""
+    """The version that the caller has seen; ABORTED if the project is at another."""
     def __init__(
         self,
         *,

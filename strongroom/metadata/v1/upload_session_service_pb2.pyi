@@ -136,7 +136,7 @@ class Session(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is removed if it lies still."""
+        """When it is removed if nothing more arrives."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

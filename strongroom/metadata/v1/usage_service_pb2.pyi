@@ -75,7 +75,7 @@ class GetUsageRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose (another user's: admin role only). Empty: the caller's."""
+    """The user (another than the caller: admin role only). Empty: the caller."""
     def __init__(
         self,
         *,
@@ -182,7 +182,7 @@ class GetRevisionRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose (another user's: admin role only). Empty: the caller's."""
+    """The user (another than the caller: admin role only). Empty: the caller."""
     def __init__(
         self,
         *,
@@ -227,7 +227,7 @@ class GetCostsRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     ALL_USERS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose (another user's: admin role only). Empty: the caller's."""
+    """The user (another than the caller: admin role only). Empty: the caller."""
     all_users: _builtins.bool
     """Of all users together. Admin role only: PERMISSION_DENIED."""
     def __init__(

@@ -82,7 +82,7 @@ class ClaimedDelivery(_message.Message):
     BODY_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """Where to."""
+    """Target URL."""
     message_id: _builtins.str
     """The header webhook-id."""
     timestamp: _builtins.int

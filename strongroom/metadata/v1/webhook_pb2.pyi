@@ -34,10 +34,10 @@ class _WebhookStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookS
     WEBHOOK_STATE_PAUSED: _WebhookState.ValueType  # 2
     """Its owner has paused it."""
     WEBHOOK_STATE_DISABLED: _WebhookState.ValueType  # 3
-    """It was switched off because its target has failed for days, has answered 410, or its secret cannot be read."""
+    """Disabled because its target has failed for days, has answered 410, or its secret can't be read."""
 
 class WebhookState(_WebhookState, metaclass=_WebhookStateEnumTypeWrapper):
-    """Whether a webhook sends."""
+    """State of a webhook."""
 
 WEBHOOK_STATE_UNSPECIFIED: WebhookState.ValueType  # 0
 """Never sent."""
@@ -46,7 +46,7 @@ WEBHOOK_STATE_ACTIVE: WebhookState.ValueType  # 1
 WEBHOOK_STATE_PAUSED: WebhookState.ValueType  # 2
 """Its owner has paused it."""
 WEBHOOK_STATE_DISABLED: WebhookState.ValueType  # 3
-"""It was switched off because its target has failed for days, has answered 410, or its secret cannot be read."""
+"""Disabled because its target has failed for days, has answered 410, or its secret can't be read."""
 Global___WebhookState: _TypeAlias = WebhookState  # noqa: Y015
 
 class _DeliveryState:
@@ -58,19 +58,19 @@ class _DeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deliver
     DELIVERY_STATE_UNSPECIFIED: _DeliveryState.ValueType  # 0
     """Never sent."""
     DELIVERY_STATE_PENDING: _DeliveryState.ValueType  # 1
-    """It waits, or is under way."""
+    """Waiting, or in progress."""
     DELIVERY_STATE_DELIVERED: _DeliveryState.ValueType  # 2
     """The target has answered 2xx."""
     DELIVERY_STATE_DEAD: _DeliveryState.ValueType  # 3
     """A dead letter: given up after the last try."""
 
 class DeliveryState(_DeliveryState, metaclass=_DeliveryStateEnumTypeWrapper):
-    """What has become of a delivery."""
+    """State of a delivery."""
 
 DELIVERY_STATE_UNSPECIFIED: DeliveryState.ValueType  # 0
 """Never sent."""
 DELIVERY_STATE_PENDING: DeliveryState.ValueType  # 1
-"""It waits, or is under way."""
+"""Waiting, or in progress."""
 DELIVERY_STATE_DELIVERED: DeliveryState.ValueType  # 2
 """The target has answered 2xx."""
 DELIVERY_STATE_DEAD: DeliveryState.ValueType  # 3
@@ -79,8 +79,8 @@ Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
 
 @_typing.final
 class EventFilter(_message.Message):
-    """Which events. Both lists have to hold it; an empty one holds all, but for upload_progress and
-    project_save_progress, which have to be named.
+    """Filter of events. Both lists must contain it; an empty list contains all except upload_progress and
+    project_save_progress, which must be named.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -89,7 +89,7 @@ class EventFilter(_message.Message):
     FAMILIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[_notification_service_pb2.EventType.ValueType]:
-        """By what happened."""
+        """By type."""
 
     @_builtins.property
     def families(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -142,17 +142,17 @@ class Webhook(_message.Message):
     owner_id: _builtins.str
     """`sub` of the owner. Empty: the installation's, for the events of all users."""
     url: _builtins.str
-    """Where to."""
+    """Target URL."""
     description: _builtins.str
-    """As its owner calls it."""
+    """Description by its owner."""
     state: Global___WebhookState.ValueType
     """Whether it sends."""
     cause: _builtins.str
     """Of DISABLED: `failing`, `gone` or `secret_unreadable`."""
     cursor: _builtins.str
-    """id of the event up to which events were taken."""
+    """id of the last event for which deliveries were created."""
     pending: _builtins.int
-    """Deliveries that wait, those under way included."""
+    """Waiting deliveries, including those in progress."""
     dead: _builtins.int
     """Dead letters."""
     delivered: _builtins.int
@@ -160,7 +160,7 @@ class Webhook(_message.Message):
     last_failure: _builtins.str
     """How."""
     secrets: _builtins.int
-    """How many secrets sign just now: more than one after a rotation."""
+    """Number of secrets that currently sign: more than one after a rotation."""
     @_builtins.property
     def filter(self) -> Global___EventFilter:
         """Which events."""
@@ -179,11 +179,11 @@ class Webhook(_message.Message):
 
     @_builtins.property
     def lost_from_time(self) -> _timestamp_pb2.Timestamp:
-        """Events from then on may be lost, because it did not send for longer than events are kept …"""
+        """Events from this time on may be lost, because it did not send for longer than events are kept …"""
 
     @_builtins.property
     def lost_until_time(self) -> _timestamp_pb2.Timestamp:
-        """… until then."""
+        """… until this time."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -227,7 +227,7 @@ Global___Webhook: _TypeAlias = Webhook  # noqa: Y015
 
 @_typing.final
 class WebhookDelivery(_message.Message):
-    """One event on its way to one webhook's target."""
+    """The delivery of one event to one webhook's target."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -242,17 +242,17 @@ class WebhookDelivery(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     END_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """As the header webhook-id has it: the same with each try and each replay."""
+    """The header webhook-id: the same for each try and each replay."""
     webhook_id: _builtins.str
     """UUID."""
     user_id: _builtins.str
-    """Whose event it is."""
+    """The user of the event."""
     state: Global___DeliveryState.ValueType
     """What has become of it."""
     tries: _builtins.int
-    """How often it was tried since it was made or replayed."""
+    """Number of tries since it was created or replayed."""
     status: _builtins.int
-    """HTTP status of the last answer; 0: none."""
+    """HTTP status of the last response; 0: none."""
     failure: _builtins.str
     """Why the last try has failed."""
     @_builtins.property
@@ -261,7 +261,7 @@ class WebhookDelivery(_message.Message):
 
     @_builtins.property
     def next_try_time(self) -> _timestamp_pb2.Timestamp:
-        """PENDING: not before then."""
+        """PENDING: time of the next try."""
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:

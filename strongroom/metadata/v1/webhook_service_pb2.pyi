@@ -34,7 +34,7 @@ class CreateWebhookRequest(_message.Message):
     url: _builtins.str
     """Where to: http or https, under the rules of imports (docs/webhooks.md)."""
     description: _builtins.str
-    """As its owner calls it."""
+    """Description by its owner."""
     request_id: _builtins.str
     """Idempotency key (AIP-155): a repeat with the same key and the same request gets the first one's answer for 24 h."""
     user_id: _builtins.str
@@ -156,9 +156,9 @@ class ListWebhooksRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     ALL_USERS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many at most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
+    """Maximum number of results: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """next_page_token of the previous page."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     all_users: _builtins.bool
@@ -472,9 +472,9 @@ class ListDeliveriesRequest(_message.Message):
     state: _webhook_pb2.DeliveryState.ValueType
     """Only those. Unspecified: all."""
     page_size: _builtins.int
-    """How many at most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
+    """Maximum number of results: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
     page_token: _builtins.str
-    """next_page_token of the page before, with the same filters."""
+    """next_page_token of the previous page, with the same filters."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     all_users: _builtins.bool

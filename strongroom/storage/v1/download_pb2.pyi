@@ -53,7 +53,7 @@ class _DispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dispositi
     DISPOSITION_UNSPECIFIED: _Disposition.ValueType  # 0
     """Not set: inline for safe types, attachment for all others."""
     DISPOSITION_INLINE: _Disposition.ValueType  # 1
-    """Inline, if the type is one a browser can't run; else attachment."""
+    """Inline if a browser can't execute the type, else attachment."""
     DISPOSITION_ATTACHMENT: _Disposition.ValueType  # 2
     """Attachment, under the original file name."""
 
@@ -63,7 +63,7 @@ class Disposition(_Disposition, metaclass=_DispositionEnumTypeWrapper):
 DISPOSITION_UNSPECIFIED: Disposition.ValueType  # 0
 """Not set: inline for safe types, attachment for all others."""
 DISPOSITION_INLINE: Disposition.ValueType  # 1
-"""Inline, if the type is one a browser can't run; else attachment."""
+"""Inline if a browser can't execute the type, else attachment."""
 DISPOSITION_ATTACHMENT: Disposition.ValueType  # 2
 """Attachment, under the original file name."""
 Global___Disposition: _TypeAlias = Disposition  # noqa: Y015
@@ -125,13 +125,13 @@ class DownloadRequest(_message.Message):
     read_offset: _builtins.int
     """First byte wanted. Negative: the last -read_offset bytes (and read_limit must be 0)."""
     read_limit: _builtins.int
-    """How many bytes at most; 0: to the end."""
+    """Maximum number of bytes; 0: to the end."""
     version_id: _builtins.str
     """Only this version of the content (S3 version id). Empty: the current one."""
     if_etag_match: _builtins.str
-    """Only if the content still has this entity tag: else FAILED_PRECONDITION. Joins ranges safely."""
+    """Only if the content still has this entity tag, else FAILED_PRECONDITION. Makes it safe to join ranges."""
     metadata_only: _builtins.bool
-    """Answer the first message only: metadata without bytes."""
+    """Return only the first message: metadata without bytes."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     family: _file_pb2.FileFamily.ValueType
@@ -166,7 +166,7 @@ Global___DownloadRequest: _TypeAlias = DownloadRequest  # noqa: Y015
 
 @_typing.final
 class DownloadResponse(_message.Message):
-    """One message of Download. The first one carries what is read and no data; the others carry data only."""
+    """One message of Download. The first one describes what is read and has no data; the others have only data."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -178,7 +178,7 @@ class DownloadResponse(_message.Message):
     read_offset: _builtins.int
     """First message: where the bytes begin in the object."""
     data: _builtins.bytes
-    """Bytes, up to 1 MiB a message."""
+    """Bytes, up to 1 MiB per message."""
     read_size: _builtins.int
     """First message: how many bytes will follow."""
     @_builtins.property
@@ -274,7 +274,7 @@ class DownloadArchiveResponse(_message.Message):
 
     DATA_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """Bytes of the ZIP, up to 1 MiB a message."""
+    """Bytes of the ZIP, up to 1 MiB per message."""
     def __init__(
         self,
         *,
@@ -296,7 +296,7 @@ class ExportUserRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose (another user's: admin role only). Empty: the caller's."""
+    """The user (another than the caller: admin role only). Empty: the caller."""
     def __init__(
         self,
         *,
@@ -318,7 +318,7 @@ class ExportUserResponse(_message.Message):
 
     DATA_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """Bytes of the ZIP, up to 1 MiB a message."""
+    """Bytes of the ZIP, up to 1 MiB per message."""
     def __init__(
         self,
         *,
@@ -350,9 +350,9 @@ class SignUrlRequest(_message.Message):
     key: _builtins.str
     """S3 key of the file."""
     expires_in_seconds: _builtins.int
-    """How long it holds, 1–604,800 s (SigV4's limit). 0: 3,600."""
+    """Validity, 1–604,800 s (SigV4's limit). 0: 3,600."""
     method: Global___SignedMethod.ValueType
-    """The method it holds for."""
+    """The method it is valid for."""
     disposition: Global___Disposition.ValueType
     """How a browser is told to treat the bytes."""
     user_id: _builtins.str
@@ -393,10 +393,10 @@ class SignUrlResponse(_message.Message):
     url: _builtins.str
     """The URL: signed, or, for a public file with a public base URL, permanent."""
     expires_in_seconds: _builtins.int
-    """How long it holds, in seconds. 0: for ever."""
+    """Validity in seconds. 0: unlimited."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends. Unset: never."""
+        """When it expires. Unset: never."""
 
     @_builtins.property
     def file(self) -> _file_pb2.File:

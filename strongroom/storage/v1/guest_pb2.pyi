@@ -82,7 +82,7 @@ class GuestShare(_message.Message):
     """Drops: how many bytes a file may have."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends. Unset: not by itself."""
+        """When it expires. Unset: never."""
 
     @_builtins.property
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -232,9 +232,9 @@ class ListSharedRequest(_message.Message):
     session: _builtins.str
     """Of OpenShare, where the share has a password or may be opened so often only."""
     page_size: _builtins.int
-    """How many at most: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
+    """Maximum number of results: 0 means 100; over 100 is lowered to 100 (AIP-158)."""
     page_token: _builtins.str
-    """next_page_token of the page before."""
+    """next_page_token of the previous page."""
     def __init__(
         self,
         *,
@@ -347,11 +347,11 @@ class DownloadSharedRequest(_message.Message):
     read_offset: _builtins.int
     """First byte wanted. Negative: the last -read_offset bytes (and read_limit must be 0)."""
     read_limit: _builtins.int
-    """How many bytes at most; 0: to the end."""
+    """Maximum number of bytes; 0: to the end."""
     if_etag_match: _builtins.str
-    """Only if the content still has this entity tag: else FAILED_PRECONDITION. Joins ranges safely."""
+    """Only if the content still has this entity tag, else FAILED_PRECONDITION. Makes it safe to join ranges."""
     metadata_only: _builtins.bool
-    """Answer the first message only: metadata without bytes."""
+    """Return only the first message: metadata without bytes."""
     def __init__(
         self,
         *,
@@ -386,7 +386,7 @@ class DownloadSharedResponse(_message.Message):
     read_size: _builtins.int
     """First message: how many bytes will follow."""
     data: _builtins.bytes
-    """Bytes, up to 1 MiB a message."""
+    """Bytes, up to 1 MiB per message."""
     @_builtins.property
     def file(self) -> _file_pb2.File:
         """First message: the file; only what a reader of its bytes has to know."""

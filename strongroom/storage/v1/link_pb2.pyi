@@ -109,7 +109,7 @@ class Link(_message.Message):
     """
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it ends. Unset: not by itself."""
+        """When it expires. Unset: never."""
 
     def __init__(
         self,
@@ -234,11 +234,11 @@ class DownloadLinkRequest(_message.Message):
     read_offset: _builtins.int
     """First byte wanted. Negative: the last -read_offset bytes (and read_limit must be 0)."""
     read_limit: _builtins.int
-    """How many bytes at most; 0: to the end."""
+    """Maximum number of bytes; 0: to the end."""
     if_etag_match: _builtins.str
-    """Only if the content still has this entity tag: else FAILED_PRECONDITION. Joins ranges safely."""
+    """Only if the content still has this entity tag, else FAILED_PRECONDITION. Makes it safe to join ranges."""
     metadata_only: _builtins.bool
-    """Answer the first message only: metadata without bytes."""
+    """Return only the first message: metadata without bytes."""
     sign_url: _builtins.bool
     """Put a signed URL of the store (or of the CDN before it) into the first message."""
     def __init__(
@@ -279,7 +279,7 @@ class DownloadLinkResponse(_message.Message):
     read_size: _builtins.int
     """First message: how many bytes will follow."""
     data: _builtins.bytes
-    """Bytes, up to 1 MiB a message."""
+    """Bytes, up to 1 MiB per message."""
     attachment: _builtins.bool
     """First message: browsers shall save it."""
     newest: _builtins.bool

@@ -134,7 +134,7 @@ class DownloadPreviewRequest(_message.Message):
     read_offset: _builtins.int
     """First byte wanted. Negative: the last -read_offset bytes (and read_limit must be 0)."""
     read_limit: _builtins.int
-    """How many bytes at most; 0: to the end."""
+    """Maximum number of bytes; 0: to the end."""
     for_page: _builtins.bool
     """The answer goes to a page that sees the token (in its own address): one that would hold for longer than a page's
     may is exchanged. Then the answer is one message with nothing but page_token.
@@ -172,7 +172,7 @@ class DownloadPreviewResponse(_message.Message):
     read_size: _builtins.int
     """First message: how many bytes will follow."""
     data: _builtins.bytes
-    """Bytes, up to 1 MiB a message."""
+    """Bytes, up to 1 MiB per message."""
     page_token: _builtins.str
     """The token to go on with: it opens the same for some minutes."""
     @_builtins.property

@@ -34,26 +34,26 @@ class SaveProjectSpec(_message.Message):
     LABEL_FIELD_NUMBER: _builtins.int
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name for people; empty: as before, at first the slug."""
+    """Display name; empty: unchanged, at first the slug."""
     slug: _builtins.str
     """Unique per owner."""
     expected_version: _builtins.int
-    """The version the caller has seen: ABORTED (VERSION_CONFLICT) if the project has moved on. 0: must not exist."""
+    """The version that the caller has seen: ABORTED (VERSION_CONFLICT) if the project is at another. 0: it must not exist."""
     request_id: _builtins.str
     """Idempotency key (AIP-155)."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     partial: _builtins.bool
-    """Only changes follow: what is neither sent nor removed stays as the newest version has it. NOT_FOUND
-    (PROJECT_NOT_FOUND) where there is none.
+    """A partial save: files that are neither sent nor removed stay as in the newest version. NOT_FOUND
+    (PROJECT_NOT_FOUND) if there is none.
     """
     storage_class: _builtins.str
-    """S3 storage class of what this save stores, one of those that the installation lets uploads choose; what is unchanged
-    stays where it is. Empty: the installation's.
+    """S3 storage class of what this save stores, one of those that the installation allows uploads to choose; unchanged files
+    stay where they are. Empty: the default.
     """
     @_builtins.property
     def retention(self) -> _retention_pb2.RetentionWish:
-        """How long the project stays from this save on: kept, or on legal hold. What holds for it already holds on."""
+        """Retention of the project from this save on: kept, or on legal hold. What already protects it stays in effect."""
 
     @_builtins.property
     def label(self) -> _project_pb2.VersionLabel:
@@ -104,16 +104,16 @@ class SaveProjectFile(_message.Message):
     sha256: _builtins.bytes
     """SHA-256 of the content, 32 bytes; verified. Needed for unchanged."""
     unchanged: _builtins.bool
-    """No data follows: the newest version has this size and SHA-256 at this path (ListProjectFiles tells both).
+    """No data follows: the newest version has this size and SHA-256 at this path (ListProjectFiles returns both).
     FAILED_PRECONDITION (PRECONDITION_FAILED) when it hasn't.
     """
     executable: _builtins.bool
-    """Whether its owner may execute it. Not set: as the newest version has it at this path, else not. A file that differs
+    """The executable bit. Not set: as in the newest version at this path, else false. A file that differs
     in this alone is not unchanged.
     """
     removed: _builtins.bool
-    """No data follows: the new version doesn't have this path any more. Of partial saves only; NOT_FOUND (FILE_NOT_FOUND)
-    when the newest version has no such file.
+    """No data follows: the path is removed from the new version. Partial saves only; NOT_FOUND (FILE_NOT_FOUND)
+    if the newest version has no such file.
     """
     def __init__(
         self,

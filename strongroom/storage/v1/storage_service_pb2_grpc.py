@@ -32,7 +32,7 @@ if _version_not_supported:
 
 
 class StorageServiceStub:
-    """Moves bytes between callers and S3. Every call is made as the user of the bearer token; what belongs to somebody
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
     else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
@@ -175,13 +175,13 @@ class StorageServiceStub:
 
 
 class StorageServiceServicer:
-    """Moves bytes between callers and S3. Every call is made as the user of the bearer token; what belongs to somebody
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
     else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
     def Upload(self, request_iterator, context):
-        """Stores a file from a stream of chunks: in one shot (first message: spec) or going on with a session (first
-        message: upload_id). Only finish_write with matching size and checksums commits; whatever else ends the stream
+        """Stores a file from a stream of chunks: in one request (first message: spec) or by continuing a session (first
+        message: upload_id). Only finish_write with matching size and checksums commits; if the stream ends otherwise, it
         stores nothing (one shot) or keeps what is persisted (session).
         INVALID_ARGUMENT (UPLOAD_INCOMPLETE, SIZE_MISMATCH, CONTENT_TYPE_*), DATA_LOSS (CHECKSUM_MISMATCH),
         RESOURCE_EXHAUSTED (SIZE_LIMIT_EXCEEDED, QUOTA_EXCEEDED), ABORTED (REQUEST_IN_PROGRESS, UPLOAD_SUPERSEDED).
@@ -198,7 +198,7 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUpload(self, request, context):
-        """Where a resumable upload stands; drives a completion that was cut short on.
+        """The progress of a resumable upload; also continues an interrupted completion.
         NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (UPLOAD_EXPIRED), DATA_LOSS (UPLOAD_LOST).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -206,23 +206,23 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeclareUploadLength(self, request, context):
-        """Says how long an upload with deferred length is; finishes it when all of it is there.
-        INVALID_ARGUMENT (SIZE_MISMATCH): another length was said before, or more is persisted already.
+        """Sets the length of an upload with deferred length; finishes it if all of it has arrived.
+        INVALID_ARGUMENT (SIZE_MISMATCH): another length was set before, or more is persisted already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelUpload(self, request, context):
-        """Gives a resumable or direct upload up and removes what it wrote; deletes the file of a finished one.
-        The second time NOT_FOUND (UPLOAD_NOT_FOUND).
+        """Cancels a resumable or direct upload and removes what it wrote; deletes the file of a finished one.
+        A repeat is NOT_FOUND (UPLOAD_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConcatenateUploads(self, request, context):
-        """Joins finished partial uploads into one file, by server-side copy where sizes allow. The pieces stay until they
+        """Joins finished partial uploads into one file, by server-side copy if sizes allow. The pieces stay until they
         expire. NOT_FOUND (UPLOAD_NOT_FOUND), INVALID_ARGUMENT (UPLOAD_INCOMPLETE: a piece is unfinished; INVALID_FIELD: not
         a partial upload; SIZE_MISMATCH).
         """
@@ -239,22 +239,22 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DownloadArchive(self, request, context):
-        """Streams a ZIP of a project version or of all files below a key prefix, never held whole.
+        """Streams a ZIP of a project version or of all files below a key prefix, in constant memory.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportUser(self, request, context):
-        """Streams all that a user has stored as one ZIP with a manifest, never held whole: the caller, or for admins another
-        user, which leaves an act. Objects that are lost don't end it; the manifest names them.
+        """Streams everything that a user has stored as one ZIP with a manifest, in constant memory: the caller, or for admins another
+        user, which is recorded as an act. Lost objects don't stop it; the manifest names them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SignUrl(self, request, context):
-        """A URL for reading a file straight from S3 (or its permanent public URL).
+        """A URL for reading a file directly from S3 (or its permanent public URL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -275,14 +275,14 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CompleteUpload(self, request, context):
-        """Ends a direct-to-S3 upload: checked against S3 itself, then committed.
+        """Completes a direct-to-S3 upload: checks it with S3, then commits it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ImportFromUrl(self, request, context):
-        """Pulls a file from a URL: a stream of progress, then the file.
+        """Imports a file from a URL: a stream of progress, then the file.
         INVALID_ARGUMENT (SOURCE_URL_REFUSED), UNAVAILABLE (SOURCE_URL_FAILED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -290,7 +290,7 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def BatchImport(self, request, context):
-        """Pulls up to 50 files from URLs side by side. Not atomic.
+        """Imports up to 50 files from URLs in parallel. Not atomic.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -304,9 +304,9 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MoveFile(self, request, context):
-        """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It has a new id. What
-        breaks off between the two leaves both; the same request (request_id) again finishes it. A file that is there
-        already stays as it is. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+        """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It gets a new id. If it
+        breaks off between the two steps, both files exist; repeating the request (request_id) completes it. A file that exists at
+        the target is not replaced. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -327,7 +327,7 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SaveProject(self, request_iterator, context):
-        """Saves a project as a whole, or (spec.partial) only what changes of it: all of it or nothing.
+        """Saves a project as a whole, or (spec.partial) only what changes: all files or none.
         ABORTED (VERSION_CONFLICT), INVALID_ARGUMENT (PATH_INVALID), RESOURCE_EXHAUSTED (PROJECT_LIMIT_EXCEEDED),
         FAILED_PRECONDITION (BUCKET_NOT_VERSIONED).
         """
@@ -343,7 +343,7 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RollbackProject(self, request, context):
-        """Makes a new version with the content of an old one, by server-side copy.
+        """Creates a new version with the content of an old one, by server-side copy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -357,15 +357,15 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignLinks(self, request, context):
-        """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
-        they end or FileService.RevokeLinks takes them back.
+        """Links: URLs of the gateway that read a file. The same content gets the same URL each time, until
+        it expires or FileService.RevokeLinks revokes it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetUrlStamps(self, request, context):
-        """Whether links and previews that were made earlier are those that would be made now: they are rounded in time, and
+        """Whether links and previews made earlier equal those that would be made now: they are rounded in time, and
         depend on settings. Nothing is looked up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -373,8 +373,8 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SignPreviews(self, request, context):
-        """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
-        for what is not there finds nothing.
+        """Tokens for showing versions of the caller's projects in a browser, by PreviewService. Nothing is looked up: a token
+        for a version that does not exist finds nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -522,7 +522,7 @@ def add_StorageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StorageService:
-    """Moves bytes between callers and S3. Every call is made as the user of the bearer token; what belongs to somebody
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
     else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 

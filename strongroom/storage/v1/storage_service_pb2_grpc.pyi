@@ -33,7 +33,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StorageServiceStub:
-    """Moves bytes between callers and S3. Every call is made as the user of the bearer token; what belongs to somebody
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
     else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
@@ -42,8 +42,8 @@ class StorageServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> StorageServiceAsyncStub: ...
     Upload: _grpc.StreamUnaryMultiCallable[_upload_pb2.UploadRequest, _upload_pb2.UploadResponse]
-    """Stores a file from a stream of chunks: in one shot (first message: spec) or going on with a session (first
-    message: upload_id). Only finish_write with matching size and checksums commits; whatever else ends the stream
+    """Stores a file from a stream of chunks: in one request (first message: spec) or by continuing a session (first
+    message: upload_id). Only finish_write with matching size and checksums commits; if the stream ends otherwise, it
     stores nothing (one shot) or keeps what is persisted (session).
     INVALID_ARGUMENT (UPLOAD_INCOMPLETE, SIZE_MISMATCH, CONTENT_TYPE_*), DATA_LOSS (CHECKSUM_MISMATCH),
     RESOURCE_EXHAUSTED (SIZE_LIMIT_EXCEEDED, QUOTA_EXCEEDED), ABORTED (REQUEST_IN_PROGRESS, UPLOAD_SUPERSEDED).
@@ -51,19 +51,19 @@ class StorageServiceStub:
     CreateUpload: _grpc.UnaryUnaryMultiCallable[_upload_pb2.CreateUploadRequest, _upload_pb2.CreateUploadResponse]
     """Begins a resumable upload."""
     GetUpload: _grpc.UnaryUnaryMultiCallable[_upload_pb2.GetUploadRequest, _upload_pb2.GetUploadResponse]
-    """Where a resumable upload stands; drives a completion that was cut short on.
+    """The progress of a resumable upload; also continues an interrupted completion.
     NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (UPLOAD_EXPIRED), DATA_LOSS (UPLOAD_LOST).
     """
     DeclareUploadLength: _grpc.UnaryUnaryMultiCallable[_upload_pb2.DeclareUploadLengthRequest, _upload_pb2.DeclareUploadLengthResponse]
-    """Says how long an upload with deferred length is; finishes it when all of it is there.
-    INVALID_ARGUMENT (SIZE_MISMATCH): another length was said before, or more is persisted already.
+    """Sets the length of an upload with deferred length; finishes it if all of it has arrived.
+    INVALID_ARGUMENT (SIZE_MISMATCH): another length was set before, or more is persisted already.
     """
     CancelUpload: _grpc.UnaryUnaryMultiCallable[_upload_pb2.CancelUploadRequest, _upload_pb2.CancelUploadResponse]
-    """Gives a resumable or direct upload up and removes what it wrote; deletes the file of a finished one.
-    The second time NOT_FOUND (UPLOAD_NOT_FOUND).
+    """Cancels a resumable or direct upload and removes what it wrote; deletes the file of a finished one.
+    A repeat is NOT_FOUND (UPLOAD_NOT_FOUND).
     """
     ConcatenateUploads: _grpc.UnaryUnaryMultiCallable[_upload_pb2.ConcatenateUploadsRequest, _upload_pb2.ConcatenateUploadsResponse]
-    """Joins finished partial uploads into one file, by server-side copy where sizes allow. The pieces stay until they
+    """Joins finished partial uploads into one file, by server-side copy if sizes allow. The pieces stay until they
     expire. NOT_FOUND (UPLOAD_NOT_FOUND), INVALID_ARGUMENT (UPLOAD_INCOMPLETE: a piece is unfinished; INVALID_FIELD: not
     a partial upload; SIZE_MISMATCH).
     """
@@ -72,70 +72,70 @@ class StorageServiceStub:
     NOT_FOUND (FILE_NOT_FOUND, VERSION_NOT_FOUND), OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
     """
     DownloadArchive: _grpc.UnaryStreamMultiCallable[_download_pb2.DownloadArchiveRequest, _download_pb2.DownloadArchiveResponse]
-    """Streams a ZIP of a project version or of all files below a key prefix, never held whole."""
+    """Streams a ZIP of a project version or of all files below a key prefix, in constant memory."""
     ExportUser: _grpc.UnaryStreamMultiCallable[_download_pb2.ExportUserRequest, _download_pb2.ExportUserResponse]
-    """Streams all that a user has stored as one ZIP with a manifest, never held whole: the caller, or for admins another
-    user, which leaves an act. Objects that are lost don't end it; the manifest names them.
+    """Streams everything that a user has stored as one ZIP with a manifest, in constant memory: the caller, or for admins another
+    user, which is recorded as an act. Lost objects don't stop it; the manifest names them.
     """
     SignUrl: _grpc.UnaryUnaryMultiCallable[_download_pb2.SignUrlRequest, _download_pb2.SignUrlResponse]
-    """A URL for reading a file straight from S3 (or its permanent public URL)."""
+    """A URL for reading a file directly from S3 (or its permanent public URL)."""
     BatchSignUrls: _grpc.UnaryUnaryMultiCallable[_batch_pb2.BatchSignUrlsRequest, _batch_pb2.BatchSignUrlsResponse]
     """URLs for reading up to 1,000 files, as SignUrl makes them."""
     SignUpload: _grpc.UnaryUnaryMultiCallable[_direct_pb2.SignUploadRequest, _direct_pb2.SignUploadResponse]
     """Begins a direct-to-S3 upload, or signs more parts of one."""
     CompleteUpload: _grpc.UnaryUnaryMultiCallable[_direct_pb2.CompleteUploadRequest, _direct_pb2.CompleteUploadResponse]
-    """Ends a direct-to-S3 upload: checked against S3 itself, then committed."""
+    """Completes a direct-to-S3 upload: checks it with S3, then commits it."""
     ImportFromUrl: _grpc.UnaryStreamMultiCallable[_direct_pb2.ImportFromUrlRequest, _direct_pb2.ImportFromUrlResponse]
-    """Pulls a file from a URL: a stream of progress, then the file.
+    """Imports a file from a URL: a stream of progress, then the file.
     INVALID_ARGUMENT (SOURCE_URL_REFUSED), UNAVAILABLE (SOURCE_URL_FAILED).
     """
     BatchImport: _grpc.UnaryUnaryMultiCallable[_batch_pb2.BatchImportRequest, _batch_pb2.BatchImportResponse]
-    """Pulls up to 50 files from URLs side by side. Not atomic."""
+    """Imports up to 50 files from URLs in parallel. Not atomic."""
     CopyFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.CopyFileRequest, _batch_pb2.CopyFileResponse]
     """Copies a file inside S3, without moving its bytes through the service."""
     MoveFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.MoveFileRequest, _batch_pb2.MoveFileResponse]
-    """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It has a new id. What
-    breaks off between the two leaves both; the same request (request_id) again finishes it. A file that is there
-    already stays as it is. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+    """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It gets a new id. If it
+    breaks off between the two steps, both files exist; repeating the request (request_id) completes it. A file that exists at
+    the target is not replaced. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
     """
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.DeleteFileRequest, _batch_pb2.DeleteFileResponse]
     """Deletes a file: invisible at once, its object after the read grace."""
     BatchDelete: _grpc.UnaryUnaryMultiCallable[_batch_pb2.BatchDeleteRequest, _batch_pb2.BatchDeleteResponse]
     """Deletes up to 1,000 files; each has its own status."""
     SaveProject: _grpc.StreamUnaryMultiCallable[_project_pb2.SaveProjectRequest, _project_pb2.SaveProjectResponse]
-    """Saves a project as a whole, or (spec.partial) only what changes of it: all of it or nothing.
+    """Saves a project as a whole, or (spec.partial) only what changes: all files or none.
     ABORTED (VERSION_CONFLICT), INVALID_ARGUMENT (PATH_INVALID), RESOURCE_EXHAUSTED (PROJECT_LIMIT_EXCEEDED),
     FAILED_PRECONDITION (BUCKET_NOT_VERSIONED).
     """
     SaveProjectArchive: _grpc.StreamUnaryMultiCallable[_project_pb2.SaveProjectArchiveRequest, _project_pb2.SaveProjectArchiveResponse]
     """Saves a project from a ZIP, checked before anything becomes visible. INVALID_ARGUMENT (ARCHIVE_INVALID)."""
     RollbackProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.RollbackProjectRequest, _project_pb2.RollbackProjectResponse]
-    """Makes a new version with the content of an old one, by server-side copy."""
+    """Creates a new version with the content of an old one, by server-side copy."""
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]
     """Deletes a project with all its versions. ABORTED (VERSION_CONFLICT)."""
     SignLinks: _grpc.UnaryUnaryMultiCallable[_link_pb2.SignLinksRequest, _link_pb2.SignLinksResponse]
-    """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
-    they end or FileService.RevokeLinks takes them back.
+    """Links: URLs of the gateway that read a file. The same content gets the same URL each time, until
+    it expires or FileService.RevokeLinks revokes it.
     """
     GetUrlStamps: _grpc.UnaryUnaryMultiCallable[_link_pb2.GetUrlStampsRequest, _link_pb2.GetUrlStampsResponse]
-    """Whether links and previews that were made earlier are those that would be made now: they are rounded in time, and
+    """Whether links and previews made earlier equal those that would be made now: they are rounded in time, and
     depend on settings. Nothing is looked up.
     """
     SignPreviews: _grpc.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]
-    """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
-    for what is not there finds nothing.
+    """Tokens for showing versions of the caller's projects in a browser, by PreviewService. Nothing is looked up: a token
+    for a version that does not exist finds nothing.
     """
 
 @_typing.type_check_only
 class StorageServiceAsyncStub(StorageServiceStub):
-    """Moves bytes between callers and S3. Every call is made as the user of the bearer token; what belongs to somebody
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
     else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Upload: _aio.StreamUnaryMultiCallable[_upload_pb2.UploadRequest, _upload_pb2.UploadResponse]  # type: ignore[assignment]
-    """Stores a file from a stream of chunks: in one shot (first message: spec) or going on with a session (first
-    message: upload_id). Only finish_write with matching size and checksums commits; whatever else ends the stream
+    """Stores a file from a stream of chunks: in one request (first message: spec) or by continuing a session (first
+    message: upload_id). Only finish_write with matching size and checksums commits; if the stream ends otherwise, it
     stores nothing (one shot) or keeps what is persisted (session).
     INVALID_ARGUMENT (UPLOAD_INCOMPLETE, SIZE_MISMATCH, CONTENT_TYPE_*), DATA_LOSS (CHECKSUM_MISMATCH),
     RESOURCE_EXHAUSTED (SIZE_LIMIT_EXCEEDED, QUOTA_EXCEEDED), ABORTED (REQUEST_IN_PROGRESS, UPLOAD_SUPERSEDED).
@@ -143,19 +143,19 @@ class StorageServiceAsyncStub(StorageServiceStub):
     CreateUpload: _aio.UnaryUnaryMultiCallable[_upload_pb2.CreateUploadRequest, _upload_pb2.CreateUploadResponse]  # type: ignore[assignment]
     """Begins a resumable upload."""
     GetUpload: _aio.UnaryUnaryMultiCallable[_upload_pb2.GetUploadRequest, _upload_pb2.GetUploadResponse]  # type: ignore[assignment]
-    """Where a resumable upload stands; drives a completion that was cut short on.
+    """The progress of a resumable upload; also continues an interrupted completion.
     NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (UPLOAD_EXPIRED), DATA_LOSS (UPLOAD_LOST).
     """
     DeclareUploadLength: _aio.UnaryUnaryMultiCallable[_upload_pb2.DeclareUploadLengthRequest, _upload_pb2.DeclareUploadLengthResponse]  # type: ignore[assignment]
-    """Says how long an upload with deferred length is; finishes it when all of it is there.
-    INVALID_ARGUMENT (SIZE_MISMATCH): another length was said before, or more is persisted already.
+    """Sets the length of an upload with deferred length; finishes it if all of it has arrived.
+    INVALID_ARGUMENT (SIZE_MISMATCH): another length was set before, or more is persisted already.
     """
     CancelUpload: _aio.UnaryUnaryMultiCallable[_upload_pb2.CancelUploadRequest, _upload_pb2.CancelUploadResponse]  # type: ignore[assignment]
-    """Gives a resumable or direct upload up and removes what it wrote; deletes the file of a finished one.
-    The second time NOT_FOUND (UPLOAD_NOT_FOUND).
+    """Cancels a resumable or direct upload and removes what it wrote; deletes the file of a finished one.
+    A repeat is NOT_FOUND (UPLOAD_NOT_FOUND).
     """
     ConcatenateUploads: _aio.UnaryUnaryMultiCallable[_upload_pb2.ConcatenateUploadsRequest, _upload_pb2.ConcatenateUploadsResponse]  # type: ignore[assignment]
-    """Joins finished partial uploads into one file, by server-side copy where sizes allow. The pieces stay until they
+    """Joins finished partial uploads into one file, by server-side copy if sizes allow. The pieces stay until they
     expire. NOT_FOUND (UPLOAD_NOT_FOUND), INVALID_ARGUMENT (UPLOAD_INCOMPLETE: a piece is unfinished; INVALID_FIELD: not
     a partial upload; SIZE_MISMATCH).
     """
@@ -164,62 +164,62 @@ class StorageServiceAsyncStub(StorageServiceStub):
     NOT_FOUND (FILE_NOT_FOUND, VERSION_NOT_FOUND), OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
     """
     DownloadArchive: _aio.UnaryStreamMultiCallable[_download_pb2.DownloadArchiveRequest, _download_pb2.DownloadArchiveResponse]  # type: ignore[assignment]
-    """Streams a ZIP of a project version or of all files below a key prefix, never held whole."""
+    """Streams a ZIP of a project version or of all files below a key prefix, in constant memory."""
     ExportUser: _aio.UnaryStreamMultiCallable[_download_pb2.ExportUserRequest, _download_pb2.ExportUserResponse]  # type: ignore[assignment]
-    """Streams all that a user has stored as one ZIP with a manifest, never held whole: the caller, or for admins another
-    user, which leaves an act. Objects that are lost don't end it; the manifest names them.
+    """Streams everything that a user has stored as one ZIP with a manifest, in constant memory: the caller, or for admins another
+    user, which is recorded as an act. Lost objects don't stop it; the manifest names them.
     """
     SignUrl: _aio.UnaryUnaryMultiCallable[_download_pb2.SignUrlRequest, _download_pb2.SignUrlResponse]  # type: ignore[assignment]
-    """A URL for reading a file straight from S3 (or its permanent public URL)."""
+    """A URL for reading a file directly from S3 (or its permanent public URL)."""
     BatchSignUrls: _aio.UnaryUnaryMultiCallable[_batch_pb2.BatchSignUrlsRequest, _batch_pb2.BatchSignUrlsResponse]  # type: ignore[assignment]
     """URLs for reading up to 1,000 files, as SignUrl makes them."""
     SignUpload: _aio.UnaryUnaryMultiCallable[_direct_pb2.SignUploadRequest, _direct_pb2.SignUploadResponse]  # type: ignore[assignment]
     """Begins a direct-to-S3 upload, or signs more parts of one."""
     CompleteUpload: _aio.UnaryUnaryMultiCallable[_direct_pb2.CompleteUploadRequest, _direct_pb2.CompleteUploadResponse]  # type: ignore[assignment]
-    """Ends a direct-to-S3 upload: checked against S3 itself, then committed."""
+    """Completes a direct-to-S3 upload: checks it with S3, then commits it."""
     ImportFromUrl: _aio.UnaryStreamMultiCallable[_direct_pb2.ImportFromUrlRequest, _direct_pb2.ImportFromUrlResponse]  # type: ignore[assignment]
-    """Pulls a file from a URL: a stream of progress, then the file.
+    """Imports a file from a URL: a stream of progress, then the file.
     INVALID_ARGUMENT (SOURCE_URL_REFUSED), UNAVAILABLE (SOURCE_URL_FAILED).
     """
     BatchImport: _aio.UnaryUnaryMultiCallable[_batch_pb2.BatchImportRequest, _batch_pb2.BatchImportResponse]  # type: ignore[assignment]
-    """Pulls up to 50 files from URLs side by side. Not atomic."""
+    """Imports up to 50 files from URLs in parallel. Not atomic."""
     CopyFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.CopyFileRequest, _batch_pb2.CopyFileResponse]  # type: ignore[assignment]
     """Copies a file inside S3, without moving its bytes through the service."""
     MoveFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.MoveFileRequest, _batch_pb2.MoveFileResponse]  # type: ignore[assignment]
-    """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It has a new id. What
-    breaks off between the two leaves both; the same request (request_id) again finishes it. A file that is there
-    already stays as it is. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+    """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It gets a new id. If it
+    breaks off between the two steps, both files exist; repeating the request (request_id) completes it. A file that exists at
+    the target is not replaced. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
     """
     DeleteFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.DeleteFileRequest, _batch_pb2.DeleteFileResponse]  # type: ignore[assignment]
     """Deletes a file: invisible at once, its object after the read grace."""
     BatchDelete: _aio.UnaryUnaryMultiCallable[_batch_pb2.BatchDeleteRequest, _batch_pb2.BatchDeleteResponse]  # type: ignore[assignment]
     """Deletes up to 1,000 files; each has its own status."""
     SaveProject: _aio.StreamUnaryMultiCallable[_project_pb2.SaveProjectRequest, _project_pb2.SaveProjectResponse]  # type: ignore[assignment]
-    """Saves a project as a whole, or (spec.partial) only what changes of it: all of it or nothing.
+    """Saves a project as a whole, or (spec.partial) only what changes: all files or none.
     ABORTED (VERSION_CONFLICT), INVALID_ARGUMENT (PATH_INVALID), RESOURCE_EXHAUSTED (PROJECT_LIMIT_EXCEEDED),
     FAILED_PRECONDITION (BUCKET_NOT_VERSIONED).
     """
     SaveProjectArchive: _aio.StreamUnaryMultiCallable[_project_pb2.SaveProjectArchiveRequest, _project_pb2.SaveProjectArchiveResponse]  # type: ignore[assignment]
     """Saves a project from a ZIP, checked before anything becomes visible. INVALID_ARGUMENT (ARCHIVE_INVALID)."""
     RollbackProject: _aio.UnaryUnaryMultiCallable[_project_pb2.RollbackProjectRequest, _project_pb2.RollbackProjectResponse]  # type: ignore[assignment]
-    """Makes a new version with the content of an old one, by server-side copy."""
+    """Creates a new version with the content of an old one, by server-side copy."""
     DeleteProject: _aio.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]  # type: ignore[assignment]
     """Deletes a project with all its versions. ABORTED (VERSION_CONFLICT)."""
     SignLinks: _aio.UnaryUnaryMultiCallable[_link_pb2.SignLinksRequest, _link_pb2.SignLinksResponse]  # type: ignore[assignment]
-    """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
-    they end or FileService.RevokeLinks takes them back.
+    """Links: URLs of the gateway that read a file. The same content gets the same URL each time, until
+    it expires or FileService.RevokeLinks revokes it.
     """
     GetUrlStamps: _aio.UnaryUnaryMultiCallable[_link_pb2.GetUrlStampsRequest, _link_pb2.GetUrlStampsResponse]  # type: ignore[assignment]
-    """Whether links and previews that were made earlier are those that would be made now: they are rounded in time, and
+    """Whether links and previews made earlier equal those that would be made now: they are rounded in time, and
     depend on settings. Nothing is looked up.
     """
     SignPreviews: _aio.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]  # type: ignore[assignment]
-    """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
-    for what is not there finds nothing.
+    """Tokens for showing versions of the caller's projects in a browser, by PreviewService. Nothing is looked up: a token
+    for a version that does not exist finds nothing.
     """
 
 class StorageServiceServicer:
-    """Moves bytes between callers and S3. Every call is made as the user of the bearer token; what belongs to somebody
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
     else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
@@ -228,8 +228,8 @@ class StorageServiceServicer:
         request_iterator: _MaybeAsyncIterator[_upload_pb2.UploadRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.UploadResponse, _abc.Awaitable[_upload_pb2.UploadResponse]]:
-        """Stores a file from a stream of chunks: in one shot (first message: spec) or going on with a session (first
-        message: upload_id). Only finish_write with matching size and checksums commits; whatever else ends the stream
+        """Stores a file from a stream of chunks: in one request (first message: spec) or by continuing a session (first
+        message: upload_id). Only finish_write with matching size and checksums commits; if the stream ends otherwise, it
         stores nothing (one shot) or keeps what is persisted (session).
         INVALID_ARGUMENT (UPLOAD_INCOMPLETE, SIZE_MISMATCH, CONTENT_TYPE_*), DATA_LOSS (CHECKSUM_MISMATCH),
         RESOURCE_EXHAUSTED (SIZE_LIMIT_EXCEEDED, QUOTA_EXCEEDED), ABORTED (REQUEST_IN_PROGRESS, UPLOAD_SUPERSEDED).
@@ -247,7 +247,7 @@ class StorageServiceServicer:
         request: _upload_pb2.GetUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.GetUploadResponse, _abc.Awaitable[_upload_pb2.GetUploadResponse]]:
-        """Where a resumable upload stands; drives a completion that was cut short on.
+        """The progress of a resumable upload; also continues an interrupted completion.
         NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (UPLOAD_EXPIRED), DATA_LOSS (UPLOAD_LOST).
         """
 
@@ -256,8 +256,8 @@ class StorageServiceServicer:
         request: _upload_pb2.DeclareUploadLengthRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.DeclareUploadLengthResponse, _abc.Awaitable[_upload_pb2.DeclareUploadLengthResponse]]:
-        """Says how long an upload with deferred length is; finishes it when all of it is there.
-        INVALID_ARGUMENT (SIZE_MISMATCH): another length was said before, or more is persisted already.
+        """Sets the length of an upload with deferred length; finishes it if all of it has arrived.
+        INVALID_ARGUMENT (SIZE_MISMATCH): another length was set before, or more is persisted already.
         """
 
     def CancelUpload(
@@ -265,8 +265,8 @@ class StorageServiceServicer:
         request: _upload_pb2.CancelUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.CancelUploadResponse, _abc.Awaitable[_upload_pb2.CancelUploadResponse]]:
-        """Gives a resumable or direct upload up and removes what it wrote; deletes the file of a finished one.
-        The second time NOT_FOUND (UPLOAD_NOT_FOUND).
+        """Cancels a resumable or direct upload and removes what it wrote; deletes the file of a finished one.
+        A repeat is NOT_FOUND (UPLOAD_NOT_FOUND).
         """
 
     def ConcatenateUploads(
@@ -274,7 +274,7 @@ class StorageServiceServicer:
         request: _upload_pb2.ConcatenateUploadsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.ConcatenateUploadsResponse, _abc.Awaitable[_upload_pb2.ConcatenateUploadsResponse]]:
-        """Joins finished partial uploads into one file, by server-side copy where sizes allow. The pieces stay until they
+        """Joins finished partial uploads into one file, by server-side copy if sizes allow. The pieces stay until they
         expire. NOT_FOUND (UPLOAD_NOT_FOUND), INVALID_ARGUMENT (UPLOAD_INCOMPLETE: a piece is unfinished; INVALID_FIELD: not
         a partial upload; SIZE_MISMATCH).
         """
@@ -293,15 +293,15 @@ class StorageServiceServicer:
         request: _download_pb2.DownloadArchiveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_download_pb2.DownloadArchiveResponse], _abc.AsyncIterator[_download_pb2.DownloadArchiveResponse]]:
-        """Streams a ZIP of a project version or of all files below a key prefix, never held whole."""
+        """Streams a ZIP of a project version or of all files below a key prefix, in constant memory."""
 
     def ExportUser(
         self,
         request: _download_pb2.ExportUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_download_pb2.ExportUserResponse], _abc.AsyncIterator[_download_pb2.ExportUserResponse]]:
-        """Streams all that a user has stored as one ZIP with a manifest, never held whole: the caller, or for admins another
-        user, which leaves an act. Objects that are lost don't end it; the manifest names them.
+        """Streams everything that a user has stored as one ZIP with a manifest, in constant memory: the caller, or for admins another
+        user, which is recorded as an act. Lost objects don't stop it; the manifest names them.
         """
 
     def SignUrl(
@@ -309,7 +309,7 @@ class StorageServiceServicer:
         request: _download_pb2.SignUrlRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_download_pb2.SignUrlResponse, _abc.Awaitable[_download_pb2.SignUrlResponse]]:
-        """A URL for reading a file straight from S3 (or its permanent public URL)."""
+        """A URL for reading a file directly from S3 (or its permanent public URL)."""
 
     def BatchSignUrls(
         self,
@@ -330,14 +330,14 @@ class StorageServiceServicer:
         request: _direct_pb2.CompleteUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_direct_pb2.CompleteUploadResponse, _abc.Awaitable[_direct_pb2.CompleteUploadResponse]]:
-        """Ends a direct-to-S3 upload: checked against S3 itself, then committed."""
+        """Completes a direct-to-S3 upload: checks it with S3, then commits it."""
 
     def ImportFromUrl(
         self,
         request: _direct_pb2.ImportFromUrlRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_direct_pb2.ImportFromUrlResponse], _abc.AsyncIterator[_direct_pb2.ImportFromUrlResponse]]:
-        """Pulls a file from a URL: a stream of progress, then the file.
+        """Imports a file from a URL: a stream of progress, then the file.
         INVALID_ARGUMENT (SOURCE_URL_REFUSED), UNAVAILABLE (SOURCE_URL_FAILED).
         """
 
@@ -346,7 +346,7 @@ class StorageServiceServicer:
         request: _batch_pb2.BatchImportRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.BatchImportResponse, _abc.Awaitable[_batch_pb2.BatchImportResponse]]:
-        """Pulls up to 50 files from URLs side by side. Not atomic."""
+        """Imports up to 50 files from URLs in parallel. Not atomic."""
 
     def CopyFile(
         self,
@@ -360,9 +360,9 @@ class StorageServiceServicer:
         request: _batch_pb2.MoveFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.MoveFileResponse, _abc.Awaitable[_batch_pb2.MoveFileResponse]]:
-        """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It has a new id. What
-        breaks off between the two leaves both; the same request (request_id) again finishes it. A file that is there
-        already stays as it is. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+        """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It gets a new id. If it
+        breaks off between the two steps, both files exist; repeating the request (request_id) completes it. A file that exists at
+        the target is not replaced. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
         """
 
     def DeleteFile(
@@ -384,7 +384,7 @@ class StorageServiceServicer:
         request_iterator: _MaybeAsyncIterator[_project_pb2.SaveProjectRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.SaveProjectResponse, _abc.Awaitable[_project_pb2.SaveProjectResponse]]:
-        """Saves a project as a whole, or (spec.partial) only what changes of it: all of it or nothing.
+        """Saves a project as a whole, or (spec.partial) only what changes: all files or none.
         ABORTED (VERSION_CONFLICT), INVALID_ARGUMENT (PATH_INVALID), RESOURCE_EXHAUSTED (PROJECT_LIMIT_EXCEEDED),
         FAILED_PRECONDITION (BUCKET_NOT_VERSIONED).
         """
@@ -401,7 +401,7 @@ class StorageServiceServicer:
         request: _project_pb2.RollbackProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.RollbackProjectResponse, _abc.Awaitable[_project_pb2.RollbackProjectResponse]]:
-        """Makes a new version with the content of an old one, by server-side copy."""
+        """Creates a new version with the content of an old one, by server-side copy."""
 
     def DeleteProject(
         self,
@@ -415,8 +415,8 @@ class StorageServiceServicer:
         request: _link_pb2.SignLinksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_link_pb2.SignLinksResponse, _abc.Awaitable[_link_pb2.SignLinksResponse]]:
-        """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
-        they end or FileService.RevokeLinks takes them back.
+        """Links: URLs of the gateway that read a file. The same content gets the same URL each time, until
+        it expires or FileService.RevokeLinks revokes it.
         """
 
     def GetUrlStamps(
@@ -424,7 +424,7 @@ class StorageServiceServicer:
         request: _link_pb2.GetUrlStampsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_link_pb2.GetUrlStampsResponse, _abc.Awaitable[_link_pb2.GetUrlStampsResponse]]:
-        """Whether links and previews that were made earlier are those that would be made now: they are rounded in time, and
+        """Whether links and previews made earlier equal those that would be made now: they are rounded in time, and
         depend on settings. Nothing is looked up.
         """
 
@@ -433,8 +433,8 @@ class StorageServiceServicer:
         request: _preview_pb2.SignPreviewsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_preview_pb2.SignPreviewsResponse, _abc.Awaitable[_preview_pb2.SignPreviewsResponse]]:
-        """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
-        for what is not there finds nothing.
+        """Tokens for showing versions of the caller's projects in a browser, by PreviewService. Nothing is looked up: a token
+        for a version that does not exist finds nothing.
         """
 
 def add_StorageServiceServicer_to_server(servicer: StorageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

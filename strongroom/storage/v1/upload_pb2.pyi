@@ -40,10 +40,10 @@ class UploadRequest(_message.Message):
     EXACT_OFFSET_FIELD_NUMBER: _builtins.int
     SIGN_URL_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
-    """Go on with a session of CreateUpload."""
+    """Continue a session of CreateUpload."""
     write_offset: _builtins.int
-    """Where `data` begins in the object, in bytes: where the data of the message before has ended. A stream to a session
-    may begin below what is persisted, which is skipped; above it, and after a gap or a step back: OUT_OF_RANGE.
+    """Offset of `data` in the object, in bytes: where the previous message's data ended. A stream to a session
+    may begin below what is persisted, which is skipped; beyond it, or with a gap or a step back, it is OUT_OF_RANGE.
     """
     data: _builtins.bytes
     """Bytes of the object; 256 KiB–1 MiB is best, over 2 MiB is refused (CHUNK_TOO_LARGE)."""
@@ -61,10 +61,10 @@ class UploadRequest(_message.Message):
     (data below persisted_size is not skipped but refused). For tus, where a wrong Upload-Offset is a conflict.
     """
     sign_url: _builtins.bool
-    """On the first message, with spec: the answer shall hold a link, so that nobody needs SignLinks for it."""
+    """On the first message, with spec: include a link in the answer, which saves a call to SignLinks."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
-        """A new file in one shot."""
+        """A new file, in one request."""
 
     @_builtins.property
     def object_checksums(self) -> _checksums_pb2.Checksums:
@@ -118,10 +118,10 @@ class UploadResponse(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     persisted_size: _builtins.int
-    """Session without finish_write: bytes that survive anything; go on from here."""
+    """Session without finish_write: bytes that are stored durably; continue from here."""
     url: _builtins.str
-    """With sign_url: what SignLinks answers for the file by default. Empty when none can be had now, and in the stored
-    answer to a repeated request_id, whose file may be gone by now: then ask SignLinks.
+    """With sign_url: the file's link, as of SignLinks by default. Empty if none can be made now, and in the stored
+    answer to a repeated request_id, whose file may have been deleted: then call SignLinks.
     """
     @_builtins.property
     def file(self) -> _file_pb2.File:
@@ -129,7 +129,7 @@ class UploadResponse(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Sessions: when the upload is removed if it lies still from now on."""
+        """Sessions: when the upload is removed if nothing more arrives."""
 
     def __init__(
         self,
@@ -167,9 +167,9 @@ class UploadSession(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     ANNOTATION_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
-    """Unguessable; whoever resumes needs it and must be its owner."""
+    """Unguessable; needed to resume, by its owner only."""
     persisted_size: _builtins.int
-    """Bytes that survive anything. Never goes back."""
+    """Bytes that are stored durably. Never goes back."""
     size_bytes: _builtins.int
     """Size of the object, once known."""
     part_size_bytes: _builtins.int
@@ -179,7 +179,7 @@ class UploadSession(_message.Message):
     finished: _builtins.bool
     """All bytes are stored for good: `file` is set, or it is a partial upload that can be concatenated."""
     annotation: _builtins.bytes
-    """What CreateUpload or ConcatenateUploads was told to keep with it, as it was."""
+    """The annotation given to CreateUpload or ConcatenateUploads, unchanged."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What is being stored."""
@@ -190,7 +190,7 @@ class UploadSession(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is removed if it lies still."""
+        """When it is removed if nothing more arrives."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -231,13 +231,13 @@ class CreateUploadRequest(_message.Message):
     PARTIAL_FIELD_NUMBER: _builtins.int
     ANNOTATION_FIELD_NUMBER: _builtins.int
     partial: _builtins.bool
-    """A partial upload: finished, it becomes no file but a piece for ConcatenateUploads, and is removed when it expires."""
+    """A partial upload: it does not become a file, but a piece for ConcatenateUploads, and is removed when it expires."""
     annotation: _builtins.bytes
-    """Kept with the session and shown by GetUpload; means nothing here. For a door's own headers."""
+    """Stored with the session and returned by GetUpload; not interpreted. The gateway keeps tus headers in it."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What is to be stored. Its request_id makes the call idempotent. Without size_bytes the length is deferred: said
-        later by finish_write or by DeclareUploadLength. With size_bytes the upload finishes by itself once its last byte
+        later by finish_write or by DeclareUploadLength. With size_bytes the upload finishes as soon as its last byte
         is persisted (and at once when it is 0), with or without finish_write.
         """
 
@@ -291,8 +291,8 @@ class GetUploadRequest(_message.Message):
     upload_id: _builtins.str
     """The session."""
     preempt: _builtins.bool
-    """End a writer that may still be at work first (UPLOAD_SUPERSEDED for it), so that what it has received counts and
-    the answer is where to go on from. For clients that come back before their dead connection is noticed.
+    """First end a writer that may still be active (it gets UPLOAD_SUPERSEDED), so that what it has received counts and
+    the answer is where to continue. For clients that reconnect before their dead connection is noticed.
     """
     def __init__(
         self,
@@ -431,7 +431,7 @@ class ConcatenateUploadsRequest(_message.Message):
     UPLOAD_IDS_FIELD_NUMBER: _builtins.int
     ANNOTATION_FIELD_NUMBER: _builtins.int
     annotation: _builtins.bytes
-    """Kept with the new session, as in CreateUpload."""
+    """Stored with the new session, as in CreateUpload."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What is to be stored; size_bytes is the sum."""
@@ -469,7 +469,7 @@ class ConcatenateUploadsResponse(_message.Message):
 
     @_builtins.property
     def session(self) -> Global___UploadSession:
-        """A finished session of its own: GetUpload and CancelUpload (which deletes the file) take its upload_id."""
+        """A new, finished session: GetUpload and CancelUpload (which deletes the file) accept its upload_id."""
 
     def __init__(
         self,

@@ -40,10 +40,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED, 403. The share has to be opened first (`needs`: `password`, `opening`). {needs}"""
     ERROR_REASON_INTERNAL_TOKEN_INVALID: _ErrorReason.ValueType  # 6
     """UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
-    RetryInfo says when to look again. {cause, seconds}
+    RetryInfo says when to try again. {cause, seconds}
     """
     ERROR_REASON_USER_BEING_ERASED: _ErrorReason.ValueType  # 9
-    """FAILED_PRECONDITION, 409. All that this user has stored is being erased; nothing new is stored until that has ended."""
+    """FAILED_PRECONDITION, 409. This user is being erased; nothing new is stored until that has ended."""
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 10
     """INVALID_ARGUMENT, 400. The request can't be parsed (JSON, multipart framing, a header)."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 11
@@ -51,35 +51,35 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UPLOAD_INCOMPLETE: _ErrorReason.ValueType  # 12
     """INVALID_ARGUMENT, 400. The stream or body ended before `finish_write` or the final boundary."""
     ERROR_REASON_SIZE_MISMATCH: _ErrorReason.ValueType  # 13
-    """INVALID_ARGUMENT, 400. The bytes received are not as many as were declared. {expected, actual}"""
+    """INVALID_ARGUMENT, 400. The number of bytes received differs from the declared size. {expected, actual}"""
     ERROR_REASON_CHECKSUM_MISMATCH: _ErrorReason.ValueType  # 14
     """DATA_LOSS, 422. The bytes received don't match a checksum that was sent. {algorithm, expected, actual}"""
     ERROR_REASON_CHUNK_TOO_LARGE: _ErrorReason.ValueType  # 15
     """INVALID_ARGUMENT, 413. One gRPC message carries more data than allowed. {limit}"""
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 16
-    """INVALID_ARGUMENT, 422. The page token is not one of ours, or belongs to another query."""
+    """INVALID_ARGUMENT, 422. The page token is invalid, or belongs to another query."""
     ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: _ErrorReason.ValueType  # 17
-    """INVALID_ARGUMENT, 415. The request's own media type is not one the route takes. {expected}"""
+    """INVALID_ARGUMENT, 415. The route does not accept the request's media type. {expected}"""
     ERROR_REASON_SIZE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 20
     """RESOURCE_EXHAUSTED, 413. The file is larger than its family allows. {limit, family}"""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 21
-    """RESOURCE_EXHAUSTED, 413. The owner's byte quota would be passed. {limit, used}"""
+    """RESOURCE_EXHAUSTED, 413. The owner's byte quota would be exceeded. {limit, used}"""
     ERROR_REASON_FILE_COUNT_EXCEEDED: _ErrorReason.ValueType  # 22
-    """RESOURCE_EXHAUSTED, 413. The owner's file-count quota would be passed. {limit, used}"""
+    """RESOURCE_EXHAUSTED, 413. The owner's file-count quota would be exceeded. {limit, used}"""
     ERROR_REASON_PROJECT_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 23
-    """RESOURCE_EXHAUSTED, 413. A project passes a limit on files or bytes. {limit, rule}"""
+    """RESOURCE_EXHAUSTED, 413. A project exceeds a limit on files or bytes. {limit, rule}"""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 24
-    """RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when. {limit}"""
+    """RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when to try again. {limit}"""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 25
-    """UNAVAILABLE, 503. The service is at its limit of work in flight; RetryInfo says when."""
+    """UNAVAILABLE, 503. The service is overloaded; RetryInfo says when to try again."""
     ERROR_REASON_DROP_FULL: _ErrorReason.ValueType  # 26
-    """RESOURCE_EXHAUSTED, 413. The drop takes no more (`rule`: `files`, `bytes`). {rule}"""
+    """RESOURCE_EXHAUSTED, 413. The drop is full (`rule`: `files`, `bytes`). {rule}"""
     ERROR_REASON_CONTENT_TYPE_MISMATCH: _ErrorReason.ValueType  # 30
-    """INVALID_ARGUMENT, 422. The bytes are not of the type that was declared. {declared, detected}"""
+    """INVALID_ARGUMENT, 422. The bytes are not of the declared type. {declared, detected}"""
     ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: _ErrorReason.ValueType  # 31
     """INVALID_ARGUMENT, 422. The type is not on the family's list. {detected, allowed}"""
     ERROR_REASON_CONTENT_INFECTED: _ErrorReason.ValueType  # 32
-    """INVALID_ARGUMENT, 422. The scanner for malware has found something: in what was sent, which is not stored, or in a
+    """INVALID_ARGUMENT, 422. The malware scanner found something: in an upload, which is not stored, or in a
     file that was stored before its signature was known, which nobody can read any more. {signature}
     """
     ERROR_REASON_ARCHIVE_INVALID: _ErrorReason.ValueType  # 33
@@ -87,7 +87,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PATH_INVALID: _ErrorReason.ValueType  # 34
     """INVALID_ARGUMENT, 422. A path breaks a rule. {path, rule}"""
     ERROR_REASON_PICTURE_REFUSED: _ErrorReason.ValueType  # 35
-    """INVALID_ARGUMENT, 422. The picture has too many pixels, or is none (`rule`: `pixels`, `no_picture`).
+    """INVALID_ARGUMENT, 422. The picture has too many pixels, or is not a picture (`rule`: `pixels`, `no_picture`).
     {rule, limit, width, height}
     """
     ERROR_REASON_FILE_NOT_FOUND: _ErrorReason.ValueType  # 40
@@ -101,27 +101,27 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SHARE_NOT_FOUND: _ErrorReason.ValueType  # 44
     """NOT_FOUND, 404. No such share, or it is somebody else's."""
     ERROR_REASON_SHARE_ENDED: _ErrorReason.ValueType  # 45
-    """FAILED_PRECONDITION, 410. The share opens nothing any more (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
+    """FAILED_PRECONDITION, 410. The share has ended (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
     ERROR_REASON_ALREADY_EXISTS: _ErrorReason.ValueType  # 50
     """ALREADY_EXISTS, 409. The name is taken."""
     ERROR_REASON_REQUEST_IN_PROGRESS: _ErrorReason.ValueType  # 51
-    """ABORTED, 409. A request with the same idempotency key is still running; RetryInfo says when."""
+    """ABORTED, 409. A request with the same idempotency key is still running; RetryInfo says when to try again."""
     ERROR_REASON_IDEMPOTENCY_KEY_REUSED: _ErrorReason.ValueType  # 52
     """INVALID_ARGUMENT, 422. The idempotency key was used before, for another request."""
     ERROR_REASON_VERSION_CONFLICT: _ErrorReason.ValueType  # 53
     """ABORTED, 409. The project is at another version than expected. {expected, actual}"""
     ERROR_REASON_PRECONDITION_FAILED: _ErrorReason.ValueType  # 54
-    """FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}; {of}: "source" where
-    that of a move is meant, and not its target.
+    """FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}; {of}: "source" if
+    it is about the source of a move, and not its target.
     """
     ERROR_REASON_UPLOAD_SUPERSEDED: _ErrorReason.ValueType  # 55
-    """ABORTED, 409. A newer writer has taken this upload over, or its lease has run out."""
+    """ABORTED, 409. A newer writer has taken over this upload, or its lease has expired."""
     ERROR_REASON_OFFSET_OUT_OF_RANGE: _ErrorReason.ValueType  # 56
-    """OUT_OF_RANGE, 409. The chunk starts past what is persisted. {persisted_size}"""
+    """OUT_OF_RANGE, 409. The chunk starts beyond what is persisted. {persisted_size}"""
     ERROR_REASON_RANGE_NOT_SATISFIABLE: _ErrorReason.ValueType  # 57
-    """OUT_OF_RANGE, 416. No byte of the range exists. {size}"""
+    """OUT_OF_RANGE, 416. The range contains no byte of the file. {size}"""
     ERROR_REASON_UPLOAD_EXPIRED: _ErrorReason.ValueType  # 58
-    """FAILED_PRECONDITION, 410. The upload lay still for too long and was removed."""
+    """FAILED_PRECONDITION, 410. The upload was idle for too long and was removed."""
     ERROR_REASON_UPLOAD_LOST: _ErrorReason.ValueType  # 59
     """DATA_LOSS, 410. The store no longer has the upload's parts; start again."""
     ERROR_REASON_SOURCE_URL_REFUSED: _ErrorReason.ValueType  # 60
@@ -131,9 +131,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OBJECT_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 70
     """UNAVAILABLE, 503. The object store does not answer, or answers 5xx."""
     ERROR_REASON_OBJECT_STORE_THROTTLED: _ErrorReason.ValueType  # 71
-    """UNAVAILABLE, 503. The object store asks to slow down."""
+    """UNAVAILABLE, 503. The object store throttles requests."""
     ERROR_REASON_OBJECT_STORE_DENIED: _ErrorReason.ValueType  # 72
-    """FAILED_PRECONDITION, 503. The object store refuses our credentials for this action."""
+    """FAILED_PRECONDITION, 503. The object store refuses this action with the service's credentials."""
     ERROR_REASON_OBJECT_STORE_NO_CREDENTIALS: _ErrorReason.ValueType  # 73
     """FAILED_PRECONDITION, 503. storage_service has no S3 credentials."""
     ERROR_REASON_OBJECT_STORE_WRONG_REGION: _ErrorReason.ValueType  # 74
@@ -149,25 +149,25 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 79
     """UNAVAILABLE, 503. One of Strongroom's services does not answer. {service}"""
     ERROR_REASON_OBJECT_STORE_FULL: _ErrorReason.ValueType  # 80
-    """FAILED_PRECONDITION, 507. The object store has no room; trying again does not help."""
+    """FAILED_PRECONDITION, 507. The object store is full; trying again does not help."""
     ERROR_REASON_OBJECT_STORE_REFUSED: _ErrorReason.ValueType  # 81
-    """FAILED_PRECONDITION, 502. The object store finds the request invalid, and will again."""
+    """FAILED_PRECONDITION, 502. The object store rejects the request as invalid; trying again does not help."""
     ERROR_REASON_REPAIR_REFUSED: _ErrorReason.ValueType  # 85
-    """FAILED_PRECONDITION, 409. Nothing is verified or repaired: bucket, database and report do not belong together, or
-    so much is wrong that something else must be. {rule}
+    """FAILED_PRECONDITION, 409. Verification or repair is refused: bucket, database and report do not belong together, or
+    so much is wrong that there must be another cause. {rule}
     """
     ERROR_REASON_ACT_IN_PROGRESS: _ErrorReason.ValueType  # 86
-    """ABORTED, 409. An admin is just about to change objects (repair, keep, drop, relink, restore); RetryInfo says when to try
+    """ABORTED, 409. An admin is currently changing objects (repair, keep, drop, relink, restore); RetryInfo says when to try
     again. {act}
     """
     ERROR_REASON_SCANNER_UNAVAILABLE: _ErrorReason.ValueType  # 100
-    """UNAVAILABLE, 503. The scanner for malware does not answer, and nothing is stored without it; RetryInfo says when to
+    """UNAVAILABLE, 503. The malware scanner does not answer, and nothing is stored without it; RetryInfo says when to
     try again.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 90
     """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 91
-    """CANCELLED, 499. The caller went away."""
+    """CANCELLED, 499. The caller disconnected."""
     ERROR_REASON_NOT_IMPLEMENTED: _ErrorReason.ValueType  # 92
     """UNIMPLEMENTED, 501. Not in this release, or not offered by this object store. {feature}"""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 93
@@ -177,18 +177,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 95
     """UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
     ERROR_REASON_RETENTION_HELD: _ErrorReason.ValueType  # 101
-    """FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it is neither deleted nor replaced. {until, hold}"""
+    """FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it can't be deleted or replaced. {until, hold}"""
     ERROR_REASON_OBJECT_ARCHIVED: _ErrorReason.ValueType  # 102
-    """FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being brought back; RetryInfo says
+    """FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being restored; RetryInfo says
     when to ask again.
     """
     ERROR_REASON_WEBHOOK_NOT_FOUND: _ErrorReason.ValueType  # 110
-    """NOT_FOUND, 404. The caller has no such webhook, or it no such delivery."""
+    """NOT_FOUND, 404. The caller has no such webhook, or the webhook has no such delivery."""
     ERROR_REASON_WEBHOOK_LIMIT_REACHED: _ErrorReason.ValueType  # 111
-    """FAILED_PRECONDITION, 409. The owner has as many webhooks as it may. {limit}"""
+    """FAILED_PRECONDITION, 409. The owner has reached the maximum number of webhooks. {limit}"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """Why a call failed, in one word a program can act on.
+    """Why a call failed, as a code that a program can act on.
 
     Travels as `google.rpc.ErrorInfo.reason` (without the `ERROR_REASON_` prefix; domain `strongroom`) and as
     `code` of the gateway's problem+json. Each value names its gRPC status, its HTTP status, and, in braces, the
@@ -213,10 +213,10 @@ ERROR_REASON_SHARE_LOCKED: ErrorReason.ValueType  # 8
 """PERMISSION_DENIED, 403. The share has to be opened first (`needs`: `password`, `opening`). {needs}"""
 ERROR_REASON_INTERNAL_TOKEN_INVALID: ErrorReason.ValueType  # 6
 """UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
-RetryInfo says when to look again. {cause, seconds}
+RetryInfo says when to try again. {cause, seconds}
 """
 ERROR_REASON_USER_BEING_ERASED: ErrorReason.ValueType  # 9
-"""FAILED_PRECONDITION, 409. All that this user has stored is being erased; nothing new is stored until that has ended."""
+"""FAILED_PRECONDITION, 409. This user is being erased; nothing new is stored until that has ended."""
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 10
 """INVALID_ARGUMENT, 400. The request can't be parsed (JSON, multipart framing, a header)."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 11
@@ -224,35 +224,35 @@ ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 11
 ERROR_REASON_UPLOAD_INCOMPLETE: ErrorReason.ValueType  # 12
 """INVALID_ARGUMENT, 400. The stream or body ended before `finish_write` or the final boundary."""
 ERROR_REASON_SIZE_MISMATCH: ErrorReason.ValueType  # 13
-"""INVALID_ARGUMENT, 400. The bytes received are not as many as were declared. {expected, actual}"""
+"""INVALID_ARGUMENT, 400. The number of bytes received differs from the declared size. {expected, actual}"""
 ERROR_REASON_CHECKSUM_MISMATCH: ErrorReason.ValueType  # 14
 """DATA_LOSS, 422. The bytes received don't match a checksum that was sent. {algorithm, expected, actual}"""
 ERROR_REASON_CHUNK_TOO_LARGE: ErrorReason.ValueType  # 15
 """INVALID_ARGUMENT, 413. One gRPC message carries more data than allowed. {limit}"""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 16
-"""INVALID_ARGUMENT, 422. The page token is not one of ours, or belongs to another query."""
+"""INVALID_ARGUMENT, 422. The page token is invalid, or belongs to another query."""
 ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: ErrorReason.ValueType  # 17
-"""INVALID_ARGUMENT, 415. The request's own media type is not one the route takes. {expected}"""
+"""INVALID_ARGUMENT, 415. The route does not accept the request's media type. {expected}"""
 ERROR_REASON_SIZE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 20
 """RESOURCE_EXHAUSTED, 413. The file is larger than its family allows. {limit, family}"""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 21
-"""RESOURCE_EXHAUSTED, 413. The owner's byte quota would be passed. {limit, used}"""
+"""RESOURCE_EXHAUSTED, 413. The owner's byte quota would be exceeded. {limit, used}"""
 ERROR_REASON_FILE_COUNT_EXCEEDED: ErrorReason.ValueType  # 22
-"""RESOURCE_EXHAUSTED, 413. The owner's file-count quota would be passed. {limit, used}"""
+"""RESOURCE_EXHAUSTED, 413. The owner's file-count quota would be exceeded. {limit, used}"""
 ERROR_REASON_PROJECT_LIMIT_EXCEEDED: ErrorReason.ValueType  # 23
-"""RESOURCE_EXHAUSTED, 413. A project passes a limit on files or bytes. {limit, rule}"""
+"""RESOURCE_EXHAUSTED, 413. A project exceeds a limit on files or bytes. {limit, rule}"""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 24
-"""RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when. {limit}"""
+"""RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when to try again. {limit}"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 25
-"""UNAVAILABLE, 503. The service is at its limit of work in flight; RetryInfo says when."""
+"""UNAVAILABLE, 503. The service is overloaded; RetryInfo says when to try again."""
 ERROR_REASON_DROP_FULL: ErrorReason.ValueType  # 26
-"""RESOURCE_EXHAUSTED, 413. The drop takes no more (`rule`: `files`, `bytes`). {rule}"""
+"""RESOURCE_EXHAUSTED, 413. The drop is full (`rule`: `files`, `bytes`). {rule}"""
 ERROR_REASON_CONTENT_TYPE_MISMATCH: ErrorReason.ValueType  # 30
-"""INVALID_ARGUMENT, 422. The bytes are not of the type that was declared. {declared, detected}"""
+"""INVALID_ARGUMENT, 422. The bytes are not of the declared type. {declared, detected}"""
 ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: ErrorReason.ValueType  # 31
 """INVALID_ARGUMENT, 422. The type is not on the family's list. {detected, allowed}"""
 ERROR_REASON_CONTENT_INFECTED: ErrorReason.ValueType  # 32
-"""INVALID_ARGUMENT, 422. The scanner for malware has found something: in what was sent, which is not stored, or in a
+"""INVALID_ARGUMENT, 422. The malware scanner found something: in an upload, which is not stored, or in a
 file that was stored before its signature was known, which nobody can read any more. {signature}
 """
 ERROR_REASON_ARCHIVE_INVALID: ErrorReason.ValueType  # 33
@@ -260,7 +260,7 @@ ERROR_REASON_ARCHIVE_INVALID: ErrorReason.ValueType  # 33
 ERROR_REASON_PATH_INVALID: ErrorReason.ValueType  # 34
 """INVALID_ARGUMENT, 422. A path breaks a rule. {path, rule}"""
 ERROR_REASON_PICTURE_REFUSED: ErrorReason.ValueType  # 35
-"""INVALID_ARGUMENT, 422. The picture has too many pixels, or is none (`rule`: `pixels`, `no_picture`).
+"""INVALID_ARGUMENT, 422. The picture has too many pixels, or is not a picture (`rule`: `pixels`, `no_picture`).
 {rule, limit, width, height}
 """
 ERROR_REASON_FILE_NOT_FOUND: ErrorReason.ValueType  # 40
@@ -274,27 +274,27 @@ ERROR_REASON_VERSION_NOT_FOUND: ErrorReason.ValueType  # 43
 ERROR_REASON_SHARE_NOT_FOUND: ErrorReason.ValueType  # 44
 """NOT_FOUND, 404. No such share, or it is somebody else's."""
 ERROR_REASON_SHARE_ENDED: ErrorReason.ValueType  # 45
-"""FAILED_PRECONDITION, 410. The share opens nothing any more (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
+"""FAILED_PRECONDITION, 410. The share has ended (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
 ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 50
 """ALREADY_EXISTS, 409. The name is taken."""
 ERROR_REASON_REQUEST_IN_PROGRESS: ErrorReason.ValueType  # 51
-"""ABORTED, 409. A request with the same idempotency key is still running; RetryInfo says when."""
+"""ABORTED, 409. A request with the same idempotency key is still running; RetryInfo says when to try again."""
 ERROR_REASON_IDEMPOTENCY_KEY_REUSED: ErrorReason.ValueType  # 52
 """INVALID_ARGUMENT, 422. The idempotency key was used before, for another request."""
 ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 53
 """ABORTED, 409. The project is at another version than expected. {expected, actual}"""
 ERROR_REASON_PRECONDITION_FAILED: ErrorReason.ValueType  # 54
-"""FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}; {of}: "source" where
-that of a move is meant, and not its target.
+"""FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}; {of}: "source" if
+it is about the source of a move, and not its target.
 """
 ERROR_REASON_UPLOAD_SUPERSEDED: ErrorReason.ValueType  # 55
-"""ABORTED, 409. A newer writer has taken this upload over, or its lease has run out."""
+"""ABORTED, 409. A newer writer has taken over this upload, or its lease has expired."""
 ERROR_REASON_OFFSET_OUT_OF_RANGE: ErrorReason.ValueType  # 56
-"""OUT_OF_RANGE, 409. The chunk starts past what is persisted. {persisted_size}"""
+"""OUT_OF_RANGE, 409. The chunk starts beyond what is persisted. {persisted_size}"""
 ERROR_REASON_RANGE_NOT_SATISFIABLE: ErrorReason.ValueType  # 57
-"""OUT_OF_RANGE, 416. No byte of the range exists. {size}"""
+"""OUT_OF_RANGE, 416. The range contains no byte of the file. {size}"""
 ERROR_REASON_UPLOAD_EXPIRED: ErrorReason.ValueType  # 58
-"""FAILED_PRECONDITION, 410. The upload lay still for too long and was removed."""
+"""FAILED_PRECONDITION, 410. The upload was idle for too long and was removed."""
 ERROR_REASON_UPLOAD_LOST: ErrorReason.ValueType  # 59
 """DATA_LOSS, 410. The store no longer has the upload's parts; start again."""
 ERROR_REASON_SOURCE_URL_REFUSED: ErrorReason.ValueType  # 60
@@ -304,9 +304,9 @@ ERROR_REASON_SOURCE_URL_FAILED: ErrorReason.ValueType  # 61
 ERROR_REASON_OBJECT_STORE_UNAVAILABLE: ErrorReason.ValueType  # 70
 """UNAVAILABLE, 503. The object store does not answer, or answers 5xx."""
 ERROR_REASON_OBJECT_STORE_THROTTLED: ErrorReason.ValueType  # 71
-"""UNAVAILABLE, 503. The object store asks to slow down."""
+"""UNAVAILABLE, 503. The object store throttles requests."""
 ERROR_REASON_OBJECT_STORE_DENIED: ErrorReason.ValueType  # 72
-"""FAILED_PRECONDITION, 503. The object store refuses our credentials for this action."""
+"""FAILED_PRECONDITION, 503. The object store refuses this action with the service's credentials."""
 ERROR_REASON_OBJECT_STORE_NO_CREDENTIALS: ErrorReason.ValueType  # 73
 """FAILED_PRECONDITION, 503. storage_service has no S3 credentials."""
 ERROR_REASON_OBJECT_STORE_WRONG_REGION: ErrorReason.ValueType  # 74
@@ -322,25 +322,25 @@ ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 78
 ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 79
 """UNAVAILABLE, 503. One of Strongroom's services does not answer. {service}"""
 ERROR_REASON_OBJECT_STORE_FULL: ErrorReason.ValueType  # 80
-"""FAILED_PRECONDITION, 507. The object store has no room; trying again does not help."""
+"""FAILED_PRECONDITION, 507. The object store is full; trying again does not help."""
 ERROR_REASON_OBJECT_STORE_REFUSED: ErrorReason.ValueType  # 81
-"""FAILED_PRECONDITION, 502. The object store finds the request invalid, and will again."""
+"""FAILED_PRECONDITION, 502. The object store rejects the request as invalid; trying again does not help."""
 ERROR_REASON_REPAIR_REFUSED: ErrorReason.ValueType  # 85
-"""FAILED_PRECONDITION, 409. Nothing is verified or repaired: bucket, database and report do not belong together, or
-so much is wrong that something else must be. {rule}
+"""FAILED_PRECONDITION, 409. Verification or repair is refused: bucket, database and report do not belong together, or
+so much is wrong that there must be another cause. {rule}
 """
 ERROR_REASON_ACT_IN_PROGRESS: ErrorReason.ValueType  # 86
-"""ABORTED, 409. An admin is just about to change objects (repair, keep, drop, relink, restore); RetryInfo says when to try
+"""ABORTED, 409. An admin is currently changing objects (repair, keep, drop, relink, restore); RetryInfo says when to try
 again. {act}
 """
 ERROR_REASON_SCANNER_UNAVAILABLE: ErrorReason.ValueType  # 100
-"""UNAVAILABLE, 503. The scanner for malware does not answer, and nothing is stored without it; RetryInfo says when to
+"""UNAVAILABLE, 503. The malware scanner does not answer, and nothing is stored without it; RetryInfo says when to
 try again.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 90
 """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 91
-"""CANCELLED, 499. The caller went away."""
+"""CANCELLED, 499. The caller disconnected."""
 ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 92
 """UNIMPLEMENTED, 501. Not in this release, or not offered by this object store. {feature}"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 93
@@ -350,13 +350,13 @@ ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 94
 ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 95
 """UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
 ERROR_REASON_RETENTION_HELD: ErrorReason.ValueType  # 101
-"""FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it is neither deleted nor replaced. {until, hold}"""
+"""FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it can't be deleted or replaced. {until, hold}"""
 ERROR_REASON_OBJECT_ARCHIVED: ErrorReason.ValueType  # 102
-"""FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being brought back; RetryInfo says
+"""FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being restored; RetryInfo says
 when to ask again.
 """
 ERROR_REASON_WEBHOOK_NOT_FOUND: ErrorReason.ValueType  # 110
-"""NOT_FOUND, 404. The caller has no such webhook, or it no such delivery."""
+"""NOT_FOUND, 404. The caller has no such webhook, or the webhook has no such delivery."""
 ERROR_REASON_WEBHOOK_LIMIT_REACHED: ErrorReason.ValueType  # 111
-"""FAILED_PRECONDITION, 409. The owner has as many webhooks as it may. {limit}"""
+"""FAILED_PRECONDITION, 409. The owner has reached the maximum number of webhooks. {limit}"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
