@@ -1,1 +1,1 @@
-"""HTTP, whatever is behind: heads and bodies of requests, replies, problems, middleware."""
+"""HTTP, independent of the services: headers and bodies of requests, replies, problems, middleware."""

@@ -1,4 +1,4 @@
-"""Whether the client of a request is still there.
+"""Whether the client of a request is still connected.
 
 ASGI tells it through ``receive``, to whoever is waiting there. A handler that waits for gRPC is not, so the
 connection also tells here, and what was started for the client is cancelled in the same moment.
@@ -24,9 +24,9 @@ class Cancellable(Protocol):
 
 
 class Client:
-    """One per request. ``gone``: it has left, or was cut off. ``waiting``: bytes of the body that nobody has
-    taken yet. ``lingers``: set by a handler that wants every byte that came, also of a body that stays
-    incomplete; the connection then hands them out although the client has left.
+    """One per request. ``gone``: it has disconnected, or was cut off. ``waiting``: bytes of the body that
+    have not been read yet. ``lingers``: set by a handler that wants every byte that came, also of a body that
+    stays incomplete; the connection then hands them out although the client has left.
     """
 
     __slots__ = ("_callbacks", "gone", "lingers", "waiting")
@@ -38,19 +38,19 @@ class Client:
         self._callbacks: list[Callable[[], Any]] = []
 
     def leave(self) -> None:
-        """Called by the connection when it is over."""
+        """Called by the connection when it has ended."""
         self.gone = True
         for callback in tuple(self._callbacks):
             callback()
 
     def cancels(self, work: Cancellable) -> Watching:
-        """A block in which ``work`` is cancelled when the client leaves; the block then ends
-        with ClientGone.
+        """A block in which ``work`` is cancelled when the client disconnects; the block then ends with
+        ClientGone.
         """
         return Watching(self, work)
 
     def add(self, callback: Callable[[], Any]) -> None:
-        """Call ``callback`` when the client leaves; at once where it has."""
+        """Call ``callback`` when the client disconnects; at once if it already has."""
         self._callbacks.append(callback)
         if self.gone:
             callback()

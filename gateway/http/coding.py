@@ -1,4 +1,4 @@
-"""Content codings: answers go out compressed where the client takes that, JSON bodies may come in so.
+"""Content codings: responses are compressed if the client accepts that, and JSON bodies may be compressed.
 
 RFC 9110 sections 8.4 and 12.5.3; gzip is RFC 1952, zstd RFC 8878. Which answers are: decision 0042.
 """
@@ -69,7 +69,7 @@ def negotiate(accepted: str) -> str:
 
 
 async def send_coded(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send ``reply``, compressed if it may be and the client takes that."""
+    """Send ``reply``, compressed if it may be and the client accepts that."""
     if reply.codable:
         reply.headers.append(_VARY)  # on short ones, too: the next answer of the same URL may be long
     if reply.codable and reply.status not in _BODILESS and (reply.streams or len(reply.body) >= MIN_BYTES):

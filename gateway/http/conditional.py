@@ -19,7 +19,7 @@ CONDITIONS: Final = ("if-match", "if-none-match", "if-modified-since", "if-unmod
 
 
 class Outcome(Enum):
-    """What a condition decides."""
+    """The result of evaluating conditions."""
 
     PROCEED = "proceed"
     NOT_MODIFIED = "not modified"
@@ -138,7 +138,7 @@ class ByteRange:
 
 
 def parse_range(value: str | None) -> ByteRange | None:
-    """The range asked for, or None where the whole file is to be sent.
+    """The requested range, or None if the whole file is to be sent.
 
     None for no header, another unit, a malformed value, and several ranges: a server may ignore those
     (section 14.2). ``bytes=-0`` asks for nothing and can't be satisfied (section 14.1.2): an offset past

@@ -1,4 +1,4 @@
-"""Checksums that a request states in its headers.
+"""Checksums in the headers of a request.
 
 ``Content-MD5``, ``Digest``, ``Repr-Digest`` and ``x-amz-checksum-*`` state the checksum of the **file's
 bytes**; they travel with the spec and storage_service verifies them before the file becomes visible.
@@ -36,7 +36,7 @@ _MEMBER: Final = re.compile(
 
 
 def file_checksums(header: Callable[[str], str | None]) -> Checksums:
-    """The checksums of the file that the headers state; empty when they state none.
+    """The checksums of the file given in the headers; empty if there are none.
 
     :raises InvalidField: a value that is no checksum of its kind, a list without any algorithm we can verify
         (sha-256, md5, crc32c), or two headers that disagree.
@@ -102,7 +102,7 @@ def _legacy(field: str, value: str) -> list[tuple[str, str]]:
 def checksum_of(field: str, algorithm: str, text: str) -> bytes:
     """What ``text`` says in base64: a checksum by crc32c (big-endian), md5, sha1 or sha256.
 
-    :raises InvalidField: it is no base64, or not of the algorithm's length.
+    :raises InvalidField: not base64, or not of the algorithm's length.
     """
     try:
         value = base64.b64decode(text, validate=True)
@@ -179,7 +179,7 @@ class ContentDigest:
     def verify(self) -> None:
         """Compare, once the body is complete.
 
-        :raises ChecksumMismatch: the value fits neither the body nor the file.
+        :raises ChecksumMismatch: the value matches neither the body nor the file.
         """
         for one in self._running:
             sums = (one.body.digest(), one.file.digest())

@@ -29,17 +29,19 @@ class Draining:
         self._streams_over = False
 
     def begin(self) -> None:
-        """Answers say ``Connection: close`` from now on, and ``/healthz`` that no more should come."""
+        """From now on responses have ``Connection: close``, and ``/healthz`` tells load balancers to send no
+        more.
+        """
         self.begun = True
 
     def end_streams(self) -> None:
-        """Nobody gets in any more: streams of events end, and their readers go elsewhere."""
+        """Accept nothing new: event streams end, and their readers reconnect elsewhere."""
         self._streams_over = True
         for end in tuple(self._endless):
             end()
 
     def cut(self) -> None:
-        """The time is over: each request that has no answer yet gets one that says so."""
+        """The drain time is over: each request without a response yet gets one that says so."""
         self.is_cut = True
         for task in tuple(self._running):
             task.cancel()
@@ -71,7 +73,7 @@ class Draining:
 
 
 def cut_off() -> ServiceUnavailable:
-    """What a request is told that could not be answered before the process left."""
+    """The error for a request that could not be answered before the process stopped."""
     return ServiceUnavailable(
         "This server is shutting down before the request was done; send it again.",
         retry_after=RETRY_SECONDS,

@@ -1,4 +1,4 @@
-"""One HTTP exchange as it came in: headers, query, path, caller, body, and the caller's name for it."""
+"""One HTTP exchange: headers, query, path, caller, body, and the idempotency key."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MOST_DIGITS: Final = 18
 
 
 class Exchange:
-    """A request, whoever is to answer it.
+    """A request, without the services that answer it (see ``gateway.upstream.call.Call``).
 
     ``path``: decoded path parameters. ``principal``: the caller. ``client``: the other end of the connection.
-    ``receive``: the ASGI channel the body comes from.
+    ``receive``: the ASGI channel that the body is read from.
     """
 
     __slots__ = (
@@ -68,9 +68,9 @@ class Exchange:
             raise UnsupportedMediaType("Content-Encoding is not taken here; send the body as it is.")
 
     def refuse_longer(self, most: int) -> None:
-        """Before a byte of the body is asked for or read.
+        """Refuse a body by its announced length, before a byte of it is read.
 
-        :raises SizeLimitExceeded: it announces more than ``most`` bytes.
+        :raises SizeLimitExceeded: its announced length is more than ``most`` bytes.
         """
         announced = (self.header("content-length") or "").lstrip("0")
         if len(announced) > _MOST_DIGITS or (announced.isdigit() and int(announced) > most):
@@ -80,7 +80,7 @@ class Exchange:
             )
 
     def has_gzip_body(self) -> bool:
-        """Whether a JSON body came compressed. :raises UnsupportedMediaType: in another way than gzip."""
+        """Whether a JSON body is compressed. :raises UnsupportedMediaType: in another way than gzip."""
         coding = (self.header("content-encoding") or "identity").strip().lower()
         if coding not in {"identity", "gzip", "x-gzip"}:
             raise UnsupportedMediaType(
@@ -90,11 +90,11 @@ class Exchange:
         return coding != "identity"
 
     def query(self, name: str) -> str | None:
-        """A query parameter, percent-decoded. Unknown ones are not looked at, but in lists
+        """A query parameter, percent-decoded. Unknown ones are ignored, except in lists
         (``gateway.http.fields.only``).
 
-        :raises MalformedRequest: too many parameters, or not UTF-8. :raises InvalidField: this one comes with
-            several values.
+        :raises MalformedRequest: too many parameters, or not UTF-8.
+        :raises InvalidField: this one comes with several values.
         """
         return self.parameters().get(name)
 
@@ -109,11 +109,11 @@ class Exchange:
         return self.parameters().names()
 
     def user_id(self, named: str | None = None) -> str:
-        """The user to act for, as requests carry it: ``""`` means the caller.
+        """The user to act for, as in RPC requests: ``""`` means the caller.
 
         ``named``: a ``user_id`` of the body; otherwise the query's counts.
 
-        :raises UserMismatch: somebody else was named, without the admin role.
+        :raises UserMismatch: another user was named without the admin role.
         """
         requested = (named if named is not None else self.query("user_id")) or ""
         owner = effective_owner(self.principal, requested)
@@ -130,16 +130,16 @@ def header_map(scope: Scope) -> dict[str, str]:
 
 
 class Body:
-    """Taken once, piece by piece. ``more``: whether a further piece may come."""
+    """A request body, read once, piece by piece. ``more``: whether another piece may come."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._receive = exchange.receive
         self.more = True
 
     async def take(self) -> bytes:
-        """What has come next; it may be empty.
+        """The next piece; it may be empty.
 
-        :raises ClientGone: the client left before the body's end; no more comes.
+        :raises ClientGone: the client disconnected before the end of the body.
         """
         message = await self._receive()
         if message["type"] == "http.disconnect":

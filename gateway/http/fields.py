@@ -1,5 +1,5 @@
-"""Parameters, form fields and ids in paths: text in, checked values out. A broken one is named (422); in a
-path, what is no UUID names nothing.
+"""Parameters, form fields and ids in paths: text in, validated values out. An invalid one is named (422); in
+a path, what is no UUID names nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ CACHE_BUSTERS: Final = frozenset({"t", "ts", "cb", "nocache", "rnd", "timestamp"
 def integer(
     exchange: Exchange, name: str, *, default: int, minimum: int, maximum: int, clamp: bool = False
 ) -> int:
-    """A whole number of the query. ``clamp``: over ``maximum`` is lowered to it (AIP-158) instead of refused.
+    """An integer of the query. ``clamp``: values above ``maximum`` are lowered to it (AIP-158) instead of
+    refused.
 
     :raises InvalidField: not a number, below ``minimum``, or above ``maximum``.
     """
@@ -48,11 +49,10 @@ def integer(
 
 
 def only(exchange: Exchange, *known: str, below: str = "") -> None:
-    """Refuse a list that is asked for in words it does not know: it would answer something else, unnoticed.
+    """Refuse unknown parameters of a list: ignoring them would silently return something else.
 
-    ``below``: what known names may also begin with. What pages add to get past caches (``_``, ``_t``, ``t``,
-    ``ts``, …) is passed over. An empty parameter is then as if it were not sent, as forms send what is left
-    empty; but not where something is changed.
+    ``below``: prefixes of known names. Cache busters (``_``, ``_t``, ``t``, ``ts``, …) are ignored. An empty
+    parameter then counts as not sent, because forms send empty fields; but not if something is changed.
 
     :raises InvalidField: {field} names the unknown parameters and the known ones, or a known one that comes
         with two values, of which the list could only pass one over.
@@ -104,9 +104,9 @@ def _passes_caches(name: str) -> bool:
 
 
 def skipped(exchange: Exchange, name: str) -> int:
-    """How many rows to pass over, 0 unless given.
+    """Number of rows to skip, 0 by default.
 
-    :raises InvalidField: not a number, negative, or more than the database is made to walk over.
+    :raises InvalidField: not a number, negative, or more than the database may be asked to skip.
     """
     count = integer(exchange, name, default=0, minimum=0, maximum=MAX_INTEGER, clamp=True)
     if count > MAX_SKIP:
@@ -120,7 +120,7 @@ def skipped(exchange: Exchange, name: str) -> int:
 
 
 def flag(exchange: Exchange, name: str) -> bool:
-    """``true`` or ``1``, ``false`` or ``0``; missing: no.
+    """``true`` or ``1``, ``false`` or ``0``; missing: false.
 
     :raises InvalidField: another word.
     """
@@ -148,7 +148,7 @@ def choice(
 
 
 def page_token(exchange: Exchange, name: str) -> str:
-    """The page to go on from: the family's own parameter ``name``, or ``page_token``.
+    """The page to continue from: the family's own parameter ``name``, or ``page_token``.
 
     :raises InvalidField: both were sent and differ.
     """
@@ -159,7 +159,7 @@ def page_token(exchange: Exchange, name: str) -> str:
 
 
 def canonical(value: str) -> str:
-    """A UUID in small letters, with its hyphens.
+    """A UUID in lower case, with its hyphens.
 
     :raises ValueError: it is none, in words for whoever sent it.
     """
@@ -172,7 +172,7 @@ def canonical(value: str) -> str:
 def path_id(exchange: Exchange, name: str) -> str:
     """A resource's id in the path, in its canonical form.
 
-    :raises FileNotFound: no UUID, so nothing has it.
+    :raises FileNotFound: not a UUID, so nothing has this id.
     """
     try:
         return canonical(exchange.path[name])

@@ -1,4 +1,4 @@
-"""Headers that go with a file's bytes: type, disposition, and what keeps a browser from running them.
+"""Headers of a file's bytes: type, disposition, and what prevents a browser from executing them.
 
 What may be shown inline, and how names and types are written, is decided in ``servicekit.presentation``.
 """

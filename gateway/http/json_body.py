@@ -1,4 +1,4 @@
-"""JSON request bodies: bounded, parsed once, checked by a pydantic model of the family's shapes."""
+"""JSON request bodies: limited in size, parsed once, validated by a pydantic model of the family's shapes."""
 
 from __future__ import annotations
 
@@ -67,9 +67,11 @@ Model = TypeVar("Model", bound=BaseModel)
 async def read_json(exchange: Exchange, model: type[Model], *, limit: int = MAX_BYTES) -> Model:
     """The body as ``model``; at most ``limit`` bytes of it.
 
-    :raises UnsupportedMediaType: not declared as JSON. :raises SizeLimitExceeded: over ``limit``.
-    :raises MalformedRequest: no JSON (see ``parse_json``). :raises InvalidField: a field breaks its rule.
-    :raises ClientGone: the client left.
+    :raises UnsupportedMediaType: not declared as JSON.
+    :raises SizeLimitExceeded: over ``limit``.
+    :raises MalformedRequest: not JSON (see ``parse_json``).
+    :raises InvalidField: a field breaks its rule.
+    :raises ClientGone: the client disconnected.
     """
     kind = (exchange.header("content-type") or "").partition(";")[0].strip().lower()
     if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
@@ -90,7 +92,9 @@ async def read_json(exchange: Exchange, model: type[Model], *, limit: int = MAX_
 
 
 def lone_surrogate(field: str) -> InvalidField:
-    """The refusal of a text that can't be kept as it was sent (RFC 8259 section 8.2)."""
+    """The refusal of a text with an unpaired surrogate, which can't be stored unchanged (RFC 8259 section
+    8.2).
+    """
     return InvalidField(
         f"{field} holds half of a surrogate pair, which no UTF-8 can say; it was cut inside of a character.",
         field=field,

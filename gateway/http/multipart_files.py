@@ -1,7 +1,7 @@
-"""``multipart/form-data`` with several files, one after the other, none of them kept.
+"""``multipart/form-data`` with several files, streamed one after the other, none held in memory.
 
-For forms that hold nothing but files: text fields are passed over, unless all parts are asked for.
-``multipart.FormReader`` reads forms with one file and fields that count.
+For forms with only files: text fields are skipped, unless all parts are requested. ``multipart.FormReader``
+reads forms with one file and fields that count.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class FormFiles:
         """The head of the next file; what is left of the one before is passed over. None: the form has
         ended, with its final boundary.
 
-        :raises UploadIncomplete: without. :raises MalformedRequest, SizeLimitExceeded, ClientGone.
+        :raises UploadIncomplete: without.
+        :raises MalformedRequest, SizeLimitExceeded, ClientGone.
         """
         while True:
             event = await self._event()

@@ -1,4 +1,4 @@
-"""The one place where an error becomes HTTP: ``application/problem+json`` (RFC 9457).
+"""The only place where errors become HTTP: ``application/problem+json`` (RFC 9457).
 
 Every problem has ``type, title, status, detail, code, request_id`` and, for older clients, ``success: false``
 and ``message`` (the text of ``detail``); where there is a trace, its ``trace_id``. ``code`` is the
@@ -46,7 +46,7 @@ _TEXT_HEADER: Final = re.compile(r"[\x20-\x7e]*")
 
 
 class ClientGone(Exception):
-    """The client closed the connection (or was too slow); there is nobody to answer."""
+    """The client closed the connection (or was too slow); no response can be sent."""
 
 
 class Truncated(Exception):
@@ -56,12 +56,12 @@ class Truncated(Exception):
 
 
 def problem_for(error: StrongroomError, request_id: str) -> Reply:
-    """The answer for ``error``; its status, code and headers come from its class."""
+    """The response for ``error``; its status, code and headers come from its class."""
     return problem_reply(error, problem_body(error, request_id))
 
 
 def problem_for_bug(request_id: str) -> Reply:
-    """The answer to an unexpected exception: nothing of it, only where to look."""
+    """The response to an unexpected exception: it reveals nothing, only where to look."""
     text = f"Something went wrong inside the gateway; its log has the reason under request id {request_id}."
     return problem_for(Internal(text), request_id)
 

@@ -1,4 +1,4 @@
-"""The parameters of a query string, each of which counts once: what comes twice with different values is
+"""The parameters of a query string, each of which counts once: one sent twice with different values is
 refused where it is read, since clients, proxies and services differ in which of the two they take.
 """
 

@@ -1,4 +1,4 @@
-"""Answers: a status, headers and a body, or something that sends itself."""
+"""Responses: a status, headers and a body, or an object that sends itself."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def header(name: str, value: str | int) -> Header:
 
 
 class Reply:
-    """An answer with its whole body at hand. Answers that stream are subclasses with their own
+    """A response with its whole body in memory. Streaming responses are subclasses with their own
     ``send_to``. ``codable``: text of ours that may travel compressed (``gateway.http.coding``).
     """
 
@@ -46,9 +46,7 @@ class Reply:
         self.codable = codable
 
     async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - streams need them
-        """Send the answer. A body on HEAD, 204 and 304 is left out; HEAD keeps its length (RFC 9110 section
-        9.3.2).
-        """
+        """Send it. HEAD, 204 and 304 have no body; HEAD keeps its length (RFC 9110 section 9.3.2)."""
         if self.status not in {204, 304}:
             self.headers.append((b"content-length", b"%d" % len(self.body)))
         body = b"" if scope["method"] == "HEAD" or self.status in {204, 304} else self.body
@@ -67,14 +65,14 @@ class JsonReply(Reply, Generic[Shape]):
 def json_reply(
     value: Shape, status: int = 200, headers: Iterable[Header] = (), *, secret: bool = False
 ) -> JsonReply[Shape]:
-    """``value`` as JSON text in UTF-8 (RFC 8259). Never kept by caches: it is about one caller, at one
-    moment. ``secret``: it exists to hand out a credential (a signed URL, a ticket), and is never compressed.
+    """``value`` as JSON text in UTF-8 (RFC 8259). Never cached: it is for one caller, at one moment.
+    ``secret``: it contains a credential (a signed URL, a ticket), so it is never compressed.
     """
     return json_bytes(encoded(value), status, headers, codable=not secret)
 
 
 def polled_reply(value: Shape, asked: str | None) -> JsonReply[Shape]:
-    """As ``json_reply``, for what callers ask again and again; ``asked`` as ``polled_bytes`` has it."""
+    """Like ``json_reply``, for responses that callers poll; ``asked`` as ``polled_bytes`` has it."""
     return polled_bytes(encoded(value), asked)
 
 
@@ -89,7 +87,7 @@ def polled_bytes(body: bytes, asked: str | None, tag: str | None = None) -> Json
 
 
 def not_modified(tag: str) -> JsonReply[Any]:
-    """304: the caller has the answer with this tag."""
+    """304: the caller already has the response with this tag."""
     return JsonReply(304, b"", _polled(tag), codable=True)
 
 

@@ -1,9 +1,9 @@
-"""Tickets: how a page's ``EventSource``, which can't send a header, says who it is.
+"""Tickets: how a page's ``EventSource``, which can't send headers, authenticates.
 
 A ticket holds the caller's own token, encrypted and dated (Fernet, of the library cryptography), and opens
 the streams of events only, for ``TICKET_SECONDS``. It stands in a URL, so it may end up in a proxy's log:
-nobody but the gateways can read the token in it, it is soon over, and it never outlives the token. Nothing
-is stored, and the gateway gets no right to act for anybody.
+nobody but the gateways can read the token in it, it is soon over, and it never outlives the token. Nothing is
+stored, and the gateway gets no right to act for anybody.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ class Tickets:
         return self._seal().encrypt_at_time(token.encode(), now).decode(), now + TICKET_SECONDS
 
     def open(self, ticket: str) -> str:
-        """The token inside.
+        """The token inside the ticket.
 
-        :raises TokenInvalid: no ticket of ours. :raises TokenExpired: it is over.
+        :raises TokenInvalid: not a valid ticket.
+        :raises TokenExpired: it has expired.
         """
         from cryptography.fernet import InvalidToken  # noqa: PLC0415 - see _seal
 

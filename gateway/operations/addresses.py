@@ -1,4 +1,4 @@
-"""Addresses: of clients, as limits count them; ours, as clients know it; and those of files in answers.
+"""Addresses: of clients, for limits; the gateway's own, as clients know it; and of files in responses.
 
 What proxies say is believed only from those that are trusted. Links (docs/links.md) read one file, the same
 each time: ``storage_service`` makes their paths, here they get the address under which clients know us.
@@ -25,7 +25,7 @@ from strongroom.storage.v1.upload_pb2 import UploadResponse
 
 
 def address_of(services: Services, scope: Scope) -> str:
-    """The key of the client's address, behind trusted proxies the forwarded one."""
+    """The client's address as a key for limits; behind trusted proxies the forwarded one."""
     client = scope.get("client")
     peer = client[0] if client else "local"
     trusted = services.settings.trusted_proxies

@@ -31,7 +31,7 @@ async def authenticate(services: Services, scope: Scope, *, public: bool) -> Pri
 
     Tokens in queries or forms are ignored.
 
-    ``public``: the route asks for no token, and none is read.
+    ``public``: the route needs no token, and none is read.
 
     :raises TokenMissing, TokenInvalid, TokenExpired: answered 401.
     :raises ServiceUnavailable: no keys to check with.
@@ -99,7 +99,8 @@ class Admission:
     async def enter(self, operation: Operation, scope: Scope, holds: Holds) -> Principal:
         """The caller of ``operation``.
 
-        :raises TokenMissing, TokenInvalid, TokenExpired: 401. :raises RateLimited: 429.
+        :raises TokenMissing, TokenInvalid, TokenExpired: 401.
+        :raises RateLimited: 429.
         """
         self._mark()
         limiter, route = self._limiter, (operation.method, operation.path)
@@ -168,7 +169,7 @@ class Admission:
         return f"address {self.address(scope)}" if operation.public else principal.subject
 
     def address(self, scope: Scope) -> str:
-        """The key of the client's address, behind trusted proxies the forwarded one."""
+        """The client's address as a key for limits; behind trusted proxies the forwarded one."""
         return address_of(self._services, scope)
 
 

@@ -1,4 +1,4 @@
-"""A file's bytes as an answer: ranges, conditions, and chunks passed straight from gRPC to the connection."""
+"""A file's bytes as a response: ranges, conditions, chunks passed directly from gRPC to the connection."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which file an answer is about, and how.
+    """The requested file, and how it is to be served.
 
     ``attachment``: even types that are safe inline. ``preview``: inline whatever it is, in a sandbox.
     """
@@ -72,7 +72,7 @@ class FileAnswer(ABC):
 
     @abstractmethod
     async def open(self, byte_range: ByteRange | None, etag: str) -> tuple[Stream[Any], Announcement, File]:
-        """Its bytes on their way. ``etag``: it has to have this one, where conditions were judged by it."""
+        """Start the download. ``etag``: required entity tag, if conditions were evaluated with it."""
 
     @abstractmethod
     def validators(self, file: File) -> list[Header]:
@@ -88,13 +88,13 @@ class FileAnswer(ABC):
 
 
 async def answer_reply(answer: FileAnswer) -> Reply:
-    """The answer to GET or HEAD of a file's bytes.
+    """The response to GET or HEAD of a file's bytes.
 
-    Plain and ranged GETs cost one call to storage_service. Conditions and HEAD are judged by a look-up; the
-    download is then tied to the entity tag that was judged.
+    Plain and ranged GETs cost one call to storage_service. Conditions and HEAD need a look-up; the download
+    is then bound to the entity tag that was compared.
 
-    :raises StrongroomError: not found, range not satisfiable, precondition failed, … :raises ClientGone: the
-        client left.
+    :raises StrongroomError: not found, range not satisfiable, precondition failed, …
+    :raises ClientGone: the client disconnected.
     """
     call = answer.call
     head = call.scope["method"] == "HEAD"
@@ -154,7 +154,7 @@ def as_file(found: ProjectFile) -> File:
 
 
 def file_not_found() -> StrongroomError:
-    """The error for a file that is not there, or not for this caller."""
+    """The error for a file that does not exist, or not for this caller."""
     return FileNotFound("There is no such file.")
 
 

@@ -1,4 +1,4 @@
-"""One running ``Watch`` per owner and gateway, fanned out to everybody who watches that owner's events.
+"""One running ``Watch`` per owner and gateway, fanned out to all watchers of that owner's events.
 
 A watcher costs a queue here instead of a stream, a subscription to wake-ups and look-ups in metadata_service.
 """
@@ -27,7 +27,7 @@ Place = tuple[int, int]
 
 
 class TooSlow(Exception):
-    """The watcher is too far behind; its client is to come again with the id of the last event it saw."""
+    """The watcher is too far behind; its client has to reconnect with the id of the last event it saw."""
 
 
 def place_of(token: str) -> Place:
@@ -39,7 +39,7 @@ def place_of(token: str) -> Place:
 
 
 class Subscription:
-    """What one watcher has still to hear. Iterating ends with the feed, or with ``end``."""
+    """The events that one watcher has yet to receive. Iteration ends with the feed, or with ``end``."""
 
     def __init__(self, feed: Feed, exchange: Exchange) -> None:
         self._feed = feed

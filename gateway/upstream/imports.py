@@ -1,4 +1,4 @@
-"""Imports from URLs: storage_service pulls, the gateway waits, and gives up when its client does."""
+"""Imports from URLs: storage_service downloads, the gateway waits, and cancels if its client disconnects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest
 
 
 async def import_file(call: Call, request: ImportFromUrlRequest) -> File:
-    """Pull a file from a URL as the caller of ``call``, whose body must have been read.
+    """Import a file from a URL as the caller of ``call``, whose body must have been read.
 
     :raises StrongroomError: SourceUrlRefused, SourceUrlFailed, and what an upload may answer.
     :raises ClientGone: the client left; the import is cancelled.

@@ -1,4 +1,4 @@
-"""The one way up: a request's body into a client stream of gRPC, in messages of 1 MiB.
+"""All uploads use this: a request's body sent as a gRPC client stream, in messages of 1 MiB.
 
 What counts is the end. Messages come from a generator that reads the body; when it raises (the client left,
 the body is broken) the call is cancelled and nothing of it counts. The call is cancelled at once when the
@@ -111,13 +111,13 @@ async def pump(
     broken_off: str,
     lingers: bool = False,
 ) -> Response:
-    """Write ``messages`` to ``rpc`` and answer its reply; the call is over then.
+    """Write ``messages`` to ``rpc`` and return its reply; the call has then ended.
 
     ``broken_off``: what to tell when the call takes no more and does not say why. ``lingers``: it goes on
     when the client leaves; ``messages`` then end as they see fit.
 
-    :raises StrongroomError: what the service answered, or what ``messages`` raised. :raises ClientGone: the
-        client left.
+    :raises StrongroomError: what the service answered, or what ``messages`` raised.
+    :raises ClientGone: the client disconnected.
     """
     sender = asyncio.ensure_future(_send(rpc, messages))
     sender.add_done_callback(lambda task: _settle(task, rpc))

@@ -47,14 +47,14 @@ def checks(storage: Backend, metadata: Backend) -> tuple[Check, ...]:
 
 
 class Readiness:
-    """Asks the health services (grpc.health.v1). ``seconds``: how long an answer may take."""
+    """Queries the health services (grpc.health.v1). ``seconds``: time limit of each query."""
 
     def __init__(self, wanted: Sequence[Check], *, seconds: float) -> None:
         self._checks = wanted
         self._seconds = seconds
 
     async def look(self) -> dict[str, str]:
-        """Each check by name: ``ok``, or why not. Nothing of addresses or hosts."""
+        """Each check by name: ``ok``, or why not. Contains no addresses or hosts."""
         states = await asyncio.gather(*(self._state(check) for check in self._checks))
         return {check.name: state for check, state in zip(self._checks, states, strict=True)}
 

@@ -1,4 +1,4 @@
-"""Bytes of a file on their way from a running gRPC stream to the connection, one message at a time."""
+"""Forwards a file's bytes from a running gRPC stream to the connection, one message at a time."""
 
 from __future__ import annotations
 
@@ -66,7 +66,8 @@ class Stream(Generic[M]):
     async def read(self) -> M | None:
         """The next message; None at the end.
 
-        :raises StrongroomError: storage_service failed. :raises ClientGone: the client left.
+        :raises StrongroomError: storage_service failed.
+        :raises ClientGone: the client disconnected.
         """
         try:
             with self._client.cancels(self._rpc):
@@ -88,7 +89,7 @@ class Stream(Generic[M]):
 
 
 class StreamReply(Reply):
-    """Bytes from a running download: ``send`` waits while the client reads slowly.
+    """The bytes of a running download: ``send`` waits while the client reads slowly.
 
     ``total``: size of the file. ``ranged``: a range was asked for (of an empty file, all of it is answered).
     """

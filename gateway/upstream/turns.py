@@ -1,4 +1,4 @@
-"""Whose turn it is on the event loop: requests that have just come go before the bytes of large bodies.
+"""Turns on the event loop: new requests take precedence over the bytes of large bodies.
 
 A small request is a dozen steps of the loop, and between any two of them each large body that goes through
 would take one of its own, a mebibyte: the small one waits for all of them. So while a request is young, large

@@ -1,11 +1,11 @@
-"""From a form to ``Upload``: the file's bytes go out as they come in, in messages of 1 MiB.
+"""From a form to ``Upload``: the file's bytes are forwarded as they arrive, in messages of 1 MiB.
 
-What counts is the end. ``finish_write`` goes out only after the HTTP body has ended validly (final boundary,
-complete length, Content-Digest); anything else cancels the call, and storage_service commits nothing.
+``finish_write`` is sent only after the HTTP body has ended validly (final boundary, complete length,
+Content-Digest); anything else cancels the call, and storage_service commits nothing.
 
-``Upload`` wants to know first what is stored, and a form may name it last. Where a field that is still to
-come could change the target, the first message carries a guess (``provisional_target``) and the last one the
-truth. Files below 1 MiB are one message, with nothing to guess.
+``Upload`` needs the target first, but a form may send it last. If a field that is still to come could change
+the target, the first message has a guess (``provisional_target``) and the last one the actual target. Files
+below 1 MiB are one message, without a guess.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Form(Protocol):
     names: ClassVar[frozenset[str]]
 
     def target(self, fields: Mapping[str, str]) -> UploadTarget:
-        """Where the file belongs.
+        """The target of the file.
 
         :raises InvalidField: a field is missing or breaks its rule.
         """
@@ -91,15 +91,16 @@ class Form(Protocol):
         """Whether no further field can change ``target`` (it may still refuse one)."""
 
     def largest(self, limits: LimitSettings) -> int:
-        """Bytes of the largest file that it takes."""
+        """Size limit of the file, in bytes."""
 
 
 async def receive_upload(call: Call, form: Form, *, replacing: int | None = None) -> UploadResponse:
-    """Read the request's form and store its file; answers once it is committed, mostly with a URL.
+    """Read the request's form and store its file; returns once it is committed, usually with a URL.
 
     ``replacing``: the only generation of what is at its place that it may replace (0: nothing); None: any.
 
-    :raises StrongroomError: the request or storage_service refused. :raises ClientGone: the client left.
+    :raises StrongroomError: the request or storage_service refused.
+    :raises ClientGone: the client disconnected.
     """
     call.refuse_encoded_body()
     call.refuse_longer(form.largest(call.services.settings) + MAX_IGNORED_BYTES + FORM_BYTES)
@@ -130,7 +131,7 @@ class _FileBytes:
 
 
 class _FormUpload:
-    """One form on its way."""
+    """The upload of one form."""
 
     def __init__(self, call: Call, form: Form, replacing: int | None) -> None:
         self._call = call
