@@ -66,7 +66,7 @@ class ListUsageRequest(_message.Message):
     order: Global___UsageOrder.ValueType
     """In which order."""
     page_size: _builtins.int
-    """At most so many owners; 0: 100, over 1,000 is lowered."""
+    """Maximum number of owners; 0: 100, over 1,000 is lowered."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
     by_family: _builtins.bool
@@ -198,7 +198,7 @@ class AdminAct(_message.Message):
     actor: _builtins.str
     """Who: the admin's `sub`; empty: the installation itself, which ended what an admin had begun."""
     owner_id: _builtins.str
-    """Whom it was about, unless that user was erased since, or it was about nobody."""
+    """The user it was about; empty if that user was erased since, or it was about no user."""
     owner_sha256: _builtins.bytes
     """SHA-256 over the installation's id, a line feed and the `sub` of whom it was about (32 bytes); stays when the user is
     erased. Empty: about nobody.
@@ -249,7 +249,7 @@ class ListAdminActsRequest(_message.Message):
     act: _builtins.str
     """Only this kind."""
     page_size: _builtins.int
-    """At most so many; 0: 100, over 1,000 is lowered."""
+    """Maximum number; 0: 100, over 1,000 is lowered."""
     before_id: _builtins.int
     """Only those before this id; 0: from the newest on."""
     def __init__(
@@ -316,7 +316,7 @@ class ErasureCounts(_message.Message):
     project_versions: _builtins.int
     """Versions of projects."""
     attempts: _builtins.int
-    """Uploads and saves under way that were given up."""
+    """Uploads and saves in progress that were aborted."""
     upload_sessions: _builtins.int
     """Resumable and direct uploads, ended or not."""
     objects: _builtins.int
@@ -324,7 +324,7 @@ class ErasureCounts(_message.Message):
     object_bytes: _builtins.int
     """Bytes of those objects, as far as the rows said."""
     events: _builtins.int
-    """Events that nobody had to hear any more."""
+    """Events that were removed."""
     answers: _builtins.int
     """Kept answers of requests."""
     other_rows: _builtins.int
@@ -369,9 +369,9 @@ class ErasureRest(_message.Message):
     objects: _builtins.int
     """Objects that the cleaner has yet to remove."""
     tombstones: _builtins.int
-    """Removed ones that are looked at once more, because a request may be late."""
+    """Removed ones that are checked once more, because a request may be late."""
     keys: _builtins.int
-    """Keys of projects whose delete markers have to go."""
+    """Keys of projects whose delete markers have to be removed."""
     rows: _builtins.int
     """Rows of other tables."""
     failing: _builtins.int
@@ -428,7 +428,7 @@ class Erasure(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last of it was gone; absent: under way."""
+        """When it ended; absent: still running."""
 
     @_builtins.property
     def counts(self) -> Global___ErasureCounts:
@@ -436,11 +436,11 @@ class Erasure(_message.Message):
 
     @_builtins.property
     def rest(self) -> Global___ErasureRest:
-        """While it is under way: what is left."""
+        """While it is running: what is left."""
 
     @_builtins.property
     def backups_hold_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when backups of the database hold what was erased, as the installation is configured; absent: it is not said."""
+        """Until when backups contain what was erased, as the installation is configured; absent: not configured."""
 
     @_builtins.property
     def quarantine_time(self) -> _timestamp_pb2.Timestamp:
@@ -479,7 +479,7 @@ class EraseUserRequest(_message.Message):
     user_id: _builtins.str
     """Who."""
     override_holds: _builtins.bool
-    """Also what is kept until a time or on legal hold."""
+    """Also erase what is kept until a time or on legal hold."""
     def __init__(
         self,
         *,
@@ -503,7 +503,7 @@ class EraseUserResponse(_message.Message):
     ERASURE_FIELD_NUMBER: _builtins.int
     BEGUN_FIELD_NUMBER: _builtins.int
     begun: _builtins.bool
-    """False: it was under way already."""
+    """False: it was already running."""
     @_builtins.property
     def erasure(self) -> Global___Erasure:
         """The erasure."""
@@ -614,7 +614,7 @@ class CleanerBacklog(_message.Message):
     FAILING_FIELD_NUMBER: _builtins.int
     OLDEST_DUE_TIME_FIELD_NUMBER: _builtins.int
     state: _blob_pb2.BlobState.ValueType
-    """PENDING and COMPLETING are uploads under way; GONE are tombstones."""
+    """PENDING and COMPLETING are uploads in progress; GONE are tombstones."""
     count: _builtins.int
     """How many."""
     size_bytes: _builtins.int
@@ -657,7 +657,7 @@ class CleanerFailure(_message.Message):
     MOST_TRIES_FIELD_NUMBER: _builtins.int
     EXAMPLE_ID_FIELD_NUMBER: _builtins.int
     failure: _builtins.str
-    """The reason, as the cleaner has told it last."""
+    """The reason last reported by the cleaner."""
     count: _builtins.int
     """How many attempts."""
     most_tries: _builtins.int
@@ -770,7 +770,7 @@ class ListAttemptsRequest(_message.Message):
     all: _builtins.bool
     """Also those that have not failed."""
     page_size: _builtins.int
-    """At most so many; 0: 100, over 1,000 is lowered."""
+    """Maximum number; 0: 100, over 1,000 is lowered."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
     def __init__(
@@ -809,7 +809,7 @@ class Attempt(_message.Message):
     id: _builtins.str
     """UUID."""
     owner_id: _builtins.str
-    """Whose."""
+    """The user."""
     state: _blob_pb2.BlobState.ValueType
     """Where it is."""
     key: _builtins.str
@@ -899,7 +899,7 @@ class RequeueAttemptsRequest(_message.Message):
     all: _builtins.bool
     """All that have failed."""
     reset_pauses: _builtins.bool
-    """The pauses between tries begin anew; otherwise they go on growing."""
+    """Reset the pauses between tries; otherwise they keep growing."""
     @_builtins.property
     def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Which (UUIDs)."""
@@ -974,9 +974,9 @@ class AbortAttemptResponse(_message.Message):
     OWNER_ID_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     owner_id: _builtins.str
-    """Whose it was."""
+    """Its owner."""
     key: _builtins.str
-    """Its S3 key, from which the cleaner removes what has come."""
+    """Its S3 key, from which the cleaner removes what has arrived."""
     def __init__(
         self,
         *,

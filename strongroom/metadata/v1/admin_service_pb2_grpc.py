@@ -159,7 +159,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAttempts(self, request, context):
-        """Attempts under way and objects on their way out, as the cleaner sees them.
+        """Uploads in progress and objects being removed, as the cleaner sees them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,7 +173,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AbortAttempt(self, request, context):
-        """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none.
+        """Aborts an upload in progress: its writer is shut out, its bytes are removed. NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,7 +187,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DrainReplica(self, request, context):
-        """Has a replica begin nothing new, and tell balancers that it does not serve, until UndrainReplica or its restart. NOT_FOUND.
+        """Makes a replica start nothing new and report that it does not serve, until UndrainReplica or its restart. NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -201,7 +201,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Reindex(self, request, context):
-        """Makes anew what follows from other rows: usage, statistics, totals of projects.
+        """Recomputes derived rows: usage, statistics, totals of projects.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,19 +52,19 @@ class AdminServiceStub:
     GetCleanerStatus: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]
     """How much work the cleaner has, what has failed, and who does it."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]
-    """Attempts under way and objects on their way out, as the cleaner sees them."""
+    """Uploads in progress and objects being removed, as the cleaner sees them."""
     RequeueAttempts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RequeueAttemptsRequest, _admin_service_pb2.RequeueAttemptsResponse]
     """Lets the cleaner try again now what has failed."""
     AbortAttempt: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]
-    """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none."""
+    """Aborts an upload in progress: its writer is shut out, its bytes are removed. NOT_FOUND if there is none."""
     ListReplicas: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListReplicasRequest, _replica_pb2.ListReplicasResponse]
     """Replicas of storage_service: who drains, who is busy with what."""
     DrainReplica: _grpc.UnaryUnaryMultiCallable[_replica_pb2.DrainReplicaRequest, _replica_pb2.DrainReplicaResponse]
-    """Has a replica begin nothing new, and tell balancers that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
+    """Makes a replica start nothing new and report that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
     UndrainReplica: _grpc.UnaryUnaryMultiCallable[_replica_pb2.UndrainReplicaRequest, _replica_pb2.UndrainReplicaResponse]
     """Ends that. NOT_FOUND."""
     Reindex: _grpc.UnaryStreamMultiCallable[_replica_pb2.ReindexRequest, _replica_pb2.ReindexResponse]
-    """Makes anew what follows from other rows: usage, statistics, totals of projects."""
+    """Recomputes derived rows: usage, statistics, totals of projects."""
     ListAdminActs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]
     """What admins have done, newest first."""
 
@@ -90,19 +90,19 @@ class AdminServiceAsyncStub(AdminServiceStub):
     GetCleanerStatus: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]  # type: ignore[assignment]
     """How much work the cleaner has, what has failed, and who does it."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
-    """Attempts under way and objects on their way out, as the cleaner sees them."""
+    """Uploads in progress and objects being removed, as the cleaner sees them."""
     RequeueAttempts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RequeueAttemptsRequest, _admin_service_pb2.RequeueAttemptsResponse]  # type: ignore[assignment]
     """Lets the cleaner try again now what has failed."""
     AbortAttempt: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]  # type: ignore[assignment]
-    """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none."""
+    """Aborts an upload in progress: its writer is shut out, its bytes are removed. NOT_FOUND if there is none."""
     ListReplicas: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListReplicasRequest, _replica_pb2.ListReplicasResponse]  # type: ignore[assignment]
     """Replicas of storage_service: who drains, who is busy with what."""
     DrainReplica: _aio.UnaryUnaryMultiCallable[_replica_pb2.DrainReplicaRequest, _replica_pb2.DrainReplicaResponse]  # type: ignore[assignment]
-    """Has a replica begin nothing new, and tell balancers that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
+    """Makes a replica start nothing new and report that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
     UndrainReplica: _aio.UnaryUnaryMultiCallable[_replica_pb2.UndrainReplicaRequest, _replica_pb2.UndrainReplicaResponse]  # type: ignore[assignment]
     """Ends that. NOT_FOUND."""
     Reindex: _aio.UnaryStreamMultiCallable[_replica_pb2.ReindexRequest, _replica_pb2.ReindexResponse]  # type: ignore[assignment]
-    """Makes anew what follows from other rows: usage, statistics, totals of projects."""
+    """Recomputes derived rows: usage, statistics, totals of projects."""
     ListAdminActs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]  # type: ignore[assignment]
     """What admins have done, newest first."""
 
@@ -160,7 +160,7 @@ class AdminServiceServicer:
         request: _admin_service_pb2.ListAttemptsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListAttemptsResponse, _abc.Awaitable[_admin_service_pb2.ListAttemptsResponse]]:
-        """Attempts under way and objects on their way out, as the cleaner sees them."""
+        """Uploads in progress and objects being removed, as the cleaner sees them."""
 
     def RequeueAttempts(
         self,
@@ -174,7 +174,7 @@ class AdminServiceServicer:
         request: _admin_service_pb2.AbortAttemptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.AbortAttemptResponse, _abc.Awaitable[_admin_service_pb2.AbortAttemptResponse]]:
-        """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none."""
+        """Aborts an upload in progress: its writer is shut out, its bytes are removed. NOT_FOUND if there is none."""
 
     def ListReplicas(
         self,
@@ -188,7 +188,7 @@ class AdminServiceServicer:
         request: _replica_pb2.DrainReplicaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.DrainReplicaResponse, _abc.Awaitable[_replica_pb2.DrainReplicaResponse]]:
-        """Has a replica begin nothing new, and tell balancers that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
+        """Makes a replica start nothing new and report that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
 
     def UndrainReplica(
         self,
@@ -202,7 +202,7 @@ class AdminServiceServicer:
         request: _replica_pb2.ReindexRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_replica_pb2.ReindexResponse], _abc.AsyncIterator[_replica_pb2.ReindexResponse]]:
-        """Makes anew what follows from other rows: usage, statistics, totals of projects."""
+        """Recomputes derived rows: usage, statistics, totals of projects."""
 
     def ListAdminActs(
         self,

@@ -258,7 +258,7 @@ class File(_message.Message):
 
     @_builtins.property
     def link_stamp(self) -> Global___LinkStamp:
-        """What links to the file hold on to (strongroom.storage.v1.LinkService). Not in FILE_VIEW_BASIC."""
+        """Stamp that links to the file must match (strongroom.storage.v1.LinkService). Not in FILE_VIEW_BASIC."""
 
     @_builtins.property
     def media(self) -> Global___MediaInfo:

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class InfectedContent(_message.Message):
-    """A stored content in which the scanner has found something: nobody can read it."""
+    """Stored content that the scanner found infected: nobody can read it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -81,9 +81,9 @@ class ListInfectedRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Only this user's; empty: everybody's."""
+    """Only this user's; empty: all users'."""
     page_size: _builtins.int
-    """At most so many; 0: 100, over 1,000 is lowered."""
+    """Maximum number; 0: 100, over 1,000 is lowered."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
     def __init__(

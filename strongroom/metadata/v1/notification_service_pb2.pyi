@@ -65,7 +65,7 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     again.
     """
     EVENT_TYPE_WEBHOOK_DISABLED: _EventType.ValueType  # 20
-    """A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""
+    """A webhook was disabled: its target has failed for days or answered 410, or its secret can't be read."""
     EVENT_TYPE_WEBHOOK_PING: _EventType.ValueType  # 21
     """To one webhook only: a test of its target."""
     EVENT_TYPE_EVENTS_LOST: _EventType.ValueType  # 22
@@ -113,7 +113,7 @@ EVENT_TYPE_FILE_READABLE: EventType.ValueType  # 16
 again.
 """
 EVENT_TYPE_WEBHOOK_DISABLED: EventType.ValueType  # 20
-"""A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""
+"""A webhook was disabled: its target has failed for days or answered 410, or its secret can't be read."""
 EVENT_TYPE_WEBHOOK_PING: EventType.ValueType  # 21
 """To one webhook only: a test of its target."""
 EVENT_TYPE_EVENTS_LOST: EventType.ValueType  # 22
@@ -141,7 +141,7 @@ class Event(_message.Message):
     payload_json: _builtins.str
     """Details as JSON (the resource as the REST family shows it)."""
     user_id: _builtins.str
-    """Whose it is; only where the events of all users are told."""
+    """Its user; only in streams of all users' events."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was committed."""
@@ -173,7 +173,7 @@ class WatchRequest(_message.Message):
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """id of the last event seen. Empty: only what happens from now on."""
+    """id of the last event seen. Empty: only events from now on."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     def __init__(
@@ -199,7 +199,7 @@ class WatchResponse(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """With heartbeats: where the stream stands. Watch with it goes on from there, as with the id of an event."""
+    """With heartbeats: the position of the stream. Watch can resume from it, as from the id of an event."""
     @_builtins.property
     def event(self) -> Global___Event:
         """The event. Absent: a heartbeat, sent at the beginning and after every 15 s of silence."""
@@ -220,7 +220,7 @@ Global___WatchResponse: _TypeAlias = WatchResponse  # noqa: Y015
 
 @_typing.final
 class WatchAllRequest(_message.Message):
-    """Request of WatchAll. Each filter that is not empty has to hold."""
+    """Request of WatchAll. Each non-empty filter must match."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -229,7 +229,7 @@ class WatchAllRequest(_message.Message):
     FAMILIES_FIELD_NUMBER: _builtins.int
     USER_IDS_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """id of the last event seen. Empty: only what happens from now on."""
+    """id of the last event seen. Empty: only events from now on."""
     @_builtins.property
     def types(self) -> _containers.RepeatedScalarFieldContainer[Global___EventType.ValueType]:
         """By type. Empty: all but progress."""
@@ -240,7 +240,7 @@ class WatchAllRequest(_message.Message):
 
     @_builtins.property
     def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """By whose they are."""
+        """By user."""
 
     def __init__(
         self,
@@ -267,7 +267,7 @@ class WatchAllResponse(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
-    """With heartbeats: where the stream stands. WatchAll with it goes on from there, as with the id of an event."""
+    """With heartbeats: the position of the stream. WatchAll can resume from it, as from the id of an event."""
     @_builtins.property
     def event(self) -> Global___Event:
         """The event. Absent: a heartbeat, sent at the beginning and after every 15 s of silence."""

@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Replica(_message.Message):
-    """A storage_service that has told of itself within the last day."""
+    """A replica of storage_service that has reported within the last day."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -36,10 +36,10 @@ class Replica(_message.Message):
     requests: _builtins.int
     """Requests in progress."""
     draining: _builtins.bool
-    """It says of itself that it drains: it has heard of it."""
+    """Whether it has learnt that it is to drain."""
     @_builtins.property
     def report_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last told of itself, every few seconds."""
+        """When it last reported; it does so every few seconds."""
 
     @_builtins.property
     def drain_time(self) -> _timestamp_pb2.Timestamp:
@@ -145,7 +145,7 @@ class DrainReplicaResponse(_message.Message):
     REPLICA_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def replica(self) -> Global___Replica:
-        """As it is known now; it hears of it within seconds."""
+        """Its current state; it learns of the change within seconds."""
 
     def __init__(
         self,
@@ -230,7 +230,7 @@ Global___ReindexRequest: _TypeAlias = ReindexRequest  # noqa: Y015
 
 @_typing.final
 class ReindexResponse(_message.Message):
-    """Response of Reindex: one of several, as it gets on. The last one holds the totals."""
+    """Response of Reindex: one of several, with the progress so far. The last one has the totals."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

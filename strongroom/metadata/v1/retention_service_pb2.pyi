@@ -59,7 +59,7 @@ class GetRetentionRulesRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """For whom (another user: admin role only). The rules are everybody's."""
+    """The user (another than the caller: admin role only). The rules are the same for all users."""
     def __init__(
         self,
         *,

@@ -53,7 +53,7 @@ class TakeStockResponse(_message.Message):
 
     CURSOR_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Where to go on; empty: that was all."""
+    """Cursor of the next page; empty: this was the last."""
     def __init__(
         self,
         *,

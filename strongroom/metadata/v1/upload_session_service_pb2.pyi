@@ -449,7 +449,7 @@ class RecordProgressResponse(_message.Message):
     """The prefix now committed."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the session is removed if it lies still."""
+        """When the session is removed if nothing more arrives."""
 
     @_builtins.property
     def taken(self) -> Global___Session:

@@ -35,7 +35,7 @@ class Usage(_message.Message):
     used_bytes: _builtins.int
     """Bytes of visible files."""
     reserved_bytes: _builtins.int
-    """Bytes reserved by uploads that are under way."""
+    """Bytes reserved by uploads in progress."""
     file_count: _builtins.int
     """Number of visible files."""
     limit_bytes: _builtins.int
@@ -123,7 +123,7 @@ class SetQuotaRequest(_message.Message):
     LIMIT_BYTES_FIELD_NUMBER: _builtins.int
     LIMIT_FILES_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Whose."""
+    """The user."""
     limit_bytes: _builtins.int
     """Byte limit."""
     limit_files: _builtins.int
@@ -204,7 +204,7 @@ class GetRevisionResponse(_message.Message):
 
     REVISION_FIELD_NUMBER: _builtins.int
     revision: _builtins.str
-    """Opaque; the same in every replica. Another one with each change, and when something ends by itself."""
+    """Opaque; the same in every replica. Changes with each change, and when something expires."""
     def __init__(
         self,
         *,

@@ -29,7 +29,7 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     FINDING_KIND_UNSPECIFIED: _FindingKind.ValueType  # 0
     """Never stored."""
     FINDING_KIND_OBJECT_MISSING: _FindingKind.ValueType  # 1
-    """A committed row whose object version is not there."""
+    """A committed row whose object version is missing."""
     FINDING_KIND_OBJECT_ORPHANED: _FindingKind.ValueType  # 2
     """An object version below our prefixes that no row knows, older than the grace."""
     FINDING_KIND_SIZE_MISMATCH: _FindingKind.ValueType  # 3
@@ -45,13 +45,13 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     FINDING_KIND_UPLOAD_ABANDONED: _FindingKind.ValueType  # 8
     """An open multipart upload that no attempt owns, older than the grace."""
     FINDING_KIND_DELETE_MARKER: _FindingKind.ValueType  # 9
-    """A delete marker on a key of ours that should show an object, or that nothing is known of."""
+    """A delete marker on one of Strongroom's keys that should show an object, or that no row knows."""
     FINDING_KIND_FOREIGN_VERSION: _FindingKind.ValueType  # 10
-    """A version on a key of ours that no attempt has written."""
+    """A version on one of Strongroom's keys that no attempt has written."""
     FINDING_KIND_BLOB_WITHOUT_FILE: _FindingKind.ValueType  # 11
     """A committed blob that neither a file nor a project shows."""
     FINDING_KIND_FILE_WITHOUT_BLOB: _FindingKind.ValueType  # 12
-    """A file, or a file of a project, whose blob is not there or not committed."""
+    """A file, or a file of a project, whose blob is missing or not committed."""
     FINDING_KIND_FILE_DIFFERS: _FindingKind.ValueType  # 13
     """A file says something else of its content than its blob."""
     FINDING_KIND_DETAIL_MISSING: _FindingKind.ValueType  # 14
@@ -63,7 +63,7 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     FINDING_KIND_TALLY_DRIFT: _FindingKind.ValueType  # 16
     """The running counts of an owner's generations, or of a project and its versions, are not those of the rows."""
     FINDING_KIND_SEGMENT_MISSING: _FindingKind.ValueType  # 17
-    """A segment that was acknowledged for an upload under way is missing or has another length."""
+    """An acknowledged segment of an upload in progress is missing or has another length."""
     FINDING_KIND_MARK_OUTDATED: _FindingKind.ValueType  # 18
     """A row is marked as lost or damaged, and its bytes are right."""
     FINDING_KIND_QUARANTINE_DAMAGED: _FindingKind.ValueType  # 19
@@ -75,7 +75,7 @@ class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
 FINDING_KIND_UNSPECIFIED: FindingKind.ValueType  # 0
 """Never stored."""
 FINDING_KIND_OBJECT_MISSING: FindingKind.ValueType  # 1
-"""A committed row whose object version is not there."""
+"""A committed row whose object version is missing."""
 FINDING_KIND_OBJECT_ORPHANED: FindingKind.ValueType  # 2
 """An object version below our prefixes that no row knows, older than the grace."""
 FINDING_KIND_SIZE_MISMATCH: FindingKind.ValueType  # 3
@@ -91,13 +91,13 @@ FINDING_KIND_VERSION_MISMATCH: FindingKind.ValueType  # 7
 FINDING_KIND_UPLOAD_ABANDONED: FindingKind.ValueType  # 8
 """An open multipart upload that no attempt owns, older than the grace."""
 FINDING_KIND_DELETE_MARKER: FindingKind.ValueType  # 9
-"""A delete marker on a key of ours that should show an object, or that nothing is known of."""
+"""A delete marker on one of Strongroom's keys that should show an object, or that no row knows."""
 FINDING_KIND_FOREIGN_VERSION: FindingKind.ValueType  # 10
-"""A version on a key of ours that no attempt has written."""
+"""A version on one of Strongroom's keys that no attempt has written."""
 FINDING_KIND_BLOB_WITHOUT_FILE: FindingKind.ValueType  # 11
 """A committed blob that neither a file nor a project shows."""
 FINDING_KIND_FILE_WITHOUT_BLOB: FindingKind.ValueType  # 12
-"""A file, or a file of a project, whose blob is not there or not committed."""
+"""A file, or a file of a project, whose blob is missing or not committed."""
 FINDING_KIND_FILE_DIFFERS: FindingKind.ValueType  # 13
 """A file says something else of its content than its blob."""
 FINDING_KIND_DETAIL_MISSING: FindingKind.ValueType  # 14
@@ -109,7 +109,7 @@ FINDING_KIND_USAGE_DRIFT: FindingKind.ValueType  # 15
 FINDING_KIND_TALLY_DRIFT: FindingKind.ValueType  # 16
 """The running counts of an owner's generations, or of a project and its versions, are not those of the rows."""
 FINDING_KIND_SEGMENT_MISSING: FindingKind.ValueType  # 17
-"""A segment that was acknowledged for an upload under way is missing or has another length."""
+"""An acknowledged segment of an upload in progress is missing or has another length."""
 FINDING_KIND_MARK_OUTDATED: FindingKind.ValueType  # 18
 """A row is marked as lost or damaged, and its bytes are right."""
 FINDING_KIND_QUARANTINE_DAMAGED: FindingKind.ValueType  # 19
@@ -129,7 +129,7 @@ class _VerificationStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ver
     VERIFICATION_STAGE_UPLOADS: _VerificationStage.ValueType  # 2
     """Open multipart uploads."""
     VERIFICATION_STAGE_SEGMENTS: _VerificationStage.ValueType  # 3
-    """Segments of resumable uploads under way."""
+    """Segments of resumable uploads in progress."""
     VERIFICATION_STAGE_FILES: _VerificationStage.ValueType  # 4
     """Files against their blobs and details."""
     VERIFICATION_STAGE_PROJECT_FILES: _VerificationStage.ValueType  # 5
@@ -140,7 +140,7 @@ class _VerificationStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ver
     """What is in quarantine: manifests and their objects."""
 
 class VerificationStage(_VerificationStage, metaclass=_VerificationStageEnumTypeWrapper):
-    """What a verification looks at next."""
+    """The stages of a verification."""
 
 VERIFICATION_STAGE_UNSPECIFIED: VerificationStage.ValueType  # 0
 """Never stored."""
@@ -149,7 +149,7 @@ VERIFICATION_STAGE_OBJECTS: VerificationStage.ValueType  # 1
 VERIFICATION_STAGE_UPLOADS: VerificationStage.ValueType  # 2
 """Open multipart uploads."""
 VERIFICATION_STAGE_SEGMENTS: VerificationStage.ValueType  # 3
-"""Segments of resumable uploads under way."""
+"""Segments of resumable uploads in progress."""
 VERIFICATION_STAGE_FILES: VerificationStage.ValueType  # 4
 """Files against their blobs and details."""
 VERIFICATION_STAGE_PROJECT_FILES: VerificationStage.ValueType  # 5
@@ -176,7 +176,7 @@ class _VerificationDepthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ver
     """And each object's bytes, read back."""
 
 class VerificationDepth(_VerificationDepth, metaclass=_VerificationDepthEnumTypeWrapper):
-    """How closely objects are looked at."""
+    """How deeply objects are compared."""
 
 VERIFICATION_DEPTH_UNSPECIFIED: VerificationDepth.ValueType  # 0
 """VERIFICATION_DEPTH_HEADS."""
@@ -197,23 +197,23 @@ class _VerificationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ver
     VERIFICATION_STATE_UNSPECIFIED: _VerificationState.ValueType  # 0
     """Never stored."""
     VERIFICATION_STATE_RUNNING: _VerificationState.ValueType  # 1
-    """Shards of it are still to be looked at."""
+    """Some of its shards are not done yet."""
     VERIFICATION_STATE_FINISHED: _VerificationState.ValueType  # 2
-    """Everything was looked at."""
+    """Everything was compared."""
     VERIFICATION_STATE_FAILED: _VerificationState.ValueType  # 3
-    """It could not be finished: what it has found holds, but it has not seen all."""
+    """It could not be finished: its findings are valid, but it has not seen everything."""
 
 class VerificationState(_VerificationState, metaclass=_VerificationStateEnumTypeWrapper):
-    """What has become of a verification."""
+    """State of a verification."""
 
 VERIFICATION_STATE_UNSPECIFIED: VerificationState.ValueType  # 0
 """Never stored."""
 VERIFICATION_STATE_RUNNING: VerificationState.ValueType  # 1
-"""Shards of it are still to be looked at."""
+"""Some of its shards are not done yet."""
 VERIFICATION_STATE_FINISHED: VerificationState.ValueType  # 2
-"""Everything was looked at."""
+"""Everything was compared."""
 VERIFICATION_STATE_FAILED: VerificationState.ValueType  # 3
-"""It could not be finished: what it has found holds, but it has not seen all."""
+"""It could not be finished: its findings are valid, but it has not seen everything."""
 Global___VerificationState: _TypeAlias = VerificationState  # noqa: Y015
 
 @_typing.final
@@ -238,7 +238,7 @@ class Finding(_message.Message):
     kind: Global___FindingKind.ValueType
     """What is wrong."""
     owner_id: _builtins.str
-    """Whose it is, where a row says so."""
+    """Its owner, if a row says so."""
     blob_id: _builtins.str
     """The row of the attempt (UUID), where there is one."""
     row: _builtins.str
@@ -302,7 +302,7 @@ class VerificationCounts(_message.Message):
     SCRUBBED_BYTES_FIELD_NUMBER: _builtins.int
     MOVED_OBJECTS_FIELD_NUMBER: _builtins.int
     rows: _builtins.int
-    """Rows of attempts that were looked at, in any state."""
+    """Rows of attempts that were compared, in any state."""
     committed_rows: _builtins.int
     """Committed ones among them."""
     committed_bytes: _builtins.int
@@ -314,11 +314,11 @@ class VerificationCounts(_message.Message):
     twins: _builtins.int
     """Second versions of a committed object that a repeated request has made: they go with their file."""
     passed_over: _builtins.int
-    """Keys outside our prefixes, passed over."""
+    """Keys outside Strongroom's prefixes, skipped."""
     uploads: _builtins.int
     """Open multipart uploads."""
     segments: _builtins.int
-    """Segments of uploads under way."""
+    """Segments of uploads in progress."""
     files: _builtins.int
     """Files, files of projects."""
     owners: _builtins.int
@@ -408,9 +408,9 @@ class Verification(_message.Message):
     id: _builtins.str
     """UUID."""
     state: Global___VerificationState.ValueType
-    """What has become of it."""
+    """Its outcome."""
     depth: Global___VerificationDepth.ValueType
-    """How closely objects are looked at."""
+    """How deeply objects are compared."""
     installation_id: _builtins.str
     """Which installation of Strongroom the database belongs to (UUID)."""
     schema_revision: _builtins.str

@@ -288,7 +288,7 @@ class BeginVerificationRequest(_message.Message):
     DEPTH_FIELD_NUMBER: _builtins.int
     UNLESS_YOUNGER_SECONDS_FIELD_NUMBER: _builtins.int
     depth: _verification_pb2.VerificationDepth.ValueType
-    """How closely to look at objects."""
+    """How deeply to compare objects."""
     unless_younger_seconds: _builtins.float
     """Only when the last run began so many seconds ago, or there was none; 0: in any case."""
     def __init__(
@@ -393,7 +393,7 @@ class ListFindingsRequest(_message.Message):
     after_number: _builtins.int
     """Only those with a larger number."""
     limit: _builtins.int
-    """At most so many; 0: 500."""
+    """Maximum number; 0: 500."""
     def __init__(
         self,
         *,
@@ -460,7 +460,7 @@ class VerificationShard(_message.Message):
     until_key: _builtins.str
     """VERIFICATION_STAGE_OBJECTS: the last key of the range; empty: no end."""
     depth: _verification_pb2.VerificationDepth.ValueType
-    """How closely to look at objects."""
+    """How deeply to compare objects."""
     lease_seconds: _builtins.float
     """How long it is its claimer's, unless it is saved or renewed."""
     def __init__(

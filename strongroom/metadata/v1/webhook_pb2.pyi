@@ -62,7 +62,7 @@ class _DeliveryStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Deliver
     DELIVERY_STATE_DELIVERED: _DeliveryState.ValueType  # 2
     """The target has answered 2xx."""
     DELIVERY_STATE_DEAD: _DeliveryState.ValueType  # 3
-    """A dead letter: given up after the last try."""
+    """A dead letter: the last try has failed."""
 
 class DeliveryState(_DeliveryState, metaclass=_DeliveryStateEnumTypeWrapper):
     """State of a delivery."""
@@ -74,7 +74,7 @@ DELIVERY_STATE_PENDING: DeliveryState.ValueType  # 1
 DELIVERY_STATE_DELIVERED: DeliveryState.ValueType  # 2
 """The target has answered 2xx."""
 DELIVERY_STATE_DEAD: DeliveryState.ValueType  # 3
-"""A dead letter: given up after the last try."""
+"""A dead letter: the last try has failed."""
 Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
 
 @_typing.final
@@ -248,7 +248,7 @@ class WebhookDelivery(_message.Message):
     user_id: _builtins.str
     """The user of the event."""
     state: Global___DeliveryState.ValueType
-    """What has become of it."""
+    """Its outcome."""
     tries: _builtins.int
     """Number of tries since it was created or replayed."""
     status: _builtins.int
@@ -265,7 +265,7 @@ class WebhookDelivery(_message.Message):
 
     @_builtins.property
     def end_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was delivered or given up."""
+        """When it was delivered or became a dead letter."""
 
     def __init__(
         self,

@@ -118,7 +118,7 @@ class WebhookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteWebhook(self, request, context):
-        """Removes a webhook with its deliveries. What is under way may still arrive.
+        """Removes a webhook with its deliveries. Those in progress may still arrive.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +132,7 @@ class WebhookServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TestWebhook(self, request, context):
-        """Sends a `webhook_ping`, which is delivered as everything else, before what waits; from one that is not active, once it is.
+        """Sends a `webhook_ping`, delivered like any event but before waiting ones; if the webhook is not active, once it is.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

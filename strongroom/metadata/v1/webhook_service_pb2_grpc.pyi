@@ -46,11 +46,11 @@ class WebhookServiceStub:
     UpdateWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.UpdateWebhookRequest, _webhook_service_pb2.UpdateWebhookResponse]
     """Changes URL, description or filter; pauses it, or lets it send again."""
     DeleteWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.DeleteWebhookRequest, _webhook_service_pb2.DeleteWebhookResponse]
-    """Removes a webhook with its deliveries. What is under way may still arrive."""
+    """Removes a webhook with its deliveries. Those in progress may still arrive."""
     RotateWebhookSecret: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.RotateWebhookSecretRequest, _webhook_service_pb2.RotateWebhookSecretResponse]
     """Makes a new secret, which is in this answer only. The old ones sign as well until the overlap is over."""
     TestWebhook: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.TestWebhookRequest, _webhook_service_pb2.TestWebhookResponse]
-    """Sends a `webhook_ping`, which is delivered as everything else, before what waits; from one that is not active, once it is."""
+    """Sends a `webhook_ping`, delivered like any event but before waiting ones; if the webhook is not active, once it is."""
     ListDeliveries: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.ListDeliveriesRequest, _webhook_service_pb2.ListDeliveriesResponse]
     """A page of a webhook's deliveries, newest event first. Delivered ones are kept as long as events, dead letters for 30 days."""
     ReplayDeliveries: _grpc.UnaryUnaryMultiCallable[_webhook_service_pb2.ReplayDeliveriesRequest, _webhook_service_pb2.ReplayDeliveriesResponse]
@@ -76,11 +76,11 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
     UpdateWebhook: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.UpdateWebhookRequest, _webhook_service_pb2.UpdateWebhookResponse]  # type: ignore[assignment]
     """Changes URL, description or filter; pauses it, or lets it send again."""
     DeleteWebhook: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.DeleteWebhookRequest, _webhook_service_pb2.DeleteWebhookResponse]  # type: ignore[assignment]
-    """Removes a webhook with its deliveries. What is under way may still arrive."""
+    """Removes a webhook with its deliveries. Those in progress may still arrive."""
     RotateWebhookSecret: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.RotateWebhookSecretRequest, _webhook_service_pb2.RotateWebhookSecretResponse]  # type: ignore[assignment]
     """Makes a new secret, which is in this answer only. The old ones sign as well until the overlap is over."""
     TestWebhook: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.TestWebhookRequest, _webhook_service_pb2.TestWebhookResponse]  # type: ignore[assignment]
-    """Sends a `webhook_ping`, which is delivered as everything else, before what waits; from one that is not active, once it is."""
+    """Sends a `webhook_ping`, delivered like any event but before waiting ones; if the webhook is not active, once it is."""
     ListDeliveries: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.ListDeliveriesRequest, _webhook_service_pb2.ListDeliveriesResponse]  # type: ignore[assignment]
     """A page of a webhook's deliveries, newest event first. Delivered ones are kept as long as events, dead letters for 30 days."""
     ReplayDeliveries: _aio.UnaryUnaryMultiCallable[_webhook_service_pb2.ReplayDeliveriesRequest, _webhook_service_pb2.ReplayDeliveriesResponse]  # type: ignore[assignment]
@@ -128,7 +128,7 @@ class WebhookServiceServicer:
         request: _webhook_service_pb2.DeleteWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_service_pb2.DeleteWebhookResponse, _abc.Awaitable[_webhook_service_pb2.DeleteWebhookResponse]]:
-        """Removes a webhook with its deliveries. What is under way may still arrive."""
+        """Removes a webhook with its deliveries. Those in progress may still arrive."""
 
     def RotateWebhookSecret(
         self,
@@ -142,7 +142,7 @@ class WebhookServiceServicer:
         request: _webhook_service_pb2.TestWebhookRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_service_pb2.TestWebhookResponse, _abc.Awaitable[_webhook_service_pb2.TestWebhookResponse]]:
-        """Sends a `webhook_ping`, which is delivered as everything else, before what waits; from one that is not active, once it is."""
+        """Sends a `webhook_ping`, delivered like any event but before waiting ones; if the webhook is not active, once it is."""
 
     def ListDeliveries(
         self,

@@ -367,7 +367,7 @@ class BatchSignUrlsRequest(_message.Message):
     EXPIRES_IN_SECONDS_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     expires_in_seconds: _builtins.int
-    """How long the URLs hold, 1–604,800 s (SigV4's limit). 0: 3,600."""
+    """Validity of the URLs, 1–604,800 s (SigV4's limit). 0: 3,600."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     @_builtins.property

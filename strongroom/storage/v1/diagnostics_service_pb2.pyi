@@ -61,7 +61,7 @@ class DiagnoseResponse(_message.Message):
 
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___UploadLimit]:
-        """What uploads have to keep to, for whoever plans many of them."""
+        """Limits of uploads, for planning many of them."""
 
     def __init__(
         self,

@@ -120,7 +120,7 @@ class SignUploadRequest(_message.Message):
     part_count: _builtins.int
     """How many parts to sign: 0 means 100; over 1,000 is lowered."""
     expires_in_seconds: _builtins.int
-    """How long the URLs hold, 1–604,800 s. 0: 3,600."""
+    """Validity of the URLs, 1–604,800 s. 0: 3,600."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """Begin: what is to be stored; size_bytes is required."""
@@ -187,7 +187,7 @@ class SignUploadResponse(_message.Message):
     part_size_bytes: _builtins.int
     """Size of every part but the last."""
     part_total: _builtins.int
-    """Number of parts in all; 0: the upload is finished (a repeat of its beginning), and CompleteUpload tells its file."""
+    """Total number of parts; 0: the upload is finished (this repeats its beginning), and CompleteUpload returns its file."""
     post_url: _builtins.str
     """Where the form posts to."""
     @_builtins.property
@@ -361,7 +361,7 @@ Global___ImportFromUrlResponse: _TypeAlias = ImportFromUrlResponse  # noqa: Y015
 
 @_typing.final
 class ImportProgress(_message.Message):
-    """How far an import has come."""
+    """The progress of an import."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -371,7 +371,7 @@ class ImportProgress(_message.Message):
     received_bytes: _builtins.int
     """Bytes read so far."""
     total_bytes: _builtins.int
-    """Content-Length of the source, if it told one."""
+    """Content-Length of the source, if it sent one."""
     attempt: _builtins.int
     """Which try this is, from 1."""
     def __init__(

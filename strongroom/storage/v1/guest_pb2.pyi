@@ -59,7 +59,7 @@ Global___SharedKind: _TypeAlias = SharedKind  # noqa: Y015
 
 @_typing.final
 class GuestShare(_message.Message):
-    """A share as guests see it: nothing of whose it is, or of what lies around."""
+    """A share as guests see it, without its owner or anything beyond its contents."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -146,7 +146,7 @@ class OpenShareResponse(_message.Message):
     """For the other calls: unreserved characters of a URL."""
     @_builtins.property
     def session_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when it holds."""
+        """When it expires."""
 
     @_builtins.property
     def share(self) -> Global___GuestShare:

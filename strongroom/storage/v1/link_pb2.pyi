@@ -35,7 +35,7 @@ class _LinkScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LinkScope.V
     """The content of the moment."""
 
 class LinkScope(_LinkScope, metaclass=_LinkScopeEnumTypeWrapper):
-    """What a link goes on reading when the file's content is replaced."""
+    """What a link reads after the file's content was replaced."""
 
 LINK_SCOPE_UNSPECIFIED: LinkScope.ValueType  # 0
 """Not set: LINK_SCOPE_VERSION."""
@@ -58,7 +58,7 @@ class SignLinksRequest(_message.Message):
     ATTACHMENT_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     expires_in_seconds: _builtins.int
-    """How long the links hold at least, in seconds; rounded up, so that links made soon after each other are equal.
+    """Minimum validity of the links, in seconds; rounded up, so that links made soon after each other are equal.
     Absent: as the setting of the file's family says. 0: until they are revoked.
     """
     scope: Global___LinkScope.ValueType
@@ -97,7 +97,7 @@ Global___SignLinksRequest: _TypeAlias = SignLinksRequest  # noqa: Y015
 
 @_typing.final
 class Link(_message.Message):
-    """A URL that reads one file, for whoever has it."""
+    """A URL with which anyone who has it can read one file."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -292,11 +292,11 @@ class DownloadLinkResponse(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """First message: when the link ends. Unset: not by itself."""
+        """First message: when the link expires. Unset: never."""
 
     @_builtins.property
     def url_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """First message, with sign_url: until when the URL holds. Unset: for ever."""
+        """First message, with sign_url: when the URL expires. Unset: never."""
 
     def __init__(
         self,

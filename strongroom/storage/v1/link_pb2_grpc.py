@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class LinkServiceStub:
-    """Reads files for whoever has a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Takes
+    """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
     no bearer token, and gives nothing but the one file that the token names.
     """
 
@@ -44,13 +44,13 @@ class LinkServiceStub:
 
 
 class LinkServiceServicer:
-    """Reads files for whoever has a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Takes
+    """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
     no bearer token, and gives nothing but the one file that the token names.
     """
 
     def DownloadLink(self, request, context):
         """Streams the file, or a range of it: first its metadata, then its bytes. NOT_FOUND (FILE_NOT_FOUND): the token is
-        none of ours, is over or revoked, or its file is deleted or replaced. OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
+        invalid, expired or revoked, or its file is deleted or replaced. OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +73,7 @@ def add_LinkServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LinkService:
-    """Reads files for whoever has a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Takes
+    """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
     no bearer token, and gives nothing but the one file that the token names.
     """
 

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LinkServiceStub:
-    """Reads files for whoever has a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Takes
+    """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
     no bearer token, and gives nothing but the one file that the token names.
     """
 
@@ -37,23 +37,23 @@ class LinkServiceStub:
     def __new__(cls, channel: _aio.Channel) -> LinkServiceAsyncStub: ...
     DownloadLink: _grpc.UnaryStreamMultiCallable[_link_pb2.DownloadLinkRequest, _link_pb2.DownloadLinkResponse]
     """Streams the file, or a range of it: first its metadata, then its bytes. NOT_FOUND (FILE_NOT_FOUND): the token is
-    none of ours, is over or revoked, or its file is deleted or replaced. OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
+    invalid, expired or revoked, or its file is deleted or replaced. OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
     """
 
 @_typing.type_check_only
 class LinkServiceAsyncStub(LinkServiceStub):
-    """Reads files for whoever has a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Takes
+    """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
     no bearer token, and gives nothing but the one file that the token names.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     DownloadLink: _aio.UnaryStreamMultiCallable[_link_pb2.DownloadLinkRequest, _link_pb2.DownloadLinkResponse]  # type: ignore[assignment]
     """Streams the file, or a range of it: first its metadata, then its bytes. NOT_FOUND (FILE_NOT_FOUND): the token is
-    none of ours, is over or revoked, or its file is deleted or replaced. OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
+    invalid, expired or revoked, or its file is deleted or replaced. OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
     """
 
 class LinkServiceServicer:
-    """Reads files for whoever has a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Takes
+    """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
     no bearer token, and gives nothing but the one file that the token names.
     """
 
@@ -63,7 +63,7 @@ class LinkServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_link_pb2.DownloadLinkResponse], _abc.AsyncIterator[_link_pb2.DownloadLinkResponse]]:
         """Streams the file, or a range of it: first its metadata, then its bytes. NOT_FOUND (FILE_NOT_FOUND): the token is
-        none of ours, is over or revoked, or its file is deleted or replaced. OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
+        invalid, expired or revoked, or its file is deleted or replaced. OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
         """
 
 def add_LinkServiceServicer_to_server(servicer: LinkServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

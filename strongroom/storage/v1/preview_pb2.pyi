@@ -56,7 +56,7 @@ class SignPreviewsRequest(_message.Message):
     EXPIRES_IN_SECONDS_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     expires_in_seconds: _builtins.int
-    """How long the tokens hold, 1–86,400 seconds; 0: as long as one that a page may see (15 minutes, a setting)."""
+    """Validity of the tokens, 1–86,400 seconds; 0: as long as for one that a page may see (15 minutes, a setting)."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     @_builtins.property
@@ -98,7 +98,7 @@ class SignPreviewsResponse(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when they hold."""
+        """When they expire."""
 
     def __init__(
         self,
@@ -174,7 +174,7 @@ class DownloadPreviewResponse(_message.Message):
     data: _builtins.bytes
     """Bytes, up to 1 MiB per message."""
     page_token: _builtins.str
-    """The token to go on with: it opens the same for some minutes."""
+    """The token to redirect to: it opens the same for some minutes."""
     @_builtins.property
     def file(self) -> _project_pb2.ProjectFile:
         """First message: the file."""

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PreviewServiceStub:
-    """Shows files of a project to whoever has a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
+    """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
     and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
     """
 
@@ -44,7 +44,7 @@ class PreviewServiceStub:
 
 
 class PreviewServiceServicer:
-    """Shows files of a project to whoever has a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
+    """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
     and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
     """
 
@@ -74,7 +74,7 @@ def add_PreviewServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PreviewService:
-    """Shows files of a project to whoever has a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
+    """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
     and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
     """
 

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PreviewServiceStub:
-    """Shows files of a project to whoever has a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
+    """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
     and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
     """
 
@@ -43,7 +43,7 @@ class PreviewServiceStub:
 
 @_typing.type_check_only
 class PreviewServiceAsyncStub(PreviewServiceStub):
-    """Shows files of a project to whoever has a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
+    """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
     and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
     """
 
@@ -55,7 +55,7 @@ class PreviewServiceAsyncStub(PreviewServiceStub):
     """
 
 class PreviewServiceServicer:
-    """Shows files of a project to whoever has a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
+    """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
     and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
     """
 

@@ -290,7 +290,7 @@ class RollbackProjectRequest(_message.Message):
     slug: _builtins.str
     """The project's slug."""
     version: _builtins.int
-    """The version whose content is to be the newest again."""
+    """The version whose content becomes the newest again."""
     expected_version: _builtins.int
     """The version the caller has seen: ABORTED (VERSION_CONFLICT) if the project has moved on."""
     request_id: _builtins.str

@@ -34,7 +34,7 @@ class _StrayKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StrayKind.V
     STRAY_KIND_REMOVED_LATER: _StrayKind.ValueType  # 2
     """Stored after that moment, and deleted or replaced before the end."""
     STRAY_KIND_UNFINISHED: _StrayKind.ValueType  # 3
-    """Its upload was under way at that moment, and all of it is stored."""
+    """Its upload was in progress at that moment, and all of it is stored."""
     STRAY_KIND_HIDDEN: _StrayKind.ValueType  # 4
     """Not astray: a file that was deleted after that moment, and is back. Its key still shows a delete marker."""
 
@@ -48,7 +48,7 @@ STRAY_KIND_STORED_LATER: StrayKind.ValueType  # 1
 STRAY_KIND_REMOVED_LATER: StrayKind.ValueType  # 2
 """Stored after that moment, and deleted or replaced before the end."""
 STRAY_KIND_UNFINISHED: StrayKind.ValueType  # 3
-"""Its upload was under way at that moment, and all of it is stored."""
+"""Its upload was in progress at that moment, and all of it is stored."""
 STRAY_KIND_HIDDEN: StrayKind.ValueType  # 4
 """Not astray: a file that was deleted after that moment, and is back. Its key still shows a delete marker."""
 Global___StrayKind: _TypeAlias = StrayKind  # noqa: Y015
@@ -181,7 +181,7 @@ class ListStrayObjectsResponse(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     COMMITTED_ROWS_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Where to go on; empty: that was all."""
+    """Cursor of the next page; empty: this was the last."""
     committed_rows: _builtins.int
     """Committed rows up to there since the cursor: with few of them beside many strays the database is not the bucket's."""
     @_builtins.property
@@ -417,13 +417,13 @@ class RelinkObjectsResponse(_message.Message):
     UNLINKED_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     rows: _builtins.int
-    """Committed rows that were looked at."""
+    """Committed rows that were checked."""
     right: _builtins.int
     """Those of them that name their object as it is."""
     relinked: _builtins.int
     """Those that do from now on (`dry_run`: that would)."""
     cursor: _builtins.str
-    """Where to go on; empty: that was all."""
+    """Cursor of the next page; empty: this was the last."""
     @_builtins.property
     def unlinked(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnlinkedRow]:
         """The others."""

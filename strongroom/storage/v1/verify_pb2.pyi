@@ -30,7 +30,7 @@ class _RepairActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairAc
     REPAIR_ACTION_UNSPECIFIED: _RepairAction.ValueType  # 0
     """Never sent."""
     REPAIR_ACTION_NONE: _RepairAction.ValueType  # 1
-    """Nothing: somebody has to look at it."""
+    """Nothing: it needs a person."""
     REPAIR_ACTION_QUARANTINE: _RepairAction.ValueType  # 2
     """The object is moved to quarantine."""
     REPAIR_ACTION_RELINK: _RepairAction.ValueType  # 3
@@ -40,7 +40,7 @@ class _RepairActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairAc
     REPAIR_ACTION_UNMARK: _RepairAction.ValueType  # 5
     """The mark is taken away: the bytes are back."""
     REPAIR_ACTION_REWRITE: _RepairAction.ValueType  # 6
-    """The object is written anew with the metadata that its row says, and the old version moved to quarantine."""
+    """The object is rewritten with its row's metadata, and the old version moved to quarantine."""
     REPAIR_ACTION_REMOVE_MARKER: _RepairAction.ValueType  # 7
     """The delete marker is removed."""
     REPAIR_ACTION_ABORT: _RepairAction.ValueType  # 8
@@ -50,7 +50,7 @@ class _RepairActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairAc
     REPAIR_ACTION_COPY_FACTS: _RepairAction.ValueType  # 10
     """The file says the same as its blob."""
     REPAIR_ACTION_RECOUNT: _RepairAction.ValueType  # 11
-    """Usage and tallies are summed up anew."""
+    """Usage and tallies are recomputed."""
 
 class RepairAction(_RepairAction, metaclass=_RepairActionEnumTypeWrapper):
     """What a repair does about a finding."""
@@ -58,7 +58,7 @@ class RepairAction(_RepairAction, metaclass=_RepairActionEnumTypeWrapper):
 REPAIR_ACTION_UNSPECIFIED: RepairAction.ValueType  # 0
 """Never sent."""
 REPAIR_ACTION_NONE: RepairAction.ValueType  # 1
-"""Nothing: somebody has to look at it."""
+"""Nothing: it needs a person."""
 REPAIR_ACTION_QUARANTINE: RepairAction.ValueType  # 2
 """The object is moved to quarantine."""
 REPAIR_ACTION_RELINK: RepairAction.ValueType  # 3
@@ -68,7 +68,7 @@ REPAIR_ACTION_MARK: RepairAction.ValueType  # 4
 REPAIR_ACTION_UNMARK: RepairAction.ValueType  # 5
 """The mark is taken away: the bytes are back."""
 REPAIR_ACTION_REWRITE: RepairAction.ValueType  # 6
-"""The object is written anew with the metadata that its row says, and the old version moved to quarantine."""
+"""The object is rewritten with its row's metadata, and the old version moved to quarantine."""
 REPAIR_ACTION_REMOVE_MARKER: RepairAction.ValueType  # 7
 """The delete marker is removed."""
 REPAIR_ACTION_ABORT: RepairAction.ValueType  # 8
@@ -78,7 +78,7 @@ REPAIR_ACTION_RETIRE: RepairAction.ValueType  # 9
 REPAIR_ACTION_COPY_FACTS: RepairAction.ValueType  # 10
 """The file says the same as its blob."""
 REPAIR_ACTION_RECOUNT: RepairAction.ValueType  # 11
-"""Usage and tallies are summed up anew."""
+"""Usage and tallies are recomputed."""
 Global___RepairAction: _TypeAlias = RepairAction  # noqa: Y015
 
 class _RepairOutcome:
@@ -92,25 +92,25 @@ class _RepairOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairO
     REPAIR_OUTCOME_DONE: _RepairOutcome.ValueType  # 1
     """It was done."""
     REPAIR_OUTCOME_OUTDATED: _RepairOutcome.ValueType  # 2
-    """The finding does not hold any more; nothing was done."""
+    """The finding no longer holds; nothing was done."""
     REPAIR_OUTCOME_LEFT: _RepairOutcome.ValueType  # 3
-    """Nothing was done: `detail` says what is for somebody to do."""
+    """Nothing was done: `detail` says what a person has to do."""
     REPAIR_OUTCOME_FAILED: _RepairOutcome.ValueType  # 4
-    """It failed on the way; another repair goes on from there."""
+    """It failed; another repair continues from there."""
 
 class RepairOutcome(_RepairOutcome, metaclass=_RepairOutcomeEnumTypeWrapper):
-    """What has become of it."""
+    """Its outcome."""
 
 REPAIR_OUTCOME_UNSPECIFIED: RepairOutcome.ValueType  # 0
 """Never sent."""
 REPAIR_OUTCOME_DONE: RepairOutcome.ValueType  # 1
 """It was done."""
 REPAIR_OUTCOME_OUTDATED: RepairOutcome.ValueType  # 2
-"""The finding does not hold any more; nothing was done."""
+"""The finding no longer holds; nothing was done."""
 REPAIR_OUTCOME_LEFT: RepairOutcome.ValueType  # 3
-"""Nothing was done: `detail` says what is for somebody to do."""
+"""Nothing was done: `detail` says what a person has to do."""
 REPAIR_OUTCOME_FAILED: RepairOutcome.ValueType  # 4
-"""It failed on the way; another repair goes on from there."""
+"""It failed; another repair continues from there."""
 Global___RepairOutcome: _TypeAlias = RepairOutcome  # noqa: Y015
 
 @_typing.final
@@ -121,7 +121,7 @@ class StartVerificationRequest(_message.Message):
 
     DEPTH_FIELD_NUMBER: _builtins.int
     depth: _verification_pb2.VerificationDepth.ValueType
-    """How closely to look at objects; a run that is under way keeps its own."""
+    """How deeply to compare objects; a run that is already running keeps its own depth."""
     def __init__(
         self,
         *,
@@ -144,7 +144,7 @@ class StartVerificationResponse(_message.Message):
     VERIFICATION_FIELD_NUMBER: _builtins.int
     BEGUN_FIELD_NUMBER: _builtins.int
     begun: _builtins.bool
-    """False: it was under way already."""
+    """False: it was already running."""
     @_builtins.property
     def verification(self) -> _verification_pb2.Verification:
         """The run."""
@@ -235,7 +235,7 @@ class ListVerificationFindingsRequest(_message.Message):
     after_number: _builtins.int
     """Only findings with a larger number."""
     limit: _builtins.int
-    """At most so many; 0: 500."""
+    """Maximum number; 0: 500."""
     def __init__(
         self,
         *,
@@ -342,9 +342,9 @@ class RepairFindingsResponse(_message.Message):
     action: Global___RepairAction.ValueType
     """What was to be done."""
     outcome: Global___RepairOutcome.ValueType
-    """What has become of it."""
+    """Its outcome."""
     detail: _builtins.str
-    """A few words: the entry in quarantine, the version that was found, what somebody has to do."""
+    """Details: the entry in quarantine, the version that was found, what a person has to do."""
     @_builtins.property
     def finding(self) -> _verification_pb2.Finding:
         """The finding."""
@@ -582,7 +582,7 @@ Global___PurgeQuarantinedRequest: _TypeAlias = PurgeQuarantinedRequest  # noqa: 
 
 @_typing.final
 class PurgeQuarantinedResponse(_message.Message):
-    """Response of PurgeQuarantined: one object that is gone."""
+    """Response of PurgeQuarantined: one object that was removed."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

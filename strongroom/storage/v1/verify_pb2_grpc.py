@@ -79,7 +79,7 @@ class VerifyServiceServicer:
     """
 
     def StartVerification(self, request, context):
-        """Begins a run, or names the one that is under way. All replicas work on it.
+        """Starts a run, or returns the one that is already running. All replicas work on it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,7 +100,7 @@ class VerifyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RepairFindings(self, request, context):
-        """Acts on what a run has found, after having looked at each finding again; what has changed since is left alone. Safe
+        """Repairs what a run has found, after checking each finding again; what has changed since is left alone. Safe
         to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
         together, or so much is wrong that something else must be.
         """

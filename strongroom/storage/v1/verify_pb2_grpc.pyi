@@ -36,13 +36,13 @@ class VerifyServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VerifyServiceAsyncStub: ...
     StartVerification: _grpc.UnaryUnaryMultiCallable[_verify_pb2.StartVerificationRequest, _verify_pb2.StartVerificationResponse]
-    """Begins a run, or names the one that is under way. All replicas work on it."""
+    """Starts a run, or returns the one that is already running. All replicas work on it."""
     GetVerificationReport: _grpc.UnaryUnaryMultiCallable[_verify_pb2.GetVerificationReportRequest, _verify_pb2.GetVerificationReportResponse]
     """How far a run is; once it has ended, its signed report. NOT_FOUND when there is no such run."""
     ListVerificationFindings: _grpc.UnaryUnaryMultiCallable[_verify_pb2.ListVerificationFindingsRequest, _verify_pb2.ListVerificationFindingsResponse]
     """Findings of a run, in their order."""
     RepairFindings: _grpc.UnaryStreamMultiCallable[_verify_pb2.RepairFindingsRequest, _verify_pb2.RepairFindingsResponse]
-    """Acts on what a run has found, after having looked at each finding again; what has changed since is left alone. Safe
+    """Repairs what a run has found, after checking each finding again; what has changed since is left alone. Safe
     to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
     together, or so much is wrong that something else must be.
     """
@@ -63,13 +63,13 @@ class VerifyServiceAsyncStub(VerifyServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartVerification: _aio.UnaryUnaryMultiCallable[_verify_pb2.StartVerificationRequest, _verify_pb2.StartVerificationResponse]  # type: ignore[assignment]
-    """Begins a run, or names the one that is under way. All replicas work on it."""
+    """Starts a run, or returns the one that is already running. All replicas work on it."""
     GetVerificationReport: _aio.UnaryUnaryMultiCallable[_verify_pb2.GetVerificationReportRequest, _verify_pb2.GetVerificationReportResponse]  # type: ignore[assignment]
     """How far a run is; once it has ended, its signed report. NOT_FOUND when there is no such run."""
     ListVerificationFindings: _aio.UnaryUnaryMultiCallable[_verify_pb2.ListVerificationFindingsRequest, _verify_pb2.ListVerificationFindingsResponse]  # type: ignore[assignment]
     """Findings of a run, in their order."""
     RepairFindings: _aio.UnaryStreamMultiCallable[_verify_pb2.RepairFindingsRequest, _verify_pb2.RepairFindingsResponse]  # type: ignore[assignment]
-    """Acts on what a run has found, after having looked at each finding again; what has changed since is left alone. Safe
+    """Repairs what a run has found, after checking each finding again; what has changed since is left alone. Safe
     to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
     together, or so much is wrong that something else must be.
     """
@@ -92,7 +92,7 @@ class VerifyServiceServicer:
         request: _verify_pb2.StartVerificationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verify_pb2.StartVerificationResponse, _abc.Awaitable[_verify_pb2.StartVerificationResponse]]:
-        """Begins a run, or names the one that is under way. All replicas work on it."""
+        """Starts a run, or returns the one that is already running. All replicas work on it."""
 
     def GetVerificationReport(
         self,
@@ -113,7 +113,7 @@ class VerifyServiceServicer:
         request: _verify_pb2.RepairFindingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_verify_pb2.RepairFindingsResponse], _abc.AsyncIterator[_verify_pb2.RepairFindingsResponse]]:
-        """Acts on what a run has found, after having looked at each finding again; what has changed since is left alone. Safe
+        """Repairs what a run has found, after checking each finding again; what has changed since is left alone. Safe
         to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
         together, or so much is wrong that something else must be.
         """
