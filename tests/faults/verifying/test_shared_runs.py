@@ -38,7 +38,12 @@ PLANTED: Final = (
     planting.usage_changed,
     planting.delete_marker,
 )
-_SHARD: Final = "SELECT epoch, counts FROM verification_shards WHERE verification_id = %s AND stage = %s"
+_PARTS: Final = {
+    "ListObjectVersions": pb.VERIFICATION_STAGE_OBJECTS,
+    "ListMultipartUploads": pb.VERIFICATION_STAGE_UPLOADS,
+}
+"""By the request with which each begins."""
+_PART: Final = "SELECT epoch, counts FROM verification_shards WHERE verification_id = %s AND stage = %s"
 """Epochs begin at 1, and each claim raises them."""
 
 
@@ -51,18 +56,23 @@ def at(cell: Cell) -> Iterator[Planting]:
 
 
 @contextmanager
-def replica(cell: Cell, name: str, operation: str) -> Iterator[tuple[Planting, Rule]]:
-    """One that is told of the run under way, and the first request of this kind that it makes, held."""
-    role = ALL if cell.form == "one" else STORAGE
+def replica(cell: Cell, run_id: str, name: str, operation: str) -> Iterator[tuple[Planting, Rule]]:
+    """One that has taken the part which begins with this request, all of which are held."""
+    role, before = ALL if cell.form == "one" else STORAGE, epoch(cell, run_id, operation)
     with S3Proxy(cell.store.endpoint) as store:
-        held = store.arm(operation, hold_reply)
+        held = store.arm(operation, hold_reply, nth=None)
         with (
             cell.second_storage(name=name, role=role, AWS_S3_ENDPOINT_URL=store.endpoint) as address,
             planting_in(cell, address) as asked,
         ):
-            begun(asked)
-            held.wait_reached()
+            begun(asked)  # tells it of the run under way
+            until("it has its part", lambda: epoch(cell, run_id, operation) > before)
             yield asked, held
+
+
+def epoch(cell: Cell, run_id: str, operation: str) -> int:
+    ((found, _),) = cell.checker.query(_PART, run_id, _PARTS[operation])
+    return int(found)
 
 
 def begun(at: Planting) -> str:
@@ -95,21 +105,20 @@ def test_one_dies_and_one_is_frozen_beyond_its_lease(cell: Cell, at: Planting, b
     expected = sorted(set[tuple[str, str]]().union(*(plant(at) for plant in PLANTED)))
     planted = math.ceil(time.time())
     until("the second of the planting is over", lambda: time.time() >= planted)
-    of_first = cell.s3.arm("ListObjectVersions", hold_reply)
+    of_first = cell.s3.arm("ListObjectVersions", hold_reply, nth=None)
     run_id = begun(at)
-    of_first.wait_reached()
-    with replica(cell, "storage-2", "ListMultipartUploads"):
+    until("it has its part", lambda: epoch(cell, run_id, "ListObjectVersions") == 2)
+    with replica(cell, run_id, "storage-2", "ListMultipartUploads"):
         pass  # and so it dies in its part
     cell.send("storage", signal.SIGSTOP)
     cell.wait_stopped("storage")
     cell.s3.retire(of_first)
     at.sql("UPDATE verification_shards SET free_at = now() WHERE done_at IS NULL")
-    with replica(cell, "storage-3", "ListObjectVersions") as (third, of_third):
+    with replica(cell, run_id, "storage-3", "ListObjectVersions") as (third, of_third):
         if back == "while another one is at it":
             cell.send("storage", signal.SIGCONT)
-            uploads = run_id, pb.VERIFICATION_STAGE_UPLOADS
-            until("it goes on with another part", lambda: at.rows(_SHARD, *uploads)[0].epoch > 2)
-            assert at.rows(_SHARD, run_id, pb.VERIFICATION_STAGE_OBJECTS) == [(3, b"")]
+            until("it goes on with another part", lambda: epoch(cell, run_id, "ListMultipartUploads") == 3)
+            assert at.rows(_PART, run_id, pb.VERIFICATION_STAGE_OBJECTS) == [(3, b"")]
         of_third.release()
         run = ended(third, run_id)
         report = signed(third, run_id)
