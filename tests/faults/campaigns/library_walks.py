@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from strongroom import Client
 from strongroom.client import AtPath, StoredFile
 from strongroom.errors import AlreadyExists, FileNotFound, NotFound, PreconditionFailed, RetentionHeld
 from tests.faults.campaigns import library
 from tests.faults.campaigns.library import PATHS, Entry, Library, Request, Trashed
-from tests.faults.campaigns.walking import ANSWER_SECONDS, Chosen, ModelWalk, Refused
+from tests.faults.campaigns.walking import ANSWER_SECONDS, Chosen, ModelWalk, Refused, Unanswered
 from tests.faults.cell import Cell
 from tests.faults.client import LARGE
 from tests.faults.seed import dice
+
+_STAYED: Final = frozenset({"FILE_NOT_FOUND", "RETENTION_HELD"})
 
 
 class LibraryWalk(ModelWalk[Library]):
@@ -55,7 +57,7 @@ class LibraryWalk(ModelWalk[Library]):
     def choose(self, known: Library, chance: random.Random) -> Chosen:
         path, other = chance.sample(PATHS, 2)
         there = known.at(path)
-        kinds = ["put", "put", "expecting", "batch", "links"]
+        kinds = ["put", "put", "expecting"] + (["batch", "links"] if known.files else [])
         if there is not None:
             kinds += ["copy", "move", "move", "delete", "hold"] + ["release"] * (2 * there.held)
         if known.trash and known.trash[0] in self._ids:
@@ -118,7 +120,11 @@ class LibraryWalk(ModelWalk[Library]):
 
         def send(_: Client) -> Callable[[Library, Library], bool]:
             reply = self.ask("POST", "/api/v1/files/batch-delete", json={"files": [*keys], "soft": soft})
-            gone = {keys[one["file"]] for one in reply.json()["results"] if one["deleted"]}
+            results = {keys[one["file"]]: one for one in reply.json()["results"]}
+            codes = {one["code"] for one in results.values() if not one["deleted"]}
+            if unknown := codes - _STAYED:
+                raise Unanswered(", ".join(sorted(unknown)))
+            gone = {path for path, one in results.items() if one["deleted"]}
             return lambda before, _: (
                 gone == {path for path in paths if library.delete(path, soft=soft)(before)}
             )

@@ -68,11 +68,11 @@ class VersionWalk(ModelWalk[Versions]):
     def choose(self, known: Versions, chance: random.Random) -> Chosen:
         newest = len(known)
         kind = chance.choice(["save", "save"] + (["roll back"] * 3 + ["delete"] if known else []))
-        expected = chance.choice((None, newest, newest + 1))
+        expected = chance.choice((None, newest, newest, newest + 1))
         if kind == "delete":
             return _chosen("delete", delete, lambda to: to.projects.delete(SLUG, timeout=ANSWER_SECONDS))
         if kind == "roll back":
-            version = chance.randint(1, newest + 1)
+            version = chance.randint(1, newest) if chance.random() < 0.8 else newest + 1
             return _chosen(
                 f"roll back to {version} if {expected}",
                 roll_back(version, expected),
