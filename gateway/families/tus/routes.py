@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Sequence
@@ -148,7 +149,8 @@ async def tus_append(call: Call) -> Reply:
         await _refuse_final(call)
         raise past_the_length(error) if isinstance(error, SizeMismatch) else error from None
     if response.HasField("file"):
-        await _refuse_final(call)
+        with contextlib.suppress(UploadNotFound):  # replaced or deleted since: it was stored all the same
+            await _refuse_final(call)
     found = [_NO_STORE, header("upload-offset", _offset(response))]
     if not response.HasField("file") and response.HasField("expire_time"):
         found.append(headers.expires(response.expire_time))

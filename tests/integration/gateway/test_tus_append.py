@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import google_crc32c
 import pytest
 
+from strongroom.errors import UploadNotFound
 from tests.integration.gateway.harness import Running
 from tests.integration.gateway.tus_calls import BYTES, TUS, create, head, patch, stored
 
@@ -33,6 +34,15 @@ async def test_offsets_go_up_to_the_length(gateway: Running) -> None:
     assert stored(gateway) == [b"abcdef"]
     again = await patch(gateway, url, 6)
     assert (again.status_code, again.headers["upload-offset"]) == (204, "6")
+
+
+async def test_what_is_replaced_as_soon_as_it_was_stored_was_stored(gateway: Running) -> None:
+    """Two who write to one path: the first one's session is gone when its last PATCH is answered."""
+    url = await create(gateway, 3)
+    gateway.backends.storage.session_errors["GetUpload"] = UploadNotFound("Its file was replaced.")
+    last = await patch(gateway, url, 0, b"abc")
+    assert (last.status_code, last.headers["upload-offset"]) == (204, "3")
+    assert stored(gateway) == [b"abc"]
 
 
 async def test_unknown_uploads_are_404_without_an_offset(gateway: Running) -> None:
