@@ -123,9 +123,8 @@ class InProcessCall(aio.Call):
             self._raise_for_status()
 
     def _raise_for_status(self) -> None:
-        error = self._exchange.error()
-        if error is not None:
-            raise error
+        if self._exchange.failed:
+            raise self._exchange.error()
 
 
 def _tell(call: ref[InProcessCall]) -> None:

@@ -134,11 +134,16 @@ class Exchange:
         while self.initial is None and not self.over:
             await _turn(self._initial_waiters, self._loop)
 
-    def error(self) -> BaseException | None:
-        """What the caller of a call that is over is raised; None when it went well."""
+    @property
+    def failed(self) -> bool:
+        """Whether a call that is over went wrong."""
+        return self.outcome is not None and self.outcome.code is not grpc.StatusCode.OK
+
+    def error(self) -> BaseException:
+        """What the caller of a call that has failed is raised."""
         found = self.outcome
-        if found is None or found.code is grpc.StatusCode.OK:
-            return None
+        if found is None:
+            raise RuntimeError("the call is not over")
         if found.local:
             return asyncio.CancelledError()
         return aio.AioRpcError(

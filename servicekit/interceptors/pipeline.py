@@ -160,6 +160,9 @@ class Pipeline(aio.ServerInterceptor):
             finally:
                 drain.left(is_probe)
                 ended(info, code, failure, time.monotonic() - started, span)
+                if failure is not None:
+                    # Its frames hold it, and what the caller has sent: until the garbage collector comes.
+                    failure.__traceback__ = None
 
         return run
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -302,3 +303,18 @@ async def test_done_callbacks(way: Way) -> None:
         call.add_done_callback(lambda _: late.set())
         await late.wait()
         await served.wait()
+
+
+async def test_an_error_that_was_handled_is_gone_without_the_garbage_collector() -> None:
+    """Its frames hold what the caller was sending. gRPC's own stay until the collector comes."""
+    async with Way("inprocess")(unary=aborting) as client:
+        caught: list[weakref.ref[aio.AioRpcError]] = []
+        gc.disable()
+        try:
+            try:
+                await client.unary(b"")
+            except aio.AioRpcError as error:
+                caught.append(weakref.ref(error))
+            assert [one() for one in caught] == [None]
+        finally:
+            gc.enable()
