@@ -8,10 +8,12 @@ Nothing is COMPLETING before everything is checked, so that nobody rolls an unch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, timedelta
+from typing import Final
 
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY
-from storage_service.attempts.versioning import demand_version
+from storage_service.attempts.versioning import demand_version, shares_key
 from storage_service.content.body import check_crc32c
 from storage_service.content.types import SNIFF_BYTES
 from storage_service.metadata.reservations import handle_of
@@ -37,6 +39,8 @@ from strongroom.metadata.v1.scan_pb2 import Scan
 from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, Session
 from strongroom.storage.v1.direct_pb2 import CompletedPart
 
+CLOCKS_DIFFER: Final = timedelta(minutes=5)
+"""Of the store and the database, at most: what was written before the upload began is not looked at."""
 AFTER_COMPLETE = failpoints.register("storage.session.direct.after_complete")
 
 
@@ -78,11 +82,35 @@ class DirectCompletion:
 
     async def _put_by_client(self, session: Session) -> ObjectInfo:
         try:
-            info = await self._store.head(ObjectRef(session.blob.key))
+            info = await self._own_object(session)
         except ObjectNotFound as error:
             raise UploadIncomplete("The object is not there yet: send it to the signed URL first.") from error
         _check_object(session, info)
         return info
+
+    async def _own_object(self, session: Session, version_id: str | None = None) -> ObjectInfo:
+        """What the client has sent, or the Complete whose version is known has made. At a path others may
+        have written since, or deleted what was there: it lies below. Raises ObjectNotFound, StoreError.
+        """
+        blob = session.blob
+        try:
+            info = await self._store.head(ObjectRef(blob.key, version_id))
+        except ObjectNotFound:
+            if version_id or not shares_key(blob):
+                raise
+        else:
+            if version_id or not shares_key(blob) or info.metadata.get(ATTEMPT_KEY) in {None, blob.id}:
+                return info
+        begun = session.create_time.ToDatetime(UTC) - CLOCKS_DIFFER
+        async for page in self._store.list_versions(blob.key):
+            for version in page:
+                if version.key != blob.key or version.last_modified < begun:
+                    raise ObjectNotFound
+                if version.size == session.size_bytes and not version.is_delete_marker:
+                    info = await self._store.head(version.ref)
+                    if info.metadata.get(ATTEMPT_KEY) == blob.id:
+                        return info
+        raise ObjectNotFound
 
     async def _parts(self, session: Session, claimed: Sequence[CompletedPart]) -> list[PartReceipt] | None:
         """S3's own list, checked; None when the object has been completed before."""
@@ -122,7 +150,7 @@ class DirectCompletion:
             if not error.outcome_unknown:
                 raise
         try:
-            info = await self._store.head(ObjectRef(blob.key, version_id))
+            info = await self._own_object(session, version_id)
         except ObjectNotFound as error:
             if made:
                 raise ObjectStoreUnavailable("the object store does not show what it made") from error

@@ -201,3 +201,23 @@ def test_the_beginning_of_a_direct_upload_that_is_over(http: httpx.Client) -> No
     assert (again.json()["upload_id"], again.json()["parts"]) == (begun["upload_id"], [])
     assert again.json()["part_total"] == 0
     assert http.post(complete, json={"parts": []}).json()["file"]["id"] == done["file"]["id"]
+
+
+@pytest.mark.parametrize("meanwhile", ["written", "deleted"])
+def test_a_direct_upload_to_a_path_at_which_others_write(http: httpx.Client, meanwhile: str) -> None:
+    """What its client has sent lies below what came later, until it is completed: the last one counts."""
+    body = {"target": {"family": "path", "path": "a.txt"}, "content_type": "text/plain", "size": 3}
+    begun = http.post("/api/v1/uploads", json=body).json()
+    complete = f"/api/v1/uploads/{begun['upload_id']}/complete"
+    (part,) = begun["parts"]
+    other = create(http, 4, **{"Upload-Metadata": encoded(family="path", path="a.txt")})
+    assert patch(http, other, 0, b"abcd").status_code == 204
+    assert http.post(complete, json={"parts": []}).json()["code"] == "UPLOAD_INCOMPLETE", "that is another's"
+    assert httpx.put(part["url"], content=b"own", headers=part["headers"]).status_code == 200
+    other = create(http, 3, **{"Upload-Metadata": encoded(family="path", path="a.txt")})
+    assert patch(http, other, 0, b"new").status_code == 204
+    if meanwhile == "deleted":
+        assert http.delete(other, headers=TUS).status_code == 204
+    done = http.post(complete, json={"parts": []})
+    assert done.status_code == 200, done.text
+    assert http.get(f"/api/v1/s3/file/{done.json()['file']['key']}").content == b"own"
