@@ -1,5 +1,5 @@
 // The browser's own dialog: it keeps the focus inside, closes by Escape and hides what is behind it.
-import { html, useEffect, useRef, useState } from '../render.js'
+import { html, useLayoutEffect, useRef, useState } from '../render.js'
 import { Icon } from './icon.js'
 
 let named = 0
@@ -8,7 +8,7 @@ let named = 0
 export function Dialog({ title, onClose, children, wide = false }) {
   const element = useRef(null)
   const [id] = useState(() => `dialog-${(named += 1)}`)
-  useEffect(() => {
+  useLayoutEffect(() => { // before it is seen: a key that is pressed then is the dialog's
     const before = /** @type {HTMLElement | null} */ (document.activeElement)
     element.current.showModal()
     return () => before?.focus?.()

@@ -3,7 +3,7 @@ import { shown } from '../api/files.js'
 import { kind } from '../format.js'
 import { Icon } from '../parts/icon.js'
 import { Placeholder, extent } from '../parts/placeholder.js'
-import { html, useEffect, useRef, useState } from '../render.js'
+import { html, useEffect, useLayoutEffect, useRef, useState } from '../render.js'
 import { nameOf } from './items.js'
 
 const SEEN = ['picture', 'film']
@@ -21,7 +21,7 @@ export function Viewer({ files, id, more, onClose }) {
   const element = useRef(null)
   const at = Math.max(0, files.findIndex((file) => file.id === seen))
   const file = files[at]
-  useEffect(() => {
+  useLayoutEffect(() => { // before it is seen: a key that is pressed then is the dialog's
     const before = /** @type {HTMLElement | null} */ (document.activeElement)
     element.current.showModal()
     return () => before?.isConnected && before.focus({ preventScroll: true })
