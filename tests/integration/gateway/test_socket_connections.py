@@ -33,6 +33,8 @@ UPGRADE = {
 class Silence:
     """A subscription in which nothing happens."""
 
+    began_at = ""
+
     def __init__(self) -> None:
         self._over = asyncio.Event()
 
