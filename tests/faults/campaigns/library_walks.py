@@ -11,7 +11,7 @@ from strongroom.client import AtPath, StoredFile
 from strongroom.errors import AlreadyExists, FileNotFound, NotFound, PreconditionFailed, RetentionHeld
 from tests.faults.campaigns import library
 from tests.faults.campaigns.library import PATHS, Entry, Library, Request, Trashed
-from tests.faults.campaigns.walking import ANSWER_SECONDS, Chosen, ModelWalk, Refused, Unanswered
+from tests.faults.campaigns.walking import ANSWER_SECONDS, Chosen, ModelWalk, Refused, Unanswered, done
 from tests.faults.cell import Cell
 from tests.faults.client import LARGE
 from tests.faults.seed import dice
@@ -71,7 +71,7 @@ class LibraryWalk(ModelWalk[Library]):
             trashed = chance.choice([one for one in known.trash if one in self._ids])
             request = library.undelete(trashed) if kind == "undelete" else library.purge(trashed)
             of = self._ids[trashed]
-            return _done(
+            return done(
                 f"{kind} {trashed}", request, lambda to: getattr(to, kind)(of, timeout=ANSWER_SECONDS)
             )
         soft = chance.random() < 0.6
@@ -83,7 +83,7 @@ class LibraryWalk(ModelWalk[Library]):
 
     def _put(self, path: str, number: int, wanted: int | None) -> Chosen:
         body = self._bodies[number]
-        return _done(
+        return done(
             f"put {path} {number} if {wanted}",
             library.put(path, number, wanted),
             lambda to: to.files.upload_file(body, path, if_generation_match=wanted, timeout=ANSWER_SECONDS),
@@ -93,27 +93,27 @@ class LibraryWalk(ModelWalk[Library]):
         key, target = self._key(path), AtPath(other)
         match kind:
             case "copy":
-                return _done(
+                return done(
                     f"copy {path} {other}",
                     library.copy(path, other),
                     lambda to: to.copy(key, target, timeout=ANSWER_SECONDS),
                 )
             case "move":
-                return _done(
+                return done(
                     f"move {path} {other} {replace=}",
                     library.move(path, other, replace=replace),
                     lambda to: to.move(key, target, replace=replace, timeout=ANSWER_SECONDS),
                 )
             case "delete":
-                return _done(
+                return done(
                     f"delete {path} {soft=}",
                     library.delete(path, soft=soft),
                     lambda to: to.delete(key, soft=soft, timeout=ANSWER_SECONDS),
                 )
             case "hold":
                 held = library.hold(path, held=True)
-                return _done(f"hold {path}", held, lambda to: to.retention.hold(key, "case"))
-        return _done(f"release {path}", library.hold(path, held=False), lambda to: to.retention.release(key))
+                return done(f"hold {path}", held, lambda to: to.retention.hold(key, "case"))
+        return done(f"release {path}", library.hold(path, held=False), lambda to: to.retention.release(key))
 
     def _delete_all(self, paths: tuple[str, ...], *, soft: bool) -> Chosen:
         keys = {self._key(path): path for path in paths}
@@ -164,10 +164,3 @@ class LibraryWalk(ModelWalk[Library]):
 def _content(known: Library, path: str) -> int | None:
     there = known.at(path)
     return there.content if there is not None else None
-
-
-def _done(name: str, request: Request, send: Callable[[Client], object]) -> Chosen:
-    def sent(client: Client) -> None:
-        send(client)
-
-    return Chosen(name, request, sent)

@@ -13,8 +13,8 @@ from strongroom import Client
 from strongroom.client import SharedPrefix
 from strongroom.errors import ShareNotFound
 from tests.faults.campaigns import possible
-from tests.faults.campaigns.possible import Fits
-from tests.faults.campaigns.walking import Chosen, ModelWalk, Refused, asked
+from tests.faults.campaigns.numbered import added, at, changed
+from tests.faults.campaigns.walking import Chosen, ModelWalk, Refused, asked, done
 from tests.faults.cell import Cell
 from tests.faults.client import SMALL, new_upload, repeat_until_stored
 from tests.stack import PATIENCE
@@ -38,22 +38,17 @@ Request: TypeAlias = possible.Request[Shares]
 
 def create(number: int, max_uses: int) -> Request:
     """Also repeated: there is one."""
-
-    def request(shares: Shares) -> Steps:
-        there = _at(shares, number) is not None
-        return (shares if there else tuple(sorted((*shares, Shared(number, max_uses)))),)
-
-    return request
+    return lambda shares: (added(shares, Shared(number, max_uses)),)
 
 
 def open_once(number: int) -> Request:
     """Counted, and no oftener than it may be."""
 
     def request(shares: Shares) -> Steps:
-        share = _at(shares, number)
+        share = at(shares, number)
         if share is None or share.revoked or share.uses >= share.max_uses:
             return ()
-        return (_changed(shares, share._replace(uses=share.uses + 1)),)
+        return (changed(shares, share._replace(uses=share.uses + 1)),)
 
     return request
 
@@ -62,7 +57,7 @@ def read(number: int) -> Request:
     """By whoever has opened it: until it is revoked."""
 
     def request(shares: Shares) -> Steps:
-        share = _at(shares, number)
+        share = at(shares, number)
         return (shares,) if share is not None and not share.revoked else ()
 
     return request
@@ -72,10 +67,10 @@ def allow(number: int, max_uses: int) -> Request:
     """So many uses, those that were included."""
 
     def request(shares: Shares) -> Steps:
-        share = _at(shares, number)
+        share = at(shares, number)
         if share is None or share.revoked:
             return ()
-        return (_changed(shares, share._replace(max_uses=max_uses)),)
+        return (changed(shares, share._replace(max_uses=max_uses)),)
 
     return request
 
@@ -84,18 +79,10 @@ def revoke(number: int) -> Request:
     """For good; may be repeated."""
 
     def request(shares: Shares) -> Steps:
-        share = _at(shares, number)
-        return (_changed(shares, share._replace(revoked=True)),) if share is not None else ()
+        share = at(shares, number)
+        return (changed(shares, share._replace(revoked=True)),) if share is not None else ()
 
     return request
-
-
-def _at(shares: Shares, number: int) -> Shared | None:
-    return next((share for share in shares if share.number == number), None)
-
-
-def _changed(shares: Shares, share: Shared) -> Shares:
-    return tuple(share if one.number == share.number else one for one in shares)
 
 
 class ShareWalk(ModelWalk[Shares]):
@@ -128,14 +115,14 @@ class ShareWalk(ModelWalk[Shares]):
                 return self._read(number)
             case "allow":
                 most = chance.randint(1, 2 * MOST_USES)
-                return Chosen(
+                return done(
                     f"allow {number} {most} uses",
                     allow(number, most),
-                    lambda to: _done(to.shares.update(self._ids[number], max_uses=most)),
+                    lambda to: to.shares.update(self._ids[number], max_uses=most),
                 )
             case "revoke":
-                return Chosen(
-                    f"revoke {number}", revoke(number), lambda to: _done(to.shares.revoke(self._ids[number]))
+                return done(
+                    f"revoke {number}", revoke(number), lambda to: to.shares.revoke(self._ids[number])
                 )
         return self._create(number, 1 + number % MOST_USES)
 
@@ -189,7 +176,3 @@ class ShareWalk(ModelWalk[Shares]):
         return httpx.Client(
             base_url=self.cell.url, cookies=cookies, timeout=PATIENCE, trust_env=False, verify=False
         )
-
-
-def _done(_: object) -> Fits[Shares] | None:
-    return None

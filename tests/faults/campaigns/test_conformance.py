@@ -81,15 +81,20 @@ def test_what_the_service_shows_the_model_allows(cell: Cell, seed: int) -> None:
         cell.run()
     for walk in walks:
         walk.settle()
+    end_tombstones(cell)
+    assert [wrong for walk in walks if (wrong := walk.compare())] == []
+    assert cell.checker.problems(*(walk.upload for walk in walks)) == []
+    states = [sum(map(len, walk.possible.values())) for walk in walks]
+    sys.stdout.write(f"seed {seed}: {', '.join(troubles)}; {states} states fit\n")
+
+
+def end_tombstones(cell: Cell) -> None:
+    """Once every process has died and the store has answered what they had sent: as in ``chaos``."""
     cell.checker.wait_removed()
     cell.stop_services()
     cell.s3.wait_left()
     cell.run()
     cell.checker.end_tombstones()
-    assert [wrong for walk in walks if (wrong := walk.compare())] == []
-    assert cell.checker.problems(*(walk.upload for walk in walks)) == []
-    states = [sum(map(len, walk.possible.values())) for walk in walks]
-    sys.stdout.write(f"seed {seed}: {', '.join(troubles)}; {states} states fit\n")
 
 
 def accident(cell: Cell, walks: Sequence[ModelWalk[Any]], chance: random.Random) -> str:
@@ -127,11 +132,7 @@ def test_what_a_user_finds_the_models_allow(cell: Cell, seed: int) -> None:
         assert [wrong for walk in walks if (wrong := walk.compare())] == []
     for walk in walks:
         walk.settle()
-    cell.checker.wait_removed()
-    cell.stop_services()
-    cell.s3.wait_left()
-    cell.run()
-    cell.checker.end_tombstones()
+    end_tombstones(cell)
     assert [problem for walk in walks for problem in walk.damage()] == []
     told = [f"{walk.owner}: {'; '.join(walk.history)}" for walk in walks]
     sys.stdout.write("\n".join([f"users, seed {seed}: {', '.join(troubles)}", *told, ""]))

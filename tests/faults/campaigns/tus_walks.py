@@ -11,6 +11,7 @@ from typing import ClassVar, Final, NamedTuple, TypeAlias
 
 from strongroom import Client
 from tests.faults.campaigns import possible
+from tests.faults.campaigns.numbered import added, at, changed
 from tests.faults.campaigns.possible import Fits
 from tests.faults.campaigns.walking import Chosen, ModelWalk, Refused, asked
 from tests.faults.cell import Cell
@@ -54,22 +55,17 @@ Request: TypeAlias = possible.Request[Uploads]
 
 def create(number: int, length: int) -> Request:
     """Also repeated: there is one."""
-
-    def request(uploads: Uploads) -> Steps:
-        there = _at(uploads, number) is not None
-        return (uploads if there else tuple(sorted((*uploads, Sent(number, length)))),)
-
-    return request
+    return lambda uploads: (added(uploads, Sent(number, length)),)
 
 
 def append(number: int, offset: int, size: int) -> Request:
     """Each byte a step; with the last of all of them the file is there."""
 
     def request(uploads: Uploads) -> Steps:
-        upload = _at(uploads, number)
+        upload = at(uploads, number)
         if upload is None or upload.state is not Is.OPEN or upload.offset != offset:
             return ()
-        return tuple(_changed(uploads, _grown(upload, end)) for end in range(offset + 1, offset + size + 1))
+        return tuple(changed(uploads, _grown(upload, end)) for end in range(offset + 1, offset + size + 1))
 
     return request
 
@@ -78,7 +74,7 @@ def ask(number: int) -> Request:
     """HEAD."""
 
     def request(uploads: Uploads) -> Steps:
-        upload = _at(uploads, number)
+        upload = at(uploads, number)
         return (uploads,) if upload is not None and upload.state in {Is.OPEN, Is.FINISHED} else ()
 
     return request
@@ -88,10 +84,10 @@ def terminate(number: int) -> Request:
     """Of a finished one the file goes."""
 
     def request(uploads: Uploads) -> Steps:
-        upload = _at(uploads, number)
+        upload = at(uploads, number)
         if upload is None or upload.state not in {Is.OPEN, Is.FINISHED}:
             return ()
-        return (_changed(uploads, upload._replace(offset=0, state=Is.GONE)),)
+        return (changed(uploads, upload._replace(offset=0, state=Is.GONE)),)
 
     return request
 
@@ -100,20 +96,12 @@ def expire(number: int) -> Request:
     """Its time is over; a finished one has none."""
 
     def request(uploads: Uploads) -> Steps:
-        upload = _at(uploads, number)
+        upload = at(uploads, number)
         if upload is None or upload.state is not Is.OPEN:
             return (uploads,)
-        return (_changed(uploads, upload._replace(offset=0, state=Is.EXPIRED)),)
+        return (changed(uploads, upload._replace(offset=0, state=Is.EXPIRED)),)
 
     return request
-
-
-def _at(uploads: Uploads, number: int) -> Sent | None:
-    return next((upload for upload in uploads if upload.number == number), None)
-
-
-def _changed(uploads: Uploads, upload: Sent) -> Uploads:
-    return tuple(upload if one.number == upload.number else one for one in uploads)
 
 
 def _grown(upload: Sent, offset: int) -> Sent:
@@ -232,7 +220,7 @@ def _length(number: int) -> int:
 
 def _fits(number: int, offset: int) -> Fits[Uploads]:
     def fits(_: Uploads, after: Uploads) -> bool:
-        upload = _at(after, number)
+        upload = at(after, number)
         return upload is not None and upload.offset == offset
 
     return fits

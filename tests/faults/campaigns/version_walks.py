@@ -7,13 +7,12 @@ from __future__ import annotations
 import io
 import random
 import zipfile
-from collections.abc import Callable
 from typing import ClassVar, Final, TypeAlias
 
 from strongroom import Client
 from strongroom.errors import ProjectNotFound, VersionConflict, VersionNotFound
 from tests.faults.campaigns import possible
-from tests.faults.campaigns.walking import ANSWER_SECONDS, Chosen, ModelWalk
+from tests.faults.campaigns.walking import ANSWER_SECONDS, Chosen, ModelWalk, done
 from tests.faults.cell import Cell
 from tests.faults.projects.project_checker import ProjectChecker
 from tests.faults.seed import dice
@@ -70,10 +69,10 @@ class VersionWalk(ModelWalk[Versions]):
         kind = chance.choice(["save", "save"] + (["roll back"] * 3 + ["delete"] if known else []))
         expected = chance.choice((None, newest, newest, newest + 1))
         if kind == "delete":
-            return _chosen("delete", delete, lambda to: to.projects.delete(SLUG, timeout=ANSWER_SECONDS))
+            return done("delete", delete, lambda to: to.projects.delete(SLUG, timeout=ANSWER_SECONDS))
         if kind == "roll back":
             version = chance.randint(1, newest) if chance.random() < 0.8 else newest + 1
-            return _chosen(
+            return done(
                 f"roll back to {version} if {expected}",
                 roll_back(version, expected),
                 lambda to: to.projects.rollback(
@@ -82,7 +81,7 @@ class VersionWalk(ModelWalk[Versions]):
             )
         number = len(self._contents)
         self._contents.append(_STAYS | {f"{number}.bin": dice(self.owner, number).randbytes(1000)})
-        return _chosen(
+        return done(
             f"save {number} if {expected}",
             save(number, expected),
             lambda to: to.projects.save_archive(
@@ -112,13 +111,6 @@ class VersionWalk(ModelWalk[Versions]):
     def _content(self, client: Client, version: int) -> int:
         paths = {file.path for file in client.projects.files(SLUG, version)}
         return next(number for number, content in enumerate(self._contents) if set(content) == paths)
-
-
-def _chosen(name: str, request: Request, send: Callable[[Client], object]) -> Chosen:
-    def sent(client: Client) -> None:
-        send(client)
-
-    return Chosen(name, request, sent)
 
 
 def _zipped(content: dict[str, bytes]) -> bytes:

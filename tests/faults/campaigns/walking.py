@@ -50,6 +50,15 @@ class Chosen(NamedTuple):
     send: Callable[[Client], Fits[Any] | None]
 
 
+def done(name: str, request: Request[Any], send: Callable[[Client], object]) -> Chosen:
+    """Where the answer says no more than that it was done."""
+
+    def sent(client: Client) -> None:
+        send(client)
+
+    return Chosen(name, request, sent)
+
+
 class ModelWalk(ABC, Generic[S]):
     """One user. ``possible``: the states of the model in which all may be."""
 
