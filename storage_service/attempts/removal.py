@@ -9,7 +9,7 @@ Ceph says NoSuchKey).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -250,10 +250,11 @@ async def versions_at(store: ObjectStore, key: str) -> list[ListedVersion]:
     prefix of. Raises StoreError.
     """
     found: list[ListedVersion] = []
-    async for page in store.list_versions(key):
-        found += [version for version in page if version.key == key]
-        if page and page[-1].key != key:
-            break
+    async with aclosing(store.list_versions(key)) as pages:  # type: ignore[type-var]
+        async for page in pages:
+            found += [version for version in page if version.key == key]
+            if page and page[-1].key != key:
+                break
     return found
 
 

@@ -8,6 +8,7 @@ Nothing is COMPLETING before everything is checked, so that nobody rolls an unch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from datetime import UTC, timedelta
 from typing import Final
 
@@ -102,14 +103,15 @@ class DirectCompletion:
             if version_id or not shares_key(blob) or info.metadata.get(ATTEMPT_KEY) in {None, blob.id}:
                 return info
         begun = session.create_time.ToDatetime(UTC) - CLOCKS_DIFFER
-        async for page in self._store.list_versions(blob.key):
-            for version in page:
-                if version.key != blob.key or version.last_modified < begun:
-                    raise ObjectNotFound
-                if version.size == session.size_bytes and not version.is_delete_marker:
-                    info = await self._store.head(version.ref)
-                    if info.metadata.get(ATTEMPT_KEY) == blob.id:
-                        return info
+        async with aclosing(self._store.list_versions(blob.key)) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                for version in page:
+                    if version.key != blob.key or version.last_modified < begun:
+                        raise ObjectNotFound
+                    if version.size == session.size_bytes and not version.is_delete_marker:
+                        info = await self._store.head(version.ref)
+                        if info.metadata.get(ATTEMPT_KEY) == blob.id:
+                            return info
         raise ObjectNotFound
 
     async def _parts(self, session: Session, claimed: Sequence[CompletedPart]) -> list[PartReceipt] | None:

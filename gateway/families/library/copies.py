@@ -68,20 +68,24 @@ def asked(call: Call, body: CopyBody, act: str) -> bytes:
 
 
 async def answered_before(
-    call: Call, body: CopyBody, rpc: Rpc[Any, Any], request: CopyFileRequest | MoveFileRequest
-) -> File | None:
-    """What the first try of a request was answered whose source has gone since: a move's own doing. None:
-    nothing.
+    call: Call,
+    body: CopyBody,
+    rpc: Rpc[Any, Any],
+    request: CopyFileRequest | MoveFileRequest,
+    gone: FileNotFound,
+) -> File:
+    """What the first try of a request was answered whose source has gone since: a move's own doing. Raises
+    ``gone`` if that was nothing.
     """
     key = idempotency_key(call)
     if not key:
-        return None
+        raise gone
     request.spec.request_id, request.spec.user_id = key, call.user_id(body.user_id)
     request.spec.target.temp.SetInParent()
     try:
         file: File = (await call.ask(rpc, request)).file
     except (FileNotFound, InvalidField):  # InvalidField: a release that knows no request without a source
-        return None
+        raise gone from None
     return file
 
 

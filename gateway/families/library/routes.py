@@ -143,10 +143,8 @@ async def copy_library_file(call: Call) -> JsonReply[LibraryFile]:
     request = CopyFileRequest(asked=asked(call, body, "copy"))
     try:
         source = await file_of_path(call, body.user_id)
-    except FileNotFound:
-        if (file := await answered_before(call, body, COPY_FILE, request)) is None:
-            raise
-        return await file_answer(call, file, 201)
+    except FileNotFound as gone:
+        return await file_answer(call, await answered_before(call, body, COPY_FILE, request, gone), 201)
     request.source_file_id = source.id
     request.spec.CopyFrom(spec_of(call, body, source, keep_visibility=False))
     return await file_answer(call, (await call.ask(COPY_FILE, request)).file, 201)
@@ -159,10 +157,8 @@ async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
     request = MoveFileRequest(asked=asked(call, body, "move"))
     try:
         source = await file_of_path(call, body.user_id)
-    except FileNotFound:
-        if (file := await answered_before(call, body, MOVE_FILE, request)) is None:
-            raise
-        return await file_answer(call, file, 201)
+    except FileNotFound as gone:
+        return await file_answer(call, await answered_before(call, body, MOVE_FILE, request, gone), 201)
     if (generation := seen_revision(call, source)) is not None:
         request.if_generation_match = generation
     request.source_file_id = source.id
