@@ -8,9 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from servicekit.settings import SettingError
-from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2
-from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 DAY: Final = 86400.0
 #: A hundred years: what a typing error makes of a month would never end.
@@ -26,14 +24,6 @@ FAMILIES: Final[Mapping[str, file_pb2.FileFamily.ValueType]] = MappingProxyType(
         "path": file_pb2.FILE_FAMILY_PATH,
     }
 )
-#: How specs name the targets of these families.
-_TARGETS: Final = {
-    "file": "files",
-    "generation": "generations",
-    "event_media": "event_media",
-    "profile_picture": "profile_picture",
-    "path": "path",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +34,6 @@ class RetentionRules:
 
     keep: Mapping[str, float] = field(default_factory=dict)
     delete_after: Mapping[str, float] = field(default_factory=dict)
-
-    def stamp(self, spec: UploadSpec) -> None:
-        """Has `spec` say what holds for it, so that T4 needs no rule. Raises InvalidField."""
-        family = _TARGETS.get(spec.target.WhichOneof("target") or "")
-        if family is None:
-            if spec.HasField("retention"):
-                raise InvalidField(
-                    "Temporary files are deleted automatically: they can't be kept or held.",
-                    field="retention",
-                    rule="family",
-                )
-            return
-        keep = self.keep.get(family, 0.0)
-        if keep > spec.retention.keep_for.seconds:
-            spec.retention.keep_for.seconds = int(keep)
 
 
 @dataclass(frozen=True, slots=True)

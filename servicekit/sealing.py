@@ -5,6 +5,7 @@ keep; the same content is always the same bytes, 16 longer than it.
 from __future__ import annotations
 
 import hmac
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,25 +19,23 @@ class Sealed:
         """``label`` names the kind: none opens as another, whose key is another one."""
         self.key = hmac.digest(secret, label, "sha512")
         self._label = label
-        self._cipher: AESSIV | None = None
 
     def seal(self, content: bytes, *bound_to: bytes) -> bytes:
         """``content`` (not empty), sealed; opens only together with the same ``bound_to``."""
-        return self._loaded().encrypt(content, [self._label, *bound_to])
+        return self._cipher.encrypt(content, [self._label, *bound_to])
 
     def open(self, sealed: bytes, *bound_to: bytes) -> bytes:
         """What was sealed. Raises ValueError: with another secret or bound to something else, or damaged."""
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _loaded
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
 
         try:
-            return self._loaded().decrypt(sealed, [self._label, *bound_to])
+            return self._cipher.decrypt(sealed, [self._label, *bound_to])
         except InvalidTag:
             raise ValueError("it was sealed with another secret, or damaged") from None
 
-    def _loaded(self) -> AESSIV:
-        if self._cipher is None:
-            # Loaded by the first use: megabytes that a process which seals nothing never needs.
-            from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
+    @cached_property
+    def _cipher(self) -> AESSIV:
+        # Loaded by the first use: megabytes that a process which seals nothing never needs.
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
 
-            self._cipher = AESSIV(self.key)
-        return self._cipher
+        return AESSIV(self.key)

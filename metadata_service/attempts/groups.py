@@ -16,7 +16,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Final, TypeVar
+from operator import attrgetter
+from typing import Final
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -122,10 +123,6 @@ class Reservation:
     blob_id: UUID
     columns: Mapping[str, object]
 
-    def statement(self) -> Statement:
-        """Answers the row; none when the owner has limits."""
-        return _RESERVE, {**self.columns}
-
 
 @dataclass(frozen=True, slots=True)
 class Commit:
@@ -139,16 +136,6 @@ class Commit:
     file_id: UUID
     scan: Scan | None
     traceparent: str | None
-
-    @property
-    def owner_id(self) -> str:
-        """Whose it is."""
-        return self.handle.owner_id
-
-    @property
-    def blob_id(self) -> UUID:
-        """Which attempt."""
-        return self.handle.blob_id
 
     @property
     def is_kept(self) -> bool:
@@ -173,7 +160,7 @@ class Commit:
             content_type=with_charset(file.content_type, file.charset),
             metadata=Jsonb(file_metadata(spec, blob.object_metadata)),
             visibility=file.visibility,
-            **wish_params(spec.retention, self.owner_id),
+            **wish_params(spec.retention, self.handle.owner_id),
             **events.ready_params(file),
             traceparent=self.traceparent,
             **noted,
@@ -234,10 +221,10 @@ class Groups:
         await self._committing.drained()
 
     async def _reserve_all(self, wishes: Sequence[Reservation]) -> list[BlobRow | None]:
-        ordered = _in_order(wishes)
-        parts = [
-            Part(owner_id, [wish.statement() for wish in theirs])
-            for owner_id, theirs in groupby(ordered, lambda wish: wish.owner_id)
+        ordered = sorted(wishes, key=attrgetter("owner_id", "blob_id"))
+        parts = [  # each statement answers the row; none when the owner has limits
+            Part(owner_id, [(_RESERVE, wish.columns) for wish in theirs])
+            for owner_id, theirs in groupby(ordered, attrgetter("owner_id"))
         ]
         results = await self._together(parts, T1_BEFORE_COMMIT)
         await failpoints.hit(T1_AFTER_COMMIT)
@@ -251,9 +238,9 @@ class Groups:
         return [written.get(wish.blob_id) for wish in wishes]
 
     async def _commit_all(self, wishes: Sequence[Commit]) -> list[File | None]:
-        ordered = _in_order(wishes)
+        ordered = sorted(wishes, key=attrgetter("handle.owner_id", "handle.blob_id"))
         parts, before = [], []
-        for owner_id, owned in groupby(ordered, lambda wish: wish.owner_id):
+        for owner_id, owned in groupby(ordered, attrgetter("handle.owner_id")):
             theirs = list(owned)
             locks = [holds_lock(owner_id)] if any(wish.is_kept for wish in theirs) else []
             statements = [*locks, *(wish.statement() for wish in theirs)]
@@ -278,13 +265,6 @@ class Groups:
             if nothing.owner_id is not None:
                 self._refused.add(nothing.owner_id)
             raise
-
-
-_W = TypeVar("_W", Reservation, Commit)
-
-
-def _in_order(wishes: Sequence[_W]) -> list[_W]:
-    return sorted(wishes, key=lambda wish: (wish.owner_id, wish.blob_id))
 
 
 def _file(wish: Commit, rows: list[Row]) -> File:

@@ -22,11 +22,9 @@ from metadata_service.db.errors import UniqueConflict
 from metadata_service.files import layouts
 from metadata_service.files.carried import Sealing
 from metadata_service.files.families import object_metadata, slot_of
-from metadata_service.files.filenames import extension_of
 from metadata_service.files.preconditions import check_slot
-from metadata_service.files.retention import settle_wish
-from metadata_service.files.specs import normal_spec
-from metadata_service.files.storage_classes import check_class
+from metadata_service.files.retention import settle_wish, stamp
+from metadata_service.files.specs import check_class, normal_spec
 from metadata_service.retention_rules import RetentionRules
 from metadata_service.shares import drops
 from metadata_service.usage import quota
@@ -158,7 +156,7 @@ class Reserver:
         spec = normal_spec(request.spec, owner_id)
         if spec.HasField("retention"):
             settle_wish(spec.retention, asking or owner_id, of_drop=bool(spec.share_id))
-        self._retention.stamp(spec)
+        stamp(spec, self._retention)
         if spec.share_id and spec.storage_class not in self._classes:
             spec.storage_class = ""  # a drop that was made when it was one: guests can't mend that
         check_class(spec.storage_class, self._classes)
@@ -237,7 +235,7 @@ class Reserver:
         """The new blob's columns. The name of a file without one is the last segment of its key."""
         spec = UploadSpec()
         spec.CopyFrom(wish.spec)
-        extension = extension_of(spec.filename, spec.content_type)
+        extension = layouts.extension_of(spec.filename, spec.content_type)
         attempt = layouts.Attempt(wish.owner_id, wish.blob_id, at, extension)
         key = layouts.object_key(spec.target, attempt)
         if _is_partial(wish):

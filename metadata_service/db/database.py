@@ -30,11 +30,20 @@ from metadata_service.db.errors import (
     connection_is_lost,
     translated,
 )
-from metadata_service.db.exchange import ExchangeConnection, Params, Part, Result, Row, Statement, tells
+from metadata_service.db.exchange import ExchangeConnection, Params, Result, Row, Statement
 from metadata_service.db.metrics import DatabaseMetrics, Kind
-from metadata_service.db.parts import owner_at, rows_of_parts, statements_of
 from metadata_service.db.pool import Borrowed, Pool
-from metadata_service.db.scopes import SYSTEM, Scope, erasing, user
+from metadata_service.db.scopes import (
+    SYSTEM,
+    Part,
+    Scope,
+    erasing,
+    owner_at,
+    rows_of_parts,
+    statements_of,
+    tells,
+    user,
+)
 from metadata_service.db.standby import Standby
 from servicekit import failpoints
 from servicekit.telemetry.spans import Value
@@ -309,7 +318,7 @@ class Database:
             if connection.has_ended():
                 raise NothingCommitted
             first = [_BEGIN, *connection.opening, *([_BRIEF_LOCKS] if len(parts) > 1 else ())]
-            statements = [*first, *statements_of(parts, lambda owner: user(owner).statement())]
+            statements = [*first, *statements_of(parts)]
             try:
                 results = await _commit_at_once(connection, statements, before_commit)
             except Exception as error:

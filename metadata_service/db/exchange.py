@@ -15,7 +15,7 @@ import asyncio
 import re
 import select
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -95,22 +95,6 @@ class _Call:
     key: tuple[bytes, tuple[int, ...]]
     values: Sequence[Buffer | None] = ()
     formats: Sequence[Format] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one owner has done in a transaction of several owners. ``silent``: nobody is woken because of its
-    events; who has asked for it calls ``Database.tell`` if there were any.
-    """
-
-    owner_id: str
-    statements: Sequence[Statement]
-    silent: bool = False
-
-
-def tells(statements: Iterable[Statement]) -> bool:
-    """Whether one of them adds to the outbox: only then somebody may have to be woken after COMMIT."""
-    return any("INTO events" in text for text, _ in statements)
 
 
 class ExchangeConnection(AsyncConnection[Row]):

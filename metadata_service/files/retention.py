@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 from metadata_service import audit
 from metadata_service.db.database import SYSTEM, Scope, Statement, Transaction, user
 from metadata_service.db.timestamps import from_proto, to_proto
-from metadata_service.retention_rules import MOST_DAYS
+from metadata_service.retention_rules import MOST_DAYS, RetentionRules
 from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.retention_pb2 import Hold, Retention, RetentionWish
@@ -30,6 +30,32 @@ HELD: Final = "(files.held_at IS NOT NULL OR coalesce(files.keep_until > now(), 
 #: What `retention_held` takes of such a file, as the triggers say it.
 HELD_DETAIL: Final = """json_build_object('name', files.key, 'until', files.keep_until,
 'hold', files.held_at IS NOT NULL, 'reason', files.hold_reason, 'by_admin', files.held_by_admin)::text"""
+
+
+#: How specs name the targets of these families.
+_TARGETS: Final = {
+    "file": "files",
+    "generation": "generations",
+    "event_media": "event_media",
+    "profile_picture": "profile_picture",
+    "path": "path",
+}
+
+
+def stamp(spec: UploadSpec, rules: RetentionRules) -> None:
+    """Has `spec` say what the settings ask of its family, so that T4 needs no rule. Raises InvalidField."""
+    family = _TARGETS.get(spec.target.WhichOneof("target") or "")
+    if family is None:
+        if spec.HasField("retention"):
+            raise InvalidField(
+                "Temporary files are deleted automatically: they can't be kept or held.",
+                field="retention",
+                rule="family",
+            )
+        return
+    keep = rules.keep.get(family, 0.0)
+    if keep > spec.retention.keep_for.seconds:
+        spec.retention.keep_for.seconds = int(keep)
 
 
 def to_retention(column: Sequence[object]) -> Retention:

@@ -5,6 +5,7 @@ look.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 from uuid import UUID
 
@@ -80,3 +81,17 @@ def _check_settings(target: GenerationTarget) -> None:
             f"The settings are not JSON: {error}.", field="settings_json", rule="json"
         ) from error
     target.settings_json = text
+
+
+def check_class(storage_class: str, allowed: Collection[str]) -> None:
+    """:raises InvalidField: the installation lets nobody choose this one. Empty: nothing was chosen."""
+    if not storage_class or storage_class in allowed:
+        return
+    known = ", ".join(sorted(allowed))
+    raise InvalidField(
+        f"storage_class may be one of: {known}."
+        if known
+        else "This installation chooses the storage class; leave storage_class out.",
+        field="storage_class",
+        rule="in",
+    )

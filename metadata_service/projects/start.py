@@ -11,7 +11,7 @@ from metadata_service import idempotency
 from metadata_service.config import Timing
 from metadata_service.db.database import Database, Transaction, user
 from metadata_service.files.retention import settle_wish
-from metadata_service.files.storage_classes import check_class
+from metadata_service.files.specs import check_class
 from metadata_service.projects.endings import give_up
 from metadata_service.projects.rows import project_not_found, save_in_progress
 from servicekit import failpoints

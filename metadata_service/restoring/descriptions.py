@@ -13,7 +13,6 @@ from metadata_service.db.timestamps import to_proto
 from metadata_service.files import layouts
 from metadata_service.files.carried import Sealing, carried
 from metadata_service.files.families import ATTEMPT_KEY, FAMILIES, TIMESTAMP_KEY
-from metadata_service.files.filenames import extension_of
 from metadata_service.files.specs import normal_spec
 from strongroom.errors import InvalidField, StrongroomError
 from strongroom.metadata.v1.restoration_pb2 import ObjectDescription, StoredObject
@@ -147,7 +146,7 @@ def _by_key(key: str) -> UploadSpec:
 def _check_key(key: str, described: Described) -> None:
     """Key and metadata were made together. Raises InvalidField where they name different places."""
     target = described.spec.target
-    extension = extension_of(described.spec.filename, described.spec.content_type)
+    extension = layouts.extension_of(described.spec.filename, described.spec.content_type)
     attempt = layouts.Attempt(described.owner_id, described.attempt_id, described.at, extension)
     expected = layouts.object_key(target, attempt).text
     count = _SEGMENTS[target.WhichOneof("target") or ""] or len(expected.split("/"))

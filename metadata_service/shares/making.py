@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from metadata_service.db.database import Database, Transaction, user
 from metadata_service.files.queries import FileQueries
 from metadata_service.files.retention import settle_wish
-from metadata_service.files.storage_classes import check_class
+from metadata_service.files.specs import check_class
 from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.rows import COLUMNS, to_share
 from metadata_service.shares.tokens import SealedTokens, hash_of, new_token

@@ -9,8 +9,7 @@ from contextlib import ExitStack
 import psycopg
 import pytest
 
-from metadata_service.db.database import user
-from metadata_service.db.exchange import Part
+from metadata_service.db.database import Part, user
 from metadata_service.db.revisions import Revisions
 from metadata_service.files.edits import Edit
 from metadata_service.files.links import Links

@@ -16,6 +16,7 @@ from metadata_service.files.layouts import (
     MAX_KEY_BYTES,
     ROOTS,
     Attempt,
+    extension_of,
     holds_time,
     object_key,
     owner_in,
@@ -190,3 +191,30 @@ def test_the_longest_ids_still_give_a_key() -> None:
 )
 def test_whom_a_key_names(key: str, owner: str) -> None:
     assert owner_in(key) == owner
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "extension"),
+    [
+        ("a.PNG", "text/plain", "png"),
+        ("a.tar.gz", "", "gz"),
+        (".env", "", "env"),
+        ("a.", "image/jpeg", "jpg"),
+        ("a.toolongextension", "image/png", "png"),
+        ("a.p g", "image/png; charset=x", "png"),
+        ("a.п", "application/x-unknown", "bin"),
+        ("", "", "bin"),
+        ("a.png\n", "", "bin"),
+    ],
+)
+def test_extensions(name: str, content_type: str, extension: str) -> None:
+    assert extension_of(name, content_type) == extension
+
+
+@given(st.text(), st.text())
+def test_an_extension_is_harmless(name: str, content_type: str) -> None:
+    extension = extension_of(name, content_type)
+    assert 1 <= len(extension) <= 10
+    assert extension.isascii()
+    assert extension.isalnum()
+    assert extension == extension.lower()

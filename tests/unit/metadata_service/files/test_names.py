@@ -1,4 +1,4 @@
-"""File names, extensions and paths of the caller's choice."""
+"""File names and paths of the caller's choice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metadata_service.files.filenames import extension_of
 from strongroom.errors import InvalidField, PathInvalid
 from strongroom.path_rules import clean_filename, normal_path
 
@@ -52,33 +51,6 @@ def test_a_clean_name_has_no_folder(name: str) -> None:
     assert "\\" not in kept
     assert kept not in {".", ".."}
     assert name.endswith(kept)
-
-
-@pytest.mark.parametrize(
-    ("name", "content_type", "extension"),
-    [
-        ("a.PNG", "text/plain", "png"),
-        ("a.tar.gz", "", "gz"),
-        (".env", "", "env"),
-        ("a.", "image/jpeg", "jpg"),
-        ("a.toolongextension", "image/png", "png"),
-        ("a.p g", "image/png; charset=x", "png"),
-        ("a.п", "application/x-unknown", "bin"),
-        ("", "", "bin"),
-        ("a.png\n", "", "bin"),
-    ],
-)
-def test_extensions(name: str, content_type: str, extension: str) -> None:
-    assert extension_of(name, content_type) == extension
-
-
-@given(st.text(), st.text())
-def test_an_extension_is_harmless(name: str, content_type: str) -> None:
-    extension = extension_of(name, content_type)
-    assert 1 <= len(extension) <= 10
-    assert extension.isascii()
-    assert extension.isalnum()
-    assert extension == extension.lower()
 
 
 @pytest.mark.parametrize(
