@@ -1,1 +1,1 @@
-"""Ends what dead attempts, deletions and replacements left behind."""
+"""Cleans up after dead attempts, deletions and replacements."""

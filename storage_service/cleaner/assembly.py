@@ -1,6 +1,4 @@
-"""The loops that remove, roll forward and settle, for ``bootstrap``; or what stands in for them while a
-restored database is being looked at.
-"""
+"""Builds the cleaner's three loops for ``bootstrap``, or idle ones while the cleaner is switched off."""
 
 from __future__ import annotations
 
@@ -35,10 +33,15 @@ def cleaning_loops(
     seldom: float,
     enabled: bool,
 ) -> Loops:
-    """Each by itself: a slow or failing one does not hold the others up. The first two can be woken.
+    """The loops that clean blobs, settle project keys and sweep uploads.
 
-    ``settle``: one pass over keys of projects. ``may_remove``: whether the bucket is the database's; asked
-    before each pass. Not ``enabled``: they do nothing, and are well.
+    They are separate so that a slow or failing one does not delay the others. The first two can be woken.
+
+    :param settle: one pass over project keys.
+    :param may_remove: whether the bucket belongs to this database; asked before each pass.
+    :param often: seconds between passes of the cleaner and of ``settle``.
+    :param seldom: seconds between sweeps.
+    :param enabled: if false, the loops do nothing and report themselves healthy.
     """
     if not enabled:
         log.warning(
@@ -66,7 +69,7 @@ def cleaning_loops(
 
 
 def _guarded(may_remove: Pass, work: Pass) -> Pass:
-    """A pass that is none while the bucket is another's."""
+    """Skip ``work`` while the bucket belongs to another installation."""
 
     async def run_once() -> bool:
         return await may_remove() and await work()

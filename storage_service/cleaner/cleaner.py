@@ -1,21 +1,21 @@
-"""The cleaner: ends what dead attempts, deletions and replacements left behind.
+"""The cleaner: cleans up after dead attempts, deletions and replacements.
 
-Stateless: the next step follows from the row, and a crash is a step not taken. Any number of replicas may
+It is stateless: the row determines the next step, and a crash is a step not taken. Any number of replicas may
 run; a claim (``FOR UPDATE SKIP LOCKED`` and a raised epoch) gives each blob to one of them.
 
-    expired COMPLETING → roll forward (complete, HEAD, commit), or give up when its data is gone
+    expired COMPLETING → roll forward (complete, HEAD, commit), or give up if its data is gone
     ABORTING, DELETING → remove everything from S3, verify → GONE
     DELETING within the restore window → hide it behind a delete marker, and keep it
     GONE, after its grace → verify again (late requests) → purged
 
-In a bucket that is another installation's nothing is claimed: what is not there would be called removed,
-and the right bucket would keep it for ever.
+In another installation's bucket the cleaner claims nothing: it would find no objects, record them as removed,
+and leave them in the right bucket for ever.
 
-A row whose work fails, by whatever exception, is released and comes back after a pause that grows; the others
-of its batch go on.
+If work on a row raises any exception, the row is released and retried after a growing pause; the rest of the
+batch continues.
 
-Nor does what is slow hold up the rest: owners take turns, none has all places, and while somebody's rows are
-still at work the next claim is for everybody else. So a row is never claimed again by who has it.
+Slow rows don't delay others: owners take turns, no owner gets all places, and the next claim leaves out the
+owners whose rows are still being worked on. So a replica never claims a row that it already holds.
 """
 
 from __future__ import annotations
@@ -56,15 +56,20 @@ BEFORE_PURGE = failpoints.register("storage.cleaner.before_purge")
 
 BATCH = 50
 PARALLEL = 4
-"""Of which one owner has all but one at most."""
+"""Groups of rows cleaned in parallel. One owner gets at most one fewer."""
 PATIENCE_SECONDS = 1.0
-"""So long a claim's work is waited for before the next claim is made beside it."""
+"""How long to wait for a claim's work before making the next claim beside it."""
 FULL_HOUSEKEEPING = 200
-"""The smallest batch of metadata_service's housekeeping: where as many rows moved, more are likely."""
+"""The smallest batch size of metadata_service's housekeeping. If a pass moved this many rows, more are
+likely.
+"""
 
 
 class Cleaner:
-    """One per process; ``loop`` runs it. ``may_remove``: whether the bucket is the database's."""
+    """Claims due blobs and takes their next step. One instance per process; ``loop`` runs it.
+
+    :param may_remove: whether the bucket belongs to this database.
+    """
 
     def __init__(
         self,
@@ -86,8 +91,10 @@ class Cleaner:
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=interval_seconds)
 
     async def run_once(self) -> bool:
-        """One claim and its work, as far as it ends soon. Returns whether more is likely: it found a full
-        batch, or somebody whom it left out is through. Raises what claiming raises.
+        """Make one claim and wait up to PATIENCE_SECONDS for its work.
+
+        Returns whether more work is likely: the batch was full, or an owner that the claim left out has
+        finished. Raises what claiming raises.
         """
         if self._may_remove is not None and not await self._may_remove():
             return False
@@ -95,7 +102,7 @@ class Cleaner:
         claim = await self._work.claim_work(BATCH, without=at_work)
         if begun := [self._begin(blobs) for blobs in _by_key(claim.blobs)]:
             await asyncio.wait(begun, timeout=PATIENCE_SECONDS)
-        while self.loop.begun and not self._places.free:  # one more claim would only wait with these
+        while self.loop.begun and not self._places.free:  # with no free place, another claim would only wait
             await asyncio.wait(self.loop.begun, return_when=asyncio.FIRST_COMPLETED)
         is_full = len(claim.blobs) == BATCH or claim.housekeeping >= FULL_HOUSEKEEPING
         return is_full or not at_work <= self._in_hand.keys()
@@ -114,7 +121,9 @@ class Cleaner:
             self.loop.end_rest()
 
     async def _clean(self, owner: str, blobs: Sequence[blob_pb2.Blob]) -> None:
-        """Never raises an Exception: each row's is its own."""
+        """Take the next step of each blob. Never raises an Exception: each row's failure is handled on its
+        own.
+        """
         async with self._places.place(owner):
             removed = len(blobs) > 1 and await self._removed_together(blobs)
             for blob in blobs:
@@ -123,10 +132,13 @@ class Cleaner:
                     await self._stepped(blob, removed=removed)
 
     async def _removed_together(self, blobs: Sequence[blob_pb2.Blob]) -> bool:
-        """Whether all of one key have gone. If not, each is tried, and told of, by itself."""
+        """Try to remove all attempts of one key together. Returns whether that worked.
+
+        If not, the caller removes each one separately, so that a failure is logged with its own row.
+        """
         try:
             await remove_attempts(self._store, blobs, self._work.filter_unrecorded_versions)
-        except Exception as error:  # noqa: BLE001 - the one whose it is meets it again
+        except Exception as error:  # noqa: BLE001 - removing the rows one by one meets the error again
             log.debug("cleaner_goes_one_by_one", error=type(error).__name__, blobs=len(blobs))
             return False
         return True
@@ -167,13 +179,13 @@ class Cleaner:
             await self._work.abandon(handle_of(blob))
             self.loop.wake()
             return
-        commit.doubtful = True  # whoever began this may have a Complete on its way
+        commit.doubtful = True  # an earlier CompleteMultipartUpload may still be in flight
         await failpoints.hit(BEFORE_ROLL_FORWARD_COMMIT)
         await self._work.commit(commit)
         log.info("cleaner_rolled_forward", blob_id=blob.id)
 
     async def _release(self, blob: blob_pb2.Blob, cause: Exception) -> None:
-        """A claim that can't be given back runs out by itself."""
+        """Give back the claim. If that fails, it runs out by itself."""
         self._heartbeat.failed()
         try:
             await self._work.release_work(handle_of(blob), failure=_sentence(cause))
@@ -186,7 +198,7 @@ class Cleaner:
 
 
 def _by_key(blobs: Sequence[blob_pb2.Blob]) -> list[list[blob_pb2.Blob]]:
-    """Those that are removed together, and each other one by itself."""
+    """Group blobs that are removed together by key; each other blob is a group of its own."""
     groups: dict[tuple[str, str], list[blob_pb2.Blob]] = {}
     for blob in blobs:
         is_removal = blob.state != blob_pb2.BLOB_STATE_COMPLETING and not blob.hide_only
@@ -196,7 +208,7 @@ def _by_key(blobs: Sequence[blob_pb2.Blob]) -> list[list[blob_pb2.Blob]]:
 
 
 def _sentence(error: Exception) -> str:
-    """What operators are told of it; the log has the rest."""
+    """The failure as operators read it; the log has the details."""
     if isinstance(error, StrongroomError):
         return f"{error.reason_name}: {error.advice or error.message}"[:500]
     return f"{type(error).__name__}; the log of storage_service says more (cleaner_step_failed)"

@@ -1,13 +1,15 @@
-"""Aborts open multipart uploads that no attempt owns any more: a crash between CreateMultipartUpload and T2
-leaves one, and so does a create that the store applied late or twice.
+"""Aborts open multipart uploads that no attempt owns any more.
 
-Most are found with their attempt (its key is its own). Where attempts share a key (paths, projects) nobody
-can tell whose an upload is; but once no attempt at the key may still write, it is nobody's. Keys without a
-row of ours are never touched: the bucket may hold other things.
+A crash between CreateMultipartUpload and T2 leaves one, and so does a create that the store applied late or
+twice.
 
-Nor is an upload that has parts: parts are sent only after T2, so it is recorded, and its attempt's to end.
-Swift goes on listing a completed upload when it fails right after the manifest, and aborting that one would
-delete the parts of a committed object.
+Most are found with their attempt, because its key is exclusive. At a shared key (paths, projects) nobody can
+tell whose an upload is; but once no attempt at the key may still write, the upload is nobody's. Keys without
+a row are never touched: the bucket may contain other objects.
+
+Uploads with parts are left alone, too. Parts are sent only after T2, so such an upload is recorded, and is
+ended with its attempt. Swift also keeps listing a completed upload if it fails right after writing the
+manifest; to abort that one would delete the parts of a committed object.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ MOST_KEYS = 1000
 
 
 class UploadSweep:
-    """Lists all open uploads of the bucket; a loop repeats it."""
+    """Lists all open uploads of the bucket and aborts nobody's. A loop repeats it."""
 
     def __init__(self, store: ObjectStore, keys: Reservations) -> None:
         self._store = store
@@ -34,9 +36,9 @@ class UploadSweep:
         self._items = FailingItems("upload_sweep_failed", "upload_sweeps_again")
 
     async def run_once(self) -> bool:
-        """One sweep. Never says that more is likely. Raises StoreError, StrongroomError.
+        """One sweep. Always returns False. Raises StoreError, StrongroomError.
 
-        The listing comes first: an upload begun after it is not in it, and its attempt counts as a writer.
+        The listing comes first: an upload begun later is not in it, and its attempt counts as a writer.
         """
         uploads = await self._store.list_uploads("")
         for at in range(0, len(uploads), MOST_KEYS):
@@ -48,7 +50,7 @@ class UploadSweep:
         return False
 
     async def _abort_safely(self, upload: ListedUpload) -> None:
-        """One that can't be looked at or aborted is left to the next sweep; the others go on."""
+        """Abort an upload. A failure leaves it to the next sweep, and does not stop this one."""
         try:
             await self._abort(upload)
         except StoreError as error:

@@ -1,1 +1,1 @@
-"""Repair (docs/verify.md): acts on what a verification has found, after having looked at it again."""
+"""Repair (docs/verify.md): acts on the findings of a verification after checking each again."""

@@ -1,4 +1,4 @@
-"""Puts verification, repairs and the quarantine together for ``bootstrap``."""
+"""Builds verification, repairs and the quarantine for ``bootstrap``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RepairRules:
 
 
 class RepairedVerifying(Verifying):
-    """Verification, scrub and repair: loops, and what the servicer needs."""
+    """Verification, scrub and repair: the loops, and what the servicer needs."""
 
     def __init__(
         self,
@@ -91,8 +91,9 @@ class RepairedVerifying(Verifying):
         self.loops = (*self.loops, purging)
 
     async def purge(self) -> bool:
-        """Remove what was in quarantine for long enough, and what is an erased user's. Raises
-        StrongroomError, StoreError.
+        """Remove expired entries from quarantine, and those of erased users.
+
+        Raises StrongroomError, StoreError.
         """
         if await self.identity.check_seldom():
             purged = await self.quarantine.purge()

@@ -1,4 +1,4 @@
-"""Small JSON documents of our own in the bucket: whose it is, what quarantined objects were."""
+"""Small internal JSON documents in the bucket: its installation, and manifests of the quarantine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ JSON: Final = ObjectAttributes(content_type="application/json")
 
 
 async def read_document(store: ObjectStore, key: str, most: int) -> bytes | None:
-    """The first ``most`` bytes of it; None: there is none. Raises StoreError."""
+    """The first ``most`` bytes of a document; None: there is none. Raises StoreError."""
     try:
         async with store.open(ObjectRef(key), length=most) as stream:
             return b"".join([piece async for piece in stream])
@@ -22,5 +22,5 @@ async def read_document(store: ObjectStore, key: str, most: int) -> bytes | None
 
 
 async def write_document(store: ObjectStore, key: str, body: bytes) -> None:
-    """In place of an earlier one. Raises StoreError."""
+    """Write a document, or replace it. Raises StoreError."""
     await store.put(key, [body], size=len(body), crc32c=checksums.crc32c_of([body]), attrs=JSON)

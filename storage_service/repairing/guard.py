@@ -1,5 +1,5 @@
-"""When a repair acts on nothing at all: the report does not hold, or so much is wrong that something else
-must be.
+"""Refuses a repair as a whole: if the report does not apply, or so much is wrong that it has another
+cause.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STRAY: Final = frozenset(
         pb.FINDING_KIND_FOREIGN_VERSION,
     }
 )
-"""What is moved away: measured against all objects."""
+"""Findings that move an object to quarantine: counted against all objects."""
 LOST: Final = frozenset(
     {
         pb.FINDING_KIND_OBJECT_MISSING,
@@ -26,23 +26,25 @@ LOST: Final = frozenset(
         pb.FINDING_KIND_BLOB_WITHOUT_FILE,
     }
 )
-"""What is called lost, or removed with its row: measured against all committed rows."""
+"""Findings that mark a row as lost or remove it: counted against all committed rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class MostWrong:
-    """More than ``count`` findings of one sort and more than ``percent`` of all: a repair refuses."""
+    """A repair refuses more than ``count`` findings of one sort if they are also more than ``percent`` of
+    all.
+    """
 
     count: int
     percent: float
 
     def passed_by(self, wrong: int, total: int) -> bool:
-        """Whether so many of ``total`` are too many."""
+        """Whether ``wrong`` of ``total`` are too many."""
         return wrong > self.count and wrong * 100 > self.percent * total
 
 
 def refuse_doubtful(run: pb.Verification, now: GetInstallationResponse, most: MostWrong) -> None:
-    """Raises RepairRefused for a run on which nobody should act."""
+    """Check whether a run may be acted on. Raises RepairRefused if not."""
     if run.state == pb.VERIFICATION_STATE_RUNNING:
         raise refused("not_finished", "The verification is still under way: repair when it has ended.")
     if run.state != pb.VERIFICATION_STATE_FINISHED:

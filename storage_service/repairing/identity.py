@@ -1,10 +1,10 @@
-"""Which installation a bucket belongs to: an object of its own says so.
+"""Which installation a bucket belongs to. An object in the bucket says so.
 
-A verification compares, and a repair acts upon, only the bucket of the database's own installation. A bucket
-that says nothing yet is taken by the first one that looks at it, unless it holds objects and the database
-knows of none, or the database knows of files and the bucket has not even half of some of them: then nobody
-verifies or repairs anything. Nor does anybody where the bucket is the installation's and its database is
-empty: all that is there would be nobody's. The cleaner waits only where the bucket is another's.
+Verifications and repairs work only in the bucket of the database's own installation. The first installation
+that looks at an unclaimed bucket takes it, except in two cases: the bucket holds objects and the database
+knows of none; or the bucket has fewer than half of a sample of the database's files. Then nobody verifies or
+repairs. The same holds if the bucket is the installation's but the database is empty: every object would
+count as nobody's. The cleaner stops only if the bucket belongs to another installation.
 """
 
 from __future__ import annotations
@@ -33,22 +33,24 @@ from strongroom.metadata.v1.verification_service_pb2 import GetInstallationRespo
 KEY: Final = f"{OWN}installation.json"
 FORMAT: Final = "strongroom-installation/1"
 KNOWN_SECONDS: Final = 600.0
-"""So long what periodic work does not ask again."""
+"""How long periodic work relies on an answer."""
 REFUSED_SECONDS: Final = 60.0
-"""So long it does not ask again after a refusal."""
+"""How long it relies on a refusal."""
 TAKEN_AFTER_SECONDS: Final = 60.0
-"""Periodic work takes a bucket only so long after the start: one that was a mistake mostly ends sooner."""
+"""Periodic work takes a bucket only this long after the start. A process started by mistake has mostly ended
+by then.
+"""
 SAMPLE: Final = 20
-"""So many files at most are looked for in a bucket before it is taken."""
+"""The most files looked for in a bucket before it is taken."""
 ELSEWHERE: Final = frozenset({"foreign_bucket", "files_elsewhere"})
-"""Rules by which the bucket is not the database's: what is not in it may well be where it belongs."""
+"""Rules that mean the bucket is not the database's: objects missing here may be in the right bucket."""
 _LARGEST: Final = 4096
 
 log = structlog.get_logger(__name__)
 
 
 class BucketIdentity:
-    """One instance per process."""
+    """Compares the bucket's installation with the database's. One instance per process."""
 
     def __init__(
         self,
@@ -67,8 +69,10 @@ class BucketIdentity:
         self._asking = asyncio.Lock()
 
     async def may_remove(self) -> bool:
-        """Whether the cleaner may go on: not in a bucket of somebody else's, where nothing would be found and
-        rows would be called done. Raises StrongroomError, unless it has known the bucket before.
+        """Whether the cleaner may go on.
+
+        Not in another installation's bucket: the cleaner would find nothing, and record the rows as removed.
+        Raises StrongroomError if the database can't be asked and the bucket was not known as its own before.
         """
         try:
             await self.check_seldom()
@@ -78,8 +82,9 @@ class BucketIdentity:
         return self._rule not in ELSEWHERE
 
     async def check_seldom(self) -> bool:
-        """Whether ``check`` finds nothing to refuse; at most once in KNOWN_SECONDS, and what it refuses is an
-        ERROR in the log. Raises StrongroomError.
+        """Whether ``check`` passes, asked at most once in KNOWN_SECONDS. A refusal is logged as an ERROR.
+
+        Raises StrongroomError.
         """
         async with self._asking:
             now = self._clock()
@@ -97,7 +102,10 @@ class BucketIdentity:
             return self._is_mine
 
     async def check(self, *, take: bool = True) -> GetInstallationResponse:
-        """The database's installation, to which the bucket belongs; ``take`` one that belongs to nobody.
+        """Return the database's installation if the bucket belongs to it.
+
+        :param take: take the bucket if it belongs to nobody.
+
         Raises RepairRefused, StrongroomError.
         """
         mine = await self._records.installation()
@@ -130,7 +138,7 @@ class BucketIdentity:
         return mine
 
     async def _read(self) -> str | None:
-        """The installation that the bucket names (empty: not to be read); None: none."""
+        """The id of the bucket's installation; empty: unreadable; None: the bucket has none."""
         text = await read_document(self._store, KEY, _LARGEST)
         if text is None:
             return None
@@ -140,10 +148,11 @@ class BucketIdentity:
             return ""
 
     async def _take(self, mine: GetInstallationResponse) -> None:
-        """Write whose it is. Of two that do so at one time the earlier one finds out at its next look.
+        """Write the installation into the bucket. If two do so at once, the earlier one notices at its next
+        check.
 
-        Raises RepairRefused: it holds objects of which the database knows none, or lacks those of which it
-        knows.
+        Raises RepairRefused: the bucket holds objects and the database knows of none, or it lacks the
+        database's files.
         """
         sample = await self._sample() if mine.has_committed else []
         if sample:
@@ -162,7 +171,7 @@ class BucketIdentity:
         log.info("bucket_taken", installation_id=mine.installation_id)
 
     async def _sample(self) -> Sequence[KeyRow]:
-        """Some committed rows: evenly out of the first page that has any."""
+        """Some committed rows, evenly spread over the first page that has any."""
         after, more = "", True
         while more:
             page = await self._records.page(after, "", ROWS)
@@ -174,14 +183,15 @@ class BucketIdentity:
         return []
 
     async def _has(self, row: KeyRow) -> bool:
-        """Whether something of the row's length is at its key, hidden or not: copies of a bucket have other
-        version ids than the rows say.
+        """Whether any version at the row's key has the row's length.
+
+        Version ids are ignored: in a copied bucket they differ from the rows.
         """
         versions = await versions_at(self._store, row.key)
         return any(one.size == row.size_bytes and not one.is_delete_marker for one in versions)
 
     async def _refuse_unknown(self) -> None:
-        """For a database without a file. Raises RepairRefused: the bucket has some."""
+        """Raises RepairRefused if the bucket has objects and the database knows none of them."""
         keys = await self._some_keys()
         if keys and not (await self._records.look_up(keys)).rows:
             raise refused(
@@ -192,7 +202,7 @@ class BucketIdentity:
             )
 
     async def _some_keys(self) -> Sequence[str]:
-        """Of objects as Strongroom names them: of the first page that has any, and no more than SAMPLE."""
+        """At most SAMPLE keys of Strongroom, from the first page that has any."""
         async with aclosing(self._store.list_objects("")) as pages:  # type: ignore[type-var]
             async for page in pages:
                 if keys := [found.key for found in page if is_ours(found.key)]:
@@ -201,5 +211,5 @@ class BucketIdentity:
 
 
 def refused(rule: str, message: str) -> RepairRefused:
-    """Why nothing is done; ``rule`` for programs."""
+    """A refusal; ``rule`` is its machine-readable reason."""
     return RepairRefused(message, metadata={"rule": rule})

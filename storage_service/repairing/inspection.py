@@ -1,4 +1,4 @@
-"""Whether what is in quarantine could be brought back: a stage of a verification."""
+"""A stage of a verification: could the entries in quarantine be restored?"""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.verification_service_pb2 import VerificationShard
 
 ENTRIES: Final = 1000
-"""So many are looked at in one step."""
+"""The most entries checked in one step."""
 
 
 class QuarantineStage:
-    """VERIFICATION_STAGE_QUARANTINE. ``grace``: how long an entry is kept; what is older may be on its way
-    out.
+    """VERIFICATION_STAGE_QUARANTINE.
+
+    :param grace: how long an entry is kept. Older entries are skipped: they may be about to be removed.
     """
 
     def __init__(self, store: ObjectStore, quarantine: Quarantine, grace: Grace) -> None:
@@ -31,7 +32,7 @@ class QuarantineStage:
         self._grace = grace
 
     async def step(self, shard: VerificationShard) -> Step:
-        """The next entries, by their names. Raises StoreError."""
+        """Check the next entries, by name. Raises StoreError."""
         entries: list[str] = []
         last, done = "", True
         async with aclosing(self._quarantine.listed(shard.cursor)) as listed:
@@ -55,7 +56,7 @@ class QuarantineStage:
     async def _look(self, entry: str, *, reads: bool) -> pb.Finding | None:
         found = await self._quarantine.described(entry)
         if found is None:
-            return None  # brought back, or purged
+            return None  # restored or purged meanwhile
         if isinstance(found, Unreadable):
             if found.may_be_written:
                 return None
@@ -79,7 +80,7 @@ class QuarantineStage:
         )
 
     async def _wrong(self, manifest: Manifest, *, reads: bool) -> str:
-        """What its bytes are instead of what the manifest says; empty: they are that."""
+        """How the bytes differ from the manifest; empty: they don't."""
         ref = ObjectRef(object_key(manifest.id))
         try:
             info = await self._store.head(ref)

@@ -1,4 +1,6 @@
-"""What is written beside an object in quarantine: where it came from, what it is, and why it was moved."""
+"""The description stored beside an object in quarantine: where it came from, what it is, and why it was
+moved.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,10 @@ _NAMES: Final = uuid.UUID("8c0f6a2e-6f0b-4f0c-9d0e-2b1d5f3a7c44")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """One entry. ``why``: the finding's kind; ``crc32c``: of the whole; ``moved_at``, ``last_modified``:
-    UTC; ``kept``: the original was left for its row's removal to take away.
+    """The manifest of an entry.
+
+    ``why``: the finding's kind. ``crc32c``: of the whole object. ``moved_at``, ``last_modified``: UTC.
+    ``kept``: the original stayed in place, and is removed with its row.
     """
 
     id: str
@@ -47,11 +51,11 @@ class Manifest:
 
     @property
     def written_at(self) -> datetime:
-        """As ``Unreadable`` says it."""
+        """When the entry was written; ``Unreadable`` has it, too."""
         return self.moved_at
 
     def to_json(self) -> bytes:
-        """As it is stored."""
+        """The manifest as stored."""
         fields = asdict(self) | {
             "format": FORMAT,
             "crc32c": f"{self.crc32c:08x}",
@@ -63,8 +67,10 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An entry of which nobody can read what it is; its bytes may be there. ``written_at``: UTC;
-    ``is_there``: it has a manifest; else ``may_be_written`` says that it is so young that one may come yet.
+    """An entry without a readable manifest; its bytes may be there.
+
+    ``written_at``: UTC. ``is_there``: it has a manifest. ``may_be_written``: it has none, but is so young
+    that the manifest may still come.
     """
 
     id: str
@@ -77,12 +83,13 @@ Entry: TypeAlias = Manifest | Unreadable
 
 
 class UnreadableManifest(StoreUnavailable):
-    """There is one, and it is none of ours, or was damaged."""
+    """The manifest is damaged, or was not written by Strongroom."""
 
 
 def from_json(text: bytes, entry: str) -> Manifest:
-    """That of ``entry``: what was written by hand, or lies beside another object, may name any key of the
-    bucket. Raises UnreadableManifest.
+    """Parse the manifest of ``entry``. Raises UnreadableManifest.
+
+    A manifest written by hand, or copied from another entry, could name any key of the bucket: it is refused.
     """
     try:
         fields = json.loads(text)
@@ -103,7 +110,7 @@ def from_json(text: bytes, entry: str) -> Manifest:
 
 
 def _check(fields: Any) -> None:
-    """Raises ValueError: fields are missing, or of another sort than ``Manifest.to_json`` writes."""
+    """Raises ValueError if fields are missing or don't have the types that ``Manifest.to_json`` writes."""
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise ValueError(FORMAT)
     texts = [fields.get(name) for name in _TEXTS]
@@ -118,9 +125,9 @@ def _check(fields: Any) -> None:
 
 
 def entry_id(ref: ObjectRef, info: ObjectInfo) -> str:
-    """The same version always gives the same id, so that a repeated move finds what the first one left.
+    """The entry's id. It depends only on the version, so a repeated move finds what the first one left.
 
-    Objects that the store has kept without a version are all called ``null``: what they are tells them apart.
+    All objects stored without a version have the id ``null``: entity tag, size and time distinguish them.
     """
     name = ref.version_id or ""
     if name in {"", NULL_VERSION}:
@@ -129,10 +136,10 @@ def entry_id(ref: ObjectRef, info: ObjectInfo) -> str:
 
 
 def object_key(entry: str) -> str:
-    """Where the bytes lie."""
+    """Key of the entry's bytes."""
     return f"{PREFIX}{entry}/object"
 
 
 def manifest_key(entry: str) -> str:
-    """Where the manifest lies: before the bytes in a listing, and written after them."""
+    """Key of the manifest. It comes before the bytes in a listing, and is written after them."""
     return f"{PREFIX}{entry}/manifest.json"

@@ -1,4 +1,4 @@
-"""What repairs tell the metrics."""
+"""Metrics of repairs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strongroom.storage.v1 import verify_pb2 as wire
 
 
 class RepairMetrics(VerificationMetrics):
-    """Of one process, beside what its verification and scrub tell."""
+    """Counts of this process, added to those of verification and scrub."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,15 +22,15 @@ class RepairMetrics(VerificationMetrics):
         self._purged = 0
 
     def repaired(self, repaired: Repaired) -> None:
-        """One finding."""
+        """Count a repaired finding."""
         self._repaired[action_name(repaired.action), outcome_name(repaired.outcome)] += 1
 
     def purged(self, count: int) -> None:
-        """So many entries of the quarantine, whose time is over."""
+        """Count entries purged from quarantine."""
         self._purged += count
 
     def collect(self) -> Iterable[Metric]:
-        """All of them."""
+        """All metrics."""
         repairs = CounterMetricFamily(
             "strongroom_verify_repairs", "Findings that a repair has taken up.", labels=("action", "outcome")
         )
@@ -42,10 +42,10 @@ class RepairMetrics(VerificationMetrics):
 
 
 def action_name(action: int) -> str:
-    """In small letters: ``remove_marker``."""
+    """The action in lower case: ``remove_marker``."""
     return enum_word(wire.RepairAction.DESCRIPTOR, action)
 
 
 def outcome_name(outcome: int) -> str:
-    """In small letters: ``done``."""
+    """The outcome in lower case: ``done``."""
     return enum_word(wire.RepairOutcome.DESCRIPTOR, outcome)

@@ -1,4 +1,4 @@
-"""Repairs of what has no row: versions, delete markers and multipart uploads of nobody's."""
+"""Repairs of things without a row: versions, delete markers and multipart uploads that belong to nobody."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Nobodys:
         self._uploads = uploads
 
     async def move(self, finding: pb.Finding, seen: AtKey, run_id: str) -> Repaired:
-        """A version to quarantine. Raises StrongroomError, StoreError."""
+        """Move a version to quarantine. Raises StrongroomError, StoreError."""
         action = wire.REPAIR_ACTION_QUARANTINE
         version = next((one for one in seen.versions if one.version_id == finding.version_id), None)
         if version is None:
@@ -64,7 +64,7 @@ class Nobodys:
         return outdated(action) if moved is None else done(action, f"quarantine {moved.id}")
 
     async def remove_marker(self, finding: pb.Finding, seen: AtKey) -> Repaired:
-        """Exactly this delete marker."""
+        """Remove exactly this delete marker."""
         action = wire.REPAIR_ACTION_REMOVE_MARKER
         marker = next((one for one in seen.versions if one.version_id == finding.version_id), None)
         if marker is None or not marker.is_delete_marker:
@@ -74,7 +74,7 @@ class Nobodys:
         return done(action)
 
     async def abort(self, finding: pb.Finding) -> Repaired:
-        """An open multipart upload, once nothing is left at its key that could be made of it."""
+        """Abort an open multipart upload, unless an object could still need its parts."""
         action = wire.REPAIR_ACTION_ABORT
         abandoned = await self._uploads.abandoned_at(finding.key)
         if all(upload.upload_id != finding.upload_id for upload in abandoned):
@@ -96,8 +96,10 @@ class Nobodys:
         return done(action)
 
     async def _may_be_a_file(self, finding: pb.Finding) -> bool:
-        """Swift may list an upload that was completed, and its parts are the object's bytes. The row of one
-        that was adopted, rebuilt or relinked names no upload or another one. Raises UploadNotFound.
+        """Whether the upload's parts may be the bytes of a committed object. Raises UploadNotFound.
+
+        Swift may still list a completed upload, whose parts are the object's bytes. If the row was adopted,
+        rebuilt or relinked, it names another upload or none.
         """
         rows = (await self._records.look_up([finding.key])).at(finding.key)
         if all(row.state != BLOB_STATE_COMMITTED for row in rows):
@@ -105,7 +107,7 @@ class Nobodys:
         return bool(await self._store.list_parts(finding.key, finding.upload_id))
 
     async def recount(self, finding: pb.Finding) -> Repaired:
-        """The owner's usage and tallies."""
+        """Recount the owner's usage and tallies."""
         action = wire.REPAIR_ACTION_RECOUNT
         request = RepairRowRequest(owner_id=finding.owner_id, recount=Recount())
         changed = await self._records.repair_row(request)

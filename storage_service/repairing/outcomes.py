@@ -1,4 +1,4 @@
-"""What a repair does about each kind of finding, and what becomes of it."""
+"""What a repair does about each kind of finding, and its outcomes."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ ORDER: Final[tuple[frozenset[Kind], ...]] = (
     ),
     frozenset({pb.FINDING_KIND_USAGE_DRIFT, pb.FINDING_KIND_TALLY_DRIFT}),
 )
-"""Rows come first: a version that nobody owns may be just what one of them has lost. Uploads come after
-objects (Swift keeps the parts of an object with its upload), and sums last, because the others change them.
+"""Findings are repaired in this order.
+
+Rows come first: a version that nobody owns may be the one that a row has lost. Uploads come after objects,
+because Swift keeps an object's parts with its upload. Sums come last, because the other repairs change them.
 """
 
 PROPOSED: Final[Mapping[Kind, Action]] = {
@@ -69,12 +71,12 @@ PROPOSED: Final[Mapping[Kind, Action]] = {
     pb.FINDING_KIND_USAGE_DRIFT: wire.REPAIR_ACTION_RECOUNT,
     pb.FINDING_KIND_TALLY_DRIFT: wire.REPAIR_ACTION_RECOUNT,
 }
-"""By kind; of other kinds somebody has to look."""
+"""The action for each kind. Kinds that are not here need a person."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """What was done about one finding."""
+    """The result for one finding."""
 
     action: Action
     outcome: wire.RepairOutcome.ValueType
@@ -82,20 +84,20 @@ class Repaired:
 
 
 def done(action: Action, detail: str = "") -> Repaired:
-    """It was."""
+    """The action was taken."""
     return Repaired(action, wire.REPAIR_OUTCOME_DONE, detail)
 
 
 def outdated(action: Action) -> Repaired:
-    """It does not hold any more."""
+    """The finding no longer holds."""
     return Repaired(action, wire.REPAIR_OUTCOME_OUTDATED, "it is not so any more")
 
 
 def left(detail: str, action: Action = wire.REPAIR_ACTION_NONE) -> Repaired:
-    """``detail``: what somebody has to do."""
+    """Nothing was done; ``detail``: what a person has to do."""
     return Repaired(action, wire.REPAIR_OUTCOME_LEFT, detail)
 
 
 def proposed(kind: Kind) -> Action:
-    """What a repair would do."""
+    """What a repair would do about this kind."""
     return PROPOSED.get(kind, wire.REPAIR_ACTION_NONE)

@@ -1,10 +1,9 @@
-"""Quarantine: an object that nobody owns is copied below a prefix of ours, compared, described, and only then
-removed from its place. It can be brought back until its time is over.
+"""Quarantine: moves an object that nobody owns below an internal prefix, from where it can be restored.
 
     copy ─▶ compare ─▶ manifest ─▶ look again ─▶ remove that version
 
-Each step may be repeated: the entry's name follows from key and version. A crash leaves the original, or the
-original and a copy, or the copy with its manifest.
+Each step can be repeated, because the entry's name follows from key and version. A crash leaves the original,
+or the original and a copy, or the copy with its manifest. Entries are removed when their time is over.
 """
 
 from __future__ import annotations
@@ -50,12 +49,12 @@ AFTER_REMOVAL: Final = failpoints.register("storage.repair.after_removal")
 AFTER_RETURN: Final = failpoints.register("storage.repair.after_return")
 IN_PURGE: Final = failpoints.register("storage.repair.in_purge")
 
-#: Entries whose owners are asked for in one call.
+#: Entries sent in one question about their owners.
 ASKED_AT_ONCE: Final = 500
 Erased: TypeAlias = Callable[[Sequence[Manifest]], Awaitable[Sequence[int]]]
-"""Positions of those whose owner was erased."""
+"""Returns the positions of the entries whose owner was erased."""
 _LARGEST_MANIFEST: Final = 1 << 20
-_AFTER_SLASH: Final = "0"  # the character after the slash: behind all that is below a name
+_AFTER_SLASH: Final = "0"  # the character after "/": sorts after everything below a name
 AT_ONCE: Final = Grace(0.0)
 
 log = structlog.get_logger(__name__)
@@ -63,8 +62,10 @@ _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Quarantine:
-    """One instance per process. ``grace``: how long an entry is kept. ``young``: how long one without a
-    manifest may be about to get it.
+    """Moves, lists, restores and purges entries. One instance per process.
+
+    :param grace: how long an entry is kept.
+    :param young: how long an entry without a manifest may still be waiting for it.
     """
 
     def __init__(self, store: ObjectStore, grace: Grace, young: Grace = AT_ONCE) -> None:
@@ -81,7 +82,10 @@ class Quarantine:
         run_id: str,
         still: Callable[[], Awaitable[bool]],
     ) -> Manifest | None:
-        """Take one version away from its place, if it is ``still`` nobody's after it was copied (else None).
+        """Move one version to quarantine.
+
+        :param still: asked after the copy; if the version is no longer nobody's, it stays, and the result is
+            None.
 
         Raises ObjectNotFound, StoreError.
         """
@@ -89,7 +93,7 @@ class Quarantine:
         if not await still():
             if await self._is_there(
                 version
-            ):  # else another repair has moved it here, and this entry is all there is
+            ):  # otherwise another repair has moved it, and this entry is the only copy
                 await self._forget(manifest.id)
             return None
         await self._store.delete(version.ref)
@@ -105,7 +109,7 @@ class Quarantine:
     async def copy(
         self, ref: ObjectRef, *, why: str, found: str, run_id: str, kept: bool = False
     ) -> Manifest:
-        """Its bytes and its manifest; the original stays. Raises ObjectNotFound, StoreError."""
+        """Copy the bytes and write the manifest; the original stays. Raises ObjectNotFound, StoreError."""
         info = await self._store.head(ref)
         entry = entry_id(ref, info)
         crc32c = await checksum_of(self._store, ref, info)
@@ -132,14 +136,14 @@ class Quarantine:
         return manifest
 
     async def entry(self, entry: str) -> Manifest:
-        """One of them. Raises NotFound, StoreError."""
+        """One entry. Raises NotFound, StoreError."""
         manifest = await self._read(entry)
         if manifest is None:
             raise no_entry()
         return manifest
 
     async def entries(self) -> AsyncGenerator[Entry]:
-        """All of them, by id, also those of which nobody can read what they are. Raises StoreError."""
+        """All entries by id, those without a readable manifest included. Raises StoreError."""
         async with aclosing(self.listed()) as listed:
             async for entry, versions in listed:
                 found = await self._described(entry, versions)
@@ -147,7 +151,7 @@ class Quarantine:
                     yield found
 
     async def listed(self, after: str = "") -> AsyncGenerator[tuple[str, list[ListedVersion]]]:
-        """Entries after this one by name, with all versions and delete markers. Raises StoreError."""
+        """Entries after this name, with all their versions and delete markers. Raises StoreError."""
         entry, versions = "", list[ListedVersion]()
         start = f"{PREFIX}{after}{_AFTER_SLASH}" if after else ""
         async with aclosing(self._store.list_versions(PREFIX, after=start)) as pages:  # type: ignore[type-var]
@@ -163,7 +167,7 @@ class Quarantine:
             yield entry, versions
 
     async def described(self, entry: str) -> Entry | None:
-        """One of them; None: there is none, or no longer. Raises StoreError."""
+        """One entry; None: it does not exist any more. Raises StoreError."""
         versions = await self._versions(entry)
         return await self._described(entry, versions) if versions else None
 
@@ -178,16 +182,17 @@ class Quarantine:
         return Unreadable(entry, written, is_there=False, may_be_written=not self._young.is_over(written))
 
     async def _versions(self, entry: str) -> list[ListedVersion]:
-        """All that the store has of it, were it hidden by a delete marker."""
+        """All versions of the entry, also those hidden by a delete marker."""
         async with aclosing(self._store.list_versions(f"{PREFIX}{entry}/")) as pages:  # type: ignore[type-var]
             return [version async for page in pages for version in page]
 
     async def restore(self, entry: str) -> Manifest:
-        """Bring it back to its key, as a new version, and forget the entry. Raises NotFound, RepairRefused,
-        StoreError.
+        """Copy the object back to its key, as a new version, and remove the entry.
+
+        Raises NotFound, RepairRefused, StoreError.
         """
         manifest = await self.entry(entry)
-        if not await self._is_back(manifest):  # else one that died on its way has left only what is here
+        if not await self._is_back(manifest):  # an earlier restore may have got this far and crashed
             await self._bring_back(manifest)
         await self._forget(entry)
         return manifest
@@ -207,7 +212,7 @@ class Quarantine:
         await failpoints.hit(AFTER_RETURN)
 
     async def purge(self) -> int:
-        """Remove entries whose time is over; how many. Raises StoreError."""
+        """Remove expired entries. Returns how many. Raises StoreError."""
         purged = 0
         async with aclosing(self.listed()) as entries:
             async for _, versions in entries:
@@ -217,7 +222,7 @@ class Quarantine:
         return purged
 
     async def forget(self, entry: str) -> Entry:
-        """Remove one now; answers what it was. Raises NotFound, StoreError."""
+        """Remove one entry now and return it. Raises NotFound, StoreError."""
         versions = await self._versions(entry)
         found = await self._described(entry, versions) if versions else None
         if found is None:
@@ -226,8 +231,10 @@ class Quarantine:
         return found
 
     async def purge_erased(self, erased: Erased) -> tuple[int, bool]:
-        """Remove entries that ``erased`` names: how many, and whether all could be read. One that can't be
-        goes when its time is over. Raises StoreError, and what ``erased`` raises.
+        """Remove the entries that ``erased`` names.
+
+        Returns how many, and whether all entries could be read. An unreadable one goes when its time is over.
+        Raises StoreError, and what ``erased`` raises.
         """
         purged, saw_all = 0, True
         batch: list[Manifest] = []
@@ -247,7 +254,7 @@ class Quarantine:
         return purged + await self._forget_erased(batch, erased), saw_all
 
     async def _forget_erased(self, batch: list[Manifest], erased: Erased) -> int:
-        """The manifest last: it says whose the bytes are, for whoever comes after a crash."""
+        """Remove the manifests last: after a crash they still say whose the bytes are."""
         if not batch:
             return 0
         found = [batch[at] for at in await erased(batch)]
@@ -256,31 +263,33 @@ class Quarantine:
         return len(found)
 
     async def _remove(self, versions: Sequence[ListedVersion]) -> None:
-        """The bytes first: what is there is described for as long as it is."""
+        """Remove the bytes first, so that they are described as long as they exist."""
         for version in reversed(versions):
             await self._store.delete(version.ref)
             await failpoints.hit(IN_PURGE)
 
     async def _forget(self, entry: str) -> None:
-        """The bytes first, as ``_remove``."""
+        """Remove one entry, its bytes first like ``_remove``."""
         for key in (object_key(entry), manifest_key(entry)):
             for version in await versions_at(self._store, key):
                 await self._store.delete(version.ref)
 
     async def _is_back(self, manifest: Manifest) -> bool:
-        """Whether the very same object stands at its key: the restore was interrupted after its copy."""
+        """Whether the same object is at its key already: an earlier restore was interrupted after its
+        copy.
+        """
         for version in await versions_at(self._store, manifest.key):
             if version.is_delete_marker or version.size != manifest.size_bytes:
                 continue
             info = await self._store.head(version.ref)
             if (info.metadata, info.content_type) != (manifest.metadata, manifest.content_type):
-                continue  # what a repair has made of it is another object
+                continue  # a repair has rewritten it: that is another object
             if await checksum_of(self._store, version.ref, info) == manifest.crc32c:
                 return True
         return False
 
     async def _copied(self, source: ObjectRef, info: ObjectInfo, key: str, crc32c: int) -> None:
-        """A copy of it at ``key``, made or found there, that was compared. Raises StoreUnavailable."""
+        """Copy the object to ``key``, or find a copy there, and compare it. Raises StoreUnavailable."""
         attrs = ObjectAttributes(content_type=info.content_type, metadata=dict(info.metadata))
         if key.startswith(PREFIX) and await self._has(key, info.size, crc32c):
             return
@@ -297,7 +306,7 @@ class Quarantine:
         return there.size == size and await checksum_of(self._store, ObjectRef(key), there) == crc32c
 
     async def _is_same(self, there: ObjectInfo, info: ObjectInfo, crc32c: int, version: str | None) -> bool:
-        """By what the store keeps, where that says it; else by reading it back."""
+        """Compare by what the store keeps, or else by reading the object back."""
         if there.crc32c is None and there.etag == info.etag and _MD5.fullmatch(info.etag):
             return True
         return await checksum_of(self._store, ObjectRef(there.key, version), there) == crc32c
@@ -308,7 +317,7 @@ class Quarantine:
 
 
 def no_entry() -> NotFound:
-    """As a caller reads it."""
+    """The refusal for an entry that does not exist."""
     return NotFound("There is no such entry in quarantine: `strongroom verify quarantine` lists them.")
 
 

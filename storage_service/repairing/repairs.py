@@ -1,4 +1,4 @@
-"""A repair of a run: refuses as a whole, or takes its findings one by one, each looked at again first."""
+"""Repairs the findings of a run one by one, each checked again first; or refuses the run as a whole."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ FACTS: Final = frozenset(
 
 
 class Repairs:
-    """One instance per process."""
+    """Repairs, and operations on the quarantine. One instance per process."""
 
     def __init__(
         self,
@@ -87,8 +87,9 @@ class Repairs:
         self._nobodys = Nobodys(store, records, quarantine, self._objects, uploads)
 
     async def repair(self, run_id: str) -> AsyncGenerator[tuple[pb.Finding, Repaired]]:
-        """What was done about each finding of a run (empty: the last one). Raises RepairRefused before
-        anything is touched, NotFound, StrongroomError.
+        """Repair a run (empty: the last one); yields what was done about each finding.
+
+        Raises RepairRefused before anything is touched, NotFound, StrongroomError.
         """
         now = await self._identity.check()
         run = await self._records.run(run_id)
@@ -104,14 +105,14 @@ class Repairs:
                         yield finding, await self._one(finding, run.id)
 
     async def entries(self) -> AsyncGenerator[Entry]:
-        """What is in quarantine. Raises StrongroomError."""
+        """All entries in quarantine. Raises StrongroomError."""
         with translated():
             async with aclosing(self._quarantine.entries()) as found:
                 async for entry in found:
                     yield entry
 
     async def restore(self, entry: str) -> Manifest:
-        """One entry back to its key. Raises NotFound, RepairRefused, StrongroomError."""
+        """Restore one entry to its key. Raises NotFound, RepairRefused, StrongroomError."""
         await self._identity.check()
         with translated():
             manifest = await self._entry(entry)
@@ -137,7 +138,7 @@ class Repairs:
             ) from None
 
     async def restore_run(self, run_id: str) -> AsyncGenerator[Manifest]:
-        """All entries of one run. Raises NotFound: there is none."""
+        """Restore all entries of one run. Raises NotFound if there are none."""
         async with aclosing(self.entries()) as found:
             wanted = [one.id async for one in found if isinstance(one, Manifest) and one.run_id == run_id]
         if not wanted:
@@ -147,13 +148,13 @@ class Repairs:
         for entry in wanted:
             try:
                 yield await self.restore(entry)
-            except (NotFound, RepairRefused) as error:  # the others shall not wait for it
+            except (NotFound, RepairRefused) as error:  # a failure does not stop the others
                 left.append(f"{entry}: {error.message}")
         if left:
             raise refused("some_left", f"{len(left)} of {len(wanted)} could not be brought back; {left[0]}")
 
     async def purge(self, entry: str) -> Entry:
-        """Remove one entry for good now; what it was. Raises NotFound, RepairRefused, StrongroomError."""
+        """Remove one entry for good now and return it. Raises NotFound, RepairRefused, StrongroomError."""
         await self._identity.check()
         with translated():
             purged = await self._quarantine.forget(entry)
@@ -161,7 +162,7 @@ class Repairs:
         return purged
 
     async def purge_before(self, moment: datetime) -> AsyncGenerator[Entry]:
-        """Remove for good what was moved there before ``moment`` (UTC). Raises StrongroomError."""
+        """Remove for good all entries moved before ``moment`` (UTC). Raises StrongroomError."""
         await self._identity.check()
         async with aclosing(self.entries()) as found:
             old = [one.id async for one in found if one.written_at < moment]
@@ -170,7 +171,7 @@ class Repairs:
                 with translated():
                     purged = await self._quarantine.forget(entry)
             except NotFound:
-                continue  # its time was over meanwhile
+                continue  # it has expired meanwhile
             self._purged(purged)
             yield purged
 
@@ -186,7 +187,7 @@ class Repairs:
             after = page[-1].number
 
     async def _one(self, finding: pb.Finding, run_id: str) -> Repaired:
-        """Never raises a StrongroomError: the others go on."""
+        """Repair one finding. Never raises a StrongroomError, so that the others are repaired, too."""
         try:
             with translated():
                 repaired = await self._act(finding, run_id)
@@ -234,7 +235,9 @@ class Repairs:
     async def _moved_on(
         self, finding: pb.Finding, now: Sequence[pb.Finding], seen: AtKey, run_id: str
     ) -> Repaired:
-        """It does not hold any more; unless a rewrite has died before it took the old version away."""
+        """The finding no longer holds. But if a rewrite died before it removed the old version, finish
+        that.
+        """
         if finding.kind == pb.FINDING_KIND_METADATA_MISMATCH:
             for one in now:
                 if one.kind in NOBODYS and one.version_id == finding.version_id:
@@ -253,7 +256,7 @@ class Repairs:
         return await self._rows.find_bytes(row, seen)
 
     async def _row_of(self, finding: pb.Finding) -> KeyRow | None:
-        """The committed blob of a file; by the file's key, or where that differs by the blob's own."""
+        """The committed blob of a file: at the file's key, or at the blob's own key if that differs."""
         keys = {finding.key} | {
             field.removeprefix("key ") for field in finding.expected.split(", ") if field.startswith("key ")
         }
@@ -270,14 +273,17 @@ class Repairs:
 
 
 def _takes_away(row: KeyRow, attempt: str) -> bool:
-    """Whether the cleaner removes from the row's key what this attempt has written: of a key that others
-    write, too, each row takes its own away.
+    """Whether the cleaner will remove this attempt's object from the row's key.
+
+    At a shared key each row removes only its own attempt's objects.
     """
     return row.state != BLOB_STATE_COMMITTED and (not row.key_shared or attempt in attempts_of(row))
 
 
 def _is_same(finding: pb.Finding, now: pb.Finding) -> bool:
-    """A row's damage may look otherwise by now; what belongs to no row is told by its version."""
+    """Whether a finding of now is the reported one: the damage of a row may have changed its kind, and
+    anything without a row is identified by its version.
+    """
     if finding.blob_id:
         facts = finding.kind in FACTS and now.kind in FACTS
         return now.blob_id == finding.blob_id and (facts or now.kind == finding.kind)

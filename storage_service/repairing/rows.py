@@ -1,8 +1,8 @@
-"""Repairs of rows whose object is missing, or is another one than they say.
+"""Repairs of rows whose object is missing or differs from the row.
 
-A row is changed only where its bytes were found: another version of its key with its length and CRC-32C, or
-its own object, of which the row says one thing wrong and the others prove the bytes. Bytes that are nowhere
-stay lost.
+A row is changed only if its bytes were found: as another version of its key with its length and CRC-32C; or
+as its own object, if one fact in the row is wrong and the others prove the bytes. Bytes that are nowhere stay
+lost.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ NOWHERE: Final = "its bytes are nowhere in the bucket: bring them back from a re
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Of an object that was read to its end; ``md5`` in hex."""
+    """An object that was read to its end; ``md5`` in hex."""
 
     info: ObjectInfo
     size: int
@@ -81,8 +81,9 @@ class Rows:
         self._quarantine = quarantine
 
     async def find_bytes(self, row: KeyRow, seen: AtKey) -> Repaired:
-        """The row's bytes under another version, or its object with one fact wrong in the row; else they are
-        lost. Raises StrongroomError, StoreError.
+        """Find the row's bytes in another version, or in its own object if one fact in the row is wrong.
+
+        Otherwise mark them as lost. Raises StrongroomError, StoreError.
         """
         other = await self._other_version(row, seen)
         if other is not None:
@@ -99,12 +100,12 @@ class Rows:
         return await self._mark(row, DAMAGE_CORRUPT)
 
     async def unmark(self, row: KeyRow) -> Repaired:
-        """Its bytes are right again, as they were just read."""
+        """Remove the mark: the bytes were just read, and are right again."""
         request = RepairRowRequest(mark=MarkDamage(version_id=row.version_id))
         return await self._change(wire.REPAIR_ACTION_UNMARK, request, row, "its bytes are right again")
 
     async def _mark(self, row: KeyRow, damage: DamageKind.ValueType) -> Repaired:
-        """Whoever shows it says so from now on, and its owner hears of it."""
+        """Mark the row, and report the damage to its owner."""
         request = RepairRowRequest(mark=MarkDamage(version_id=row.version_id, damage=damage))
         marked = await self._change(wire.REPAIR_ACTION_MARK, request, row, NOWHERE)
         if marked.outcome == wire.REPAIR_OUTCOME_DONE:
@@ -112,11 +113,11 @@ class Rows:
         return marked
 
     async def rewrite(self, row: KeyRow, seen: AtKey, finding: pb.Finding, run_id: str) -> Repaired:
-        """The same bytes with the metadata that the row says; the old version goes to quarantine."""
+        """Write the same bytes again with the metadata from the row; the old version goes to quarantine."""
         action = wire.REPAIR_ACTION_REWRITE
         other = await self._other_version(row, seen)
         if other is not None and other.info.metadata.get(ATTEMPT_KEY) == row.blob_id:
-            return await self._take_over(row, seen, other)  # of a rewrite that did not come to its end
+            return await self._take_over(row, seen, other)  # left by a rewrite that did not finish
         own = await self._content(ref_of(row))
         if own is None or (own.size, own.crc32c) != (row.size_bytes, row.crc32c):
             return left("its bytes are not what the row says: verify again with --depth bytes")
@@ -140,15 +141,16 @@ class Rows:
         return await self._take_over(row, seen, new)
 
     async def _follow(self, row: KeyRow, own: Content) -> Repaired:
-        """The row contradicts itself: it says what its object says, if that is its own attempt's."""
+        """The row contradicts itself: take over its object's metadata, if the object is its own attempt's."""
         if own.info.metadata.get(ATTEMPT_KEY) != row.blob_id or own.info.etag != row.etag:
             return left("neither the row nor its object says what it is: restore the row from a backup")
         said = f"what version {own.info.version_id or 'null'} says of itself"
         return await self._relink(row, own, said, follows=True)
 
     async def _take_over(self, row: KeyRow, seen: AtKey, new: Content) -> Repaired:
-        """The row names the new version; the old one, of which the quarantine has a copy, goes, unless it is
-        somebody else's, too.
+        """Link the row to the new version and delete the old one, of which the quarantine has a copy.
+
+        The old version stays if it also belongs to another row.
         """
         relinked = await self._relink(row, new, "")
         if relinked.outcome != wire.REPAIR_OUTCOME_DONE:
@@ -162,13 +164,16 @@ class Rows:
         return done(wire.REPAIR_ACTION_REWRITE, f"version {new.info.version_id or 'null'}")
 
     async def end_rewrite(self, finding: pb.Finding, seen: AtKey, run_id: str) -> Repaired:
-        """The version that the row has named is its own attempt's, too: nobody would call it foreign."""
+        """Finish a rewrite: move the old version away.
+
+        It was written by the row's own attempt, so no verification would report it as foreign.
+        """
         action = wire.REPAIR_ACTION_REWRITE
         row = next((one for one in seen.committed if one.blob_id == finding.blob_id), None)
         old = next((one for one in seen.versions if one.version_id == finding.version_id), None)
         if any(one.version_id == finding.version_id for one in seen.rows):
             return outdated(action)
-        # Of a multipart upload Swift may have made two versions with the same parts: they go together.
+        # Swift may list two versions of one multipart upload with the same parts: deleting one deletes both.
         if row is None or old is None or not row.version_id or row.upload_id:
             return outdated(action)
 
@@ -183,7 +188,9 @@ class Rows:
         return outdated(action) if moved is None else done(action, f"quarantine {moved.id}")
 
     async def retire(self, row: KeyRow, finding: pb.Finding, run_id: str) -> Repaired:
-        """Bytes that nothing shows: a copy in quarantine, and the row goes the way of a deleted file."""
+        """Remove a blob that no file shows: copy its bytes to quarantine, and delete the row like a deleted
+        file's.
+        """
         action = wire.REPAIR_ACTION_RETIRE
         why = kind_name(finding.kind)
         with contextlib.suppress(ObjectNotFound):
@@ -200,7 +207,7 @@ class Rows:
         return await self._change(action, RepairRowRequest(retire=Retire()), row, detail)
 
     async def copy_facts(self, row: KeyRow) -> Repaired:
-        """Only of a blob whose object is as it says."""
+        """Copy the blob's facts to its file, if its object agrees with them."""
         own = await self._content(ref_of(row))
         if own is None or (own.size, own.crc32c, own.info.etag) != (row.size_bytes, row.crc32c, row.etag):
             return left("the object is not what its blob says; repair that first")
@@ -231,7 +238,9 @@ class Rows:
         return done(action, detail) if changed else outdated(action)
 
     async def _other_version(self, row: KeyRow, seen: AtKey) -> Content | None:
-        """A version of the row's key with its bytes that is no other attempt's; its own attempt's first."""
+        """A version of the row's key that has its bytes and is no other attempt's; its own attempt's
+        first.
+        """
         candidates = []
         for version in _unnamed(row, seen):
             try:
@@ -247,7 +256,7 @@ class Rows:
         return None
 
     async def _content(self, ref: ObjectRef) -> Content | None:
-        """Of the whole object; None: it is not there."""
+        """Read the whole object; None: it is not there."""
         crc32c = size = 0
         digest = hashlib.md5(usedforsecurity=False)
         try:
@@ -262,7 +271,9 @@ class Rows:
 
 
 def _is_proven_by_tag(row: KeyRow, own: Content) -> bool:
-    """The row's entity tag is the MD5 of these bytes: length or checksum stand wrong in the row."""
+    """Whether the entity tag is the MD5 of these bytes, so that only length or checksum in the row are
+    wrong.
+    """
     return own.md5 == row.etag == own.info.etag and own.info.crc32c in {None, own.crc32c}
 
 
@@ -279,7 +290,7 @@ def _unnamed(row: KeyRow, seen: AtKey) -> Sequence[ListedVersion]:
 
 
 def _attempts_of_others(row: KeyRow, rows: Sequence[KeyRow]) -> set[str]:
-    """Whose versions the cleaner may remove, or another file may show."""
+    """Attempts whose versions the cleaner may remove, or another file may show."""
     others = {other.blob_id for other in rows if other.blob_id != row.blob_id}
     kept = (other.object_metadata.get(ATTEMPT_KEY, "") for other in rows if other.kind == BLOB_KIND_LEFTOVERS)
     return (others | set(kept)) - {"", row.blob_id}

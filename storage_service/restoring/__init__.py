@@ -1,1 +1,1 @@
-"""After a restore of the database: what to do with the objects that it does not know."""
+"""Restoring: handles the objects that a restored database does not know."""

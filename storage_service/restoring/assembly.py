@@ -1,4 +1,4 @@
-"""Puts the parts of a restore together for ``bootstrap``."""
+"""Builds the parts of a restore for ``bootstrap``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage_service.restoring.strays import Strays
 
 
 class Restoring:
-    """What the servicer needs. ``saves``: what saves projects."""
+    """What the servicer needs. ``saves``: saves projects."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""What is done with a stray object: it becomes a file of its owner, or it goes into quarantine.
+"""Decides about a stray object: keep it as a file of its owner, or drop it into quarantine.
 
-Each object is looked at anew, whatever a list has said of it, so both may be repeated, by anybody, at any
-time: what a row names is never removed, and what is a file already stays that file.
+Each object is checked again, whatever an earlier list said. So both operations can be repeated by anybody at
+any time: an object that a row names is never removed, and one that is a file already stays that file.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from strongroom.storage.v1 import restore_pb2 as pb
 AFTER_ADOPT: Final = failpoints.register("storage.restore.after_adopt")
 BEFORE_SAVE: Final = failpoints.register("storage.restore.before_save")
 LOOKS: Final = 5
-"""A repeated request may have left other versions of the same attempt."""
+"""How often to look for other versions of the same attempt, which a repeated request may have left."""
 WHY: Final = "dropped"
-"""In manifests of the quarantine, where repairs name the kind of a finding."""
+"""The reason in manifests of the quarantine; repairs put a finding's kind there."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One name: the versions of its key, the newest first, and why it is astray; None: it is not."""
+    """One named object: the versions of its key, newest first, and why it is astray; None: it is not."""
 
     name: pb.ObjectName
     versions: Sequence[ListedVersion]
@@ -79,12 +79,14 @@ class Decisions:
         self._projects = projects
 
     async def keep(self, names: Sequence[pb.ObjectName]) -> list[pb.ObjectResult]:
-        """One after the other, because one may replace the other. Raises RepairRefused as ``drop``."""
+        """Keep objects, one after the other because one may replace another. Raises RepairRefused like
+        ``drop``.
+        """
         await self._identity.check(take=False)
         return [await self._safely(name, self._keep) for name in names]
 
     async def drop(self, names: Sequence[pb.ObjectName]) -> list[pb.ObjectResult]:
-        """In any order, each once. Raises RepairRefused: the bucket is another installation's."""
+        """Drop objects in parallel, each once. Raises RepairRefused: the bucket is another installation's."""
         await self._identity.check(take=False)
         told = {(name.key, name.version_id): name for name in names}
         dropped = await asyncio.gather(*(self._safely(name, self._drop) for name in told.values()))
@@ -94,7 +96,7 @@ class Decisions:
     async def _safely(
         self, name: pb.ObjectName, work: Callable[[_Seen], Awaitable[pb.ObjectResult]]
     ) -> pb.ObjectResult:
-        """What it raises is told of this object, and the others go on."""
+        """Handle one object. Its error becomes its result, and the others continue."""
         try:
             versions = await versions_at(self._store, name.key)
             strays = await self._strays.at(name.key, versions)
@@ -129,7 +131,7 @@ class Decisions:
         return pb.ObjectResult(name=seen.name, outcome=outcome, file=adopted.file)
 
     async def _save_project(self, seen: _Seen, stray: pb.StrayObject) -> pb.ObjectResult:
-        """What its keys show is a version of the project from now on, with this object's bytes in it."""
+        """Save the project's next version from what its keys show, which includes this object."""
         if stray.kind != pb.STRAY_KIND_STORED_LATER:
             raise PreconditionFailed("The newest version of its project has other content there.")
         said = stray.description
@@ -139,7 +141,7 @@ class Decisions:
         return pb.ObjectResult(name=seen.name, outcome=pb.OBJECT_OUTCOME_KEPT)
 
     async def _known(self, seen: _Seen) -> pb.ObjectResult:
-        """Not astray: a file, something that the cleaner has, or nothing."""
+        """An object that is not astray: it is a file, the cleaner has it, or it does not exist."""
         if not seen.is_there:
             raise FileNotFound("The bucket has no such object.")
         if await self._is_committed(seen.name):
@@ -151,7 +153,7 @@ class Decisions:
         return any(row.state == BLOB_STATE_COMMITTED and row.version_id == name.version_id for row in rows)
 
     async def _show_again(self, seen: _Seen) -> None:
-        """No delete marker on top of it."""
+        """Remove the delete markers on top of the object."""
         for version in seen.versions:
             if not version.is_delete_marker:
                 return
@@ -171,7 +173,9 @@ class Decisions:
         return pb.ObjectResult(name=seen.name, outcome=pb.OBJECT_OUTCOME_DROPPED)
 
     async def _remove(self, seen: _Seen, attempt_id: str) -> None:
-        """Into quarantine: the version, and others of the same attempt. Markers that hide nothing go, too."""
+        """Move the version, and others of the same attempt, to quarantine; also remove markers that hide
+        nothing.
+        """
         versions: Sequence[ListedVersion] = ()
         for _ in range(LOOKS):
             versions = await versions_at(self._store, seen.name.key)

@@ -1,4 +1,4 @@
-"""One object version as it is told to metadata_service."""
+"""Describes an object version to metadata_service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from strongroom.metadata.v1.restoration_pb2 import StoredObject
 
 
 def stored_object(info: ObjectInfo, crc32c: int = 0) -> StoredObject:
-    """What HEAD has said; ``crc32c`` where it is needed."""
+    """From HEAD, with ``crc32c`` if it is needed."""
     moment = Timestamp()
     moment.FromDatetime(info.last_modified)
     return StoredObject(

@@ -1,5 +1,7 @@
-"""A project whose newest version the database does not know: what its keys show in the bucket is that
-version, because delete markers stand where it has no file. It is saved anew, by the way of every save.
+"""Restores a project whose newest version the database does not know.
+
+The objects that its keys show in the bucket are that version, because delete markers hide everything else.
+They are saved as a new version by an ordinary save.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ PIECE: Final = 1 << 20
 
 
 class Saves(Protocol):
-    """What saves projects."""
+    """Saves projects."""
 
     async def save(self, requests: AsyncIterator[SaveProjectRequest]) -> CommitSaveResponse:
         """See ``projects.saver``."""
@@ -34,7 +36,8 @@ class ProjectRestorer:
         self._saves = saves
 
     async def save(self, owner_id: str, slug: str, prefix: str) -> CommitSaveResponse:
-        """The current objects below ``prefix`` (``projects/{owner}/{slug}/``) as the project's next version.
+        """Save the current objects below ``prefix`` (``projects/{owner}/{slug}/``) as the project's next
+        version.
 
         Raises what a save raises: limits, quota, RequestInProgress; and StoreError.
         """
@@ -51,7 +54,7 @@ class ProjectRestorer:
     async def _requests(
         self, owner_id: str, slug: str, prefix: str, files: list[tuple[ListedObject, ObjectInfo]]
     ) -> AsyncIterator[SaveProjectRequest]:
-        """The stream of a save, read from the bucket file by file."""
+        """The requests of a save, read from the bucket file by file."""
         yield SaveProjectRequest(spec=SaveProjectSpec(slug=slug, user_id=owner_id))
         for one, info in files:
             head = SaveProjectFile(

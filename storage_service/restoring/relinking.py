@@ -1,6 +1,7 @@
-"""Rows against a bucket that was copied: the same keys and bytes, other version ids and entity tags.
+"""Relinks rows to a copied bucket: same keys and bytes, other version ids and entity tags.
 
-A row whose object is listed as the row says costs nothing more, so to repeat is cheap, and to go on anywhere.
+A row that agrees with the listing costs no further request. So it is cheap to repeat a run, or to continue it
+anywhere.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ BEFORE_RELINK: Final = failpoints.register("storage.restore.before_relink")
 
 @dataclass(slots=True)
 class Relinked:
-    """One window of keys, up to ``cursor``; empty: there are no more."""
+    """Result for one window of keys, up to ``cursor``; empty: there are no more."""
 
     cursor: str
     rows: int = 0
@@ -56,8 +57,10 @@ class Relinks:
         self._restorations = restorations
 
     async def page(self, cursor: str, *, dry_run: bool) -> Relinked:
-        """The next window. Raises RepairRefused (the bucket is another installation's, and this is no dry
-        run), StrongroomError, StoreError: nothing of it counts then.
+        """Relink the next window.
+
+        Raises RepairRefused (the bucket is another installation's, and this is no dry run), StrongroomError,
+        StoreError: then nothing of the window counts.
         """
         if not dry_run:
             await self._identity.check(take=False)
@@ -81,7 +84,9 @@ class Relinks:
         return done
 
     async def _find(self, item: tuple[KeyRow, AtKey]) -> ObjectInfo | None:
-        """The version with the row's bytes: what its own attempt has written, else the newest."""
+        """The version with the row's bytes: one written by its own attempt, else the newest without an
+        attempt.
+        """
         row, seen = item
         fits: list[ObjectInfo] = []
         for version in seen.versions:

@@ -1,8 +1,8 @@
-"""Stray objects: what was stored or deleted after the moment that the database was restored to.
+"""Stray objects: stored or deleted after the moment to which the database was restored.
 
-Listing and rows are merged by key as in a verification. Its rule holds here, too: rows are looked at once
-more after the listing, and the row of an attempt is older than its object, so nothing under way is astray,
-unless the restore has taken its row away.
+Listing and rows are merged by key as in a verification, with the same rule: rows are read again after the
+listing, and an attempt's row is older than its object. So uploads in progress are not astray, unless the
+restore has removed their rows.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from strongroom.metadata.v1.verification_service_pb2 import KeyRow, Verification
 from strongroom.storage.v1 import restore_pb2 as pb
 
 PAGE: Final = 500
-"""So many are looked at closely in one call, and all of the last one's key."""
+"""Versions checked closely in one call; the last key is always finished."""
 NO_FILES: Final = ("segments/", "partials/")
-"""Bytes of uploads under way; whatever becomes of them, they are no files by themselves."""
+"""Bytes of open sessions. They are never files by themselves."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class _Suspect:
-    """A version that no row names by its id, or the marker before one that a row shows."""
+    """A version that no row names by its id, or a marker that hides a row's object."""
 
     version: ListedVersion
     rows: Sequence[KeyRow]
@@ -85,7 +85,7 @@ class Strays:
         return Page(await self._strays(chosen), end, committed)
 
     async def at(self, key: str, versions: Sequence[ListedVersion]) -> list[pb.StrayObject]:
-        """Those among the versions of one key, listed just now, the newest first."""
+        """The strays among the versions of one key, which were listed just now, newest first."""
         return await self._strays([(key, AtKey(versions=list(versions)))])
 
     async def _strays(self, chosen: Sequence[tuple[str, AtKey]]) -> list[pb.StrayObject]:
@@ -107,7 +107,7 @@ class Strays:
         found = [
             one
             for position, one in enumerate(found)
-            if one[0].hides is not None or position not in shown  # a file names it whose blob is not known
+            if one[0].hides is not None or position not in shown  # a file names it, its blob is unknown
         ]
         described = await self._restorations.describe([stored_object(info) for _, info in found])
         return [_stray(suspect, info, said) for (suspect, info), said in zip(found, described, strict=True)]
@@ -132,12 +132,12 @@ def _suspects(seen: AtKey, rows: Sequence[KeyRow]) -> Iterator[_Suspect]:
 
 
 def _is_doubtful(seen: AtKey) -> bool:
-    """Whether the rows that were read before the listing leave anything to explain."""
+    """Whether the rows read before the listing leave anything unexplained."""
     return next(_suspects(seen, seen.rows), None) is not None
 
 
 def _kind(suspect: _Suspect, attempt: str) -> pb.StrayKind.ValueType | None:
-    """None: a row explains it."""
+    """Why the version is astray; None: a row explains it."""
     row = next((row for row in suspect.rows if row.blob_id == attempt), None)
     if row is not None:
         is_open = row.state in {BLOB_STATE_PENDING, BLOB_STATE_COMPLETING}
@@ -156,6 +156,6 @@ def _stray(suspect: _Suspect, info: ObjectInfo, said: ObjectDescription) -> pb.S
 
 
 def _named(suspect: _Suspect) -> str:
-    """The version that `keep` and `drop` are told."""
+    """The version id for `keep` and `drop`."""
     version_id = suspect.hides.version_id if suspect.hides is not None else suspect.version.version_id
     return told_version(version_id)

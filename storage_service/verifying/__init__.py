@@ -1,1 +1,1 @@
-"""Verification and scrub (docs/verify.md): rows and objects belong together. Changes no object."""
+"""Verification and scrub (docs/verify.md): compares rows with objects, and changes no object."""

@@ -1,4 +1,4 @@
-"""Puts verification and scrub together for ``bootstrap``."""
+"""Builds verification and scrub for ``bootstrap``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from storage_service.verifying.scrub import REST_SECONDS, Scrub
 from storage_service.verifying.stage import Grace, Rates, Stage
 
 STEP_SECONDS = 60.0
-"""How long one step of a run, or one object of the scrub, may take; after ten of them it is stuck."""
+"""How long one step of a run, or one object of the scrub, may take. After ten times as long it counts as
+stuck.
+"""
 
 
 class Verifying:
-    """Loops, and what the servicer needs."""
+    """The loops, and what the servicer needs."""
 
     def __init__(
         self,

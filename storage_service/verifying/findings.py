@@ -1,4 +1,4 @@
-"""Findings, put together from the row and the object that they are about."""
+"""Builds findings from a row and the object that it describes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ref_of(row: KeyRow) -> ObjectRef:
 
 
 def about_row(kind: Kind, row: KeyRow, *, expected: str = "", found: str = "") -> pb.Finding:
-    """A finding of a row."""
+    """A finding about a row."""
     return pb.Finding(
         kind=kind,
         owner_id=row.owner_id,
@@ -39,7 +39,7 @@ def about_row(kind: Kind, row: KeyRow, *, expected: str = "", found: str = "") -
 
 
 def about_version(kind: Kind, version: ListedVersion, *, expected: str = "", found: str = "") -> pb.Finding:
-    """A finding of an object version, or a delete marker, that belongs to no row."""
+    """A finding about an object version or delete marker without a row."""
     return pb.Finding(
         kind=kind,
         key=version.key,
@@ -51,7 +51,7 @@ def about_version(kind: Kind, version: ListedVersion, *, expected: str = "", fou
 
 
 def about_upload(upload: ListedUpload, parts: int, size: int) -> pb.Finding:
-    """An open multipart upload that nobody owns."""
+    """A finding about an open multipart upload without an owner."""
     return pb.Finding(
         kind=pb.FINDING_KIND_UPLOAD_ABANDONED,
         key=upload.key,
@@ -62,7 +62,7 @@ def about_upload(upload: ListedUpload, parts: int, size: int) -> pb.Finding:
 
 
 def differences(row: KeyRow, info: ObjectInfo) -> list[pb.Finding]:
-    """What HEAD says otherwise than the row of a committed object."""
+    """How HEAD of a committed object differs from its row."""
     found = []
     if info.size != row.size_bytes:
         found.append(
@@ -87,12 +87,12 @@ def differences(row: KeyRow, info: ObjectInfo) -> list[pb.Finding]:
 
 
 def ours(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Of an object's metadata what Strongroom has written there."""
+    """The entries of an object's metadata that Strongroom writes."""
     return {name: text for name, text in metadata.items() if _OURS.fullmatch(name)}
 
 
 def is_whole(row: KeyRow) -> bool:
-    """Whether what the row says of its object agrees with the row itself."""
+    """Whether the row's copy of the object's metadata agrees with the row's other columns."""
     said, kind = row.object_metadata, _type(row.content_type).partition(";")[0]
     return (
         said.get(ATTEMPT_KEY) == row.blob_id
@@ -102,24 +102,24 @@ def is_whole(row: KeyRow) -> bool:
 
 
 def _says(row: KeyRow) -> dict[str, str]:
-    """What the object has to carry; whatever else the row has lost, whose attempt it is."""
+    """The metadata that the object has to have. The attempt is there even if the row has lost the rest."""
     expected = {ATTEMPT_KEY: row.blob_id, **row.object_metadata, CONTENT_TYPE: _type(row.content_type)}
     return {name: text.strip() for name, text in expected.items()}
 
 
 def _carries(info: ObjectInfo) -> dict[str, str]:
-    """Of what objects carry (docs/backup.md); what is there besides is nobody's business."""
+    """The object's metadata that Strongroom compares (docs/backup.md); other entries are ignored."""
     said = {name: text.strip() for name, text in ours(info.metadata).items()}
     return said | {CONTENT_TYPE: _type(info.content_type)}
 
 
 def _type(content_type: str) -> str:
-    """Stores write a charset with or without a space, in capitals or not."""
+    """Normalize a content type: stores write a charset with or without a space, in upper or lower case."""
     return content_type.replace(" ", "").lower()
 
 
 def wrong_checksum(row: KeyRow, crc32c: int) -> pb.Finding:
-    """The bytes are others than those that were committed."""
+    """The object's bytes are not the ones that were committed."""
     return about_row(
         pb.FINDING_KIND_CHECKSUM_MISMATCH, row, expected=f"{row.crc32c:08x}", found=f"{crc32c:08x}"
     )

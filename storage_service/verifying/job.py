@@ -1,7 +1,7 @@
-"""Works on verifications: begins one when the last is old, claims a shard, goes through it step by step.
+"""Runs verifications: begins one when the last is old enough, claims a shard, and goes through it in steps.
 
-Any number of replicas may run it: each shard is leased, and what a step has found is saved together with
-how far it has come. A replica that dies leaves its shard to another one.
+Any number of replicas may run it. Each shard is leased, and the findings of a step are saved together with
+the cursor. If a replica dies, another one takes over its shard.
 """
 
 from __future__ import annotations
@@ -28,27 +28,29 @@ from strongroom.metadata.v1.verification_service_pb2 import SaveShardRequest, Ve
 log = structlog.get_logger(__name__)
 
 LEASE_SECONDS = 60.0
-"""Of a shard, where a metadata_service of the release before does not say it."""
+"""A shard's lease, if metadata_service is of the previous release and does not state it."""
 POLL_SECONDS = 5.0
-"""How soon another replica's run is noticed; one that is begun here wakes the loop."""
+"""How soon a run begun by another replica is noticed. A run begun by this process wakes the loop."""
 
 
 class RowsAgainstRows:
-    """Stages that metadata_service goes through by itself."""
+    """Stages that metadata_service checks alone."""
 
     def __init__(self, records: VerificationRecords) -> None:
         self._records = records
 
     async def step(self, shard: VerificationShard) -> Step:
-        """The next rows."""
+        """Check the next rows."""
         found = await self._records.check_rows(shard.stage, shard.cursor)
         return Step(found.cursor, not found.cursor, found.counts, list(found.findings))
 
 
 class VerificationJob:
-    """One per process; ``loop`` runs it. ``interval_seconds``: how old the last run may be; 0: runs begin
-    only when somebody asks. ``may_work``: whether the bucket is the database's. ``more_stages``: by number,
-    those that look at nothing of ``store`` and ``records``' own.
+    """Works on one shard at a time. One instance per process; ``loop`` runs it.
+
+    :param interval_seconds: begin a run when the last one is this old; 0: only on request.
+    :param may_work: whether the bucket belongs to this database.
+    :param more_stages: further stages by number, which need more than ``store`` and ``records``.
     """
 
     def __init__(
@@ -85,7 +87,7 @@ class VerificationJob:
         )
 
     async def run_once(self) -> bool:
-        """One shard, if there is one. Raises StrongroomError."""
+        """Work on one shard, if there is one. Returns whether there was. Raises StrongroomError."""
         shard = await self._next_shard()
         if shard is None:
             return False
@@ -105,9 +107,9 @@ class VerificationJob:
         return True
 
     async def _next_shard(self) -> VerificationShard | None:
-        """Of the run under way; where it has none to give, of one that is due."""
+        """A shard of the current run; without one, of a new run if that is due."""
         if not await self._may_work():
-            return None  # whoever began the run may see another bucket
+            return None  # whoever began the run may use another bucket
         shard = await self._records.claim()
         if shard is not None or not self._interval_seconds:
             return shard
@@ -115,7 +117,7 @@ class VerificationJob:
         return await self._records.claim() if due.begun else None
 
     def _lease(self, shard: VerificationShard) -> LeaseKeeper:
-        """A step may take longer than the lease: thousands of objects are read back in one."""
+        """Renew the lease meanwhile: one step may read back thousands of objects and outlast it."""
         claimed = VerificationShard()
         claimed.CopyFrom(shard)
         name = {"verification_id": shard.verification_id, "shard": str(shard.number)}
@@ -154,7 +156,7 @@ class VerificationJob:
             )
 
     async def _look_at_run(self, run_id: str) -> None:
-        """For the metrics: how the run has ended, once it has."""
+        """If the run has ended, record its result in the metrics."""
         run = await self._records.run(run_id)
         if run.state != pb.VERIFICATION_STATE_RUNNING:
             self._metrics.ended(run)
@@ -166,7 +168,7 @@ class VerificationJob:
 
 
 def _sentence(error: Exception) -> str:
-    """What the report says of a run that could not be finished: nothing internal."""
+    """Why a run could not be finished, for its report: without internal details."""
     if isinstance(error, StrongroomError):
         return f"{error.reason_name}: {error.message}"
     if isinstance(error, StoreError):

@@ -1,7 +1,7 @@
-"""Which keys of the bucket are ours; nothing else is counted, judged or touched.
+"""Which keys of the bucket belong to Strongroom; no others are counted, judged or touched.
 
-metadata_service/files/layouts.py makes them. Generations begin with their owner, so they are told by their
-second segment.
+metadata_service/files/layouts.py defines the keys. Keys of generations begin with their owner, so they are
+recognized by their second segment.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ ROOTS: Final = frozenset(
 )
 GENERATIONS: Final = frozenset({"text-to-image", "text-to-video", "image-to-image", "image-to-video"})
 OWN: Final = ".strongroom/"
-"""What Strongroom keeps of its own in the bucket: whose it is, and what is in quarantine. No object of
-anybody's.
-"""
+"""Strongroom's internal objects: the bucket's installation, and the quarantine. No user's object is here."""
 PROJECTS: Final = "projects/"
-"""Only below it does Strongroom itself make delete markers: a path that the newest version no longer has."""
+"""The only prefix below which Strongroom itself creates delete markers: for paths that the newest version of
+a project no longer has.
+"""
 
 
 def is_ours(key: str) -> bool:

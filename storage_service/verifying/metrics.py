@@ -1,4 +1,4 @@
-"""What verification and scrub tell the metrics."""
+"""Metrics of verification and scrub."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ KINDS: Final = tuple(number for number in pb.FindingKind.values() if number)
 
 
 def kind_name(kind: int) -> str:
-    """In small letters: ``object_missing``."""
+    """The kind in lower case: ``object_missing``."""
     return enum_word(pb.FindingKind.DESCRIPTOR, kind)
 
 
 class VerificationMetrics(Collector):
-    """Of one process: what it has found, the last run that it saw end, and what its scrub has read."""
+    """Counts of this process: its findings, the last run that it saw end, and what its scrub has read."""
 
     def __init__(self) -> None:
         self._found: Counter[int] = Counter()
@@ -34,24 +34,28 @@ class VerificationMetrics(Collector):
         self._unchecked: int | None = None
 
     def found(self, finding: pb.Finding) -> None:
-        """One more."""
+        """Count a finding."""
         self._found[finding.kind] += 1
 
     def ended(self, run: pb.Verification) -> None:
-        """This run has."""
+        """Record the end of a run."""
         self._last = run
 
     def scrubbed(self, size: int) -> None:
-        """One object was read back."""
+        """Count an object that was read back, and its ``size`` in bytes."""
         self._scrubbed_objects += 1
         self._scrubbed_bytes += size
 
     def coverage(self, oldest: datetime | None, unchecked: int) -> None:
-        """When the object that is next was checked last (None: never), and how many never were."""
+        """Record the scrub's coverage.
+
+        :param oldest: when the next object was last checked; None: never.
+        :param unchecked: objects that were never checked.
+        """
         self._oldest, self._unchecked = oldest, unchecked
 
     def collect(self) -> Iterable[Metric]:
-        """All of them; what is not known yet is left out."""
+        """All metrics; values that are not known yet are left out."""
         findings = CounterMetricFamily(
             "strongroom_verify_findings", "What this process's steps have found.", labels=("kind",)
         )

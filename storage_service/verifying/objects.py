@@ -1,9 +1,10 @@
-"""Rows against object versions, both ways (docs/consistency.md, the reconciler's order).
+"""Compares rows with object versions, in both directions (docs/consistency.md, the reconciler's order).
 
-    missing, wrong   rows, listing, rows again, HEAD, rows once more: committed before and after the look
+    missing, wrong   rows, listing, rows again, HEAD, rows once more: committed before and after the check
     orphaned         listing, rows, HEAD: older than the grace, and no row knew it after it was listed
 
-So nothing under way is ever found: a row commits before its object is written, and goes after it is removed.
+So no write or deletion in progress is reported: the row exists before its object is written, and is removed
+after it.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ class Objects:
         grace: Grace,
         storage_class: str = STANDARD,
     ) -> None:
-        """``storage_class``: of objects whose row names none."""
+        """:param storage_class: the class of objects whose row names none."""
         self._storage_class = storage_class
         self._store = store
         self._records = records
         self._owners = Owners(store, records, grace)
 
     async def step(self, shard: VerificationShard) -> Step:
-        """One window of the range."""
+        """Check one window of the shard's range."""
         window = await read_window(self._store, self._records, shard)
         step = Step(window.end, window.done, _counts(window))
         suspects = await self._suspects(window, shard.depth)
@@ -74,8 +75,9 @@ class Objects:
         return step
 
     def _moved(self, window: Window) -> list[KeyRow]:
-        """Objects that the bucket's rules have moved to another storage class: that is no fault, and their
-        rows follow.
+        """Rows whose objects a lifecycle rule has moved to another storage class, with the new one.
+
+        That is no fault: the rows are updated.
         """
         listed = {
             (version.key, version.version_id): version.storage_class
@@ -91,8 +93,9 @@ class Objects:
         ]
 
     async def look_again(self, key: str) -> tuple[list[pb.Finding], AtKey]:
-        """What is wrong at one key now, its objects read back; and what was seen there. In the order of a
-        step.
+        """Check one key now, with its objects read back, in the same order as a step.
+
+        Returns the findings, and the rows and versions seen.
         """
         rows = (await self._records.look_up([key])).at(key)
         seen = AtKey(list(rows), await versions_at(self._store, key))
@@ -105,7 +108,9 @@ class Objects:
         return wrong + found + unshown, seen
 
     async def _suspects(self, window: Window, depth: pb.VerificationDepth.ValueType) -> Mapping[str, AtKey]:
-        """Keys at which something is not as listing and rows alone would explain it."""
+        """Keys whose listing does not match the rows; at greater depth, also keys with a wrong HEAD or wrong
+        bytes.
+        """
         looked_at = depth != pb.VERIFICATION_DEPTH_LISTINGS
         wrong = {key for key, seen in window.keys.items() if not _fits(seen)}
         rows = [
@@ -132,8 +137,9 @@ class Objects:
     async def _wrong_rows(
         self, seen: AtKey, now: Sequence[KeyRow], depth: pb.VerificationDepth.ValueType
     ) -> tuple[list[pb.Finding], list[KeyRow]]:
-        """What is wrong with rows that were committed before the listing and still are; and those of them
-        whose object is not there.
+        """Check the rows that were committed before the listing and still are.
+
+        Returns the findings, and the rows whose object is not there.
         """
         before = {row.blob_id for row in seen.committed}
         found: list[pb.Finding] = []
@@ -160,7 +166,10 @@ class Objects:
         return found
 
     async def _really_lost(self, lost: Sequence[KeyRow], seen: Mapping[str, AtKey]) -> list[pb.Finding]:
-        """Not there, and still committed after it was not: a deletion removes the object only later."""
+        """Findings for missing objects whose rows are still committed.
+
+        The rows are read again after HEAD: a deletion changes the row before it removes the object.
+        """
         if not lost:
             return []
         now = await self._records.look_up(sorted({row.key for row in lost}))
@@ -191,7 +200,7 @@ def _fits(seen: AtKey) -> bool:
 
 
 def _unshown(window: Window) -> list[pb.Finding]:
-    """Committed rows that nothing shows: state and partner were read in one snapshot."""
+    """Committed rows that no file shows. State and file were read in one snapshot."""
     return [
         about_row(pb.FINDING_KIND_BLOB_WITHOUT_FILE, row, expected="a file or a file of a project")
         for seen in window.keys.values()

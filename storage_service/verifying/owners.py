@@ -1,5 +1,6 @@
-"""Whose a listed version or delete marker is, when no committed row names it: the rows are read after the
-listing, and what is younger than the grace is left alone.
+"""Finds the owner of a listed version or delete marker that no committed row names.
+
+The rows are read after the listing, and anything younger than the grace is left alone.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from strongroom.metadata.v1.verification_service_pb2 import KeyRow
 
 @dataclass(frozen=True, slots=True)
 class Unowned:
-    """A version of which no attempt is known, as metadata_service is asked about it; and the finding that it
-    is, unless a file shows it.
+    """A version without a known attempt: its name for the question to metadata_service, and its finding.
+
+    The finding counts only if no file shows the version.
     """
 
     named: pb.UnownedObject
@@ -39,8 +41,8 @@ class Unowned:
 
 @dataclass(slots=True)
 class Judged:
-    """What stands at one key: wrong delete markers, versions that may be findings, and how many are seconds
-    of a committed object.
+    """Result for one key: findings about delete markers, versions that may be findings, and the number of
+    duplicates of committed objects.
     """
 
     found: list[pb.Finding] = field(default_factory=list)
@@ -57,7 +59,7 @@ class Owners:
         self._grace = grace
 
     async def judge(self, key: str, seen: AtKey, now: KeysNow) -> Judged:
-        """Orphaned and foreign versions and wrong delete markers at one key. Raises StoreError."""
+        """Judge the versions and delete markers of one key. Raises StoreError."""
         judged = Judged()
         if key in now.busy:
             return judged
@@ -71,8 +73,9 @@ class Owners:
         return judged
 
     async def nobodys(self, unowned: Sequence[Unowned]) -> list[pb.Finding]:
-        """The findings of those that no file shows: one whose blob is not known is a finding of its own.
-        Raises StrongroomError.
+        """The findings for versions that no file shows. Raises StrongroomError.
+
+        A file whose blob is unknown is a finding of its own.
         """
         if not unowned:
             return []
@@ -80,7 +83,7 @@ class Owners:
         return [one.finding for at, one in enumerate(unowned) if at not in shown]
 
     async def version_of(self, row: KeyRow, versions: Sequence[ListedVersion]) -> str:
-        """Another version that the row's attempt has written; empty: there is none."""
+        """The id of another version written by the row's attempt; empty: there is none."""
         for version in versions:
             if version.is_delete_marker or version.version_id == row.version_id:
                 continue
@@ -90,7 +93,7 @@ class Owners:
 
     async def _version(self, version: ListedVersion, rows: Sequence[KeyRow], judged: Judged) -> None:
         if any(not row.key_shared and row.state != BLOB_STATE_COMMITTED for row in rows):
-            return  # the key is that attempt's alone, and the cleaner removes all that is there
+            return  # the key belongs to that attempt alone; the cleaner removes everything at it
         try:
             info = await self._store.head(version.ref)
         except ObjectNotFound:
@@ -109,14 +112,17 @@ class Owners:
         judged.unowned.append(Unowned(unowned(info), finding))
 
     def _marker(self, marker: ListedVersion, rows: Sequence[KeyRow], seen: AtKey) -> list[pb.Finding]:
-        """Below projects/ a marker hides what only old versions have. Elsewhere nobody of ours makes one."""
+        """Judge a delete marker.
+
+        Below ``projects/`` a marker hides paths that only old versions have. Elsewhere Strongroom makes none.
+        """
         if not self._grace.is_over(marker.last_modified):
             return []
         committed = [row for row in rows if row.state == BLOB_STATE_COMMITTED]
         if rows and not committed:
-            return []  # the cleaner is not done with this key
+            return []  # the cleaner has not finished with this key
         if not marker.is_latest and any(row.state == BLOB_STATE_DELETING for row in rows):
-            return []  # it has hidden what waits for the restore window to pass, before something newer came
+            return []  # it hides a deleted object within the restore window; something newer came later
         if marker.key.startswith(PROJECTS) and committed:
             is_shown = any(row.is_current for row in committed)
             markers = sum(version.is_delete_marker for version in seen.versions)
@@ -129,7 +135,7 @@ class Owners:
 
 
 def unowned(info: ObjectInfo) -> pb.UnownedObject:
-    """An object of which no attempt is known, as metadata_service is asked about it."""
+    """An object without a known attempt, for the question to metadata_service."""
     return pb.UnownedObject(
         key=info.key,
         owner_id=info.metadata.get("user_id", ""),
@@ -139,7 +145,7 @@ def unowned(info: ObjectInfo) -> pb.UnownedObject:
 
 
 def attempts_of(row: KeyRow) -> set[str]:
-    """The attempts that a row stands for: its own, or of kind LEFTOVERS the one that it is about."""
+    """The attempts that a row stands for: its own, or for kind LEFTOVERS the one that it cleans up after."""
     if row.kind == BLOB_KIND_LEFTOVERS:
         return {row.object_metadata.get(ATTEMPT_KEY, "")} - {""}
     return {row.blob_id}

@@ -1,6 +1,7 @@
-"""Reads a committed object back and compares its bytes with the row: for the scrub, and for runs that read.
+"""Reads a committed object back and compares its bytes with the row: for the scrub and for ``--depth bytes``.
 
-Nothing is reported from here: who finds a fault looks at the row again first, which may be gone by now.
+Nothing is reported from here. Whoever finds a fault first reads the row again, because it may have been
+deleted meanwhile.
 """
 
 from __future__ import annotations
@@ -16,26 +17,29 @@ from storage_service.reading.pace import Pace
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow
 
 RANGE_BYTES: Final = 8 * MIB
-"""Read in one request; between two of them it pauses, so that no connection lies idle."""
+"""Size of one ranged request. The reader pauses only between requests, so no connection stays idle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was read."""
+    """What was read: size in bytes, and CRC-32C."""
 
     size: int
     crc32c: int
 
     def fits(self, row: KeyRow) -> bool:
-        """Whether the row says the same."""
+        """Whether the row has the same size and checksum."""
         return (self.size, self.crc32c) == (row.size_bytes, row.crc32c)
 
 
 async def read_back(
     store: ObjectStore, ref: ObjectRef, expected: int, pace: Pace, *, if_match: str | None = None
 ) -> Seen:
-    """All of its bytes, and at most one range more. ``expected``: how many there should be. Raises
-    ObjectNotFound, StoreError.
+    """Read an object back. If its size is not ``expected`` (bytes), return that size without reading on.
+
+    :param if_match: the entity tag that the object must have.
+
+    Raises ObjectNotFound, StoreError.
     """
     crc32c = size = 0
     while size < expected or not size:
@@ -52,8 +56,9 @@ async def read_back(
 
 
 async def checksum_of(store: ObjectStore, ref: ObjectRef, info: ObjectInfo) -> int:
-    """CRC-32C of the whole object that HEAD told of: the store's, or of its bytes, read now. Raises
-    ObjectNotFound, StoreError.
+    """CRC-32C of the whole object that HEAD described: the store's, or computed by reading it now.
+
+    Raises ObjectNotFound, StoreError.
     """
     if info.crc32c is not None:
         return info.crc32c

@@ -1,4 +1,4 @@
-"""The report of a run that has ended: a JSON document, signed, and a digest over its findings."""
+"""The report of a run that has ended: a signed JSON document, with a digest of its findings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FORMAT: Final = "strongroom-verification/1"
 
 
 class Reports:
-    """Puts reports together from what metadata_service keeps; one instance per process."""
+    """Builds reports from what metadata_service stores. One instance per process."""
 
     def __init__(self, records: VerificationRecords, signer: ReportSigner) -> None:
         self._records = records
         self._signer = signer
 
     async def signed(self, run: pb.Verification) -> SignedReport:
-        """Of a run that has ended. Reads its findings page by page. Raises StrongroomError."""
+        """Report of a run that has ended. Reads the findings page by page. Raises StrongroomError."""
         digest, after = hashlib.sha256(), 0
         while page := await self._records.findings(run.id, after):
             for finding in page:
@@ -35,7 +35,7 @@ class Reports:
 
 
 def finding_line(finding: pb.Finding) -> bytes:
-    """One finding as one line of JSON; empty fields are left out."""
+    """One finding as a line of JSON, without empty fields."""
     fields = {descriptor.name: value for descriptor, value in finding.ListFields()}
     return canonical(fields | {"kind": kind_name(finding.kind)})
 

@@ -1,7 +1,7 @@
-"""The scrub: reads committed objects back at a set rate, the longest unchecked first, and compares CRC-32C.
+"""The scrub: reads committed objects back at a set rate, least recently checked first, and compares CRC-32C.
 
-Where it goes on stands in the rows, so it survives restarts, and replicas share the work. What is wrong twice
-is reported as damage (``reading.damage``): the operator and the owner hear of it.
+Its progress is stored in the rows, so it survives restarts, and replicas share the work. An object that is
+wrong in two reads is reported as damage (``reading.damage``) to the operator and the owner.
 """
 
 from __future__ import annotations
@@ -35,11 +35,14 @@ log = structlog.get_logger(__name__)
 
 BATCH = 20
 REST_SECONDS = 30.0
-"""Nothing is due, or the store fails."""
+"""Pause if nothing is due or the store fails."""
 
 
 class Scrub:
-    """One per process; ``loop`` runs it. ``may_work``: whether the bucket is the database's."""
+    """Checks claimed objects. One instance per process; ``loop`` runs it.
+
+    :param may_work: whether the bucket belongs to this database.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class Scrub:
         )
 
     async def run_once(self) -> bool:
-        """One batch. Returns whether there was one. Raises StrongroomError."""
+        """Check one batch. Returns whether there was one. Raises StrongroomError."""
         if not await self._may_work():
             return False
         claim = await self._records.claim_scrub(BATCH)
@@ -83,10 +86,10 @@ class Scrub:
         return bool(claim.rows)
 
     async def _check_safely(self, row: KeyRow) -> ScrubResult | None:
-        """None: nothing can be said of it now; it is due again when its claim has run out."""
+        """Check one object. None: no result now; the object is due again when its claim runs out."""
         try:
             result = await self._check(row)
-        except ObjectArchived:  # read when it is back: what nobody can read can't be scrubbed
+        except ObjectArchived:  # archived bytes can't be read: check them after they are restored
             return None
         except StoreError as error:
             self._heartbeat.failed()
@@ -115,14 +118,14 @@ class Scrub:
         return _result(row, DAMAGE_CORRUPT)
 
     async def _read(self, row: KeyRow) -> Seen | None:
-        """None: it is not there."""
+        """Read the object; None: it is not there."""
         try:
             return await read_back(self._store, ref_of(row), row.size_bytes, self._pace)
         except ObjectNotFound:
             return None
 
     async def _is_committed(self, row: KeyRow) -> bool:
-        """It may have been deleted since it was claimed."""
+        """Whether the row is still committed: its file may have been deleted since the claim."""
         rows: Sequence[KeyRow] = (await self._records.look_up([row.key])).at(row.key)
         return any(now.blob_id == row.blob_id and now.state == BLOB_STATE_COMMITTED for now in rows)
 

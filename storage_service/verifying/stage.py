@@ -1,4 +1,4 @@
-"""What the stages of a run have in common: a step goes on from a cursor and says what it has seen."""
+"""What the stages of a run have in common: a step continues from a cursor and returns what it found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard
 
 PARALLEL: Final = 16
-"""Requests to the object store at one time, of one replica."""
+"""Parallel requests of one replica to the object store."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,8 +22,9 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class Step:
-    """One step: where to go on, whether nothing is left, what was looked at and what was found; `moved`: rows
-    whose objects the bucket's rules have moved to another storage class.
+    """Result of one step: where to continue, whether that was all, what was counted and found.
+
+    ``moved``: rows whose objects a lifecycle rule has moved to another storage class.
     """
 
     cursor: str
@@ -34,10 +35,10 @@ class Step:
 
 
 class Stage(Protocol):
-    """Looks at one part of a shard. Raises StrongroomError, StoreError: nothing of the step counts then."""
+    """Checks one part of a shard. Raises StrongroomError, StoreError: then nothing of the step counts."""
 
     async def step(self, shard: VerificationShard) -> Step:
-        """From the shard's cursor on."""
+        """Take one step from the shard's cursor."""
         ...
 
 
@@ -53,18 +54,18 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Grace:
-    """What is younger may belong to a request under way, or to one that comes late (rule R5)."""
+    """The age below which something may belong to a request in progress, or to a late one (rule R5)."""
 
     seconds: float
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def is_over(self, moment: datetime) -> bool:
-        """Whether something of that moment can be judged."""
+        """Whether something from ``moment`` is old enough to be judged."""
         return moment <= self.clock() - timedelta(seconds=self.seconds)
 
 
 async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
-    """The results in order, at most PARALLEL at one time. The first error cancels the others."""
+    """The results in order; at most PARALLEL calls run at once. The first error cancels the others."""
     slots = asyncio.Semaphore(PARALLEL)
 
     async def one(item: Item) -> Result:

@@ -1,4 +1,4 @@
-"""Open multipart uploads that no attempt owns, and segments of uploads under way."""
+"""Checks for open multipart uploads without an owner, and for missing segments of open sessions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from strongroom.metadata.v1.verification_service_pb2 import KeyRow, LiveSession,
 
 
 class OpenUploads:
-    """VERIFICATION_STAGE_UPLOADS: one step; the listing is whole, and first."""
+    """VERIFICATION_STAGE_UPLOADS. It is a single step, which begins with a listing of all uploads."""
 
     def __init__(self, store: ObjectStore, records: VerificationRecords, grace: Grace) -> None:
         self._store = store
@@ -28,7 +28,7 @@ class OpenUploads:
         self._grace = grace
 
     async def step(self, shard: VerificationShard) -> Step:
-        """All of the bucket, whatever the shard's cursor."""
+        """Check all uploads of the bucket; the shard's cursor is ignored."""
         del shard
         uploads = [upload for upload in await self._store.list_uploads("") if is_ours(upload.key)]
         suspects = await self._without_owner(uploads)
@@ -38,7 +38,7 @@ class OpenUploads:
         return step
 
     async def abandoned_at(self, key: str) -> list[ListedUpload]:
-        """What nobody owns of one key now. Raises StrongroomError, StoreError."""
+        """Uploads of one key that nobody owns now. Raises StrongroomError, StoreError."""
         uploads = await self._store.list_uploads(key)
         return await self._without_owner([upload for upload in uploads if upload.key == key])
 
@@ -48,7 +48,7 @@ class OpenUploads:
         return [upload for upload in old if not _is_owned(upload, now.at(upload.key))]
 
     async def _finding(self, upload: ListedUpload) -> pb.Finding | None:
-        """None: it is not open any more."""
+        """The finding about an upload; None: it is no longer open."""
         try:
             parts = await self._store.list_parts(upload.key, upload.upload_id)
         except UploadNotFound:
@@ -57,21 +57,23 @@ class OpenUploads:
 
 
 def _is_owned(upload: ListedUpload, rows: Sequence[KeyRow]) -> bool:
-    """An attempt that has not ended may own any upload of its key (T2 comes after the create); the cleaner
-    ends it. One that a committed row has recorded is what some stores go on listing.
+    """Whether a row owns the upload, or may.
+
+    An attempt that has not ended may own any upload of its key, because the create comes before T2; the
+    cleaner ends it. Some stores keep listing an upload that a committed row has recorded.
     """
     return any(row.state != BLOB_STATE_COMMITTED or row.upload_id == upload.upload_id for row in rows)
 
 
 class Segments:
-    """VERIFICATION_STAGE_SEGMENTS: bytes that were acknowledged to somebody who is still uploading."""
+    """VERIFICATION_STAGE_SEGMENTS: acknowledged bytes of sessions that are still open."""
 
     def __init__(self, store: ObjectStore, records: VerificationRecords) -> None:
         self._store = store
         self._records = records
 
     async def step(self, shard: VerificationShard) -> Step:
-        """The next uploads."""
+        """Check the next sessions."""
         page = await self._records.live_segments(shard.cursor)
         step = Step(page.cursor, done=not page.cursor)
         for session in page.sessions:
@@ -80,8 +82,10 @@ class Segments:
         return step
 
     async def _check(self, session: LiveSession, *, reads: bool) -> list[pb.Finding]:
-        """Segments are removed only after their upload has ended: one that is not there, and is still needed
-        after it was looked for, is lost.
+        """Findings about one session's segments.
+
+        Segments are removed only after the session has ended. So one that is missing, and is still needed
+        after the check, is lost.
         """
 
         async def is_wrong(segment: Segment) -> str | None:
@@ -100,7 +104,7 @@ class Segments:
         return [_lost(session, segment, instead) for segment, instead in wrong if segment.key in needed]
 
     async def _wrong(self, segment: Segment, *, reads: bool) -> str | None:
-        """What is there instead of it, empty: nothing; None: it is right."""
+        """What is there in place of the segment; empty: nothing; None: the segment is right."""
         ref = ObjectRef(segment.key)
         try:
             info = await self._store.head(ref)

@@ -1,4 +1,4 @@
-"""A window of the key space: its rows, read first, and then its listing, merged by key in constant memory."""
+"""A window of the key space: rows, read first, and the listing, merged by key in constant memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LISTED: Final = 4000
 
 @dataclass(slots=True)
 class AtKey:
-    """What was seen of one key: rows first, then versions and delete markers, the newest first."""
+    """What was seen of one key: the rows, then the versions and delete markers, newest first."""
 
     rows: list[KeyRow] = field(default_factory=list)
     versions: list[ListedVersion] = field(default_factory=list)
@@ -33,7 +33,7 @@ class AtKey:
 
 @dataclass(slots=True)
 class Window:
-    """Keys in (cursor, ``end``]; ``passed_over``: entries of the listing that are none of ours."""
+    """Keys in (cursor, ``end``]. ``passed_over``: listed entries that don't belong to Strongroom."""
 
     keys: dict[str, AtKey]
     end: str
@@ -42,7 +42,7 @@ class Window:
 
 
 async def read_window(store: ObjectStore, records: VerificationRecords, shard: VerificationShard) -> Window:
-    """The next window of a shard. Raises StrongroomError, StoreError."""
+    """Read the next window of a shard. Raises StrongroomError, StoreError."""
     page = await records.page(shard.cursor, shard.until_key, ROWS)
     end = page.rows[-1].key if page.more else shard.until_key
     keys: dict[str, AtKey] = {}
@@ -66,7 +66,10 @@ class _Listing:
 
 
 async def _list(store: ObjectStore, after: str, end: str) -> _Listing:
-    """Versions of our keys in (after, end], empty end: to the last; cut after so many, behind a whole key."""
+    """List versions of Strongroom's keys in (after, end]; empty ``end``: to the last key.
+
+    The list is cut after LISTED entries, at the end of a key.
+    """
     found = _Listing()
     seen, last_key = 0, after
     async with aclosing(store.list_versions("", after=after)) as pages:  # type: ignore[type-var]

@@ -1,1 +1,1 @@
-"""Sends what happened to the targets that users have named (docs/webhooks.md)."""
+"""Sends events to the targets that users have registered (docs/webhooks.md)."""

@@ -1,4 +1,4 @@
-"""The sender of webhooks with what it needs, for ``bootstrap``."""
+"""Builds the webhook sender for ``bootstrap``."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from storage_service.webhooks.target import TargetClient
 
 @dataclass(frozen=True, slots=True)
 class WebhookPace:
-    """``interval``: seconds between two looks; ``seconds``: for one request, of which ``connect`` for the
-    connection; ``parallel``: requests under way.
+    """Limits of sending, times in seconds.
+
+    ``interval``: between two claims. ``seconds``: for one request; ``connect``: for its connection.
+    ``parallel``: requests in flight.
     """
 
     enabled: bool
@@ -27,7 +29,7 @@ class WebhookPace:
 
 
 class Webhooks:
-    """Sends, or not, as ``pace`` says; ``loops`` are to be run until ``aclose``."""
+    """Sends if ``pace`` enables it. Run ``loops`` until ``aclose``."""
 
     def __init__(
         self,
@@ -53,10 +55,10 @@ class Webhooks:
 
     @property
     def loops(self) -> tuple[BackgroundLoop, ...]:
-        """None where other processes send."""
+        """The sender's loop; none if other processes send."""
         return (self._sender.loop,) if self._sender is not None else ()
 
     async def aclose(self) -> None:
-        """What is under way may come to its end."""
+        """Let deliveries in flight finish."""
         if self._sender is not None:
             await self._sender.aclose()

@@ -1,4 +1,4 @@
-"""What the sender of webhooks tells the metrics."""
+"""Metrics of the webhook sender."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 
 class WebhookMetrics(Collector):
-    """Of one process."""
+    """Counts of this process."""
 
     def __init__(self) -> None:
         self._sent = Counter(
@@ -30,18 +30,18 @@ class WebhookMetrics(Collector):
         )
 
     def under_way(self, count: int) -> None:
-        """So many just now."""
+        """Set the number of deliveries in flight."""
         self._under_way.set(count)
 
     def took(self, seconds: float) -> None:
-        """One request."""
+        """Record the duration of one request in seconds."""
         self._seconds.observe(seconds)
 
     def ended(self, outcome: str) -> None:
-        """``delivered``, ``retried``, ``dead``, ``stale`` or ``unrecorded``."""
+        """Count an outcome: ``delivered``, ``retried``, ``dead``, ``stale`` or ``unrecorded``."""
         self._sent.labels(outcome).inc()
 
     def collect(self) -> Iterable[Metric]:
-        """All of them."""
+        """All metrics."""
         for metric in (self._sent, self._seconds, self._under_way):
             yield from metric.collect()

@@ -1,8 +1,8 @@
-"""Sends what is due: claims as much as there are places for, and records what became of each.
+"""Claims as many due deliveries as there are free places, sends them, and records each outcome.
 
-A target that is slow holds a place, not the loop: the next claim brings what others wait for. How many places
-one owner has is bounded by what metadata_service hands out. When this process dies between sending and
-recording, the lease runs out and the delivery is sent again, with the same webhook-id.
+A slow target occupies a place, but does not stop the loop: the next claim brings other deliveries.
+metadata_service bounds the places of one owner. If this process dies between sending and recording, the lease
+runs out and the delivery is sent again with the same webhook-id.
 """
 
 from __future__ import annotations
@@ -25,16 +25,20 @@ from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery,
 
 AFTER_SEND: Final = failpoints.register("storage.webhook.after_send")
 LEASE_SLACK: Final = 5.0
-"""Beyond the target's time: for recording."""
+"""Time for recording, added to the request's limit. Seconds."""
 DRAIN_SECONDS: Final = 5.0
 GATHER_SECONDS: Final = 0.05
-"""Deliveries that end together share the next claim."""
+"""Wait this long before a claim, so that deliveries that end together share it."""
 
 log = structlog.get_logger(__name__)
 
 
 class WebhookSender:
-    """One per process; ``loop`` runs it. ``parallel``: requests under way; ``seconds``: of one."""
+    """One instance per process; ``loop`` runs it.
+
+    :param parallel: requests in flight.
+    :param seconds: limit of one request.
+    """
 
     def __init__(
         self,
@@ -57,7 +61,9 @@ class WebhookSender:
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=interval_seconds)
 
     async def run_once(self) -> bool:
-        """One claim, and what it brings on its way. Never True: each end of a delivery wakes the loop.
+        """Make one claim and start its deliveries. Always returns False: each delivery wakes the loop when it
+        ends.
+
         Raises what claiming raises.
         """
         if self._tasks:
@@ -72,12 +78,12 @@ class WebhookSender:
         return False
 
     async def settled(self) -> None:
-        """Until nothing is under way."""
+        """Wait until no delivery is in flight."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def aclose(self) -> None:
-        """Let what is under way come to its end for a while; the rest is sent again by another process."""
+        """Let deliveries finish for up to DRAIN_SECONDS. Another process sends the rest again."""
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=DRAIN_SECONDS)
             for task in late:
@@ -91,7 +97,7 @@ class WebhookSender:
         self.loop.wake()
 
     async def _deliver(self, delivery: ClaimedDelivery) -> None:
-        """Never raises an Exception."""
+        """Send one delivery and record its outcome. Never raises an Exception."""
         with tracing.work("deliver webhook", dict(_facts(delivery)), links=(delivery.traceparent,)):
             await self._sent(delivery)
 
@@ -131,5 +137,5 @@ def _told(delivery: ClaimedDelivery, outcome: Outcome) -> RecordDeliveryRequest:
 
 
 def _facts(delivery: ClaimedDelivery) -> dict[str, str]:
-    """Not the URL: its path or query may be a secret of the receiver's."""
+    """Fields for the log. Not the URL: its path or query may contain a secret of the receiver's."""
     return {"webhook_id": delivery.claim.webhook_id, "message_id": delivery.message_id}

@@ -1,5 +1,6 @@
-"""One POST to a webhook's target, under the rules of imports: public addresses only, no redirect followed, of
-the answer's body no more than a little, and all of it in a bounded time.
+"""Sends one POST to a webhook's target, under the rules of imports.
+
+Only public addresses, no redirects, little of the answer's body, and everything within a time limit.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from strongroom.errors import SourceUrlFailed, SourceUrlRefused
 from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery
 
 MOST_BODY: Final = 16 * 1024
-"""Nothing in an answer's body counts; what is longer is cut off."""
+"""The most bytes read of an answer's body. Its content does not matter."""
 _ASKED_TO_WAIT: Final = frozenset({429, 503})
 _REDIRECTS: Final = range(300, 400)
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """``status``: of the answer, 0: none. ``failure``: why it does not count as delivered; empty: it does.
-    ``retry_after``: seconds that the target asks for.
+    """``status``: of the answer; 0: none. ``failure``: why it does not count as delivered; empty: it does.
+
+    ``retry_after``: seconds that the target asks to wait.
     """
 
     status: int = 0
@@ -36,7 +38,7 @@ class Outcome:
 
 
 class TargetClient:
-    """``seconds``: for one request with everything that belongs to it."""
+    """Sends requests. ``seconds``: limit of one request, connection and answer included."""
 
     def __init__(self, rules: UrlRules, client: GuardedClient, seconds: float) -> None:
         self._rules = rules
@@ -44,11 +46,11 @@ class TargetClient:
         self._seconds = seconds
 
     async def aclose(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def post(self, delivery: ClaimedDelivery) -> Outcome:
-        """Never raises for what a target does."""
+        """Send one delivery. Never raises for what a target does."""
         limit = asyncio.timeout(self._seconds)
         try:
             async with limit:
@@ -79,7 +81,7 @@ class TargetClient:
 
 
 def request_of(source: Source, delivery: ClaimedDelivery) -> bytes:
-    """As it goes over the wire."""
+    """The request as bytes of HTTP/1.1."""
     lines = [
         f"POST {source.url.raw_path.decode('ascii')} HTTP/1.1",
         f"Host: {source.url.netloc.decode('ascii')}",
@@ -97,7 +99,9 @@ def request_of(source: Source, delivery: ClaimedDelivery) -> bytes:
 
 
 async def _skip_body(answer: Answer) -> None:
-    """So much of it that a small one is read to its end; whatever it is, the head has said everything."""
+    """Read a small body to its end, and at most MOST_BODY of a large one. Errors don't matter: the status is
+    known.
+    """
     read = 0
     try:
         async for piece in answer.pieces():
@@ -109,7 +113,7 @@ async def _skip_body(answer: Answer) -> None:
 
 
 def _seconds_of(text: str) -> float:
-    """Of Retry-After: seconds or a date (RFC 9110 section 10.2.3); 0 for what is neither."""
+    """Parse Retry-After: seconds or a date (RFC 9110 section 10.2.3); 0 for anything else."""
     text = text.strip()
     if text.isascii() and text.isdecimal():
         return float(text[:9])
