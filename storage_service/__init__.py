@@ -1,1 +1,1 @@
-"""storage_service moves bytes between callers and S3; it is the only holder of S3 credentials."""
+"""storage_service moves bytes between callers and S3. Only it has S3 credentials."""

@@ -86,7 +86,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """What bodies and archives may hold at once."""
+    """Memory budgets for bodies and archives."""
 
     incoming: ByteBudget
     outgoing: Outgoing
@@ -102,12 +102,12 @@ class _Memory:
         )
 
     def by_name(self) -> dict[str, ByteBudget | Outgoing]:
-        """As the metrics call them."""
+        """The budgets by their name in the metrics."""
         return {"upload": self.incoming, "download": self.outgoing, "archive": self.archives}
 
 
 class StorageApp:
-    """One storage_service: what it is made of, from ``open`` to ``aclose``."""
+    """The parts of one storage_service, from ``open`` to ``aclose``."""
 
     def __init__(
         self,
@@ -181,10 +181,12 @@ class StorageApp:
         *,
         requests: Callable[[], int],
     ) -> StorageApp:
-        """With its own store and channel. ``metadata_service``: where it runs in this process; ``requests``:
-        how many are in progress.
+        """Construct everything, with an own store and channel.
+
+        :param metadata_service: if it runs in this process.
+        :param requests: returns the number of requests in progress.
         """
-        on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
+        on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # splitting bodies costs CPU
         store = open_store(settings, on_mid_body=on_mid_body, calls=metrics.s3)
         channel: aio.Channel
         if metadata_service is not None:

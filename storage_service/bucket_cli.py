@@ -33,10 +33,10 @@ from strongroom.errors import RepairRefused, StrongroomError
 
 PATIENCE_SECONDS: Final = 60.0
 TEMPORARY_PREFIX: Final = "temp/"
-#: Longest life of a temporary file (30 days, target.proto), a week of soft deletion, and three days for the
-#: cleaner, whose work the lifecycle must never take over. The restore window comes on top.
+#: The longest life of a temporary file (30 days, target.proto), a week in the trash, and three days for the
+#: cleaner, whose work the lifecycle must never take over. The restore window is added to it.
 TEMPORARY_DAYS: Final = 40
-#: S3 counts from the beginning of an upload, ours from its last byte: an upload may be long under way.
+#: S3 counts from the beginning of an upload, Strongroom from its last byte: an upload may take long.
 UPLOAD_MARGIN_DAYS: Final = 7
 _DAY: Final = 86400.0
 
@@ -52,14 +52,14 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Do what the command line says; the exit code: 0 done, 1 failed, 2 wrong settings."""
+    """Run the command. Returns the exit code: 0 done, 1 failed, 2 wrong settings."""
     return asyncio.run(
         init(load_settings(BucketSettings), wait=chosen.wait, show_policy=not chosen.no_policy)
     )
 
 
 async def init(settings: BucketSettings, *, wait: float, show_policy: bool) -> int:
-    """Prepare the bucket, say what was done, and print the policy."""
+    """Prepare the bucket, print what was done, and print the policy."""
     store = open_store(settings)
     try:
         if not await _made(store, settings.s3_bucket, wait):
@@ -79,7 +79,7 @@ async def init(settings: BucketSettings, *, wait: float, show_policy: bool) -> i
 
 
 async def _made(store: S3ObjectStore, bucket: str, wait: float) -> bool:
-    """See that the bucket is there; waits for a store that is just starting."""
+    """Make sure that the bucket exists; waits for a store that is just starting."""
     deadline = time.monotonic() + wait
     diagnosis = await store.check()
     while (
@@ -130,7 +130,7 @@ def _steps(
 
 
 async def _tried(store: S3ObjectStore, settings: BucketSettings) -> bool:
-    """Write, read and delete as the service will; what made the bucket unwritable is taken back."""
+    """Write, read and delete like the service. A step that made the bucket unwritable is undone."""
     found = await _probed(store, settings)
     if found[0].lack and await _unblocked(store, settings):
         found = await _probed(store, settings)
@@ -145,7 +145,8 @@ async def _probed(store: S3ObjectStore, settings: BucketSettings) -> list[Findin
 
 
 async def _unblocked(store: S3ObjectStore, settings: BucketSettings) -> bool:
-    """Whether the bucket can be written without the public-access block; else the block is there again.
+    """Try without the public-access block; if the bucket is not writable then, put the block back.
+
     Ceph 16 refuses every write with it.
     """
     try:
@@ -163,7 +164,7 @@ async def _unblocked(store: S3ObjectStore, settings: BucketSettings) -> bool:
 
 
 async def _marked(store: S3ObjectStore, settings: BucketSettings) -> bool:
-    """Write whose it is, as metadata_service says; False: it is somebody else's."""
+    """Write the installation into the bucket; False: the bucket belongs to another one."""
     later = "storage_service writes it a minute after its start"
     if settings.internal_secret is None:
         print_line(f"-     whose it is: left alone; STRONGROOM_INTERNAL_SECRET is not set here ({later})")
@@ -192,7 +193,7 @@ async def _marked(store: S3ObjectStore, settings: BucketSettings) -> bool:
 
 
 async def _step(name: str, step: Callable[[], Awaitable[None]]) -> bool:
-    """Do one step and tell how it went; False when it failed although the store knows it."""
+    """Run one step and print its result. False if it failed although the store supports it."""
     try:
         await step()
     except (NotSupportedByStore, InvalidRequest) as error:
@@ -206,5 +207,5 @@ async def _step(name: str, step: Callable[[], Awaitable[None]]) -> bool:
 
 
 def print_line(text: str) -> None:
-    """One line of what was done."""
+    """Print one line of what was done."""
     sys.stdout.write(text + "\n")

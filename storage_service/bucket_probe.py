@@ -1,8 +1,8 @@
-"""Whether the bucket does what the service will ask of it: written, read and deleted once, with the service's
-own credentials and settings. ``strongroom bucket init`` ends with it.
+"""Tries whether the bucket does what the service needs: writes, reads and deletes once.
 
-Everything lies below ``strongroom-doctor/``, where a verification looks for nothing, and is removed again, as
-is what an earlier one has left that was killed.
+It uses the service's credentials and settings. ``strongroom bucket init`` ends with it. Everything is below
+``strongroom-doctor/``, where a verification does not look, and is removed again, together with what an
+earlier probe left when it was killed.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 
 PREFIX: Final = "strongroom-doctor/"
 DEAD_SECONDS: Final = 3600.0
-"""Who has written something so long ago, and has not removed it, will not do so any more."""
+"""Objects of other probes older than this were left behind by dead ones."""
 _BODY: Final = b"strongroom bucket init wrote this, and removes it again.\n"
 _ATTRS: Final = ObjectAttributes(content_type="text/plain", metadata={"strongroom-probe": "yes"})
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was tried. ``fails``: the service can't work without it; else a lack is only told."""
+    """The result of one step. ``fails``: the service can't work without it; otherwise it is only reported."""
 
     what: str
     lack: str = ""
@@ -50,7 +50,7 @@ class Finding:
 
 
 class BucketProbe:
-    """One run of it; ``conditional``: whether uploads use If-None-Match here."""
+    """One probe. ``conditional``: whether uploads use If-None-Match here."""
 
     def __init__(self, store: ObjectStore, *, conditional: bool = True) -> None:
         self._store = store
@@ -59,9 +59,7 @@ class BucketProbe:
         self._made: list[ObjectRef] = []
 
     async def findings(self) -> AsyncIterator[Finding]:
-        """Each as it is found. After a write that was refused nothing else is tried. Raises nothing of the
-        store's.
-        """
+        """Results, as they are found. If a write is refused, nothing else is tried. Raises no store error."""
         try:
             written = await self._try("a file can be written", self._write, fails=True)
             yield written
@@ -186,7 +184,7 @@ class BucketProbe:
         return ""
 
     async def _remove_rest(self) -> Finding:
-        """All versions of what was made, as the cleaner removes them."""
+        """Remove all versions of what was written, like the cleaner."""
         what = "what was tried is removed again"
         try:
             await self._remove()
@@ -208,5 +206,5 @@ class BucketProbe:
                         await self._store.abort(upload.key, upload.upload_id)
 
     def _is_over(self, key: str, made: datetime) -> bool:
-        """Whether it is ours, or of one that is long dead."""
+        """Whether the object is ours, or was left by a dead probe."""
         return key.startswith(self._folder) or made <= datetime.now(UTC) - timedelta(seconds=DEAD_SECONDS)

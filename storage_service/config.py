@@ -1,4 +1,4 @@
-"""Settings of storage_service. What it needs of S3 stands in ``servicekit.s3_settings``."""
+"""Settings of storage_service. Those of S3 are in ``servicekit.s3_settings``."""
 
 from __future__ import annotations
 
@@ -55,8 +55,10 @@ DOCUMENT_TYPES = (
 
 
 class BucketSettings(S3Settings):
-    """What preparing a bucket needs to know; ``cors_origins``, ``upload_expiry_seconds`` and
-    ``restore_window_seconds`` are those of the gateway and metadata_service.
+    """Settings for preparing a bucket.
+
+    ``cors_origins``, ``upload_expiry_seconds`` and ``restore_window_seconds`` are those of the gateway and
+    metadata_service.
     """
 
     cors_origins: CommaList = ()
@@ -67,36 +69,39 @@ class BucketSettings(S3Settings):
 
     @property
     def transitions(self) -> tuple[Transition, ...]:
-        """The rules of cheaper classes that the bucket is to have. Raises SettingError."""
+        """The lifecycle rules to cheaper storage classes. Raises SettingError."""
         return transitions_of(self.s3_transitions)
 
 
 class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings):
-    """Everything storage_service can be told.
+    """Settings of storage_service.
 
-    Memory of body bytes: ``upload_memory_bytes`` for the process, of which an upload holds what it has
-    brought of at most two parts of ``part_size_bytes``, a project's save 32 MiB; plus up to 4 MiB of
-    messages in decoding for each open stream. ``min_body_rate``: bytes per second an upload must bring over
-    each ``body_rate_window`` (seconds in which the service was ready to read); 64 KiB/s while others wait
-    for memory. ``download_memory_bytes``: messages that readers have not taken yet; beside it 256 KiB for
-    each download. ``archive_memory_bytes`` is for ZIPs: 4 MiB and a largest project file while one is read,
-    up to 19 MiB while one is written, for which half of it may be used (beside it 1 MiB for each).
+    Memory of bodies: ``upload_memory_bytes`` for the process. An upload holds at most two parts of
+    ``part_size_bytes``, a project's save 32 MiB; in addition each open stream has up to 4 MiB of messages
+    being decoded. ``min_body_rate``: bytes per second an upload must bring over each ``body_rate_window``
+    (seconds in which the service was ready to read); 64 KiB/s while others wait for memory.
+    ``download_memory_bytes``: messages that readers have not taken yet; each download takes another 256 KiB.
+    ``archive_memory_bytes`` is for ZIPs: one that is read takes 4 MiB and a largest project file; one that is
+    written takes up to 19 MiB, and another 1 MiB outside the budget. Writing may use half of it.
     ``export_manifest_bytes``: of /tmp, for the manifests of all exports in progress.
-    ``*_types`` are exact types or wildcards (``image/*``); empty takes any. ``max_picture_pixels``: width
-    times height of pictures in generations, event media and profile pictures. ``media_processes``: that read
-    what pictures, videos and sounds say of themselves (0: nobody does), each file for at most
-    ``media_seconds`` of a processor in ``media_memory_bytes`` of address space. ``preview_page_seconds``: how
-    long a previewed page can use its own address. ``link_secret``: what links and previews
-    are sealed with, in every replica; without one a key is derived from ``internal_secret``, and they end
-    when that is replaced. ``old_link_secrets``: what they were sealed with before; such ones are still
-    opened. ``link_*_seconds``: how long links to files of a family hold, 0: until they are revoked;
-    ``link_redirect_seconds``: signed URLs that the gateway leads links on to. ``verify_interval_seconds``: a
-    verification begins when the last one is so old (0: only when an admin asks); ``verify_grace_seconds``:
-    younger objects and uploads are nobody's orphans; ``cleaner_enabled``: false only while a restored
-    database is being looked at; ``scrub_bytes_per_second``: how fast this process
-    reads objects back (0: not at all). ``repair_most_count``, ``repair_most_percent``: a repair refuses when
-    more objects than both belong to no row, or more rows have lost theirs; ``quarantine_seconds``: how long
-    what a repair has moved away can be brought back.
+
+    ``*_types`` are exact types or wildcards (``image/*``); empty allows any. ``max_picture_pixels``: width
+    times height of pictures in generations, event media and profile pictures. ``media_processes``: processes
+    that read the facts of pictures, videos and sounds (0: none), each file for at most ``media_seconds`` of a
+    processor in ``media_memory_bytes`` of address space. ``preview_page_seconds``: how long a previewed page
+    can use its own address.
+
+    ``link_secret``: seals links and previews; the same in every replica. Without one, a key is derived from
+    ``internal_secret``, and links end when that is replaced. ``old_link_secrets``: former ones; what they
+    sealed is still opened. ``link_*_seconds``: how long links to files of a family are valid, 0: until they
+    are revoked. ``link_redirect_seconds``: validity of the signed URLs to which the gateway redirects links.
+
+    ``verify_interval_seconds``: begin a verification when the last one is this old (0: only when an admin
+    asks). ``verify_grace_seconds``: younger objects and uploads are not reported as orphans.
+    ``cleaner_enabled``: false only while a restored database is examined. ``scrub_bytes_per_second``: how
+    fast this process reads objects back (0: never). ``repair_most_count``, ``repair_most_percent``: a repair
+    refuses when more objects than both belong to no row, or more rows have lost theirs.
+    ``quarantine_seconds``: how long entries in quarantine are kept.
     """
 
     storage_bind: str = "127.0.0.1:50051"
@@ -190,7 +195,7 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
         )
 
     def scan_rules(self) -> ScanRules | None:
-        """How bodies are scanned for malware. Raises SettingError for an address that is none."""
+        """How bodies are scanned for malware. Raises SettingError for an invalid address."""
         if not self.clamd_address:
             return None
         return ScanRules(
@@ -218,7 +223,7 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
         )
 
     def repair_rules(self) -> RepairRules:
-        """When a repair refuses, and how long its quarantine keeps."""
+        """When a repair refuses, and how long the quarantine keeps entries."""
         most = MostWrong(self.repair_most_count, self.repair_most_percent)
         return RepairRules(self.verify_grace_seconds, self.quarantine_seconds, most)
 
@@ -228,7 +233,7 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
         return RestoreRules(self.s3_restore_days, self.s3_restore_tier)
 
     def media_rules(self) -> MediaRules:
-        """Who reads what pictures, videos and sounds say of themselves, and what one file may take."""
+        """Who reads the facts of pictures, videos and sounds, and what one file may cost."""
         return MediaRules(self.media_processes, ReadingLimits(self.media_memory_bytes, self.media_seconds))
 
     def size_rules(self) -> dict[str, SizeRule]:
@@ -251,12 +256,12 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
         return self._scanned(PROJECT, self.max_project_file_bytes)
 
     def _scanned(self, family: str, most: int) -> int:
-        """Where what can't be scanned is refused, nothing larger is taken at all."""
+        """The largest body: where oversized ones are refused, no more than can be scanned."""
         is_scanned = self.clamd_address and self.scan_oversized == "refuse" and family in self.scan_families
         return min(most, self.scan_max_bytes) if is_scanned else most
 
     def link_seconds(self) -> dict[FileFamily.ValueType, int]:
-        """How long links hold, by family."""
+        """How long links are valid, by family."""
         return {
             FILE_FAMILY_FILE: self.link_file_seconds,
             FILE_FAMILY_GENERATION: self.link_generation_seconds,
@@ -267,7 +272,7 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
         }
 
     def link_secrets(self) -> tuple[str, ...]:
-        """What links are sealed with, the secret of new ones first."""
+        """The secrets of links, the current one first."""
         current = reveal(self.link_secret) or reveal(self.internal_secret)
         return tuple(filter(None, (current, *self.old_link_secrets)))
 
@@ -307,7 +312,9 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
         return self
 
     def allowed_types(self) -> dict[str, tuple[str, ...]]:
-        """Allow-lists by rule name (see ``content.types.rule_name``); names that take any type are absent."""
+        """Allow-lists by rule name (see ``content.types.rule_name``). A name without a list allows any
+        type.
+        """
         lists = {
             "uploads": self.upload_types,
             "documents": self.document_types,

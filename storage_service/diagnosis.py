@@ -1,5 +1,6 @@
-"""The call from storage_service to metadata_service, tried out: do the two believe each other, and do their
-clocks agree? Readiness asks every few seconds, ``strongroom doctor`` when it is run.
+"""Tries a call from storage_service to metadata_service: do they trust each other, and do their clocks agree?
+
+The readiness probe does so every few seconds, ``strongroom doctor`` on demand.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from strongroom.errors import (
 )
 from strongroom.storage.v1 import diagnostics_service_pb2 as pb
 
-#: From here on the log says that the clocks should be looked at; they are tolerated for much longer.
+#: From this difference of clocks on the log warns. Much larger ones are tolerated.
 WARN_SECONDS: Final = 30.0
 WARN_EVERY_SECONDS: Final = 600.0
 REACH_ADVICE: Final = (
@@ -45,7 +46,7 @@ _REFUSED: Final = {
 
 
 class InternalCalls:
-    """Tries out the way to metadata_service; one per process."""
+    """Tries the calls. One instance per process."""
 
     def __init__(self, credentials: Credentials, store: ObjectStore) -> None:
         self._credentials = credentials
@@ -54,7 +55,7 @@ class InternalCalls:
         self._told = pb.InternalCall.OUTCOME_OK
 
     async def attempt(self) -> pb.InternalCall:
-        """How one call goes; raises nothing."""
+        """The result of one call. Raises nothing."""
         before = time.time()
         try:
             answer = await self._credentials.check()
@@ -71,7 +72,7 @@ class InternalCalls:
         return pb.InternalCall(outcome=pb.InternalCall.OUTCOME_OK, clock_difference_seconds=difference)
 
     async def diagnose(self) -> pb.DiagnoseResponse:
-        """For whoever mends the installation: the call, and our clock."""
+        """The result of a call, and this process's time, for operators."""
         response = pb.DiagnoseResponse(internal=await self.attempt())
         found = await self._store.check()
         response.bucket.state = found.state.name.lower()
@@ -81,8 +82,8 @@ class InternalCalls:
         return response
 
     async def works(self) -> bool:
-        """For the probe: whether metadata_service takes our calls. The log says once why it does not, and
-        what to do.
+        """Whether metadata_service accepts our calls, for the probe. The log says once why not, and what to
+        do.
         """
         outcome = (await self.attempt()).outcome
         if outcome != self._told:

@@ -1,8 +1,8 @@
-"""Whether operators have this process begin nothing new: it tells metadata_service how it is every few
-seconds, and hears of it there.
+"""Whether operators drain this process. It reports its state to metadata_service every few seconds, and
+learns it from the answer.
 
-A process that drains ends what it has begun; its loops begin no pass, it begins no import, and its health
-says NOT_SERVING, so that balancers lead requests elsewhere. Those that come all the same are answered.
+A draining process finishes its work but begins nothing: no loop begins a pass, imports are refused, and its
+health is NOT_SERVING, so that load balancers choose others. Requests that still arrive are answered.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ log = structlog.get_logger(__name__)
 
 
 class Draining:
-    """One per process. ``loops``: those that begin nothing while it drains; ``requests``: how many are in
-    progress.
+    """One instance per process.
+
+    ``loops`` begin no pass while it drains. ``requests``: the number of requests in progress.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Draining:
         self.loop = BackgroundLoop(self.report, heartbeat, rest_seconds=REPORT_SECONDS)
 
     async def report(self) -> bool:
-        """Tell, and hear. While nobody answers it goes on as it was. Raises StrongroomError."""
+        """Report, and learn whether to drain. Without an answer nothing changes. Raises StrongroomError."""
         busy = sorted(loop.name for loop in self._loops if loop.is_busy)
         replica = Replica(name=replica_name(), busy=busy, requests=self._requests(), draining=self.is_on)
         drain = await self._operations.report_replica(replica, self._instance)
@@ -56,10 +57,10 @@ class Draining:
         log.warning("replica_drains" if drain else "replica_works_again", replica=replica.name)
         for loop in self._loops:
             loop.wake()
-        return True  # so that operators see at once that it has heard
+        return True  # report again at once, so that operators see that it was understood
 
     def refuse_imports(self) -> None:
-        """Raises ServiceUnavailable while it drains."""
+        """Raises ServiceUnavailable while the process drains."""
         if self.is_on:
             raise ServiceUnavailable(
                 "This server is being drained and begins no import; ask again, and another one takes it.",

@@ -1,5 +1,5 @@
-"""What a loop tells of items that fail: of each what is wrong with it, of all together that the store or
-metadata_service is away.
+"""Logs failing items of a loop: an item's own failure with the item, an outage of the store or of
+metadata_service once for all.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _AWAY: Final = (
 
 
 class FailingItems:
-    """Those of one loop. ``fails``: the event of a line about an item; ``works``: of the one that says that
-    items do well again.
+    """For one loop. ``fails``: the event about one failing item. ``works``: the event when items succeed
+    again.
     """
 
     def __init__(self, fails: str, works: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,7 +43,7 @@ class FailingItems:
         self._outage = Outage(fails, works, quiet_seconds=QUIET_SECONDS, clock=clock)
 
     def failed(self, error: StrongroomError | StoreError, **facts: object) -> None:
-        """One item has; ``facts`` name it. What is away meets every one: that is one line."""
+        """Log one failed item, named by ``facts``. An outage affects every item, and is logged once."""
         name = type(error).__name__
         if isinstance(error, _AWAY) or (isinstance(error, StoreError) and error.retryable):
             self._outage.failed(name, error=name, **facts)
@@ -51,5 +51,5 @@ class FailingItems:
             log.warning(self._event, error=name, **facts)
 
     def well(self) -> None:
-        """One item has come to its end."""
+        """Note an item that succeeded."""
         self._outage.well()

@@ -1,4 +1,4 @@
-"""Settings → what imports and webhooks are told."""
+"""Settings → rules of imports and webhooks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def source_timeouts(settings: StorageSettings) -> Timeouts:
 
 
 def import_limits(settings: StorageSettings) -> ImportLimits:
-    """Limits of one import with all its tries."""
+    """Limits of one import, retries included."""
     return ImportLimits(
         settings.import_timeout_seconds,
         settings.import_min_bytes_per_second,

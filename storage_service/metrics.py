@@ -1,4 +1,4 @@
-"""What one storage_service shows Prometheus: made before there is anything to count, filled while it runs."""
+"""Metrics of one storage_service. They exist from the start and are filled later."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from storage_service.webhooks.metrics import WebhookMetrics
 
 
 class Budget(Protocol):
-    """Bytes that a process may hold for one purpose, and who waits for some."""
+    """Bytes held for one purpose, and callers waiting for some."""
 
     total: int
 
     @property
     def used(self) -> int:
-        """Held now."""
+        """Bytes held now."""
         ...
 
     @property
     def waiting(self) -> int:
-        """How many wait."""
+        """Callers waiting now."""
         ...
 
 
 class Budgets(Collector):
-    """Those of one process by purpose, from the moment that they exist."""
+    """The budgets of this process by purpose, once they exist."""
 
     def __init__(self) -> None:
         self.all: Mapping[str, Budget] = {}

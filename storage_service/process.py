@@ -37,7 +37,7 @@ class Process:
     """The app inside a server: ``lifespan`` opens and closes it, ``add_services`` registers it."""
 
     def __init__(self, settings: StorageSettings, metadata_service: InProcessServer | None = None) -> None:
-        """``metadata_service``: where it runs in this process."""
+        """:param metadata_service: if it runs in this process."""
         self._settings = settings
         self._metadata_service = metadata_service
         self._heartbeats = Heartbeats()
@@ -47,7 +47,7 @@ class Process:
         self._drains = Drain(), Drain()
 
     def is_drained(self) -> bool:
-        """Whether operators have it begin nothing new."""
+        """Whether operators drain this process."""
         return self._app is not None and self._app.draining.is_on
 
     def spec(self) -> ServerSpec:
@@ -74,7 +74,7 @@ class Process:
 
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """The app and its loops, as long as the server runs."""
+        """Run the app and its loops while the server runs."""
         self._app = app = StorageApp.open(
             self._settings,
             self._heartbeats,

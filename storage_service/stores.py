@@ -1,5 +1,6 @@
-"""The object store and its CDN as the settings describe them. Only here, in the preparing of a bucket
-(``bucket_cli``) and in the metrics is it known that the store is S3.
+"""Builds the object store and its CDN from the settings.
+
+Only this module, ``bucket_cli`` and the metrics know that the store is S3.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ def open_store(
 
 
 def s3_options(settings: S3Settings) -> S3Options:
-    """Settings → what the adapter has to be told."""
+    """Settings → options of the adapter."""
     options = S3Options(
         bucket=settings.s3_bucket,
         region=settings.s3_region,
@@ -46,16 +47,16 @@ def s3_options(settings: S3Settings) -> S3Options:
         reply_timeout=settings.s3_call_seconds / 2,
         max_key_bytes=settings.s3_max_key_bytes,
     )
-    if settings.s3_sse == "auto":  # AWS encrypts; other stores often answer 501
+    if settings.s3_sse == "auto":  # AWS encrypts by default; other stores often answer 501
         return replace(options, encryption="AES256" if options.on_aws else "off")
     return replace(options, encryption=settings.s3_sse)
 
 
 def edge(settings: S3Settings) -> Edge | None:
-    """The CDN, where it asks for signatures. Raises SettingError for a key that is none."""
+    """The CDN, if it needs signed URLs. Raises SettingError for an invalid key."""
     if settings.cloudfront_key_id is None or settings.cloudfront_private_key is None:
         return None
-    # Loaded where it is used: the library of keys takes megabytes.
+    # Imported only if needed: the library for keys takes megabytes.
     from storage_service.reading.cloudfront import LATEST, cloudfront_urls  # noqa: PLC0415
 
     private_key = settings.cloudfront_private_key.get_secret_value()

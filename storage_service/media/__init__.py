@@ -1,1 +1,1 @@
-"""What pictures, videos and sounds say of themselves, read by processes of their own (docs/media.md)."""
+"""Reads facts from pictures, videos and sounds in separate processes (docs/media.md)."""

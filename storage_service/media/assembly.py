@@ -1,4 +1,4 @@
-"""The reading of media as ``bootstrap`` takes it."""
+"""Builds the reading of media for ``bootstrap``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from strongroom.metadata.v1.file_pb2 import File
 
 @dataclass(frozen=True, slots=True)
 class MediaRules:
-    """``processes``: how many files are read at once; 0: none ever."""
+    """``processes``: files read in parallel; 0: none is ever read."""
 
     processes: int
     limits: ReadingLimits
 
 
 class MediaReading:
-    """Of one process."""
+    """The parts of one process."""
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class MediaReading:
         self.unlocated = Unlocated(self.reader, records)
 
     def committed(self, file: File) -> None:
-        """A file was: if it is read, that is soon."""
+        """Announce a committed file. If its type is read, it is read soon."""
         if is_read(file.content_type):
             for loop in self.loops:
                 loop.wake()
 
     async def aclose(self) -> None:
-        """End the processes."""
+        """Stop the processes."""
         if self.reader is not None:
             await self.reader.aclose()

@@ -1,4 +1,6 @@
-"""What a file says of itself, by Pillow and MediaInfo. Runs in a process of its own, which may die of it."""
+"""Reads the facts of a file with Pillow and MediaInfo. Runs in a separate process, which a bad file may
+kill.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,10 @@ except ImportError:
     MediaInfo = None  # type: ignore[assignment,misc]
 
 Facts = dict[str, Any]
-#: Decoded to its pixels: no more, whatever the memory limit says. JPEG is scaled down while it is decoded.
+#: The most pixels that are decoded, whatever the memory limit. JPEG is scaled down while it is decoded.
 MOST_PIXELS: Final = 60_000_000
 MOST_JPEG_PIXELS: Final = 250_000_000
-#: By media type, what Pillow may take the bytes for: nothing that starts a program (EPS) is among them.
+#: The formats that Pillow may try for each media type. None of them starts a program (EPS does).
 FORMATS: Final = {
     "image/apng": ("PNG",),
     "image/avif": ("AVIF",),
@@ -52,9 +54,9 @@ _BY_ROTATION: Final = {0: 1, 90: 6, 180: 3, 270: 8}
 
 
 def facts_of(content_type: str, file: RemoteFile) -> Iterator[Facts]:
-    """What is known, as soon as it is: members of MediaInfo, the thumbhash in hexadecimal.
+    """Yield facts as soon as they are known: members of MediaInfo, the thumbhash in hexadecimal.
 
-    Raises whatever the libraries raise of broken files.
+    Raises whatever the libraries raise for broken files.
     """
     header = _header(content_type, file)
     yield header
@@ -66,7 +68,9 @@ def facts_of(content_type: str, file: RemoteFile) -> Iterator[Facts]:
 
 
 def _places(content_type: str, file: RemoteFile) -> Facts:
-    """What is too large or too odd has none that anybody else would find."""
+    """The places in the file. A file too large or too odd to search has none that another reader would
+    find.
+    """
     try:
         masks = masks_of(content_type, file)
     except (TooMuch, struct.error, IndexError):
@@ -84,14 +88,14 @@ def _picture(content_type: str, file: RemoteFile, header: Facts) -> Iterator[Fac
             yield {"width": width, "height": height}
         most = MOST_JPEG_PIXELS if image.format in {"JPEG", "MPO"} else MOST_PIXELS
         is_small = width * height <= most
-        if is_small or image.format != "PNG" or "exif" in image.info:  # else it is decoded to find none
+        if is_small or image.format != "PNG" or "exif" in image.info:  # else decode to see there is none
             yield _exif(image)
         if is_small:
             yield {"thumbhash": _hash(image).hex()}
 
 
 def _header(content_type: str, file: RemoteFile) -> Facts:
-    """Also of formats that Pillow does not read."""
+    """Facts from the header, also of formats that Pillow does not read."""
     if not content_type.startswith("image/"):
         return {}
     for length in (64 * 1024, MOST_HEADER_BYTES):
@@ -121,7 +125,7 @@ def _exif(image: Image.Image) -> Facts:
 
 
 def _taken(text: str) -> Facts:
-    """Only what is a time."""
+    """When the picture was taken, if the text is a valid time."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -138,7 +142,7 @@ def _hash(image: Image.Image) -> bytes:
 
 
 def _timed(file: RemoteFile) -> Facts:
-    """Of videos and sounds."""
+    """Facts of videos and sounds."""
     file.seek(0)
     parsed = MediaInfo.parse(file, encoding_errors="replace", parse_speed=0.3)
     found: Facts = {}
@@ -159,7 +163,7 @@ def _timed(file: RemoteFile) -> Facts:
 
 
 def _number(value: object) -> int:
-    """Of what MediaInfo writes as a number or as a text; 0 where it is none."""
+    """MediaInfo writes a number as a number or as text; 0 if it is neither."""
     try:
         number = int(float(str(value)))
     except (ValueError, OverflowError):
@@ -168,7 +172,7 @@ def _number(value: object) -> int:
 
 
 def _recorded(known: Facts) -> Facts:
-    """The camera's word with its offset, else the clock of what made the file, in UTC."""
+    """The camera's time with its offset; else the time of the program that made the file, in UTC."""
     own = known.get("comapplequicktimecreationdate")
     if isinstance(own, str):
         return _taken(re.sub(r"([+-]\d\d)(\d\d)$", r"\1:\2", own))

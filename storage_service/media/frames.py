@@ -1,6 +1,4 @@
-"""What a reading process and its owner write to each other: frames of four bytes of length and so many
-bytes.
-"""
+"""The protocol between a reading process and its owner: frames with a length of four bytes."""
 
 from __future__ import annotations
 
@@ -11,35 +9,35 @@ import struct
 from typing import Any, Final
 
 LENGTH: Final = struct.Struct(">I")
-#: Bytes that one answer to a question for bytes may have.
+#: The most bytes of one answer to a request for bytes.
 MOST_ASKED: Final = 4 * 1024 * 1024
-#: A question, or facts: far below it unless the process has gone mad.
+#: The largest request, or facts. Only a broken process comes near it.
 MOST_TOLD: Final = 256 * 1024
-#: How a job's process ends: with nothing left to tell; the file is no more than was told; by a limit or by
-#: itself.
+#: How a job's process ends: it has told everything; the file is broken beyond what was told; it was killed,
+#: by a limit or otherwise.
 DONE, BROKEN, DIED = 0, 2, 3
 BLOCK: Final = 128 * 1024
 
 
 class TooMuch(OSError):
-    """The file would have to be read further than anybody pays for."""
+    """Reading the file would cost more than its budget."""
 
 
 def read_frame(fd: int) -> bytes | None:
-    """The next one; None at the end."""
+    """The next frame; None at the end."""
     head = _read_exactly(fd, LENGTH.size)
     return None if head is None else _read_exactly(fd, LENGTH.unpack(head)[0])
 
 
 def write_frame(fd: int, payload: bytes) -> None:
-    """All of it."""
+    """Write the whole frame."""
     view = memoryview(LENGTH.pack(len(payload)) + payload)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def tell(fd: int, **facts: Any) -> None:
-    """A frame of JSON."""
+    """Write a frame of JSON."""
     write_frame(fd, json.dumps(facts).encode())
 
 
@@ -55,10 +53,9 @@ def _read_exactly(fd: int, size: int) -> bytes | None:
 
 
 class RemoteFile(io.RawIOBase):
-    """A stored file of ``size`` bytes, whose bytes are asked for as they are needed, ``budget`` of them at
-    most.
+    """A stored file of ``size`` bytes. Its bytes are requested when needed, at most ``budget`` of them.
 
-    Reads on from where the last one ended ask for twice as much each time. Raises TooMuch.
+    A read that continues where the last one ended requests twice as much each time. Raises TooMuch.
     """
 
     def __init__(self, size: int, budget: int, asks: int, answers: int) -> None:
@@ -100,7 +97,7 @@ class RemoteFile(io.RawIOBase):
         return len(piece)
 
     def at(self, offset: int, size: int) -> bytes:
-        """Up to ``size`` bytes from ``offset``, fewer at the end of the file."""
+        """Up to ``size`` bytes from ``offset``; fewer at the end of the file."""
         end = min(offset + size, self.size)
         if offset >= end:
             return b""

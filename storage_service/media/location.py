@@ -1,10 +1,10 @@
-"""Where a file says where it was taken, as bytes that can be overwritten without moving any other.
+"""Finds where a file says where it was taken, as bytes that can be overwritten in place.
 
-Formats say it in few ways, whatever they are themselves: a GPS directory in a TIFF structure (EXIF), an XMP
-packet, which is plain text so that it can be found anywhere, IPTC data sets, and in MP4 and QuickTime boxes
-and texts of ISO 6709. These are looked for, not the formats that hold them, so that what hangs behind a
-picture (the video of a motion photo, further pictures) is found, too. Only PNG has sums over what it holds,
-and may pack it.
+Files say it in few ways, whatever their format: a GPS directory in a TIFF structure (EXIF); an XMP packet,
+which is plain text so that it can be found anywhere; IPTC data sets; and in MP4 and QuickTime boxes and texts
+of ISO 6709. The search looks for these instead of parsing each format, so it also finds what follows a
+picture (the video of a motion photo, further pictures). Only PNG has checksums over its content, and may
+compress it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Final, NamedTuple
 
 from storage_service.media.frames import RemoteFile, TooMuch
 
-#: Of pictures: all of them if they are no larger, else so much of their beginning, and of their end.
+#: A picture up to this size is read whole; of a larger one, this much of its beginning and of its end.
 WHOLE_BYTES: Final = 40 * 1024 * 1024
 END_BYTES: Final = 4 * 1024 * 1024
-#: Of a video's box of descriptions.
+#: The largest box of descriptions read of a video.
 MOST_DESCRIBED: Final = 32 * 1024 * 1024
 MOST_MASKS: Final = 1000
 MOST_UNPACKED: Final = 4 * 1024 * 1024
-#: What a file may cost: 1 for a byte that is unpacked, and so much for an entry of a directory and a mask.
+#: The budget of one file: 1 for a byte that is unpacked, and a fixed cost for a directory entry and a mask.
 MOST_WORK: Final = 100_000_000
 _ENTRY, _MASK = 100, 1000
 
@@ -49,7 +49,7 @@ _LOCI: Final = re.compile(rb"(.{4})loci", re.DOTALL)
 
 
 class Mask(NamedTuple):
-    """``length`` bytes from ``offset`` on are to be ``filling``, repeated; empty: zeros."""
+    """Overwrite ``length`` bytes from ``offset`` with ``filling``, repeated; empty: zeros."""
 
     offset: int
     length: int
@@ -57,8 +57,10 @@ class Mask(NamedTuple):
 
 
 class Budget:
-    """What is left of the work that one file is worth: directories may lead to each other, and texts be
-    packed, so that it grows faster than the file.
+    """The work left for one file.
+
+    Directories may refer to each other, and texts may be compressed, so the work can grow faster than the
+    file.
     """
 
     def __init__(self, work: int = MOST_WORK) -> None:
@@ -71,14 +73,14 @@ class Budget:
             raise TooMuch("what is looked for leads too far")
 
     def paid(self, masks: Iterable[Mask]) -> Iterator[Mask]:
-        """The same. Raises TooMuch for too many."""
+        """Pay for each mask. Raises TooMuch if there are too many."""
         for mask in masks:
             self.pay(_MASK)
             yield mask
 
 
 def masks_of(content_type: str, file: RemoteFile) -> list[Mask]:
-    """What to overwrite, in order, without overlaps. Raises TooMuch."""
+    """The masks for a file, in order and without overlaps. Raises TooMuch."""
     budget = Budget()
     if content_type.startswith("video/") or file.at(4, 4) in {b"ftyp", b"moov", b"wide"}:
         found = [*budget.paid(_of_video(file, budget))]
@@ -94,7 +96,7 @@ def masks_of(content_type: str, file: RemoteFile) -> list[Mask]:
 
 
 def in_bytes(data: bytes, budget: Budget) -> Iterator[Mask]:
-    """Of a picture, or of anything that has one in it."""
+    """The masks for a picture, or for anything that contains one."""
     for match in _TIFF.finditer(data):
         yield from _gps(data, match.start(), budget)
     for begin, end in _packets(data):
@@ -102,7 +104,7 @@ def in_bytes(data: bytes, budget: Budget) -> Iterator[Mask]:
             yield Mask(begin, end - begin, b" ")
     read = 0
     for match in _IPTC.finditer(data):
-        if match.start() >= read:  # else what it says has been read as part of the one before
+        if match.start() >= read:  # otherwise it was read as part of the previous one
             read = yield from _iptc(data, match.end())
     video = data.find(b"ftyp", 16)
     if video >= 0:  # of a motion photo
@@ -118,7 +120,7 @@ def _pieces(file: RemoteFile) -> Iterator[tuple[int, bytes]]:
 
 
 def _packets(data: bytes) -> Iterator[tuple[int, int]]:
-    """Where XMP begins and ends. Both kinds of tags are passed over once, however many have no partner."""
+    """Begin and end of each XMP packet. Both kinds of tags are scanned once, however many are unmatched."""
     behind = 0
     ends = _XMP_END.finditer(data)
     end = next(ends, None)
@@ -135,7 +137,7 @@ def _packets(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _gps(data: bytes, base: int, budget: Budget) -> Iterator[Mask]:
-    """GPS directories of the TIFF structure that begins there: entries, and values outside of them."""
+    """GPS directories of the TIFF structure at ``base``: the entries, and values stored outside them."""
     order = "<" if data[base] == 0x49 else ">"
     (first,) = struct.unpack_from(f"{order}I", data, base + 4)
     waiting, seen = [first], set[int]()
@@ -159,7 +161,7 @@ def _gps(data: bytes, base: int, budget: Budget) -> Iterator[Mask]:
 def _directory(
     data: bytes, base: int, at: int, order: str, budget: Budget
 ) -> list[tuple[int, int, int, int]]:
-    """Entries; none where there is no directory."""
+    """The entries at ``at``; none if there is no directory."""
     budget.pay(_ENTRY)
     try:
         (count,) = struct.unpack_from(f"{order}H", data, base + at)
@@ -174,7 +176,7 @@ def _directory(
 
 
 def _of_directory(data: bytes, base: int, at: int, order: str, budget: Budget) -> Iterator[Mask]:
-    """A directory without entries is left of it."""
+    """Masks that leave a directory without entries."""
     entries = _directory(data, base, at, order, budget)
     for _, kind, count, value in entries:
         size = _SIZES.get(kind, 1) * count
@@ -185,7 +187,7 @@ def _of_directory(data: bytes, base: int, at: int, order: str, budget: Budget) -
 
 
 def _iptc(data: bytes, at: int) -> Generator[Mask, None, int]:
-    """Values of data sets that name places (IPTC-IIM 4.2, record 2). Returns how far it has read."""
+    """Mask values of data sets that name places (IPTC-IIM 4.2, record 2). Returns how far it has read."""
     name = data[at] + 1 if at < len(data) else 0
     at += name + name % 2
     (size,) = struct.unpack_from(">I", data, at) if at + 4 <= len(data) else (0,)
@@ -202,7 +204,7 @@ def _iptc(data: bytes, at: int) -> Generator[Mask, None, int]:
 
 
 def _of_video(file: RemoteFile, budget: Budget) -> Iterator[Mask]:
-    """Of MP4 and QuickTime: what describes it, at the top; the pictures are passed over."""
+    """Masks for MP4 and QuickTime: top-level boxes of descriptions are read, the frames skipped."""
     at = 0
     for _ in range(256):
         head = file.at(at, 16)
@@ -222,7 +224,7 @@ def _of_video(file: RemoteFile, budget: Budget) -> Iterator[Mask]:
 
 
 def _in_boxes(data: bytes) -> Iterator[Mask]:
-    """ISO 6709 in text boxes, whatever their name (``©xyz``, QuickTime's metadata), and 3GPP's ``loci``."""
+    """ISO 6709 in text boxes of any name (``©xyz``, QuickTime's metadata), and 3GPP's ``loci``."""
     for match in _ISO_6709.finditer(data):
         yield Mask(match.start(), len(match[0]), b" ")
     for match in _LOCI.finditer(data):
@@ -232,7 +234,7 @@ def _in_boxes(data: bytes) -> Iterator[Mask]:
 
 
 def _of_png(data: bytes, found: list[Mask], budget: Budget) -> list[Mask]:
-    """Sums of the chunks that masks lie in, and packed texts, which are emptied as a whole."""
+    """Add masks for the checksums of masked chunks, and empty compressed texts that name a place."""
     found = sorted(found, key=_offset)
     pixels = bytearray(len(found))
     at = 8
@@ -259,13 +261,13 @@ def _offset(mask: Mask) -> int:
 
 
 def _emptied(at: int, size: int) -> list[Mask]:
-    """A chunk of zeros under a name that nobody knows."""
+    """Masks that turn a chunk into zeros under an unknown name."""
     summed = struct.pack(">I", zlib.crc32(b"voId" + bytes(size)))
     return [Mask(at + 4, 4, b"voId"), Mask(at + 8, size), Mask(at + 8 + size, 4, summed)]
 
 
 def _is_packed_place(kind: bytes, content: bytes, budget: Budget) -> bool:
-    """Whether what is packed, or written in hexadecimal digits (ImageMagick), names a place."""
+    """Whether text that is compressed, or in hexadecimal digits (ImageMagick), names a place."""
     keyword, _, rest = content.partition(b"\0")
     budget.pay(_ENTRY)
     if kind == b"zTXt":
@@ -293,7 +295,7 @@ def _unpacked(packed: bytes, budget: Budget) -> bytes:
 
 
 def masked(data: bytes, begin: int, masks: Sequence[Mask]) -> bytes:
-    """``data``, which stands at ``begin``, with the masks that concern it."""
+    """``data``, which begins at ``begin`` of the file, with the masks applied."""
     if not any(mask.offset < begin + len(data) and begin < mask.offset + mask.length for mask in masks):
         return data
     changed = bytearray(data)
@@ -305,7 +307,7 @@ def masked(data: bytes, begin: int, masks: Sequence[Mask]) -> bytes:
 
 
 def filled(filling: bytes, skip: int, size: int) -> bytes:
-    """``size`` bytes of an endless ``filling`` from ``skip`` on."""
+    """``size`` bytes of an endless repetition of ``filling``, from ``skip`` on."""
     if not filling:
         return bytes(size)
     begin = skip % len(filling)
@@ -313,7 +315,7 @@ def filled(filling: bytes, skip: int, size: int) -> bytes:
 
 
 def _merged(found: list[Mask]) -> list[Mask]:
-    """In order; of what overlaps the larger one stands first and wins."""
+    """Sort the masks. Where some overlap, the larger one comes first and wins."""
     result = list[Mask]()
     for mask in sorted(found, key=lambda one: (one.offset, -one.length)):
         end = result[-1].offset + result[-1].length if result else 0

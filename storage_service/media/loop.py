@@ -1,6 +1,6 @@
-"""Reads what is new, and what was there before: claims unread files for as long as there are some.
+"""Reads new files, and files from before the feature existed: claims unread files until there are none.
 
-A claim runs out by itself, later each time, so that whatever becomes of this process nothing is forgotten.
+A claim runs out by itself, after a longer time with each try. So no file is forgotten if this process dies.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from strongroom.metadata.v1.file_pb2 import File
 
 log = structlog.get_logger(__name__)
 
-#: For each process that reads. A batch is read to its end before the next one is claimed, so what comes
-#: meanwhile waits for it; and with two of the costliest it ends before its claim does.
+#: Files claimed per reading process. A batch is finished before the next claim, so new files wait for it;
+#: with two of the costliest files it still ends before its claim does.
 BATCH: Final = 2
 REST_SECONDS: Final = 5.0
 
 
 class MediaLoop:
-    """One per process; ``loop`` runs it. ``processes``: how many files are read at once."""
+    """One instance per process; ``loop`` runs it. ``processes``: files read in parallel."""
 
     def __init__(
         self, reader: MediaReader, records: MediaRecords, heartbeat: Heartbeat, *, processes: int
@@ -43,7 +43,7 @@ class MediaLoop:
         )
 
     async def run_once(self) -> bool:
-        """One batch. Returns whether there was one. Raises StrongroomError."""
+        """Read one batch. Returns whether there was one. Raises StrongroomError."""
         claim = await self._records.claim(self._batch)
         async with asyncio.TaskGroup() as group:
             for file in claim.files:
@@ -53,7 +53,7 @@ class MediaLoop:
         return bool(claim.files)
 
     async def _read(self, file: File, stored_by: str) -> None:
-        """What fails is due again when its claim has run out; the others of the batch go on."""
+        """Read one file. A failure does not stop the batch; the file is due again when its claim runs out."""
         try:
             with tracing.work("read media", {"strongroom.file_id": file.id}, links=(stored_by,)):
                 await self._reader.read(file)

@@ -1,4 +1,4 @@
-"""How many files were read, how long it took, and how many told less than there is."""
+"""Metrics of reading media: files read, durations, and files that could not be read completely."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BUCKETS: Final = (0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class MediaMetrics(Collector):
-    """Of one process."""
+    """Counts of this process."""
 
     def __init__(self) -> None:
         self._seconds = Histogram(
@@ -32,13 +32,13 @@ class MediaMetrics(Collector):
         )
 
     def collect(self) -> Iterable[Metric]:
-        """Both."""
+        """Both metrics."""
         yield from self._seconds.collect()
         yield from self._broken.collect()
 
     @contextmanager
     def reading(self, content_type: str) -> Iterator[None]:
-        """One file is read inside. ``kind``: image, video or audio."""
+        """Measure the reading of one file. The label ``kind`` is image, video or audio."""
         begun = time.perf_counter()
         try:
             yield
@@ -46,5 +46,5 @@ class MediaMetrics(Collector):
             self._seconds.labels(content_type.partition("/")[0]).observe(time.perf_counter() - begun)
 
     def broken(self) -> None:
-        """It told less than there is."""
+        """Count a file that was not read completely."""
         self._broken.inc()

@@ -1,4 +1,4 @@
-"""One reading process as its owner holds it: started when there is a job, replaced when it fails, let go when
+"""One reading process from its owner's side: starts it for a job, replaces it after a failure, stops it when
 idle.
 """
 
@@ -18,20 +18,20 @@ from typing import Any, Final
 
 from storage_service.media.frames import BROKEN, DIED, DONE, LENGTH, MOST_ASKED, MOST_TOLD
 
-#: Bytes of one file that its reading may fetch: a picture is read whole, of a video the ends.
+#: The most bytes of one file fetched for reading: a picture is read whole, a video at both ends.
 MOST_FETCHED: Final = 64 * 1024 * 1024
-#: How long a job may take beside its processor time: fetching its bytes, and waiting for a processor.
+#: Time a job may take beside its processor time, for fetching bytes and waiting for a processor.
 PATIENCE_SECONDS: Final = 60.0
 MOST_FRAMES: Final = 2000
 
 Fetch = Callable[[int, int], Awaitable[bytes]]
-"""Offset and length to bytes; raises what the store raises."""
+"""Offset and length → bytes. Raises what the store raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingLimits:
-    """Of one file. ``memory_bytes``: address space, the libraries' own 150 MiB included. ``seconds``: of a
-    processor.
+    """Limits for one file. ``memory_bytes``: address space, 150 MiB of the libraries included. ``seconds``:
+    processor time.
     """
 
     memory_bytes: int
@@ -40,14 +40,16 @@ class ReadingLimits:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a job has told, and how its process ended: DONE, BROKEN (the file is), or DIED."""
+    """The facts that a job has told, and how its process ended: DONE, BROKEN (the file is broken), or
+    DIED.
+    """
 
     facts: dict[str, Any]
     ended: int
 
 
 class ReadingProcess:
-    """For one job at a time; not thread-safe."""
+    """Runs one job at a time; not thread-safe."""
 
     def __init__(self, limits: ReadingLimits, program: str = "storage_service.media.worker") -> None:
         self._limits = limits
@@ -55,9 +57,7 @@ class ReadingProcess:
         self._running: _Running | None = None
 
     async def read(self, content_type: str, size: int, fetch: Fetch) -> Told:
-        """Run one job. Raises what ``fetch`` raises; whatever else goes wrong is a job that has told
-        little.
-        """
+        """Run one job. Raises what ``fetch`` raises; any other failure gives a job that told few facts."""
         facts: dict[str, Any] = {}
         ended = DIED
         try:
@@ -76,17 +76,17 @@ class ReadingProcess:
         except BaseException:
             await self.aclose()
             raise
-        if ended == DIED:  # it may be in the midst of anything
+        if ended == DIED:  # the process may be in any state
             await self.aclose()
         return Told(facts, ended)
 
     @property
     def pid(self) -> int | None:
-        """While it runs."""
+        """The process id while it runs."""
         return None if self._running is None else self._running.process.pid
 
     async def aclose(self) -> None:
-        """End it, and what it has begun."""
+        """Kill the process and its children."""
         running, self._running = self._running, None
         if running is None:
             return
@@ -112,7 +112,9 @@ class _Running:
 
 
 async def _start(program: str) -> _Running:
-    """Not by the loop: uvloop forks, which gRPC's threads and handlers make dear and noisy; this does not."""
+    """Start the program in a thread: uvloop would fork, which is slow and noisy with gRPC's threads and
+    handlers.
+    """
     ours, theirs = socket.socketpair()
     with theirs:
         try:
@@ -133,12 +135,12 @@ async def _start(program: str) -> _Running:
 
 
 def _environment() -> dict[str, str]:
-    """What it takes to import; none of the service's secrets."""
+    """What an import needs; none of the service's secrets."""
     return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LANG": "C.UTF-8", "PATH": os.defpath}
 
 
 async def _converse(running: _Running, job: dict[str, Any], facts: dict[str, Any], fetch: Fetch) -> int:
-    """Answer until it has ended; how."""
+    """Answer the process until it ends. Returns how it ended."""
     await _send(running.writer, json.dumps(job).encode())
     for _ in range(MOST_FRAMES):
         (length,) = LENGTH.unpack(await running.reader.readexactly(LENGTH.size))

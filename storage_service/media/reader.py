@@ -1,4 +1,4 @@
-"""Reads what stored pictures, videos and sounds say of themselves, a few at a time, and writes it down."""
+"""Reads stored pictures, videos and sounds, a few at a time, and records their facts."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ KINDS: Final = ("image/", "video/", "audio/")
 
 
 class MediaReader:
-    """One per process. ``processes``: how many files are read at once; of one owner half of them at most.
-    Guests wait for what nobody has read yet: costly files of others must not all stand before it.
+    """One instance per process. ``processes``: files read in parallel; one owner gets at most half of them.
+
+    The limit protects guests, who wait for files nobody has read yet, from another owner's costly files.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class MediaReader:
             self._free.put_nowait(process)
 
     async def read(self, file: File) -> MediaInfo:
-        """Read it, and write down what it says: at least that it was read. Raises StoreError,
+        """Read a file and record its facts, or at least that it was read. Raises StoreError,
         StrongroomError.
         """
         with self._metrics.reading(file.content_type):
@@ -62,7 +63,7 @@ class MediaReader:
         return media
 
     async def idle(self) -> None:
-        """Let processes go that have nothing to do."""
+        """Stop processes that are idle."""
         while not self._free.empty():
             process = self._free.get_nowait()
             try:
@@ -73,7 +74,7 @@ class MediaReader:
                 return
 
     async def aclose(self) -> None:
-        """End them all."""
+        """Stop all processes."""
         for process in self._all:
             await process.aclose()
 
@@ -92,7 +93,7 @@ class MediaReader:
         return told
 
     async def _read_once(self, file: File, fetch: Fetch) -> Told:
-        """When it is the owner's turn, and a process is free."""
+        """Read once it is the owner's turn and a process is free."""
         async with self._places.place(file.owner_id):
             process = await self._free.get()
             try:
@@ -102,12 +103,12 @@ class MediaReader:
 
 
 def is_read(content_type: str) -> bool:
-    """Whether files of this type are."""
+    """Whether files of this type are read."""
     return content_type.startswith(KINDS)
 
 
 def media_of(facts: Mapping[str, Any]) -> MediaInfo:
-    """What a process has told, as far as it can be true: a broken one may tell anything."""
+    """The plausible facts of what a process has told: a compromised one may tell anything."""
     media = MediaInfo()
     width, height = (_whole(facts.get(name), 2**31 - 1) for name in ("width", "height"))
     if width and height:
@@ -125,7 +126,7 @@ def media_of(facts: Mapping[str, Any]) -> MediaInfo:
 
 
 def masks_of(facts: Mapping[str, Any], size: int) -> list[LocationMask]:
-    """Those inside of the file."""
+    """The masks that lie inside the file."""
     masks = [
         LocationMask(offset=offset, length=length, filling=bytes.fromhex(filling))
         for offset, length, filling in facts.get("masks", ())

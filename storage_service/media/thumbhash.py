@@ -1,8 +1,7 @@
-"""ThumbHash: about 25 bytes that stand in for a picture (https://evanw.github.io/thumbhash/, version of
+"""ThumbHash: a placeholder for a picture in about 25 bytes (https://evanw.github.io/thumbhash/, version of
 2023).
 
-A picture as the sum of its lowest frequencies: luminance, two colour differences, and opacity where there is
-some.
+It encodes the lowest frequencies of luminance, two colour differences and, where there is some, opacity.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ def thumbhash(width: int, height: int, rgba: bytes) -> bytes:
 
 
 def _channels(rgba: bytes) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Luminance, yellow to blue, red to green, opacity; what is transparent shows the mean colour."""
+    """Luminance, yellow to blue, red to green, opacity; transparent pixels get the mean colour."""
     alpha = [value / 255 for value in rgba[3::4]]
     total = sum(alpha)
     colours = []
@@ -74,7 +73,7 @@ def _channels(rgba: bytes) -> tuple[list[float], list[float], list[float], list[
 
 
 def _transform(channel: Sequence[float], size: tuple[int, int], nx: int, ny: int) -> _Channel:
-    """The discrete cosine transform's values below the diagonal of ``nx`` by ``ny``, from 0 to 1."""
+    """The discrete cosine transform's coefficients below the diagonal of ``nx`` by ``ny``, from 0 to 1."""
     width, height = size
     across = [[math.cos(math.pi / width * cx * (x + 0.5)) for x in range(width)] for cx in range(nx)]
     rows = [channel[at : at + width] for at in range(0, width * height, width)]

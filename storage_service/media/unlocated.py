@@ -1,4 +1,4 @@
-"""What others than a file's owner are given of it: its bytes without those that say where it was taken."""
+"""What readers other than the owner get of a file: its bytes without the place where it was taken."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from strongroom.metadata.v1.file_pb2 import File, MediaInfo
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 
 Masks = tuple[Mask, ...]
-#: Contents whose masks are remembered: they never change.
+#: Contents whose masks are cached. Contents never change.
 REMEMBERED: Final = 2000
-#: How long a reader waits for what nobody has read yet.
+#: How long a reader waits for a file that was not read yet.
 PATIENCE_SECONDS: Final = 20.0
 
 
 class Unlocated:
-    """One per process. Without a ``reader`` nothing is taken out."""
+    """One instance per process. Without a ``reader`` nothing is masked."""
 
     def __init__(self, reader: MediaReader | None, records: MediaRecords) -> None:
         self._reader = reader
@@ -32,13 +32,13 @@ class Unlocated:
 
     @property
     def takes_out(self) -> bool:
-        """Whether anything is taken out."""
+        """Whether places are masked."""
         return self._reader is not None
 
     async def masks(self, file: File | ProjectFile) -> Masks:
-        """What to overwrite in this content; a file that nobody has read is read first.
+        """What to overwrite in this content. A file that was not read yet is read first.
 
-        Raises StrongroomError; Overloaded where that takes too long.
+        Raises StrongroomError; Overloaded if that takes too long.
         """
         if self._reader is None or isinstance(file, ProjectFile) or not is_read(file.content_type):
             return ()
@@ -57,7 +57,7 @@ class Unlocated:
         return masks
 
     async def _read(self, reader: MediaReader, file: File) -> MediaInfo:
-        """Once for all who ask at the same time. What the store no longer has, has no place either."""
+        """Read a file once for all callers at the same time. A file that is not in the store has no place."""
         content = file.link_stamp.content_id
         task = self._reading.get(content)
         if task is None:

@@ -1,8 +1,8 @@
-"""The program that reads: ``python -m storage_service.media.worker``.
+"""The reading program: ``python -m storage_service.media.worker``.
 
-It has the libraries loaded and never touches a file's bytes; a child, forked for each file, does, within
-limits of memory and time. Both speak on standard input and output (``frames``): a job comes in; the child
-asks for bytes and tells facts; when it has ended, however, the parent says so.
+It loads the libraries, and never touches a file's bytes. For each file it forks a child with limits on memory
+and time, which does. Both use standard input and output (``frames``): a job comes in; the child requests
+bytes and tells facts; when the child has ended, for any reason, the parent says so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ IN, OUT = 0, 1
 
 
 def main() -> None:
-    """Until nobody has a job any more."""
+    """Run until standard input closes."""
     with contextlib.suppress(OSError):
         os.nice(10)
     while (frame := read_frame(IN)) is not None:
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _work(job: dict[str, Any]) -> None:
-    """In the child, which ends here."""
+    """Run one job in the child, which exits here."""
     code = DIED
     try:
         _limit(job["memory"], job["seconds"])
@@ -43,7 +43,7 @@ def _work(job: dict[str, Any]) -> None:
         code = 0
     except MemoryError:
         code = DIED
-    except Exception:  # noqa: BLE001 - whatever a broken file makes of the libraries: what was told counts
+    except Exception:  # noqa: BLE001 - libraries raise anything; facts told so far count
         code = BROKEN
     finally:
         os._exit(code)
@@ -61,7 +61,7 @@ def _limit(memory: int, seconds: int) -> None:
 
 
 def run() -> None:
-    """As a program. What libraries print must not come between the frames."""
+    """Run as a program. Output of the libraries must not get between the frames."""
     global OUT  # noqa: PLW0603 - of this process
     OUT = os.dup(1)
     os.dup2(2, 1)

@@ -1,1 +1,1 @@
-"""HTTP to servers that strangers name: checked addresses, metered connections, no redirect followed."""
+"""HTTP to servers that strangers choose: checked addresses, metered connections, no redirects."""

@@ -1,7 +1,7 @@
-"""One HTTP answer of a source, read from a metered connection.
+"""Reads one HTTP answer from a metered connection.
 
-Parsed by llhttp: a piece of 64 KiB costs a millisecond whatever is in it, where a parser in Python needs
-90 of them for the same bytes in 1-byte chunks.
+It is parsed by llhttp: a piece of 64 KiB costs a millisecond, whatever is in it. A parser in Python needs 90
+ms for the same bytes in 1-byte chunks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from strongroom.errors import SourceUrlFailed
 _SMALL: Final = 1024
 _SMALL_IN_A_ROW: Final = 16
 _BREATH_SECONDS: Final = 0.002
-"""After 16 reads of less than 1 KiB the source waits: others have their turn, its bytes gather meanwhile."""
+"""Pause after 16 reads of less than 1 KiB, so that other tasks run and bytes gather."""
 
 _START: Final = b"HTTP/1."
 _SWITCHING: Final = 101
@@ -27,13 +27,13 @@ _INTERIM: Final = range(100, 200)
 
 
 class Answer:
-    """A final answer: ``status`` and ``headers``; ``pieces`` is its body, to be read once."""
+    """A final answer: ``status``, ``headers``, and its body as ``pieces``, which can be read once."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._parsed = _Parsed()
         self._parser = httptools.HttpResponseParser(self._parsed)
-        # One request for each connection: what is a risk between a proxy and a server is only untidy here.
+        # A connection serves one request, so what is a risk between a proxy and a server is harmless here.
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         self._parsed.status_of = self._parser.get_status_code
         self._small = 0
@@ -50,7 +50,7 @@ class Answer:
         return httpx.Headers(self._parsed.headers)
 
     async def read_head(self) -> None:
-        """Up to the end of the final head. Raises BrokenConnection, SourceUrlFailed."""
+        """Read to the end of the final head. Raises BrokenConnection, SourceUrlFailed."""
         while self._parsed.status is None:
             if not await self._advance(HEAD_READ):
                 raise BrokenConnection("hung up before it had answered")
@@ -64,7 +64,7 @@ class Answer:
         self._parsed.until_close = not ({"content-length", "transfer-encoding"} & set(self.headers))
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises BrokenConnection when it breaks off, SourceUrlFailed."""
+        """The body as it arrives. Raises BrokenConnection if it breaks off, SourceUrlFailed."""
         while True:
             body = self._parsed.take()
             if body:
@@ -90,7 +90,7 @@ class Answer:
         except httptools.HttpParserUpgrade:
             parsed.complete = True
         except httptools.HttpParserError as error:
-            if not parsed.complete:  # whatever follows a whole answer is none of ours
+            if not parsed.complete:  # ignore bytes after a complete answer
                 raise BrokenConnection("sends no valid HTTP") from error
         if parsed.events != before:
             self._connection.progressed()
@@ -101,7 +101,7 @@ class Answer:
         return True
 
     def _check_start(self, data: bytes) -> None:
-        """The parser takes RTSP and ICE, and any version, for HTTP."""
+        """Check the first bytes: the parser also accepts RTSP, ICE and any version of HTTP."""
         if len(self._start) < len(_START):
             self._start += data[: len(_START) - len(self._start)]
             if not _START.startswith(self._start):
@@ -115,7 +115,7 @@ class Answer:
 
 
 class _Parsed:
-    """What the parser has told so far; its callbacks."""
+    """Callbacks of the parser, and what they have received."""
 
     def __init__(self) -> None:
         self.status: int | None = None
@@ -128,7 +128,7 @@ class _Parsed:
         self._body: list[bytes] = []
 
     def take(self) -> bytes:
-        """The bytes of the body since the last time."""
+        """The bytes of the body since the last call."""
         body = b"".join(self._body)
         self._body.clear()
         return body
@@ -138,7 +138,7 @@ class _Parsed:
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        if self.status is not None:  # an answer behind the answer
+        if self.status is not None:  # a second answer after the first
             return
         self.events += 1
         status = self.status_of()

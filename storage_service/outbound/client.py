@@ -1,5 +1,6 @@
-"""One request to a checked address, and the head of its answer. Redirects are the caller's: each is a new
-request to an address that is checked anew.
+"""Sends one request to a checked address and reads the head of the answer.
+
+Redirects are left to the caller: each is a new request, to an address that is checked again.
 """
 
 from __future__ import annotations
@@ -25,14 +26,13 @@ class Timeouts:
 
 
 class Unreachable(Exception):
-    """No connection, a time-out, or no answer: may go better another time. Never leaves the service."""
+    """No connection, a time-out, or no answer: a retry may help. Never leaves the service."""
 
 
 class GuardedClient:
-    """One per use case. ``verify`` is for tests with their own certificates.
+    """One instance per use case. ``verify`` is for tests with their own certificates.
 
-    Nothing of the environment is used (proxies, netrc), no cookies are kept, and every connection serves
-    one request.
+    It ignores the environment (proxies, netrc), keeps no cookies, and uses each connection for one request.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class GuardedClient:
         self._open: set[Connection] = set()
 
     async def aclose(self) -> None:
-        """Hang up on everybody."""
+        """Close all connections."""
         for connection in list(self._open):
             await connection.aclose()
 
     @asynccontextmanager
     async def ask(self, source: Source, request: bytes) -> AsyncIterator[Answer]:
-        """Send ``request`` (as on the wire) and read the answer's head; whatever its status is.
+        """Send ``request`` (as on the wire) and read the answer's head, whatever its status.
 
         Raises Unreachable, SourceUrlRefused (an address that is not public), SourceUrlFailed (a limit was
-        passed).
+        exceeded).
         """
         connection = await self._connect(source)
         self._open.add(connection)
@@ -74,7 +74,7 @@ class GuardedClient:
             await connection.aclose()
 
     async def _connect(self, source: Source) -> Connection:
-        """To an address that was checked, under the name that was asked for."""
+        """Connect to a checked address under the requested name."""
         addresses = await self._resolver.resolve(source.host, source.port)
         if not source.exempt:
             check_addresses(addresses)

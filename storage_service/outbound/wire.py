@@ -1,5 +1,7 @@
-"""A connection to a source whose every byte is counted, below TLS: what a peer can make us do is bounded by
-what it has sent, and what it has begun to send has to go on.
+"""A connection to a source on which every byte is counted, below TLS.
+
+The work that a peer can cause is bounded by the bytes it has sent, and what it has begun to send must
+continue.
 """
 
 from __future__ import annotations
@@ -23,20 +25,20 @@ from strongroom.errors import SourceUrlFailed
 HEAD_READ: Final = 16 * 1024
 BODY_READ: Final = 64 * 1024
 PAUSE_SECONDS: Final = 3.0
-"""Below TLS, a peer that has been silent for longer begins anew: it was thinking, not dripping."""
+"""A longer silence below TLS restarts the measurement: the peer was thinking, not dripping."""
 
 
 @dataclass(frozen=True, slots=True)
 class WireLimits:
-    """What a source may cost. A source over a limit is given up at once, not tried again.
+    """What a source may cost. A source that exceeds a limit is given up at once, and not retried.
 
     - ``interim_answers`` (1xx) before the answer; ``head_bytes`` of all heads together, as on the wire.
     - ``handshake_bytes`` of TLS, certificates included.
-    - With the body, ``free_bytes`` plus ``wire_ratio`` bytes on the wire for each byte of the body: chunk
-      sizes, chunk extensions, trailers and TLS records all cost.
+    - During the body, ``free_bytes`` plus ``wire_ratio`` bytes on the wire for each byte of the body. Chunk
+      sizes, chunk extensions, trailers and TLS records all count.
     - ``stall_seconds``: how long a head, the frame of a chunk, trailers or a TLS handshake may take from
       their first byte to their last.
-    - ``slow_rate``: bytes per second below which a TLS record drips.
+    - ``slow_rate``: bytes per second below which a TLS record is too slow.
     """
 
     interim_answers: int = 8
@@ -49,15 +51,15 @@ class WireLimits:
 
 
 _NO_HANDSHAKE = (TimeoutError, ValueError, anyio.EndOfStream, anyio.BrokenResourceError)
-"""ValueError: a name that TLS can't ask for."""
+"""ValueError: the name can't be used in TLS."""
 
 
 class BrokenConnection(Exception):
-    """No connection, a time-out, or the peer has hung up: may go better another time."""
+    """No connection, a time-out, or the peer has hung up: a retry may help."""
 
 
 class Meter:
-    """Counts what arrives and judges it before each read. Phases: TLS handshake, heads, body."""
+    """Counts what arrives and checks the limits before each read. Phases: TLS handshake, heads, body."""
 
     def __init__(self, limits: WireLimits) -> None:
         self.limits = limits
@@ -69,15 +71,15 @@ class Meter:
         self._since_began = 0
 
     def phase(self, name: str) -> None:
-        """``heads`` or ``body`` begins; counts start anew."""
+        """Begin the phase ``heads`` or ``body``, with new counts."""
         self._phase, self._wire = name, 0
 
     def body(self, size: int) -> None:
-        """``size`` bytes of the body have come out."""
+        """Count ``size`` bytes of the body."""
         self._body += size
 
     def arrived(self, size: int) -> None:
-        """``size`` bytes came from the network. Raises SourceUrlFailed for a drip."""
+        """Count ``size`` bytes from the network. Raises SourceUrlFailed if they come too slowly."""
         now = time.monotonic()
         if self._began is None or now - self._last > PAUSE_SECONDS:
             self._began, self._since_began = now, 0
@@ -89,7 +91,7 @@ class Meter:
             raise hostile("stall_seconds", "sends its TLS records too slowly")
 
     def readable(self) -> None:
-        """TLS has made something readable of what came."""
+        """TLS has decrypted something."""
         self._began = None
 
     def check(self) -> None:
@@ -106,12 +108,12 @@ class Meter:
 
 
 def hostile(limit: str, what: str) -> SourceUrlFailed:
-    """A source over a limit: final."""
+    """The error for a source that exceeds a limit: it is not retried."""
     return SourceUrlFailed(f"the source URL {what}", metadata={"limit": limit})
 
 
 class _MeteredStream(ByteStream):
-    """The bytes of the network on their way to TLS or to the parser."""
+    """Counts bytes between the network and TLS or the parser."""
 
     def __init__(self, stream: ByteStream, meter: Meter) -> None:
         self._stream = stream
@@ -134,7 +136,7 @@ class _MeteredStream(ByteStream):
 
 
 class Connection:
-    """One connection for one request. ``idle``: seconds that a read may wait for its first byte."""
+    """A connection for one request. ``idle``: seconds that a read may wait for its first byte."""
 
     def __init__(self, stream: ByteStream, meter: Meter, idle: float) -> None:
         self._stream = stream
@@ -153,8 +155,8 @@ class Connection:
     async def receive(self, most: int) -> bytes:
         """Up to ``most`` bytes, decrypted; none when the peer has finished.
 
-        Raises BrokenConnection; SourceUrlFailed when a limit is passed, or when what has come since the last
-        ``progressed`` isn't finished in time.
+        Raises BrokenConnection; SourceUrlFailed when a limit is exceeded, or when what has arrived since the
+        last ``progressed`` takes too long to complete.
         """
         wait = self._idle
         if self._unfinished_since is not None:
@@ -177,19 +179,20 @@ class Connection:
         return data
 
     def progressed(self) -> None:
-        """What has come made sense so far: a head, bytes of the body."""
+        """Note progress: a head, or bytes of the body, are complete."""
         self._unfinished_since = None
 
     async def aclose(self) -> None:
-        """Hang up at once."""
+        """Close at once."""
         with suppress(OSError, anyio.BrokenResourceError, anyio.ClosedResourceError):
             await anyio.aclose_forcefully(self._stream)
 
 
 @cache
 def tls_context(*, verify: bool) -> ssl.SSLContext:
-    """What sources are checked against: the public certificate authorities, read once per process (25 ms, 1.6
-    MiB) when the first source asks for them.
+    """The context that checks sources against the public certificate authorities.
+
+    It is loaded once per process, when it is first needed (25 ms, 1.6 MiB).
     """
     context = httpx.create_ssl_context(verify=verify, trust_env=False)
     context.set_alpn_protocols(["http/1.1"])
@@ -198,8 +201,11 @@ def tls_context(*, verify: bool) -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class Dialer:
-    """Makes connections. ``verify``: the certificates of sources. Seconds: ``connect`` for TCP and TLS
-    together, ``idle`` for one read.
+    """Makes connections.
+
+    :param verify: check the certificates of sources.
+    :param connect: seconds for TCP and TLS together.
+    :param idle: seconds for one read.
     """
 
     verify: bool
@@ -208,9 +214,9 @@ class Dialer:
     limits: WireLimits = WireLimits()
 
     async def dial(self, address: Address, port: int, tls_name: str | None) -> Connection:
-        """To ``address``; with TLS under ``tls_name`` where that is given.
+        """Connect to ``address``; with TLS for ``tls_name``, if given.
 
-        Raises OSError when nobody answers there, BrokenConnection, SourceUrlFailed.
+        Raises OSError if nobody answers there, BrokenConnection, SourceUrlFailed.
         """
         meter = Meter(self.limits)
         deadline = anyio.current_time() + self.connect

@@ -1,1 +1,1 @@
-"""Stored contents are scanned again when the scanner has learnt more."""
+"""Scans stored contents again when the scanner has new signatures."""

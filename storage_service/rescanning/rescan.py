@@ -1,7 +1,7 @@
-"""The re-scan: contents that the signatures of now have not looked at, read back at a set rate.
+"""Re-scan: reads back contents not yet scanned with the current signatures, at a set rate.
 
-Which they are stands in the rows, so it survives restarts, and replicas share the work. What is found makes a
-content invisible to readers, and its owner hears of it; that is metadata_service's.
+The rows say which these are, so progress survives restarts, and replicas share the work. metadata_service
+hides infected contents from readers and informs the owner.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ RANGE_BYTES: Final = 8 * MIB
 
 
 class Rescan:
-    """One per process; ``loop`` runs it."""
+    """One instance per process; ``loop`` runs it."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Rescan:
         )
 
     async def run_once(self) -> bool:
-        """One batch. Returns whether there may be more. Raises StrongroomError."""
+        """Scan one batch. Returns whether there may be more. Raises StrongroomError."""
         database = await self._scanner.database(self._rest_seconds)
         if not database:
             return False
@@ -76,7 +76,7 @@ class Rescan:
         return bool(contents) or self._stock is not None
 
     async def _rescan(self, content: StoredContent, database: str) -> bool:
-        """False: the scanner has not answered for this one, which is due again by itself."""
+        """Scan one content. False: the scanner did not answer; the content is due again by itself."""
         try:
             scan = await self._scan(content, database)
         except (StoreError, StrongroomError) as error:

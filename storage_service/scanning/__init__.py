@@ -1,1 +1,1 @@
-"""Malware is looked for in every body before it becomes visible: by clamd, beside the body's way to S3."""
+"""Scans every body for malware with clamd before it becomes visible, in parallel to its upload to S3."""

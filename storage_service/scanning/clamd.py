@@ -1,12 +1,12 @@
-r"""clamd's protocol: INSTREAM and VERSION, a connection for each (clamd(8), "COMMANDS").
+r"""clamd's protocol: INSTREAM and VERSION, with one connection per command (clamd(8), "COMMANDS").
 
     zINSTREAM\0  <length, 4 bytes big-endian><bytes> …  <0, 4 bytes>   →   stream: OK\0
                                                                             stream: NAME FOUND\0
                                                                             … ERROR\0
 
-A body that passes ``StreamMaxLength`` is answered before its end, and the connection is closed while we still
-write: what was answered is read even then. Sockets instead of streams, because a transport of asyncio forgets
-what it has received when a write fails.
+If a body exceeds ``StreamMaxLength``, clamd answers early and closes the connection while we still write; the
+answer is read even then. This uses sockets instead of streams, because an asyncio transport drops received
+data when a write fails.
 """
 
 from __future__ import annotations
@@ -32,18 +32,16 @@ _UNIX: Final = "unix:"
 
 
 class ClamdError(Exception):
-    """It can't be reached, has broken off, was silent for too long, or has answered something else than a
-    verdict.
-    """
+    """clamd can't be reached, closed the connection, was silent for too long, or answered with no verdict."""
 
 
 class TooLong(Exception):
-    """The body passes clamd's ``StreamMaxLength``."""
+    """The body exceeds clamd's ``StreamMaxLength``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Of a socket: a path, or host and port."""
+    """A socket's address: a path, or host and port."""
 
     path: str = ""
     host: str = ""
@@ -65,8 +63,9 @@ class Address:
 
 
 class Connection:
-    """For one command. ``seconds``: longest silence of clamd's, for each step. Every method raises
-    ClamdError.
+    """A connection for one command. ``seconds``: the longest silence of clamd in one step.
+
+    Every method raises ClamdError.
     """
 
     def __init__(self, connected: socket.socket, seconds: float) -> None:
@@ -75,7 +74,7 @@ class Connection:
 
     @classmethod
     async def open(cls, address: Address, seconds: float) -> Self:
-        """A new one."""
+        """Connect."""
         try:
             async with asyncio.timeout(min(seconds, CONNECT_SECONDS)):
                 return cls(await _connected(address), seconds)
@@ -83,13 +82,13 @@ class Connection:
             raise ClamdError(f"no connection: {type(error).__name__}") from error
 
     def close(self) -> None:
-        """At once; clamd forgets what it was sent."""
+        """Close at once; clamd discards what it was sent."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
     async def send(self, *pieces: Chunk) -> None:
-        """Pieces of the command. Raises TooLong where clamd has said so and hung up."""
+        """Send pieces of the command. Raises TooLong if clamd has said so and hung up."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._seconds):
@@ -101,17 +100,17 @@ class Connection:
             await self._hung_up(error)
 
     async def chunk(self, data: Chunk) -> None:
-        """Bytes of a stream. Raises as ``send``."""
+        """Send bytes of the stream. Raises as ``send``."""
         if len(data):
             await self.send(_LENGTH.pack(len(data)), data)
 
     async def verdict(self) -> str:
-        """The stream has ended: the name of what was found, or ``""``. Raises TooLong."""
+        """End the stream. Returns the name of what was found, or ``""``. Raises TooLong."""
         await self.send(_END)
         return _verdict(await self.answer())
 
     async def answer(self) -> str:
-        """Up to the zero byte: without it there is more that we don't know."""
+        """The answer, up to its zero byte; without that byte it is incomplete."""
         loop = asyncio.get_running_loop()
         received = b""
         try:
@@ -131,7 +130,7 @@ class Connection:
         return said.decode("utf-8", "replace").strip()
 
     async def _hung_up(self, error: OSError) -> None:
-        """While we wrote: perhaps it has said why. Raises TooLong, ClamdError."""
+        """The peer hung up while we wrote: read whether it said why. Raises TooLong, ClamdError."""
         said = await self.answer()
         _verdict(said)
         raise ClamdError("it has hung up before the end") from error
@@ -183,7 +182,7 @@ async def _connect(family: int, address: object) -> socket.socket:
 
 
 def _verdict(said: str) -> str:
-    """What was found; ``""``: nothing. Raises TooLong, and ClamdError for whatever is no verdict."""
+    """The name of what was found; ``""``: nothing. Raises TooLong, and ClamdError for anything else."""
     if said == "stream: OK":
         return ""
     if found := _FOUND.fullmatch(said):

@@ -1,4 +1,4 @@
-"""How many bodies were scanned, with which outcome, and how long that took; whether the scanner answers."""
+"""Metrics of scanning: bodies by outcome, durations, and whether the scanner answers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-#: ``oversized``, ``failed``: there is no verdict, whether the body was then refused or stored unscanned.
+#: ``oversized``, ``failed``: there is no verdict; the body was refused or stored unscanned.
 Outcome = Literal["clean", "infected", "oversized", "failed"]
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class ScanMetrics(Collector):
-    """Of one process."""
+    """Counts of this process."""
 
     def __init__(self) -> None:
         self._scans = Counter(
@@ -39,17 +39,17 @@ class ScanMetrics(Collector):
             yield from metric.collect()
 
     def ended(self, outcome: Outcome) -> None:
-        """One body's scan has."""
+        """Count a finished scan."""
         self._scans.labels(outcome).inc()
 
     def judged(self, seconds: float) -> None:
-        """So long after the last byte."""
+        """Record the time between the last byte and the verdict. Seconds."""
         self._seconds.observe(seconds)
 
     def sent(self, size: int) -> None:
-        """Bytes to the scanner."""
+        """Count bytes sent to the scanner."""
         self._bytes.inc(size)
 
     def answers(self, *, well: bool) -> None:
-        """Whether the scanner does."""
+        """Set whether the scanner answers."""
         self._up.set(well)

@@ -1,4 +1,4 @@
-"""Whoever sent something infected hears of it in the owner's stream, too, beside the answer."""
+"""Reports an infected upload in its owner's event stream, in addition to the answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 log = structlog.get_logger(__name__)
 
 MOST_TELLING: Final = 64
-"""At one time: a flood of malware is no flood for metadata_service."""
+"""The most reports in flight: a flood of malware must not flood metadata_service."""
 
 
 class Refusals:
@@ -28,16 +28,16 @@ class Refusals:
         self._untold = FailingItems("infection_untold", "infections_told_again")
 
     def of_upload(self, owner_id: str, spec: UploadSpec, error: ContentInfected) -> None:
-        """Returns at once and raises nothing."""
+        """Report an upload. Returns at once and raises nothing."""
         family = spec.target.WhichOneof("target") or ""
         self._begin(owner_id, family, spec.filename, spec.request_id, error)
 
     def of_project_file(self, owner_id: str, path: str, error: ContentInfected) -> None:
-        """Likewise."""
+        """Report a project's file. Returns at once and raises nothing."""
         self._begin(owner_id, "project_file", path, "", error)
 
     async def aclose(self) -> None:
-        """Wait for what is being told."""
+        """Wait for the reports in flight."""
         await asyncio.gather(*self._telling, return_exceptions=True)
 
     def _begin(

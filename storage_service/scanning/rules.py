@@ -1,4 +1,4 @@
-"""What is scanned, and what becomes of a body that can't be."""
+"""Which bodies are scanned, and what happens to those that can't be."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from storage_service.scanning.clamd import Address
 
 PROJECT: Final = "project"
 FAMILIES: Final = ("file", "generation", "event_media", "profile_picture", "temp", "path", PROJECT)
-"""As the metrics call them; all but the last are fields of UploadTarget."""
+"""Names as in the metrics. All but the last are fields of UploadTarget."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScanRules:
-    """``families``: of FAMILIES. ``max_bytes``: a longer body is refused, or (``take_oversized``) stored
-    unscanned. ``take_unscanned``: so is what the scanner can't be asked about. ``seconds``: of its longest
-    silence.
+    """Rules of scanning.
+
+    ``families``: of FAMILIES. ``max_bytes``: a longer body is refused, or with ``take_oversized`` stored
+    unscanned. ``take_unscanned``: store bodies that the scanner can't be asked about. ``seconds``: the
+    scanner's longest silence.
     """
 
     address: Address

@@ -1,8 +1,8 @@
-"""One body past the scanner: bytes as they come, and a verdict when they have ended.
+"""Passes one body to the scanner as it arrives, and gets a verdict at its end.
 
-Memory: up to ``HELD_BYTES`` of the body are kept until the scanner is connected with, so that a slow client's
-small body takes none of its connections; they are as a rule the same objects that are on their way to S3.
-After that nothing is kept: a chunk goes on when the scanner has taken it.
+Memory: up to ``HELD_BYTES`` of the body are held before a connection to the scanner is opened, so that a slow
+client's small body occupies none. They are usually the same objects that are on their way to S3. After that
+nothing is held: a chunk continues when the scanner has taken it.
 """
 
 from __future__ import annotations
@@ -37,49 +37,52 @@ RETRY_SECONDS: Final = 5.0
 
 
 class Scanned(Protocol):
-    """A body that is scanned, or one that is not: ``beside`` it, or fed piece by piece until its ``end``."""
+    """A body that is scanned, or one that is not: passed ``beside`` the upload, or fed in pieces until
+    ``end``.
+    """
 
     @property
     def asks(self) -> bool:
-        """Whether the scanner is asked."""
+        """Whether the scanner is used."""
         ...
 
     async def feed(self, data: Chunk) -> None:
-        """The next bytes. Raises SizeLimitExceeded, ScannerUnavailable."""
+        """Pass the next bytes. Raises SizeLimitExceeded, ScannerUnavailable."""
         ...
 
     def end(self) -> None:
-        """All bytes were fed: the verdict is waited for beside whatever happens now."""
+        """All bytes were fed: wait for the verdict in the background."""
         ...
 
     def beside(self, body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
-        """The same chunks, each once the scanner has taken it."""
+        """Yield the same chunks, each once the scanner has taken it."""
         ...
 
     async def verdict(self) -> Scan | None:
-        """After the end: what is to be written down (None: nothing). Raises ContentInfected,
-        ScannerUnavailable, SizeLimitExceeded.
+        """The scan to record (None: nothing), after the end.
+
+        Raises ContentInfected, ScannerUnavailable, SizeLimitExceeded.
         """
         ...
 
     def close(self) -> None:
-        """Whatever has happened; nobody waits for a verdict any more."""
+        """Stop; call it in any case."""
         ...
 
 
 class Unasked:
-    """There is no scanner, or not for this family."""
+    """Does nothing: there is no scanner, or the family is not scanned."""
 
     asks: Final = False
 
     async def feed(self, data: Chunk) -> None:
-        """Nobody looks."""
+        """Do nothing."""
 
     def end(self) -> None:
-        """Nobody waits."""
+        """Do nothing."""
 
     def beside(self, body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
-        """The very same."""
+        """Yield the chunks unchanged."""
         return body
 
     async def verdict(self) -> Scan | None:
@@ -87,14 +90,14 @@ class Unasked:
         return None
 
     def close(self) -> None:
-        """Nothing was opened."""
+        """Do nothing."""
 
 
 class ScanRun:
-    """``feed`` … ``end``, then ``verdict``; ``close`` at the end, whatever has happened.
+    """Scans one body: ``feed`` …, ``end``, ``verdict``, and in any case ``close``.
 
-    ``database``: the signatures as they were before, for what is written down. ``on_failure``: is told that
-    the scanner has not answered.
+    :param database: the signatures' version from before the scan, for the record.
+    :param on_failure: called if the scanner does not answer.
     """
 
     asks: Final = True
@@ -114,16 +117,16 @@ class ScanRun:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether more bytes are of any use."""
+        """Whether the scanner needs more bytes."""
         return not self._cause
 
     def announce(self, size: int) -> None:
-        """The body is to have so many bytes. Raises SizeLimitExceeded."""
+        """Announce the size of the body. Raises SizeLimitExceeded."""
         if size > self._rules.max_bytes:
             self._oversized(self._rules.max_bytes)
 
     async def feed(self, data: Chunk) -> None:
-        """The next bytes. Raises SizeLimitExceeded, ScannerUnavailable."""
+        """Pass the next bytes. Raises SizeLimitExceeded, ScannerUnavailable."""
         if self._cause or not len(data):
             return
         self._size += len(data)
@@ -142,32 +145,34 @@ class ScanRun:
             self._failed(error)
 
     def end(self) -> None:
-        """All bytes were fed: the verdict is waited for beside whatever happens now."""
+        """All bytes were fed: wait for the verdict in the background."""
         self._judging = asyncio.create_task(self._judge(), name="scan")
         self._judging.add_done_callback(_looked_at)
 
     async def beside(self, body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
-        """As Scanned has it."""
+        """See Scanned."""
         async for chunk in body:
             await self.feed(chunk.data)
             yield chunk
         self.end()
 
     async def verdict(self) -> Scan:
-        """As Scanned has it."""
+        """See Scanned."""
         scan = await self.outcome()
         if scan.outcome == SCAN_OUTCOME_INFECTED:
             raise infected(scan.signature)
         return scan
 
     async def outcome(self) -> Scan:
-        """The same, an infection included. Raises ScannerUnavailable, SizeLimitExceeded."""
+        """Like ``verdict``, but returns an infection instead of raising. Raises ScannerUnavailable,
+        SizeLimitExceeded.
+        """
         if self._judging is None:
             raise RuntimeError("end() comes before the verdict")
         return await asyncio.shield(self._judging)
 
     def close(self) -> None:
-        """As Scanned has it."""
+        """See Scanned."""
         if self._judging is not None:
             self._judging.cancel()
         if self._connection is not None:
@@ -204,7 +209,7 @@ class ScanRun:
         await (await self._connected()).chunk(data)
 
     async def _connected(self) -> Connection:
-        """With what was held already sent."""
+        """A connection to which the held bytes were already sent."""
         if self._connection is None:
             self._connection = await Connection.open(self._rules.address, self._rules.seconds)
             await self._connection.send(INSTREAM)
@@ -214,12 +219,12 @@ class ScanRun:
         return self._connection
 
     def skip(self) -> None:
-        """The scanner is known to be away, and what it can't be asked about is stored all the same."""
+        """Skip the scan: the scanner is known to be away, and the rules allow unscanned bodies."""
         self._give_up("scanner")
         self._metrics.ended("failed")
 
     def _oversized(self, limit: int = 0) -> None:
-        """Raises SizeLimitExceeded, or lets it pass unscanned. ``limit`` 0: of clamd's own."""
+        """Refuse with SizeLimitExceeded, or record an unscanned body. ``limit`` 0: clamd's own limit."""
         self._give_up("size")
         self._metrics.ended("oversized")
         if not self._rules.take_oversized:
@@ -231,7 +236,7 @@ class ScanRun:
             )
 
     def _failed(self, error: ClamdError) -> None:
-        """Raises ScannerUnavailable, or lets it pass unscanned."""
+        """Refuse with ScannerUnavailable, or record an unscanned body."""
         self._give_up("scanner")
         self._metrics.ended("failed")
         self._metrics.answers(well=False)
@@ -260,14 +265,14 @@ class ScanRun:
 
 
 def with_scan(request: CommitRequest, scan: Scan | None) -> CommitRequest:
-    """The same request, which now says what was found."""
+    """Add the scan's result to a request."""
     if scan is not None:
         request.scan.CopyFrom(scan)
     return request
 
 
 def infected(signature: str) -> ContentInfected:
-    """What whoever sent or reads it is told."""
+    """The refusal shown to the sender or a reader."""
     return ContentInfected(
         f"The scanner for malware has found {signature} in it; it is not stored.",
         metadata={"signature": signature},
@@ -275,7 +280,7 @@ def infected(signature: str) -> ContentInfected:
 
 
 def unavailable() -> ScannerUnavailable:
-    """It is nobody's fault who calls."""
+    """The refusal if the scanner does not answer."""
     return ScannerUnavailable(
         "The scanner for malware does not answer, and nothing is stored without it; try again in a moment.",
         retry_after=RETRY_SECONDS,
@@ -283,6 +288,6 @@ def unavailable() -> ScannerUnavailable:
 
 
 def _looked_at(task: asyncio.Task[Scan]) -> None:
-    """So that nobody complains of an error that nobody has asked for."""
+    """Retrieve the task's exception, so that asyncio does not log it as unretrieved."""
     if not task.cancelled():
         task.exception()

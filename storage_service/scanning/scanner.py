@@ -1,4 +1,4 @@
-"""The scanner as those who store bodies see it: for each a run, or none."""
+"""Starts a scan for each body that is stored, or none."""
 
 from __future__ import annotations
 
@@ -20,14 +20,16 @@ from strongroom.metadata.v1.scan_pb2 import Scan
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
 
 VERSION_SECONDS: Final = 30.0
-"""So old the version of the signatures may be: an older one has what was stored scanned once more."""
+"""How old the known version of the signatures may be. If it is outdated, stored contents are scanned once
+more.
+"""
 AWAY_SECONDS: Final = 1.0
-"""So long after it could not be reached nothing is begun that would be refused at its end."""
+"""For this long after a failed connection, uploads that would be refused at their end are refused at once."""
 UNASKED: Final = Unasked()
 
 
 class Scanner:
-    """One instance per process. ``rules`` None: there is none, and nothing costs anything."""
+    """One instance per process. ``rules`` None: there is no scanner, and no cost."""
 
     def __init__(
         self, rules: ScanRules | None, metrics: ScanMetrics, refusals: Refusals | None = None
@@ -43,14 +45,14 @@ class Scanner:
 
     @property
     def rules(self) -> ScanRules | None:
-        """As they were set."""
+        """The configured rules."""
         return self._rules
 
     async def of(self, spec: UploadSpec, *, provisional: bool = False) -> Scanned:
-        """For the body of ``spec``. ``provisional``: its family may still become another one.
+        """The scan for an upload. ``provisional``: its family may still change.
 
-        Raises SizeLimitExceeded for one that is announced to be larger than can be scanned,
-        ScannerUnavailable before anything is begun while the scanner is away.
+        Raises SizeLimitExceeded if the announced size is too large to be scanned, and ScannerUnavailable
+        while the scanner is away, both before anything has begun.
         """
         if self._rules is None or not (provisional or self.wants(spec.target)):
             return UNASKED
@@ -62,23 +64,23 @@ class Scanner:
 
     @property
     def wants_projects(self) -> bool:
-        """Whether files of projects are."""
+        """Whether files of projects are scanned."""
         return self._rules is not None and PROJECT in self._rules.families
 
     def refused(self, owner_id: str, spec: UploadSpec, error: ContentInfected) -> None:
-        """What was sent is infected: its owner hears of it."""
+        """Report an infected upload to its owner."""
         if self.refusals is not None:
             self.refusals.of_upload(owner_id, spec, error)
 
     async def of_stored(self, database: str) -> ScanRun:
-        """For a body that is stored already: whatever its size, and without a verdict it stays as it is."""
+        """A scan of a stored body of any size. Without a verdict the body stays as it is."""
         if self._rules is None:
             raise RuntimeError("there is no scanner")
         rules = replace(self._rules, max_bytes=1 << 62, take_oversized=True, take_unscanned=True)
         return ScanRun(rules, self._metrics, database, self._suspect)
 
     async def whole(self, chunks: Iterable[Chunk]) -> Scan:
-        """A body that is at hand. Raises as ``of`` and ``Scanned.verdict``."""
+        """Scan a body in memory. Raises as ``of`` and ``Scanned.verdict``."""
         run = await self._begun(None)
         try:
             for chunk in chunks:
@@ -89,7 +91,9 @@ class Scanner:
             run.close()
 
     async def database(self, max_age: float = VERSION_SECONDS) -> str:
-        """The signatures as they are, or were ``max_age`` seconds ago; ``""``: it does not say."""
+        """The version of the signatures, at most ``max_age`` seconds old; ``""``: the scanner does not
+        tell.
+        """
         if self._rules is None:
             return ""
         async with self._asking:
@@ -99,7 +103,9 @@ class Scanner:
         return self._database
 
     async def answers(self) -> bool:
-        """Whether it does, asked anew after a scan that has failed: the content may have been the cause."""
+        """Whether the scanner answers. Asked again after a failed scan, because the content may be the
+        cause.
+        """
         await self.database()
         return time.monotonic() >= self._away_until
 
@@ -117,7 +123,7 @@ class Scanner:
         return run
 
     def _suspect(self) -> None:
-        """The next one asks anew whether it is there."""
+        """Make the next caller check again whether the scanner is there."""
         self._asked_at = float("-inf")
 
     async def _ask(self, rules: ScanRules) -> None:

@@ -1,1 +1,1 @@
-"""What guests do with shares (docs/shares.md)."""
+"""Guests' access to shares (docs/shares.md)."""

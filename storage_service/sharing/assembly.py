@@ -1,4 +1,4 @@
-"""Puts the use cases of shares together from what ``bootstrap`` has constructed."""
+"""Builds the use cases of shares for ``bootstrap``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from storage_service.uploads.upload import Uploader
 
 
 class Sharing:
-    """The use cases. ``secrets``: what sessions are sealed with, as links are."""
+    """The use cases. ``secrets``: seal sessions, as they do links."""
 
     def __init__(
         self,

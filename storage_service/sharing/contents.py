@@ -1,4 +1,4 @@
-"""What a share opens: lists, one file, all of them as a ZIP. Every call reads as the share's owner."""
+"""Reads what a share opens: lists, one file, or all files as a ZIP. Every call reads as the share's owner."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAGE: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SharedContents:
-    """Reads; one instance per process."""
+    """One instance per process."""
 
     things: SharedThings
     files: FileReader
@@ -41,9 +41,9 @@ class SharedContents:
     archives: ArchiveDownloader
 
     async def page(self, share: Share, size: int, token: str) -> tuple[list[pb.SharedItem], str]:
-        """One page, and the token of the next one (``""``: none); of a drop nothing.
+        """One page, and the token of the next one (``""``: none). A drop lists nothing.
 
-        Raises InvalidPageToken; FileNotFound where all of it is gone.
+        Raises InvalidPageToken; FileNotFound if everything is gone.
         """
         size = min(size or PAGE, PAGE)
         scope = share.scope
@@ -70,7 +70,7 @@ class SharedContents:
         request: pb.DownloadSharedRequest,
         begun: Callable[[File | ProjectFile], object] | None = None,
     ) -> AsyncIterator[pb.DownloadSharedResponse | DownloadChunk]:
-        """What DownloadShared answers. ``begun`` is told which file it is: the answer does not say it.
+        """The messages of DownloadShared. ``begun`` is called with the file, which the answer does not name.
 
         Raises FileNotFound, PreconditionFailed, RangeNotSatisfiable, ObjectLost.
         """
@@ -91,7 +91,7 @@ class SharedContents:
                 yield DownloadChunk(chunk)
 
     async def archive(self, share: Share) -> AsyncIterator[bytes]:
-        """All of it as a ZIP. Raises FileNotFound; ObjectLost when a file goes away under the download."""
+        """All files as a ZIP. Raises FileNotFound; ObjectLost if a file disappears during the download."""
         if share.scope.HasField("drop"):
             raise _none()
         if share.scope.HasField("project"):
@@ -123,7 +123,7 @@ class SharedContents:
                 yield page
 
     async def _named(self, share: Share, item: str) -> File | ProjectFile:
-        """What ``item`` names, if the share opens it. Raises FileNotFound."""
+        """The file that ``item`` names, if the share opens it. Raises FileNotFound."""
         scope = share.scope
         if scope.HasField("project"):
             await self._still_there(share)
@@ -155,7 +155,7 @@ class SharedContents:
             raise _none() from None
 
     async def _still_there(self, share: Share) -> None:
-        """The project that was shared, and not a later one under its slug."""
+        """Check that the project is the one that was shared, not a later one with its slug."""
         try:
             found = await self.things.project(share.scope.project.slug)
         except ProjectNotFound:
@@ -165,15 +165,13 @@ class SharedContents:
 
 
 class EntryNames:
-    """Names of files in a ZIP, fit for where it is unpacked: no two alike, whatever a file system takes for
-    alike.
-    """
+    """Names of files in a ZIP that can be unpacked anywhere: no two are equal on any file system."""
 
     def __init__(self) -> None:
         self._taken: dict[str, int] = {}
 
     def free(self, filename: str) -> str:
-        """The next one."""
+        """The name for the next file."""
         name = fit(filename) or "file"
         key = name.casefold()
         count = self._taken.get(key, 0)
@@ -210,7 +208,7 @@ def _project_item(file: ProjectFile) -> pb.SharedItem:
 
 
 def _shown(file: File | ProjectFile, masks: Masks) -> File:
-    """What a reader of the bytes has to know: nobody learns whose it is, or what it is called in S3."""
+    """What a reader of the bytes needs to know, without the owner or the key in S3."""
     found = File(
         content_type=file.content_type,
         charset=file.charset,

@@ -1,4 +1,6 @@
-"""What guests put into drops: stored for the share's owner, by the family's rules and the drop's."""
+"""Stores what guests upload into drops, for the share's owner, under the rules of the family and of the
+drop.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from strongroom.storage.v1.guest_pb2 import DropFileRequest, DropFileResponse
 from strongroom.type.v1.checksums_pb2 import Checksums
 from strongroom.wire import UploadChunk
 
-#: Of the random part of a name below a path: no guest meets, or learns of, another's file.
+#: Random bytes in a name below a path: a guest neither meets nor learns of another guest's file.
 _RANDOM_BYTES: Final = 8
 _LONGEST_NAME: Final = 100
 _MEDIA: Final = ("image/", "audio/", "video/")
@@ -38,7 +40,7 @@ _MEDIA: Final = ("image/", "audio/", "video/")
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What was stored, and what its guest is told of it."""
+    """What was stored, and what the guest is told."""
 
     stored: Stored
     answer: DropFileResponse
@@ -61,7 +63,7 @@ class Drops:
         share = await self.guests.enter(first.token, first.session)
         if not share.scope.HasField("drop"):
             raise ShareLocked("This share takes no files.", metadata={"needs": "drop"})
-        check_room(share)  # before bytes come; the commit counts
+        check_room(share)  # before bytes arrive; the commit counts for real
         source = _DropSource(first, requests, share)
         stored = await self._stored(source)
         answer = DropFileResponse(
@@ -72,7 +74,7 @@ class Drops:
         return Dropped(stored, answer)
 
     async def _stored(self, source: _DropSource) -> Stored:
-        """What owners are told of their quota and their paths is not for guests."""
+        """Replace refusals about the owner's quota and paths, which are not for guests."""
         try:
             return await self.uploader.upload(source)
         except QuotaExceeded:
@@ -88,7 +90,7 @@ class Drops:
 
 
 class _DropSource:
-    """One file on its way in (``storage_service.uploads.upload.Source``)."""
+    """One upload by a guest (``storage_service.uploads.upload.Source``)."""
 
     provisional = False
 
@@ -102,7 +104,7 @@ class _DropSource:
         self.spec = UploadSpec(
             target=_target(share, first.filename),
             filename=first.filename,
-            # Of media a name that nobody can check is none.
+            # A declared media type that nobody can check is ignored.
             content_type="" if rules.content_types and declared.startswith(_MEDIA) else first.content_type,
             share_id=share.id,
             retention=rules.retention if rules.HasField("retention") else None,
@@ -112,7 +114,7 @@ class _DropSource:
             self.spec.if_generation_match = 0
 
     async def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
-        """The body, counted; ends only after finish_write."""
+        """The body, counted. Ends only after finish_write."""
         message, self._first = self._first, None
         while message is not None:
             chunk = checked_chunk(UploadChunk(checks.size, (message.data,)), checks.size)
@@ -145,7 +147,7 @@ def _target(share: Share, filename: str) -> UploadTarget:
 
 
 def _own_name(filename: str) -> str:
-    """``holiday-x1y2….jpg``: readable, and nobody's yet."""
+    """``holiday-x1y2….jpg``: readable, and unique."""
     stem, dot, extension = shown_name(filename).rpartition(".")
     if not stem:
         stem, dot, extension = extension, "", ""

@@ -1,4 +1,4 @@
-"""Guests at the door: who may read what a share opens, and in whose name it is read."""
+"""Admits guests: who may read what a share opens, and on whose behalf."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _KINDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Guests:
-    """Lets guests in; one instance per process."""
+    """One instance per process."""
 
     access: GuestAccess
     sessions: ShareSessions
 
     async def open(self, request: pb.OpenShareRequest) -> pb.OpenShareResponse:
-        """A session, which counts as a use. Raises as ``GuestAccess.admit``."""
+        """Begin a session, which counts as a use. Raises as ``GuestAccess.admit``."""
         admitted = await self.access.admit(request.token, request.password)
         share = admitted.share
         expires = int(time.time()) + SESSION_SECONDS
@@ -56,7 +56,7 @@ class Guests:
         return share, is_open
 
     async def enter(self, token: str, session: str) -> Share:
-        """The share whose content may be read; from here on the request in progress acts for its owner.
+        """The share, if its content may be read. From here on the request acts for the share's owner.
 
         Raises ShareNotFound, ShareEnded, ShareLocked.
         """
@@ -75,7 +75,7 @@ class Guests:
 
 
 def shown(share: Share, *, is_open: bool) -> pb.GuestShare:
-    """What a guest is told of a share; until it is open, no more than that there is one."""
+    """What a guest is told of a share. Until it is open: only that it exists."""
     answer = pb.GuestShare(
         kind=_KINDS.get(share.scope.WhichOneof("scope") or "", pb.SHARED_KIND_UNSPECIFIED),
         has_password=share.has_password,

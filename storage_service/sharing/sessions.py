@@ -1,7 +1,7 @@
-"""What a guest holds who has opened a share: a sealed token, no row.
+"""The session of a guest who has opened a share: a sealed token without a row.
 
-It names the share, the epoch that the share's password had, and its own end. The share's row is looked at
-with each call all the same, so a revocation ends every session at once.
+It contains the share, the epoch of the share's password, and its own end. The share's row is still read in
+each call, so a revocation ends all sessions at once.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ class Session:
 
 
 class ShareSessions:
-    """Makes and reads them."""
+    """Creates and checks sessions."""
 
     def __init__(self, *secrets_: str) -> None:
         self._capabilities = Capabilities(secrets_, _LABEL)
 
     def sign(self, session: Session) -> str:
-        """A token; no two are alike."""
+        """Seal a session; every token is different."""
         return self._capabilities.seal(
             _FORM.pack(UUID(session.share_id).bytes, session.epoch, session.expires, secrets.token_bytes(8))
         )
 
     def opens(self, token: str, share_id: str, epoch: int) -> bool:
-        """Whether ``token`` is a session of this share that goes on."""
+        """Whether ``token`` is a valid session of this share."""
         if not token:
             return False
         try:
