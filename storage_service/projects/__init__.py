@@ -1,1 +1,1 @@
-"""Projects: trees of files that are saved as a whole, many times (docs/projects.md)."""
+"""Projects: trees of files that are saved as a whole (docs/projects.md)."""

@@ -1,8 +1,8 @@
-"""SaveProjectArchive: a ZIP becomes the project's next version, or nothing.
+"""SaveProjectArchive: saves a ZIP as the project's next version, or nothing.
 
-The ZIP is kept as a temporary object (``archives.spool``), because its table of contents stands at its end;
-then its files are read front to back and saved like those of SaveProject. Nothing is visible before the
-last check has passed.
+A ZIP's table of contents is at its end, so the ZIP is first stored as a temporary object
+(``archives.spool``). Then its files are read front to back and saved like those of SaveProject. Nothing is
+visible before the last check has passed.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ ZIP_TYPE = "application/zip"
 class ArchiveSaver:
     """The use case; one instance per process.
 
-    ``memory``: what readers of archives may hold beside the files on their way to S3 (one segment and one
-    packed file each); taken before, and given back without waiting for, the budget of bodies. One owner has a
-    quarter of it at most: half may be with slow readers of ZIPs, and a large save lasts for minutes.
+    :param memory: what readers of archives may hold beside the files on their way to S3 (one segment and one
+        packed file each). It is taken before the budget of bodies, and released without waiting for that one.
+        One owner gets at most a quarter, because half may be held by slow readers of ZIPs, and a large save
+        takes minutes.
     """
 
     def __init__(self, contents: ContentsSaver, runner: SaveRunner, spool: Spool, memory: ByteBudget) -> None:
@@ -97,9 +98,7 @@ class ArchiveSaver:
         return self._contents.new_file(file.path, digest, chunks, executable=file.executable)
 
     async def _limited(self, stream: ArchiveStream) -> AsyncIterator[bytes]:
-        """The body, as long as it may still be an archive of a project. Raises ArchiveInvalid,
-        SizeLimitExceeded.
-        """
+        """The body, checked while it arrives. Raises ArchiveInvalid, SizeLimitExceeded."""
         limit = self._contents.limits.max_archive_bytes
         head = b""
         async for chunk in stream.chunks():

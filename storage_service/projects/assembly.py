@@ -1,4 +1,4 @@
-"""Puts the use cases of projects together from what ``bootstrap`` has constructed."""
+"""Builds the use cases of projects for ``bootstrap``."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ from storage_service.scanning.scanner import Scanner
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectParts:
-    """Clients and settings. ``budget``: bodies on their way in; ``archive_memory``: readers and writers of
-    ZIPs; ``export_manifest_bytes``: disk for the manifests of exports.
+    """Clients and settings.
+
+    ``budget``: for incoming bodies. ``archive_memory``: for readers and writers of ZIPs.
+    ``export_manifest_bytes``: disk for the manifests of exports.
     """
 
     store: ObjectStore

@@ -1,4 +1,4 @@
-"""Media types of a project's files: by extension where a browser has to run them, else by content."""
+"""Media types of a project's files: by extension if a browser has to run them, else by content."""
 
 from __future__ import annotations
 
@@ -46,8 +46,9 @@ _BY_EXTENSION = {
     "yaml": "application/yaml",
     "yml": "application/yaml",
 }
-"""Fixed here: `mimetypes` differs between machines, and takes .ts for a video. What has to be compiled
-before a browser runs it (.jsx, .ts, .vue) is text: as a script it would fail there, and it is shown.
+"""Fixed here, because `mimetypes` differs between machines and reads .ts as video.
+
+Sources that have to be compiled (.jsx, .ts, .vue) are text: a browser could not run them, and shows them.
 """
 
 _COMPRESSED = frozenset(
@@ -78,8 +79,9 @@ _MEDIA = (
 
 
 def described(rules: ContentRules, path: str, chunks: Sequence[Chunk]) -> str:
-    """The type to store for the file at ``path``, whose whole content is ``chunks``; with ``charset`` where
-    it is text whose encoding shows. A text that came in a JSON string is UTF-8, and so says.
+    """The type to store for the file at ``path``, whose whole content is ``chunks``.
+
+    Has a ``charset`` if it is text with a recognizable encoding. Text from a JSON string is UTF-8.
     """
     kind = content_type_of(rules, path, first_bytes(chunks, HEAD_BYTES))
     if not has_charset(kind):
@@ -91,7 +93,7 @@ def described(rules: ContentRules, path: str, chunks: Sequence[Chunk]) -> str:
 
 
 def content_type_of(rules: ContentRules, path: str, head: bytes) -> str:
-    """The type alone, of a file that begins with ``head``."""
+    """The type of a file that begins with ``head``, without a charset."""
     name = path.rpartition("/")[2]
     known = _BY_EXTENSION.get(name.rpartition(".")[2].lower()) if "." in name else None
     if known is not None:
@@ -99,12 +101,12 @@ def content_type_of(rules: ContentRules, path: str, head: bytes) -> str:
     if not head:
         return GENERIC
     spec = UploadSpec(filename=name)
-    spec.target.project_archive.SetInParent()  # a family that takes any type
+    spec.target.project_archive.SetInParent()  # a family that allows any type
     return rules.decide(spec, head)
 
 
 def is_compressed(content_type: str) -> bool:
-    """Whether compressing such a file once more is in vain."""
+    """Whether the content is compressed already."""
     content_type = essence(content_type)
     if content_type in _PLAIN_MEDIA:
         return False

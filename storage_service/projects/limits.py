@@ -1,4 +1,4 @@
-"""How large a project may be. Each refusal names the rule and the limit."""
+"""Limits on a project's size. Each refusal names the rule and the limit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from strongroom.errors import ProjectLimitExceeded, SizeLimitExceeded
 
 FAMILY = "project files"
 _ENTRY_OVERHEAD = 2304
-"""Bytes of a ZIP that an entry may take beside its content: two headers, two names, extra fields."""
+"""Bytes that a ZIP entry may take beside its content: two headers, two names, extra fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class ProjectLimits:
 
     @property
     def max_archive_bytes(self) -> int:
-        """The largest ZIP body: stored, not compressed, with as many entries as there may be files."""
+        """The largest ZIP body: uncompressed, with the largest number of entries."""
         return self.max_bytes + _ENTRY_OVERHEAD * self.max_files
 
     def check_file(self, size: int) -> None:

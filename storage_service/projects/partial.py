@@ -1,6 +1,6 @@
-"""A partial save's other files: what is neither sent nor removed stays as the newest version has it.
+"""Partial saves: files that are neither sent nor removed stay as in the newest version.
 
-Their paths are looked at here; metadata_service is told which are left out, and keeps the others by a
+The paths are checked here. metadata_service is told which paths to leave out, and keeps the others with one
 statement for each part of the paths.
 """
 
@@ -17,13 +17,13 @@ from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.metadata.v1.project_save_service_pb2 import KeptFiles
 
 KEPT_AT_ONCE = 1000
-"""So many paths of the newest version has a part: kept in a transaction of some ten milliseconds."""
+"""Paths in one part. Keeping them takes a transaction of some ten milliseconds."""
 
 
 class OtherFiles:
-    """The files of the newest version, less those that a partial save has spoken of.
+    """The files of the newest version, without those that a partial save sends or removes.
 
-    The save holds the project, so that its newest version stays the one that was listed.
+    The save holds the project, so the listed version stays the newest.
     """
 
     def __init__(self, files: Sequence[ProjectFile] = ()) -> None:
@@ -34,11 +34,11 @@ class OtherFiles:
 
     @classmethod
     async def listed(cls, pages: AsyncIterator[tuple[int, Sequence[ProjectFile]]]) -> OtherFiles:
-        """From all pages of a version."""
+        """Read all pages of a version."""
         return cls([file async for _, files in pages for file in files])
 
     def sent(self, path: str, size: int) -> None:
-        """The save brings a file; ``stream`` has checked its path, and against the others that came."""
+        """Note a file that the save sends; ``stream`` has checked its path, also against the others sent."""
         path = unicodedata.normalize("NFC", path)
         self._leave_out(path)
         self._sent.add(path)
@@ -46,7 +46,7 @@ class OtherFiles:
         self._total += size
 
     def remove(self, path: str) -> None:
-        """Raises FileNotFound."""
+        """Note a removed path. Raises FileNotFound."""
         if not self._leave_out(unicodedata.normalize("NFC", path)):
             raise FileNotFound(
                 f"The newest version has no file {shown(path)} that could be removed; nothing was saved."
@@ -63,7 +63,7 @@ class OtherFiles:
         return list(self._files)
 
     def parts(self) -> Iterator[tuple[KeptFiles, int]]:
-        """What stays, as metadata_service is told of it, and how many files each part keeps."""
+        """The parts to keep, as metadata_service needs them, with the number of files in each."""
         paths, after = sorted([*self._files, *self._left_out]), ""
         for start in range(0, len(paths), KEPT_AT_ONCE):
             part = paths[start : start + KEPT_AT_ONCE]
@@ -73,7 +73,7 @@ class OtherFiles:
             after = part[-1]
 
     def _leave_out(self, path: str) -> bool:
-        """Whether it was one of those that could stay."""
+        """Leave out a path. Returns whether it was one that could stay."""
         if self._files.pop(path, None) is None:
             return False
         self._left_out.add(path)

@@ -1,7 +1,7 @@
 """RollbackProject: a new version with the content of an old one. The bytes never leave the object store.
 
-What the newest version still has is kept as it is; every other file is copied from its old version id to its
-own key, so that the copy, a version of its own, is the key's current object.
+Files that the newest version still has are kept. Every other file is copied from its old version id to its
+own key, so that the copy, a new version, becomes the key's current object.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class ProjectRollback:
         self._reader = reader
 
     async def roll_back(self, request: RollbackProjectRequest) -> pb.CommitSaveResponse:
-        """Raises ProjectNotFound, VersionNotFound, VersionConflict, RequestInProgress, ObjectLost (the store
-        has lost an old version), BucketNotVersioned.
+        """Raises ProjectNotFound, VersionNotFound, VersionConflict, RequestInProgress, BucketNotVersioned,
+        and ObjectLost (the store has lost an old version).
         """
         begin = pb.BeginSaveRequest(
             slug=request.slug, request_id=request.request_id, user_id=request.user_id, must_exist=True

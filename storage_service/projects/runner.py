@@ -1,5 +1,6 @@
-"""Runs saves: begin, write under a renewed lease, commit — or give up (`attempts.engine`): then the save's
-attempts go to ABORTING. One save makes one version.
+"""Runs saves: begin, write while the lease is renewed, then commit or give up (`attempts.engine`).
+
+Giving up sends the save's attempts to ABORTING. One save makes one version.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ BEFORE_COMMIT = failpoints.register("storage.project.commit.before")
 AFTER_COMMIT = failpoints.register("storage.project.commit.after")
 
 GIVE_UP_SECONDS = 1.0
-"""So long an error waits for its save to be given up."""
+"""How long an error waits for its save to be given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSave:
-    """A save under way."""
+    """A save in progress."""
 
     owner_id: str
     save_id: str
@@ -46,7 +47,7 @@ class SaveRunner:
         self._settler = settler
 
     async def check(self) -> None:
-        """Whether saves can be kept at all. Raises BucketNotVersioned."""
+        """Check that saves are possible at all. Raises BucketNotVersioned."""
         await self._engine.gate.check()
 
     async def run(
@@ -55,12 +56,12 @@ class SaveRunner:
         write: Callable[[OpenSave], Awaitable[pb.CommitSaveRequest]],
         content: Callable[[], Awaitable[bytes]],
     ) -> pb.CommitSaveResponse:
-        """Begin, ``write``, commit. ``content``: the request's content_sha256, for a repeat that is not
-        written again.
+        """Begin, ``write``, commit. ``content``: returns the request's content_sha256, for a repeat that is
+        not written.
 
         Raises BucketNotVersioned, RequestInProgress, VersionConflict, IdempotencyKeyReused and what ``write``
         raises; then nothing was saved. After ServiceUnavailable, DatabaseUnavailable or DeadlineExceeded the
-        version may be there after all.
+        version may exist.
         """
         async with self.failures.telling(of_save(request)):
             return await self._run(request, write, content)

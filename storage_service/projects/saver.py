@@ -1,4 +1,4 @@
-"""SaveProject: a stream of files becomes the project's next version, or nothing."""
+"""SaveProject: saves a stream of files as the project's next version, or nothing."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from strongroom.storage.v1.project_pb2 import SaveProjectRequest, SaveProjectSpe
 
 
 class ContentsSaver:
-    """What every way of saving new content shares: types, technologies, the files' way to S3."""
+    """What all ways of saving new content share: types, technologies, and the upload to S3."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class ContentsSaver:
         self.limits = limits
 
     def writer(self, save: OpenSave) -> FileWriter:
-        """For the files of one save."""
+        """A writer for the files of one save."""
         return FileWriter(
             self._store,
             self._objects,
@@ -66,20 +66,21 @@ class ContentsSaver:
     def new_file(
         self, path: str, digest: BodyDigest, chunks: Sequence[Chunk], *, executable: bool | None
     ) -> NewFile:
-        """A file whose content is at hand."""
+        """A file whose content is in memory."""
         kind = described(self._content, path, chunks)
         return NewFile(path, kind, digest.size, digest.sha256, digest.crc32c, chunks, executable=executable)
 
     async def read_unsent(
         self, spec: SaveProjectSpec, paths: Sequence[str], stack: TechStack, writer: FileWriter
     ) -> None:
-        """Manifests that were not sent because they are unchanged still say what the project is made with.
+        """Read manifests that were not sent because they are unchanged: they tell the project's technologies,
+        too.
 
-        Where nothing at all has changed, S3 is not asked: the newest version says it.
+        If nothing at all has changed, S3 is not asked: the newest version has the answer.
         """
         if paths and not writer.stored:
             project = await self._reader.project(spec.slug, spec.user_id)
-            if project.file_count == writer.count:  # each of them is in it: so they are the same
+            if project.file_count == writer.count:  # all of its files are in this save, unchanged
                 stack.is_as_before(project)
                 return
         for path in filter(stack.worth_fetching, paths):
@@ -101,7 +102,7 @@ class ProjectSaver:
     async def save(self, requests: AsyncIterator[SaveProjectRequest]) -> pb.CommitSaveResponse:
         """Raises VersionConflict, RequestInProgress, PathInvalid, the limits' errors, PreconditionFailed (a
         file is not unchanged), UploadIncomplete, SizeMismatch, ChecksumMismatch, BucketNotVersioned,
-        QuotaExceeded; of partial saves also ProjectNotFound and FileNotFound (a removed path is not there).
+        QuotaExceeded; partial saves also ProjectNotFound and FileNotFound (a removed path does not exist).
         """
         stream = SaveStream(requests, self._contents.limits)
         spec = await stream.spec()
@@ -138,7 +139,7 @@ class ProjectSaver:
         return commit_request(save, writer, stack, content.sha256, spec.label)
 
     async def _others(self, save: OpenSave, spec: SaveProjectSpec) -> OtherFiles:
-        """What a partial save may keep; nothing of a whole one."""
+        """What a partial save may keep; a whole one keeps nothing."""
         if not spec.partial:
             return OtherFiles()
         return await OtherFiles.listed(self._reader.project_files(spec.slug, save.base_version, spec.user_id))
@@ -154,7 +155,7 @@ class ProjectSaver:
 
 
 def begin_request(spec: SaveProjectSpec, kind: str) -> pb.BeginSaveRequest:
-    """BeginSave for a spec; ``kind`` tells ways of saving apart under one idempotency key."""
+    """BeginSave for a spec. ``kind`` distinguishes ways of saving with the same idempotency key."""
     request = pb.BeginSaveRequest(
         slug=spec.slug,
         name=spec.name,
@@ -173,14 +174,14 @@ def begin_request(spec: SaveProjectSpec, kind: str) -> pb.BeginSaveRequest:
 
 
 def said_of(label: VersionLabel) -> str:
-    """For the fingerprint of a request: another label is another request."""
+    """The label as part of the request's fingerprint: another label is another request."""
     return f" {label.SerializeToString(deterministic=True).hex()}" if label.ByteSize() else ""
 
 
 def commit_request(
     save: OpenSave, writer: FileWriter, stack: TechStack, content: bytes, label: VersionLabel
 ) -> pb.CommitSaveRequest:
-    """CommitSave for new content, once everything is written."""
+    """CommitSave for new content, after everything was written."""
     return pb.CommitSaveRequest(
         save_id=save.save_id,
         owner_id=save.owner_id,
@@ -195,7 +196,7 @@ def commit_request(
 
 
 async def _digest(stream: SaveStream) -> bytes:
-    """What the stream holds, without keeping it: for a repeat."""
+    """The digest of the stream's content, which is not stored: for a repeat."""
     content = ContentDigest()
     async for file in stream.files():
         if file.head.removed:
@@ -214,4 +215,4 @@ async def _removed(file: IncomingFile, content: ContentDigest) -> None:
 
 async def _all(file: IncomingFile) -> None:
     async for _ in file.chunks():
-        pass  # verified, and forgotten
+        pass  # only verified

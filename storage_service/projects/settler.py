@@ -1,14 +1,14 @@
-"""Keeps the bucket's current objects equal to the newest versions: delete markers, and what dead saves left
-on top.
+"""Keeps the bucket's current objects equal to the newest versions: removes and makes delete markers, and
+hides what dead saves left on top.
 
-metadata_service says which keys to look at and what has to be current there; this looks at the key's
-versions and makes it so. Only delete markers are made and removed here: object versions belong to blobs,
-and the cleaner removes them by version id, after which S3 shows the version before. The one exception is a
-second version of a committed blob, which a repeated PutObject has made.
+metadata_service names the keys and what has to be current there; this module reads the key's versions and
+makes it so. It only creates and removes delete markers. Object versions belong to blobs: the cleaner removes
+them by version id, after which S3 shows the version before. The one exception is a second version of a
+committed blob, left by a repeated PutObject, which is removed here.
 
-A DeleteObject without version id is the one request in the system that changes what it does not name, so it
-is only sent right after its claim (``CLAIM_SECONDS``); S3 refuses what was signed 15 minutes ago, and a key
-stays on the list for the tombstone grace after every change (rule R5).
+A DeleteObject without version id is the only request in the system that changes what it does not name. So it
+is sent only shortly after its claim (``CLAIM_SECONDS``); S3 refuses requests signed more than 15 minutes ago,
+and a key stays on the list for the tombstone grace after every change (rule R5).
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ BEFORE_REPORT = failpoints.register("storage.project.settle.before_report")
 BATCH = 100
 PARALLEL = 8
 CLAIM_SECONDS = 5.0
-"""A marker is only made so soon after the claim; what takes longer is claimed anew."""
+"""A marker is made only within this time after the claim; later the key is claimed again."""
 INLINE_SECONDS = 10.0
-"""So long a save waits for its keys to be settled; the loop does what is left."""
+"""How long a save waits for its keys to be settled; the loop does the rest."""
 
 RIGHT, MENDED, LATER = pb.KEY_OUTCOME_RIGHT, pb.KEY_OUTCOME_MENDED, pb.KEY_OUTCOME_LATER
 
 
 class KeySettler:
-    """One instance per process; run by a loop, and the last step of a save."""
+    """One instance per process. A loop runs it, and so does the last step of a save."""
 
     def __init__(self, store: ObjectStore, work: ProjectSaves) -> None:
         self._store = store
@@ -56,11 +56,11 @@ class KeySettler:
         self._saves = FailingItems("settling_failed", "settlings_again")
 
     async def run_once(self) -> bool:
-        """One claim and its work. Returns whether more is likely. Raises StrongroomError."""
+        """Make one claim and settle its keys. Returns whether more is likely. Raises StrongroomError."""
         return await self._run("", "")
 
     async def settle_project(self, owner_id: str, slug: str) -> None:
-        """Right after a save: what its commit has asked for. Never raises StrongroomError."""
+        """Settle the keys of a save just committed. Never raises StrongroomError."""
         try:
             async with asyncio.timeout(INLINE_SECONDS):
                 while await self._run(owner_id, slug):
@@ -112,7 +112,7 @@ class KeySettler:
         if latest is None or latest.is_delete_marker:
             return await self._drop([v for v in versions if v.is_delete_marker and v is not latest])
         if key.busy_blob_ids and await self._attempt(latest) in key.busy_blob_ids:
-            return LATER  # a save is under way, or what a dead one left is being removed
+            return LATER  # a save is in progress, or a dead one's objects are being removed
         if time.monotonic() - claimed_at > CLAIM_SECONDS:
             return LATER
         await failpoints.hit(BEFORE_MARKER)
@@ -123,7 +123,7 @@ class KeySettler:
     async def _make_current(
         self, key: pb.ProjectKey, versions: Sequence[ListedVersion], latest: ListedVersion | None
     ) -> pb.KeyOutcome.ValueType:
-        """The wanted version on top, and no delete marker anywhere."""
+        """Put the wanted version on top, and remove all delete markers."""
         markers = [version for version in versions if version.is_delete_marker]
         if latest is not None and latest.version_id == key.wanted_version_id:
             return await self._drop(markers)
@@ -132,7 +132,7 @@ class KeySettler:
             return await self._look_again(key)
         attempt = await self._attempt(latest) if latest is not None else None
         if latest is not None and attempt == key.wanted_blob_id:
-            await self._drop([latest])  # its own second version
+            await self._drop([latest])  # a second version by the same attempt
             return await self._look_again(key)
         if attempt not in key.busy_blob_ids:
             log.error("project_key_shows_another_version", wanted=key.wanted_blob_id, found=attempt)
@@ -146,7 +146,7 @@ class KeySettler:
     async def _remove_markers(
         self, key: pb.ProjectKey, versions: Sequence[ListedVersion]
     ) -> pb.KeyOutcome.ValueType:
-        """Nothing of the key is part of anything: once its objects are gone, so are its markers."""
+        """No version of the project needs the key: remove its markers once its objects are gone."""
         if key.is_busy or any(not version.is_delete_marker for version in versions):
             return LATER
         return await self._drop(versions)
@@ -157,7 +157,7 @@ class KeySettler:
         return MENDED if versions else RIGHT
 
     async def _attempt(self, version: ListedVersion) -> str | None:
-        """Who has written it; None: nobody says so, or it is not there."""
+        """The attempt that wrote the version; None: it has none, or is not there."""
         try:
             return await attempt_at(self._store, version.ref)
         except ObjectNotFound:

@@ -1,7 +1,7 @@
-"""What a SaveProject stream must look like: spec, then each file's head and its data, finish_write last.
+"""The format of a SaveProject stream: spec, then each file's head and data, finish_write last.
 
-The end of a stream means nothing (grpc.aio ends a handler's iterator cleanly when the client dies): only
-``finish_write`` says that the save is whole; without it ``files()`` raises UploadIncomplete.
+The end of a stream means nothing, because grpc.aio ends a handler's iterator cleanly when the client dies.
+Only ``finish_write`` says that the save is complete; without it ``files()`` raises UploadIncomplete.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from strongroom.storage.v1.project_pb2 import (
 
 SHA256_SIZE = 32
 _INLINE_BYTES = 128 * 1024
-"""Hashing so much takes less time than a thread's turn."""
+"""Up to this size hashing is faster than switching to a thread."""
 
 
 class BodyDigest:
-    """Size, CRC-32C and SHA-256 of what goes by."""
+    """Size, CRC-32C and SHA-256 of the bytes fed."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -65,18 +65,20 @@ class BodyDigest:
 
 
 class ContentDigest:
-    """What makes two saves the same: path, size, SHA-256 and executable bit of each file, in any order."""
+    """The digest by which two saves are equal: path, size, SHA-256 and executable bit of each file, in any
+    order.
+    """
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
 
     def add(self, path: str, size: int, sha256: bytes, *, executable: bool | None = None) -> None:
-        """One file."""
+        """Add a file."""
         told = {None: b"", False: b"-", True: b"x"}[executable]
         self._lines.append(hashlib.sha256(f"{size}\0{path}\0".encode() + sha256 + told).digest())
 
     def remove(self, path: str) -> None:
-        """One file that a partial save removes."""
+        """Add a file that a partial save removes."""
         self._lines.append(hashlib.sha256(f"removed\0{path}".encode()).digest())
 
     @property
@@ -86,7 +88,7 @@ class ContentDigest:
 
 
 class IncomingFile:
-    """One file of the stream: read its ``chunks`` before the next one is asked for."""
+    """One file of the stream: read its ``chunks`` before requesting the next file."""
 
     def __init__(self, stream: SaveStream, head: SaveProjectFile) -> None:
         self._stream = stream
@@ -95,11 +97,11 @@ class IncomingFile:
 
     @property
     def executable(self) -> bool | None:
-        """None: the client does not say."""
+        """None: the client does not tell it."""
         return self.head.executable if self.head.HasField("executable") else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The content, which has been verified when this ends; none of an unchanged or removed file.
+        """The content, which is verified at its end; nothing for an unchanged or removed file.
 
         Raises SizeMismatch, ChecksumMismatch, ChunkTooLarge, MalformedRequest.
         """
@@ -115,8 +117,10 @@ class IncomingFile:
             self._check_content()
 
     async def gathered(self, take: Callable[[int], Awaitable[None]]) -> list[Chunk]:
-        """All of ``chunks``, small ones joined: a peer who sends single bytes shall not multiply the
-        memory. ``take`` waits for memory for so many bytes.
+        """All of ``chunks``. Small ones are joined, so that a peer that sends single bytes does not multiply
+        the memory.
+
+        ``take`` waits for memory for this many bytes.
         """
         kept = ChunkList()
         async for data in self.chunks():
@@ -166,7 +170,7 @@ class SaveStream:
         return first.spec
 
     async def files(self) -> AsyncIterator[IncomingFile]:
-        """Each file; ends only after finish_write. Raises the limits' errors, MalformedRequest,
+        """Each file. Ends only after finish_write. Raises the limits' errors, MalformedRequest,
         UploadIncomplete.
         """
         while True:
@@ -186,7 +190,7 @@ class SaveStream:
                     raise MalformedRequest("after spec come files, each with its head, then finish_write")
 
     async def data(self) -> AsyncIterator[bytes]:
-        """The data of the current file. For IncomingFile."""
+        """The data of the current file, for IncomingFile."""
         while True:
             message = await self._next()
             if message.WhichOneof("message") != "data":
@@ -220,7 +224,9 @@ class SaveStream:
             )
 
     def _check_removal(self, head: SaveProjectFile) -> None:
-        """Its path need not be one that would be taken today. Raises MalformedRequest, PathInvalid."""
+        """Check a removal. Its path may be one that would be refused today. Raises MalformedRequest,
+        PathInvalid.
+        """
         if not self._partial:
             raise MalformedRequest("only a partial save removes files; leave out what is not to be saved")
         path, place = unicodedata.normalize("NFC", head.path), f"removed[{len(self._removed)}]"
@@ -232,11 +238,11 @@ class SaveStream:
 
     @property
     def _place(self) -> str:
-        """The file whose head was read last, as in the JSON of a save."""
+        """The current file's place in the JSON of a save."""
         return f"files[{self._files - 1}]"
 
     def _check_path(self, path: str) -> None:
-        """What a ZIP's entry is asked. Raises PathInvalid {path, rule}."""
+        """Check a path by the rules of ZIP entries. Raises PathInvalid {path, rule}."""
         if path in self._removed:
             raise self._refused(
                 path, "duplicate_path", "the path is removed, and sent", f"{self._place}.path"
@@ -273,7 +279,7 @@ class ArchiveStream:
         return first.spec
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The ZIP's bytes; ends only after finish_write."""
+        """The ZIP's bytes. Ends only after finish_write."""
         while True:
             message = await self._next()
             match message.WhichOneof("message"):
@@ -306,7 +312,9 @@ def checked_data(data: bytes) -> bytes:
 
 
 def _named(error: InvalidField, index: int) -> InvalidField:
-    """The rules of protos know the message at hand only: ``file.path`` is ``files[3].path`` in the save."""
+    """Name the field in the whole save: protos' rules know only one message, so ``file.path`` is
+    ``files[3].path``.
+    """
 
     def place(text: str) -> str:
         return re.sub(r"\bfile(?=\.[a-z])", f"files[{index}]", text)
@@ -320,5 +328,5 @@ def _named(error: InvalidField, index: int) -> InvalidField:
 
 
 def shown(path: str) -> str:
-    """A path for an error's text: escaped and cut."""
+    """A path for an error message: escaped and shortened."""
     return ascii(path)[1:-1][:200]

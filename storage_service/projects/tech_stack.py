@@ -1,8 +1,7 @@
-"""Which technologies a project is made with: from the names of its files and folders, from what its manifests
-ask for, and from what its sources import.
+"""Recognizes a project's technologies from the names of files and folders, from manifests, and from imports.
 
-``TECHNOLOGIES`` is the whole knowledge: to know one more, add a line. What a project says is shown to people
-and decides nothing; what cannot be read is passed over.
+``TECHNOLOGIES`` has all knowledge: to recognize one more, add a line. The result is only shown to people;
+unreadable files are skipped.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any, Final
 from strongroom.metadata.v1.project_pb2 import Project
 
 MAX_SOURCE_BYTES: Final = 64 * 1024
-"""Imports stand at the beginning; no more of a file is read."""
+"""Only this much of a source is read: imports are at the beginning."""
 
 PYTHON: Final = frozenset({"py"})
 SCRIPT: Final = frozenset({"js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx"})
@@ -65,7 +64,7 @@ def script_imports(text: str) -> Iterator[str]:
 
 
 def _package(specifier: str) -> str:
-    """`react-dom/client` → `react-dom`; empty for what is no package."""
+    """`react-dom/client` → `react-dom`; empty for anything that is not a package."""
     if specifier.startswith((".", "/", "node:")) or ":" in specifier:
         return ""
     return "/".join(specifier.split("/")[: 2 if specifier.startswith("@") else 1])
@@ -73,19 +72,19 @@ def _package(specifier: str) -> str:
 
 MAX_MANIFEST_BYTES = 256 * 1024
 MAX_MANIFESTS = 50
-"""So many manifests are read; a monorepo has them by the dozen."""
+"""The most manifests read. A monorepo has dozens."""
 MAX_MANIFESTS_BYTES = 1024 * 1024
-"""So much of them together: they are read on the event loop."""
+"""The most bytes of all manifests: they are read on the event loop."""
 MAX_SOURCES = 200
-"""So many sources are read: a framework is imported in more places than one."""
+"""The most sources read: a framework is usually imported in several places."""
 MAX_FETCHED_SOURCES = 20
-"""So many sources that were not sent are fetched again, and only such as a program begins with."""
+"""The most sources that were not sent and are fetched again, only those in which programs begin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Technology:
-    """``npm``, ``pip``: packages that mean it, ``@scope/*`` all of a scope. ``files``: patterns of file names
-    in lower case.
+    """``npm``, ``pip``: packages that imply it, ``@scope/*`` for all of a scope. ``files``: patterns of file
+    names in lower case.
     """
 
     name: str
@@ -116,29 +115,31 @@ _NOT_THEIRS = frozenset({
     "node_modules", "bower_components", "jspm_packages", "site-packages", "dist-packages", "venv", ".venv",
     ".tox", ".git", "__pycache__", "vendor", "vendored", "_vendor", "third_party", "third-party", "__MACOSX",
 })  # fmt: skip
-"""Folders that hold other people's projects."""
+"""Folders that contain other projects' code."""
 _BUILT = frozenset({"dist", "build", "out", ".next", ".nuxt", ".svelte-kit", ".output"})
-"""Folders of what was made out of this project: bundles hold other people's code."""
+"""Folders of build output: bundles contain other projects' code."""
 _BEGINNINGS = frozenset({
     "main", "app", "server", "index", "wsgi", "asgi", "manage", "settings", "urls", "api", "run", "__init__",
 })  # fmt: skip
-"""Names of files that a program begins with."""
+"""File names in which programs begin."""
 _BACKEND_FOLDERS = frozenset({"backend", "server", "api"})
 _BACKEND_SOURCES = (
     PYTHON | SCRIPT - {"jsx", "tsx"} | {"go", "rs", "rb", "php", "java", "kt", "cs", "ex", "exs"}
 )
 MAX_TOML_BYTES = 64 * 1024
 MAX_DOTS = 200
-"""On one line of TOML: the time that a dotted key takes grows with the square of its parts."""
+"""The most dots on a line of TOML: the cost of a dotted key grows with the square of its parts."""
 MAX_DOTTED = 2 * MAX_DOTS * MAX_DOTS
-"""The sum of these squares."""
+"""The largest sum of these squares."""
 MAX_NESTED = 2000 * MAX_DOTS
-"""Lines times dots of the longest: below the header of a table each key costs what the header has parts."""
+"""Lines times the dots of the longest: below a table's header each key costs as much as the header has
+parts.
+"""
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 class TechStack:
-    """What is known so far of one project; feed it every path, and the manifests among them."""
+    """The findings so far for one project. Feed it every path, and the manifests among them."""
 
     def __init__(self) -> None:
         self._found: set[str] = set()
@@ -150,12 +151,12 @@ class TechStack:
         self._fetched = 0
 
     def is_as_before(self, project: Project) -> None:
-        """The same files as in its newest version: what was found in them then holds."""
+        """Whether all files are those of the newest version, so that its findings still apply."""
         self._found = set(project.tech_stack)
         self._has_page, self._has_server_folder = project.has_frontend, project.has_backend
 
     def see(self, path: str) -> bool:
-        """A file exists. Returns whether its content is wanted: see ``read``."""
+        """Note a path. Returns whether its content is wanted: see ``read``."""
         *folders, name = path.split("/")
         if _NOT_THEIRS.intersection(folders):
             return False
@@ -173,7 +174,7 @@ class TechStack:
         return True
 
     def worth_fetching(self, path: str) -> bool:
-        """Whether a wanted file that has not changed is to be fetched: see ``read``."""
+        """Whether a wanted file that was not sent should be fetched: see ``read``."""
         name = path.rpartition("/")[2].lower()
         if _kind_of(name) not in PYTHON | SCRIPT:
             return True
@@ -183,8 +184,10 @@ class TechStack:
         return True
 
     def read(self, path: str, content: bytes) -> None:
-        """The content of a manifest or a source. A manifest of more than MAX_MANIFEST_BYTES says nothing, nor
-        one with which all would have more than MAX_MANIFESTS_BYTES; of a source its beginning is read.
+        """Read a manifest or a source.
+
+        A manifest longer than MAX_MANIFEST_BYTES is ignored, and so is one that exceeds MAX_MANIFESTS_BYTES
+        for all together. Of a source the beginning is read.
         """
         name = path.rpartition("/")[2].lower()
         if (kind := _kind_of(name)) in PYTHON | SCRIPT:
@@ -221,12 +224,12 @@ class TechStack:
 
     @property
     def has_frontend(self) -> bool:
-        """A page, or a framework that makes them."""
+        """Whether there is a page, or a framework that makes pages."""
         return self._has_page or any(tech.frontend and tech.name in self._found for tech in TECHNOLOGIES)
 
     @property
     def has_backend(self) -> bool:
-        """A framework for servers, or sources in a folder for them."""
+        """Whether there is a server framework, or sources in a server's folder."""
         return self._has_server_folder or any(
             tech.backend and tech.name in self._found for tech in TECHNOLOGIES
         )
@@ -237,13 +240,15 @@ def _matches(name: str, patterns: tuple[str, ...]) -> bool:
 
 
 def _kind_of(name: str) -> str:
-    """The extension of a source that somebody wrote; empty for minified ones and declarations of types."""
+    """The extension of a hand-written source; empty for minified files and type declarations."""
     stem, _, extension = name.rpartition(".")
     return "" if stem.endswith((".min", ".d", ".bundle")) else extension
 
 
 def _is_server(folders: list[str], kind: str) -> bool:
-    """Sources in ``backend/``, ``server/`` or ``api/`` at the top; ``backend/`` below one folder, too."""
+    """Whether it is a source in a top-level ``backend/``, ``server/`` or ``api/``, or in ``backend/`` one
+    level below.
+    """
     if kind not in _BACKEND_SOURCES or not folders:
         return False
     return folders[0].lower() in _BACKEND_FOLDERS or "backend" in (folder.lower() for folder in folders[:2])
@@ -266,14 +271,14 @@ def _package_json(text: str) -> Iterator[str]:
 
 
 def _requirements(text: str) -> Iterator[str]:
-    """PEP 508, one a line; options and URLs are not names."""
+    """PEP 508, one requirement per line; options and URLs are skipped."""
     for line in text.splitlines():
         if found := _REQUIREMENT.match(line):
             yield _normal(found[1])
 
 
 def _toml(text: str) -> Iterator[str]:
-    """PEP 621, PEP 735, Poetry and Pipenv."""
+    """Requirements of PEP 621, PEP 735, Poetry and Pipenv."""
     dots = [line.count(".") for line in text.splitlines()]
     most = max(dots, default=0)
     dotted = sum(count * count for count in dots)
@@ -294,7 +299,7 @@ def _toml(text: str) -> Iterator[str]:
 
 
 def _at(value: Any, *names: str) -> Any:
-    """A value deep inside tables; None where there is none."""
+    """A value deep inside tables; None if it does not exist."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
@@ -309,5 +314,5 @@ def _values(value: Any) -> list[Any]:
 
 
 def _normal(name: str) -> str:
-    """PEP 503."""
+    """Normalize a name (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,8 +1,7 @@
-"""Names that mean the same on every system a tree may be unpacked on: one set of rules for the entries of
-ZIPs and for the paths of saves.
+"""Names that mean the same on every system on which a tree may be unpacked.
 
-What ``PATH_INVALID`` and the reader of ZIPs ask of every path (relative, no ``..``, no control characters)
-comes on top.
+The same rules apply to entries of ZIPs and to paths of saves, in addition to those of ``PATH_INVALID`` and of
+the ZIP reader (relative, no ``..``, no control characters).
 """
 
 from __future__ import annotations
@@ -21,9 +20,9 @@ _UNSEEN: Final = re.compile(
 )
 """Default-ignorable code points that no orthography needs in a name."""
 _FLAG: Final = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
-"""The flags of England and the like: an emoji with tags behind it."""
+"""Flags of England and the like: an emoji followed by tags."""
 _STRAY_JOINER: Final = re.compile("(?<=[\x00-\x7f])[\u200c\u200d]")
-"""A joiner follows a letter of a script that joins, or an emoji, never ASCII."""
+"""A joiner follows a letter of a joining script or an emoji, never ASCII."""
 _IGNORED: Final = re.compile(
     f"{_BIDI.pattern[:-1]}{_UNSEEN.pattern[1:-1]}\u180b-\u180d\u200c\u200d\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
@@ -47,8 +46,8 @@ _ENCODED_LAYERS: Final = 5
 
 
 class NameRefused(Exception):
-    """A name means different things to different systems. ``rule`` names the kind; the text is a sentence's
-    end, without the name.
+    """A name means different things on different systems. ``rule`` names the kind; the text completes a
+    sentence about the name.
     """
 
     def __init__(self, rule: str, message: str) -> None:
@@ -58,7 +57,7 @@ class NameRefused(Exception):
 
 
 def check_portable(path: str) -> None:
-    """``path`` in NFC, ``/`` between segments. Raises NameRefused."""
+    """Check ``path``, in NFC with ``/`` between segments. Raises NameRefused."""
     if "%" in path and _leads_out(path):
         raise NameRefused("encoded_name", "the name holds an encoded .. or NUL")
     between = f"/{path}/"
@@ -68,27 +67,29 @@ def check_portable(path: str) -> None:
 
 
 def folded(path: str) -> str:
-    """What a system that ignores case, forms and unseen characters makes of a path; NUL between segments, so
-    that what is in a folder sorts right behind it.
+    """The path as a system sees it that ignores case, normalization and invisible characters.
+
+    Segments are separated by NUL, so that a folder's contents sort directly after it.
     """
     seen = _IGNORED.sub("", unicodedata.normalize("NFD", path)).casefold()
     return unicodedata.normalize("NFC", seen).replace("/", "\0")
 
 
 class PathSet:
-    """The paths of one tree. Kept sorted by what they fold to: two that clash anywhere on their way have
-    neighbours that do, so that no folder needs an entry of its own.
+    """The paths of one tree, sorted by their folded form.
+
+    Paths that clash at any level have neighbours that clash, so folders need no entries of their own.
     """
 
     def __init__(self) -> None:
         self._paths: list[tuple[str, str, bool]] = []
 
     def add(self, path: str, *, is_folder: bool = False) -> None:
-        """One more. Raises NameRefused: ``duplicate_name``, ``case_collision``, ``file_and_folder``."""
+        """Add a path. Raises NameRefused: ``duplicate_name``, ``case_collision``, ``file_and_folder``."""
         insort(self._paths, self.check(path, is_folder=is_folder))
 
     def check(self, path: str, *, is_folder: bool = False) -> tuple[str, str, bool]:
-        """As ``add``, without adding it; its entry."""
+        """Check like ``add``, without adding. Returns the entry."""
         entry = (folded(path), path, is_folder)
         at = bisect_left(self._paths, entry)
         for other in self._paths[max(at - 1, 0) : at + 1]:
@@ -96,7 +97,7 @@ class PathSet:
         return entry
 
     def holds(self, path: str) -> bool:
-        """Whether it is one of them, as a file."""
+        """Whether the path is in the set as a file."""
         entry = (folded(path), path, False)
         at = bisect_left(self._paths, entry)
         return self._paths[at : at + 1] == [entry]
@@ -120,7 +121,7 @@ def _check_pair(one: tuple[str, str, bool], other: tuple[str, str, bool]) -> Non
 
 
 def _leads_out(path: str) -> bool:
-    """Whether some layer of decoding turns a segment into a dot, two dots, or one with a NUL."""
+    """Whether some layer of decoding turns a segment into one or two dots, or into a name with a NUL."""
     layer = path.encode()
     for _ in range(_ENCODED_LAYERS):
         text = _UNICODE_ESCAPE.sub(lambda found: chr(int(found[1], 16)), layer.decode("utf-8", "replace"))
@@ -137,7 +138,7 @@ def _leads_out(path: str) -> bool:
 
 
 def _is_git(between: str) -> bool:
-    """``.git`` as NTFS, HFS+ and Windows' short names spell it."""
+    """``.git`` in the spellings of NTFS, HFS+ and Windows' short names."""
     return _GIT.search(_IGNORED.sub("", between).casefold()) is not None
 
 
@@ -145,7 +146,7 @@ def _holds_unseen(between: str) -> bool:
     return _UNSEEN.search(_FLAG.sub("", between)) is not None or _STRAY_JOINER.search(between) is not None
 
 
-#: Each is asked once for a path, which stands between slashes: of 1,024 bytes 512 may be segments.
+#: Each is matched once per path, with slashes around it: 1,024 bytes may have 512 segments.
 _RULES: Final[tuple[tuple[str, str, Callable[[str], object]], ...]] = (
     ("dot_segment", "the name holds . or .. between its slashes; write the path out", _DOTS.search),
     ("git_folder", "the name is that of git's own folder, which runs commands where it lands", _is_git),

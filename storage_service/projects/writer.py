@@ -1,9 +1,8 @@
-"""Sends a save's files to S3: reserved in batches, written side by side, told in batches.
+"""Sends a save's files to S3: reserved in batches, written in parallel, reported in batches.
 
-Memory: a file's bytes have room in the save's own budget before the first of them is kept, are taken from
-the process-wide one as they arrive, and given back once S3 has them. While there is no room the stream is
-not read, so HTTP/2 flow control slows the client; whatever is held is under way by then, so there is nothing
-to wait for in a circle.
+Memory: a file's bytes first get room in the save's own budget, are then taken from the process-wide budget as
+they arrive, and are given back when S3 has them. Without room the stream is not read, so HTTP/2 flow control
+slows the client. Everything held is being sent by then, so there is no circular wait.
 """
 
 from __future__ import annotations
@@ -44,16 +43,16 @@ AFTER_RECORD = failpoints.register("storage.project.record.after")
 BATCH_FILES = 200
 BATCH_BYTES = 8 << 20
 SAVE_MEMORY = 32 << 20
-"""Bytes of bodies that one save may hold, or one largest file if that is more."""
+"""Bytes of bodies that one save may hold; or one largest file, if that is more."""
 PARALLEL = 8
-"""Requests to S3 at once, for each save."""
+"""Parallel requests to S3 of one save."""
 BATCHES_AT_ONCE = 2
 RECORDED_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """One file of the new version. Its content is ``chunks``, a copy of ``source``, or (neither) must be
+    """A file of the new version: its content is ``chunks``, or a copy of ``source``, or with neither it is
     unchanged.
     """
 
@@ -65,10 +64,10 @@ class NewFile:
     chunks: Sequence[Chunk] | None = None
     source: ProjectFile | None = None
     executable: bool | None = None
-    """None: as the newest version has it."""
+    """None: as in the newest version."""
 
     def reservation(self) -> pb.FileReservation:
-        """As metadata_service is asked for it."""
+        """The request for its reservation."""
         return pb.FileReservation(
             path=self.path,
             content_type=self.content_type,
@@ -81,16 +80,16 @@ class NewFile:
 
 @dataclass(slots=True)
 class _Batch:
-    """Files that wait for their reservation."""
+    """Files waiting for their reservation."""
 
     files: list[NewFile] = field(default_factory=list)
     size: int = 0
 
 
 class FileWriter:
-    """``async with FileWriter(…) as writer``: ``room``, then ``add``, file by file; leaving waits for S3.
+    """``async with FileWriter(…) as writer``: ``room``, then ``add`` for each file. Leaving waits for S3.
 
-    ``rest`` is then what CommitSave still has to be told. Entering and leaving are one task's business.
+    Afterwards ``rest`` has the entries for CommitSave. Enter and leave in the same task.
     """
 
     def __init__(
@@ -118,15 +117,15 @@ class FileWriter:
         self._permits = asyncio.Semaphore(PARALLEL)
         self._written: list[pb.ManifestEntry] = []
         self.count = self.stored = 0
-        """Files of the version, and those of them that S3 gets."""
+        """Files of the version, and those that are sent to S3."""
 
     @property
     def rest(self) -> list[pb.ManifestEntry]:
-        """Written files that metadata_service has not been told of."""
+        """Written files that metadata_service does not know yet."""
         return self._written
 
     async def room(self, size: int) -> None:
-        """Reserve memory for a body of ``size`` bytes that ``add`` will bring."""
+        """Reserve memory for a body of ``size`` bytes before ``add``."""
         await self._own_room(size)
         if not self._shared.try_acquire(size):
             await self._flush()
@@ -135,8 +134,10 @@ class FileWriter:
 
     @asynccontextmanager
     async def arriving(self, size: int) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-        """Around the arrival of a client's body of ``size`` bytes that ``add`` will bring: what is given
-        waits for memory for so many bytes more. Raises Overloaded, DeadlineExceeded: it comes too slowly.
+        """Wrap the arrival of a client's body of ``size`` bytes before ``add``.
+
+        Yields a function that waits for memory for more bytes. Raises Overloaded, DeadlineExceeded: the body
+        arrives too slowly.
         """
         await self._own_room(size)
         reading = Interruptible()
@@ -144,7 +145,7 @@ class FileWriter:
 
         async def take(more: int) -> None:
             if self._shared.waiting:
-                await self._flush()  # what we have gives memory back once it is sent
+                await self._flush()  # sending what we have releases memory
             await claim.take(more)
 
         try:
@@ -161,7 +162,7 @@ class FileWriter:
         self._own_held += size
 
     async def add(self, file: NewFile) -> None:
-        """The next file; its bytes are held from ``room`` on. Raises what earlier ones failed with."""
+        """Add a file; its bytes are held from ``room`` on. Raises errors of earlier files."""
         self.count += 1
         self._batch.files.append(file)
         self._batch.size += file.size if file.chunks is not None else 0
@@ -169,7 +170,7 @@ class FileWriter:
             await self._flush()
 
     async def keep(self, part: pb.KeptFiles, count: int) -> None:
-        """``count`` files of the newest version stay as they are."""
+        """Keep ``count`` files of the newest version."""
         self.count += count
         await failpoints.hit(BEFORE_RESERVE)
         await self._saves.keep(self._save.owner_id, self._save.save_id, part)
@@ -197,7 +198,7 @@ class FileWriter:
     async def _last_flush(self) -> BaseException | None:
         try:
             await self._flush()
-        except BaseException as error:  # noqa: BLE001 - the task group decides what becomes of it
+        except BaseException as error:  # noqa: BLE001 - the task group decides what to do with it
             return error
         return None
 
@@ -205,7 +206,7 @@ class FileWriter:
         batch, self._batch = self._batch, _Batch()
         if batch.files:
             await self._batches.acquire()
-            await asyncio.sleep(0)  # where a task has failed, the group cancels us here and takes no more
+            await asyncio.sleep(0)  # if a task has failed, the group cancels us here
             self._tasks.create_task(self._send(batch.files))
 
     async def _send(self, files: list[NewFile]) -> None:
@@ -219,7 +220,7 @@ class FileWriter:
             self._batches.release()
         self.stored += sum(bool(blob.id) for blob in blobs)
         pairs = deque(zip(files, blobs, strict=True))
-        files.clear()  # from here on a file is kept only by what works on it
+        files.clear()  # from here on only its task keeps a file in memory
         async with asyncio.TaskGroup() as writing:
             while pairs:
                 file, blob = pairs.popleft()
@@ -256,7 +257,7 @@ class FileWriter:
             await self._record()
 
     async def _make_object(self, file: NewFile, blob: Blob) -> tuple[PutResult, Scan | None]:
-        """What S3 has, and what the scanner says of it; of a copy, what it has said of its source."""
+        """The stored object and its scan; a copy has the scan of its source."""
         scan: Scan | None = None
         attrs = ObjectAttributes(
             content_type=blob.content_type,
@@ -282,7 +283,7 @@ class FileWriter:
         return put, scan
 
     async def _scan(self, path: str, chunks: Sequence[Chunk]) -> Scan:
-        """Raises ContentInfected, which names the file; ScannerUnavailable, SizeLimitExceeded."""
+        """Raises ContentInfected with the file's name, ScannerUnavailable, SizeLimitExceeded."""
         try:
             return await self._scanner.whole(chunks)
         except ContentInfected as error:
@@ -312,7 +313,7 @@ class FileWriter:
 async def _beside(
     putting: Coroutine[Any, Any, PutResult], scanning: Coroutine[Any, Any, Scan]
 ) -> tuple[PutResult, Scan]:
-    """Both at once; the first failure ends the other."""
+    """Run both; the first failure cancels the other."""
     try:
         async with asyncio.TaskGroup() as group:
             put, scan = group.create_task(putting), group.create_task(scanning)

@@ -1,1 +1,1 @@
-"""ZIP files, written and read as streams: neither direction ever holds an archive."""
+"""ZIP files, read and written as streams: no archive is ever held in memory."""

@@ -27,9 +27,9 @@ class ArchiveDownloader:
         self._projects = projects
 
     async def chunks(self, request: DownloadArchiveRequest) -> AsyncIterator[bytes]:
-        """The ZIP, piece by piece; the same content gives the same bytes.
+        """The ZIP in pieces; the same content gives the same bytes.
 
-        Raises ProjectNotFound, VersionNotFound; ObjectLost when a file goes away under the download.
+        Raises ProjectNotFound, VersionNotFound; ObjectLost if a file disappears during the download.
         """
         if request.WhichOneof("source") == "project":
             name = request.project
@@ -41,7 +41,7 @@ class ArchiveDownloader:
                 yield piece
 
     async def zipped(self, files: AsyncIterator[StoredFile]) -> AsyncGenerator[bytes]:
-        """``files`` as a ZIP, piece by piece. Raises ObjectLost, and what ``files`` raises."""
+        """``files`` as a ZIP, in pieces. Raises ObjectLost, and what ``files`` raises."""
         source = self._source
         stream = ZipStream(memory=source.memory, packing=source.packing, owner=context.caller())
         async with source.entries(files) as entries:
@@ -53,10 +53,12 @@ class ArchiveDownloader:
                 raise ObjectLost("a stored object is not as long as it was; tell the operator") from error
 
     async def project_files(self, slug: str, version: int, user_id: str = "") -> AsyncIterator[StoredFile]:
-        """A version's, for the caller. Raises ProjectNotFound, VersionNotFound; before the first one
-        ContentInfected and ObjectLost, where one of them is known to be unreadable.
+        """The files of a version.
+
+        Raises ProjectNotFound, VersionNotFound; also ContentInfected and ObjectLost, before the first file,
+        if one of them is known to be unreadable.
         """
-        found: list[ProjectFile] = []  # as many as a project may have
+        found: list[ProjectFile] = []  # bounded by the limit on a project's files
         async for _, files in self._projects.project_files(slug, version, user_id):
             found += files
         for file in found:
@@ -65,7 +67,7 @@ class ArchiveDownloader:
             yield stored_file(file.path, file)
 
     async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
-        """Names are the keys, without the folders of the prefix."""
+        """Files below the prefix. Their names are the keys without the prefix's folders."""
         folders = request.key_prefix.rpartition("/")[0]
         cut = len(folders) + 1 if folders else 0
         pages = partial(self._files.files_below, request.key_prefix, request.user_id)

@@ -1,8 +1,8 @@
-"""ExportUser: all that a user has stored as one ZIP with a manifest, written as it is read.
+"""ExportUser: everything that a user has stored as one ZIP with a manifest, written while it is read.
 
-Names hold ids, so that they are unique without being remembered: `files/{family}/{id}/{file name}`, and
-`projects/{slug}/{version}/{path}` for the version that a content came with. What is lost does not end the
-archive, nor what lies in an archive class and is asked back: the manifest, which comes last, names it.
+Names contain ids, so that they are unique without remembering any: `files/{family}/{id}/{file name}`, and
+`projects/{slug}/{version}/{path}` for the version that introduced a content. Lost files, and archived ones
+that still have to be restored, don't end the export: the manifest, which comes last, names them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Exports:
         self._belongings = belongings
 
     async def chunks(self, user_id: str) -> AsyncIterator[bytes]:
-        """The ZIP, piece by piece. Empty ``user_id``: the caller's. Raises UserMismatch."""
+        """The ZIP in pieces. Empty ``user_id``: the caller's. Raises UserMismatch."""
         caller = calls.current_principal()
         owner = effective_owner(caller, user_id)
         async with AsyncExitStack() as stack:
@@ -118,9 +118,9 @@ class Exports:
         manifest.end()
 
     async def _versions(self, manifest: Manifest, project: Project, user_id: str) -> list[int]:
-        """The numbers of those that there are, upwards: old ones may be gone by a rule."""
+        """The existing versions, ascending: a rule may have removed old ones."""
         numbers = {project.version}
-        with suppress(ProjectNotFound):  # its contents, which come next, are told of as lost
+        with suppress(ProjectNotFound):  # its contents, which come next, are reported as lost
             async for version in self._projects.versions(project.slug, user_id):
                 manifest.add(records.version_record(project.slug, version))
                 numbers.add(version.version)
@@ -129,7 +129,7 @@ class Exports:
     async def _contents(
         self, manifest: Manifest, slug: str, versions: Sequence[int], user_id: str
     ) -> AsyncIterator[StoredFile]:
-        """Each content once, with the version that it came with."""
+        """Each content once, with the version that introduced it."""
         last = 0
         for version in versions:
             try:
@@ -142,7 +142,7 @@ class Exports:
                     if stored := _there(manifest, file, name):
                         yield stored
                 last = version
-            except VersionNotFound:  # it, or the one before it: the next one is told of whole
+            except VersionNotFound:  # this version or the one before is gone: report the next one completely
                 manifest.lost({"slug": slug, "version": version, "reason": "the version is not there"})
                 last = 0
             except ProjectNotFound:
@@ -152,8 +152,8 @@ class Exports:
     async def _changes(
         self, slug: str, version: int, last: int, user_id: str
     ) -> AsyncIterator[tuple[ProjectFile | None, str]]:
-        """By path: what a version has that the ``last`` one (0: none) has not, and paths that it has no
-        longer.
+        """Changes by path between two versions: contents of ``version`` that ``last`` (0: none) lacks, and
+        removed paths.
         """
         async with (
             aclosing(self._paths(slug, version, user_id)) as now,
@@ -184,7 +184,7 @@ class Exports:
 async def _with_manifest(
     entries: AsyncIterator[ZipEntry], manifest: Manifest, now: datetime
 ) -> AsyncIterator[ZipEntry]:
-    """The manifest last: what comes before decides what it says."""
+    """Put the manifest last, because it depends on everything before it."""
     async for entry in entries:
         yield entry
     manifest.seal()
@@ -192,7 +192,7 @@ async def _with_manifest(
 
 
 def _there(manifest: Manifest, file: File | ProjectFile, name: str) -> StoredFile | None:
-    """It, as an entry. None where its bytes are known to be damaged: no reason to end the export."""
+    """The file as an entry. None if its bytes are known to be damaged, which does not end the export."""
     try:
         return stored_file(name, file)
     except ObjectLost as error:

@@ -1,5 +1,7 @@
-"""Files of a folder, an event or a share on their way into a ZIP: all are looked at before the first, as the
-head of a ZIP can't be taken back, and all the same they are asked for once.
+"""Lists files for a ZIP: all are checked before the first is sent, because a ZIP's beginning can't be taken
+back.
+
+A short list is kept, so that it is requested only once.
 """
 
 from __future__ import annotations
@@ -12,16 +14,18 @@ from servicekit.unreadable import refuse_unreadable
 from strongroom.metadata.v1.file_pb2 import File
 
 HELD_BYTES: Final = 4 << 20
-"""Of rows, for each ZIP: some thousand files. A longer list is not kept, and asked for once more."""
+"""Bytes of rows kept for each ZIP, enough for some thousand files. A longer list is requested a second
+time.
+"""
 
-#: Begins the listing anew; pages in their order.
+#: Begins the listing again; pages in order.
 Pages = Callable[[], AsyncIterator[Sequence[File]]]
 
 
 async def readable_files(pages: Pages, called: Callable[[File], str]) -> AsyncIterator[File]:
-    """Every file, once it is known of all that they can be read. ``called``: what a refusal calls one.
+    """Yield every file, after checking that all are readable. ``called``: how a refusal names a file.
 
-    Raises ContentInfected, ObjectLost, before the first.
+    Raises ContentInfected, ObjectLost, before the first file.
     """
     held: list[File] | None = []
     size = 0

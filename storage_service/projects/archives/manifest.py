@@ -1,8 +1,8 @@
-"""The manifest of an export: what is in the archive, what everything was called, what could not be had.
+"""The manifest of an export: the contents of the archive, the original names, and what is missing.
 
-Records are written to a file without a name as they come, so that a user with a million files costs a
-gigabyte of disk for a while, and no memory. Prompts and settings of 64 KiB and more make it large: all
-manifests of a process have ``ManifestRoom`` together.
+Records are written to an unnamed file as they come, so a user with a million files needs a gigabyte of disk
+for a while, but no memory. Prompts and settings of 64 KiB and more make it large: all manifests of a process
+share ``ManifestRoom``.
 """
 
 from __future__ import annotations
@@ -34,15 +34,16 @@ _PIECE: Final = 256 * 1024
 
 
 class ManifestRoom:
-    """``total`` bytes of disk (where /tmp is one, of memory) for all manifests of a process."""
+    """``total`` bytes of disk (or memory, if /tmp is in memory) for all manifests of a process."""
 
     def __init__(self, total: int) -> None:
         self._total = total
         self.used = 0
 
     def take(self, size: int, held: int) -> None:
-        """``size`` bytes for one who holds ``held``. Raises Overloaded; SizeLimitExceeded where it would not
-        help that all others have ended.
+        """Take ``size`` bytes for a manifest that holds ``held``.
+
+        Raises Overloaded; SizeLimitExceeded if there would not be enough even without the others.
         """
         if held + size > self._total:
             raise SizeLimitExceeded(
@@ -56,12 +57,12 @@ class ManifestRoom:
         self.used += size
 
     def give_back(self, size: int) -> None:
-        """Of what was taken."""
+        """Give back ``size`` bytes."""
         self.used -= size
 
 
 class Manifest:
-    """One export's. Parts are written in order; what is lost may be told at any time. Close it."""
+    """One export's manifest. Parts are written in order; losses may be added at any time. Close it."""
 
     def __init__(self, head: Mapping[str, Any], room: ManifestRoom) -> None:
         self._room = room
@@ -73,28 +74,28 @@ class Manifest:
         self._write(json.dumps({"format": FORMAT, **head}, ensure_ascii=False)[:-1])
 
     def begin(self, part: str) -> None:
-        """The records that follow are of this list."""
+        """Begin the list ``part``; the following records belong to it."""
         self._write(f',\n"{part}": [')
         self._first = True
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """One record."""
+        """Add a record."""
         self._write(("\n" if self._first else ",\n") + json.dumps(record, ensure_ascii=False))
         self._first = False
 
     def end(self) -> None:
-        """Of the list."""
+        """End the list."""
         self._write("]")
 
     def lost(self, record: Mapping[str, Any]) -> None:
-        """Something that is not, or not as a whole, in the archive."""
+        """Record something that is missing from the archive, or incomplete."""
         comma = ",\n" if self._lost.tell() else "\n"
         told = (comma + json.dumps(record, ensure_ascii=False)).encode("utf-8", "surrogatepass")
         self._take(2 * len(told))  # `seal` copies it
         self._lost.write(told)
 
     def seal(self) -> None:
-        """Nothing comes any more; ``size`` is known."""
+        """Finish; after this ``size`` is known."""
         self.begin("lost")
         self._lost.seek(0)
         while piece := self._lost.read(_PIECE):
@@ -104,13 +105,13 @@ class Manifest:
         self.size = self._text.tell()
 
     async def body(self) -> AsyncIterator[bytes]:
-        """All of it."""
+        """The manifest's bytes."""
         self._text.seek(0)
         while piece := self._text.read(_PIECE):
             yield piece
 
     def close(self) -> None:
-        """The files go."""
+        """Delete the files."""
         self._text.close()
         self._lost.close()
         taken, self._taken = self._taken, 0
@@ -127,7 +128,7 @@ class Manifest:
 
 
 def file_record(file: File, name: str) -> dict[str, Any]:
-    """A file; ``name``: in the archive."""
+    """The record of a file. ``name``: in the archive."""
     record: dict[str, Any] = {
         "id": file.id,
         "key": file.key,
@@ -164,7 +165,7 @@ def file_record(file: File, name: str) -> dict[str, Any]:
 
 
 def project_record(project: Project) -> dict[str, Any]:
-    """A project; its versions are records of their own."""
+    """The record of a project. Its versions have their own."""
     kept = {"retention": _retention(project.retention)} if project.HasField("retention") else {}
     return kept | {
         "id": project.id,
@@ -178,7 +179,9 @@ def project_record(project: Project) -> dict[str, Any]:
 
 
 def version_record(slug: str, version: ProjectVersion) -> dict[str, Any]:
-    """A version: that before it, with the contents put into it, without the paths removed from it."""
+    """The record of a version: the version before, plus the contents put into it, minus the paths removed
+    from it.
+    """
     return {
         "slug": slug,
         "version": version.version,
@@ -193,7 +196,9 @@ def version_record(slug: str, version: ProjectVersion) -> dict[str, Any]:
 
 
 def content_record(slug: str, version: int, file: ProjectFile, name: str) -> dict[str, Any]:
-    """A content that came with a version, and holds until another one comes or the path is removed."""
+    """The record of a content, which is valid from this version until another replaces it or its path is
+    removed.
+    """
     return {
         "slug": slug,
         "version": version,
@@ -209,7 +214,7 @@ def content_record(slug: str, version: int, file: ProjectFile, name: str) -> dic
 
 
 def share_record(share: Share) -> dict[str, Any]:
-    """A share: what it opens, and how it was used. Neither its link nor its password."""
+    """The record of a share: what it opens, and its use. Without its link and password."""
     return {
         "id": share.id,
         "title": share.title,
@@ -225,7 +230,7 @@ def share_record(share: Share) -> dict[str, Any]:
 
 
 def webhook_record(webhook: Webhook) -> dict[str, Any]:
-    """A webhook: where to, and of what. Not its secrets."""
+    """The record of a webhook: its target and events. Without its secrets."""
     return {
         "id": webhook.id,
         "url": webhook.url,
@@ -247,7 +252,7 @@ def _retention(kept: Retention) -> dict[str, Any]:
 
 
 def _times(message: Message, *fields: str) -> dict[str, Any]:
-    """Those that are set."""
+    """The times that are set."""
     return {field: moment(getattr(message, field)) for field in fields if message.HasField(field)}
 
 

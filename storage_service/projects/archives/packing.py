@@ -1,5 +1,6 @@
-"""Compression of the ZIPs that are sent. Owners take turns, and half of the cores stay free: one fast reader
-keeps a whole core busy, and each user may have several.
+"""Compresses outgoing ZIPs. Owners take turns, and half of the cores stay free.
+
+One fast reader occupies a whole core, and each user may have several.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from typing import Final
 from servicekit.limits.places import CappedPlaces
 from servicekit.threads import run_in_thread
 
-#: Half of what there is.
+#: Half of the cores.
 CORES: Final = max(1, (os.cpu_count() or 1) // 2)
 
 
 class Packing:
-    """One per process. ``at_once``: how many pieces are compressed at a time, each of another owner."""
+    """One instance per process. ``at_once``: pieces compressed in parallel, each of another owner."""
 
     def __init__(self, at_once: int = CORES) -> None:
         self._cores = CappedPlaces(at_once, per_owner=1)
 
     async def run(self, owner: str, work: Callable[[bytes], bytes], piece: bytes) -> bytes:
-        """``work(piece)`` in a thread, once it is the turn of ``owner``, who waits behind one piece of each
-        of the others. A caller that is cancelled keeps its core until the thread is done with it.
+        """Run ``work(piece)`` in a thread when it is ``owner``'s turn, after one piece of each other owner.
+
+        A cancelled caller keeps its core until the thread has finished.
         """
         async with self._cores.place(owner):
             return await run_in_thread(partial(work, piece))

@@ -1,9 +1,9 @@
-"""Stored objects on their way into a ZIP: small ones are fetched ahead, in order, large ones stream when
-their turn comes.
+"""Reads stored objects for a ZIP: small ones are fetched ahead, in order; large ones are streamed in their
+turn.
 
-A request to S3 takes milliseconds whatever its size, so an archive of many small files would wait most of
-the time. Memory: at most ``AHEAD`` bodies of up to ``SMALL_BYTES`` for each archive, and the one that is
-written, taken from a budget of the process; where there is none, nothing is fetched ahead.
+A request to S3 takes milliseconds whatever its size, so an archive of many small files would mostly wait.
+Memory: at most ``AHEAD`` bodies of up to ``SMALL_BYTES`` for each archive, and the one that is being written,
+from a budget of the process. Without budget nothing is fetched ahead.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SMALL_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One object and the name it gets in the archive. ``compress``: worth trying."""
+    """An object and its name in the archive. ``compress``: compression may help."""
 
     name: str
     committed: Committed
@@ -47,7 +47,7 @@ class StoredFile:
 
 
 def stored_file(name: str, file: File | ProjectFile, masks: Masks = ()) -> StoredFile:
-    """A file under ``name``; ``masks``: what its readers don't get. Raises ObjectLost, where its bytes are
+    """A file under ``name``. ``masks``: bytes that its readers don't get. Raises ObjectLost if its bytes are
     known to be damaged.
     """
     if isinstance(file, ProjectFile):
@@ -65,15 +65,16 @@ def stored_file(name: str, file: File | ProjectFile, masks: Masks = ()) -> Store
 
 @dataclass(slots=True)
 class _Waiting:
-    """A file whose turn has not come; ``body`` is on its way when it was fetched ahead."""
+    """A file whose turn has not come. ``body``: its fetch, if it was begun ahead."""
 
     file: StoredFile
     body: asyncio.Task[bytes] | None
 
 
 class ArchiveSource:
-    """Turns stored files into entries; one instance per process. ``memory``: what ZIPs are gathered in;
-    ``packing``: where they are compressed.
+    """Turns stored files into entries; one instance per process.
+
+    ``memory``: the budget for bodies in memory; ``packing``: compresses.
     """
 
     def __init__(self, objects: CommittedReader, memory: ByteBudget) -> None:
@@ -83,7 +84,7 @@ class ArchiveSource:
 
     @asynccontextmanager
     async def entries(self, files: AsyncIterator[StoredFile]) -> AsyncIterator[AsyncIterator[ZipEntry]]:
-        """``async with source.entries(…) as entries``: in the order of ``files``; leaving drops what was
+        """``async with source.entries(…) as entries``: in the order of ``files``. Leaving drops what was
         fetched ahead.
 
         Iterating raises what ``files`` raises, ObjectLost, and what the store raises.
@@ -93,7 +94,7 @@ class ArchiveSource:
             yield self._in_order(files, waiting)
         finally:
             ahead = [(one.file.size, one.body) for one in waiting if one.body is not None]
-            for size, task in ahead:  # whoever is cancelled once more must not leave any behind
+            for size, task in ahead:  # a second cancellation must not leave any behind
                 task.cancel()
                 task.add_done_callback(partial(self._dropped, size))
             await asyncio.gather(*(task for _, task in ahead), return_exceptions=True)
@@ -133,13 +134,13 @@ class ArchiveSource:
         )
 
     def _dropped(self, size: int, task: asyncio.Task[bytes]) -> None:
-        """What was fetched ahead is not held any more."""
+        """Release what was fetched ahead."""
         self.memory.release(size)
         if not task.cancelled():
-            task.exception()  # nobody will ask
+            task.exception()  # mark it as retrieved
 
     def _written(self, waiting: deque[_Waiting]) -> None:
-        """The next one is asked for: nothing of the first is held any more."""
+        """The consumer asked for the next entry: release the first one."""
         one = waiting.popleft()
         if one.body is not None:
             self.memory.release(one.file.size)
@@ -154,5 +155,5 @@ class ArchiveSource:
 
 
 async def _fetched(task: asyncio.Task[bytes]) -> AsyncIterator[bytes]:
-    """Raises what fetching has raised: whoever writes the archive decides what that means."""
+    """The fetched body. Raises what fetching raised: the writer of the archive decides what that means."""
     yield await task

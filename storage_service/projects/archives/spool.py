@@ -1,8 +1,8 @@
-"""A place for a body that has to be read more than once: a temporary S3 object that never becomes a file.
+"""Stores a body that has to be read more than once as a temporary S3 object, which never becomes a file.
 
-It is an ordinary attempt (a PENDING blob below ``temp/``, renewed as long as it is used) that nobody commits:
-when its reader is done, or dies, the attempt is given up and the cleaner removes the object like everything
-that dead attempts leave. So nothing is held in memory or on a disk, and nothing can be left behind.
+It is an ordinary attempt (a PENDING blob below ``temp/``, renewed while it is used) that nobody commits. When
+its reader finishes or dies, the attempt is given up, and the cleaner removes the object as for any dead
+attempt. So nothing is held in memory or on disk, and nothing is left behind.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ AFTER_SPOOLED = failpoints.register("storage.project.spool.after")
 
 
 class SpooledBody:
-    """A body that lies in S3. Implements RangeReader."""
+    """A body stored in S3. Implements RangeReader."""
 
     def __init__(self, store: ObjectStore, ref: ObjectRef, size: int) -> None:
         self._store = store
@@ -34,7 +34,7 @@ class SpooledBody:
         self.size = size
 
     async def read(self, offset: int, length: int) -> bytes:
-        """Exactly these bytes, which exist. Raises StoreError, ObjectLost."""
+        """Exactly these bytes, which must exist. Raises StoreError, ObjectLost."""
         if not length:
             return b""
         async with self._store.open(self._ref, offset=offset, length=length) as stream:
@@ -45,7 +45,7 @@ class SpooledBody:
 
 
 class Spool:
-    """Makes spooled bodies; one instance per process."""
+    """Stores bodies; one instance per process."""
 
     def __init__(
         self,

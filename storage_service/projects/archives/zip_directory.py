@@ -1,11 +1,9 @@
-"""The end of a ZIP: its end records and its central directory, read strictly.
+"""Reads the end of a ZIP strictly: its end records and its central directory.
 
-Readers differ in what they make of a ZIP that contradicts itself, and archives are smuggled through that
-gap. So only
-what all readers agree on is taken: nothing before the first entry, between the records or behind the end;
-every count,
-size and offset told twice is told alike; Zip64 fields exactly where the plain ones are full (APPNOTE 4.3,
-4.4, 4.5.3).
+Readers interpret a contradictory ZIP differently, which can be used to smuggle archives past checks. So only
+what all readers agree on is accepted: nothing before the first entry, between records or after the end; every
+count, size and offset that is stored twice is equal; Zip64 fields exactly where the plain ones are full
+(APPNOTE 4.3, 4.4, 4.5.3).
 """
 
 from __future__ import annotations
@@ -20,9 +18,9 @@ from storage_service.projects.archives.zip_layout import refused
 from storage_service.projects.archives.zip_names import check_name, decode_name
 
 MAX_PADDING = 64 << 10
-"""Zeros that may follow the end record: streams are filled up to whole blocks (bsdtar: 10,240 bytes)."""
+"""Zeros allowed after the end record: streams are padded to whole blocks (bsdtar: 10,240 bytes)."""
 TAIL_BYTES = layout.END.size + layout.MAX16 + layout.LOCATOR.size + layout.END64.size + MAX_PADDING
-"""So much of the end may hold the end records: they, the longest comment, and padding."""
+"""Length of the end that may contain the end records: the records, the longest comment, and padding."""
 
 _UNIX_SYSTEMS = frozenset({3, 19})
 """Hosts whose entries have a Unix mode: Unix, and macOS (APPNOTE 4.4.2)."""
@@ -39,8 +37,10 @@ class DirectoryPlace:
 
 @dataclass(frozen=True, slots=True)
 class CentralEntry:
-    """One entry as the central directory tells it. ``name``: its bytes; ``text``: these in Unicode; ``path``:
-    normal, without a final slash. ``mode``: as Unix has it, 0 where the archiver has none.
+    """One entry of the central directory.
+
+    ``name``: its bytes; ``text``: the name in Unicode; ``path``: normalized, without a final slash. ``mode``:
+    the Unix mode; 0 if the archiver does not tell it.
     """
 
     name: bytes
@@ -57,7 +57,7 @@ class CentralEntry:
 
     @property
     def executable(self) -> bool | None:
-        """By its owner, as for git. None: the archive tells no access rights."""
+        """Whether the owner may execute it, as in git. None: the archive has no access rights."""
         return bool(self.mode & stat.S_IXUSR) if self.mode else None
 
 
@@ -66,7 +66,7 @@ def find_directory(tail: bytes, file_size: int) -> DirectoryPlace:
     at = _find_end(tail)
     _, disk, first_disk, here, entries, size, offset, _ = layout.END.unpack_from(tail, at)
     told = (disk, first_disk, here, entries, size, offset)
-    end = file_size - len(tail) + at  # of what lies before END
+    end = file_size - len(tail) + at  # of the part before END
     if at >= layout.LOCATOR.size and tail[at - layout.LOCATOR.size :].startswith(layout.LOCATOR_SIGNATURE):
         wide = _read_end64(tail, at, end)
         end -= layout.LOCATOR.size + layout.END64.size
@@ -93,7 +93,7 @@ def read_directory(raw: bytes, place: DirectoryPlace) -> Iterator[CentralEntry]:
 
 
 def _find_end(tail: bytes) -> int:
-    """Where END begins: it and its comment are the last thing in the file, but for zeros."""
+    """Where END begins. It and its comment are last in the file, except for zeros."""
     at = tail.rfind(layout.END_SIGNATURE, 0, max(len(tail) - layout.END.size + len(layout.END_SIGNATURE), 0))
     if at < 0:
         raise refused("no_end_record", "this is not a ZIP, or its end is missing")
@@ -109,14 +109,12 @@ def _find_end(tail: bytes) -> int:
 
 
 def _end_of(tail: bytes, at: int) -> int:
-    """Where the comment of the end record at ``at`` ends."""
+    """End of the comment of the end record at ``at``."""
     return at + layout.END.size + int(struct.unpack_from("<H", tail, at + layout.END.size - 2)[0])
 
 
 def _read_end64(tail: bytes, at: int, end: int) -> tuple[int, int, int, int, int, int]:
-    """The fields of the Zip64 end record, which stands right before its locator. ``end``: the place of
-    END.
-    """
+    """The fields of the Zip64 end record, which is directly before its locator. ``end``: where END begins."""
     _, disk, offset, disks = layout.LOCATOR.unpack_from(tail, at - layout.LOCATOR.size)
     begin = at - layout.LOCATOR.size - layout.END64.size
     if begin < 0 or offset != end - layout.LOCATOR.size - layout.END64.size or disk or disks > 1:
@@ -155,8 +153,9 @@ def _read_entry(raw: bytes, at: int) -> tuple[CentralEntry, int]:
 
 
 def read_extra(raw: bytes, name: bytes) -> dict[int, bytes]:
-    """Extra fields by id, up to zeros that only fill the place (zipalign). Raises ArchiveInvalid for a field
-    that is cut off, and for a meaning told twice.
+    """Extra fields by id; trailing zeros are padding (zipalign).
+
+    Raises ArchiveInvalid for a field that is cut off, or one that occurs twice.
     """
     fields: dict[int, bytes] = {}
     at, filled = 0, len(raw.rstrip(b"\0"))
@@ -174,9 +173,7 @@ def read_extra(raw: bytes, name: bytes) -> dict[int, bytes]:
 
 
 def _widened(extra: bytes | None, plain: tuple[int, int, int, int], name: bytes) -> tuple[int, int, int, int]:
-    """Size, packed size, offset and disk, from the Zip64 field where the plain one is full: there, and only
-    there.
-    """
+    """Size, packed size, offset and disk: from the Zip64 field exactly where the plain one is full."""
     full = (layout.MAX32, layout.MAX32, layout.MAX32, layout.MAX16)
     missing = [value == most for value, most in zip(plain, full, strict=True)]
     if extra is None and not any(missing):

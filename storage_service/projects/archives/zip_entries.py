@@ -1,5 +1,5 @@
-"""The entries of a ZIP in the order of their bytes: local headers against the central directory, then the
-content.
+"""Reads the entries of a ZIP in the order of their bytes: compares each local header with the central
+directory, then reads the content.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from storage_service.projects.archives.zip_layout import refused
 from storage_service.projects.archives.zip_names import decode_name
 
 _INLINE_BYTES = 32 * 1024
-"""Inflating so much takes less time than a thread's turn."""
+"""Up to this size inflating is faster than switching to a thread."""
 _TOLD_TWICE = (
     layout.ENCRYPTED
     | layout.DESCRIPTOR
@@ -25,11 +25,12 @@ _TOLD_TWICE = (
     | layout.MASKED
 )
 _DESCRIPTORS = {12: "<LLL", 16: "<4sLLL", 20: "<LQQ", 24: "<4sLQQ"}
-"""Shapes of a data descriptor by its length: with and without signature, 4 or 8 bytes a size (APPNOTE
-4.3.9)."""
+"""Formats of a data descriptor by length: with and without signature, sizes of 4 or 8 bytes (APPNOTE
+4.3.9).
+"""
 
 ReadExactly = Callable[[int], Awaitable[bytes]]
-"""The next so many bytes of the archive."""
+"""Reads the next bytes of the archive, exactly as many."""
 
 
 async def read_local_header(read: ReadExactly, entry: CentralEntry) -> int:
@@ -56,10 +57,10 @@ async def read_local_header(read: ReadExactly, entry: CentralEntry) -> int:
 
 
 async def read_content(read: ReadExactly, entry: CentralEntry) -> bytes:
-    """The entry's content, as long as its headers say and with their checksum. Raises ArchiveInvalid.
+    """The entry's content, with the length and checksum from its headers. Raises ArchiveInvalid.
 
-    What a deflate stream would give beyond the announced size is not looked at: the content ends there, and
-    its checksum must be right.
+    The content ends at the announced size; anything more in a deflate stream is ignored, and the checksum
+    must match.
     """
     packed = await read(entry.packed)
     if entry.method == layout.STORED:
@@ -76,7 +77,7 @@ async def read_content(read: ReadExactly, entry: CentralEntry) -> bytes:
 
 
 async def read_descriptor(read: ReadExactly, entry: CentralEntry, room: int) -> None:
-    """What stands between the content and the next record: a data descriptor of ``room`` bytes, or nothing.
+    """Read what is between the content and the next record: a data descriptor of ``room`` bytes, or nothing.
 
     Raises ArchiveInvalid.
     """
@@ -97,7 +98,7 @@ async def read_descriptor(read: ReadExactly, entry: CentralEntry, room: int) -> 
 
 
 def _check_local_name(unicode_path: bytes | None, entry: CentralEntry) -> None:
-    """The local header says the same name, in Unicode too. Raises ArchiveInvalid."""
+    """Check that the local header has the same name, also in Unicode. Raises ArchiveInvalid."""
     if unicode_path is not None and decode_name(entry.name, entry.flags, unicode_path) != entry.text:
         raise refused(
             "two_names", "the Unicode path extra field of the local header says another name", entry.name
@@ -105,7 +106,7 @@ def _check_local_name(unicode_path: bytes | None, entry: CentralEntry) -> None:
 
 
 def _local_sizes(extra: bytes | None, packed: int, size: int, entry: CentralEntry) -> tuple[int, int]:
-    """Packed size and size, from the Zip64 field where the plain ones are full; there it has both (APPNOTE
+    """Packed size and size: from the Zip64 field if the plain ones are full; then it has both (APPNOTE
     4.5.3).
     """
     if extra is None:
@@ -128,9 +129,9 @@ def _inflate(packed: bytes, entry: CentralEntry) -> bytes:
     """At most the announced size. Raises ArchiveInvalid."""
     unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        body = unpacker.decompress(packed, entry.size or 1)  # 0 would mean: no limit
+        body = unpacker.decompress(packed, entry.size or 1)  # 0 would mean no limit
         if len(body) == entry.size and not unpacker.eof:
-            unpacker.decompress(unpacker.unconsumed_tail, 1)  # the mark of the end, or what is too much
+            unpacker.decompress(unpacker.unconsumed_tail, 1)  # the end mark, or data beyond the size
     except zlib.error as error:
         raise refused("deflate_stream", "the compressed data is broken", entry.name) from error
     if unpacker.unused_data:

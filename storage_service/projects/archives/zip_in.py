@@ -1,8 +1,8 @@
-"""Reads a ZIP that is stored somewhere: by ranges, front to back, one file at a time.
+"""Reads a stored ZIP by ranges, front to back, one file at a time.
 
-Everything the central directory tells is checked before the first file is read, the rest as the files go
-by; nothing may be kept of an archive before ``files`` has come to its end. Memory: the central directory
-(at most ``MAX_DIRECTORY_BYTES``), one segment of the archive and one file, packed and unpacked.
+The central directory is checked completely before the first file is read, everything else as it is read. So
+nothing of an archive may be kept before ``files`` has ended. Memory: the central directory (at most
+``MAX_DIRECTORY_BYTES``), one segment of the archive, and one file, packed and unpacked.
 """
 
 from __future__ import annotations
@@ -30,30 +30,32 @@ from storage_service.projects.archives.zip_names import check_unique
 MAX_DIRECTORY_BYTES = 8 << 20
 SEGMENT_BYTES = 4 << 20
 MAX_RATIO = 200
-"""How many times larger the whole content may be than the archive; harmless while it is small."""
+"""The largest allowed ratio of content to archive. It is not checked while the content is small."""
 HARMLESS_BYTES = 10 << 20
 
 
 class RangeReader(Protocol):
-    """Where the archive is."""
+    """Reads the archive."""
 
     async def read(self, offset: int, length: int) -> bytes:
-        """Exactly these bytes, which exist."""
+        """Exactly these bytes, which must exist."""
         ...
 
 
 class EntryLimits(Protocol):
-    """Refuses what is too much, in the words of whoever wants the files."""
+    """Refuses too many or too large files, with the message of the use case."""
 
     def check(self, *, files: int, largest: int, total: int) -> None:
-        """Raises when there are too many files or bytes (of the largest file, of all of them)."""
+        """Raises if there are too many files or bytes (of the largest file, or in total)."""
         ...
 
 
 @dataclass(slots=True)
 class ZippedFile:
-    """One file: its path in NFC, its size, and ``read``, to be awaited once, before the next file is asked
-    for. ``executable``: None where the archive tells no access rights.
+    """One file: its path in NFC, its size, and ``read``, to be awaited once before the next file is
+    requested.
+
+    ``executable``: None if the archive has no access rights.
     """
 
     path: str
@@ -63,15 +65,18 @@ class ZippedFile:
 
 
 class DirectoryThread:
-    """Checks central directories: one after the other, because the interpreter runs one thread at a time
-    anyway, and one of as many entries as there may be takes a second. One per process.
+    """Checks central directories in a thread, one after the other. One instance per process.
+
+    The interpreter runs one thread at a time anyway, and the largest directory takes a second.
     """
 
     def __init__(self) -> None:
         self._turn = asyncio.Semaphore(1)
 
     async def checked(self, raw: bytes, place: DirectoryPlace) -> list[CentralEntry]:
-        """All entries. Raises ArchiveInvalid. A cancelled caller keeps its turn until the thread ends."""
+        """All entries. Raises ArchiveInvalid. A cancelled caller keeps its turn until the thread has
+        finished.
+        """
         async with self._turn:
             return await run_in_thread(partial(_checked, raw, place))
 
@@ -84,13 +89,14 @@ def _checked(raw: bytes, place: DirectoryPlace) -> list[CentralEntry]:
 
 T = TypeVar("T")
 
-#: So many entries take a quarter of a millisecond.
+#: Entries checked between two pauses; they take a quarter of a millisecond.
 _POLITE_ENTRIES = 16
 
 
 def _politely(entries: Iterable[T]) -> Iterator[T]:
-    """``entries``, letting other threads have the interpreter between them: the event loop would have to wait
-    its switching interval, 5 ms, at each of its turns.
+    """Yield ``entries``, and let other threads run in between.
+
+    Otherwise the event loop would wait for the interpreter's switch interval, 5 ms, in each of its turns.
     """
     for number, entry in enumerate(entries):
         if not number % _POLITE_ENTRIES:
@@ -99,7 +105,9 @@ def _politely(entries: Iterable[T]) -> Iterator[T]:
 
 
 class ZipReader:
-    """One archive. ``open`` it, then iterate ``files`` once and read each. ``directories``: the process's."""
+    """One archive: ``open`` it, then iterate ``files`` once and read each. ``directories``: shared by the
+    process.
+    """
 
     def __init__(
         self, source: RangeReader, size: int, limits: EntryLimits, directories: DirectoryThread | None = None
@@ -137,7 +145,7 @@ class ZipReader:
         self._check_amounts()
 
     async def files(self) -> AsyncIterator[ZippedFile]:
-        """Each file, in the order of the archive's bytes; ends only when everything fits. Raises
+        """Each file, in the order of the archive's bytes. Ends only if everything is valid. Raises
         ArchiveInvalid.
         """
         if not self._entries and self._end:
@@ -159,8 +167,8 @@ class ZipReader:
             await read_descriptor(self._read, entry, room)
 
     def _check_places(self) -> None:
-        """Two entries never share bytes, and all lie before the central directory; the exact fit shows
-        later.
+        """Check that entries don't overlap and end before the central directory; exact fit is checked while
+        reading.
         """
         position = 0
         for entry in self._entries:
@@ -174,17 +182,15 @@ class ZipReader:
         sizes = [entry.size for entry in self._entries if not entry.is_folder]
         folders = len(self._entries) - len(sizes)
         total = sum(sizes)
-        # Packed, too, one is held in memory, and a stream of nothing may be as long as the archive. Deflate
-        # makes what it can't pack longer by a thousandth at most.
+        # A packed file, too, is held in memory, and could be as long as the archive although it contains
+        # nothing. Deflate expands what it can't compress by a thousandth at most.
         largest = max((max(one.size, one.packed - one.packed // 512) for one in self._entries), default=0)
         self._limits.check(files=max(len(sizes), folders), largest=largest, total=total)
         if total > HARMLESS_BYTES and total > MAX_RATIO * self._size:
             raise refused("ratio", f"the content is more than {MAX_RATIO} times as large as the archive")
 
     async def _read(self, length: int) -> bytes:
-        """The next bytes, from a segment that is fetched as a whole: no connection waits while files are
-        stored.
-        """
+        """The next bytes, from a segment fetched as a whole: no connection waits while files are stored."""
         begin = self._position - self._segment_offset
         if begin + length > len(self._segment):
             if self._position + length > self._end:

@@ -1,4 +1,4 @@
-"""The records of a ZIP file (PKWARE APPNOTE.TXT 6.3.10, section 4.3): their shapes, for reader and writer."""
+"""The records of a ZIP file for reader and writer (PKWARE APPNOTE.TXT 6.3.10, section 4.3)."""
 
 from __future__ import annotations
 

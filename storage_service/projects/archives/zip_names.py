@@ -1,8 +1,8 @@
-"""Names inside a ZIP: which are taken, and what they mean.
+"""Names inside a ZIP: which are accepted, and what they mean.
 
-A name is refused, never mended: an archive that holds ``../x`` means harm or is broken, and either way its
-author should know. The rules of project paths (``PATH_INVALID``) come on top; those of ``tree_names`` are
-shared with them.
+A bad name is refused, never corrected: an archive that contains ``../x`` is malicious or broken, and its
+author should know. The rules of project paths (``PATH_INVALID``) apply as well; ``tree_names`` has those that
+both share.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from storage_service.projects.tree_names import NameRefused, PathSet, check_port
 MAX_NAME_BYTES = 1024
 _DRIVE = re.compile(r"[A-Za-z]:")
 _LEADING_DOTS = re.compile(r"^(?:\./)+")
-"""`tar -a -cf x.zip .` writes it; APPNOTE 4.4.17 forbids only drives, slashes and backslashes."""
+"""`tar -a -cf x.zip .` writes such names; APPNOTE 4.4.17 forbids only drives, slashes and backslashes."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
 def decode_name(raw: bytes, flags: int, unicode_path: bytes | None) -> str:
-    """The name as text: UTF-8 where the entry says so; else the Unicode path extra field (APPNOTE 4.6.9),
-    UTF-8 (macOS does not say so) or code page 437. Raises ArchiveInvalid.
+    """Decode a name: UTF-8 if the entry says so; else the Unicode path extra field (APPNOTE 4.6.9), UTF-8
+    (macOS does not say so), or code page 437. Raises ArchiveInvalid.
     """
     if not raw:
         raise refused("empty_name", "an entry has no name")
@@ -42,8 +42,10 @@ def decode_name(raw: bytes, flags: int, unicode_path: bytes | None) -> str:
 
 
 def check_name(name: str) -> str:
-    """The path in NFC, without ``./`` at its beginning and the slash at the end of a folder's name; empty for
-    the folder ``./`` itself. Raises ArchiveInvalid naming the rule.
+    """The path in NFC, without a leading ``./`` and a folder's final slash; empty for the folder ``./``
+    itself.
+
+    Raises ArchiveInvalid with the rule.
     """
     given, name = name, _LEADING_DOTS.sub("", name)
     if not name and given.endswith("/"):
@@ -70,12 +72,12 @@ def check_name(name: str) -> str:
 
 
 def check_unique(paths: Iterable[tuple[str, bool]]) -> None:
-    """``paths``: (path, is a folder). Raises ArchiveInvalid for a path that comes twice, is file and folder,
-    or is another one to a system that ignores case.
+    """``paths``: (path, is a folder). Raises ArchiveInvalid for a duplicate, for a path that is both file and
+    folder, and for paths that some system takes for the same.
     """
     tree = PathSet()
     for path, is_folder in paths:
-        if not path:  # the archive's own folder
+        if not path:  # the archive's root folder
             continue
         try:
             tree.add(path, is_folder=is_folder)

@@ -1,13 +1,13 @@
-"""Writes a ZIP as a stream: one entry at a time, with nothing kept but the packed central directory.
+"""Writes a ZIP as a stream, one entry at a time. Only the packed central directory is kept.
 
 Smaller bodies are gathered first, so that their local header has the sizes and the checksum that streaming
-readers want (Java's refuses a stored entry without); a larger body is followed by a data descriptor. Zip64
-where a size or an offset needs it. Names are UTF-8 and say so. The order is the caller's, and the same
-entries give the same bytes.
+readers want (Java's refuses a stored entry without them); a larger body is followed by a data descriptor.
+Zip64 is used where a size or an offset needs it. Names are marked as UTF-8. The order is the caller's, and
+the same entries give the same bytes.
 
-Memory for each archive: one chunk and some 30 bytes for each entry. What is gathered (up to
-``WHOLE_STORED_BYTES``) is taken from a budget of the process: as long as a slow reader has not taken it, it
-stays. Where there is no room for it, a small body goes out like a large one.
+Memory for each archive: one chunk and some 30 bytes for each entry. Gathered bodies (up to
+``WHOLE_STORED_BYTES``) come from a budget of the process, and stay in memory until a slow reader has taken
+them. Without budget a small body is written like a large one.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from storage_service.projects.archives import zip_layout as layout
 from storage_service.projects.archives.packing import Packing
 
 WHOLE_BYTES = 1 << 20
-"""Bodies up to this size are gathered and compressed in one go."""
+"""Bodies up to this size are gathered and compressed in one call."""
 WHOLE_STORED_BYTES = 10 << 20
-"""Bodies up to this size are gathered when they are not to be compressed."""
+"""Bodies up to this size are gathered if they are not compressed."""
 OUTPUT_BYTES = 256 * 1024
-"""Smaller pieces are joined until they are this large."""
+"""Smaller pieces are joined up to this size."""
 LEVEL = 6
 _INLINE_BYTES = 16 * 1024
-"""Compressing so much takes less time than a thread's turn."""
+"""Up to this size compressing is faster than switching to a thread."""
 _LARGEST_32 = layout.MAX32 - (1 << 24)
-"""Larger bodies get Zip64: deflate may make a body a little longer."""
+"""Larger bodies get Zip64: deflate may expand a body slightly."""
 _REGULAR_FILE = 0o100644 << 16
 _EXECUTABLE = 0o100755 << 16
 _UNIX = 3 << 8
@@ -44,11 +44,10 @@ _DOS_END = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class ZipEntry:
-    """One file: its name in the archive (``/`` between folders), its exact size and where its bytes come
-    from.
+    """One file: its name in the archive (``/`` between folders), its exact size, and its bytes.
 
-    ``compress``: worth trying; a small body that does not get smaller is stored all the same. ``fetched``:
-    its bytes are in memory, and in the budget, already.
+    ``compress``: compression may help; a small body that does not get smaller is stored. ``fetched``: its
+    bytes are already in memory and in the budget.
     """
 
     name: str
@@ -61,18 +60,18 @@ class ZipEntry:
 
 
 Lost = Callable[[ZipEntry, int | None, Exception], None]
-"""What is told of an entry whose body can't be had: how much of it is in the archive (None: there is no such
+"""Called for an entry whose body can't be read: how much of it is in the archive (None: nothing, not even the
 entry), and why.
 """
 
 
 class BodySizeChanged(Exception):
-    """A body is not as long as its entry says."""
+    """A body's length differs from its entry's."""
 
 
 @dataclass(slots=True)
 class _Written:
-    """What the central directory says of an entry."""
+    """The facts of an entry for the central directory."""
 
     entry: ZipEntry
     method: int
@@ -85,9 +84,10 @@ class _Written:
 class ZipStream:
     """One archive. Iterate ``chunks`` once.
 
-    ``lost``: goes on past bodies that end with one of ``losses`` or are not as long as they should be;
-    without it they end the archive. ``memory``: what bodies are gathered in; None: without a budget.
-    ``packing``: where they are compressed, in the turns of ``owner``.
+    :param lost: called for bodies that fail with one of ``losses`` or have the wrong length, and the archive
+        goes on. Without it they end the archive.
+    :param memory: the budget for gathered bodies; None: without a budget.
+    :param packing: compresses, in the turns of ``owner``.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ZipStream:
         self._packed_directory: list[bytes] = []
 
     async def chunks(self, entries: AsyncIterator[ZipEntry]) -> AsyncGenerator[bytes]:
-        """The archive in pieces of about 256 KiB to 1 MiB. Raises BodySizeChanged and what the bodies
+        """The archive in pieces of about 256 KiB to 1 MiB. Raises BodySizeChanged, and what the bodies
         raise.
         """
         waiting: list[bytes] = []
@@ -172,7 +172,7 @@ class ZipStream:
         size = 0
         try:
             async for chunk in _exactly(entry):
-                if not size:  # not before: what is lost as a whole leaves no trace
+                if not size:  # not earlier: a body lost from its start leaves no entry
                     yield _local_header(done, sizes_known=False)
                 size += len(chunk)
                 done.crc32 = zlib.crc32(chunk, done.crc32)
@@ -197,7 +197,7 @@ class ZipStream:
             self._lost(entry, kept, error)
 
     def _add(self, done: _Written, size: int | None = None) -> None:
-        """``size``: of the body as it came, where that is not the entry's."""
+        """``size``: of the body as it came, if it differs from the entry's."""
         record = _central_header(done, done.entry.size if size is None else size)
         self._count += 1
         self._directory_size += len(record)
@@ -205,7 +205,7 @@ class ZipStream:
             self._packed_directory.append(packed)
 
     def _end(self) -> Iterator[bytes]:
-        """The central directory and what tells where it is."""
+        """The central directory and the end records."""
         self._packed_directory.append(self._packer.flush())
         unpacker = zlib.decompressobj()
         for packed in self._packed_directory:
@@ -235,14 +235,15 @@ class ZipStream:
 
 
 def take_for_output(memory: ByteBudget, size: int) -> bool:
-    """Reserve ``size`` bytes for an archive on its way out, which its reader may leave there for long:
-    half of the budget stays for archives that are read.
+    """Reserve ``size`` bytes for an outgoing archive, whose reader may leave them there for long.
+
+    Half of the budget stays free for archives that are read.
     """
     return memory.used + size <= memory.total // 2 and memory.try_acquire(size)
 
 
 async def _exactly(entry: ZipEntry) -> AsyncIterator[bytes]:
-    """The body. Raises BodySizeChanged when it is longer or shorter than announced."""
+    """The body. Raises BodySizeChanged if it is longer or shorter than announced."""
     left = entry.size
     if left:
         async for chunk in entry.body():
@@ -267,7 +268,7 @@ def _local_header(done: _Written, *, sizes_known: bool) -> bytes:
     entry = done.entry
     name, extra, needed = entry.name.encode(), b"", 20
     crc32, packed, size = (done.crc32, done.packed, entry.size) if sizes_known else (0, 0, 0)
-    if _is_large(entry):  # the descriptor tells the sizes, in 8 bytes each
+    if _is_large(entry):  # the descriptor has the sizes, 8 bytes each
         extra, needed = struct.pack("<HHQQ", layout.ZIP64_EXTRA, 16, 0, 0), 45
         packed = size = layout.MAX32
     header = layout.LOCAL.pack(
@@ -297,7 +298,7 @@ def _central_header(done: _Written, size: int) -> bytes:
 
 
 def _dos_time(moment: datetime) -> tuple[int, int]:
-    """Time and date as MS-DOS kept them: UTC here, two seconds apart, from 1980 to 2107."""
+    """Time and date of MS-DOS: here in UTC, with a resolution of two seconds, from 1980 to 2107."""
     at = min(max(moment.astimezone(UTC), _DOS_EPOCH), _DOS_END)
     time = at.hour << 11 | at.minute << 5 | at.second // 2
     return time, (at.year - 1980) << 9 | at.month << 5 | at.day
