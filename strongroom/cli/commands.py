@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMappi
 from typing import Annotated, Any, Final, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from strongroom.cli.output import Output
@@ -42,6 +42,14 @@ ELSEWHERE: Final = {
     "whoami": "doctor",
 }
 Function = TypeVar("Function", bound=Callable[..., Awaitable[ExitCode | None]])
+
+
+def _named(user: str | None) -> str | None:
+    """Raises typer.BadParameter for nobody: the caller's own files would be meant."""
+    if user == "":
+        raise typer.BadParameter("is empty; leave it out to act for yourself")
+    return user
+
 
 _CONNECTION = "Connection"
 _OUTPUT = "Output"
@@ -91,7 +99,10 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "for_user": Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="Act for this user; needs the admin role.", rich_help_panel=_CONNECTION
+            metavar="ID",
+            callback=_named,
+            help="Act for this user; needs the admin role.",
+            rich_help_panel=_CONNECTION,
         ),
     ],
     "timeout": Annotated[
@@ -172,9 +183,24 @@ def _group_of(makers: Mapping[str, Callable[[], Any]]) -> type[TyperGroup]:
     return Group
 
 
+class _Command(TyperCommand):
+    """Takes no empty text where something has to be named: it is a variable of a script that was not set, and
+    an empty path would be the current folder, or everything.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        found, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter in self.get_params(ctx):
+            if parameter.param_type_name == "argument" and parameter.required:
+                value = found.get(parameter.name)
+                if "" in (value if isinstance(value, list | tuple) else (value,)):
+                    ctx.fail(f"{parameter.metavar} is empty; is a variable not set?")
+        return super().parse_args(ctx, args)
+
+
 def _made(entry: Callable[..., None], name: str, epilog: str | None, *, hidden: bool) -> Any:
     alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    alone.command(name, epilog=epilog, hidden=hidden)(entry)
+    alone.command(name, cls=_Command, epilog=epilog, hidden=hidden)(entry)
     return get_command(alone)
 
 

@@ -16,7 +16,8 @@ Source = Annotated[str, typer.Argument(metavar="FILE", help="Key or id.")]
 Destination = Annotated[
     str,
     typer.Argument(
-        metavar="PATH", help="One of your paths; ending in /, it is a folder and the file keeps its name."
+        metavar="PATH",
+        help="One of your paths; ending in /, it is a folder and the file keeps its name. / is the root.",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Replace what is there.")]
@@ -46,4 +47,5 @@ async def mv(session: Session, file: Source, path: Destination, force: Force = F
 
 
 def _place(source: StoredFile, path: str) -> str:
-    return path + source.filename if path.endswith("/") or not path else path
+    folder = "" if path == "/" else path
+    return folder + source.filename if folder.endswith("/") or not folder else folder

@@ -14,7 +14,7 @@ import typer
 
 from strongroom.cli import shown
 from strongroom.cli.output import file_document
-from strongroom.cli.problems import ExitCode
+from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session
 from strongroom.client.async_client import AsyncClient
@@ -50,8 +50,10 @@ async def export(session: Session, *, output: Destination, force: Force = False)
 async def export_to(session: Session, owner: str, output: str, *, force: bool) -> ExitCode:
     """Of ``owner``; empty: the caller's.
 
-    :raises FileExistsError: something is there, and ``force`` is not said.
+    :raises FileExistsError: something is there, and ``force`` is not said. :raises UsageProblem: no output.
     """
+    if not output:
+        raise UsageProblem("--output is empty; name a file, or a folder")
     path = Path(output)
     as_folder = output.endswith(("/", os.sep)) or await asyncio.to_thread(path.is_dir)
     async with session.client() as client:

@@ -18,7 +18,7 @@ from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import Bars, bars_for
 from strongroom.cli.resume import ResumingPut
 from strongroom.cli.session import Session, Tally
-from strongroom.cli.walking import Item, items_of
+from strongroom.cli.walking import Item, apart, items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile, Visibility
 from strongroom.client.sources import UploadSource
@@ -51,14 +51,14 @@ class Details:
     resume: bool
 
     def target_of(self, item: Item, *, several: bool) -> Target:
-        """Where one file goes: with ``--path``, a path that ends in ``/`` (or stands for several) is a
-        folder.
-        """
-        if self.path is None:
-            return self.target
-        if several or self.path.endswith("/"):
-            return AtPath(f"{self.path.rstrip('/')}/{self.name or item.relative}")
-        return AtPath(self.path)
+        """Where one file goes."""
+        return self.target if self.path is None else AtPath(self.path_of(item, self.path, several=several))
+
+    def path_of(self, item: Item, path: str, *, several: bool) -> str:
+        """Its path: a ``--path`` that ends in ``/`` (or stands for several) is a folder."""
+        if several or path.endswith("/"):
+            return f"{path.rstrip('/')}/{self.name or item.relative}"
+        return path
 
 
 async def put(
@@ -123,6 +123,8 @@ async def put(
     tally = Tally(session)
     items = items_of(sources, recursive=recursive, on_error=tally.failed)
     several = len(sources) > 1 or recursive
+    if path is not None:
+        items = apart(items, lambda item: details.path_of(item, path, several=several), tally.failed)
     async with session.client() as client:
         with bars_for(session.output) as bars:
             upload = _Uploader(session, client, details, bars, tally, several=several)

@@ -17,7 +17,7 @@ from strongroom.cli import shown
 from strongroom.cli.keeping import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.session import Session, Tally
-from strongroom.cli.walking import items_of
+from strongroom.cli.walking import apart, items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile
 from strongroom.client.targets import AtPath
@@ -57,7 +57,9 @@ class Stored:
 async def sync(
     session: Session,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The local folder.")],
-    remote: Annotated[str, typer.Argument(metavar="PATH", help="The remote folder; created if missing.")],
+    remote: Annotated[
+        str, typer.Argument(metavar="PATH", help="The remote folder; created if missing. / is the root.")
+    ],
     *,
     plan: Annotated[bool, typer.Option("--plan", help="Only show what would happen (the default).")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Do it.")] = False,
@@ -76,15 +78,13 @@ async def sync(
         raise UsageProblem(f"{folder} is not a folder")
     stored = Stored(wish_of(keep, delete_after, hold), class_of(storage_class))
     tally = Tally(session)
-    here = {
-        item.relative: item.path
-        for item in items_of([str(folder)], recursive=True, on_error=tally.failed)
-        if item.path is not None
-    }
+    items = items_of([str(folder)], recursive=True, on_error=tally.failed)
+    items = apart(items, lambda item: item.relative, tally.failed)
+    here = {item.relative: item.path for item in items if item.path is not None}
     complete = tally.exit_code is ExitCode.OK
     async with session.client() as client:
         place = (await client.files.path(remote)).strip("/")
-        planned = await _plan(client, f"{place}/" if place else "", here)
+        planned = await _plan(client, f"{place}/" if place else "", here, tally)
         for one in planned:
             if one.step is Step.KEEP:
                 continue
@@ -110,8 +110,8 @@ def _summary(planned: Sequence[Planned]) -> str:
     )
 
 
-async def _plan(client: AsyncClient, prefix: str, here: dict[str, Path]) -> list[Planned]:
-    """Every path of both sides, in order."""
+async def _plan(client: AsyncClient, prefix: str, here: dict[str, Path], tally: Tally) -> list[Planned]:
+    """Every path of both sides, in order, without what can't be read, which is reported."""
     whole = await client.files.key(prefix)
     there = {file.key.removeprefix(whole): file async for file in client.list(whole)}
     planned: list[Planned] = []
@@ -122,7 +122,12 @@ async def _plan(client: AsyncClient, prefix: str, here: dict[str, Path]) -> list
         elif remote is None:
             step = Step.ADD
         else:
-            step = Step.KEEP if await asyncio.to_thread(_is_equal, local, remote) else Step.REPLACE
+            try:
+                is_equal = await asyncio.to_thread(_is_equal, local, remote)
+            except OSError as error:
+                tally.failed(error, str(local))
+                continue
+            step = Step.KEEP if is_equal else Step.REPLACE
         planned.append(Planned(step, prefix + name, local, remote))
     return planned
 

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,41 @@ def items_of(
 
 
 def _below(root: Path, on_error: Callable[[Exception, str], None]) -> Iterator[Item]:
-    for folder, folders, names in os.walk(root, onerror=lambda error: on_error(error, str(error.filename))):
-        folders.sort()
-        for name in sorted(names):
-            path = Path(folder, name)
-            if path.is_file():
+    """Its files, then those of each folder in it; however deep they are."""
+    waiting = [root]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            on_error(error, str(folder))
+            continue
+        for entry in found:
+            path = folder / entry.name
+            try:
+                is_file = stat.S_ISREG(path.stat().st_mode)
+            except OSError as error:  # a link that leads nowhere, say
+                on_error(error, str(path))
+                continue
+            if is_file:
                 yield Item(path, _relative(path.relative_to(root)), str(path))
+        waiting += [folder / entry.name for entry in reversed(found) if entry.is_dir(follow_symlinks=False)]
+
+
+def apart(
+    items: Iterable[Item], place: Callable[[Item], str], on_error: Callable[[Exception, str], None]
+) -> list[Item]:
+    """Those whose ``place`` none before them has. Others are told to ``on_error`` and left out: each would
+    replace what was just stored.
+    """
+    taken: dict[str, Item] = {}
+    for item in items:
+        first = taken.setdefault(unicodedata.normalize("NFC", place(item)), item)
+        if first is not item:
+            why = f"would replace {first.shown}, which goes to the same path, {place(item)}"
+            on_error(FileExistsError(errno.EEXIST, why, item.shown), item.shown)
+    return list(taken.values())
 
 
 def _relative(path: Path) -> str:

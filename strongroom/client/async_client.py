@@ -94,7 +94,11 @@ class AsyncClient(FileTransfers):
     def acting_for(self, user_id: str) -> AsyncClient:
         """The same connection, but every call acts for ``user_id``; needs the admin role (else
         ``UserMismatch``).
+
+        :raises ValueError: ``user_id`` is empty.
         """
+        if not user_id:
+            raise ValueError("acting_for needs a user; an empty user_id would be the caller")
         other = AsyncClient.__new__(AsyncClient)
         other._begin(self._connection, user_id, self.spool)  # noqa: SLF001 - of this class
         return other

@@ -50,7 +50,7 @@ def read_tree(root: Path, ignore: Ignore) -> Tree:
         raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(root))
     files: dict[str, TreeFile] = {}
     skipped: list[Path] = []
-    for path, local in _walk(root, "", ignore):
+    for path, local in _walk(root, ignore):
         mode = local.lstat().st_mode
         if not stat.S_ISREG(mode):
             skipped.append(local)
@@ -86,18 +86,22 @@ def _read(path: str, local: Path, mode: int) -> TreeFile:
     return TreeFile(path, local, size, sha256, executable)
 
 
-def _walk(folder: Path, prefix: str, ignore: Ignore) -> Iterator[tuple[str, Path]]:
-    with os.scandir(folder) as entries:
-        found = sorted(entries, key=lambda entry: entry.name)
-    for entry in found:
-        path = prefix + entry.name
-        is_folder = entry.is_dir(follow_symlinks=False)
-        if ignore.leaves_out(path, folder=is_folder):
-            continue
-        if is_folder:
-            yield from _walk(Path(entry.path), path + "/", ignore)
-        else:
-            yield path, Path(entry.path)
+def _walk(root: Path, ignore: Ignore) -> Iterator[tuple[str, Path]]:
+    """What is in it and in its folders, however deep they are."""
+    waiting = [(root, "")]
+    while waiting:
+        folder, prefix = waiting.pop()
+        with os.scandir(folder) as entries:
+            found = sorted(entries, key=lambda entry: entry.name)
+        for entry in found:
+            path = prefix + entry.name
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if ignore.leaves_out(path, folder=is_folder):
+                continue
+            if is_folder:
+                waiting.append((Path(entry.path), path + "/"))
+            else:
+                yield path, Path(entry.path)
 
 
 def _sendable(path: str, local: Path) -> str:

@@ -118,3 +118,14 @@ def test_sync(shell: Shell, site: Path, user: str) -> None:
     assert len(lines(shell, "trash", "ls")) == 1
     mistake(shell("sync", str(site), "web", "--plan", "--apply"), 2, "give one of them")
     mistake(shell("sync", str(site / "none"), "web"), 2, "is not a folder")
+
+
+def test_sync_deletes_nothing_while_two_names_are_one_path(shell: Shell, site: Path) -> None:
+    lines(shell, "sync", str(site), "twins", "--apply")
+    (site / "index.html").unlink()
+    (site / "e\u0301").write_text("one")
+    (site / "\u00e9").write_text("two")
+    done = shell("sync", str(site), "twins", "--apply", "--delete")
+    assert (done.exit_code, done.out.splitlines()) == (6, ["add     'twins/\u00e9'"])
+    assert "goes to the same path" in done.err
+    assert "stays, as not all of the folder could be read: twins/index.html" in done.err

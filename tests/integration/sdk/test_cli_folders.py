@@ -1,0 +1,110 @@
+"""Folders on the command line: two names for one path, links that lead nowhere, folders without end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from strongroom.client.async_client import AsyncClient
+from strongroom.client.ignoring import Ignore
+from strongroom.client.project_trees import read_tree
+from tests.integration.sdk.fakes.state import State
+from tests.integration.sdk.shell import Shell
+
+#: Deeper than Python calls itself.
+DEEP = 1100
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def written(folder: Path, names: dict[str, str]) -> None:
+    """Files by their names, below ``folder``."""
+    for name, text in names.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize("sources", [("a/x", "b/x"), ("-r", "a", "b")])
+def test_put_replaces_nothing_that_it_has_just_stored(
+    shell: Shell, here: Path, state: State, sources: tuple[str, ...]
+) -> None:
+    written(here, {"a/x": "one", "b/x": "two"})
+    done = shell("put", *sources, "--path", "www/")
+    assert (done.exit_code, done.lines) == (6, ["paths/alice/www/x"])
+    assert "b/x: would replace a/x, which goes to the same path, www/x" in done.err
+    assert [stored.data for stored in state.stored.values()] == [b"one"]
+    assert shell("put", *sources).exit_code == 0  # without a path each has a key of its own
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("e\u0301.txt", "\u00e9.txt"), (os.fsdecode(b"\xfe.txt"), os.fsdecode(b"\xff.txt"))]
+)
+def test_names_that_become_one_path_are_told(
+    shell: Shell, here: Path, state: State, one: str, other: str
+) -> None:
+    written(here, {f"site/{one}": "one", f"site/{other}": "two", "site/z": "three"})
+    done = shell("put", "-r", "site", "--path", "www")
+    assert (done.exit_code, len(done.lines), len(state.stored)) == (6, 2, 2)
+
+
+def test_what_leads_nowhere_is_told_and_the_rest_is_stored(shell: Shell, here: Path) -> None:
+    written(here, {"site/a": "a", "site/b/c": "c"})
+    (here / "site" / "away").symlink_to("nowhere")
+    (here / "site" / "round").symlink_to(here / "site")
+    done = shell("put", "-r", "site", "--path", "www")
+    assert (done.exit_code, done.lines) == (9, ["paths/alice/www/a", "paths/alice/www/b/c"])
+    assert done.err.splitlines() == ["strongroom: site/away: No such file or directory"]
+
+
+def test_folders_may_be_deeper_than_python_calls_itself(shell: Shell, here: Path, state: State) -> None:
+    written(here, {"site/a": "a"})
+    descriptor = os.open("site", os.O_RDONLY)
+    for _ in range(DEEP):
+        os.mkdir("d", dir_fd=descriptor)
+        inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = inner
+    os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
+    os.close(descriptor)
+    assert shell("put", "-r", "site").exit_code == 0
+    assert len(state.stored) == 2
+    assert len(read_tree(here / "site", Ignore(())).files) == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("put", "-r", "", "--path", "www"),
+        ("put", "a", ""),
+        ("sync", "", "www"),
+        ("sync", ".", "", "--apply", "--delete"),
+        ("project", "save", "", "--slug", "s"),
+        ("project", "restore", "s", ""),
+        ("rm", "-r", ""),
+        ("cp", "a", ""),
+        ("mv", "a", ""),
+        ("export", "-o", ""),
+        ("admin", "user", "export", "", "-o", "all.zip"),
+        ("admin", "user", "erase", "", "--yes"),
+        ("admin", "quota", "set", "", "--files", "none", "--yes"),
+        ("--for-user", "", "ls"),
+        ("ls", "--for-user", ""),
+    ],
+)
+def test_an_empty_name_is_a_mistake(shell: Shell, here: Path, state: State, command: tuple[str, ...]) -> None:
+    written(here, {"a": "a"})
+    done = shell(*command)
+    assert (done.exit_code, done.out, state.stored) == (2, "", {})
+    assert "is empty" in done.err
+
+
+def test_nobody_is_no_user_to_act_for(client: AsyncClient) -> None:
+    with pytest.raises(ValueError, match="needs a user"):
+        client.acting_for("")
