@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from gateway.http.conditional import matches
 from gateway.http.reply import Header, header
 from gateway.upstream.call import Call
 from strongroom.errors import PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
+
+#: That no file is at: they count from 1.
+NO_GENERATION: Final = 0
 
 
 def revision(file: File) -> str:
@@ -30,12 +34,20 @@ def seen_revision(call: Call, file: File) -> int | None:
 
     :raises PreconditionFailed: {actual} ``If-Match`` names another revision.
     """
+    generation = named_generation(call, file)
+    if generation == NO_GENERATION:
+        raise _failed(revision(file))
+    return generation
+
+
+def named_generation(call: Call, file: File) -> int | None:
+    """The same for a service that may know an earlier answer to the request, and refuses it otherwise:
+    NO_GENERATION where ``If-Match`` names another revision.
+    """
     condition = if_match(call)
     if condition is None:
         return None
-    if not matches(condition, revision(file), weak=False):
-        raise _failed(revision(file))
-    return file.generation
+    return file.generation if matches(condition, revision(file), weak=False) else NO_GENERATION
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 from servicekit.presentation import with_charset
 from storage_service.attempts.engine import Attempts, fingerprint
@@ -22,6 +23,14 @@ from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, ReserveRequest
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A committed file. ``replayed``: the stored answer to an earlier request; it may be gone by now."""
+
+    file: File
+    replayed: bool = False
 
 
 class Copier:
@@ -52,16 +61,21 @@ class Copier:
         if earlier is not None:
             return earlier
         source = await self.read_source(request.source_file_id, request.spec.user_id)
+        return (await self.copied(request, source)).file
+
+    async def copied(self, request: CopyFileRequest, source: File) -> Stored:
+        """The same of a ``source`` that was read, by a request that had no answer when it came. Raises as
+        ``copy``.
+        """
         await self._look(request, source)
         outcome = await self._attempts.reserve(self._reserve_request(request, source))
         if outcome.HasField("replay"):
-            return outcome.replay
+            return Stored(outcome.replay, replayed=True)
         blob, wanted = outcome.blob, content_of(source)
         async with self._attempts.hold(blob):
             copied = await copy_object(self._store, wanted, blob, self._objects.expecting(wanted))
-        return await self._attempts.commit(
-            blob, with_scan(copied, source.scan if source.HasField("scan") else None)
-        )
+        scan = source.scan if source.HasField("scan") else None
+        return Stored(await self._attempts.commit(blob, with_scan(copied, scan)))
 
     async def answered(self, request: CopyFileRequest) -> File | None:
         """What the same request was answered, whatever has become of its source; None: nothing. Raises

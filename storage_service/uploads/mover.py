@@ -6,6 +6,8 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from servicekit.moments import rfc3339
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.metadata.reservations import Reservations
@@ -33,19 +35,32 @@ class Mover:
         stay); without ``of`` it is the target's.
         """
         copy = CopyFileRequest(source_file_id=request.source_file_id, spec=request.spec, asked=request.asked)
-        try:
-            source = await self._copier.read_source(request.source_file_id, request.spec.user_id)
-        except FileNotFound:
-            done = await self._done_before(copy)
-            if done is None:
-                raise
-            return done
+        earlier = await self._copier.answered(copy)
+        if earlier is not None:
+            return await self._repeated(copy, earlier)
+        source = await self._copier.read_source(request.source_file_id, request.spec.user_id)
         _check_source(request, source)
-        return await self._move(copy, source)
+        stored = await self._copier.copied(copy, source)
+        if stored.replayed:
+            return await self._repeated(copy, stored.file)
+        return await self._without(source, stored.file, copy.spec.user_id)
 
-    async def _move(self, copy: CopyFileRequest, source: File) -> File:
-        user_id = copy.spec.user_id
-        moved = await self._copier.copy(copy)
+    async def _repeated(self, copy: CopyFileRequest, moved: File) -> File:
+        """The answer of this request's first try, which may have been cut short before it deleted what it had
+        copied: that goes now. What came to the source's place afterwards is another file, and stays.
+        """
+        try:
+            source = await self._copier.read_source(copy.source_file_id, copy.spec.user_id)
+        except FileNotFound:
+            return moved
+        if _is_later(source.create_time, moved.update_time):
+            return moved
+        if _is_later(source.update_time, moved.update_time):
+            raise _of_source(CHANGED, str(source.generation))
+        return await self._without(source, moved, copy.spec.user_id)
+
+    async def _without(self, source: File, moved: File, user_id: str) -> File:
+        """``moved``, once its ``source`` is deleted."""
         if moved.id == source.id:  # it has replaced itself
             return moved
         # The copy may be an earlier request's: of other bytes, or what somebody has done away with since.
@@ -61,11 +76,6 @@ class Mover:
         except PreconditionFailed as error:
             raise _of_source(CHANGED, error.metadata.get("actual", "")) from error
         return moved
-
-    async def _done_before(self, copy: CopyFileRequest) -> File | None:
-        """What the first try of this request has moved, its answer lost; None: nothing, or it is gone."""
-        done = await self._copier.answered(copy)
-        return done if done is not None and await self._is_there(done, copy.spec.user_id) else None
 
     async def _is_there(self, moved: File, user_id: str) -> bool:
         """Whether these bytes can still be read there, now that the others are about to go."""
@@ -86,6 +96,11 @@ def _check_source(request: MoveFileRequest, source: File) -> None:
     _refuse_held(source)
     if _is_own_place(request, source):
         raise InvalidField("The file is at this path already.", field="path", rule="other")
+
+
+def _is_later(one: Timestamp, other: Timestamp) -> bool:
+    """By the database's clock, as all times of files."""
+    return (one.seconds, one.nanos) > (other.seconds, other.nanos)
 
 
 def _same(one: File, other: File) -> bool:

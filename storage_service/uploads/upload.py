@@ -30,7 +30,7 @@ from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.committed import Committed
 from storage_service.scanning.run import Scanned, with_scan
 from storage_service.scanning.scanner import Scanner
-from storage_service.uploads.copier import copy_object
+from storage_service.uploads.copier import Stored, copy_object
 from strongroom.errors import ContentInfected
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -61,14 +61,6 @@ class Source(Protocol):
     def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
         """The bytes, each fed to ``checks`` first; ends only once ``checks.finish`` has passed."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A committed file. ``replayed``: the stored answer to an earlier request; it may be gone by now."""
-
-    file: File
-    replayed: bool = False
 
 
 class Uploader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
@@ -37,13 +38,20 @@ class CopyCalls(FileCalls):
     ) -> StoredFile:
         """Copy ``file`` inside S3. Empty ``filename`` and ``content_type``: those of the source.
 
+        A repeat under the same ``request_id`` returns the same copy, even if ``file`` is gone by then.
+
         :param if_generation_match: at a path: replace only this generation; 0: only if it is free.
         """
         spec = self._spec(target, filename, content_type, metadata)
         if retention is not None:
             spec.retention.CopyFrom(retention.to_proto())
         _complete(spec, visibility, if_generation_match, request_id)
-        request = batch_pb2.CopyFileRequest(source_file_id=await self._id_of(file), spec=spec)
+        request = batch_pb2.CopyFileRequest(spec=spec, asked=_digest("copy", file, spec))
+        try:
+            request.source_file_id = await self._id_of(file)
+        except errors.FileNotFound:
+            if request_id is None:
+                raise
         method = self._connection.transfers.CopyFile
         response = await self._connection.unary(method, request, timeout=timeout, safe=True)
         return StoredFile.from_proto(response.file)
@@ -61,24 +69,33 @@ class CopyCalls(FileCalls):
     ) -> StoredFile:
         """Move ``file`` with its user metadata and visibility: copy it, then delete the source.
 
-        The file gets a new id. Not retried automatically: after a lost answer, check whether it is at its
-        target.
+        The file gets a new id. A repeat under the same ``request_id`` returns the same file; what was stored
+        in the old place since then stays.
 
         :param if_generation_match: only if the source is at this generation.
         :param replace: at a path: replace an existing file.
         :raises PreconditionFailed: the target exists, or the source is at another generation or changed while
             it was copied; then both files stay.
         """
-        source = file if isinstance(file, StoredFile) else await self.get(file)
-        spec = self._spec(target, filename, "", source.user_metadata)
+        spec = self._spec(target, filename, "", None)
         has_place = spec.target.WhichOneof("target") in {"path", "profile_picture"}
-        wanted = 0 if has_place and not replace else None
-        _complete(spec, source.visibility, wanted, request_id)
+        _complete(spec, None, 0 if has_place and not replace else None, request_id)
         request = batch_pb2.MoveFileRequest(
-            source_file_id=source.id, spec=spec, if_generation_match=if_generation_match
+            spec=spec,
+            if_generation_match=if_generation_match,
+            asked=_digest("move", file, spec, str(if_generation_match)),
         )
+        try:
+            source = file if isinstance(file, StoredFile) else await self.get(file)
+        except errors.FileNotFound:  # by this very request, if it is a repeat
+            if request_id is None:
+                raise
+        else:
+            request.source_file_id = source.id
+            request.spec.metadata.update(source.user_metadata)
+            request.spec.visibility = source.visibility.to_proto()
         method = self._connection.transfers.MoveFile
-        response = await self._connection.unary(method, request, timeout=timeout)
+        response = await self._connection.unary(method, request, timeout=timeout, safe=True)
         return StoredFile.from_proto(response.file)
 
     async def delete_many(
@@ -126,3 +143,15 @@ def _complete(
         spec.visibility = visibility.to_proto()
     if if_generation_match is not None:
         spec.if_generation_match = if_generation_match
+
+
+def _digest(act: str, file: FileName, spec: target_pb2.UploadSpec, *more: str) -> bytes:
+    """What is asked for, without what is filled in from ``file``: the same of a repeat, which may not find it
+    any more.
+    """
+    said = target_pb2.UploadSpec()
+    said.CopyFrom(spec)
+    said.ClearField("request_id")
+    digest = hashlib.sha256("\0".join([act, *id_or_key(file), *more, ""]).encode())
+    digest.update(said.SerializeToString(deterministic=True))
+    return digest.digest()

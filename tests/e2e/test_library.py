@@ -193,6 +193,26 @@ def test_a_repeat_is_answered_whatever_has_become_of_its_source(
     assert http.get(f"/api/v1/s3/file/paths/{user}/a.png").content == samples.png()
 
 
+@pytest.mark.parametrize("content", [samples.png(), b"other"], ids=["the same bytes", "others"])
+def test_a_repeated_move_leaves_what_came_after_it(owner: Belongings, user: str, content: bytes) -> None:
+    """What was stored in the old place since is another file, with or without If-Match."""
+    http, key = owner.http, {"idempotency-key": f"k-{uuid.uuid4()}"}
+    source = to_path(http, owner.file["key"], "old.png").json()
+    key["if-match"] = f'"{source["id"]}-1"'
+    first = to_path(http, source["key"], "new.png", "move", headers=key)
+    assert first.status_code == 201, first.text
+    place = {"target": {"family": "path", "path": "old.png"}, "content_type": "", "size": len(content)}
+    begun = http.post("/api/v1/uploads", json=place).json()
+    (part,) = begun["parts"]
+    assert httpx.put(part["url"], content=content, headers=part["headers"]).status_code == 200
+    assert http.post(f"/api/v1/uploads/{begun['upload_id']}/complete", json={"parts": []}).status_code == 200
+    for headers in (key, {**key, "if-match": "*"}):
+        again = to_path(http, source["key"], "new.png", "move", headers=headers)
+        assert (again.status_code, again.json()) == (201, first.json())
+    assert http.get(f"/api/v1/s3/file/paths/{user}/old.png").content == content
+    assert http.get(f"/api/v1/s3/file/paths/{user}/new.png").content == samples.png()
+
+
 def test_moves(owner: Belongings, user: str) -> None:
     http = owner.http
     http.patch(at(owner.file["key"]), json={"metadata": {"team": "a"}, "visibility": "public"})

@@ -13,7 +13,7 @@ from gateway.upstream.call import Call
 from gateway.upstream.rpcs import Rpc
 from gateway.upstream.uploads import FOLDERS, VISIBILITIES
 from gateway.upstream.wishes import NAMES, STORAGE_CLASS, retention_of, storage_class_of
-from strongroom.errors import FileNotFound, InvalidField
+from strongroom.errors import FileNotFound, InvalidField, StrongroomError
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import (
@@ -72,20 +72,20 @@ async def answered_before(
     body: CopyBody,
     rpc: Rpc[Any, Any],
     request: CopyFileRequest | MoveFileRequest,
-    gone: FileNotFound,
+    refused: StrongroomError,
 ) -> File:
-    """What the first try of a request was answered whose source has gone since: a move's own doing. Raises
-    ``gone`` if that was nothing.
+    """What the first try of a request was answered whose source has gone since, a move's own doing, or is
+    another file. Raises ``refused`` if that was nothing.
     """
     key = idempotency_key(call)
     if not key:
-        raise gone
+        raise refused
     request.spec.request_id, request.spec.user_id = key, call.user_id(body.user_id)
     request.spec.target.temp.SetInParent()
     try:
         file: File = (await call.ask(rpc, request)).file
     except (FileNotFound, InvalidField):  # InvalidField: a release that knows no request without a source
-        raise gone from None
+        raise refused from None
     return file
 
 

@@ -32,7 +32,7 @@ from gateway.http.shapes import rfc3339
 from gateway.operations.filters import NAMES, SETTINGS, file_filter
 from gateway.operations.polling import Poll
 from gateway.operations.preconditions import IF_MATCH
-from gateway.operations.revisions import if_match, seen_revision, told_as_revision
+from gateway.operations.revisions import if_match, named_generation, seen_revision, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import (
@@ -143,10 +143,10 @@ async def copy_library_file(call: Call) -> JsonReply[LibraryFile]:
     request = CopyFileRequest(asked=asked(call, body, "copy"))
     try:
         source = await file_of_path(call, body.user_id)
-    except FileNotFound as gone:
-        return await file_answer(call, await answered_before(call, body, COPY_FILE, request, gone), 201)
+        request.spec.CopyFrom(spec_of(call, body, source, keep_visibility=False))
+    except (FileNotFound, InvalidField) as refused:
+        return await file_answer(call, await answered_before(call, body, COPY_FILE, request, refused), 201)
     request.source_file_id = source.id
-    request.spec.CopyFrom(spec_of(call, body, source, keep_visibility=False))
     return await file_answer(call, (await call.ask(COPY_FILE, request)).file, 201)
 
 
@@ -157,12 +157,12 @@ async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
     request = MoveFileRequest(asked=asked(call, body, "move"))
     try:
         source = await file_of_path(call, body.user_id)
-    except FileNotFound as gone:
-        return await file_answer(call, await answered_before(call, body, MOVE_FILE, request, gone), 201)
-    if (generation := seen_revision(call, source)) is not None:
+        request.spec.CopyFrom(spec_of(call, body, source, keep_visibility=True))
+    except (FileNotFound, InvalidField) as refused:
+        return await file_answer(call, await answered_before(call, body, MOVE_FILE, request, refused), 201)
+    if (generation := named_generation(call, source)) is not None:
         request.if_generation_match = generation
     request.source_file_id = source.id
-    request.spec.CopyFrom(spec_of(call, body, source, keep_visibility=True))
     with told_as_revision(source.id, of="source", asked=generation is not None):
         response = await call.ask(MOVE_FILE, request)
     return await file_answer(call, response.file, 201)

@@ -85,6 +85,22 @@ async def test_copy_is_one_request_however_often_it_is_sent(client: AsyncClient,
     assert await client.read(copied) == b"bytes"
 
 
+@pytest.mark.parametrize("named", ["file", "key"])
+async def test_move_is_one_request_however_often_it_is_sent(
+    client: AsyncClient, state: State, named: str
+) -> None:
+    """Its own first try has taken the source away."""
+    file = await client.upload(b"bytes", filename="a.txt", metadata={"team": "a"})
+    state.lost_answers = [errors.ServiceUnavailable("the connection broke off")]
+    name = file if named == "file" else file.key
+    moved = await client.move(name, AtPath("b.txt"), request_id="r-1")
+    assert (moved.key, moved.user_metadata) == ("paths/alice/b.txt", {"team": "a"})
+    assert state.calls.count("MoveFile") == 2
+    assert await client.move(name, AtPath("b.txt"), request_id="r-1") == moved
+    with pytest.raises(errors.FileNotFound):
+        await client.move(name, AtPath("b.txt"))
+
+
 async def test_signed_urls(client: AsyncClient) -> None:
     file = await client.upload(b"x")
     signed = await client.sign_url(file.key, expires_in=timedelta(minutes=5), disposition="attachment")

@@ -58,6 +58,9 @@ class State:
     upload_faults: list[Fault | None] = field(default_factory=list)
     download_faults: list[Fault | None] = field(default_factory=list)
     unary_faults: list[Fault | None] = field(default_factory=list)
+    #: Raised once what was asked for is done.
+    lost_answers: list[errors.StrongroomError] = field(default_factory=list)
+    moved: dict[tuple[str, bytes], file_pb2.File] = field(default_factory=dict)
     bucket: BucketReport = field(default_factory=BucketReport)
     internal_call: InternalCall = field(default_factory=lambda: InternalCall(outcome=InternalCall.OUTCOME_OK))
     clock_ahead: int = 0

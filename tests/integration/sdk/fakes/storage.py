@@ -157,6 +157,24 @@ class FakeStorage(StorageServiceServicer):
             await refuse(context, error)
             raise
 
+    async def MoveFile(
+        self, request: batch_pb2.MoveFileRequest, context: Context
+    ) -> batch_pb2.MoveFileResponse:
+        """What was asked for under a request id is told again; its answer may be lost."""
+        try:
+            owner = self._begin(context, "MoveFile", request.spec.user_id)
+            asked = (request.spec.request_id, request.asked)
+            if asked not in self._state.moved:
+                source = self._state.find(owner, request.source_file_id, "")
+                del self._state.stored[source.file.id]
+                self._state.moved[asked] = self._state.commit(owner, request.spec, source.data)
+            if self._state.lost_answers:
+                raise self._state.lost_answers.pop(0)
+            return batch_pb2.MoveFileResponse(file=self._state.moved[asked])
+        except errors.StrongroomError as error:
+            await refuse(context, error)
+            raise
+
     async def SignLinks(
         self, request: link_pb2.SignLinksRequest, context: Context
     ) -> link_pb2.SignLinksResponse:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import google_crc32c
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from storage_service.metadata.files import FileName
+from storage_service.uploads.copier import Stored
 from storage_service.uploads.mover import Mover
 from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import PathTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.batch_pb2 import MoveFileRequest
 
+COPIED_AT: Final = 100
+
 
 class Files:
-    """One file at generation 3. ``copying``, ``deleting``: what that raises. ``copied``: the copy's bytes;
+    """One file at generation 3. ``copying``, ``deleting``: what that raises. ``body``: the copy's bytes;
     ``now``: what stands there by now; ``source``: what is to be moved; None: nothing. ``answered``: with the
-    copy, before.
+    copy, before. ``created``, ``updated``: when the source was.
     """
 
     def __init__(
@@ -26,12 +30,15 @@ class Files:
         *,
         copying: StrongroomError | None = None,
         deleting: StrongroomError | None = None,
-        copied: bytes = b"abc",
+        body: bytes = b"abc",
         now: bytes | None = b"abc",
         source: bytes | None = b"abc",
         answered: bool = False,
+        created: int = 10,
+        updated: int = 10,
     ) -> None:
-        self.copying, self.deleting, self.copied = copying, deleting, copied
+        self.copying, self.deleting, self.body = copying, deleting, body
+        self.created, self.updated = Timestamp(seconds=created), Timestamp(seconds=updated)
         self.now, self.source, self.is_answered = now, source, answered
         self.deleted = 0
 
@@ -42,18 +49,19 @@ class Files:
             return _file("copy", self.now)
         if self.source is None:
             raise FileNotFound("gone")
-        return _file("source", self.source, key="uploads/ada/a", generation=3)
+        times = {"create_time": self.created, "update_time": self.updated}
+        return _file("source", self.source, key="uploads/ada/a", generation=3, **times)
 
     async def read_source(self, file_id: str, user_id: str) -> File:
         return await self.get(FileName(file_id=file_id), user_id)
 
     async def answered(self, _request: object) -> File | None:
-        return _file("copy", self.copied) if self.is_answered else None
+        return _file("copy", self.body) if self.is_answered else None
 
-    async def copy(self, _request: object) -> File:
+    async def copied(self, _request: object, _source: File) -> Stored:
         if self.copying is not None:
             raise self.copying
-        return _file("copy", self.copied)
+        return Stored(_file("copy", self.body))
 
     async def delete_file(self, _request: object) -> None:
         if self.deleting is not None:
@@ -62,7 +70,8 @@ class Files:
 
 
 def _file(file_id: str, body: bytes, **more: Any) -> File:
-    return File(id=file_id, size_bytes=len(body), crc32c=google_crc32c.value(body), **more)
+    told = {"update_time": Timestamp(seconds=COPIED_AT)} | more
+    return File(id=file_id, size_bytes=len(body), crc32c=google_crc32c.value(body), **told)
 
 
 def moved(files: Files, generation: int | None = None) -> Any:
@@ -101,19 +110,35 @@ async def test_a_source_that_somebody_else_deletes() -> None:
     assert (await moved(Files(deleting=FileNotFound("gone")), 3)).id == "copy"
 
 
-@pytest.mark.parametrize("earlier", [b"abd", b"ab", b""])
-async def test_the_copy_of_an_earlier_request_costs_no_newer_content(earlier: bytes) -> None:
+@pytest.mark.parametrize(
+    "changed",
+    [{"body": b"abd"}, {"body": b"ab"}, {"body": b""}, {"updated": COPIED_AT + 1}],
+    ids=["other bytes", "shorter", "empty", "written since"],
+)
+async def test_the_copy_of_an_earlier_request_costs_no_newer_content(changed: dict[str, Any]) -> None:
     """The first move was cut short, the source replaced, the move repeated under its idempotency key: the
     copy is the one that there is, and has what stood there before.
     """
-    files = Files(copied=earlier)
+    files = Files(answered=True, **changed)
     with pytest.raises(PreconditionFailed) as refused:
         await moved(files)
     assert refused.value.metadata == {"actual": "3", "of": "source"}
     assert files.deleted == 0
-    same = Files()
+    same = Files(answered=True)
     assert (await moved(same)).id == "copy"
     assert same.deleted == 1
+
+
+@pytest.mark.parametrize("generation", [None, 3, 7])
+@pytest.mark.parametrize("source", [b"abc", b"another"])
+async def test_a_repeat_touches_nothing_that_came_after_the_move(
+    source: bytes, generation: int | None
+) -> None:
+    """The first move was whole, and something was stored in the old place: its repeat is its answer."""
+    later = COPIED_AT + 1
+    files = Files(answered=True, source=source, created=later, updated=later)
+    assert (await moved(files, generation)).id == "copy"
+    assert files.deleted == 0
 
 
 @pytest.mark.parametrize("now", [None, b"another", b""])
@@ -121,28 +146,20 @@ async def test_an_earlier_requests_copy_that_is_no_longer_there_costs_no_source(
     """The first move was killed before it deleted, the copy deleted or replaced, the move repeated under its
     idempotency key: its answer is the one of then, and the source holds the only bytes that are left.
     """
-    files = Files(now=now)
+    files = Files(answered=True, now=now)
     with pytest.raises(PreconditionFailed) as refused:
         await moved(files)
     assert refused.value.metadata == {"actual": "3", "of": "source"}
     assert files.deleted == 0
 
 
-async def test_a_repeat_of_a_move_that_is_over_gets_its_answer() -> None:
-    files = Files(source=None, answered=True)
+@pytest.mark.parametrize("now", [b"abc", None, b"other"], ids=["there", "deleted since", "replaced since"])
+async def test_a_repeat_of_a_move_that_is_over_gets_its_answer(now: bytes | None) -> None:
+    files = Files(source=None, answered=True, now=now)
     assert (await moved(files)).id == "copy"
     assert files.deleted == 0
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        Files(source=None),
-        Files(source=None, answered=True, now=None),
-        Files(source=None, answered=True, now=b"other"),
-    ],
-    ids=["never done", "deleted since", "replaced since"],
-)
-async def test_a_source_that_is_not_there(files: Files) -> None:
+async def test_a_source_that_is_not_there() -> None:
     with pytest.raises(FileNotFound):
-        await moved(files)
+        await moved(Files(source=None))
