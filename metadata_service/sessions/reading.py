@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from metadata_service.blobs import upkeep
-from metadata_service.blobs.states import COMMITTED, COMPLETING, PENDING
+from metadata_service.blobs.states import COMPLETING, PENDING
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.sessions import rows
@@ -46,24 +47,27 @@ class SessionReader:
         if not found:
             raise rows.not_found()
         row = rows.SessionRow.of(found[0])
-        if row.living_blob().state != COMMITTED:
+        if not row.was_committed:
+            row.living_blob()
             return row.to_proto()
 
         async def work(tx: Transaction) -> Session:
-            return await rows.show(tx, await rows.read(tx, owner_id, upload_id))
+            row = await rows.read(tx, owner_id, upload_id)
+            return await rows.show(tx, row, replaced_for=rows.REPLACED_SECONDS)
 
         return await self._database.transact(user(owner_id), work)
 
     async def acquire(self, owner_id: str, upload_id: str) -> Session:
-        """The session with its parts, at a new epoch; a finished one as it is.
+        """The session with its parts, at a new epoch; a finished one as it is, also when another content has
+        taken its place.
 
         Raises UploadNotFound, UploadExpired, UploadLost.
         """
 
         async def work(tx: Transaction) -> Session:
             row = await rows.lock(tx, owner_id, upload_id)
-            blob = row.living_blob()
-            if blob.state in {PENDING, COMPLETING} and not row.is_finished_partial:
+            blob = row.blob if row.was_committed else row.living_blob()
+            if blob and blob.state in {PENDING, COMPLETING} and not row.is_finished_partial:
                 values = {
                     "owner": owner_id,
                     "id": row.blob_id,
@@ -73,7 +77,7 @@ class SessionReader:
                 named = (rows.BY_NAME, {"owner": owner_id, "upload_id": upload_id})
                 taken = await tx.fetch_batch([upkeep.take(values), (_TOUCH, values), named])
                 row = rows.SessionRow.of(taken[-1][0])
-            shown = await rows.show(tx, row, with_parts=True)
+            shown = await rows.show(tx, row, with_parts=True, replaced_for=math.inf)
             await failpoints.hit(BEFORE_ACQUIRE)
             return shown
 

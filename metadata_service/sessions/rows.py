@@ -3,7 +3,9 @@
 PENDING                      open
 COMPLETING                   being completed; a partial upload that has `finished_at`: finished
 COMMITTED                    finished, with a file
-DELETING, GONE after that    its file was deleted: UPLOAD_NOT_FOUND
+DELETING, GONE after that    another content has taken its place: finished, with the file that it was, for who
+                             repeats its end; for others just as long as an answer may be on its way
+                             (REPLACED_SECONDS). Its file was deleted: UPLOAD_NOT_FOUND
 ABORTING, GONE, purged       cancelled: UPLOAD_NOT_FOUND; past its time: UPLOAD_EXPIRED; otherwise UPLOAD_LOST
 """
 
@@ -32,6 +34,11 @@ from strongroom.metadata.v1.upload_session_service_pb2 import (
 
 CANCELLED: Final = 1
 LOST: Final = 2
+REPLACED_SECONDS: Final = 30.0
+"""A tus client that has lost the answer to its last bytes asks within seconds, and would send all of them
+again over what is newer. One that is given the same file later asks the same, and is to send it: decision
+0110.
+"""
 
 _COLUMNS: Final = """
 session.owner_id, session.upload_id, session.blob_id, session.kind, session.ended, session.fingerprint,
@@ -49,6 +56,14 @@ BY_REQUEST: Final = (
     _FROM + " AND session.request_id = %(request_id)s ORDER BY session.created_at DESC LIMIT 1"
 )
 BY_BLOB: Final = _FROM + " AND session.blob_id = %(blob_id)s"
+#: How many seconds ago a file that is still there was given other content than a session's.
+_REPLACED: Final = f"""
+SELECT CASE WHEN blobs.state = {DELETING}
+    THEN extract(epoch FROM now() - blobs.state_changed_at)::float8 ELSE 'infinity' END FROM blobs
+JOIN files ON files.owner_id = blobs.owner_id AND files.id = blobs.file_id
+WHERE blobs.owner_id = %(owner)s AND blobs.id = %(blob_id)s AND blobs.state IN ({DELETING}, {GONE})
+    AND files.deleted_at IS NULL
+"""
 _PARTS: Final = """
 SELECT number, etag, size_bytes, crc32c FROM session_parts
 WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s ORDER BY number
@@ -92,6 +107,12 @@ class SessionRow:
     def is_finished_partial(self) -> bool:
         """A piece that waits to be concatenated."""
         return self.kind == SESSION_KIND_PARTIAL and self.finished_at is not None
+
+    @property
+    def was_committed(self) -> bool:
+        """It has become a file, whose content this may be no longer."""
+        blob = self.blob
+        return blob is not None and blob.file_id is not None and self.ended == 0
 
     def living_blob(self) -> BlobRow:
         """The blob of an upload that is open, being completed, or finished.
@@ -167,8 +188,14 @@ async def lock(tx: Transaction, owner_id: str, upload_id: str) -> SessionRow:
     return SessionRow.of(found[0])
 
 
-async def show(tx: Transaction, row: SessionRow, *, with_parts: bool = False) -> Session:
-    """The session with its file or its parts. Raises as `living_blob`."""
+async def show(
+    tx: Transaction, row: SessionRow, *, with_parts: bool = False, replaced_for: float = 0.0
+) -> Session:
+    """The session with its file or its parts; `replaced_for`: also when its file has had other content for
+    at most so many seconds. Raises as `living_blob`.
+    """
+    if row.blob is not None and await _replaced(tx, row, replaced_for):
+        return row.to_proto(file=await committed_file(tx, row.blob))
     blob = row.living_blob()
     if blob.state == COMMITTED:
         return row.to_proto(file=await committed_file(tx, blob))
@@ -177,6 +204,13 @@ async def show(tx: Transaction, row: SessionRow, *, with_parts: bool = False) ->
         found = await tx.fetch(_PARTS, {"owner": row.owner_id, "blob_id": row.blob_id})
         parts = [Part(number=n, etag=etag, size_bytes=size, crc32c=crc) for n, etag, size, crc in found]
     return row.to_proto(parts)
+
+
+async def _replaced(tx: Transaction, row: SessionRow, within: float) -> bool:
+    if not within or not row.was_committed or (row.blob and row.blob.state == COMMITTED):
+        return False
+    ago = await tx.fetch_one(_REPLACED, {"owner": row.owner_id, "blob_id": row.blob_id})
+    return ago is not None and ago[0] <= within
 
 
 def not_found() -> UploadNotFound:

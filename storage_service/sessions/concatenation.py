@@ -25,6 +25,7 @@ from storage_service.sessions.views import is_whole, shown
 from storage_service.sessions.writer import SessionWriter
 from strongroom.errors import InvalidField, ObjectLost, SizeMismatch, UploadIncomplete, UploadLost
 from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.upload_session_service_pb2 import (
     SESSION_KIND_CONCATENATED,
     SESSION_KIND_PARTIAL,
@@ -120,7 +121,7 @@ class Concatenator:
             opening.fingerprint = fingerprint(spec, "concatenation", *request.upload_ids)
         return opening
 
-    async def _join(self, session: Session, pieces: Sequence[Session]) -> None:
+    async def _join(self, session: Session, pieces: Sequence[Session]) -> File | None:
         writer = self._make_writer(session)
         try:
             if _copyable(pieces) and _are_copies(writer.progress.parts, pieces):
@@ -131,16 +132,15 @@ class Concatenator:
                         raise
             if writer.progress.persisted < session.size_bytes:
                 await self._stream(writer, pieces)
-                await self._endings.finish(writer)
-                return
+                return await self._endings.finish(writer)
         finally:
             await writer.close()
-        await self._finish_copied(session)
+        return await self._finish_copied(session)
 
-    async def _finish_copied(self, session: Session) -> None:
+    async def _finish_copied(self, session: Session) -> File | None:
         writer = self._make_writer(session)  # it begins behind the copied parts
         try:
-            await self._endings.finish(writer)
+            return await self._endings.finish(writer)
         finally:
             await writer.close()
 

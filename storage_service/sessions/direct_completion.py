@@ -35,6 +35,7 @@ from strongroom.errors import (
     UploadLost,
 )
 from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
 from strongroom.metadata.v1.scan_pb2 import Scan
 from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, Session
@@ -54,8 +55,9 @@ class DirectCompletion:
         self._finisher = finisher
         self._content = content
 
-    async def run(self, session: Session, claimed: Sequence[CompletedPart]) -> None:
-        """Check and commit an acquired session. ``claimed``: the parts as the client saw them accepted.
+    async def run(self, session: Session, claimed: Sequence[CompletedPart]) -> File | None:
+        """Check and commit an acquired session: its file. ``claimed``: the parts as the client saw them
+        accepted.
 
         Raises UploadIncomplete, SizeMismatch, ChecksumMismatch, ContentTypeMismatch, ContentTypeNotAllowed,
         UploadLost, StoreError, and what T3 and T4 raise.
@@ -65,8 +67,7 @@ class DirectCompletion:
             info = await self._put_by_client(session)
             _check_etags({1: info.etag}, claimed)
             crc32c, scan = await self._checked(session, info, info.crc32c)
-            await self._finisher.commit(with_scan(_commit_request(blob, info, crc32c), scan))
-            return
+            return await self._finisher.commit(with_scan(_commit_request(blob, info, crc32c), scan))
         parts = await self._parts(session, claimed)
         known = _crc32c_of(parts) if parts else None
         if known is not None:
@@ -79,7 +80,7 @@ class DirectCompletion:
             for p in parts or ()
         ]
         await self._finisher.begin_completion(blob, rows, info.size, crc32c, scan)
-        await self._finisher.commit(with_scan(_commit_request(blob, info, crc32c), scan))
+        return await self._finisher.commit(with_scan(_commit_request(blob, info, crc32c), scan))
 
     async def _put_by_client(self, session: Session) -> ObjectInfo:
         try:

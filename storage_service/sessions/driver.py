@@ -14,10 +14,11 @@ from storage_service.attempts.versioning import VersioningGate
 from storage_service.metadata.sessions import SessionState
 from storage_service.sessions.finisher import Endings
 from storage_service.sessions.registry import Entry, Registry
-from storage_service.sessions.views import is_whole
+from storage_service.sessions.views import committed, is_whole
 from storage_service.sessions.writer import SessionWriter
 from strongroom.errors import ServiceUnavailable
 from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.upload_session_service_pb2 import OpenSessionRequest, Session
 
 
@@ -70,29 +71,36 @@ class Driver:
         """Finish an acquired session whose bytes are all persisted. Raises as Endings.finish."""
         return await self.run(session, self.finish_alone(session))
 
-    async def run(self, session: Session, work: Coroutine[Any, Any, object]) -> Session:
-        """Let ``work`` bring an acquired session to its end; answers the session after that."""
+    async def run(self, session: Session, work: Coroutine[Any, Any, File | None]) -> Session:
+        """Let ``work`` bring an acquired session to its end; answers the session after that. What ``work``
+        has committed may be replaced or deleted by then: it is the answer, and is not looked up again.
+        """
         entry = self.registry.enter(session.upload_id)
         entry.reading, entry.finishing = False, True
-        await asyncio.shield(self.registry.in_background(self._run(entry, session, work), "finish"))
+        file = await asyncio.shield(self.registry.in_background(self._run(entry, session, work), "finish"))
+        if file is not None:
+            return committed(session, file)
         with without_deadline():  # the work may have taken longer than a turn's calls may
             return await self._state.get(session.upload_id)
 
-    async def _run(self, entry: Entry, session: Session, work: Coroutine[Any, Any, object]) -> None:
+    async def _run(
+        self, entry: Entry, session: Session, work: Coroutine[Any, Any, File | None]
+    ) -> File | None:
         try:
             with without_deadline():
-                await self._endings.guard(session.blob, work)
+                return await self._endings.guard(session.blob, work)
         finally:
             self.registry.leave(session.upload_id, entry)
 
-    async def finish_alone(self, session: Session) -> None:
-        """The same without a turn, for whoever has one. Raises as Endings.finish."""
+    async def finish_alone(self, session: Session) -> File | None:
+        """The same without a turn, for whoever has one: the file; None: of a partial upload. Raises as
+        Endings.finish.
+        """
         if session.blob.state == blob_pb2.BLOB_STATE_COMPLETING:
-            await self._endings.finisher.drive_on(session.blob)
-            return
+            return await self._endings.finisher.drive_on(session.blob)
         writer = self._make_writer(session)
         try:
-            await self._endings.finish(writer)
+            return await self._endings.finish(writer)
         finally:
             await writer.close()
 

@@ -143,6 +143,8 @@ class Sessions:
             session = await self._state.get(upload_id)
             if not session.HasField("file"):
                 await self._state.cancel(upload_id)
+            elif session.blob.state != blob_pb2.BLOB_STATE_COMMITTED:
+                raise UploadNotFound("The file of this upload was replaced.")
             else:
                 file = session.file
                 request = DeleteFileRequest(
@@ -250,8 +252,7 @@ class Sessions:
         if problem is not None and not left:
             raise problem
         if is_whole(session):  # its length was declared elsewhere meanwhile
-            await self._driver.finish_alone(session)
-            return answer(await self._state.get(session.upload_id))
+            return finished(session, await self._driver.finish_alone(session), writer.received)
         return UploadResponse(persisted_size=writer.progress.persisted, expire_time=session.expire_time)
 
     def _rule(self, spec: UploadSpec) -> SizeRule:

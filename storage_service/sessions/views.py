@@ -43,6 +43,18 @@ def finished(session: Session, file: File | None, size: int) -> UploadResponse:
     return UploadResponse(file=file, expire_time=session.expire_time)
 
 
+def committed(session: Session, file: File) -> Session:
+    """The session once it has become ``file``."""
+    done = Session()
+    done.CopyFrom(session)
+    done.blob.state = blob_pb2.BLOB_STATE_COMMITTED
+    done.file.CopyFrom(file)
+    done.persisted_size = done.size_bytes = file.size_bytes
+    done.prefix_crc32c = file.crc32c
+    done.finished = True
+    return done
+
+
 def is_whole(session: Session) -> bool:
     """All bytes are persisted, but nothing is committed: the completion has to be driven on."""
     if session.finished:

@@ -221,3 +221,35 @@ def test_a_direct_upload_to_a_path_at_which_others_write(http: httpx.Client, mea
     done = http.post(complete, json={"parts": []})
     assert done.status_code == 200, done.text
     assert http.get(f"/api/v1/s3/file/{done.json()['file']['key']}").content == b"own"
+
+
+def test_uploads_whose_file_was_replaced(http: httpx.Client, user: str) -> None:
+    """Their answers may have been lost: who asks is told that they are stored, and sends nothing again."""
+    path = {"family": "path", "path": "a.txt"}
+    body = {"target": path, "content_type": "text/plain", "size": 3}
+    begun = http.post("/api/v1/uploads", json=body).json()
+    complete = f"/api/v1/uploads/{begun['upload_id']}/complete"
+    (part,) = begun["parts"]
+    assert httpx.put(part["url"], content=b"one", headers=part["headers"], timeout=60).status_code == 200
+    direct = http.post(complete, json={"parts": []}).json()
+    two = create(http, 3, **{"Upload-Metadata": encoded(**path)})
+    assert patch(http, two, 0, b"two").status_code == 204
+    three = create(http, 5, **{"Upload-Metadata": encoded(**path)})
+    assert patch(http, three, 0, b"three").status_code == 204
+    again = http.post(complete, json={"parts": []})
+    assert (again.status_code, again.json()["file"]["etag"]) == (200, direct["file"]["etag"])
+    asked = http.head(two, headers=TUS)
+    assert (asked.status_code, asked.headers["upload-offset"], asked.headers["upload-length"]) == (
+        200,
+        "3",
+        "3",
+    )
+    last = patch(http, two, 3, b"")
+    assert (last.status_code, last.headers["upload-offset"]) == (204, "3")
+    assert patch(http, two, 0, b"two").status_code == 409
+    assert http.get(f"/api/v1/uploads/{two.rpartition('/')[2]}").json()["status"] == "finished"
+    assert http.delete(two, headers=TUS).status_code == 404
+    assert http.get(f"/api/v1/s3/file/paths/{user}/a.txt").content == b"three"
+    assert http.delete(three, headers=TUS).status_code == 204
+    for url in (two, three):
+        assert http.head(url, headers=TUS).status_code == 404

@@ -23,17 +23,20 @@ from strongroom.errors import (
 )
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_UPLOAD_PROGRESS
+from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.metadata.v1.upload_session_service_pb2 import (
     SESSION_KIND_PARTIAL,
     SESSION_KIND_SEQUENTIAL,
     OpenSessionRequest,
     RecordProgressRequest,
     Session,
+    SessionKind,
 )
 from tests.integration.metadata_service.world import (
     World,
     fingerprint,
     handle,
+    path_spec,
     plain_spec,
     proto_handle,
 )
@@ -60,15 +63,7 @@ class Sessions:
         if size is not None:
             spec.size_bytes = size
         kind = SESSION_KIND_PARTIAL if partial else SESSION_KIND_SEQUENTIAL
-        request = OpenSessionRequest(
-            spec=spec,
-            kind=kind,
-            blob_kind=blob_pb2.BLOB_KIND_SINGLE,
-            part_size_bytes=8,
-            fingerprint=fingerprint(spec),
-            annotation=b"kept",
-        )
-        return await self.opening.open(self.owner, request)
+        return await self.opening.open(self.owner, opening(spec, kind))
 
     async def record(self, session: Session, persisted: int, **more: Any) -> None:
         request = RecordProgressRequest(
@@ -99,6 +94,17 @@ class Sessions:
         return [row[0] for row in rows]
 
 
+def opening(spec: UploadSpec, kind: SessionKind.ValueType = SESSION_KIND_SEQUENTIAL) -> OpenSessionRequest:
+    return OpenSessionRequest(
+        spec=spec,
+        kind=kind,
+        blob_kind=blob_pb2.BLOB_KIND_SINGLE,
+        part_size_bytes=8,
+        fingerprint=fingerprint(spec),
+        annotation=b"kept",
+    )
+
+
 @pytest.fixture
 def sessions(world: World, owner: str) -> Sessions:
     return Sessions(world, owner)
@@ -124,6 +130,40 @@ async def test_the_answer_outlives_the_file_and_keeps_its_name(sessions: Session
     assert (replayed.upload_id, replayed.finished, replayed.file) == (first.upload_id, True, file)
     with pytest.raises(UploadNotFound):
         await sessions.reading.get(sessions.owner, first.upload_id)
+
+
+async def test_a_replaced_file_is_told_while_its_answer_may_be_on_its_way(
+    sessions: Sessions,
+) -> None:
+    """Who has lost the answer hears what was made, and need not send it again over what is newer."""
+    world, owner, look = sessions.world, sessions.owner, sessions.reading
+    first = await sessions.opening.open(owner, opening(path_spec()))
+    file = (await world.commit(first.blob)).file
+    newer = await world.upload(owner, path_spec())
+    assert (newer.id, newer.generation) == (file.id, 2)
+    for asked in (look.get, look.acquire):
+        told = await asked(owner, first.upload_id)
+        assert (told.finished, told.persisted_size, told.prefix_crc32c) == (True, 10, file.crc32c)
+        assert (told.file.id, told.file.generation, told.file.etag) == (file.id, 1, file.etag)
+    older = "UPDATE blobs SET state_changed_at = state_changed_at - interval '1 minute' WHERE id = %s"
+    world.logins.change(older, first.blob.id)
+    with pytest.raises(UploadNotFound):
+        await look.get(owner, first.upload_id)
+    assert (await look.acquire(owner, first.upload_id)).file.etag == file.etag
+    with pytest.raises(UploadNotFound):
+        await sessions.ending.cancel(owner, first.upload_id)
+    await world.delete(owner, newer)
+    with pytest.raises(UploadNotFound):
+        await look.acquire(owner, first.upload_id)
+
+
+async def test_a_file_that_was_deleted_is_not_told(sessions: Sessions) -> None:
+    """Clients remember uploads: who is given the file once more sends it once more."""
+    first = await sessions.open(10)
+    await sessions.world.delete(sessions.owner, (await sessions.world.commit(first.blob)).file)
+    for asked in (sessions.reading.get, sessions.reading.acquire):
+        with pytest.raises(UploadNotFound):
+            await asked(sessions.owner, first.upload_id)
 
 
 @pytest.mark.parametrize("partial", [False, True])

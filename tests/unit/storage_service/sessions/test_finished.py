@@ -5,9 +5,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 
+import google_crc32c
 import pytest
 
-from strongroom.errors import ChecksumMismatch, IdempotencyKeyReused, OffsetOutOfRange, SizeMismatch
+from storage_service.objectstore.values import ObjectAttributes
+from strongroom.errors import (
+    ChecksumMismatch,
+    IdempotencyKeyReused,
+    OffsetOutOfRange,
+    SizeMismatch,
+    UploadNotFound,
+)
+from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
+from strongroom.metadata.v1.upload_session_service_pb2 import Session
+from strongroom.storage.v1.direct_pb2 import CompleteUploadRequest, SignUploadRequest
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.type.v1.checksums_pb2 import Checksums
 from tests.unit.storage_service.sessions.bench import Bench, messages_of
@@ -123,3 +134,62 @@ async def test_a_piece_of_unknown_length_tells_its_size_at_its_end(size: int, be
     assert answer.persisted_size == size
     session = await bench.use_cases.sessions.get(upload)
     assert (session.finished, session.persisted_size) == (True, size)
+
+
+def replaced_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody finds a session of ``bench`` that has become a file."""
+    get = bench.state.get
+
+    async def get_unless_made(upload_id: str) -> Session:
+        session = await get(upload_id)
+        if session.HasField("file"):
+            raise UploadNotFound("Its file was replaced.")
+        return session
+
+    monkeypatch.setattr(bench.state, "get", get_unless_made)
+
+
+@pytest.mark.parametrize("size", [0, 40, 200])
+async def test_a_file_that_is_gone_as_soon_as_it_is_made_is_the_answer(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """Another upload may replace it between the commit and whatever is looked up after it."""
+    bench = Bench(part_size=64)
+    piece = await bench.create(size, partial=True)
+    if size:
+        await bench.write(piece, 0, BODY[:size])
+    waiting = await bench.create()
+    await bench.write(waiting, 0, BODY[:size])
+    replaced_at_once(bench, monkeypatch)
+    joined = await bench.join([piece])
+    assert await bench.object_of(joined.file) == BODY[:size]
+    assert (joined.session.finished, joined.session.persisted_size) == (True, size)
+    declared = await bench.use_cases.sessions.declare(waiting, size)
+    assert (declared.finished, declared.file.size_bytes) == (True, size)
+    if not size:
+        await bench.create(0)
+
+
+@pytest.mark.parametrize("size", [3, 200])
+async def test_a_direct_upload_that_is_replaced_as_soon_as_it_is_made(
+    monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    bench = Bench(part_size=64)
+    spec = UploadSpec(target=UploadTarget(file=FileTarget()), size_bytes=size)
+    begun = await bench.use_cases.direct.sign(SignUploadRequest(spec=spec))
+    blob = bench.state.sessions[begun.upload_id].blob
+    if blob.upload_id:
+        for at in range(0, size, 64):
+            body = BODY[at : min(at + 64, size)]
+            crc32c = google_crc32c.value(body)
+            await bench.store.upload_part(
+                blob.key, blob.upload_id, at // 64 + 1, [body], size=len(body), crc32c=crc32c
+            )
+    else:
+        attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+        crc32c = google_crc32c.value(BODY[:size])
+        await bench.store.put(blob.key, [BODY[:size]], size=size, crc32c=crc32c, attrs=attrs)
+
+    replaced_at_once(bench, monkeypatch)
+    file = await bench.use_cases.direct.complete(CompleteUploadRequest(upload_id=begun.upload_id))
+    assert await bench.object_of(file) == BODY[:size]
