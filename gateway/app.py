@@ -1,8 +1,8 @@
 """The ASGI application: the route table, wrapped in the layers that every request passes through.
 
-Order, outermost first: request id, access log and metrics, early replies, security headers, CORS, tus,
-problems, routes. Problems sit inside of CORS, so that pages of other origins can read them; early replies sit
-outside of everything that may answer before the body is read.
+Order, outermost first: what every request has (id, headers of its answer), access log and metrics, early
+replies, what goes by the path (CORS, tus), problems, routes. Problems sit inside of CORS, so that pages of
+other origins can read them; early replies sit outside of everything that may answer before the body is read.
 
 Why neither FastAPI nor Starlette's router: docs/decisions/0031-routes-without-starlette.md. pydantic checks
 bodies and describes them, ``gateway.operations.openapi`` makes the document, Starlette brings the ASGI types
@@ -11,6 +11,7 @@ and CORS.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gateway.families.links.reading import PREFIX as LINK_PREFIX
 from gateway.families.notifications.websocket import WebSockets
 from gateway.families.tus.errors import as_tus
+from gateway.families.tus.headers import PREFIX as TUS_PREFIX
 from gateway.families.tus.headers import UPLOAD_PATH
 from gateway.families.tus.protocol import TusProtocol
 from gateway.http.client import CLIENT
@@ -26,7 +28,7 @@ from gateway.http.coding import send_coded
 from gateway.http.middleware.access import ROUTE, AccessLog, SocketLog
 from gateway.http.middleware.early_reply import EarlyReplies
 from gateway.http.middleware.errors import Problems
-from gateway.http.middleware.headers import OpenPaths, RequestIds, SecurityHeaders
+from gateway.http.middleware.headers import EveryRequest, OpenToPages
 from gateway.http.reply import Reply, header
 from gateway.operations.admission import Admission, refuse_scripts
 from gateway.operations.preconditions import refuse_unjudged
@@ -70,27 +72,33 @@ CORS_METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT
 def build_app(services: Services) -> ASGIApp:
     """The application over ``services``."""
     settings = services.settings
-    plain: ASGIApp = TusProtocol(
-        Problems(Dispatcher(services, RouteTable(all_operations())), services.draining)
+    plain = Problems(Dispatcher(services, RouteTable(all_operations())), services.draining)
+    tus = _for_origins(TusProtocol(plain), settings.cors_origins)
+    app: ASGIApp = ByPath(
+        {LINK_PREFIX: OpenToPages(plain, EXPOSED_HEADERS), TUS_PREFIX: tus, f"{TUS_PREFIX}/": tus},
+        otherwise=_for_origins(plain, settings.cors_origins),
     )
-    app = plain
-    if settings.cors_origins:
-        from gateway.http.middleware.cors import Cors  # noqa: PLC0415 - 3 MiB, where it is wanted
-
-        app = Cors(
-            app,
-            allow_origins=settings.cors_origins,
-            allow_methods=CORS_METHODS,
-            allow_headers=("*",),
-            expose_headers=EXPOSED_HEADERS,
-            max_age=600,
-        )
-    app = SecurityHeaders(OpenPaths(plain, app, LINK_PREFIX, EXPOSED_HEADERS))
     app = EarlyReplies(
         app, services.draining, limit=settings.drain_body_bytes, seconds=settings.drain_body_seconds
     )
     app = AccessLog(app, services.metrics)
-    return Entrance(RequestIds(app), RequestIds(SocketLog(WebSockets(services), services.metrics)))
+    return Entrance(EveryRequest(app), EveryRequest(SocketLog(WebSockets(services), services.metrics)))
+
+
+def _for_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """``app`` for pages of ``origins``, if there are any."""
+    if not origins:
+        return app
+    from gateway.http.middleware.cors import Cors  # noqa: PLC0415 - 3 MiB, where it is wanted
+
+    return Cors(
+        app,
+        allow_origins=origins,
+        allow_methods=CORS_METHODS,
+        allow_headers=("*",),
+        expose_headers=EXPOSED_HEADERS,
+        max_age=600,
+    )
 
 
 class Entrance:
@@ -109,6 +117,21 @@ class Entrance:
             while (message := await receive())["type"] != "lifespan.shutdown":
                 await send({"type": f"{message['type']}.complete"})
             await send({"type": "lifespan.shutdown.complete"})
+
+
+class ByPath:
+    """What paths have around them beyond what all have. ``below``: by their first segment, with the slash
+    that ends it where one does.
+    """
+
+    def __init__(self, below: Mapping[str, ASGIApp], *, otherwise: ASGIApp) -> None:
+        self._below = below
+        self._otherwise = otherwise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        first = path[: path.find("/", 1) + 1] or path
+        await self._below.get(first, self._otherwise)(scope, receive, send)
 
 
 class Dispatcher:

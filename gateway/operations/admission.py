@@ -10,7 +10,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from gateway.http.query import Query
+from gateway.http.exchange import Query
 from gateway.operations.addresses import address_of
 from gateway.operations.routing import Operation
 from gateway.upstream.services import Services

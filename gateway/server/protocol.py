@@ -104,9 +104,11 @@ class GuardedProtocol(HttpToolsProtocol):
             self._fed_bytes += len(data)
             if self._fed_bytes > self.limits.max_header_bytes:
                 self._refuse_head()
-        elif self._body is not None:
-            self._check_framing(self._body, len(data))
-            self._read_on(self._body)
+        elif self._body is not None and self._awaits_body():
+            if self._body_length is None:
+                self._check_framing(self._body, len(data))
+            else:
+                self._read_on(self._body, self._body_length)
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser. It stops behind every head with an Upgrade: unless that is a WebSocket's
@@ -130,18 +132,16 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _check_framing(self, body: RequestBody, size: int) -> None:
         """Sizes, extensions and trailers of chunks cost without bringing anything."""
-        if self._body_length is not None or not self._awaits_body():
-            return
         self._framed_bytes += size
         if self._framed_bytes > FREE_FRAMING_BYTES + MAX_FRAMING * body.received:
             self._refuse(malformed("The chunks of the body are mostly framing; send larger ones."))
 
-    def _read_on(self, body: RequestBody) -> None:
+    def _read_on(self, body: RequestBody, length: int) -> None:
         """Read the rest of a long body without the parser."""
-        if body is not self._running or self._body_length is None or not self._awaits_body():
+        missing = length - body.received
+        if body is not self._running or missing < LONG_BYTES:
             return
-        missing = self._body_length - body.received
-        if missing < LONG_BYTES or self.scheme == "https" or self.transport.is_closing():
+        if self.scheme == "https" or self.transport.is_closing():
             return
         LongBody(self.transport, self, body, missing, self._long_body_ended).begin()
 

@@ -234,7 +234,7 @@ class Storage(Backend):
 
         :raises StrongroomError: it was refused. :raises ClientGone: the client left; nothing is committed.
         """
-        return await self.transfer(exchange, self._upload_whole, message)
+        return await self.unary(exchange, self._upload_whole, message, seconds=self._transfer_seconds)
 
     def save_project(self, exchange: Exchange) -> aio.StreamUnaryCall[bytes, SaveProjectResponse]:
         """Begin ``SaveProject``; messages are written as bytes (``gateway.upstream.pump``)."""

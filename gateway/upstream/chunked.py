@@ -14,6 +14,7 @@ from gateway.http.headers import content_headers
 from gateway.http.problems import Truncated
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.call import Call
+from gateway.upstream.turns import Passage
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
 
@@ -56,7 +57,7 @@ class _ChunkedReply(Reply):
 
     async def _send_body(self, send: Send) -> None:
         message, self._first = self._first, None
-        passage = self._call.services.turns.passage(self._call.client)
+        passage = Passage(self._call.services.turns, self._call.client)
         while message is not aio.EOF:
             data, message = message.data, None  # not both, for as long as the client takes
             passage.moved += len(data)

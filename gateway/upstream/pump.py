@@ -20,6 +20,7 @@ from grpc import aio
 from gateway.http.exchange import Body, Exchange
 from gateway.upstream.backend import Backend
 from gateway.upstream.call import Call
+from gateway.upstream.turns import Passage
 from strongroom.errors import ServiceUnavailable
 from strongroom.sending import STATUS_SECONDS, Message, half_close, send
 from strongroom.wire import Buffer
@@ -69,7 +70,7 @@ class Intake:
 
     def __init__(self, exchange: Call, keep: Callable[[bytes], Sequence[Buffer]] | None = None) -> None:
         self._client = exchange.client
-        self._passage = exchange.services.turns.passage(exchange.client)
+        self._passage = Passage(exchange.services.turns, exchange.client)
         self._body = Body(exchange)
         self._keep = keep
         self.batch = Batch()

@@ -14,6 +14,7 @@ from gateway.http.problems import ClientGone, Truncated
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import Storage
 from gateway.upstream.call import Call
+from gateway.upstream.turns import Passage
 from strongroom.errors import Internal, PreconditionFailed, StrongroomError
 
 #: The bytes belong to one user, and a stored copy is asked about before it is used again.
@@ -45,7 +46,7 @@ class Stream(Generic[M]):
 
     def __init__(self, exchange: Call, storage: Storage, rpc: Any) -> None:
         self._client = exchange.client
-        self.passage = exchange.services.turns.passage(exchange.client)
+        self.passage = Passage(exchange.services.turns, exchange.client)
         self._storage = storage
         self._rpc = rpc
 

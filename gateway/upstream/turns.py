@@ -41,10 +41,6 @@ class Turns:
         finally:
             self._settle(who)
 
-    def passage(self, who: object) -> Passage:
-        """For the body of ``who``, in whichever direction."""
-        return Passage(self, who)
-
     async def step(self, who: object) -> None:
         """Wait until ``who``, a large body, may move STEP_BYTES."""
         loop = asyncio.get_running_loop()
@@ -92,7 +88,7 @@ class Turns:
 
 
 class Passage:
-    """One body on its way through. ``moved``: bytes since its last turn."""
+    """The body of ``who`` on its way, in whichever direction. ``moved``: bytes since its last turn."""
 
     __slots__ = ("_turns", "_who", "moved")
 

@@ -24,16 +24,12 @@ _EMPTY: Final = header("content-length", 0)
 
 
 class TusProtocol:
-    """Passes all other paths through."""
+    """Around ``app``, for paths below ``/files`` alone."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path != PREFIX and not path.startswith(f"{PREFIX}/"):
-            await self._app(scope, receive, send)
-            return
         method = _method(scope)
         bodiless = method == "HEAD" and scope["method"] != "HEAD"
 
@@ -46,6 +42,7 @@ class TusProtocol:
             await send(message)
 
         scope["method"] = method
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         if path == f"{PREFIX}/":  # many clients write the address of the collection so
             scope["path"], scope["raw_path"] = scope["path"].rstrip("/"), scope["raw_path"].rstrip(b"/")
         if method not in _UNVERSIONED and _values(scope, b"tus-resumable") != [VERSION.encode()]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -86,7 +86,7 @@ def _cut_by_server(scope: Scope) -> int:
 def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> None:
     route: str = scope.get(ROUTE, _UNROUTED)
     seconds = time.perf_counter() - exchange.began
-    request = current()
+    request, client = current(), scope.get("client")
     reason = request.reason if request is not None else ""
     metrics.ended(method, route, exchange.status, seconds, reason)
     metrics.received.inc(exchange.received)
@@ -99,7 +99,7 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
         "ms": round(seconds * 1000, 1),
         "received": exchange.received,
         "sent": exchange.sent,
-        "client": _client(scope),
+        "client": client[0] if client else None,
     }
     if request is not None and request.file_id:
         fields["file_id"] = request.file_id
@@ -196,8 +196,3 @@ class _SocketExchange(_Exchange):
 def _path(scope: Scope, route: str) -> str:
     """The path asked for; where a token is part of it, the route instead. What fits no route may hold one."""
     return route if "{token}" in route else redact(scope["path"][:2048])[:512]
-
-
-def _client(scope: Scope) -> Any:
-    client = scope.get("client")
-    return client[0] if client else None

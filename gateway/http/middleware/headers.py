@@ -1,5 +1,5 @@
-"""Headers that every answer carries: the request's id, what keeps browsers from guessing, framing and
-leaking, and on open paths who may read it.
+"""What every request begins with and every answer carries: an id, what keeps browsers from guessing, framing
+and leaking; and on open paths who may read it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,21 @@ from servicekit.context import RequestContext, clean_request_id, clean_tracepare
 REQUEST_ID: Final = "strongroom.request_id"
 
 
-class RequestIds:
-    """Gives every request an id, the caller's ``X-Request-Id`` if it is well-formed, begins its context
-    (logs, outgoing calls) and echoes the id on every answer.
+_ALWAYS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+)
+_POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_NOT_KEPT: Final = (b"cache-control", b"no-store")
+_CORP: Final = (b"cross-origin-resource-policy", b"same-origin")
+_DATA: Final = (b"application/json", b"application/problem+json", b"text/plain")
+
+
+class EveryRequest:
+    """Gives every request an id, the caller's ``X-Request-Id`` if it is well-formed, and begins its context
+    (logs, outgoing calls). Every answer echoes the id and has what keeps browsers in check: data formats
+    also a policy that lets nothing run, and what says nothing of caches is kept by none. What an answer sets
+    itself stays.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -36,39 +48,12 @@ class RequestIds:
         scope[REQUEST_ID] = context.request_id
         echo = (b"x-request-id", context.request_id.encode("ascii"))
 
-        async def send_with_id(message: Message) -> None:
+        async def send_completed(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], echo]
+                message["headers"] = [*_completed(message["headers"]), echo]
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
-
-
-_ALWAYS: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-)
-_POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-_NOT_KEPT: Final = (b"cache-control", b"no-store")
-_CORP: Final = (b"cross-origin-resource-policy", b"same-origin")
-_DATA: Final = (b"application/json", b"application/problem+json", b"text/plain")
-
-
-class SecurityHeaders:
-    """Adds to every answer; data formats also get a policy that lets nothing run, and what says nothing of
-    caches is kept by none. What an answer sets itself stays.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = _completed(message["headers"])
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
+        await self._app(scope, receive, send_completed)
 
 
 def _completed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -93,24 +78,18 @@ _PREFLIGHT: Final = (
 )
 
 
-class OpenPaths:
-    """Lets pages of any origin read what a capability in the URL opens, below ``prefix``: whoever has the URL
-    may. ``app`` answers it, ``otherwise`` all other paths.
+class OpenToPages:
+    """Lets pages of any origin read what a capability in the URL opens: whoever has the URL may.
 
     No credentials are looked at on these paths, so ``Access-Control-Allow-Origin: *`` gives nobody anything
     that the URL does not. Stands in place of the CORS that the rest of the API has by setting.
     """
 
-    def __init__(self, app: ASGIApp, otherwise: ASGIApp, prefix: str, exposed: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, exposed: Sequence[str]) -> None:
         self._app = app
-        self._otherwise = otherwise
-        self._prefix = prefix
         self._exposed = header("access-control-expose-headers", ", ".join(exposed))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not scope["path"].removeprefix(scope.get("root_path", "")).startswith(self._prefix):
-            await self._otherwise(scope, receive, send)
-            return
         if scope["method"] == "OPTIONS" and _asks(scope, b"access-control-request-method"):
             await Reply(204, b"", [*_PREFLIGHT]).send_to(scope, receive, send)
             return
