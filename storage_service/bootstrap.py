@@ -48,11 +48,10 @@ from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.settler import KeySettler
 from storage_service.reading.archived import ArchivedObjects
-from storage_service.reading.capabilities import LinkTokens
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.damage import DamageReporter
 from storage_service.reading.downloads import Downloader
-from storage_service.reading.links import LinkReader, LinkSigner
+from storage_service.reading.links import LinkReader, LinkSigner, LinkTokens
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.pace import Pace
 from storage_service.reading.previews import Previews, PreviewTokens

@@ -1,7 +1,7 @@
 """Preview tokens: whoever has one may read one version of one project, for a while, and nothing else.
 
 A browser sends no bearer token for an ``<iframe>`` and what the page in it asks for, so the right to read
-travels in the URL: a capability (``capabilities``), as links are.
+travels in the URL: a capability (``servicekit.sealing``), as links are.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Final
 from servicekit.auth.principal import effective_owner
 from servicekit.auth.tokens import CLOCK_SKEW_SECONDS
 from servicekit.context import current_principal
+from servicekit.sealing import Capabilities
 from servicekit.unreadable import refuse_unreadable
 from storage_service.metadata.projects import ProjectReader
-from storage_service.reading.capabilities import Capabilities
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import open_range, resolve_range
 from storage_service.reading.signer import rounded_start, stamp_of

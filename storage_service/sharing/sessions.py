@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from storage_service.reading.capabilities import Capabilities
+from servicekit.sealing import Capabilities
 from strongroom.errors import TokenInvalid
 
 SESSION_SECONDS: Final = 12 * 3600

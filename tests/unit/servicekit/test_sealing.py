@@ -8,8 +8,7 @@ import pytest
 
 from metadata_service.files.carried import Sealing
 from metadata_service.shares.tokens import SealedTokens
-from servicekit.sealing import Sealed
-from storage_service.reading.capabilities import Capabilities
+from servicekit.sealing import Capabilities, Sealed
 
 SECRET = b"secret of sixteen"
 

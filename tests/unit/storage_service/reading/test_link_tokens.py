@@ -8,7 +8,8 @@ import time
 import pytest
 
 from servicekit.auth.credentials import InternalCredential
-from storage_service.reading.capabilities import Capabilities, LinkClaims, LinkTokens
+from servicekit.sealing import Capabilities
+from storage_service.reading.links import LinkClaims, LinkTokens
 from storage_service.reading.previews import Preview, PreviewTokens
 from storage_service.reading.signer import rounded_end, rounded_start, step_of
 from strongroom.errors import TokenInvalid

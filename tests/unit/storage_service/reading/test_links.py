@@ -10,8 +10,7 @@ import pytest
 from storage_service.media.location import Mask
 from storage_service.media.unlocated import Unlocated
 from storage_service.metadata.files import FileName
-from storage_service.reading.capabilities import LinkTokens
-from storage_service.reading.links import LinkReader, LinkSigner
+from storage_service.reading.links import LinkReader, LinkSigner, LinkTokens
 from storage_service.reading.signer import Signer
 from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, RangeNotSatisfiable
 from strongroom.metadata.v1.file_pb2 import (

@@ -13,9 +13,8 @@ from storage_service.attempts.failures import FailureTeller
 from storage_service.media.unlocated import Unlocated
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
-from storage_service.reading.capabilities import LinkClaims, LinkTokens
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.links import LinkReader
+from storage_service.reading.links import LinkClaims, LinkReader, LinkTokens
 from storage_service.reading.outgoing import Outgoing
 from storage_service.servicers.guests import GuestServicer
 from storage_service.servicers.links import LinkServicer

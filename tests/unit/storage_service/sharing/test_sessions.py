@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from storage_service.reading.capabilities import LinkTokens
+from storage_service.reading.links import LinkTokens
 from storage_service.sharing.sessions import Session, ShareSessions
 
 SECRET = "s" * 32
