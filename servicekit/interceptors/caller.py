@@ -34,14 +34,6 @@ class Credentials:
     gateway: str | None = None
     repeated: bool = False
 
-    def check_unique(self) -> None:
-        """A header sent twice could be read differently by two hops.
-
-        :raises TokenInvalid: ``authorization`` or the internal credential came more than once.
-        """
-        if self.repeated:
-            refuse("authorization was sent more than once")
-
 
 def begin(method: str, context: ServicerContext) -> tuple[RequestContext, Credentials]:
     """Read the metadata once and make the request current."""
@@ -113,10 +105,12 @@ async def authenticate(
 ) -> None:
     """Set ``request.principal``, by the moment when the request came in.
 
-    :raises TokenMissing, TokenInvalid, TokenExpired: see ``Authenticator.verify``.
+    :raises TokenMissing, TokenInvalid, TokenExpired: see ``Authenticator.verify``; or a credential came
+        more than once.
     :raises PermissionDenied: the method is internal and the caller is none of ours.
     """
-    credentials.check_unique()
+    if credentials.repeated:  # two hops could read it differently
+        refuse("authorization was sent more than once")
     principal = await authenticator.verify(
         credentials.authorization, credentials.internal, arrived=request.arrived
     )

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
@@ -330,7 +331,7 @@ class Attempts:
         quicker.
         """
         await failpoints.hit(BEFORE_T4)
-        response = await self._engine.commit(self._holder(blob), lambda: self._reservations.commit(request))
+        response = await self._engine.commit(self._holder(blob), partial(self._reservations.commit, request))
         if response.lost_to_other_attempt:
             self._engine.wake_cleaner()
             same_content(response.file, request.size_bytes, request.crc32c)

@@ -66,9 +66,8 @@ MAX_CHUNK = 2 << 20
 class BodyChecks:
     """Size limit, declared size and whole-object checksums of one body, fed chunk by chunk."""
 
-    def __init__(self, *, limit: int, limit_name: str, declared: int | None, expected: Checksums) -> None:
-        self._limit = limit
-        self._limit_name = limit_name
+    def __init__(self, rule: SizeRule, *, declared: int | None, expected: Checksums) -> None:
+        self._rule = rule
         self._declared = declared
         self._expected = expected
         self._md5 = hashlib.md5(usedforsecurity=False) if expected.md5 else None
@@ -78,12 +77,12 @@ class BodyChecks:
         self.crc32c = 0
         self.finished = False
         if declared is not None:
-            self._check_limit(declared)
+            rule.check(declared)
 
-    def hold_to(self, limit: int, limit_name: str) -> None:
-        """Another limit counts from now on (the target has been corrected). Raises SizeLimitExceeded."""
-        self._limit, self._limit_name = limit, limit_name
-        self._check_limit(self.size)
+    def hold_to(self, rule: SizeRule) -> None:
+        """Another rule counts from now on (the target has been corrected). Raises SizeLimitExceeded."""
+        self._rule = rule
+        rule.check(self.size)
 
     @property
     def size_hint(self) -> int | None:
@@ -94,7 +93,7 @@ class BodyChecks:
         """Take the next bytes. Raises SizeLimitExceeded, SizeMismatch."""
         data = chunk.data
         self.size += len(data)
-        self._check_limit(self.size)
+        self._rule.check(self.size)
         if self._declared is not None and self.size > self._declared:
             raise self._size_mismatch(f"more than {self._declared}")
         self.crc32c = checksums.append(self.crc32c, chunk)
@@ -130,13 +129,6 @@ class BodyChecks:
             )
         if expected != actual:
             raise mismatch(name, expected.hex(), actual.hex())
-
-    def _check_limit(self, size: int) -> None:
-        if size > self._limit:
-            raise SizeLimitExceeded(
-                f"the file is larger than the limit of {self._limit} bytes for {self._limit_name}",
-                metadata={"limit": str(self._limit), "family": self._limit_name},
-            )
 
     def _size_mismatch(self, actual: str) -> SizeMismatch:
         return SizeMismatch(

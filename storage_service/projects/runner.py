@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from servicekit import failpoints
 from storage_service.attempts.engine import Holder, WriteEngine
@@ -64,29 +65,21 @@ class SaveRunner:
         version may exist.
         """
         async with self.failures.telling(of_save(request)):
-            return await self._run(request, write, content)
-
-    async def _run(
-        self,
-        request: pb.BeginSaveRequest,
-        write: Callable[[OpenSave], Awaitable[pb.CommitSaveRequest]],
-        content: Callable[[], Awaitable[bytes]],
-    ) -> pb.CommitSaveResponse:
-        await self.check()
-        await failpoints.hit(BEFORE_BEGIN)
-        begun = await self._saves.begin(request)
-        await failpoints.hit(AFTER_BEGIN)
-        if begun.HasField("replay"):
-            return _same_content(begun.replay, await content())
-        save = OpenSave(begun.owner_id, begun.save_id, begun.base_version, request.storage_class)
-        holder = self._holder(save)
-        async with self._engine.hold(holder):
-            commit = await write(save)
-        await failpoints.hit(BEFORE_COMMIT)
-        response = await self._engine.commit(holder, lambda: self._saves.commit_save(commit))
-        await failpoints.hit(AFTER_COMMIT)
-        await self._settler.settle_project(save.owner_id, request.slug)
-        return response
+            await self.check()
+            await failpoints.hit(BEFORE_BEGIN)
+            begun = await self._saves.begin(request)
+            await failpoints.hit(AFTER_BEGIN)
+            if begun.HasField("replay"):
+                return _same_content(begun.replay, await content())
+            save = OpenSave(begun.owner_id, begun.save_id, begun.base_version, request.storage_class)
+            holder = self._holder(save)
+            async with self._engine.hold(holder):
+                commit = await write(save)
+            await failpoints.hit(BEFORE_COMMIT)
+            response = await self._engine.commit(holder, partial(self._saves.commit_save, commit))
+            await failpoints.hit(AFTER_COMMIT)
+            await self._settler.settle_project(save.owner_id, request.slug)
+            return response
 
     def _holder(self, save: OpenSave) -> Holder:
         return Holder(

@@ -105,7 +105,7 @@ class Uploader:
         checks = self._checks(source.spec)
         body = scanned.beside(source.chunks(checks))
         async with self._first_bytes(source, checks, body) as head:
-            checks.hold_to(*self._limit(source.spec))
+            checks.hold_to(self._limits.for_target(source.spec.target))
             guess = UploadSpec()
             guess.CopyFrom(source.spec)
             sniffed = self._sniffed(source, head)
@@ -163,13 +163,9 @@ class Uploader:
         return self._content.head(source.spec, chunks)
 
     def _checks(self, spec: UploadSpec) -> BodyChecks:
-        limit, name = self._limit(spec)
         declared = spec.size_bytes if spec.HasField("size_bytes") else None
-        return BodyChecks(limit=limit, limit_name=name, declared=declared, expected=spec.checksums)
-
-    def _limit(self, spec: UploadSpec) -> tuple[int, str]:
         rule = self._limits.for_target(spec.target)
-        return rule.max_bytes, rule.name
+        return BodyChecks(rule, declared=declared, expected=spec.checksums)
 
     def _reserve_request(
         self, spec: UploadSpec, head: bytes, checks: BodyChecks, same_request: bytes | None
@@ -198,7 +194,7 @@ class Uploader:
             commit = await verify_sole_version(self._store, blob, stored.put, stored.size, stored.crc32c)
             return with_scan(commit, scan)
         if upload.source.spec.target != upload.guess.target:
-            upload.checks.hold_to(*self._limit(upload.source.spec))
+            upload.checks.hold_to(self._limits.for_target(upload.source.spec.target))
             corrected = self._reserve_request(upload.source.spec, upload.sniffed, upload.checks, same_request)
             return await self._mover.move(blob, stored, corrected, scan)
         if stored.created_twice:

@@ -14,7 +14,7 @@ import pytest
 from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, bind
 from servicekit.outbound import SystemResolver, UrlRules
-from storage_service.content.body import BodyChecks
+from storage_service.content.body import BodyChecks, SizeRule
 from storage_service.outbound.client import Timeouts
 from storage_service.outbound.wire import WireLimits
 from storage_service.uploads.copier import Stored
@@ -103,7 +103,7 @@ class _Sink:
 
     async def upload(self, source: Any, *, same_request: bytes | None = None) -> Stored:
         del same_request
-        checks = BodyChecks(limit=1 << 20, limit_name="test", declared=None, expected=Checksums())
+        checks = BodyChecks(SizeRule("test", 1 << 20), declared=None, expected=Checksums())
         async for _ in source.chunks(checks):
             pass
         return Stored(File(size_bytes=checks.size))

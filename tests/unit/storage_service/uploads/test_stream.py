@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import google_crc32c
 import pytest
 
-from storage_service.content.body import MAX_CHUNK, BodyChecks
+from storage_service.content.body import MAX_CHUNK, BodyChecks, SizeRule
 from storage_service.uploads.stream import UploadStream
 from strongroom import errors
 from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_DOCUMENTS, FileTarget, UploadSpec, UploadTarget
@@ -25,7 +25,7 @@ async def _stream(*messages: UploadRequest | UploadChunk) -> AsyncIterator[Uploa
 
 
 def _checks(limit: int = 1000, declared: int | None = None, expected: Checksums | None = None) -> BodyChecks:
-    return BodyChecks(limit=limit, limit_name="files", declared=declared, expected=expected or Checksums())
+    return BodyChecks(SizeRule("files", limit), declared=declared, expected=expected or Checksums())
 
 
 async def _read(checks: BodyChecks, *messages: UploadRequest | UploadChunk) -> bytes:
