@@ -1,1 +1,1 @@
-"""Erasing a user: every row and object of one owner, whoever dies on the way (docs/admin.md)."""
+"""Erases a user: every row and object of one owner, also after crashes (docs/admin.md)."""

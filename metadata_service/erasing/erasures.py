@@ -1,11 +1,11 @@
-"""Erasures: begun by an admin, gone on with by any replica, over when the last object is gone for good.
+"""Erasures: begun by an admin, continued by any replica, ended when the last object is gone for good.
 
-under way (a row that names the owner: nobody adds rows for that owner meanwhile)
-   └── nothing is left, and no transaction lives that began before the row could be seen
-       ──▶ over (the row forgets whose it was)
+    running (a row that names the owner: nobody adds rows for that owner meanwhile)
+       └── nothing is left, and no transaction lives that began before the row could be seen
+           ──▶ ended (the row forgets whose it was)
 
 The eraser repeats its steps until they find nothing, and then waits for the cleaner, which removes objects
-and keeps their tombstones as it does for everybody.
+and keeps their tombstones as for everybody.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ log = structlog.get_logger(__name__)
 
 
 class Erasures:
-    """One per process; `loop` gets on with them. `backups`: how long backups are kept, seconds; 0: nobody
-    says.
+    """Begins and continues erasures; one instance per process, and `loop` runs it.
+
+    :param backups: how long backups are kept, seconds; 0: unknown.
     """
 
     def __init__(
@@ -59,8 +60,9 @@ class Erasures:
     async def begin(
         self, owner_id: str, actor: str, request_id: str = "", *, override_holds: bool = False
     ) -> tuple[Erasure, bool]:
-        """A new one, or the one of this owner that is under way; and whether it is new. Raises RetentionHeld,
-        unless `override_holds`.
+        """The owner's running erasure, or a new one; and whether it is new.
+
+        Raises RetentionHeld, unless `override_holds`.
         """
         made = uuid.uuid4()
 
@@ -88,7 +90,9 @@ class Erasures:
         return await self.get(owner_id=owner_id), begun
 
     async def get(self, erasure_id: str = "", owner_id: str = "") -> Erasure:
-        """By its id, or the last of an owner. While it is under way, with what is left. Raises NotFound."""
+        """An erasure by its id, or the last one of an owner. A running one has counts of what is left. Raises
+        NotFound.
+        """
         if erasure_id:
             found = await self._database.read(SYSTEM, rows.BY_ID, {"id": UUID(erasure_id)})
         else:
@@ -103,7 +107,9 @@ class Erasures:
         return erasure
 
     async def run_once(self) -> bool:
-        """One round over all that are under way; whether to go on at once. Raises DatabaseUnavailable."""
+        """Continue every running erasure once. Returns whether to go on at once. Raises
+        DatabaseUnavailable.
+        """
         running = await self._database.read(SYSTEM, rows.RUNNING, {"limit": _AT_ONCE})
         moved = 0
         for erasure_id, owner_id in running:
@@ -118,7 +124,9 @@ class Erasures:
         return bool(moved)
 
     async def _go_on(self, erasure_id: UUID, owner_id: str) -> int:
-        """Each step until it finds nothing; then the end, if nothing is left. How many rows moved."""
+        """Repeat each step until it finds nothing, then end the erasure if nothing is left. Returns the
+        number of rows changed.
+        """
         await self._database.transact(SYSTEM, lambda tx: tx.execute(rows.SHUT, {"id": erasure_id}))
         moved = 0
         for step in STEPS:
@@ -130,7 +138,7 @@ class Erasures:
         return moved
 
     async def _step(self, step: Step, erasure_id: UUID, owner_id: str) -> int:
-        """0 also while another replica is at it."""
+        """Run a step once. Returns 0 also if another replica is working on the erasure."""
 
         async def work(tx: Transaction) -> int:
             row = await tx.fetch_one(rows.LOCK, {"id": erasure_id})
@@ -151,7 +159,7 @@ class Erasures:
     async def _finish(self, erasure_id: UUID, owner_id: str) -> None:
         async def work(tx: Transaction) -> bool:
             row = await tx.fetch_one(rows.LOCK, {"id": erasure_id})
-            # In this order: what an older transaction adds is seen once it has ended.
+            # In this order: rows added by an older transaction are visible once it has ended.
             if row is None or await tx.fetch_one(rows.OLDER_TRANSACTIONS, {"id": erasure_id}) is not None:
                 return False
             if not await rest.nothing(tx, owner_id) or await traces.in_use(tx, owner_id):

@@ -1,4 +1,4 @@
-"""What stands against the erasure of a user: files and projects that are kept until a time or on hold."""
+"""Retention that prevents the erasure of a user: files and projects kept until a time or on legal hold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SELECT (SELECT count(*) FROM files WHERE files.owner_id = %(owner)s AND {HELD}),
 
 
 async def refuse(tx: Transaction, owner_id: str) -> None:
-    """Raises RetentionHeld."""
+    """Raises RetentionHeld if there are any."""
     row = await tx.fetch_one(_COUNT, {"owner": owner_id})
     if row is None:
         raise AssertionError("a SELECT without FROM answers one row")

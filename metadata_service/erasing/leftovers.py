@@ -1,4 +1,4 @@
-"""Objects that no row knows, of somebody who was erased: those in quarantine are removed for that."""
+"""Objects without a row whose owner was erased: the quarantine removes them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from metadata_service.files.layouts import owner_in
 from strongroom.metadata.v1.verification_pb2 import UnownedObject
 
 _ANY: Final = "SELECT EXISTS (SELECT FROM erasures), now()"
-#: Whatever was moved there before nothing could be added any more was seen by a pass that began later.
+#: A pass over the quarantine that began after rows could no longer be added has seen every entry.
 _SEEN: Final = """
 UPDATE erasures SET quarantine_seen_at = now()
 WHERE quarantine_seen_at IS NULL AND shut_at < %(begun)s
 """
-#: What was written after the end is of somebody who has begun anew.
+#: Objects written after the end of the erasure belong to a user who has begun anew.
 _ERASED: Final = f"""
 SELECT object.number - 1
 FROM installation,
@@ -33,7 +33,7 @@ ORDER BY object.number
 
 
 async def any_erasure(database: Database) -> tuple[bool, datetime]:
-    """Whether somebody is being erased, or was; and when that was, by the database's clock. Raises
+    """Whether somebody was or is being erased, and the database's time of the answer. Raises
     DatabaseUnavailable.
     """
     ((found, now),) = await database.read(SYSTEM, _ANY)
@@ -41,15 +41,15 @@ async def any_erasure(database: Database) -> tuple[bool, datetime]:
 
 
 async def looked_through(database: Database, begun: datetime) -> None:
-    """A pass over the quarantine that began then has ended. Raises DatabaseUnavailable."""
+    """Record that a pass over the quarantine, begun at that time, has ended. Raises DatabaseUnavailable."""
     await database.transact(SYSTEM, lambda tx: tx.execute(_SEEN, {"begun": begun}))
 
 
 async def erased(database: Database, objects: Sequence[UnownedObject]) -> list[int]:
-    """Positions of those whose owner is being erased, or was after they were written.
+    """Positions of objects whose owner is being erased, or was erased after they were written.
 
-    The owner is whom the object's own metadata names; only where that is silent, whom its key names: a path
-    may hold the name of anybody. Raises DatabaseUnavailable.
+    The owner is the one in the object's metadata; only without that, the one in its key, because a path may
+    contain anybody's name. Raises DatabaseUnavailable.
     """
     params = {
         "owners": [one.owner_id or owner_in(one.key) for one in objects],

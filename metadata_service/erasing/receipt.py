@@ -1,4 +1,4 @@
-"""The receipt of an erasure: what was erased, as of when, and until when backups hold it; signed."""
+"""The signed receipt of an erasure: what was erased, when, and until when backups contain it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Receipts:
         self._signer = signer
 
     async def signed(self, erasure: Erasure) -> SignedReport:
-        """Of an erasure that has ended; always the same bytes. Raises DatabaseUnavailable."""
+        """The receipt of an ended erasure; always the same bytes. Raises DatabaseUnavailable."""
         ((installation,),) = await self._database.read(SYSTEM, "SELECT id FROM installation")
         return self._signer.sign(canonical(_document(erasure, str(installation))))
 
@@ -45,7 +45,7 @@ def _document(erasure: Erasure, installation_id: str) -> dict[str, Any]:
 
 
 def _was_seen(erasure: Erasure) -> bool:
-    """Whether the quarantine had been looked through by the end: later passes change no receipt."""
+    """Whether the quarantine had been checked by the end. Later passes don't change a receipt."""
     seen, end = erasure.quarantine_time, erasure.end_time
     return erasure.HasField("quarantine_time") and (seen.seconds, seen.nanos) <= (end.seconds, end.nanos)
 

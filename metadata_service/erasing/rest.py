@@ -1,4 +1,4 @@
-"""What an owner who is being erased still has."""
+"""What is left of an owner who is being erased."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _KEYS: Final = "SELECT count(*), max(not_before) FROM project_keys WHERE owner_i
 
 
 async def nothing(tx: Transaction, owner_id: str) -> bool:
-    """Whether no row of the owner's is left anywhere."""
+    """Whether no table has a row of the owner."""
     return await tx.fetch_one(_ANYTHING, {"owner": owner_id}) is None
 
 
 async def left(tx: Transaction, owner_id: str) -> ErasureRest:
-    """How much is left, and when the last of it is due."""
+    """Counts of what is left, and when the last of it is due."""
     params = {"owner": owner_id}
     [blobs], [keys], [rows] = await tx.fetch_batch([(REST, params), (_KEYS, params), (_ROWS, params)])
     objects, tombstones, failing, due = blobs

@@ -14,7 +14,7 @@ INSERT INTO erasures (id, owner_id, owner_sha256, begin_position)
 SELECT %(id)s, %(owner)s, {OWNER_SHA256}, pg_current_wal_lsn()::text FROM installation
 ON CONFLICT (owner_id) WHERE owner_id IS NOT NULL DO NOTHING
 """
-#: Most of its time one waits for objects' graces to pass: those that do come by lot, behind what is new.
+#: An erasure mostly waits for graces of objects to pass. Waiting ones come in random order, after new ones.
 RUNNING: Final = """
 SELECT id, owner_id FROM erasures WHERE owner_id IS NOT NULL
 ORDER BY shut_at IS NOT NULL, random() LIMIT %(limit)s
@@ -22,9 +22,9 @@ ORDER BY shut_at IS NOT NULL, random() LIMIT %(limit)s
 #: One replica at a time.
 LOCK: Final = "SELECT counts FROM erasures WHERE id = %(id)s AND owner_id IS NOT NULL FOR UPDATE SKIP LOCKED"
 COUNT: Final = "UPDATE erasures SET counts = %(counts)s WHERE id = %(id)s"
-#: In a transaction after the one that has begun it: who begins from then on sees it.
+#: Runs in a transaction after the one that began the erasure: later transactions see it.
 SHUT: Final = "UPDATE erasures SET shut_at = clock_timestamp() WHERE id = %(id)s AND shut_at IS NULL"
-#: One of ours that may not have seen it when it added a row.
+#: A transaction of this service that may not have seen the erasure when it added a row.
 OLDER_TRANSACTIONS: Final = """
 SELECT 1 FROM pg_stat_activity AS session, erasures
 WHERE erasures.id = %(id)s AND session.datname = current_database() AND session.pid <> pg_backend_pid()
@@ -50,7 +50,7 @@ ORDER BY begun_at DESC LIMIT 1
 
 
 def to_erasure(row: Row) -> tuple[Erasure, str]:
-    """One row of the columns above; and whose it is, while it is under way."""
+    """An erasure from a row of the columns above; and its owner, while it is running."""
     erasure_id, owner_id, digest, counts, begin, end, begun_at, ended_at, held_until, quarantine = row
     erasure = Erasure(
         id=str(erasure_id),

@@ -1,8 +1,7 @@
-"""The steps of an erasure. Each is a bounded piece of work in a transaction that sees nothing but the owner's
-rows; what is left follows from the rows, so a crash is a step not taken.
+"""The steps of an erasure. Each is a bounded piece of work in a transaction that sees only the owner's rows.
 
-The order is that of what hangs on what: attempts and saves are given up first, so that nothing becomes
-visible any more; objects go through the cleaner.
+The rows determine what is left, so a crash is a step not taken. The order follows the dependencies: attempts
+and saves are given up first, so that nothing new becomes visible; objects are removed by the cleaner.
 """
 
 from __future__ import annotations
@@ -22,17 +21,19 @@ from strongroom.metadata.v1.admin_service_pb2 import ErasureCounts
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Who is erased."""
+    """The owner who is erased."""
 
     id: str
     timing: Timing
 
 
 Step: TypeAlias = Callable[[Transaction, Owner], Awaitable[tuple[ErasureCounts, int]]]
-"""In a transaction of `erasing(owner)`: what it has erased, and how many rows moved; 0: nothing is left."""
+"""Runs in a transaction of `erasing(owner)`. Returns what it has erased, and the number of rows changed; 0:
+nothing is left.
+"""
 
 BATCH: Final = 500
-#: Rows that nothing else hangs on, by the field that counts them.
+#: Tables whose rows nothing else refers to, by the field that counts them.
 PLAIN: Final = {
     "events": "events",
     "idempotency_keys": "answers",
@@ -44,9 +45,10 @@ PLAIN: Final = {
     "webhook_deliveries": "other_rows",
     "webhooks": "other_rows",
     "admin_act_owners": "other_rows",
-    "revisions": "other_rows",  # the last: what goes before raises it
+    "revisions": "other_rows",  # last, because removing the others raises the revision
 }
-#: They go with a row that they belong to (ON DELETE CASCADE): its table, and which of its columns they name.
+#: Rows removed with a row that they refer to (ON DELETE CASCADE): the parent's table, and the columns with
+#: its key.
 PARENTS: Final = {
     "generations": ("files", "file_id", "id"),
     "event_media": ("files", "file_id", "id"),
@@ -58,9 +60,9 @@ PARENTS: Final = {
     "archive_restores": ("blobs", "blob_id", "id"),
 }
 WITH_OTHERS: Final = tuple(PARENTS)
-#: They go by steps of their own, or the cleaner takes them away.
+#: Tables with steps of their own, or cleaned by the cleaner.
 BY_STEPS: Final = ("blobs", "files", "projects", "project_saves", "project_keys", "upload_sessions")
-#: Says that it is under way.
+#: The row that says that the erasure is running.
 ITSELF: Final = "erasures"
 
 _PLAIN_BATCH: Final = 5000
@@ -80,7 +82,7 @@ FROM projects WHERE owner_id = %(owner)s AND version > 0 LIMIT 1
 """
 _UNSAVED: Final = "DELETE FROM projects WHERE owner_id = %(owner)s AND version = 0"
 _SESSIONS: Final = "DELETE FROM upload_sessions WHERE owner_id = %(owner)s AND swept_at IS NOT NULL"
-# A key that was looked at waits for late requests, and stays; one of a deleted project for a restore.
+# A key that was checked stays for late requests; one of a deleted project stays for a restore.
 _HASTEN_KEYS: Final = """
 UPDATE project_keys SET not_before = now()
 WHERE owner_id = %(owner)s AND attempts = 0
@@ -113,7 +115,7 @@ async def _projects(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
 
 
 async def _sessions(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
-    """Their segments become the cleaner's, and what signed requests may still bring is looked for."""
+    """Segments go to the cleaner, which also looks for what signed requests may still bring."""
     await housekeeping.sweep(tx, owner.id, owner.timing)
     gone = await tx.execute(_SESSIONS, {"owner": owner.id})
     return ErasureCounts(upload_sessions=gone), gone
@@ -137,7 +139,7 @@ async def _hasten(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
 
 
 def _without(table: str, parent: str, column: str, named: str) -> Step:
-    """Rows that have lost what they belong to go with nothing, and would be left for ever."""
+    """Remove rows that have lost their parent: no cascade reaches them, so they would be left for ever."""
     lost = f"""AND NOT EXISTS (
         SELECT FROM {parent} AS parent
         WHERE parent.owner_id = {table}.owner_id AND parent.{named} = {table}.{column})

@@ -1,7 +1,7 @@
-"""What the system's own tables say of an owner: findings and cursors of verifications name keys and owners,
-deliveries of the installation's webhooks tell of their files.
+"""An owner's traces in the system's own tables.
 
-A finding stays as one of its kind, without what says whose it was, so that the figures of a run remain.
+Findings and cursors of verifications name keys and owners; deliveries of the installation's webhooks name
+files. A finding is kept without what says whose it was, so that the counts of a run stay correct.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from metadata_service.files.layouts import segment
 from strongroom.metadata.v1.verification_pb2 import VERIFICATION_STATE_RUNNING, Finding
 
 _BATCH: Final = 500
-#: Those that hold the name somewhere; whether it is the owner's is looked at one by one.
+#: Findings that contain the name; whether it is the owner's is checked for each.
 _FINDINGS: Final = """
 SELECT verification_id, number, finding FROM verification_findings
 WHERE (position(%(name)s::bytea in finding) > 0 OR position(%(segment)s::bytea in finding) > 0)
@@ -24,7 +24,7 @@ _REDACT: Final = """
 UPDATE verification_findings SET finding = %(finding)s
 WHERE verification_id = %(run)s AND number = %(number)s
 """
-#: Where a part of a run has come to, and where it ends. Nobody goes on from there once it is over.
+#: Where a part of a run is, and where it ends. A run that is over is never continued from there.
 _NAMED: Final = """
 (position(%(segment)s::text in cursor || '\n' || until_key) > 0
     OR position(%(owner)s::text in cursor || '\n' || until_key) > 0)
@@ -40,7 +40,7 @@ _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 
 async def remove(tx: Transaction, owner_id: str) -> int:
-    """In a transaction of the system's; how many rows named the owner and do no longer."""
+    """Remove the traces, in a transaction of the system's. Returns the number of rows changed."""
     root = segment(owner_id)
     found, run, after = 0, _FIRST, 0
     while True:
@@ -66,11 +66,11 @@ async def remove(tx: Transaction, owner_id: str) -> int:
 
 
 async def in_use(tx: Transaction, owner_id: str) -> bool:
-    """Whether a verification is just about at the owner's keys."""
+    """Whether a verification is working on the owner's keys."""
     params = {"segment": segment(owner_id), "owner": owner_id}
     return await tx.fetch_one(_AT_WORK, params) is not None
 
 
 def names(finding: Finding, owner_id: str, root: str) -> bool:
-    """Whether it is the owner's: a row says so, or the key, whose segment for the owner is `root`."""
+    """Whether the finding is about the owner: by its row, or by its key, whose owner segment is `root`."""
     return finding.owner_id == owner_id or root in finding.key.split("/")

@@ -1,1 +1,1 @@
-"""What operators do: acts under way, replicas that drain, derived rows made anew."""
+"""Operations for operators: running acts, draining replicas, rebuilding derived rows."""

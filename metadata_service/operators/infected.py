@@ -1,4 +1,4 @@
-"""What the scanner has found in stored content, of all users: for admins, page by page."""
+"""Infected contents of all users, for admins, page by page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Infected:
         self._tokens = tokens
 
     async def page(self, request: ListInfectedRequest) -> ListInfectedResponse:
-        """By owner. Raises InvalidPageToken."""
+        """One page, by owner. Raises InvalidPageToken."""
         query, token = ["ListInfected", request.user_id], request.page_token
         after_owner, after = self._tokens.open(query, token, parts=2) if token else ("", _NO_ID)
         limit = page_size(request.page_size, default=PAGE[0], largest=PAGE[1])

@@ -1,7 +1,8 @@
-"""Makes anew what follows from other rows: usage and statistics of owners, files and bytes of projects and
-their versions. Each is a short transaction, and what is counted meanwhile stays counted.
+"""Rebuilds rows derived from others: usage and statistics of owners, files and bytes of projects and
+versions.
 
-Indexes are no part of it: only who owns the tables may rebuild them (`strongroom reindex`, docs/admin.md).
+Each is a short transaction, and concurrent counts are not lost. Indexes are not included: only the owner of
+the tables may rebuild them (`strongroom reindex`, docs/admin.md).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from metadata_service.verifying.sums import PAGE, owners_after, recount
 from strongroom.metadata.v1 import replica_pb2 as pb
 
 _PROJECTS: Final = "SELECT id::text FROM projects WHERE owner_id = %(owner)s AND version > 0 ORDER BY id"
-# Whoever commits a save waits, or has committed: the next statement sees its version.
+# A concurrent commit of a save waits, or is done: the next statement sees its version.
 _LOCK: Final = "SELECT FROM projects WHERE owner_id = %(owner)s AND id = %(project)s FOR UPDATE"
 _SUMS: Final = """
 SELECT versions.version, count(files.path) AS files, coalesce(sum(files.size_bytes), 0)::bigint AS bytes
@@ -47,7 +48,7 @@ class Reindexing:
         self._database = database
 
     async def run(self, owner_id: str = "") -> AsyncGenerator[pb.ReindexResponse]:
-        """Of one owner, or of all; what was done so far, again and again. May be stopped and repeated."""
+        """Rebuild one owner's rows, or everybody's. Yields the progress. May be stopped and repeated."""
         done = pb.ReindexResponse()
         if owner_id:
             await self._owner(owner_id, done)

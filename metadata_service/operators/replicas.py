@@ -1,4 +1,4 @@
-"""Replicas of storage_service: each tells how it is every few seconds, and hears whether it shall drain."""
+"""Replicas of storage_service: each reports its state every few seconds, and learns whether to drain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from strongroom.errors import NotFound
 from strongroom.metadata.v1 import replica_pb2 as pb
 
 _COLUMNS: Final = "name, reported_at, drained_at, busy, requests, draining"
-# A process that has begun anew under the name of one that drained may work.
+# A new process with the name of one that drained is not drained.
 _REPORT: Final = """
 INSERT INTO storage_replicas AS replica (name, instance, busy, requests, draining)
 VALUES (%(name)s, %(instance)s, %(busy)s, %(requests)s, %(draining)s)
@@ -38,7 +38,7 @@ class Replicas:
         self._database = database
 
     async def report(self, replica: pb.Replica, instance: str) -> bool:
-        """How it is; answers whether it shall drain."""
+        """Record a replica's state. Returns whether it should drain."""
         params = {
             "name": replica.name,
             "instance": UUID(instance),
@@ -55,7 +55,7 @@ class Replicas:
         return await self._database.transact(SYSTEM, work)
 
     async def all(self) -> pb.ListReplicasResponse:
-        """Those that have told of themselves within a day."""
+        """Replicas that reported within the last day."""
         rows: Sequence[Row] = await self._database.read(SYSTEM, _LIST)
         response = pb.ListReplicasResponse(replicas=[_replica(row[:-1]) for row in rows])
         if rows:
@@ -63,11 +63,11 @@ class Replicas:
         return response
 
     async def drain(self, name: str, act: audit.Act) -> pb.Replica:
-        """It shall begin nothing new. Raises NotFound."""
+        """Make the replica begin nothing new. Raises NotFound."""
         return await self._change(_DRAIN, name, act)
 
     async def undrain(self, name: str, act: audit.Act) -> pb.Replica:
-        """It may work again. Raises NotFound."""
+        """Let the replica work again. Raises NotFound."""
         return await self._change(_UNDRAIN, name, act)
 
     async def _change(self, statement: str, name: str, act: audit.Act) -> pb.Replica:

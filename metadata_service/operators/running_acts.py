@@ -1,13 +1,13 @@
-"""Acts of admins that storage_service takes many steps for: what has begun is written down, held under a
-lease, and what has come of it is written down, too.
+"""Admins' acts that take storage_service many steps: their begin and their outcome are recorded, and they are
+held under a lease.
 
     BeginAct ──▶ held (renewed) ──▶ EndAct ──▶ over
-                  │    ▲               └──more may come──▶ rests ──nobody comes──▶ over
-                  │    └──the same admin, the same act──────┘
-                  └──the lease runs out──▶ over, `interrupted`
+      │    ▲               └──more may come──▶ rests ──nobody comes──▶ over
+      │    └──the same admin, the same act──────┘
+      └──the lease runs out──▶ over, `interrupted`
 
-One act that changes objects is under way at a time: of two that look at one object, the second would act upon
-what the first is changing.
+Only one act that changes objects runs at a time: of two that look at one object, the second would act on what
+the first is changing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from servicekit.background import BackgroundLoop, Heartbeat
 from strongroom.errors import ActInProgress, UploadSuperseded
 from strongroom.metadata.v1 import operations_service_pb2 as pb
 
-#: So long the next call of an act may take to come, and others wait for it.
+#: How long to wait for the next call of an act, while other acts wait for this one.
 REST_SECONDS: Final = 15.0
 _AT_ONCE: Final = 20
 _OUTCOMES: Final = {
@@ -71,7 +71,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Running:
-    """A row. `token` empty: it rests between two calls. `left`: seconds for which it is held still."""
+    """A row. `token` empty: it rests between two calls. `left`: seconds until its lease ends."""
 
     id: int
     act: str
@@ -91,8 +91,11 @@ class _Running:
 
 
 class RunningActs:
-    """One instance per process; `loop` ends those that nobody goes on with. `lease`: how long one is held
-    without a sign of life, seconds. Raises DatabaseUnavailable.
+    """One instance per process; `loop` ends acts that were left.
+
+    :param lease: how long an act is held without a renewal, seconds.
+
+    Raises DatabaseUnavailable.
     """
 
     def __init__(self, database: Database, heartbeat: Heartbeat, lease: float) -> None:
@@ -101,7 +104,7 @@ class RunningActs:
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=REST_SECONDS)
 
     async def begin(self, request: pb.BeginActRequest, act: audit.Act) -> float:
-        """Answers the lease in seconds. `act` is what is written down. Raises ActInProgress."""
+        """Begin or continue an act. `act` is recorded. Returns the lease in seconds. Raises ActInProgress."""
         params = {
             "act": act.act,
             "actor": act.actor,
@@ -118,7 +121,7 @@ class RunningActs:
                 return  # a repeat
             begun = await audit.write(tx, act)
             if not await tx.execute(_ADD, params | {"id": begun}):
-                # it has begun since we looked: by now it can be seen, unless it is over already
+                # an act begun after the first look is visible now, unless it is over already
                 other = _Running.of(await tx.fetch_one(_HELD))
                 raise _in_progress(other, mine=other.actor == act.actor) if other else _just_over()
 
@@ -126,14 +129,14 @@ class RunningActs:
         return self._lease
 
     async def renew(self, token: str) -> float:
-        """Answers the lease in seconds. Raises UploadSuperseded."""
+        """Renew the lease. Returns it in seconds. Raises UploadSuperseded."""
         params = {"token": UUID(token), "lease": self._lease}
         if not await self._database.transact(SYSTEM, lambda tx: tx.execute(_RENEW, params)):
             raise UploadSuperseded("The act was held for too long without a sign of life, and has ended.")
         return self._lease
 
     async def end(self, request: pb.EndActRequest) -> None:
-        """One call of it, or all of it."""
+        """End one call of an act, or the whole act."""
 
         async def work(tx: Transaction) -> None:
             running = _Running.of(await tx.fetch_one(_BY_TOKEN, {"token": UUID(request.token)}))
@@ -148,7 +151,7 @@ class RunningActs:
         await self._database.transact(SYSTEM, work)
 
     async def run_once(self) -> bool:
-        """Ends what nobody goes on with; whether there may be more."""
+        """End acts that were left. Returns whether there may be more."""
 
         async def work(tx: Transaction) -> int:
             over = [_Running.of(row) for row in await tx.fetch(_OVER)]
@@ -161,7 +164,7 @@ class RunningActs:
 
 
 async def _goes_on(tx: Transaction, running: _Running, act: audit.Act, params: dict[str, object]) -> bool:
-    """Whether this call is one of the act that is under way; if not, that has ended. Raises ActInProgress."""
+    """Whether the call continues the running act; if not, the running one is ended. Raises ActInProgress."""
     if running.token == str(params["token"]):
         return True  # a repeat
     mine = running.actor == act.actor
@@ -193,7 +196,9 @@ def _just_over() -> ActInProgress:
 
 
 async def _run_out(tx: Transaction, running: _Running) -> None:
-    """Nobody came any more: between two calls that is the end, in the midst of one it is none."""
+    """Record the end of an act without further calls: done if between two calls, interrupted if during
+    one.
+    """
     if running.token:
         log.warning("act_interrupted", act=running.act, id=running.id)
     await _end(tx, running, "interrupted" if running.token else "done")

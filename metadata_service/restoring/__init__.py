@@ -1,1 +1,1 @@
-"""After a restore: what the bucket has that the database does not know."""
+"""After a restore: objects in the bucket that the database does not know."""

@@ -1,7 +1,7 @@
-"""Makes an object that the bucket has, and that no committed row names, a file: T1 and T4 in one transaction.
+"""Makes an object without a committed row a file: T1 and T4 in one transaction.
 
-After a restore of the database to an earlier moment, or into an empty one. Nothing is believed but what
-storage_service has just read of the object; a repeat finds the row and answers the same file.
+This follows a restore of the database to an earlier moment, or into an empty one. Only what storage_service
+has just read of the object counts; a repeat finds the row and answers with the same file.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _INSERT: Final = inserts.pending(
         "lease_expires_at": "now()",
     }
 )
-#: It is as old as its object. One that took a place over keeps that one's birthday.
+#: The file is as old as its object. One that replaces another keeps that one's creation time.
 _DATED: Final = """
 UPDATE files SET updated_at = %(at)s, created_at = CASE WHEN generation = 1 THEN %(at)s ELSE created_at END
 WHERE owner_id = %(owner)s AND id = %(file)s
@@ -66,7 +66,7 @@ _DATED_DETAILS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """What became of an object; `already`: it was that file before."""
+    """The result for an object. `already`: it was that file before."""
 
     file: File
     already: bool
@@ -84,14 +84,14 @@ class Adopter:
         self._sealing = sealing
 
     def describe(self, found: StoredObject) -> ObjectDescription:
-        """What it says of itself."""
+        """What the object says about itself."""
         return describe(found, self._sealing)
 
     async def adopt(self, found: StoredObject) -> Adopted:
-        """The file that the object is from now on.
+        """Make the object a file.
 
         Raises InvalidField (it does not say what it is), RequestInProgress (its upload lives), AlreadyExists
-        (its place, or its key, has newer content), PreconditionFailed (it was deleted, or its time is over),
+        (its slot, or its key, has newer content), PreconditionFailed (it was deleted, or its time is over),
         QuotaExceeded, FileCountExceeded.
         """
         described = described_file(found, self._sealing)
@@ -151,7 +151,7 @@ class Adopter:
 
 
 def _check_open(known: BlobRow, now: datetime) -> None:
-    """Only what nobody has ended can still be kept."""
+    """Only an attempt that nobody has ended can be kept."""
     if known.state not in {PENDING, COMPLETING}:
         raise PreconditionFailed("The restored state knows it as deleted, or as given up.")
     if known.lease_expires_at is not None and known.lease_expires_at > now:

@@ -1,5 +1,5 @@
-"""What an object of the bucket says of itself: by its own metadata, and, where that is missing or cut, by its
-key (`files.layouts`).
+"""What an object says about itself in its metadata; where that is missing or cut, in its key
+(`files.layouts`).
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from strongroom.metadata.v1.target_pb2 import (
 )
 
 PROJECTS: Final = "projects/"
-#: All that only the spec tells.
+#: Everything that only the spec tells.
 _SPEC: Final = "spec"
 _FOLDERS: Final = {
     "uploads": FILE_FOLDER_UPLOADS,
     "documents": FILE_FOLDER_DOCUMENTS,
     "audio": FILE_FOLDER_AUDIO,
 }
-#: How many segments of a key follow from owner and target alone; 0: all of it.
+#: How many segments of a key follow from owner and target alone; 0: all.
 _SEGMENTS: Final = {"file": 2, "generation": 2, "event_media": 3, "profile_picture": 3, "temp": 1, "path": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A file as its object tells it. `at`: when it was stored, in UTC."""
+    """A file as described by its object. `at`: when it was stored, in UTC."""
 
     attempt_id: UUID
     owner_id: str
@@ -47,7 +47,7 @@ class Described:
 
 
 def describe(found: StoredObject, sealing: Sealing | None = None) -> ObjectDescription:
-    """For a list: what can be said, however little it is."""
+    """As much as can be said, for a list."""
     said = ObjectDescription(store_time=to_proto(stored_at(found)), owner_id=_owner_of(found))
     if found.key.startswith(PROJECTS):
         said.attempt_id = found.object_metadata.get(ATTEMPT_KEY, "")
@@ -67,7 +67,7 @@ def describe(found: StoredObject, sealing: Sealing | None = None) -> ObjectDescr
 
 
 def described_file(found: StoredObject, sealing: Sealing | None = None) -> Described:
-    """The file that an object is. Raises InvalidField: it does not say, or key and metadata disagree."""
+    """The file that an object is. Raises InvalidField if it does not say, or if key and metadata disagree."""
     metadata = found.object_metadata
     spec, left_out = carried(metadata, sealing)
     if spec is None:
@@ -83,7 +83,7 @@ def described_file(found: StoredObject, sealing: Sealing | None = None) -> Descr
     attempt_id = attempt_of(found)
     try:
         normal = normal_spec(spec, owner)
-    except ValueError:  # an event's id that is no UUID
+    except ValueError:  # the event's id is no UUID
         raise _unknown("what belongs to it") from None
     normal.ClearField("size_bytes")
     described = Described(attempt_id, owner, normal, stored_at(found), left_out)
@@ -92,7 +92,7 @@ def described_file(found: StoredObject, sealing: Sealing | None = None) -> Descr
 
 
 def attempt_of(found: StoredObject) -> UUID:
-    """Which attempt has written it. Raises InvalidField."""
+    """The attempt that wrote the object. Raises InvalidField."""
     try:
         return UUID(found.object_metadata.get(ATTEMPT_KEY, ""))
     except ValueError:
@@ -106,7 +106,7 @@ def project_path(key: str) -> tuple[str, str, str]:
 
 
 def stored_at(found: StoredObject) -> datetime:
-    """The later of when its upload began, by the database's clock, and what the store says."""
+    """The later of the upload's begin, by the database's clock, and the store's time."""
     by_store = found.store_time.ToDatetime(UTC)
     try:
         begun = datetime.fromisoformat(found.object_metadata.get(TIMESTAMP_KEY, ""))
@@ -120,7 +120,7 @@ def _owner_of(found: StoredObject) -> str:
 
 
 def _by_key(key: str) -> UploadSpec:
-    """As far as a key tells: of objects that were written before they carried their spec."""
+    """The spec as far as the key tells it, for objects older than the carried spec."""
     spec = UploadSpec()
     root, *rest = key.split("/")
     if root in _FOLDERS:
@@ -144,7 +144,7 @@ def _by_key(key: str) -> UploadSpec:
 
 
 def _check_key(key: str, described: Described) -> None:
-    """Key and metadata were made together. Raises InvalidField where they name different places."""
+    """Check that key and metadata belong together. Raises InvalidField if they name different places."""
     target = described.spec.target
     extension = layouts.extension_of(described.spec.filename, described.spec.content_type)
     attempt = layouts.Attempt(described.owner_id, described.attempt_id, described.at, extension)

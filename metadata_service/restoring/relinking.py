@@ -1,4 +1,4 @@
-"""Committed rows whose bytes lie in another bucket now, where version ids and entity tags are new."""
+"""Relinks committed rows to a copied bucket, whose version ids and entity tags are new."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Relinker:
         self._database = database
 
     async def relink(self, rows: Sequence[MovedRow]) -> int:
-        """How many rows were changed: those that are as they are told. A repeat changes none."""
+        """Relink rows that are still as `rows` describes them. Returns how many. A repeat changes none."""
 
         async def work(tx: Transaction) -> int:
             changed = await upkeep.relink(tx, _columns(rows))
@@ -54,7 +54,8 @@ def _columns(rows: Sequence[MovedRow]) -> dict[str, object]:
         "owners": [row.owner_id for row in rows],
         "ids": [UUID(row.blob_id) for row in rows],
         "old": [row.old_version_id for row in rows],
-        # Int8: the driver gives all arrays of numbers of a statement the type of the first one's numbers.
+        # Int8: psycopg derives the type of an array from its first number, and applies it to all arrays of
+        # the statement.
         "sizes": [Int8(row.size_bytes) for row in rows],
         "crcs": [Int8(row.crc32c) for row in rows],
         "versions": [row.version_id for row in rows],

@@ -1,1 +1,1 @@
-"""The database's side of verification and scrub (docs/verify.md): reads all rows, changes only its own."""
+"""The database side of verification and scrub (docs/verify.md): reads all rows, changes only its own."""

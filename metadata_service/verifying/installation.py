@@ -1,4 +1,4 @@
-"""Which installation the database belongs to: a bucket is acted upon only by the one that it belongs to."""
+"""The installation of this database. A bucket may be changed only by its own installation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SELECT coalesce((SELECT id::text FROM installation ORDER BY created_at LIMIT 1),
 
 
 async def read(database: Database) -> pb.GetInstallationResponse:
-    """As it is now. Raises DatabaseUnavailable."""
+    """The installation now. Raises DatabaseUnavailable."""
     ((installation_id, revision, has_committed),) = await database.read(SYSTEM, _READ)
     return pb.GetInstallationResponse(
         installation_id=installation_id,

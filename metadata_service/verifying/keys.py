@@ -1,4 +1,4 @@
-"""Rows of attempts by S3 key, over all owners: what the listing of the bucket is held against."""
+"""Rows of attempts by S3 key, over all owners, for comparison with the listing of the bucket."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from strongroom.metadata.v1.blob_pb2 import BlobKind, BlobState
 from strongroom.metadata.v1.reservation_service_pb2 import Damage
 
 LARGEST_PAGE: Final = 2000
-#: After every key.
+#: Sorts after every key.
 _NO_END: Final = "\U0010ffff"
 _SESSIONS: Final = 100
 
-# Shown: 0 by nothing, 1 by an old version of a project, 2 by what its key shows now.
+# Shown: 0 by nothing, 1 by an old version of a project, 2 as the current content of its key.
 _COLUMNS: Final = f"""
 owner_id, id, state, kind, key, key_shared, version_id, upload_id, size_bytes, crc32c, etag, object_metadata,
 scrubbed_at IS NOT NULL, coalesce(damage, 0), content_type, storage_class,
@@ -31,7 +31,7 @@ CASE WHEN state <> {COMMITTED} THEN 0
         WHERE shows.owner_id = blobs.owner_id AND shows.blob_id = blobs.id), 0)
 END
 """
-# A branch for each of the two indexes of `key`, which are partial.
+# One branch for each of the two partial indexes of `key`.
 _PAGE: Final = f"""
 SELECT * FROM (
     (SELECT {_COLUMNS} FROM blobs
@@ -67,8 +67,9 @@ class KeyRows:
         self._database = database
 
     async def page(self, after: str, until: str, limit: int) -> tuple[list[pb.KeyRow], bool]:
-        """About `limit` rows with keys in (after, until], and whether more may follow. The last key comes
-        with all its rows, so that the next page begins after it.
+        """About `limit` rows with keys in (after, until], and whether more may follow.
+
+        The last key has all its rows, so that the next page begins after it.
         """
         wanted = min(max(limit, 1), LARGEST_PAGE)
         params = {"after": after, "until": until or _NO_END, "limit": wanted}
@@ -83,8 +84,8 @@ class KeyRows:
         return [key_row(row) for row in await self._database.read(SYSTEM, _AT, {"keys": list(keys)})]
 
     async def busy(self, keys: Sequence[str]) -> list[str]:
-        """Those of which nothing can be said now: segments of an upload that has not ended for good, and keys
-        of projects that the cleaner is about to look at.
+        """Keys that can't be judged now: segments of a session that has not ended for good, and keys of
+        projects that the cleaner is about to check.
         """
         named = {key: _session_of(key) for key in keys if key.startswith(SEGMENTS)}
         sessions = [blob_id for blob_id in named.values() if blob_id is not None]
@@ -98,7 +99,7 @@ class KeyRows:
         return sorted(busy | {row[0] for row in rows})
 
     async def live_segments(self, cursor: str, blob_id: str) -> tuple[list[pb.LiveSession], str]:
-        """Uploads under way with their segments, and where to go on (empty: nowhere)."""
+        """Open sessions with their segments, and where to continue (empty: nowhere)."""
         if blob_id:
             rows = await self._database.read(SYSTEM, _LIVE_SEGMENTS_OF, {"blob": UUID(blob_id)})
             return [_session(row) for row in rows], ""
@@ -138,7 +139,7 @@ def key_row(row: Row) -> pb.KeyRow:
 
 
 def _session_of(key: str) -> UUID | None:
-    """The attempt in `segments/{attempt}/…`."""
+    """The attempt of `segments/{attempt}/…`."""
     try:
         return UUID(key.removeprefix(SEGMENTS).partition("/")[0])
     except ValueError:

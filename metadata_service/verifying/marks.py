@@ -1,4 +1,4 @@
-"""What shows a blob says that its bytes are lost or damaged, or that they are right again."""
+"""Marks what shows a blob as lost or damaged, or removes the mark."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PROJECT_FILES: Final = _SHOWN.format(table="project_files")
 
 
 def shown(values: Mapping[str, Any]) -> list[Statement]:
-    """Beside a blob's own mark: the statements for what shows it; `damage` None: none."""
+    """Statements that mark what shows a blob, in addition to the blob itself; `damage` None: unmark."""
     return [(_FILES, values), (_PROJECT_FILES, values)]
 
 
 async def mark(tx: Transaction, values: Mapping[str, Any]) -> bool:
-    """Blob `owner`, `id`, if it is committed as `version_id`; False: it is not, any more."""
+    """Mark blob `owner`, `id`, if it is committed as `version_id`. False: it is not, or no longer."""
     if not await tx.execute(*scrubs.mark(values)):
         return False
     await tx.batch(shown(values))

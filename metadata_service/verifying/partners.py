@@ -1,7 +1,7 @@
-"""Files, and files of projects, against their blobs and details: rows against rows.
+"""Compares files and files of projects with their blobs and details: rows against rows.
 
-Each step is one statement, which is one snapshot: what a transaction changes together is seen together, so
-nothing under way looks wrong.
+Each step is one statement and so one snapshot: it sees a transaction's changes together, so nothing in
+progress looks wrong.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _DAMAGE: Final = f"""
 CASE coalesce({{table}}.damage, 0) WHEN {DAMAGE_LOST} THEN 'lost' WHEN {DAMAGE_CORRUPT} THEN 'corrupt'
     ELSE 'none' END
 """
-#: Stores and doors write a charset with or without a space, in capitals or not.
+#: Stores and clients write a charset with or without a space, in upper or lower case.
 _TYPE: Final = "lower(replace({table}.content_type, ' ', ''))"
 _BLOBS_TYPE: Final = _TYPE.format(table="blobs")
 _BLOBS_DAMAGE: Final = _DAMAGE.format(table="blobs")
 
-# A page is cut off first, and only what is wrong in it travels.
+# The page is cut first; only wrong rows are returned.
 _FILES: Final = f"""
 WITH page AS MATERIALIZED (
     SELECT owner_id, id, family, blob_id, key, size_bytes, crc32c, etag, version_id,
@@ -90,7 +90,7 @@ FROM last LEFT JOIN wrong ON wrong.state IS DISTINCT FROM {COMMITTED}
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What one step has found, what it has looked at, and where to go on (empty: nowhere)."""
+    """Result of one step: findings, counts, and where to continue (empty: nowhere)."""
 
     findings: list[pb.Finding]
     counts: pb.VerificationCounts
@@ -98,24 +98,26 @@ class Step:
 
 
 class Partners:
-    """Rows that belong together; one instance per process. Every method raises DatabaseUnavailable."""
+    """Compares rows; one instance per process. Every method raises DatabaseUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def files(self, cursor: str) -> Step:
-        """The next files."""
+        """Check the next files."""
         owner, _, file_id = cursor.rpartition("\n")
         params = {"owner": owner, "id": UUID(file_id) if file_id else _ZERO}
         return _step(await self._database.read(SYSTEM, _FILES, params))
 
     async def project_files(self, cursor: str) -> Step:
-        """The next files of projects."""
+        """Check the next files of projects."""
         return _step(await self._database.read(SYSTEM, _PROJECT_FILES, _after(cursor)))
 
 
 def _after(cursor: str) -> dict[str, Any]:
-    """From the owner, a line feed, and project/version/path: a path may hold slashes, so it is the last."""
+    """Parse the cursor: owner, line feed, project/version/path. The path is last because it may contain
+    slashes.
+    """
     owner, _, row = cursor.rpartition("\n")
     project, _, rest = row.partition("/")
     version, _, path = rest.partition("/")

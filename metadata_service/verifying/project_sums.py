@@ -1,7 +1,7 @@
-"""Projects of an owner: files and bytes that they and their versions are said to have against the sums over
-their files, and rows that have lost the row that they belong to.
+"""Compares the recorded files and bytes of an owner's projects and versions with the sums over their files.
 
-Each statement is one snapshot, and a save commits all of it together.
+It also finds rows that have lost the row they belong to. Each statement is one snapshot, and a save commits
+all of it together.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import Final
 from metadata_service.db.database import SYSTEM, Database, Transaction
 from strongroom.metadata.v1 import verification_pb2 as pb
 
-#: Rows without partner that one owner is told of, of each sort.
+#: The most findings per owner about rows without partner, of each sort.
 MOST: Final = 100
-# What each version adds and takes away, summed up along the versions: a file holds for many of them.
+# What each version adds and removes, summed up along the versions: a file belongs to many of them.
 _SUMS: Final = """
 WITH changes AS (
     SELECT project_id, from_version AS version, count(*) AS files, sum(size_bytes) AS bytes
@@ -68,7 +68,7 @@ _WITHOUT_PARTNER: Final = " UNION ALL ".join(
     f"(SELECT * FROM ({statement}) AS rows ORDER BY 1 LIMIT {MOST})"
     for statement in (_WITHOUT_VERSION, _WITHOUT_PROJECT, _WITHOUT_FILE)
 )
-# Whoever commits a save waits, or has committed: the next statements see its version.
+# A concurrent commit of a save waits, or is done: the next statements see its version.
 _LOCK: Final = "SELECT FROM projects WHERE owner_id = %(owner)s ORDER BY id FOR UPDATE"
 _RECOUNT_VERSIONS: Final = f"""
 {_SUMS}
@@ -90,7 +90,7 @@ def told(size: int, count: int, one: str) -> str:
 
 
 async def check(database: Database, owner: str) -> list[pb.Finding]:
-    """What is wrong with one owner's projects. Raises DatabaseUnavailable."""
+    """Findings about one owner's projects. Raises DatabaseUnavailable."""
     params = {"owner": owner}
     found = [
         pb.Finding(
@@ -112,7 +112,7 @@ async def check(database: Database, owner: str) -> list[pb.Finding]:
 
 
 async def recount(tx: Transaction, owner: str) -> bool:
-    """Totals of projects and of their versions become the sums over their files; whether they were not."""
+    """Set the totals of projects and versions to the sums over their files. Returns whether any differed."""
     params = {"owner": owner}
     await tx.fetch(_LOCK, params)
     return any(await tx.batch([(_RECOUNT_VERSIONS, params), (_RECOUNT_PROJECTS, params)]))

@@ -1,5 +1,6 @@
-"""Mends rows that a verification has found wrong (docs/verify.md, "Repair"): each a compare-and-set on what
-its caller has seen, so that what has moved on meanwhile is left alone.
+"""Repairs rows that a verification found wrong (docs/verify.md, "Repair").
+
+Each repair is a compare-and-set on what its caller has seen, so anything changed meanwhile is left alone.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ _LOCK: Final = "SELECT FROM blobs WHERE owner_id = %(owner)s AND id = %(id)s FOR
 
 
 class RowRepairs:
-    """One instance per process. `read_grace`: seconds until a retired blob's object may go."""
+    """One instance per process. `read_grace`: seconds until the object of a retired blob may be removed."""
 
     def __init__(self, database: Database, read_grace: float) -> None:
         self._database = database
         self._read_grace = read_grace
 
     async def repair(self, request: pb.RepairRowRequest) -> bool:
-        """Whether anything was changed. Raises InvalidField, DatabaseUnavailable."""
+        """Repair a row. Returns whether anything was changed. Raises InvalidField, DatabaseUnavailable."""
         match request.WhichOneof("repair"):
             case "relink":
                 work = _relink(_relink_values(request))
@@ -104,7 +105,7 @@ def _retire(request: pb.RepairRowRequest, grace: float) -> Work:
 
 def _recount(owner_id: str) -> Work:
     async def work(tx: Transaction) -> bool:
-        in_projects = await project_sums.recount(tx, owner_id)  # first, as whoever commits a save
+        in_projects = await project_sums.recount(tx, owner_id)  # first, in the order of a save's commit
         return await recount(owner_id)(tx) or in_projects
 
     return work

@@ -1,7 +1,7 @@
-"""Runs of a verification: their parts (shards), which any replica works on under a lease, and their findings.
+"""Runs of a verification: their shards, which any replica works on under a lease, and their findings.
 
-A shard is saved with what was found on the way in one transaction, and only by whoever has claimed it last: a
-step that is repeated after a crash counts once.
+A shard is saved together with its findings in one transaction, and only by its last claimer, so a step
+repeated after a crash counts once.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1 import verification_service_pb2 as service
 
 LEASE_SECONDS: Final = 60.0
-#: So many failures of one shard in a row end the run; the pauses between them come to about two minutes.
+#: Consecutive failures of one shard that end the run. The pauses between them add up to about two minutes.
 MOST_FAILURES: Final = 8
 LONGEST_PAUSE_SECONDS: Final = 60.0
 KEPT_RUNS: Final = 30
 FINDINGS_PAGE: Final = 500
 LARGEST_FINDINGS_PAGE: Final = 2000
-#: A range of keys for so many rows, so that replicas can share them.
+#: Rows in one range of keys. Ranges let replicas share the work.
 ROWS_PER_RANGE: Final = 50_000
 MOST_RANGES: Final = 64
 _SAMPLED_PER_RANGE: Final = 200
-#: What all other stages come to: one shard each.
+#: The other stages, with one shard each.
 _SINGLE: Final = (
     pb.VERIFICATION_STAGE_UPLOADS,
     pb.VERIFICATION_STAGE_SEGMENTS,
@@ -96,7 +96,7 @@ UPDATE verification_shards SET cursor = %(cursor)s, counts = %(counts)s, failure
     free_at = now() + make_interval(secs => {LEASE_SECONDS})
 WHERE {_HELD}
 """
-# Also of one that is done: its last save and a renewal may cross.
+# Also renews a shard that is done: its last save and a renewal may cross.
 _RENEW: Final = f"""
 UPDATE verification_shards SET free_at = now() + make_interval(secs => {LEASE_SECONDS})
 WHERE verification_id = %(id)s AND number = %(number)s AND epoch = %(epoch)s
@@ -134,7 +134,9 @@ ORDER BY number LIMIT %(limit)s
 
 
 class Runs:
-    """Begins, hands out, takes back; one instance per process. Every method raises DatabaseUnavailable."""
+    """Begins runs, hands out shards, saves results; one instance per process. Every method raises
+    DatabaseUnavailable.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -142,8 +144,8 @@ class Runs:
     async def begin(
         self, depth: pb.VerificationDepth.ValueType, unless_younger: float
     ) -> tuple[pb.Verification | None, bool]:
-        """A new run, or the one under way; None when the last one is younger than `unless_younger` seconds.
-        And whether it was begun now.
+        """The running verification or a new one, and whether it is new. None: the last one is younger than
+        `unless_younger` seconds.
         """
         found = await self._database.read(SYSTEM, _SAME_OR_YOUNG, {"young": unless_younger})
         if found:
@@ -153,7 +155,7 @@ class Runs:
 
         async def work(tx: Transaction) -> bool:
             if not await tx.execute(_BEGIN, {"id": made, "depth": depth or pb.VERIFICATION_DEPTH_HEADS}):
-                return False  # another replica was quicker
+                return False  # another replica was faster
             await tx.batch([*_shards(made, bounds), (_FORGET, ())])
             return True
 
@@ -161,7 +163,7 @@ class Runs:
         return await self.run(str(made) if begun else ""), begun
 
     async def _bounds(self) -> list[str]:
-        """Keys that cut the rows into ranges of about equal size, by a sample; ascending."""
+        """Keys that divide the rows into ranges of about equal size, estimated by a sample; ascending."""
         ((rows,),) = await self._database.read(SYSTEM, _SIZE)
         ranges = min(rows // ROWS_PER_RANGE, MOST_RANGES)
         if ranges < 2:
@@ -189,17 +191,17 @@ class Runs:
         )
 
     async def renew(self, shard: service.VerificationShard) -> float:
-        """For LEASE_SECONDS from now on, which it answers. Raises UploadSuperseded."""
+        """Renew the lease for LEASE_SECONDS, which is returned. Raises UploadSuperseded."""
         if not await self._database.transact(SYSTEM, lambda tx: tx.execute(_RENEW, _of(shard))):
             raise _superseded()
         return LEASE_SECONDS
 
     async def save(self, request: service.SaveShardRequest) -> None:
-        """Raises UploadSuperseded: somebody else has the shard by now, or the run has failed."""
+        """Save a step. Raises UploadSuperseded: somebody else has the shard, or the run has failed."""
         await self._database.transact(SYSTEM, lambda tx: _save(tx, request))
 
     async def release(self, shard: service.VerificationShard, failure: str) -> None:
-        """Try it again after a pause that grows, or fail the run."""
+        """Give the shard back: it is tried again after a growing pause, or fails the run."""
 
         async def work(tx: Transaction) -> None:
             row = await tx.fetch_one(_RELEASE, _of(shard))
@@ -209,7 +211,7 @@ class Runs:
         await self._database.transact(SYSTEM, work)
 
     async def run(self, run_id: str) -> pb.Verification:
-        """With its figures so far; empty id: the last one. Raises NotFound."""
+        """A run with its counts so far; empty id: the last one. Raises NotFound."""
         which = "WHERE id = %(id)s" if run_id else "ORDER BY begun_at DESC LIMIT 1"
         query = f"SELECT {_COLUMNS} FROM verifications {which}"
         params = {"id": UUID(run_id)} if run_id else {}
@@ -226,7 +228,7 @@ class Runs:
         return run
 
     async def findings(self, run_id: str, after: int, limit: int) -> list[pb.Finding]:
-        """The next ones, each with its number."""
+        """The next findings, each with its number."""
         wanted = min(limit or FINDINGS_PAGE, LARGEST_FINDINGS_PAGE)
         params = {"id": UUID(run_id), "after": after, "limit": wanted}
         found = []
@@ -251,8 +253,8 @@ async def _save(tx: Transaction, request: service.SaveShardRequest) -> None:
     await tx.batch([saved, *(_found(of_shard["id"], finding) for finding in request.findings)])
     if request.moved:
         await tx.execute(*upkeep.follow_classes(_columns(request.moved)))
-    # One that has failed is not added to: its report may have been signed. Of two that end together the
-    # second sees both.
+    # A failed run is not changed: its report may be signed. Of two shards that end together, the second sees
+    # both.
     if await tx.fetch_one(_LOCK, {"id": of_shard["id"]}) is None:
         raise _superseded()
     if request.done:

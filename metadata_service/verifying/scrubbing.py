@@ -1,4 +1,4 @@
-"""Which committed objects the scrub reads back next: those whose last check is the longest ago."""
+"""Chooses the committed objects that the scrub reads next: those whose last check is oldest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from metadata_service.verifying import marks
 from metadata_service.verifying.keys import KeyRows
 from strongroom.metadata.v1 import verification_service_pb2 as pb
 
-#: A claim covers reading a batch at a low rate; a replica that dies leaves its claims for so long.
+#: Enough to read a batch at a low rate. The claims of a dead replica last this long.
 CLAIM_SECONDS: Final = 3600.0
-#: An object is not read back again before.
+#: The least time between two reads of an object.
 PAUSE_SECONDS: Final = 7 * 86400.0
 LARGEST_BATCH: Final = 200
-#: Never counted further: beyond it a figure only has to say "many".
+#: Counting stops here: beyond it the figure only has to say "many".
 MOST_COUNTED: Final = 100_000
 
 _COVERAGE: Final = f"""
@@ -32,8 +32,8 @@ SELECT (SELECT scrubbed_at FROM blobs WHERE state = {COMMITTED} ORDER BY scrub_a
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What to read back; when the one that is next after these was checked last (None: never, or there is
-    none), and how many never were (at most MOST_COUNTED).
+    """What to read back; when the next object after these was last checked (None: never, or there is none);
+    and how many were never checked (at most MOST_COUNTED).
     """
 
     rows: list[pb.KeyRow]
@@ -49,7 +49,7 @@ class Scrubbing:
         self._keys = KeyRows(database)
 
     async def claim(self, limit: int) -> Claim:
-        """Committed objects that are due, for this caller alone."""
+        """Due objects, claimed for this caller."""
         params = {"limit": min(max(limit, 1), LARGEST_BATCH), "claim": CLAIM_SECONDS}
         claimed = await self._database.transact(SYSTEM, lambda tx: tx.fetch(scrubs.CLAIM, params))
         wanted = {(owner, str(blob_id)): None for _, owner, blob_id in claimed}
@@ -58,7 +58,7 @@ class Scrubbing:
         return Claim([row for row in rows if (row.owner_id, row.blob_id) in wanted], oldest, unchecked)
 
     async def report(self, results: Sequence[pb.ScrubResult]) -> None:
-        """What was seen. In the order of the primary key, so that two reports never wait for each other."""
+        """Record results, in the order of the primary key, so that two reports never deadlock."""
         found = sorted((result.owner_id, UUID(result.blob_id), result.damage or None) for result in results)
         statements: list[Statement] = []
         for owner, blob_id, damage in found:

@@ -1,5 +1,5 @@
-"""Objects of which no attempt is known, and that a file shows all the same: its blob's row was lost or says
-something else, and the bytes were not.
+"""Objects without a known attempt that a file shows: the blob's row was lost or changed, the bytes were
+not.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from metadata_service.db.database import SYSTEM, Database
 from metadata_service.files.layouts import owner_in
 from strongroom.metadata.v1.verification_pb2 import UnownedObject
 
-#: By the indexes of each owner's keys and blobs: a table may be far too large to be gone through for a few.
+#: Uses each owner's indexes of keys and blobs: a table may be too large to scan for a few objects.
 _SHOWN: Final = """
 SELECT DISTINCT object.number - 1 AS position
 FROM unnest(%(numbers)s::int[], %(owners)s::text[], %(keys)s::text[], %(versions)s::text[],
@@ -40,8 +40,9 @@ ORDER BY position
 
 
 async def shown(database: Database, objects: Sequence[UnownedObject]) -> list[int]:
-    """Positions of those that a file shows whose blob is not known, or says something else. Whose a file is
-    may be said by the object's own metadata or by its key. Raises DatabaseUnavailable.
+    """Positions of objects that a file shows although its blob is unknown or differs.
+
+    The file's owner may be in the object's metadata or in its key. Raises DatabaseUnavailable.
     """
     named = [
         (number, owner, one)

@@ -1,7 +1,6 @@
-"""What owners are said to use, the running counts of generations and the totals of projects, against the sums
-over the rows.
+"""Compares recorded usage, running counts of generations and totals of projects with the sums over the rows.
 
-The sums of one owner are one statement, which is one snapshot: a commit changes rows and counts together.
+The sums of one owner are one statement and so one snapshot: a commit changes rows and counts together.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from strongroom.metadata.v1 import verification_pb2 as pb
 
 PAGE: Final = 50
 
-#: Whoever has a row in one of them has or had something; each has an index that begins with the owner.
+#: An owner with a row in one of these has or had something. Each has an index that begins with the owner.
 _OF_OWNERS: Final = (
     *("blobs", "usage", "files", "projects", "project_versions", "project_files"),
     *("generation_tallies", "generations", "event_media"),
@@ -26,12 +25,12 @@ _OF_OWNERS: Final = (
 
 
 def _first(after: str) -> str:
-    """The first owner after this expression, over all those tables."""
+    """SQL: the first owner after this expression, over all those tables."""
     each = (f"(SELECT min(t.owner_id) FROM {table} AS t WHERE t.owner_id > {after})" for table in _OF_OWNERS)
     return f"least({', '.join(each)})"
 
 
-# A loose index scan: from owner to owner, without reading what lies between.
+# A loose index scan: jumps from owner to owner without reading the rows between.
 _OWNERS: Final = f"""
 WITH RECURSIVE owners AS (
     SELECT {_first("%(after)s")} AS owner_id
@@ -71,7 +70,7 @@ WHERE (coalesce(said.count, 0), coalesce(said.bytes, 0)) <> (coalesce(rows.count
 ORDER BY type, day
 """
 
-# The drift of one snapshot is added, so that what is counted meanwhile stays counted.
+# Adds the drift found in one snapshot, so that concurrent counts are not lost.
 _RECOUNT_USAGE: Final = f"""
 INSERT INTO usage (owner_id, stripe, used_bytes, file_count)
 SELECT %(owner)s, pg_backend_pid() %% {STRIPES}, sums.bytes - sums.said_bytes, sums.files - sums.said_files
@@ -89,13 +88,14 @@ ON CONFLICT (owner_id, type, day, stripe) DO UPDATE
 SET count = generation_tallies.count + EXCLUDED.count,
     size_bytes = generation_tallies.size_bytes + EXCLUDED.size_bytes
 """
-_LOCK_SEED: Final = 0x5374  # keeps these locks apart from others in the database
+_LOCK_SEED: Final = 0x5374  # separates these locks from others in the database
 _LOCK: Final = f"SELECT pg_advisory_xact_lock(hashtextextended(%(owner)s, {_LOCK_SEED}))"
 
 
 def recount(owner_id: str) -> Callable[[Transaction], Awaitable[bool]]:
-    """Usage and tallies become the sums over the rows; answers whether they were not. Of two at one time the
-    second sees what the first has done.
+    """Set usage and tallies to the sums over the rows. Returns whether they differed.
+
+    Of two at the same time, the second sees the result of the first.
     """
     params = {"owner": owner_id}
 
@@ -107,18 +107,18 @@ def recount(owner_id: str) -> Callable[[Transaction], Awaitable[bool]]:
 
 
 async def owners_after(database: Database, after: str) -> list[str]:
-    """The next PAGE of those who have or had something, by name; fewer: there are no more."""
+    """The next PAGE of owners who have or had something, by name; fewer: there are no more."""
     return [row[0] for row in await database.read(SYSTEM, _OWNERS, {"after": after})]
 
 
 class Sums:
-    """Counts of owners; one instance per process. Raises DatabaseUnavailable."""
+    """Compares the counts of owners; one instance per process. Raises DatabaseUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def check(self, cursor: str) -> Step:
-        """The next owners, in order."""
+        """Check the next owners, in order."""
         owners = await owners_after(self._database, cursor)
         findings = [finding for owner in owners for finding in await self._of(owner)]
         following = owners[-1] if len(owners) == PAGE else ""
