@@ -1,7 +1,8 @@
-"""Bounds of drops: looked at when a guest's file begins, counted in the transaction that makes it visible.
+"""Limits of drops: checked when a guest's upload begins, and counted in the transaction that makes it
+visible.
 
-So whatever dies, what is counted is what there is; and a share that was revoked takes nothing more, not even
-what is on its way.
+So the counts are correct whatever crashes, and a revoked share takes nothing more, not even uploads already
+in progress.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ UPDATE shares SET dropped_files = dropped_files + 1, dropped_bytes = dropped_byt
 WHERE owner_id = %(owner)s AND id = %(id)s AND {HOLDS}
     AND dropped_files < %(max_files)s AND dropped_bytes + %(size)s <= %(max_bytes)s
 """
-#: What `count` raises: no repetition cures it.
+#: Errors of `count` that a retry does not cure.
 REFUSALS: Final = (DropFull, ShareEnded, ShareNotFound, SizeLimitExceeded)
 
 
 async def check(tx: Transaction, owner_id: str, spec: UploadSpec) -> None:
-    """T1 of what comes through the drop `spec.share_id`, its type decided.
+    """Check in T1 of an upload through the drop `spec.share_id`, once its type is known.
 
     Raises ShareNotFound, ShareEnded, DropFull, ContentTypeNotAllowed, SizeLimitExceeded.
     """
@@ -50,7 +51,9 @@ async def check(tx: Transaction, owner_id: str, spec: UploadSpec) -> None:
 
 
 async def count(tx: Transaction, owner_id: str, spec: UploadSpec, size: int) -> None:
-    """T4 of the same: the row is compared and raised in one statement. Raises one of REFUSALS."""
+    """Count in T4 of the same upload: compares and raises the counts in one statement. Raises one of
+    REFUSALS.
+    """
     share = await _share(tx, owner_id, spec)
     rules = share.scope.drop
     _check_size(rules, size)
@@ -66,7 +69,7 @@ async def count(tx: Transaction, owner_id: str, spec: UploadSpec, size: int) -> 
     )
     if not counted:
         check_room(await _share(tx, owner_id, spec))
-        raise drop_full("bytes")  # there is room, but not for so much
+        raise drop_full("bytes")  # there is room, but not for this many bytes
 
 
 async def _share(tx: Transaction, owner_id: str, spec: UploadSpec) -> pb.Share:

@@ -1,6 +1,6 @@
-"""Shares as guests meet them: by a token, with a password perhaps, counted.
+"""Shares as guests see them: opened by a token, perhaps with a password, and counted.
 
-A guest is nobody, so these statements run in the system's scope; the token alone finds the row.
+A guest has no account, so these statements run in the system's scope; only the token finds the row.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from metadata_service.shares.tokens import hash_of
 from strongroom.errors import Overloaded, RateLimited, SharePasswordWrong
 from strongroom.metadata.v1 import share_pb2 as pb
 
-#: Wrong passwords of one share, from wherever they come: so many at once, then one after each pause.
+#: Wrong passwords per share, from all sources: this many at once, then one after each pause.
 GUESSES_AT_ONCE: Final = 10
 GUESS_SECONDS: Final = 6.0
 
 _BY_TOKEN: Final = f"""
 SELECT {COLUMNS}, shares.session_epoch, shares.password_hash FROM shares WHERE token_hash = %(token_hash)s
 """
-#: The bucket has been emptied by a guess; no row: it was empty.
+#: A guess has emptied the bucket; no row: it was empty already.
 _GUESS: Final = """
 UPDATE shares SET guesses_full_at = greatest(guesses_full_at, now()) + make_interval(secs => %(pause)s)
 WHERE token_hash = %(token_hash)s
@@ -45,14 +45,14 @@ _TRIES: Final = 3
 
 
 class GuestAccess:
-    """Lets guests in."""
+    """Admits guests."""
 
     def __init__(self, database: Database, passwords: Passwords) -> None:
         self._database = database
         self._passwords = passwords
 
     async def share(self, token: str) -> tuple[pb.Share, int]:
-        """The share, and the epoch that sessions have to be of; also one that is used up.
+        """The share, and the epoch that sessions need. A share that is used up is returned, too.
 
         Raises ShareNotFound, ShareEnded.
         """
@@ -62,12 +62,11 @@ class GuestAccess:
         return share, epoch
 
     async def admit(self, token: str, password: str) -> tuple[pb.Share, int]:
-        """The same once a use has been counted, which happens in the statement that compares it with what is
-        allowed.
+        """Count a use and return the share and its epoch. One statement compares and counts.
 
         Raises ShareNotFound, ShareEnded, SharePasswordWrong, RateLimited, Overloaded.
         """
-        for _ in range(_TRIES):  # edited meanwhile: looked at again
+        for _ in range(_TRIES):  # the share was edited meanwhile: read it again
             share, epoch, kept = await self._find(token)
             if share.state != pb.SHARE_STATE_ACTIVE:
                 raise ended(share.state)
@@ -87,8 +86,9 @@ class GuestAccess:
         return to_share(tuple(row)), epoch, kept
 
     async def _compare(self, token: str, kept: str, password: str) -> None:
-        """The guess is paid for before it is looked at, so that many at once get no further than one after
-        the other; the right password gets its price back, and so does one that nobody has looked at.
+        """Check a password. A guess is charged before it is compared, so that parallel guesses gain nothing.
+
+        The charge is returned for the right password, and for one that was not compared.
         """
         values = {"token_hash": hash_of(token), "pause": GUESS_SECONDS, "most": GUESSES_AT_ONCE}
 

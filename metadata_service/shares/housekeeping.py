@@ -1,4 +1,4 @@
-"""Shares that have ended are forgotten after a while."""
+"""Deletes ended shares after a while."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ WHERE shares.owner_id = old.owner_id AND shares.id = old.id
 
 
 async def run(database: Database, _: Timing) -> int:
-    """One round; how many rows went."""
+    """One round. Returns the number of deleted rows."""
 
     async def work(tx: Transaction) -> int:
         return await tx.execute(_FORGET, {"keep": KEEP_SECONDS, "limit": _BATCH})

@@ -1,4 +1,4 @@
-"""New shares."""
+"""Creates shares."""
 
 from __future__ import annotations
 
@@ -62,8 +62,11 @@ WHERE owner_id = %(owner)s AND request_id = %(request_id)s
 
 @dataclass(frozen=True, slots=True)
 class ShareMaker:
-    """Makes shares. `find_version`: of projects; `keep`: how long an idempotency key is remembered,
-    seconds; `classes`: storage classes that uploads may name.
+    """Creates shares.
+
+    :param find_version: finds a version of a project.
+    :param keep: how long an idempotency key is remembered, seconds.
+    :param classes: storage classes that uploads may name.
     """
 
     database: Database
@@ -75,7 +78,7 @@ class ShareMaker:
     classes: frozenset[str] = frozenset()
 
     async def create(self, owner_id: str, request: CreateShareRequest) -> CreateShareResponse:
-        """The share with its token, or the answer that a request with this id has had.
+        """The share with its token, or the answer of an earlier request with this id.
 
         Raises FileNotFound, ProjectNotFound, VersionNotFound, InvalidField, PathInvalid, Overloaded,
         IdempotencyKeyReused.
@@ -115,7 +118,7 @@ class ShareMaker:
     async def _insert(
         self, owner_id: str, scope: share_pb2.ShareScope, values: dict[str, object]
     ) -> share_pb2.Share | None:
-        """None: the request id is taken, or the end has come."""
+        """None: the request id is taken, or the requested end has passed."""
 
         async def work(tx: Transaction) -> share_pb2.Share | None:
             if values["request_id"] is not None:
@@ -146,7 +149,7 @@ class ShareMaker:
         return _answer(share, token or "")
 
     async def _settled(self, owner_id: str, scope: share_pb2.ShareScope) -> share_pb2.ShareScope:
-        """With every default filled in, once it is known that the owner has what it names."""
+        """Check that the owner has what the scope names, and fill in every default."""
         settled = share_pb2.ShareScope()
         settled.CopyFrom(scope)
         match scope.WhichOneof("scope"):
@@ -164,7 +167,7 @@ class ShareMaker:
 
 
 async def lock_version(tx: Transaction, owner_id: str, scope: share_pb2.ShareScope) -> None:
-    """A version that the scope names is there, and stays until the transaction has ended. Raises
+    """Check that the scope's version exists, and lock it until the end of the transaction. Raises
     VersionNotFound.
     """
     if not scope.HasField("project"):
@@ -177,7 +180,7 @@ async def lock_version(tx: Transaction, owner_id: str, scope: share_pb2.ShareSco
 
 
 def expiry_of(request: CreateShareRequest | UpdateShareRequest) -> datetime | None:
-    """When it shall end; None: not by itself. Raises InvalidField: no time that a calendar has, or two
+    """The requested end; None: no end. Raises InvalidField: the time is out of range, or there are two
     ends.
     """
     if not request.HasField("expire_time"):
@@ -196,7 +199,7 @@ def expiry_of(request: CreateShareRequest | UpdateShareRequest) -> datetime | No
 
 
 def in_the_past() -> InvalidField:
-    """The end that was asked for has come."""
+    """The requested end has passed."""
     return InvalidField("expire_time has to lie in the future.", field="expire_time", rule="future")
 
 

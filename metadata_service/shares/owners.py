@@ -41,8 +41,8 @@ RETURNING {COLUMNS}
 
 @dataclass(frozen=True, slots=True)
 class ShareEdit:
-    """What is to change; None: stays as it is. `password` empty: none any more. `new_end`: `expires_at`
-    counts, None is no end.
+    """Changes; None: unchanged. `password` empty: remove it. `new_end`: set the end to `expires_at`, None for
+    no end.
     """
 
     owner_id: str
@@ -91,8 +91,10 @@ class OwnersShares:
         return [to_share(row[:-1]) for row in page], following
 
     async def update(self, edit: ShareEdit) -> Share:
-        """The share after the change. Raises ShareNotFound (also where it was revoked), InvalidField,
-        Overloaded; VersionNotFound, where a new end is asked for and the version has gone since the last one.
+        """Change a share, and return it.
+
+        Raises ShareNotFound (also if it was revoked), InvalidField, Overloaded; VersionNotFound, if a new end
+        is requested and the version has been removed.
         """
         password = edit.password
         values: dict[str, object] = {
@@ -119,7 +121,7 @@ class OwnersShares:
         return await self._database.transact(user(edit.owner_id), work)
 
     async def revoke(self, owner_id: str, share_id: UUID) -> Share:
-        """Take it back, for good; a repeat changes nothing. Raises ShareNotFound."""
+        """Revoke a share for good; a repeat changes nothing. Raises ShareNotFound."""
 
         async def work(tx: Transaction) -> Share:
             row = await tx.fetch_one(_REVOKE, {"owner": owner_id, "id": share_id})

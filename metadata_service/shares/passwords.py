@@ -1,9 +1,9 @@
 """Passwords of shares: Argon2id (RFC 9106), off the event loop.
 
-Parameters are OWASP's for servers (19 MiB, two passes, one lane): some 30 ms of one core. One is computed at
-a time and few may wait, so whoever sends passwords by the thousand burns one core at most, never all of
-a small machine, and gets OVERLOADED. Owners who set passwords wait apart, one request of each, and only one
-of them stands in line with the guests.
+The parameters are OWASP's for servers (19 MiB, two passes, one lane): some 30 ms of one core. One hash is
+computed at a time and few callers may wait, so a flood of passwords occupies one core at most and gets
+OVERLOADED. Owners who set passwords have a queue of their own with one request each, and only one of them
+waits together with the guests.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from strongroom.errors import Overloaded
 AT_ONCE: Final = 1
 WAITING: Final = 32
 SETTING: Final = 32
-"""So many owners may be setting a password."""
+"""The most owners setting a password at once."""
 _RETRY_SECONDS: Final = 1.0
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class Passwords:
-    """Hashes and compares; one instance per process."""
+    """Hashes and compares passwords; one instance per process."""
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -40,8 +40,9 @@ class Passwords:
         self._comparing = 0
 
     async def hashed(self, owner_id: str, password: str) -> str:
-        """As it is kept: the PHC form, salt and parameters included. Raises Overloaded, also where this
-        owner is setting another one.
+        """The hash to store, in PHC format with salt and parameters.
+
+        Raises Overloaded, also if this owner is setting another password.
         """
         if owner_id in self._setting:
             raise Overloaded(
@@ -59,7 +60,7 @@ class Passwords:
             self._setting.discard(owner_id)
 
     async def matches(self, kept: str, password: str) -> bool:
-        """Whether it is this one; a wrong one takes as long as the right one. Raises Overloaded."""
+        """Whether the password is right; a wrong one takes as long. Raises Overloaded."""
         if self._comparing >= AT_ONCE + WAITING:
             raise Overloaded(
                 "Too many passwords are being checked; try again in a moment.", retry_after=_RETRY_SECONDS
@@ -83,5 +84,5 @@ def _matches(kept: str, password: bytes) -> bool:
 
 
 def _bytes(password: str) -> bytes:
-    """One spelling for what looks the same, whatever the keyboard (RFC 8265 section 4.2)."""
+    """One encoding for text that looks the same, whatever the keyboard (RFC 8265 section 4.2)."""
     return unicodedata.normalize("NFC", password).encode()

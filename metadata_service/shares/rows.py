@@ -1,4 +1,4 @@
-"""Rows of `shares`, as they are read, and as protobuf."""
+"""Rows of `shares`: columns, and conversion to protobuf."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from metadata_service.db.timestamps import to_proto
 from strongroom.errors import ShareEnded, ShareNotFound
 from strongroom.metadata.v1 import share_pb2 as pb
 
-#: Whether a share opens, by the database's clock; in the order in which guests are told.
+#: The state of a share by the database's clock; reasons in the order in which guests are told.
 STATE: Final = f"""
 CASE WHEN shares.revoked_at IS NOT NULL THEN {pb.SHARE_STATE_REVOKED}
     WHEN shares.expires_at <= now() THEN {pb.SHARE_STATE_EXPIRED}
     WHEN shares.max_uses > 0 AND shares.uses >= shares.max_uses THEN {pb.SHARE_STATE_USED_UP}
     ELSE {pb.SHARE_STATE_ACTIVE} END
 """
-#: What `to_share` takes, in its order.
+#: The columns for `to_share`, in its order.
 COLUMNS: Final = f"""
 shares.id::text, shares.owner_id, shares.scope, shares.title, shares.password_hash IS NOT NULL,
 shares.expires_at, shares.max_uses, shares.uses, shares.last_used_at, shares.created_at, shares.updated_at,
 shares.revoked_at, shares.dropped_files, shares.dropped_bytes, {STATE}
 """
-#: Opens for those who are in: neither taken back nor over.
+#: Open for guests who are in: neither revoked nor expired.
 HOLDS: Final = "shares.revoked_at IS NULL AND (shares.expires_at IS NULL OR shares.expires_at > now())"
 
 _CAUSES: Final = {
@@ -34,7 +34,7 @@ _CAUSES: Final = {
 
 
 def to_share(row: Row) -> pb.Share:
-    """One row of COLUMNS."""
+    """Convert a row of COLUMNS."""
     (
         share_id, owner_id, scope, title, has_password, expires, max_uses, uses, last_used, created, updated,
         revoked, dropped_files, dropped_bytes, state,
@@ -65,23 +65,23 @@ def to_share(row: Row) -> pb.Share:
 
 
 def opens(share: pb.Share) -> bool:
-    """To those who are in already: also one that is used up."""
+    """Whether guests who are in may go on; a share that is used up stays open for them."""
     return share.state in {pb.SHARE_STATE_ACTIVE, pb.SHARE_STATE_USED_UP}
 
 
 def not_found() -> ShareNotFound:
-    """The owner's answer."""
+    """The error for owners."""
     return ShareNotFound("There is no such share; ListShares shows those that there are.")
 
 
 def unknown_token() -> ShareNotFound:
-    """The guest's answer."""
+    """The error for guests."""
     return ShareNotFound(
         "This link opens nothing. Check that all of it was copied, or ask whoever sent it for a new one."
     )
 
 
 def ended(state: pb.ShareState.ValueType) -> ShareEnded:
-    """The guest's answer to a share in this state, which is not ACTIVE."""
+    """The error for guests of a share in this state, which is not ACTIVE."""
     cause, text = _CAUSES[state]
     return ShareEnded(f"{text} Ask for a new link.", metadata={"cause": cause})

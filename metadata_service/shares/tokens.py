@@ -1,5 +1,7 @@
-"""Tokens of shares: 160 random bits. Kept is their hash; a copy, encrypted, only where a repeat of the
-request that made one has to answer the same.
+"""Tokens of shares: 160 random bits.
+
+The hash is stored; an encrypted copy only while a repeat of the request that created the token must get the
+same answer.
 """
 
 from __future__ import annotations
@@ -22,27 +24,29 @@ def new_token() -> str:
 
 
 def hash_of(token: str) -> bytes:
-    """SHA-256: a token is random, so that no slow hash is needed."""
+    """SHA-256. A token is random, so no slow hash is needed."""
     return hashlib.sha256(token.encode()).digest()
 
 
 class SealedTokens:
-    """Copies for repeats; all replicas share `secret`."""
+    """Encrypted copies for repeats; all replicas share `secret`."""
 
     def __init__(self, secret: bytes) -> None:
         self._sealed = Sealed(secret, _LABEL)
 
     def seal(self, token: str, owner_id: str, request_id: str) -> bytes:
-        """The copy: opens for the same owner and request only."""
+        """Encrypt a copy, readable only for the same owner and request."""
         return self._sealed.seal(token.encode(), owner_id.encode(), request_id.encode())
 
     def open(self, sealed: bytes, owner_id: str, request_id: str) -> str | None:
-        """The token; None where the secret was replaced meanwhile."""
+        """The token; None if the secret was replaced meanwhile."""
         try:
             return self._sealed.open(sealed, owner_id.encode(), request_id.encode()).decode()
         except ValueError:
             return None
 
     def fingerprint(self, request: bytes) -> bytes:
-        """What two requests are compared by. Keyed: one with a password holds nothing to guess it by."""
+        """The fingerprint by which requests are compared. It is keyed, so that a password can't be guessed
+        from it.
+        """
         return hmac.digest(self._sealed.key, b"request\0" + request, "sha256")

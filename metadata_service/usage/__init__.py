@@ -1,1 +1,1 @@
-"""What an owner uses and may use: quotas, and running counts."""
+"""What an owner uses and may use: quotas and running counts."""

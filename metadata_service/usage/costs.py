@@ -1,8 +1,8 @@
-"""What the objects in the store cost a month: bytes by storage class and family, times the settings' prices.
+"""Monthly cost of the stored objects: bytes by storage class and family, times the settings' prices.
 
-The class of an object is what its upload named, else the installation's, and from the ages on at which the
-bucket moves objects (`STRONGROOM_S3_TRANSITIONS`) that of the rule; a verification notes what it sees.
-Counted is what S3 bills: also the trash, older versions, and what waits for its removal.
+An object's class is the one named by its upload, else the installation's; from the age on at which the bucket
+moves objects (`STRONGROOM_S3_TRANSITIONS`) it is the rule's, and a verification records the actual one. The
+sum includes everything that S3 bills: the trash, older versions, and objects that wait for their removal.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.usage_service_pb2 import CostLine, GetCostsResponse
 
 BYTES_PER_GB: Final = 2**30
-#: S3 "Transitioning objects using Amazon S3 Lifecycle": smaller objects are left where they are.
+#: S3 "Transitioning objects using Amazon S3 Lifecycle": smaller objects are not moved.
 LEAST_MOVED: Final = 128 << 10
 _PREFIXES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("uploads/", "documents/", "audio/"), family_name(file_pb2.FILE_FAMILY_FILE)),
@@ -29,7 +29,7 @@ _PREFIXES: Final[Mapping[str, str]] = {
     "temp/": family_name(file_pb2.FILE_FAMILY_TEMP),
     "paths/": family_name(file_pb2.FILE_FAMILY_PATH),
     "projects/": "project",
-    "partials/": "unfinished",  # pieces of uploads that are joined later
+    "partials/": "unfinished",  # uploads to be concatenated
 }
 _GENERATION: Final = family_name(file_pb2.FILE_FAMILY_GENERATION)
 
@@ -43,7 +43,7 @@ class Costs:
         self._query = _query(transitions)
 
     async def of(self, owner_id: str | None) -> GetCostsResponse:
-        """Of one owner; None: of all together."""
+        """The cost of one owner; None: of all together."""
         scope = SYSTEM if owner_id is None else user(owner_id)
         rows = await self._database.read(scope, self._query, {"owner": owner_id})
         found: defaultdict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -73,7 +73,7 @@ class Costs:
 
 
 def _colder(named: str, moved: str) -> str:
-    """Rules move objects to colder classes alone (S3 "Supported transitions")."""
+    """Rules move objects only to colder classes (S3 "Supported transitions")."""
     return moved if moved and _rank(moved) > _rank(named) else named
 
 
@@ -82,7 +82,7 @@ def _rank(storage_class: str) -> int:
 
 
 def _query(transitions: Sequence[Transition]) -> str:
-    """Names and prefixes are constants of ours, and days are whole numbers."""
+    """Names and prefixes are constants, and days are integers."""
     moves = [
         f"WHEN starts_with(key, '{one.prefix}') AND created_at < now() - interval '{one.days} days'"
         f" THEN '{one.storage_class}'"

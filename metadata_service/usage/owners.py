@@ -1,4 +1,4 @@
-"""What all owners have stored, for admins: sorted, page by page."""
+"""Usage of all owners, for admins: sorted, page by page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from strongroom.metadata.v1.usage_service_pb2 import Usage
 PAGE: Final = (100, 1000)
 PROJECT: Final = "project"
 
-#: The column by which a page is sorted, largest first, and then by owner; sorted by owner it is 0.
+#: The column that sorts a page, largest first and then by owner; 0 if sorted by owner only.
 _RANKS: Final = {
     pb.USAGE_ORDER_BYTES: "used_bytes",
     pb.USAGE_ORDER_FILES: "file_count",
@@ -57,7 +57,7 @@ ORDER BY 1, 2
 
 
 class OwnersUsage:
-    """Reads over all owners; one instance per process. `default`: limits where none were set."""
+    """Reads over all owners; one instance per process. `default`: limits of owners without their own."""
 
     def __init__(self, database: Database, tokens: PageTokens, default: Limits) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class OwnersUsage:
         self._default = default
 
     async def page(self, request: pb.ListUsageRequest) -> pb.ListUsageResponse:
-        """Owners who have or had something, or limits of their own. Raises InvalidPageToken."""
+        """Owners who have or had something, or have limits of their own. Raises InvalidPageToken."""
         order = request.order or pb.USAGE_ORDER_BYTES
         query = ["ListUsage", request.user_id, int(order)]
         token = request.page_token

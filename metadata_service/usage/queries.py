@@ -1,4 +1,4 @@
-"""What an owner has stored and may store."""
+"""Usage and limits of an owner."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class UsageQueries:
         return await self._database.transact(user(owner_id), lambda tx: self._usage(tx, owner_id))
 
     async def revision(self, owner_id: str, revisions: Revisions) -> str:
-        """Text that differs whenever a list of the owner's would."""
+        """A text that changes whenever a list of the owner's would."""
         rows = await self._database.read(user(owner_id), READ, {"owner": owner_id})
         return revisions.text_of(rows[0])
 
     async def set_limits(self, owner_id: str, wanted: Limits, *, actor: str, request_id: str = "") -> Usage:
-        """Set both limits (None: none, whatever the default is), as an act of the admin `actor`.
+        """Set both limits (None: unlimited, whatever the default), as an act of the admin `actor`.
 
-        What is stored already stays, even over the limit.
+        Stored files stay, even if they exceed the limit.
         """
         details = {"limit_bytes": wanted.bytes, "limit_files": wanted.files}
         act = audit.Act("set_quota", actor, owner_id, details, request_id=request_id)

@@ -1,13 +1,13 @@
 """Limits and counts of an owner.
 
 `used` is counted on `usage` in stripes, one per connection as far as possible, so that parallel uploads of
-one owner do not wait for each other's commit; only the sum over the stripes means something. `reserved` is
-not counted at all but summed up from the blobs that are PENDING or COMPLETING: whatever ends an attempt
-gives its reservation back. Measured with commits of 5 ms and 16 callers of one owner: 190-280 uploads/s, with
-one row 70-100.
+one owner don't wait for each other's commit; only the sum over the stripes is meaningful. `reserved` is not
+counted but summed up from the blobs that are PENDING or COMPLETING, so whatever ends an attempt releases its
+reservation. Measured with commits of 5 ms and 16 callers of one owner: 190-280 uploads/s; with one row
+70-100.
 
-An owner with a limit is exact: whoever needs more room takes the owner's advisory lock before it sums up,
-after every other lock of its transaction, and holds it until the commit.
+A limit is exact: whoever needs more room takes the owner's advisory lock before summing up, after every other
+lock of the transaction, and holds it until the commit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from metadata_service.db.database import Row, Statement, Transaction
 from strongroom.errors import FileCountExceeded, QuotaExceeded
 
 STRIPES: Final = 16
-_LOCK_SEED: Final = 0x5372  # keeps these locks apart from others in the database
+_LOCK_SEED: Final = 0x5372  # separates these locks from others in the database
 
 _COUNT: Final = f"""
 INSERT INTO usage (owner_id, stripe, used_bytes, file_count)
@@ -31,7 +31,7 @@ ON CONFLICT (owner_id, stripe) DO UPDATE SET
     used_bytes = usage.used_bytes + excluded.used_bytes, file_count = usage.file_count + excluded.file_count
 """
 
-#: What this transaction has made of these ids, which a repeat has, too.
+#: Counts those of these ids that this transaction has created; a repeat must not count them twice.
 _COUNT_NEW: Final = f"""
 INSERT INTO usage (owner_id, stripe, used_bytes, file_count)
 SELECT owner_id, pg_backend_pid() %% {STRIPES}, sum(size_bytes)::bigint, count(*) FROM files
@@ -41,7 +41,7 @@ ON CONFLICT (owner_id, stripe) DO UPDATE SET
     used_bytes = usage.used_bytes + excluded.used_bytes, file_count = usage.file_count + excluded.file_count
 """
 
-#: A condition: the owner, whose rights the transaction has, was given no limits.
+#: A condition: the owner in whose scope the transaction runs has no limits.
 UNLIMITED: Final = """NOT EXISTS (
     SELECT FROM quotas WHERE owner_id = %(owner)s AND (limit_bytes IS NOT NULL OR limit_files IS NOT NULL)
 )"""
@@ -70,7 +70,7 @@ ON CONFLICT (owner_id) DO UPDATE SET limit_bytes = excluded.limit_bytes, limit_f
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Bytes and files of one owner: visible, and held by attempts under way."""
+    """Bytes and files of one owner: visible, and reserved by open attempts."""
 
     used_bytes: int
     used_files: int
@@ -79,35 +79,35 @@ class Totals:
 
 
 def count(owner_id: str, size: int, files: int) -> Statement:
-    """Add to the owner's use (negative: take away). The last statement of its transaction, because it locks a
+    """Add to the owner's use (negative: subtract). The last statement of its transaction, because it locks a
     stripe.
     """
     return _COUNT, {"owner": owner_id, "bytes": size, "files": files}
 
 
 def count_new(owner_id: str, file_ids: list[UUID]) -> Statement:
-    """The same for those of these files that have been made in this transaction."""
+    """The same for those of these files that this transaction has created."""
     return _COUNT_NEW, {"owner": owner_id, "ids": file_ids}
 
 
 def read_limits(owner_id: str) -> Statement:
-    """The statement for `limits`; goes out together with another one."""
+    """The statement whose rows `limits` takes; it can be sent together with another one."""
     return _LIMITS, {"owner": owner_id}
 
 
 def limits(rows: list[Row], default: Limits) -> Limits:
-    """The owner's limits from the rows of `read_limits`; `default` for whom none were set."""
+    """The owner's limits from the rows of `read_limits`; `default` if the owner has none."""
     return Limits(*rows[0]) if rows else default
 
 
 async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits) -> None:
-    """Refuse when what the owner uses and has reserved, this transaction's own rows included, passes a limit.
+    """Refuse if the owner's use and reservations, this transaction's rows included, exceed a limit.
 
-    To be called after the rows are written. Raises QuotaExceeded, FileCountExceeded {limit, used}.
+    Call it after the rows are written. Raises QuotaExceeded, FileCountExceeded {limit, used}.
     """
     if allowed.unlimited:
         return
-    # The sums' snapshot is newer than the lock: they hold what the others committed.
+    # The snapshot of the sums is newer than the lock, so it contains everything that others committed.
     _, rows = await tx.fetch_batch([(_LOCK, {"owner": owner_id}), (_SUMS, {"owner": owner_id})])
     sums = Totals(*rows[0])
     size, files = sums.used_bytes + sums.reserved_bytes, sums.used_files + sums.reserved_files
@@ -124,11 +124,11 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits) -> None:
 
 
 async def totals(tx: Transaction, owner_id: str) -> Totals:
-    """The owner's sums, in one snapshot."""
+    """The owner's sums in one snapshot."""
     rows = await tx.fetch(_SUMS, {"owner": owner_id})
     return Totals(*rows[0])
 
 
 async def set_limits(tx: Transaction, owner_id: str, wanted: Limits) -> None:
-    """Set both limits; None means none, whatever the default is."""
+    """Set both limits; None: unlimited, whatever the default."""
     await tx.execute(_SET, {"owner": owner_id, "bytes": wanted.bytes, "files": wanted.files})

@@ -1,7 +1,7 @@
-"""Running counts of generations by type and day: exact totals and statistics without reading a million rows.
+"""Running counts of generations by type and day, for exact totals and statistics without reading all rows.
 
-Kept in the transactions that make files visible or invisible. Striped like ``usage``: parallel commits of
-one owner add to different rows, and only sums mean something.
+They are updated in the transactions that make files visible or invisible. Striped like ``usage``: parallel
+commits of one owner add to different rows, and only sums are meaningful.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ SET count = generation_tallies.count + EXCLUDED.count,
 
 
 def became_visible(file: File) -> list[Statement]:
-    """The statements that count a file in; none for families that are not counted."""
+    """Statements that add a file; none for families that are not counted."""
     return _add(file, 1)
 
 
 def became_invisible(file: File) -> list[Statement]:
-    """The statements that count a file out."""
+    """Statements that subtract a file."""
     return _add(file, -1)
 
 
 def many_became_invisible(owner_id: str, file_ids: list[UUID]) -> Statement:
-    """The statement that counts those of these files out that are counted."""
+    """The statement that subtracts those of these files that are counted."""
     return _TAKE_MANY, {"owner": owner_id, "ids": file_ids}
 
 

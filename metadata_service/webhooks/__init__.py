@@ -1,1 +1,1 @@
-"""Webhooks: whose they are, the deliveries that are made of the outbox, who sends them (docs/webhooks.md)."""
+"""Webhooks: owners' settings, deliveries made from the outbox, and claims of senders (docs/webhooks.md)."""

@@ -1,4 +1,4 @@
-"""What admins do with the installation's webhooks is written down with it."""
+"""Records admins' changes of the installation's webhooks in the audit log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from servicekit.context import current_principal, current_request_id
 
 
 async def noted(tx: Transaction, owner_id: str, act: str, webhook_id: object) -> None:
-    """In the transaction that does it; what owners do with their own is nobody's business."""
+    """Runs in the transaction of the change. Owners' changes of their own webhooks are not recorded."""
     if owner_id == INSTALLATION:
         actor, details = current_principal().subject, {"webhook_id": str(webhook_id)}
         await audit.write(tx, audit.Act(act, actor, details=details, request_id=current_request_id()))

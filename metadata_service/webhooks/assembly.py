@@ -1,4 +1,4 @@
-"""The use cases of webhooks, for ``bootstrap``."""
+"""Builds the use cases of webhooks for ``bootstrap``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from metadata_service.webhooks.targets import TargetRules
 
 
 class Webhooks:
-    """`secret`: what theirs are sealed with. `ports`, `allow_hosts`: as of imports."""
+    """`secret`: seals webhooks' secrets. `ports`, `allow_hosts`: as for imports."""
 
     def __init__(
         self,

@@ -1,10 +1,9 @@
-"""Who sends what: claims on deliveries that are due, and what became of them.
+"""Claims due deliveries for a sender, and records their outcomes.
 
-One claimer at a time (a lock of the transaction, some milliseconds), so what one owner and one webhook have
-under way is counted exactly, over all replicas. A delivery stays PENDING while it is under way, so nothing
-later of its subject is due; when its sender dies, its lease runs out and it is sent again, with the same
-webhook-id. A webhook whose target fails has one delivery under way, after pauses that grow; nobody else's
-waits for it.
+There is one claimer at a time (a lock in the transaction, some milliseconds), so the deliveries in flight per
+owner and per webhook are counted exactly over all replicas. A delivery stays PENDING while it is in flight,
+so nothing later of its subject is due. If its sender dies, its lease runs out and it is sent again with the
+same webhook-id. A failing webhook has one delivery in flight, after growing pauses; others are not delayed.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 MOST_RETRY_AFTER: Final = 24 * 3600.0
 GONE: Final = 410
-#: Of answers that speak of the target rather than of what it was sent: no answer, these, and all from 500 on.
+#: Answers that are about the target, not about the delivery: none, these, and 500 and above.
 BUSY: Final = frozenset({408, 425, 429})
 _LOCK: Final = "SELECT pg_advisory_xact_lock(7305148221020)"
 _WEBHOOK: Final = """
@@ -76,7 +75,7 @@ WHERE owner_id = %(owner)s AND id = %(webhook)s AND state = {ACTIVE} RETURNING u
 
 @dataclass(frozen=True, slots=True)
 class DeliveryClaims:
-    """Hands out and takes back deliveries, over all owners."""
+    """Hands out and takes back deliveries of all owners."""
 
     database: Database
     sealed: SealedSecrets
@@ -84,7 +83,7 @@ class DeliveryClaims:
     full: fanout.Full = field(default_factory=fanout.Full)
 
     async def claim(self, limit: int, lease: float) -> list[ClaimedDelivery]:
-        """At most `limit`, signed, each the caller's for `lease` seconds. Raises DatabaseUnavailable."""
+        """At most `limit` signed deliveries, each leased for `lease` seconds. Raises DatabaseUnavailable."""
 
         async def work(tx: Transaction) -> list[ClaimedDelivery]:
             await tx.fetch_batch([(_LOCK, ()), BY_INDEX])
@@ -118,7 +117,8 @@ class DeliveryClaims:
         return made
 
     async def record(self, told: RecordDeliveryRequest) -> str:
-        """`delivered`, `retried`, `dead`, or `stale`: it was claimed anew meanwhile, ended or removed.
+        """Record an outcome: `delivered`, `retried`, `dead`, or `stale` if it was claimed again, ended or
+        removed.
 
         Raises DatabaseUnavailable.
         """
@@ -134,7 +134,7 @@ class DeliveryClaims:
         }
 
         async def work(tx: Transaction) -> str:
-            webhook = await tx.fetch_one(_WEBHOOK, params)  # before the delivery: as fan-out does
+            webhook = await tx.fetch_one(_WEBHOOK, params)  # before the delivery, in the order of fan-out
             if webhook is None:
                 return "stale"
             if 200 <= told.status < 300 and not told.failure:

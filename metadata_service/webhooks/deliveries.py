@@ -35,7 +35,7 @@ WHERE owner_id = %(owner)s AND webhook_id = %(webhook)s
     AND (%(xid)s::text IS NULL OR (xid, event_id, id) < (%(xid)s::text::xid8, %(event)s, %(id)s))
 ORDER BY deliveries.xid DESC, deliveries.event_id DESC, deliveries.id DESC LIMIT %(limit)s
 """
-# A test is sent at once, also to a target that is left alone for a while.
+# A test is sent at once, even to a target that is paused.
 _AT_ONCE: Final = """
 UPDATE webhooks SET not_before = NULL WHERE owner_id = %(owner)s AND id = %(webhook)s RETURNING 1
 """
@@ -54,7 +54,7 @@ WHERE owner_id = %(owner)s AND webhook_id = %(webhook)s
 """
 _ONE_AGAIN: Final = f"{_AGAIN} AND id = %(id)s"
 _DEAD_AGAIN: Final = f"{_AGAIN} AND state = {DEAD}"
-# Events are read again from there; those that still wait stay as they are.
+# Events after this one are read again; waiting deliveries stay.
 _GO_BACK: Final = """
 UPDATE webhooks SET cursor_xid = %(xid)s::text::xid8, cursor_id = %(event)s, cursor_at = %(at)s
 WHERE owner_id = %(owner)s AND id = %(webhook)s AND %(at)s > now() - make_interval(secs => %(events)s)
@@ -64,14 +64,14 @@ WHERE owner_id = %(owner)s AND id = %(webhook)s AND %(at)s > now() - make_interv
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """`events`: how long the outbox keeps them, seconds."""
+    """`events`: how long the outbox keeps events, seconds."""
 
     database: Database
     tokens: PageTokens
     events: float
 
     async def ping(self, owner_id: str, webhook_id: UUID, user_id: str) -> WebhookDelivery:
-        """A test on its way, asked for by `user_id`. Raises WebhookNotFound."""
+        """Create a test delivery, requested by `user_id`. Raises WebhookNotFound."""
         values = {
             "owner": owner_id,
             "webhook": webhook_id,
@@ -121,9 +121,9 @@ class Deliveries:
         return page, self.tokens.seal(query, [last_row[3], str(last_row[4]), last_row[0]])
 
     async def replay(self, owner_id: str, webhook_id: UUID, message_id: str = "") -> int:
-        """Send this delivery again, whatever became of it; without an id all dead letters. How many.
+        """Send this delivery again, whatever its outcome; without an id all dead letters. Returns how many.
 
-        Raises WebhookNotFound: there is no such webhook, or it has no such delivery any more.
+        Raises WebhookNotFound: there is no such webhook, or it no longer has the delivery.
         """
         one = delivery_id(message_id) if message_id else None
         values = {"owner": owner_id, "webhook": webhook_id, "id": one, "traceparent": origin()}

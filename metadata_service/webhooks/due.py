@@ -1,9 +1,9 @@
-"""Which deliveries are due, over all owners: a claim costs by what it takes, and not by what waits.
+"""Finds the due deliveries of all owners. The cost of a claim depends on what it takes, not on what waits.
 
-Of each webhook that has a place, the first few are read in the order of an index. Of one subject only the
-first may be sent; those behind it are moved out of the way when they are made (`fanout`) or met, and the next
-of them comes back with the end of the first (`NEXT_OF_SUBJECT`), in the transaction that tells of it. What
-nobody has brought back is looked at again at `behind_until`.
+Of each webhook with a free place, the first few are read in index order. Of one subject only the first may be
+sent. Deliveries behind it are set aside when they are made (`fanout`) or met; the next one returns when the
+first ends (`NEXT_OF_SUBJECT`), in the transaction that records it. A delivery that was not brought back is
+checked again at `behind_until`.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from metadata_service.webhooks.rows import ACTIVE, DELIVERY, INSTALLATION, PENDI
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_WEBHOOK_PING as PING
 
 BEHIND_SECONDS: Final = 600.0
-#: Beyond what has a place or is under way, so many of a webhook are looked at: some may be behind others.
+#: Extra deliveries read per webhook, because some may be behind others.
 SPARE: Final = 8
 
-#: As the index `webhook_deliveries_next` has them.
+#: The condition of the index `webhook_deliveries_next`.
 OF_EVENTS: Final = f"waiting.state = {PENDING} AND waiting.type <> {PING}"
 WAITING_DUE: Final = "GREATEST(waiting.next_at, waiting.behind_until)"
-#: Of one subject the first that waits: one step in `webhook_deliveries_subject`, however many come after it.
+#: The first waiting delivery of a subject: one step in `webhook_deliveries_subject`, however many follow.
 FIRST_OF_SUBJECT: Final = f"""
 SELECT first.{{columns}} FROM webhook_deliveries AS first
 WHERE first.owner_id = {{owner}} AND first.webhook_id = {{webhook}} AND first.subject_id = {{subject}}
@@ -32,8 +32,8 @@ FIRST: Final = FIRST_OF_SUBJECT.format(
 )
 _OF_WEBHOOK: Final = "waiting.owner_id = places.owner_id AND waiting.webhook_id = places.webhook_id"
 _SOME: Final = f"LIMIT places.free + places.under_way + {SPARE}"
-# What is locked by somebody else is passed over: who records the end of a delivery waits for no claim that
-# waits for them. A delivery is held behind a first one only while that is sure not to end meanwhile.
+# Skips locked rows: whoever records the end of a delivery must not wait for a claim that waits for it. A
+# delivery is set aside behind a first one only while that one is sure not to end meanwhile.
 CLAIM: Final = f"""
 WITH busy AS (
     SELECT owner_id, webhook_id, count(*) AS under_way FROM webhook_deliveries
@@ -97,7 +97,7 @@ RETURNING deliveries.owner_id, deliveries.claims, webhooks.url, webhooks.secrets
 _NEXT: Final = FIRST_OF_SUBJECT.format(
     columns="id", owner="%(owner)s", webhook="%(webhook)s", subject="%(subject)s"
 )
-#: After one of a subject has ended: the next one waits for nobody any more.
+#: When a delivery of a subject has ended, its next one is due.
 NEXT_OF_SUBJECT: Final = f"""
 UPDATE webhook_deliveries SET behind_until = NULL
 WHERE owner_id = %(owner)s AND webhook_id = %(webhook)s AND id = ({_NEXT}) AND behind_until IS NOT NULL

@@ -1,8 +1,8 @@
-"""Deliveries are made of events: each webhook has a cursor into the outbox and takes what comes after it.
+"""Makes deliveries from events: each webhook has a cursor into the outbox and takes the events after it.
 
-A webhook takes no more once `backlog` of its deliveries wait; the rest stays in the outbox, which bounds what
-a dead target costs. One claimer at a time does this (its lock), so a cursor is moved by one transaction,
-together with the rows that it made.
+A webhook with `backlog` waiting deliveries takes no more; the rest stays in the outbox, which bounds the cost
+of a dead target. One claimer at a time does this (its lock), so one transaction moves a cursor and makes its
+rows.
 """
 
 from __future__ import annotations
@@ -25,15 +25,16 @@ from strongroom.metadata.v1 import notification_service_pb2 as events
 log = structlog.get_logger(__name__)
 
 WEBHOOKS: Final = 50
-"""So many are looked at in one pass; those whose cursors are oldest come first."""
+"""Webhooks handled in one pass, oldest cursors first."""
 SCAN: Final = 200
-"""So many events of one webhook in one pass."""
+"""Events of one webhook in one pass."""
 IDLE_SECONDS: Final = 600.0
 FULL_SECONDS: Final = 10.0
-"""What waits for a webhook that had no room is not counted again before a tenth of it was delivered, or for
-so long: a claim would cost by all that waits."""
+"""A full webhook is counted again after a tenth of its deliveries, or after this time. Otherwise each claim
+would cost as much as everything that waits.
+"""
 SLACK_SECONDS: Final = 30.0
-"""An event may carry the time of the beginning of its transaction, which is so much earlier at most."""
+"""An event's time may be that of the beginning of its transaction, which is at most this much earlier."""
 
 _XMIN: Final = "pg_snapshot_xmin(pg_current_snapshot())"
 _AFTER: Final = (
@@ -43,7 +44,7 @@ _HAS_NEWS: Final = f"""
 CASE WHEN webhooks.owner_id = '{INSTALLATION}' THEN EXISTS (SELECT FROM events WHERE {_AFTER})
     ELSE EXISTS (SELECT FROM events WHERE events.owner_id = webhooks.owner_id AND {_AFTER}) END
 """
-# Nothing came after the cursor: it stands at this moment, and not where events will have been forgotten.
+# Nothing came after the cursor: move it to this moment, before events at its old position are forgotten.
 CATCH_UP: Final = f"""
 UPDATE webhooks SET cursor_xid = {_XMIN}, cursor_id = 0, cursor_at = now()
 WHERE (owner_id, id) IN (
@@ -52,7 +53,7 @@ WHERE (owner_id, id) IN (
     ORDER BY cursor_at LIMIT 500 FOR UPDATE SKIP LOCKED
 )
 """
-# How many wait is counted of those alone that have news, and that are not known to be full.
+# Only webhooks with news that are not known to be full are counted.
 _BEHIND: Final = f"""
 WITH behind AS MATERIALIZED (
     SELECT owner_id, webhooks.id, cursor_at, delivered
@@ -140,7 +141,7 @@ _KEPT_FROM: Final = "now() - make_interval(secs => %(kept)s)"
 
 
 def _tell_lost(cursors: str, until: str) -> str:
-    """A delivery of its own for each of the ``cursors``: what came behind it, ``until``, can't be told."""
+    """Make a delivery for each of the ``cursors`` that says: events after it, up to ``until``, were lost."""
     delivery = _ID.format("id", "'lost-' || cursor_xid || '-' || cursor_id")
     return f"""
     INSERT INTO webhook_deliveries (owner_id, webhook_id, id, user_id, xid, event_id, event_at, type,
@@ -154,13 +155,13 @@ def _tell_lost(cursors: str, until: str) -> str:
 """
 
 
-# Told before what was kept, and once: with it the cursor's time is over.
+# Sent once, before the events that were kept; it moves the cursor's time on.
 _LOST: Final = f"""
 WITH told AS ({_tell_lost(f"webhooks WHERE {_THIS}", _KEPT_FROM)})
 UPDATE webhooks SET lost_from = cursor_at, lost_until = {_KEPT_FROM} WHERE {_THIS}
 """
-# A database that was made anew from a dump counts its transactions from the beginning: no event would come
-# after such a cursor, and those that waited in the outbox are not seen. From now on none is missed.
+# A database restored from a dump counts its transactions from the beginning, so no event would come after
+# such a cursor. Events that waited in the outbox are lost; from now on none is missed.
 FROM_ELSEWHERE: Final = f"""
 WITH stray AS MATERIALIZED (
     SELECT owner_id, id, cursor_xid, cursor_id, cursor_at FROM webhooks
@@ -170,36 +171,36 @@ UPDATE webhooks SET cursor_xid = '0', cursor_id = 0, cursor_at = now(), lost_fro
     lost_until = now()
 FROM stray WHERE webhooks.owner_id = stray.owner_id AND webhooks.id = stray.id
 """
-#: As the array of the statement has them: the name of family 0 first.
+#: In the order of the statement's array: index 0 is the name of family 0.
 _NAMES: Final = [FAMILY_NAMES[number] for number in sorted(FAMILY_NAMES)]
 
 
 class Full:
-    """Webhooks that had no room, and when they are asked again. One per process."""
+    """Webhooks without room, and when to count them again. One instance per process."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[float, int]] = {}
 
     def params(self) -> dict[str, object]:
-        """Their ids, and once how many were delivered they have room."""
+        """Their ids, and the number of deliveries after which each has room."""
         now = time.monotonic()
         self._known = {webhook: known for webhook, known in self._known.items() if known[0] > now}
         return {"full": list(self._known), "until": [until for _, until in self._known.values()]}
 
     def found(self, webhook_id: str, delivered: int) -> None:
-        """One that is full until so many were `delivered`."""
+        """Note a full webhook: it is counted again once it has made `delivered` deliveries."""
         self._known[webhook_id] = time.monotonic() + FULL_SECONDS, delivered
 
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """Moves cursors; under the claimers' lock."""
+    """Moves cursors, under the claimers' lock."""
 
     rules: WebhookRules
     full: Full
 
     async def advance(self, tx: Transaction) -> bool:
-        """One pass; whether more is likely."""
+        """One pass. Returns whether more is likely."""
         kept = max(0.0, self.rules.events - min(SLACK_SECONDS, self.rules.events / 10))
         if strays := await tx.execute(FROM_ELSEWHERE):
             log.warning("webhook_cursors_of_another_database", webhooks=strays)
@@ -226,7 +227,7 @@ class FanOut:
         return more
 
     async def _with_room(self, tx: Transaction) -> dict[str, int]:
-        """Of webhooks that have news, those with the oldest cursors, and how many more each takes."""
+        """Webhooks with news and room, oldest cursors first, and how many more deliveries each takes."""
         rooms = dict[str, int]()
         backlog = self.rules.backlog
         for webhook, room, delivered in await tx.fetch(_BEHIND, {"backlog": backlog, **self.full.params()}):

@@ -1,4 +1,4 @@
-"""Deliveries that have ended are forgotten after a while."""
+"""Deletes ended deliveries after a while."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DELETE FROM webhook_deliveries WHERE ctid = ANY(ARRAY(
 
 
 def forgetting(rules: WebhookRules) -> Callable[[Database, Timing], Awaitable[int]]:
-    """A chore of the cleaner's: one round; how many rows went."""
+    """A chore for the cleaner's housekeeping. Each round returns the number of deleted rows."""
 
     async def run(database: Database, _: Timing) -> int:
         async def work(tx: Transaction) -> int:

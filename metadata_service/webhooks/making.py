@@ -1,4 +1,4 @@
-"""New webhooks."""
+"""Creates webhooks."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MADE: Final = f"""
 SELECT {COLUMNS}, webhooks.fingerprint, webhooks.secrets FROM webhooks
 WHERE owner_id = %(owner)s AND request_id = %(request_id)s
 """
-# It begins where a watcher without a resume token would.
+# A new webhook begins where a watcher without a resume token would.
 _INSERT: Final = f"""
 INSERT INTO webhooks (owner_id, id, url, description, types, families, secrets, cursor_xid, cursor_id,
     cursor_at, request_id, fingerprint)
@@ -41,7 +41,7 @@ RETURNING {COLUMNS}
 
 @dataclass(frozen=True, slots=True)
 class WebhookMaker:
-    """Makes webhooks."""
+    """Creates webhooks."""
 
     database: Database
     sealed: SealedSecrets
@@ -49,7 +49,7 @@ class WebhookMaker:
     rules: WebhookRules
 
     async def create(self, owner_id: str, request: CreateWebhookRequest) -> CreateWebhookResponse:
-        """The webhook with its secret, or the answer that a request with this id has had.
+        """The webhook with its secret, or the answer of an earlier request with this id.
 
         Raises InvalidField, WebhookLimitReached, IdempotencyKeyReused.
         """

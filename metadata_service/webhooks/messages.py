@@ -1,4 +1,4 @@
-"""What targets are sent: the body (docs/webhooks.md) and its signature."""
+"""Messages to targets: the body (docs/webhooks.md) and its signature."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery
 
 @dataclass(frozen=True, slots=True)
 class Unsigned:
-    """A delivery whose webhook's secret can't be read."""
+    """The webhook's secret can't be read."""
 
     owner_id: str
     webhook_id: str
 
 
 def message(row: Row, kept: Sequence[Secret], timestamp: int) -> ClaimedDelivery:
-    """Of one row of DELIVERY; the body is the same with each try, `timestamp` (seconds since 1970) is not."""
+    """The message for a row of DELIVERY. The body is the same in each try; `timestamp` (seconds since 1970)
+    is not.
+    """
     delivery = to_delivery(row)
     event = delivery.event
     body = compact(

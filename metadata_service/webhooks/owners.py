@@ -26,7 +26,7 @@ SELECT {COLUMNS}, webhooks.secrets, webhooks.created_at FROM webhooks WHERE owne
     AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
 ORDER BY created_at DESC, id DESC LIMIT %(limit)s
 """
-# Who lets it send again, or names another target, begins with a clean slate.
+# Enabling a webhook or changing its target resets its failures.
 _UPDATE: Final = f"""
 UPDATE webhooks SET url = coalesce(%(url)s, url), description = coalesce(%(description)s, description),
     types = coalesce(%(types)s::smallint[], types), families = coalesce(%(families)s::text[], families),
@@ -73,7 +73,7 @@ class OwnersWebhooks:
         return [self._shown(owner_id, row[:-1]) for row in page], following
 
     async def update(self, owner_id: str, request: UpdateWebhookRequest) -> Webhook:
-        """The webhook after the change. Raises WebhookNotFound, InvalidField."""
+        """Change a webhook, and return it. Raises WebhookNotFound, InvalidField."""
         refuse_nul(request, "webhook")
         types, families = checked(request.filter.types, request.filter.families)
         url = self.targets.check(request.url) if request.HasField("url") else None
@@ -98,7 +98,7 @@ class OwnersWebhooks:
         return self._shown(owner_id, await self.database.transact(scope_of(owner_id), work))
 
     async def rotate(self, owner_id: str, webhook_id: UUID, overlap: int) -> tuple[Webhook, str]:
-        """The webhook and its new secret; old ones sign for `overlap` seconds more.
+        """The webhook and its new secret; old ones sign for another `overlap` seconds.
 
         Raises WebhookNotFound.
         """
@@ -117,7 +117,7 @@ class OwnersWebhooks:
         return self._shown(owner_id, await self.database.transact(scope_of(owner_id), work)), secret.shown()
 
     async def delete(self, owner_id: str, webhook_id: UUID) -> None:
-        """With its deliveries. Raises WebhookNotFound."""
+        """Delete a webhook and its deliveries. Raises WebhookNotFound."""
 
         async def work(tx: Transaction) -> int:
             gone = await tx.execute(_DELETE, {"owner": owner_id, "id": webhook_id})

@@ -1,4 +1,4 @@
-"""Rows of `webhooks` and `webhook_deliveries`, as they are read, and as protobuf."""
+"""Rows of `webhooks` and `webhook_deliveries`: columns, and conversion to protobuf."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strongroom.errors import WebhookNotFound
 from strongroom.metadata.v1 import webhook_pb2 as pb
 from strongroom.metadata.v1.notification_service_pb2 import Event
 
-#: The owner of webhooks that get the events of all users. Only the system's transactions see its rows.
+#: The owner of webhooks for the events of all users. Only the system's transactions see its rows.
 INSTALLATION: Final = ""
 ACTIVE: Final = pb.WEBHOOK_STATE_ACTIVE
 PAUSED: Final = pb.WEBHOOK_STATE_PAUSED
@@ -25,7 +25,7 @@ DEAD: Final = pb.DELIVERY_STATE_DEAD
 
 _COUNT: Final = """(SELECT count(*) FROM webhook_deliveries AS counted
     WHERE counted.owner_id = webhooks.owner_id AND counted.webhook_id = webhooks.id AND counted.state = {})"""
-#: What `to_webhook` takes, in its order, behind the number of secrets.
+#: The columns for `to_webhook`, in its order; before them comes the number of secrets.
 COLUMNS: Final = f"""
 webhooks.id::text, webhooks.owner_id, webhooks.url, webhooks.description, webhooks.types, webhooks.families,
 webhooks.state, webhooks.cause, webhooks.cursor_xid::text, webhooks.cursor_id, webhooks.cursor_at,
@@ -33,7 +33,7 @@ webhooks.state, webhooks.cause, webhooks.cursor_xid::text, webhooks.cursor_id, w
 webhooks.last_success_at, webhooks.last_failure_at, webhooks.last_failure, webhooks.lost_from,
 webhooks.lost_until, webhooks.created_at, webhooks.updated_at
 """
-#: What `to_delivery` takes, in its order.
+#: The columns for `to_delivery`, in its order.
 DELIVERY: Final = """
 deliveries.id::text, deliveries.webhook_id::text, deliveries.user_id, deliveries.xid::text,
 deliveries.event_id, deliveries.event_at, deliveries.type, deliveries.subject_id, deliveries.payload,
@@ -43,12 +43,12 @@ deliveries.ended_at
 
 
 def scope_of(owner_id: str) -> Scope:
-    """In whose transactions the webhooks of an owner are seen."""
+    """The scope of transactions on an owner's webhooks."""
     return SYSTEM if owner_id == INSTALLATION else user(owner_id)
 
 
 def to_webhook(row: Row, secrets: int) -> pb.Webhook:
-    """One row of COLUMNS; `secrets`: how many sign."""
+    """Convert a row of COLUMNS. `secrets`: how many of them sign."""
     (
         webhook_id, owner_id, url, description, types, families, state, cause, xid, number, at, pending, dead,
         delivered, failing, succeeded, failed, failure, lost_from, lost_until, created, updated,
@@ -84,7 +84,7 @@ def to_webhook(row: Row, secrets: int) -> pb.Webhook:
 
 
 def to_delivery(row: Row) -> pb.WebhookDelivery:
-    """One row of DELIVERY."""
+    """Convert a row of DELIVERY."""
     (
         delivery_id, webhook_id, user_id, xid, number, at, kind, subject, payload, state, tries, next_at,
         status, failure, ended,
@@ -118,15 +118,15 @@ def compact(value: Any) -> str:
 
 
 def message_id(delivery_id: str | UUID) -> str:
-    """As the header webhook-id has it."""
+    """The delivery's id as in the header webhook-id."""
     return "msg_" + UUID(str(delivery_id)).hex
 
 
 def delivery_id(message: str) -> UUID:
-    """What `message_id` was made of."""
+    """The inverse of `message_id`."""
     return UUID(message.removeprefix("msg_"))
 
 
 def not_found() -> WebhookNotFound:
-    """The owner's answer."""
+    """The error for owners."""
     return WebhookNotFound("There is no such webhook; ListWebhooks shows those that there are.")

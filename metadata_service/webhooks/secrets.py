@@ -1,7 +1,7 @@
-"""Secrets of webhooks and what they sign, by Standard Webhooks 1.0 (standardwebhooks.com).
+"""Secrets of webhooks and their signatures, by Standard Webhooks 1.0 (standardwebhooks.com).
 
-Unlike tokens they have to be read again to sign, so they are kept, sealed. Several sign after a rotation:
-a receiver accepts whichever it knows.
+Unlike tokens, secrets must be readable to sign, so they are stored sealed. After a rotation several sign: a
+receiver accepts any it knows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from servicekit.sealing import Sealed
 SECRET_BYTES: Final = 32
 PREFIX: Final = "whsec_"
 MOST: Final = 5
-"""Rotations in a row don't pile up: more than so many never sign."""
+"""The most secrets that sign, however many rotations follow each other."""
 _LABEL: Final = b"strongroom webhook secrets 1"
 
 
@@ -36,34 +36,34 @@ class Secret:
         return cls(secrets.token_bytes(SECRET_BYTES))
 
     def shown(self) -> str:
-        """As receivers keep it."""
+        """The secret in the form receivers store."""
         return PREFIX + base64.b64encode(self.key).decode("ascii")
 
 
 class SealedSecrets:
-    """Seals and opens those of one webhook together; all replicas share `secret`."""
+    """Seals all secrets of a webhook together; all replicas share `secret`."""
 
     def __init__(self, secret: bytes) -> None:
         self._sealed = Sealed(secret, _LABEL)
 
     def seal(self, kept: Sequence[Secret], owner_id: str, webhook_id: str) -> bytes:
-        """Opens for this webhook only."""
+        """Seal them, readable for this webhook only."""
         content = json.dumps([[base64.b64encode(one.key).decode("ascii"), one.until] for one in kept])
         return self._sealed.seal(content.encode(), owner_id.encode(), webhook_id.encode())
 
     def open(self, sealed: bytes, owner_id: str, webhook_id: str, now: float) -> list[Secret]:
-        """Those that sign at `now`, newest first. Raises ValueError where the secret was replaced."""
+        """The secrets that sign at `now`, newest first. Raises ValueError if `secret` was replaced."""
         content = self._sealed.open(sealed, owner_id.encode(), webhook_id.encode())
         found = [Secret(base64.b64decode(key), until) for key, until in json.loads(content)]
         return [one for one in found if one.until is None or one.until > now]
 
     def fingerprint(self, request: bytes) -> bytes:
-        """What two requests are compared by."""
+        """The fingerprint by which requests are compared."""
         return hmac.digest(self._sealed.key, b"request\0" + request, "sha256")
 
 
 def rotated(kept: Sequence[Secret], fresh: Secret, until: float) -> list[Secret]:
-    """`fresh` first; the others end at `until`, if not sooner."""
+    """`fresh` first; the others end at `until`, or earlier."""
     old = [Secret(one.key, until if one.until is None else min(one.until, until)) for one in kept]
     return [fresh, *old][:MOST]
 

@@ -1,4 +1,4 @@
-"""Which URLs and which events a webhook may name."""
+"""Checks the URL and the events of a webhook."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from strongroom.errors import InvalidField, SourceUrlRefused
 from strongroom.families import FAMILY_NAMES
 from strongroom.metadata.v1 import notification_service_pb2 as events
 
-#: What happens to projects has no file, and so no family of one.
+#: Events of projects have no file, and so no file family.
 PROJECT: Final = "project"
 KNOWN: Final = frozenset({*FAMILY_NAMES.values(), "project_file", PROJECT} - {"unspecified"})
-#: What happens to projects.
+#: Events of projects.
 OF_PROJECTS: Final = frozenset(
     {
         events.EVENT_TYPE_PROJECT_SAVED,
@@ -22,21 +22,23 @@ OF_PROJECTS: Final = frozenset(
         events.EVENT_TYPE_PROJECT_SAVE_PROGRESS,
     }
 )
-#: Told only where they are named.
+#: Sent only if a filter names them.
 PROGRESS: Final = frozenset({events.EVENT_TYPE_UPLOAD_PROGRESS, events.EVENT_TYPE_PROJECT_SAVE_PROGRESS})
-#: They go to a webhook whatever its filter is.
+#: Sent to a webhook whatever its filter.
 OWN: Final = frozenset({events.EVENT_TYPE_WEBHOOK_PING, events.EVENT_TYPE_EVENTS_LOST})
 
 
 @dataclass(frozen=True, slots=True)
 class TargetRules:
-    """As of imports: `ports` that may be used, `allow_hosts` (`host:port`) that are exempt."""
+    """Rules as for imports: allowed `ports`, and exempt `allow_hosts` (`host:port`)."""
 
     ports: Collection[int] = (80, 443, 8080, 8443)
     allow_hosts: Collection[str] = ()
 
     def check(self, url: str) -> str:
-        """The URL. Raises InvalidField. What its name resolves to is looked at whenever something is sent."""
+        """Check a URL, and return it. Raises InvalidField. The resolved address is checked before each
+        delivery.
+        """
         from servicekit import outbound  # noqa: PLC0415 - httpx takes 4 MiB that few processes need
 
         rules = outbound.UrlRules(frozenset(self.ports), frozenset(self.allow_hosts))
@@ -57,7 +59,7 @@ class TargetRules:
 
 
 def family_of(event: events.Event) -> str:
-    """As filters name it; empty where an event has none."""
+    """The event's family as filters name it; empty: it has none."""
     if event.type in OF_PROJECTS:
         return PROJECT
     payload = json.loads(event.payload_json or "{}")
@@ -67,7 +69,7 @@ def family_of(event: events.Event) -> str:
 def checked(
     types: Iterable[int], families: Iterable[str], within: str = "filter."
 ) -> tuple[list[int], list[str]]:
-    """The two halves of a filter. Raises InvalidField, of a field ``within`` the request."""
+    """The two parts of a filter. Raises InvalidField for a field ``within`` the request."""
     types, families = list(types), list(families)
     unknown = sorted(set(families) - KNOWN)
     if unknown:

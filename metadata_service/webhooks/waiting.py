@@ -1,4 +1,4 @@
-"""What waits to be sent, for metrics: statements that stop after so many rows, and what they show."""
+"""Metrics of waiting deliveries. The statements stop after a number of rows."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _count(state: int) -> str:
     )
 
 
-# Due in earnest: the target is well, and nothing earlier of its subject waits. Of each webhook the first few
-# are looked at, as claims do.
+# Deliveries that could be sent now: their target is well, and nothing earlier of the subject waits. Of each
+# webhook the first few are read, as in claims.
 WAITING: Final = f"""
 SELECT {_count(PENDING)}, {_count(DEAD)}, coalesce((
     SELECT extract(epoch FROM max(now() - oldest.due_at)) FROM webhooks AS places CROSS JOIN LATERAL (
@@ -43,7 +43,7 @@ COUNTS: Final = "SELECT state, count(*) FROM webhooks GROUP BY state"
 
 
 def families(waiting: tuple[Any, ...], counts: Iterable[tuple[Any, ...]]) -> Iterable[Metric]:
-    """Of the answers to WAITING and COUNTS."""
+    """Metrics from the results of WAITING and COUNTS."""
     pending, dead, oldest = waiting
     rows = GaugeMetricFamily(
         "strongroom_webhook_waiting", "Deliveries that wait, and dead letters.", labels=("state",)
