@@ -1,7 +1,7 @@
-"""Which contents the object store is bringing back from an archive class, and that they can be read again.
+"""Which contents are being restored from an archive class, and when they can be read again.
 
-Replicas share the looks: a claim hides a content from the others until its next look is due. Who owns it
-hears of it once: the row that says that it is waited for goes in the transaction that writes the event.
+Replicas share the checks: a claim hides a content from the others until its next check is due. The owner gets
+one event: the row of the pending restore is deleted in the transaction that writes it.
 """
 
 from __future__ import annotations
@@ -39,19 +39,21 @@ class ArchiveRestores:
         self._rotation = Rotation(restores.OLDEST, restores.VISITED, restores.OF_OWNERS)
 
     async def note(self, key: str, version_id: str) -> None:
-        """The store was asked for it; from now on it is looked at."""
+        """Record that the store was asked for it; from now on it is checked."""
         params = {"key": key, "version": version_id, "traceparent": origin()}
         await self._database.transact(SYSTEM, lambda tx: tx.execute(restores.NOTE, params))
 
     async def claim(self, limit: int, pause: float) -> list[pb.ArchivedContent]:
-        """Contents that are due for a look, for this caller alone for ``pause`` seconds or more."""
+        """Contents due for a check, claimed for this caller for at least ``pause`` seconds."""
         rows = await self._database.transact(
             SYSTEM, lambda tx: self._rotation.claim(tx, limit, {"pause": pause})
         )
         return [_content(row) for row in rows]
 
     async def report(self, request: pb.ReportRestoreRequest) -> None:
-        """It can be read, or is waited for no longer; as its owner, so that whoever watches is woken."""
+        """Record that a content can be read, or that its restore was given up; in the owner's scope, to wake
+        watchers.
+        """
         params = {"owner": request.owner_id, "blob": UUID(request.blob_id)}
         until = None
         if request.HasField("readable_until"):

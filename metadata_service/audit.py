@@ -1,7 +1,7 @@
-"""What admins have done: written in the transaction that does it, and never changed.
+"""The audit log of admins' acts: written in the transaction that performs them, and never changed.
 
-Whom an act was about stands beside it and goes when that user is erased; a digest stays, which whoever knows
-the user's id can compare.
+The user whom an act was about is removed from it when that user is erased. A digest stays, with which anybody
+who knows the user's id can compare.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from strongroom.metadata.v1.admin_service_pb2 import AdminAct
 #: SQL: AdminAct.owner_sha256 of the parameter `owner`; needs `installation` in the FROM.
 OWNER_SHA256: Final = "sha256(convert_to(installation.id::text || E'\\n' || %(owner)s::text, 'UTF8'))"
 PAGE: Final = (100, 1000)
-#: What the list may be asked for: docs/admin.md, "Acts".
+#: The acts that can be listed: docs/admin.md, "Acts".
 NAMES: Final = (
     *("start_verification", "repair_findings", "restore_quarantined", "purge_quarantined", "keep_objects"),
     *("drop_objects", "relink_objects", "export_user", "erase_user", "reindex", "set_quota"),
@@ -36,7 +36,7 @@ SELECT %(act)s, %(actor)s, CASE WHEN %(owner)s::text <> '' THEN {OWNER_SHA256} E
 FROM installation
 RETURNING id
 """
-# About whom the act was that it is the end of, unless that user was erased since.
+# About the same user as the act that it ends, unless that user was erased since.
 _WRITE_END: Final = """
 WITH ended AS (
     INSERT INTO admin_acts (act, actor, owner_sha256, details, outcome, request_id)
@@ -60,8 +60,9 @@ ORDER BY acts.id DESC LIMIT %(limit)s
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """`actor` empty: the installation itself. `owner_id` empty: about nobody. `details` must not say whose
-    it is. Without `names_owner` only the digest is kept.
+    """An act. `actor` empty: the installation itself. `owner_id` empty: about nobody.
+
+    `details` must not name the user. Without `names_owner` only the digest is stored.
     """
 
     act: str
@@ -74,7 +75,7 @@ class Act:
 
 
 async def write(tx: Transaction, act: Act) -> int:
-    """Inside the system's transaction that does what `act` says; answers its id."""
+    """Write in the system's transaction that performs the act. Returns its id."""
     params: dict[str, object] = {
         "act": act.act,
         "actor": act.actor,
@@ -92,19 +93,19 @@ async def write(tx: Transaction, act: Act) -> int:
 
 
 async def write_end(tx: Transaction, begun: int, outcome: str, details: Mapping[str, Any]) -> None:
-    """What has come of the act `begun`: a row of its own, by the same admin, about the same user."""
+    """Write the outcome of the act `begun`: a row of its own, by the same admin, about the same user."""
     said = json.dumps({"begun": begun, **details}, sort_keys=True)
     await tx.execute(_WRITE_END, {"begun": begun, "outcome": outcome, "details": said})
 
 
 class Acts:
-    """What was done, as a list; one instance per process."""
+    """Lists acts; one instance per process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def write(self, act: Act) -> int:
-        """One that changes nothing here; its id."""
+        """Write an act that changes nothing in this database. Returns its id."""
         return await self._database.transact(SYSTEM, lambda tx: write(tx, act))
 
     async def write_end(self, begun: int, outcome: str, details: Mapping[str, Any]) -> None:
@@ -112,13 +113,14 @@ class Acts:
         await self._database.transact(SYSTEM, lambda tx: write_end(tx, begun, outcome, details))
 
     async def page(self, owner_id: str, act: str, before_id: int, size: int) -> list[AdminAct]:
-        """Newest first. `owner_id`, `act` empty, `before_id` 0: any. `size` 0: 100, at most 1,000. Raises
-        InvalidField: there is no such act.
+        """Acts, newest first. `owner_id`, `act` empty, `before_id` 0: any. `size` 0: 100, at most 1,000.
+
+        Raises InvalidField: there is no such act.
         """
         limit = page_size(size, default=PAGE[0], largest=PAGE[1])
         params = {"owner": owner_id, "act": act, "before": before_id, "limit": limit}
         rows = await self._database.read(SYSTEM, _LIST, params)
-        if act and act not in NAMES and not rows and not before_id:  # of another release there may be some
+        if act and act not in NAMES and not rows and not before_id:  # acts of other releases may exist
             known = ", ".join(sorted(NAMES))
             raise InvalidField(f"There is no act of this name; the acts are {known}.", field="act", rule="in")
         return [_to_act(row) for row in rows]

@@ -1,8 +1,8 @@
-"""What waits in the tables, and for how long: looked at in one replica, every few seconds, never by a scrape.
+"""Metrics of what waits in the tables. One replica reads them every few seconds; a scrape never does.
 
-One round trip of statements that go along an index and stop after MOST rows, so that a backlog of millions
-costs no more than a small one. Which replica looks is settled by a lock that belongs to a connection
-(`Turn`): when that replica dies, so does its connection, and the next one looks.
+One round trip sends statements that use an index and stop after MOST rows, so that a backlog of millions
+costs no more than a small one. A lock held by a connection (`Turn`) decides which replica reads: if that
+replica dies, its connection ends and another one takes over.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from servicekit.background import BackgroundLoop, Heartbeats
 from strongroom.metadata.v1.verification_pb2 import VERIFICATION_STATE_FINISHED
 
 LOOK_SECONDS: Final = 15.0
-#: Rows that are counted at most; what shows as MOST may be more.
+#: Rows are counted up to this number; a value of MOST may mean more.
 MOST: Final = 10_000
-#: What has not been looked at for so long is not shown.
+#: Values older than this are not shown.
 STALE_SECONDS: Final = 4 * LOOK_SECONDS
 
 STATES: Final[Mapping[int, str]] = {
@@ -89,14 +89,14 @@ STATEMENTS: Final[tuple[Statement, ...]] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The answers to STATEMENTS, in their order."""
+    """The results of STATEMENTS, in their order."""
 
     at: float
     answers: list[list[tuple[Any, ...]]]
 
 
 class Backlog(Collector):
-    """`look` in the background; `collect` shows what it has seen, of the replica whose turn it is."""
+    """`look` runs in the background; `collect` shows its results, in the replica whose turn it is."""
 
     def __init__(self, database: Database, turn: Turn) -> None:
         self._database = database
@@ -104,12 +104,12 @@ class Backlog(Collector):
         self._seen: Seen | None = None
 
     def running(self, heartbeats: Heartbeats) -> AbstractAsyncContextManager[None]:
-        """Looks until the block ends."""
+        """Read repeatedly until the block ends."""
         heartbeat = heartbeats.add("backlog", LOOK_SECONDS)
         return background.running(BackgroundLoop(self.look, heartbeat, rest_seconds=LOOK_SECONDS))
 
     async def look(self) -> bool:
-        """Once, if it is this replica's turn. Raises DatabaseUnavailable."""
+        """Read once, if it is this replica's turn. Raises DatabaseUnavailable."""
         if not self._turn.ours:
             self._seen = None
             return False
@@ -121,7 +121,7 @@ class Backlog(Collector):
         return False
 
     def collect(self) -> Iterable[Metric]:
-        """Nothing where another replica looks, or where the last look is old."""
+        """Nothing if another replica reads, or if the last results are old."""
         seen = self._seen
         if seen is None or not self._turn.ours or time.monotonic() - seen.at > STALE_SECONDS:
             return

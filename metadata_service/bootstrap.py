@@ -133,7 +133,7 @@ from strongroom.metadata.v1.verification_service_pb2_grpc import add_Verificatio
 
 
 class Application:
-    """One metadata_service: `spec` to serve, `lifespan` around it."""
+    """One metadata_service: `spec` to serve, with `lifespan` around it."""
 
     def __init__(self, settings: MetadataSettings) -> None:
         require(settings, "internal_secret")
@@ -151,7 +151,7 @@ class Application:
         self._watched = WatchMetrics()
         self._deleter = Deleter(self._database, settings.timing, settings.limits)
         secret = settings.internal_secret
-        # Prices stand in statistics, and the ends of pages in lists.
+        # Statistics contain prices, and lists contain page tokens: both belong to the entity tags.
         facts = f"{settings.price_per_gb_month} {self._page_tokens().seal(['revisions'], [])}"
         self._revisions = Revisions(facts)
         self._sealing = Sealing(secret.get_secret_value().encode()) if secret is not None else None
@@ -198,7 +198,7 @@ class Application:
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """The pool, open and checked. Raises NotReady, SettingError."""
+        """Open and check the pool. Raises NotReady, SettingError."""
         await startup.open_pool(self._pool, *self._settings.addresses)
         try:
             await startup.check(self._database, self._settings.pool)

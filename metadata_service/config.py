@@ -17,35 +17,35 @@ from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import StorageClass
 from servicekit.settings import CommaList, CommonSettings, SettingError, SettingsBase, env_name
 
-#: Ten years. What a typing error makes of a week would never end.
+#: Ten years: a larger value is a typing error.
 MOST_WINDOW_SECONDS: Final = 10 * 366 * 86400.0
 
 
 def _is_conninfo(value: SecretStr, info: ValidationInfo) -> SecretStr:
     try:
         conninfo_to_dict(value.get_secret_value())
-    except psycopg.ProgrammingError:  # says what it was given, password and all
+    except psycopg.ProgrammingError:  # its text contains the value, password included
         problem = "is not the address of a Postgres; write postgresql://USER:PASSWORD@HOST:PORT/NAME"
         raise SettingError(env_name(info.field_name or ""), problem) from None
     return value
 
 
-#: A URI or key words, as libpq takes them.
+#: A URI or keywords, as for libpq.
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_is_conninfo)]
 
 
 @dataclass(frozen=True)
 class Timing:
-    """How long things last, in seconds; always counted on the database's clock.
+    """Durations in seconds, always measured by the database's clock.
 
-    `lease`: how long a silent attempt lives: its writer renews every third of it, and after it the owner's
-    own repeat goes on. `claim`: how long a cleaner may take over a batch. `read_grace`: between a deletion
-    and the removal of the object, so that downloads in flight end. `restore_window`: how far back Postgres
-    may be restored and still find every object; a deleted one is only hidden until it is over.
-    `tombstone_grace`: longer than the longest S3 request in flight (rule R5). `session`: how long a resumable
-    upload may lie still; `empty_session`: one that nothing was sent of yet. `retry`: pause before a failed
-    cleaning step is tried again, doubled each time up to `retry_max`; what only waits to be rolled forward
-    (COMPLETING) is looked at every `roll_forward_max`.
+    `lease`: how long a silent attempt lives; its writer renews it every third, and afterwards the owner's own
+    repeat continues. `claim`: how long a cleaner may take over a batch. `read_grace`: between a deletion and
+    the removal of the object, so that downloads in progress can finish. `restore_window`: how far back
+    Postgres may be restored and still find every object; a deleted one is only hidden until then.
+    `tombstone_grace`: longer than any S3 request in flight (rule R5). `session`: how long a resumable upload
+    may be idle; `empty_session`: one that has no bytes yet. `retry`: pause before a failed cleaning step is
+    tried again, doubled each time up to `retry_max`; rows that only wait to be rolled forward (COMPLETING)
+    are tried every `roll_forward_max` at least.
     """
 
     lease: float = 10.0
@@ -70,8 +70,8 @@ class Timing:
 
 @dataclass(frozen=True)
 class Limits:
-    """Quota of an owner for whom none was set; None: no limit. `open_sessions`: resumable uploads of one
-    owner that are under way at once; 0: any number.
+    """Default quota of an owner; None: no limit. `open_sessions`: resumable uploads that one owner may have
+    open; 0: any number.
     """
 
     bytes: int | None = None
@@ -80,19 +80,21 @@ class Limits:
 
     @property
     def unlimited(self) -> bool:
-        """Whether nothing is summed up for the owner: neither bytes nor files are limited."""
+        """Whether neither bytes nor files are limited, so that the owner's use needs no summing up."""
         return self.bytes is None and self.files is None
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookRules:
-    """`webhooks`: how many one owner may have; 0: any number. `parallel`: deliveries of one owner under way
-    at once; `parallel_each`: of one webhook. `backlog`: deliveries of one webhook that wait; the rest stays
-    in the outbox. `tries`: until a delivery is a dead letter. Seconds: `retry`, the first pause, three times
-    as long after each further try up to `retry_max`; `hold_max`: the longest that a failing target is left
-    alone between two deliveries; `disable`: after so long without success a webhook is switched off;
-    `keep_delivered`, `keep_dead`: how long ended deliveries are kept; `events`: how long the outbox keeps
-    events; `idempotency`: how long a request id of Create is remembered.
+    """Limits of webhooks.
+
+    `webhooks`: how many one owner may have; 0: any number. `parallel`: deliveries of one owner in flight;
+    `parallel_each`: of one webhook. `backlog`: waiting deliveries of one webhook; the rest stays in the
+    outbox. `tries`: until a delivery is a dead letter. Seconds: `retry`, the first pause, three times as long
+    after each further try up to `retry_max`; `hold_max`: the longest pause of a failing target; `disable`:
+    after this time without success a webhook is switched off; `keep_delivered`, `keep_dead`: how long ended
+    deliveries are kept; `events`: how long the outbox keeps events; `idempotency`: how long a request id of
+    Create is remembered.
     """
 
     webhooks: int = 20
@@ -112,11 +114,11 @@ class WebhookRules:
 
 @dataclass(frozen=True)
 class PoolOptions:
-    """Connections of one process and how long each may wait; seconds.
+    """Connections of one process, and their time limits in seconds.
 
-    `statement` and `lock` become Postgres' statement_timeout and lock_timeout; `transaction` is how long a
-    transaction may last in all, so that a frozen process does not hold its locks for ever. `pooled`: a pooler
-    in transaction mode (PgBouncer, Supavisor) stands before Postgres.
+    `statement` and `lock` become Postgres' statement_timeout and lock_timeout. `transaction` limits a whole
+    transaction, so that a frozen process does not hold its locks for ever. `pooled`: the connection leads
+    through a pooler in transaction mode (PgBouncer, Supavisor).
     """
 
     min_size: int = 2
@@ -234,7 +236,7 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
 
     @property
     def version_rule(self) -> VersionRule:
-        """How many versions of a project are kept that has no rule of its own."""
+        """How many versions are kept of a project without its own rule."""
         return VersionRule(self.project_keep_versions, self.project_keep_daily_days)
 
     @property
@@ -276,13 +278,13 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
 
     @property
     def addresses(self) -> tuple[str, str | None]:
-        """Where the database is, and where past a pooler."""
+        """The database's address, and the one that bypasses a pooler."""
         direct = self.database_direct_url
         return self.database_url.get_secret_value(), direct.get_secret_value() if direct else None
 
     @property
     def session_url(self) -> str:
-        """Where a connection keeps its session: `LISTEN`, locks of a session."""
+        """The address for connections that keep a session: `LISTEN`, session locks."""
         return (self.database_direct_url or self.database_url).get_secret_value()
 
     @property
@@ -301,8 +303,10 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
 
 
 class MigrationSettings(SettingsBase):
-    """What `migrate` needs. `database_url` names the role that gets the rights; `migration_database_url`
-    (default: the same) is the login that owns the tables.
+    """Settings of `migrate`.
+
+    `database_url` names the role that gets the rights; `migration_database_url` (default: the same) is the
+    login that owns the tables.
     """
 
     database_url: DatabaseUrl
@@ -310,18 +314,18 @@ class MigrationSettings(SettingsBase):
 
     @property
     def owner_setting(self) -> str:
-        """Which of the two `owner_url` is."""
+        """The name of the setting of `owner_url`."""
         is_own = self.migration_database_url is not None
         return "STRONGROOM_MIGRATION_DATABASE_URL" if is_own else "STRONGROOM_DATABASE_URL"
 
     @property
     def owner_url(self) -> str:
-        """Where the migrations run."""
+        """The login that runs the migrations."""
         return (self.migration_database_url or self.database_url).get_secret_value()
 
     @property
     def service_login(self) -> tuple[str, str]:
-        """Name and password (`""` where there is none) of the service's role. Raises SettingError."""
+        """Name and password (`""`: none) of the service's role. Raises SettingError."""
         parts = conninfo_to_dict(self.database_url.get_secret_value())
         if not parts.get("user"):
             raise SettingError(

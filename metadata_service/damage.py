@@ -1,7 +1,7 @@
-"""Damaged objects, as storage_service has met them: whoever shows one hears of it.
+"""Damaged objects reported by storage_service: the owner of a file that shows one gets an event.
 
-Which object it is says the key with the version id; whose it is and what it is called say the rows. Reading
-the same damage over and over is one event an hour.
+Key and version id identify the object; the rows tell its owner and name. Repeated reports of the same damage
+give one event an hour.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from strongroom.metadata.v1.reservation_service_pb2 import Damage
 
 AGAIN_SECONDS: Final = 3600
 
-# A branch for each of the two indexes of `key`, which are partial.
+# One branch for each of the two partial indexes of `key`.
 _OWNER: Final = f"""
 SELECT owner_id, id FROM blobs
 WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND NOT key_shared
@@ -44,8 +44,10 @@ class DamageReports:
         self._database = database
 
     async def report(self, key: str, version_id: str, damage: Damage.ValueType) -> bool:
-        """Whether an event was written; False: nothing shows the object, or its owner knows. Raises
-        DatabaseUnavailable.
+        """Record a report. Returns whether an event was written; False: no file shows the object, or the
+        owner knows.
+
+        Raises DatabaseUnavailable.
         """
         rows = await self._database.read(SYSTEM, _OWNER, {"key": key, "version": version_id})
         name = enum_word(Damage.DESCRIPTOR, damage)
@@ -53,7 +55,7 @@ class DamageReports:
         return any(told)
 
     async def _tell(self, row: Row, key: str, damage: str) -> bool:
-        """As its owner, so that whoever watches is woken."""
+        """In the owner's scope, to wake watchers."""
         owner_id, blob_id = row
         params = {"owner": owner_id, "blob": blob_id}
 
@@ -68,7 +70,7 @@ class DamageReports:
 
 
 async def _event(tx: Transaction, params: dict[str, object], key: str, damage: str) -> Statement | None:
-    """About what shows the object; None when nothing does."""
+    """The event about what shows the object; None if nothing does."""
     files, in_projects = await tx.fetch_batch([(_FILE, params), (_PROJECT_FILE, params)])
     for row in files:
         return file_damaged(to_file(row), damage)

@@ -1,9 +1,9 @@
-"""One answer per request id (AIP-155): the row (owner, request id) names the attempt or the save that holds
-it, and later its answer.
+"""One answer per request id (AIP-155): the row (owner, request id) names its holder, an attempt or a save,
+and later its answer.
 
-Kept for 24 h (a setting) from the answer on, even when the file is deleted meanwhile (rule R6); after that
-the id is free and a request with it is a new one. While its holder is alive a row is never forgotten.
-Fingerprints tell uploads from saves, so an id that was used for one is refused for the other.
+The answer is kept for 24 h (a setting), even if the file is deleted meanwhile (rule R6). After that the id is
+free, and a request with it is a new one. A row is never deleted while its holder is alive. Fingerprints
+distinguish uploads from saves, so an id used for one is refused for the other.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ INSERT INTO idempotency_keys (owner_id, request_id, fingerprint, {holder}, expir
 VALUES (%(owner)s, %(request_id)s, %(fingerprint)s, %(id)s, now() + make_interval(secs => %(keep)s))
 ON CONFLICT (owner_id, request_id) DO NOTHING
 """
-#: Goes before the insert of the blob, in one statement: both rows or, when the id is taken, none.
+#: Goes before the insert of the blob in one statement: inserts both rows or, if the id is taken, none.
 WITH_BLOB: Final = f"WITH held AS ({_INSERT.format(holder='blob_id')} RETURNING owner_id)"
 _FOR_SAVE: Final = _INSERT.format(holder="save_id")
 
-#: With how long the holder still lives; null: it is dead or done.
+#: With the rest of the holder's lease; null: it is dead or done.
 _LOOK: Final = f"""
 SELECT ARRAY[keys.fingerprint, keys.guess_fingerprint], keys.blob_id, keys.save_id, keys.reply,
     keys.expires_at <= now(),
@@ -100,9 +100,9 @@ DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request that wants its id. `holder`: the attempt, or (`is_save`) the save, that it would start.
+    """A request for its id. `holder`: the attempt, or (`is_save`) the save, that it would start.
 
-    `keep`: for how many seconds its answer is kept.
+    `keep`: seconds for which the answer is kept.
     """
 
     owner_id: str
@@ -125,7 +125,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """Who has the id now. `lease`: how long it still lives, None when it is dead or done.
+    """The current holder of the id. `lease`: the rest of its lease, None if it is dead or done.
 
     A request that began with a guessed target has two fingerprints: its repeat begins with the first.
     """
@@ -139,11 +139,11 @@ class _Holder:
 
 
 Busy = Callable[[timedelta | None], RequestInProgress]
-"""Makes the error for a request whose id is held by somebody alive, for so long at least."""
+"""Makes the error for a request whose id has a live holder, given the rest of its lease."""
 
 
 def upload_in_progress(lease: timedelta | None) -> RequestInProgress:
-    """The holder of an upload's id lives."""
+    """The upload that holds the id is alive."""
     seconds = lease.total_seconds() if lease is not None else _MIN_RETRY_AFTER
     return RequestInProgress(
         "A request with this idempotency key is still running; ask again in a moment.",
@@ -152,7 +152,7 @@ def upload_in_progress(lease: timedelta | None) -> RequestInProgress:
 
 
 async def begin_save(tx: Transaction, wanted: Request, busy: Busy) -> bytes | None:
-    """The stored answer of an earlier request with this id, or None once the id belongs to this save.
+    """The stored answer of an earlier request with this id, or None if the id now belongs to this save.
 
     Raises as `decide`.
     """
@@ -162,7 +162,7 @@ async def begin_save(tx: Transaction, wanted: Request, busy: Busy) -> bytes | No
 
 
 async def answered(tx: Transaction, wanted: Request) -> bytes | None:
-    """The answer that a request with this id has had; None when it has had none. Takes nothing over.
+    """The stored answer for this id; None if there is none. Never takes over.
 
     Raises IdempotencyKeyReused.
     """
@@ -173,13 +173,12 @@ async def answered(tx: Transaction, wanted: Request) -> bytes | None:
 
 
 async def decide(tx: Transaction, wanted: Request, busy: Busy = upload_in_progress) -> bytes | None:
-    """What becomes of a request whose id is taken: the stored answer, or None once this one has taken the id
-    over.
+    """Decide about a request whose id is taken: the stored answer, or None if this request has taken it over.
 
     Raises RequestInProgress (with retry_after) and IdempotencyKeyReused.
     """
     row = await tx.fetch_one(_LOOK, wanted.params())
-    if row is None:  # forgotten between the two statements: a retry finds it free
+    if row is None:  # deleted between the two statements: a retry finds the id free
         raise busy(None)
     holder = _Holder(*row)
     if holder.expired and holder.lease is None:
@@ -198,9 +197,9 @@ async def decide(tx: Transaction, wanted: Request, busy: Busy = upload_in_progre
 
 
 async def _take_over(tx: Transaction, wanted: Request, holder: _Holder, busy: Busy) -> None:
-    """The holder is dead: shut it out, then take its place. Locks blob before key, as T4 does.
+    """The holder is dead: shut it out and take its place. Locks blob before key, as T4 does.
 
-    A save needs no shutting out: the one who takes its place locks the project next, and ends it there.
+    A save needs no shutting out: its successor locks the project next, and ends it there.
     """
     params = {
         **wanted.params(),
@@ -212,24 +211,24 @@ async def _take_over(tx: Transaction, wanted: Request, holder: _Holder, busy: Bu
     if holder.blob_id is not None:
         locked = await tx.fetch_one(_LOCK_ATTEMPT, params)
         if locked is not None and locked[0]:
-            raise busy(None)  # its writer was quicker
+            raise busy(None)  # its writer was faster
     if not await tx.execute(_TAKE_OVER, params):
-        raise busy(None)  # another request was quicker
+        raise busy(None)  # another request was faster
     if holder.blob_id is not None:
         await transitions.expire(tx, wanted.owner_id, holder.blob_id)
         await upkeep.give_room(tx, wanted.owner_id, holder.blob_id)
 
 
 async def move(tx: Transaction, wanted: Request, previous: UUID) -> bool:
-    """Hand the id from the caller's own live attempt `previous`, whose target was a guess, to this one.
+    """Move the id from the caller's own live attempt `previous`, whose target was a guess, to this one.
 
-    False when `previous` does not hold the id (any more). The old attempt stays until it is abandoned.
+    False if `previous` does not hold the id, or no longer. The old attempt lives until it is abandoned.
     """
     return bool(await tx.execute(_MOVE, {**wanted.params(), "previous": previous}))
 
 
 def answer(blob: BlobRow, file: File, keep: float) -> Statement:
-    """T4's statement: changes one row unless another attempt has answered."""
+    """T4's statement: changes one row, unless another attempt has answered."""
     return _ANSWER, {
         **_asking(blob),
         "size": file.size_bytes,
@@ -240,13 +239,13 @@ def answer(blob: BlobRow, file: File, keep: float) -> Statement:
 
 
 def answer_save(owner_id: str, request_id: str, save_id: UUID, reply: bytes, keep: float) -> Statement:
-    """The same of a save's T4."""
+    """The same for T4 of a save."""
     values = {"owner": owner_id, "request_id": request_id, "save": save_id, "reply": reply, "keep": keep}
     return _ANSWER_SAVE, values
 
 
 async def winner(tx: Transaction, blob: BlobRow) -> File | None:
-    """The answer to this blob's request that another attempt has given, if one has."""
+    """The answer to this blob's request from another attempt, if there is one."""
     if not blob.request_id:
         return None
     row = await tx.fetch_one(_WINNER, _asking(blob))
@@ -254,10 +253,12 @@ async def winner(tx: Transaction, blob: BlobRow) -> File | None:
 
 
 def _asking(blob: BlobRow) -> dict[str, object]:
-    """`began` keeps a very old attempt from an id that was forgotten and then used for another request."""
+    """`began` prevents a very old attempt from using an id that was forgotten and then taken by another
+    request.
+    """
     return {"owner": blob.owner_id, "request_id": blob.request_id, "id": blob.id, "began": blob.created_at}
 
 
 async def forget(tx: Transaction, limit: int) -> int:
-    """Remove rows past their time, except those of holders that may still answer."""
+    """Delete expired rows, except those whose holders may still answer."""
     return await tx.execute(_FORGET, {"limit": limit})

@@ -1,4 +1,4 @@
-"""What the settings say that storage costs (docs/costs.md)."""
+"""Prices of storage, from the settings (docs/costs.md)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Final
 from servicekit.settings import SettingError
 
 STANDARD: Final = "STANDARD"
-#: USD per GB (2^30 bytes) and month, as AWS lists them for us-east-1, of classes without a setting of their
-#: own.
+#: USD per GB (2^30 bytes) and month, AWS's list prices for us-east-1, for classes without a setting.
 LISTED: Final[Mapping[str, float]] = MappingProxyType(
     {
         "STANDARD_IA": 0.0125,
@@ -28,7 +27,7 @@ _SETTING: Final = "STRONGROOM_PRICES"
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """USD. `classes`: of a GB and month by storage class; `writes`: of 1,000 of them. `default`: the class of
+    """USD. `classes`: per GB and month, by storage class; `writes`: per 1,000 writes. `default`: the class of
     objects whose upload named none.
     """
 
@@ -38,8 +37,11 @@ class Prices:
 
 
 def prices_of(text: str, standard: float) -> dict[str, float]:
-    """By class, of a setting such as `STANDARD_IA=0.0125,GLACIER=0.0036`, over what is listed; `standard`:
-    the price of STANDARD, and of INTELLIGENT_TIERING until an object is moved. Raises SettingError.
+    """Prices by class: the setting (such as `STANDARD_IA=0.0125,GLACIER=0.0036`) overrides the list.
+
+    :param standard: the price of STANDARD, and of INTELLIGENT_TIERING until an object is moved.
+
+    Raises SettingError.
     """
     prices = {STANDARD: standard, "INTELLIGENT_TIERING": standard, **LISTED}
     for part in filter(None, (piece.strip() for piece in text.split(","))):

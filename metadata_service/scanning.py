@@ -1,7 +1,7 @@
-"""Which stored contents the scanner for malware looks at next, and what it has found.
+"""Which stored contents the malware scanner checks next, and its findings.
 
-Replicas share the work: a claim hides a content from the others until it is reported, or for a while. While
-their signatures differ the newest ones count: what these have looked at older ones neither claim nor report.
+Replicas share the work: a claim hides a content from the others until it is reported, or for a while. If
+their signatures differ, the newest count: older ones neither claim nor report what these have checked.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from strongroom.families import family_name
 from strongroom.metadata.v1 import scan_service_pb2 as pb
 from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED
 
-#: A scanner that dies leaves its claims for so long.
+#: The claims of a dead scanner last this long.
 CLAIM_SECONDS: Final = 900
 _FIRST: Final = ("", "00000000-0000-0000-0000-000000000000")
 _FILES: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND blob_id = %(blob)s"
@@ -41,7 +41,7 @@ class Scanning:
         self._rotation = Rotation(scans.OLDEST, scans.VISITED, scans.OF_OWNERS)
 
     async def take_stock(self, cursor: str, limit: int) -> str:
-        """Note the next contents that nobody was asked to scan; where to go on, ``""``: that was all."""
+        """Add the next contents that were never scanned. Returns where to continue; ``""``: that was all."""
         blob_id, _, owner = cursor.partition(" ")
         first = (owner, blob_id) if cursor else _FIRST
         params = {"owner": first[0], "id": UUID(first[1]), "limit": limit}
@@ -49,7 +49,7 @@ class Scanning:
         return f"{rows[0][1]} {rows[0][0]}" if rows else ""
 
     async def claim(self, database: str, limit: int) -> list[pb.StoredContent]:
-        """Contents that these signatures or newer ones have not looked at, for this caller alone."""
+        """Contents not checked with these signatures or newer ones, claimed for this caller."""
 
         async def work(tx: Transaction) -> list[Row]:
             mine = order(database)
@@ -62,7 +62,7 @@ class Scanning:
         return [_content(row) for row in rows]
 
     async def report(self, found: Sequence[pb.ScannedContent]) -> None:
-        """Keep what was found; each as its owner, so that whoever watches is woken."""
+        """Record findings, each in its owner's scope, to wake watchers."""
         for one in found:
             await self._report(one)
 
@@ -70,7 +70,7 @@ class Scanning:
         await self._database.transact(user(one.owner_id), lambda tx: _keep(tx, one))
 
     async def refused(self, told: pb.ReportRefusalRequest) -> None:
-        """There is nothing of it; its owner hears of it."""
+        """Send the owner an event about a refused upload, of which nothing was stored."""
 
         async def work(tx: Transaction) -> None:
             await tx.batch([infected_refused(told)])
@@ -82,7 +82,7 @@ async def _keep(tx: Transaction, one: pb.ScannedContent) -> None:
     values = {"owner": one.owner_id, "id": UUID(one.blob_id), **scans.params(one.scan)}
     looked = await tx.fetch(scans.LOOKED, values)
     if looked and order(one.scan.database) < order(looked[0][0]):
-        return  # newer ones have looked meanwhile
+        return  # newer signatures have checked it meanwhile
     if not await tx.execute(scans.FOUND, values) or one.scan.outcome != SCAN_OUTCOME_INFECTED:
         return
     params = {"owner": one.owner_id, "blob": UUID(one.blob_id)}

@@ -1,4 +1,4 @@
-"""What has to be true of the database before the service accepts a call."""
+"""Checks the database before the service accepts a call."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ ORDER BY relname
 _REVISION: Final = "SELECT version_num FROM alembic_version"
 OPEN_SECONDS: Final = 30.0
 REACH_SECONDS: Final = 2.0
-#: Beside its pool: LISTEN, and who notifies.
+#: Connections beside the pool: LISTEN, and the notifier.
 BESIDE_THE_POOL: Final = 2
-#: What the server keeps for superusers and reserved roles is nobody's; a limit of -1 is none. The replicas
-#: that are there already are known by their listeners.
+#: Connections reserved for superusers and reserved roles don't count; a limit of -1 means none. Other
+#: replicas are recognized by their listeners.
 _ROOM: Final = """
 SELECT least(
     (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)::int
@@ -53,13 +53,13 @@ SELECT least(
 
 
 class NotReady(Exception):
-    """The service can't start on this database; `str()` is one line that says what to do."""
+    """The service can't start on this database. `str()` is one line that says what to do."""
 
 
 async def open_pool(pool: Pool, url: str, direct_url: str | None = None) -> None:
-    """Open the pool with its first connections, once the database lets us in; ``direct_url``, too, if any.
+    """Open the pool when the database accepts connections; also checks ``direct_url``, if given.
 
-    Raises SettingError when it never will, NotReady when nobody answers.
+    Raises SettingError if it never will, NotReady if nobody answers.
     """
     await reach(url, "STRONGROOM_DATABASE_URL")
     if direct_url is not None:
@@ -75,7 +75,9 @@ async def open_pool(pool: Pool, url: str, direct_url: str | None = None) -> None
 
 
 async def reach(url: str, setting: str, seconds: float = OPEN_SECONDS) -> None:
-    """Until this database lets us in, for so long at most. Raises SettingError, NotReady."""
+    """Wait until this database accepts a connection, for ``seconds`` at most. Raises SettingError,
+    NotReady.
+    """
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -98,7 +100,8 @@ async def reach(url: str, setting: str, seconds: float = OPEN_SECONDS) -> None:
 
 
 async def check(database: Database, options: PoolOptions | None = None) -> None:
-    """Role, row-level security and revision; whether the server has room for pools of these ``options``.
+    """Check role, row-level security and revision; also whether the server has room for pools of ``options``.
+
     Raises SettingError, NotReady.
     """
     try:
@@ -120,7 +123,7 @@ async def check(database: Database, options: PoolOptions | None = None) -> None:
 
 
 async def look_at_room(database: Database, pool_max: int) -> None:
-    """Warn where the server has too few connections for the pools of this process and its replicas."""
+    """Warn if the server has too few connections for the pools of this process and its replicas."""
     [(room, listening)] = await database.read(SYSTEM, _ROOM, (APPLICATION,))
     each = pool_max + BESIDE_THE_POOL
     replicas = -(-listening // BESIDE_THE_POOL) + 1
@@ -149,7 +152,7 @@ def _check_role(row: Row) -> None:
 
 
 async def _check_revision(database: Database) -> None:
-    """An unknown revision is a newer release's: schemas stay usable for the release before."""
+    """An unknown revision belongs to a newer release: schemas stay usable for the release before."""
     try:
         rows = await database.read(SYSTEM, _REVISION)
     except psycopg.errors.UndefinedTable as error:

@@ -1,3 +1,3 @@
-"""Projects: saves as one commit of many blobs, versions, and what the bucket shows of them
+"""Projects: saves as one commit of many blobs, versions, and their current objects in the bucket
 (docs/projects.md).
 """

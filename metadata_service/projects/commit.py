@@ -1,4 +1,4 @@
-"""CommitSave, T4 of a project: the new version, its files, COMMITTED blobs, answer, event and usage, or
+"""CommitSave, T4 of a project: commits version, files, blobs, answer, event and usage together, or
 nothing.
 """
 
@@ -111,7 +111,7 @@ WHERE versions.owner_id = %(owner)s AND versions.save_id = %(save)s
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """What the new version has, and how it differs from the one before."""
+    """Counts of the new version, and its differences from the one before."""
 
     files: int
     written: int
@@ -124,7 +124,7 @@ class _Counts:
 
 
 class SaveCommitter:
-    """Ends saves well. `keep`: for so many seconds the project is not deleted."""
+    """Commits saves. `keep`: seconds for which the project can't be deleted."""
 
     def __init__(self, database: Database, timing: Timing, *, keep: float | None = None) -> None:
         self._database = database
@@ -132,10 +132,10 @@ class SaveCommitter:
         self._keep = keep
 
     async def commit(self, request: CommitSaveRequest) -> CommitSaveResponse:
-        """The project at its new version; a repeat answers the same.
+        """The project at its new version; a repeat gets the same answer.
 
         Raises UploadSuperseded (given up, or the project was deleted), VersionNotFound (of a roll-back),
-        InvalidField (files that were reserved have not been told).
+        InvalidField (reserved files were not recorded).
         """
         response = await self._database.transact(
             user(request.owner_id),
@@ -195,7 +195,7 @@ class SaveCommitter:
 async def _move_files(
     tx: Transaction, owner_id: str, slug: str, params: dict[str, object], counts: _Counts
 ) -> None:
-    """The files of the new version, from what was staged; and a look at the keys that it changes."""
+    """Move the staged files to the new version, and request a look at the keys that change."""
     project_id, save_id = params["project"], params["save"]
     if not isinstance(project_id, UUID) or not isinstance(save_id, UUID):
         raise TypeError("ids are UUIDs")
@@ -219,7 +219,7 @@ async def _counts(tx: Transaction, params: dict[str, object], expected: int) -> 
 async def _traits(
     tx: Transaction, params: dict[str, object], request: CommitSaveRequest
 ) -> dict[str, object]:
-    """Technologies and flags: as told, or those of the version that is restored."""
+    """Technologies and flags: from the request, or those of the restored version."""
     restored = request.rolled_back_to
     frontend, backend, stack = request.has_frontend, request.has_backend, list(request.tech_stack)
     if restored:
@@ -231,7 +231,7 @@ async def _traits(
 
 
 async def _made_before(tx: Transaction, params: dict[str, object]) -> CommitSaveResponse:
-    """The save has ended: its version, if it made one. Raises UploadSuperseded."""
+    """The answer for a save that has ended: its version, if it made one. Raises UploadSuperseded."""
     row = await tx.fetch_one(_DONE, params)
     if row is None:
         raise save_is_over()

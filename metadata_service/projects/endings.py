@@ -1,8 +1,7 @@
-"""Saves that end without a version: given up by their writer, fallen silent, or overtaken by the project's
-deletion.
+"""Ends saves without a version: given up by their writer, expired, or overtaken by the project's deletion.
 
-Their blobs go to ABORTING at a new epoch, so that a writer who comes back is shut out; the cleaner removes
-what was written by version id, and S3 makes the version before the current one again.
+Their blobs go to ABORTING at a new epoch, which shuts out a writer that comes back. The cleaner removes what
+was written by version id, after which S3 shows the version before again.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s
     AND (NOT %(silent)s OR saves.lease_expires_at <= now())
 FOR UPDATE
 """
-#: From anywhere on: those that can't be ended now stand before nobody else's for long.
+#: Begins at a random position, so that saves that can't be ended now don't block others for long.
 _SILENT: Final = """
 SELECT owner_id, id FROM project_saves WHERE lease_expires_at <= now()
 ORDER BY id < %(begin)s, id LIMIT %(limit)s
@@ -47,7 +46,7 @@ _FORGET_UNSAVED: Final = (
 
 
 async def abandon(database: Database, owner_id: str, save_id: UUID) -> None:
-    """End a save without a version; nothing happens when it has ended already."""
+    """End a save without a version; does nothing if it has ended already."""
 
     async def work(tx: Transaction) -> None:
         await _give_up_one(tx, owner_id, save_id, only_silent=False)
@@ -58,8 +57,9 @@ async def abandon(database: Database, owner_id: str, save_id: UUID) -> None:
 
 
 async def expire(database: Database) -> int:
-    """Give up saves whose lease has run out; answers how many. Of users who are being erased, too. One that
-    fails is left to the next round; the others go on. Raises DatabaseUnavailable.
+    """Give up saves whose lease has run out, also those of users being erased. Returns how many.
+
+    A failure leaves its save to the next round; the others go on. Raises DatabaseUnavailable.
     """
     silent = await database.read(SYSTEM, _SILENT, {"begin": uuid4(), "limit": _BATCH})
     ended = 0
@@ -78,7 +78,7 @@ async def expire(database: Database) -> int:
 
 
 async def give_up(tx: Transaction, owner_id: str, slug: str, project_id: UUID, save_id: UUID) -> None:
-    """Inside a transaction that has locked the project and the save."""
+    """Runs in a transaction that has locked the project and the save."""
     params = {"owner": owner_id, "save": save_id, "project": project_id, "traceparent": origin()}
     await tx.batch(
         [

@@ -20,12 +20,12 @@ from strongroom.metadata.v1.notification_service_pb2 import (
 )
 from strongroom.metadata.v1.project_pb2 import Project
 
-#: What `project_file_damaged` takes, in its order.
+#: The columns for `project_file_damaged`, in its order.
 DAMAGED_COLUMNS: Final = """
 projects.owner_id, projects.id::text, projects.slug, files.path, files.from_version, files.until_version,
 files.content_type, files.size_bytes
 """
-#: A save is worth telling of from so many files, bytes or seconds on; then so often (seconds).
+#: A save is reported from this many files, bytes or seconds on; and again after this many seconds.
 _FILES, _BYTES, _SECONDS, _AGAIN = 100, 8 << 20, 0.5, 1.0
 _TELL_PROGRESS: Final = f"""
 WITH due AS (
@@ -52,14 +52,15 @@ FROM told JOIN projects ON projects.owner_id = %(owner)s AND projects.id = told.
 
 
 def save_progress(owner_id: str, save_id: UUID) -> Statement:
-    """How far a save has come that its transaction has locked; nothing for one that is quick, has nothing to
-    store, or of which the owner has just heard.
+    """The event about a save's progress, in a transaction that has locked it.
+
+    Nothing for a save that is quick, has nothing to store, or was reported just now.
     """
     return _TELL_PROGRESS, {"owner": owner_id, "save": save_id, "traceparent": origin()}
 
 
 def project_saved(project: Project) -> Statement:
-    """A version became the newest one."""
+    """A new version was saved."""
     return _about(project, EVENT_TYPE_PROJECT_SAVED)
 
 
@@ -69,18 +70,19 @@ def project_deleted(project: Project) -> Statement:
 
 
 def project_file_damaged(row: Row, key: str, damage: str) -> Statement:
-    """A reader met no object (`lost`) or other bytes (`corrupt`). `row`: one of DAMAGED_COLUMNS."""
+    """A reader found no object (`lost`) or wrong bytes (`corrupt`). `row`: one of DAMAGED_COLUMNS."""
     return _about_file(row, key, EVENT_TYPE_FILE_DAMAGED, damage=damage)
 
 
 def project_file_infected(row: Row, key: str, signature: str) -> Statement:
-    """Something was found in it after it had been saved. `row`: one of DAMAGED_COLUMNS."""
+    """The file was found infected after it was saved. `row`: one of DAMAGED_COLUMNS."""
     return _about_file(row, key, EVENT_TYPE_FILE_INFECTED, signature=signature, stored=True)
 
 
 def project_file_readable(row: Row, key: str, until: str | None) -> Statement:
-    """The store has brought it back from an archive class, `until` then (RFC 3339); None: for good. `row`:
-    one of DAMAGED_COLUMNS.
+    """The file was restored from an archive class, until `until` (RFC 3339); None: for good.
+
+    `row`: one of DAMAGED_COLUMNS.
     """
     return _about_file(row, key, EVENT_TYPE_FILE_READABLE, readable_until=until)
 

@@ -1,7 +1,7 @@
-"""Which files of a project a preview shows: those of its front end, and nothing else.
+"""Which files of a project a preview shows: only those of its front end.
 
-A preview's URL is seen by every script in the page, also by those of strangers, so it must not open the back
-end's sources, what is secret in dot files, or what tells which versions of what can be attacked.
+Every script in the page sees the preview's URL, also scripts of strangers. So it must not open the back end's
+sources, secrets in dot files, or files that tell which versions could be attacked.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 INDEX: Final = "index.html"
-#: Where a front end may live, first choice first; the first with a start page is it, else the project's root.
+#: Folders that may contain the front end, in order of preference: the first with a start page, else the root.
 _ROOTS: Final = (
     "frontend/dist/", "frontend/build/", "frontend/public/", "frontend/", "dist/", "build/", "public/",
 )  # fmt: skip
 _ROOT: Final = ""
-#: Never part of a front end, wherever they are.
+#: Never part of a front end, at any level.
 _FOREIGN_FOLDERS: Final = frozenset({"node_modules", "__pycache__", "site-packages", "venv"})
-#: The back end's, where the front end lives in the project's root.
+#: Folders of the back end, if the front end is in the project's root.
 _BACKEND_FOLDERS: Final = frozenset({"backend", "back-end", "back_end", "server"})
 _TOP_BACKEND_FOLDERS: Final = frozenset(
     {
@@ -55,7 +55,7 @@ _SECRETS: Final = (
         "*.bak",
     ),
 )
-#: The back end's sources and settings, where the front end lives in the project's root.
+#: Sources and settings of the back end, if the front end is in the project's root.
 _SOURCES: Final = (
     *("*.py", "*.pyc", "*.rb", "*.php", "*.go", "*.rs", "*.java", "*.kt", "*.cs", "*.ex", "*.exs", "*.pl"),
     *("*.sh", "*.toml", "*.ini", "*.cfg", "*.conf", "server.js", "server.ts", "server.mjs", "server.cjs"),
@@ -63,15 +63,16 @@ _SOURCES: Final = (
 
 
 def wanted(path: str) -> list[str]:
-    """Paths of the project to look for, to answer what a browser asks for at ``path``."""
+    """Paths of the project that may answer a browser's request for ``path``."""
     roots = (*_ROOTS, _ROOT)
     return list(dict.fromkeys([*(f"{root}{INDEX}" for root in roots), *(f"{root}{path}" for root in roots)]))
 
 
 def chosen(path: str, present: Collection[str]) -> str | None:
-    """Which of the ``present`` ones among ``wanted(path)`` it is; None: none that a preview shows.
+    """The file to show, of those among ``wanted(path)`` that are ``present``; None: a preview shows none of
+    them.
 
-    ``path`` counts from the front end's root, or from the project's, as the preview's own links did once.
+    ``path`` is relative to the front end's root; or to the project's, as in older links of previews.
     """
     root = next((root for root in _ROOTS if f"{root}{INDEX}" in present), _ROOT)
     for whole in (f"{root}{path}", path):

@@ -1,11 +1,10 @@
-"""Keys whose current object may not be what the newest version says.
+"""Project keys whose current object may differ from the newest version.
 
-S3 knows one order per key, the order in which versions arrived; the truth is here. A row says "look at this
-key": a path that the newest version no longer has needs a delete marker, an attempt that died has left a
-version on top, a deleted project its markers. The row is written in the transaction that makes it necessary,
-so nothing depends on who lives to see the next step; it stays until a look finds the key right and the
-tombstone grace has passed since the last reason to doubt, because a late request may still be on its way
-(rule R5).
+S3 orders the versions of a key by arrival; the truth is here. A row requests a look at a key: a path that the
+newest version no longer has needs a delete marker, a dead attempt has left a version on top, a deleted
+project needs its markers. The row is written in the transaction that makes the look necessary, so no process
+has to survive for it. It stays until a look finds the key right and the tombstone grace has passed since the
+last reason for doubt, because a late request may still be on its way (rule R5).
 """
 
 from __future__ import annotations
@@ -96,10 +95,10 @@ class ProjectKeys:
         self._rotation = Rotation(OLDEST, VISITED, OF_OWNERS)
 
     async def claim(self, limit: int, owner_id: str = "", slug: str = "") -> tuple[list[pb.ProjectKey], int]:
-        """At most `limit` keys (0: 50, at most 500) that are due, and how many silent saves were given up.
+        """At most `limit` due keys (0: 50, at most 500), and the number of expired saves that were given up.
 
-        With `slug`: only those of one project of `owner_id`. Raises DatabaseUnavailable; no save could say
-        meanwhile that it lives.
+        With `slug`: only keys of this project of `owner_id`. Raises DatabaseUnavailable; then no save is
+        given up for a while, because its writer could not renew the lease either.
         """
         try:
             return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH), owner_id, slug)
@@ -114,7 +113,7 @@ class ProjectKeys:
         return rows, given_up
 
     async def report(self, reports: list[pb.KeyReport]) -> None:
-        """How keys were found and left; what was touched meanwhile stays as it is."""
+        """Record the results of looks. A key that was touched meanwhile stays as it is."""
 
         async def work(tx: Transaction) -> None:
             await tx.batch([statement for report in reports for statement in self._statements(report)])

@@ -1,4 +1,4 @@
-"""What people say of a version: set with its save, and changed afterwards."""
+"""Labels of a version (name, message, tags): set with its save, and changed later."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from strongroom.errors import InvalidField, VersionNotFound
 from strongroom.metadata.v1.project_pb2 import ProjectVersion, VersionLabel
 from strongroom.metadata.v1.project_service_pb2 import UpdateProjectVersionRequest
 
-#: Pruning (`projects.pruning`) locks the row for longer: it has seen the name or tag that keeps the version,
-#: or who gives it sees that the version has gone.
+#: Pruning (`projects.pruning`) holds the row's lock while it works: either it sees the new name or tag, which
+#: keeps the version, or the caller sees that the version is gone.
 _PROJECT: Final = """
 SELECT id FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0 FOR KEY SHARE
 """
@@ -30,13 +30,15 @@ def label_params(label: VersionLabel) -> dict[str, object]:
 
 
 class VersionLabels:
-    """Changes them."""
+    """Changes labels."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def update(self, owner_id: str, request: UpdateProjectVersionRequest) -> ProjectVersion:
-        """The version as it is then. Raises ProjectNotFound, VersionNotFound, InvalidField."""
+        """Change a version's label, and return the version. Raises ProjectNotFound, VersionNotFound,
+        InvalidField.
+        """
         refuse_nul(request, "version")
         tags = list(request.tags.values) if request.HasField("tags") else None
         if tags is not None and len(set(tags)) != len(tags):

@@ -1,4 +1,4 @@
-"""Statements that ask for a look at keys (see `keys`), for the transactions that make one necessary."""
+"""Statements that request looks at keys (see `keys`), for the transactions that make them necessary."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AGAIN: Final = """
 ON CONFLICT (owner_id, key) DO UPDATE SET epoch = project_keys.epoch + 1, attempts = 0, touched_at = now(),
     not_before = excluded.not_before
 """
-#: Of the files that a condition names: due once their objects are.
+#: For files named by a condition: due at the same time as their objects.
 _DUE_LATER: Final = """
 INSERT INTO project_keys (owner_id, key, slug, path, not_before)
 SELECT DISTINCT owner_id, %(prefix)s || path, %(slug)s, path, now() + make_interval(secs => %(grace)s)
@@ -75,28 +75,31 @@ WHERE {{gone}} AND NOT EXISTS (
 
 
 def pruned(owner_id: str, slug: str, project_id: UUID, gone: str, grace: float) -> Statement:
-    """Contents of old versions go, those that the condition `gone` names: the keys that have a delete marker.
-    Due once their objects are.
+    """Contents of old versions are removed, those in the condition `gone`: keys that have a delete marker.
+
+    Due at the same time as their objects.
     """
     params = _of_project(owner_id, slug, project=project_id, grace=grace)
     return _PRUNED.format(gone=gone), params
 
 
 def written(owner_id: str, slug: str, save_id: UUID) -> Statement:
-    """A save is given up: the keys it may have written."""
+    """A save is given up: keys that it may have written."""
     return _WRITTEN, _of_project(owner_id, slug, save=save_id)
 
 
 def committed(owner_id: str, slug: str, project_id: UUID, save_id: UUID) -> list[Statement]:
-    """A save commits: keys that the newest version no longer has, those it has again (below is a delete
-    marker), and those written that are being looked at.
+    """A save commits: keys that the newest version no longer has, keys that it has again (a delete marker is
+    underneath), and written keys with a pending look.
     """
     params = _of_project(owner_id, slug, save=save_id, project=project_id)
     return [(_DROPPED, params), (_RETURNED, params), (_KNOWN, params)]
 
 
 def removed(owner_id: str, slug: str, project_id: UUID, grace: float) -> list[Statement]:
-    """A project is deleted: the keys that have a delete marker, or may get one. Due once its objects are."""
+    """A project is deleted: keys that have, or may get, a delete marker. Due at the same time as their
+    objects.
+    """
     params = _of_project(owner_id, slug, project=project_id, grace=grace)
     return [(_OUTSTANDING, params), (_ENDED, params)]
 

@@ -1,9 +1,9 @@
-"""Old versions go by a rule. The last ones stay, the last one of each day for a while, those with a name or a
-tag, and those that a share opens (decision 0107). Nothing goes of a project that is kept, on legal hold, or
-being saved.
+"""Removes old versions by a rule.
 
-Contents that no version shows any longer go as those of a deleted project do: their objects are the
-cleaner's, after the read grace and the restore window.
+The last versions stay, also the last of each day for a while, those with a name or a tag, and those opened by
+a share (decision 0107). Nothing is removed from a project that is kept, on legal hold, or being saved.
+Contents that no version has any more go like those of a deleted project: the cleaner removes their objects
+after the read grace and the restore window.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ log = structlog.get_logger(__name__)
 
 
 class VersionRules:
-    """A project's own rule. `default`: that of the settings."""
+    """A project's own rule. `default`: the rule from the settings."""
 
     def __init__(self, database: Database, default: VersionRule) -> None:
         self._database = database
@@ -110,7 +110,7 @@ class VersionRules:
         return self._rule(await self._database.read(user(owner_id), _GET, {"owner": owner_id, "slug": slug}))
 
     async def set(self, owner_id: str, slug: str, rule: VersionRule | None) -> tuple[VersionRule, bool]:
-        """The same after the change; None: as the settings say. Raises ProjectNotFound."""
+        """Set the rule (None: the settings' one), and return it like `get`. Raises ProjectNotFound."""
         params = {
             "owner": owner_id,
             "slug": slug,
@@ -129,8 +129,8 @@ class VersionRules:
 
 
 class VersionPruner:
-    """One per process. Two of them never prune the same project at once, and each project's part of a round
-    fails alone.
+    """One instance per process. Two never prune the same project at once; a failing project does not stop a
+    round.
     """
 
     def __init__(self, database: Database, timing: Timing, rule: VersionRule) -> None:
@@ -140,7 +140,7 @@ class VersionPruner:
         self._failing = Outage("versions_not_pruned", "versions_pruned_again", quiet_seconds=QUIET_SECONDS)
 
     async def run_once(self, beat: Callable[[], None]) -> int:
-        """One round over all projects; how many versions went. Raises DatabaseUnavailable."""
+        """One round over all projects. Returns the number of removed versions. Raises DatabaseUnavailable."""
         pruned, after, after_id = 0, "", UUID(int=0)
         while True:
             params = {"after": after, "after_id": after_id, "last": self._rule.last}
@@ -153,7 +153,7 @@ class VersionPruner:
             after, after_id = found[-1][:2]
 
     async def prune(self, owner_id: str, project_id: UUID, slug: str) -> int:
-        """All that is due of one project, batch by batch."""
+        """Remove everything due of one project, in batches."""
         pruned = 0
         while True:
             try:
@@ -198,6 +198,6 @@ class VersionPruner:
 
 
 def _shared_versions(shares: list[Row], project_id: UUID) -> list[int]:
-    """Which versions they open. Making a share locks the project's row, as pruning does."""
+    """The versions that the shares open. Creating a share locks the project's row, as pruning does."""
     found = (ShareScope.FromString(scope).project for (scope,) in shares)
     return sorted({shared.version for shared in found if shared.project_id == str(project_id)})

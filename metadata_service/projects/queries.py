@@ -1,4 +1,4 @@
-"""Queries over an owner's projects. Each is one round trip, but for the exact total of a list."""
+"""Queries over an owner's projects. Each takes one round trip, except for the exact total of a list."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ LEFT JOIN project_versions AS versions ON versions.owner_id = projects.owner_id
 WHERE projects.owner_id = %(owner)s AND projects.slug = %(slug)s AND projects.version > 0
 ORDER BY versions.version DESC LIMIT %(limit)s
 """
-#: The version asked for (0: the newest) and whether there is one; then its files, if any.
+#: The requested version (0: the newest) and whether it exists; then its files, if any.
 _AT_VERSION: Final = """
 FROM (
     SELECT owner_id, id, version AS newest,
@@ -89,7 +89,9 @@ class ProjectQueries:
         return to_project(rows[0])
 
     async def pinned_version(self, owner_id: str, slug: str, version: int) -> tuple[str, int]:
-        """Project id and version, 0 as the newest of now. Raises ProjectNotFound, VersionNotFound."""
+        """The project's id, and the version (0 becomes the newest one). Raises ProjectNotFound,
+        VersionNotFound.
+        """
         params = {"owner": owner_id, "slug": slug, "version": version}
         rows = await self._database.read(user(owner_id), _PINNED, params)
         if not rows:
@@ -100,9 +102,9 @@ class ProjectQueries:
         return project_id, found
 
     async def projects(self, owner_id: str, size: int, token: str) -> tuple[list[Project], int, str]:
-        """One page, newest change first; how many there are in all; the next page's token (`""`: none).
+        """One page, last changed first; the total; and the next page's token (`""`: none).
 
-        `size` 0 means 20, over 100 is lowered. Raises InvalidPageToken.
+        `size` 0 means 20; at most 100. Raises InvalidPageToken.
         """
         query = ["ListProjects", owner_id]
         at, after = self._tokens.open_moment(query, token) if token else (None, None)
@@ -124,7 +126,7 @@ class ProjectQueries:
     async def versions(
         self, owner_id: str, slug: str, size: int, token: str
     ) -> tuple[list[ProjectVersion], str]:
-        """One page, newest first, and the next one's token. `size` 0 means 100, over 1,000 is lowered.
+        """One page, newest first, and the next one's token. `size` 0 means 100; at most 1,000.
 
         Raises ProjectNotFound, InvalidPageToken.
         """
@@ -142,9 +144,9 @@ class ProjectQueries:
     async def files(
         self, owner_id: str, slug: str, version: int, size: int, token: str
     ) -> tuple[list[ProjectFile], int, str]:
-        """One page in path order, the version listed (0 asks for the newest), and the next page's token.
+        """One page in path order, the listed version (0 requests the newest), and the next page's token.
 
-        A token goes on with the version of its first page. Raises ProjectNotFound, VersionNotFound,
+        A token continues with the version of its first page. Raises ProjectNotFound, VersionNotFound,
         InvalidPageToken.
         """
         query = ["ListProjectFiles", owner_id, slug, version]
@@ -175,8 +177,9 @@ class ProjectQueries:
         return to_file(key_prefix(owner_id, slug), rows[0][2:]), found_version
 
     async def shown_file(self, owner_id: str, slug: str, version: int, path: str) -> tuple[ProjectFile, int]:
-        """The file of the front end that a preview shows at ``path``, and the version it was read from.
-        Raises as ``file``; what is no part of the front end is not there.
+        """The file that a preview shows at ``path``, and its version.
+
+        Raises as ``file``; a file outside the front end is not found.
         """
         path = normal_path(path)
         params = {"owner": owner_id, "slug": slug, "version": version, "paths": front_end.wanted(path)}
@@ -194,7 +197,7 @@ class ProjectQueries:
 
 
 def _version_of(rows: list[Row], asked: int) -> int:
-    """The version that rows of `_AT_VERSION` are of. Raises ProjectNotFound, VersionNotFound."""
+    """The version in rows of `_AT_VERSION`. Raises ProjectNotFound, VersionNotFound."""
     if not rows:
         raise project_not_found()
     newest, version = rows[0][:2]
@@ -204,5 +207,5 @@ def _version_of(rows: list[Row], asked: int) -> int:
 
 
 def no_such_version(asked: int, newest: int) -> VersionNotFound:
-    """It was never made, or its project's rule has let it go."""
+    """The version never existed, or was removed by the project's rule."""
     return VersionNotFound(f"The project has no version {asked} (any more); the newest is {newest}.")

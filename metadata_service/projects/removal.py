@@ -1,4 +1,6 @@
-"""RemoveProject, D1 of a project: invisible at once, every version's blobs to DELETING, markers due."""
+"""RemoveProject, D1 of a project: makes it invisible, sends all versions' blobs to DELETING, requests
+markers.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,9 @@ class ProjectRemover:
         self._timing = timing
 
     async def remove(self, owner_id: str, slug: str, expected_version: int | None = None) -> Project:
-        """The project as it was. Raises ProjectNotFound (also the second time), VersionConflict."""
+        """Delete a project. Returns it as it was. Raises ProjectNotFound (also the second time),
+        VersionConflict.
+        """
         project = await self._database.transact(
             user(owner_id),
             lambda tx: remove(tx, owner_id, slug, self._timing, expected_version),
@@ -58,7 +62,7 @@ class ProjectRemover:
 async def remove(
     tx: Transaction, owner_id: str, slug: str, timing: Timing, expected_version: int | None = None
 ) -> Project:
-    """Inside a transaction of the owner's. Raises ProjectNotFound, VersionConflict."""
+    """Runs in a transaction of the owner's. Raises ProjectNotFound, VersionConflict."""
     row = await tx.fetch_one(_LOCK, {"owner": owner_id, "slug": slug})
     if row is None:
         raise project_not_found()

@@ -1,4 +1,4 @@
-"""Rows of projects, versions and their files, as protobuf."""
+"""Rows of projects, versions and their files, and conversion to protobuf."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from servicekit.presentation import split_charset
 from strongroom.errors import ProjectNotFound, RequestInProgress, UploadSuperseded
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion, VersionLabel
 
-#: Goes before statements over all files of a project, until the end of the transaction. They join tables that
-#: hold a save for a moment (`project_save_files`, open blobs): as a rule the planner's statistics say that
-#: these are empty, whatever they hold now. A nested loop that is right for one row compares 5,000 files with
-#: 5,000 files, and ends by the statement's time limit. Hash joins are right for any number.
+#: Goes before statements over all files of a project, and lasts until the end of the transaction. They join
+#: tables that hold a save for a moment (`project_save_files`, open blobs), which are usually empty in the
+#: planner's statistics, whatever they contain now. A nested loop, right for one row, compares 5,000 files
+#: with 5,000 files and exceeds the statement's time limit. Hash joins are right for any number.
 HASH_JOINS: Final[Statement] = ("SELECT set_config('enable_nestloop', 'off', true)", ())
 
 
 _RETRY_SECONDS: Final = 2.0
 
-#: The blobs of a save: what to join `blobs` with, and on what.
+#: The blobs of a save: what to join `blobs` with, and on which condition.
 STAGED: Final = "project_save_files AS staged"
 OF_SAVE: Final = """staged.owner_id = %(owner)s AND staged.save_id = %(save)s
     AND blobs.owner_id = staged.owner_id AND blobs.id = staged.blob_id"""
-#: What `to_project` takes, in its order.
+#: The columns for `to_project`, in its order.
 PROJECT_COLUMNS: Final = f"""
 projects.id::text, projects.owner_id, projects.slug, projects.name, projects.version, projects.file_count,
 projects.size_bytes, projects.has_frontend, projects.has_backend, projects.tech_stack, projects.created_at,
 projects.updated_at, {OF_PROJECT}
 """
-#: What `to_version` takes, in its order.
+#: The columns for `to_version`, in its order.
 VERSION_COLUMNS: Final = """
 versions.version, versions.created_at, versions.file_count, versions.size_bytes, versions.added,
 versions.changed, versions.removed, versions.rolled_back_to, versions.name, versions.message, versions.tags
 """
-#: What `to_file` takes, in its order.
+#: The columns for `to_file`, in its order.
 FILE_COLUMNS: Final = f"""
 files.path, files.version_id, files.size_bytes, files.crc32c, files.content_type, files.etag, files.sha256,
 files.created_at, files.executable, coalesce(files.damage, 0), {scans.SHOWN}
@@ -46,7 +46,7 @@ files.created_at, files.executable, coalesce(files.damage, 0), {scans.SHOWN}
 
 
 def to_project(row: Row) -> Project:
-    """One row of PROJECT_COLUMNS."""
+    """Convert a row of PROJECT_COLUMNS."""
     (
         project_id,
         owner_id,
@@ -82,7 +82,7 @@ def to_project(row: Row) -> Project:
 
 
 def to_version(row: Row) -> ProjectVersion:
-    """One row of VERSION_COLUMNS."""
+    """Convert a row of VERSION_COLUMNS."""
     version, created, count, size, added, changed, removed, rolled_back_to, name, message, tags = row
     shown = ProjectVersion(
         version=version,
@@ -100,12 +100,12 @@ def to_version(row: Row) -> ProjectVersion:
 
 
 def key_prefix(owner_id: str, slug: str) -> str:
-    """`projects/{user_id}/{slug}/`: with a path behind it, the file's S3 key."""
+    """`projects/{user_id}/{slug}/`; with a path appended, the file's S3 key."""
     return project_file_key(owner_id, slug, "-")[:-1]
 
 
 def to_file(prefix: str, row: Row) -> ProjectFile:
-    """One row of FILE_COLUMNS; `prefix` is the project's `key_prefix`."""
+    """Convert a row of FILE_COLUMNS; `prefix` is the project's `key_prefix`."""
     path, version_id, size, crc32c, content_type, etag, sha256, created, executable, damage, scan = row
     kind, charset = split_charset(content_type)
     file = ProjectFile(
@@ -128,13 +128,14 @@ def to_file(prefix: str, row: Row) -> ProjectFile:
 
 
 def project_not_found() -> ProjectNotFound:
-    """No such project for this caller: whether it is somebody else's is not revealed."""
+    """The caller has no such project. The error does not reveal whether somebody else has."""
     return ProjectNotFound("There is no such project, or it is not yours.")
 
 
 def save_in_progress(_lease: timedelta | None = None) -> RequestInProgress:
-    """Another save of this project, or of this request, is under way. How long its lease still lasts says
-    nothing: it is renewed as long as the save lives.
+    """Another save of this project, or of this request, is in progress.
+
+    Its lease says nothing about how long it will take: it is renewed while the save lives.
     """
     return RequestInProgress(
         "A save of this project is under way; try again in a moment.", retry_after=_RETRY_SECONDS
@@ -142,7 +143,7 @@ def save_in_progress(_lease: timedelta | None = None) -> RequestInProgress:
 
 
 def save_is_over() -> UploadSuperseded:
-    """The save has ended: given up, or its project was deleted."""
+    """The save has ended: it was given up, or its project was deleted."""
     return UploadSuperseded(
         "This save is over: it was silent for too long, or its project was deleted; send it again."
     )

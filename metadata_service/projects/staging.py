@@ -1,9 +1,9 @@
-"""ReserveFiles, RecordFiles, RenewSave: what a save does between its beginning and its commit.
+"""ReserveFiles, RecordFiles, RenewSave: the steps of a save between its begin and its commit.
 
-A reserved file is either unchanged (the newest version has the same size and SHA-256 at its path, so its
-blob serves the new version too) or a PENDING blob, made before any byte goes to S3 (rule R1). Such blobs have
-no lease of their own: they name their save, and live as long as it does. A partial save names what
-it changes; the rest of the newest version is staged by one statement for each part of its paths.
+A reserved file is either unchanged (the newest version has the same size and SHA-256 at its path, so its blob
+is part of the new version, too) or a PENDING blob, created before any byte goes to S3 (rule R1). Such blobs
+have no lease of their own: they name their save, and live as long as it does. A partial save names what it
+changes; one statement for each part of the paths stages the rest of the newest version.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ WITH given AS (
 )
 SELECT unchanged, executable FROM judged ORDER BY number
 """
-#: A repeat, whose first answer was lost, finds them there. CommitSave is told how many files there must be.
+#: A repeat whose first answer was lost finds the files there. CommitSave gets the number of files to expect.
 _KEEP: Final = """
 INSERT INTO project_save_files (owner_id, save_id, path, size_bytes, sha256, content_type, executable)
 SELECT owner_id, %(save)s, path, size_bytes, sha256, content_type, executable FROM project_files
@@ -105,7 +105,7 @@ WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s AND staged.blob_
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """One file that a save wants to have, with the blob it would get."""
+    """A requested file, with the blob it would get."""
 
     asked: pb.FileReservation
     path: str
@@ -114,7 +114,7 @@ class _Wish:
 
 
 class SaveStager:
-    """Moves saves on."""
+    """Runs the steps of a save."""
 
     def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
         self._database = database
@@ -122,10 +122,10 @@ class SaveStager:
         self._limits = limits
 
     async def reserve(self, request: pb.ReserveFilesRequest) -> list[blob_pb2.Blob]:
-        """One blob per file, in the order given; without id where the file is unchanged. What is `kept`
-        costs one statement, however many files it is.
+        """One blob per file, in the given order; without id if the file is unchanged. `kept` costs one
+        statement, however many files it contains.
 
-        Raises PathInvalid {path, rule} (also for a path given twice), PreconditionFailed (a file that must be
+        Raises PathInvalid {path, rule} (also for a duplicate path), PreconditionFailed (a file that must be
         unchanged is not), QuotaExceeded, FileCountExceeded, UploadSuperseded.
         """
         try:
@@ -143,7 +143,7 @@ class SaveStager:
         return blobs
 
     async def record(self, request: pb.RecordFilesRequest) -> None:
-        """Keep what was written. A repeat changes nothing. Raises UploadSuperseded, InvalidField."""
+        """Record what was written. A repeat changes nothing. Raises UploadSuperseded, InvalidField."""
 
         async def work(tx: Transaction) -> None:
             save_id = UUID(request.save_id)
@@ -156,7 +156,7 @@ class SaveStager:
         await failpoints.hit(AFTER_RECORD)
 
     async def renew(self, owner_id: str, save_id: UUID) -> float:
-        """The save is alive; answers how many seconds it may be silent from now. Raises UploadSuperseded."""
+        """Renew the lease. Returns it in seconds. Raises UploadSuperseded."""
         lease = self._timing.lease
         await self._database.transact(user(owner_id), lambda tx: renew(tx, owner_id, save_id, lease))
         return lease
@@ -210,7 +210,7 @@ class SaveStager:
 
 
 async def renew(tx: Transaction, owner_id: str, save_id: UUID, lease: float) -> Row:
-    """The save's project (id, slug); the save is locked and lives on. Raises UploadSuperseded."""
+    """Lock the save and renew its lease. Returns its project (id, slug). Raises UploadSuperseded."""
     row = await tx.fetch_one(_RENEW, {"owner": owner_id, "save": save_id, "lease": lease})
     if row is None:
         raise save_is_over()
@@ -218,7 +218,9 @@ async def renew(tx: Transaction, owner_id: str, save_id: UUID, lease: float) -> 
 
 
 async def record(tx: Transaction, owner_id: str, save_id: UUID, entries: list[pb.ManifestEntry]) -> None:
-    """Keep version id, entity tag and checksum of written files; the save is locked. Raises InvalidField."""
+    """Record version id, entity tag and checksum of written files; the save is locked. Raises
+    InvalidField.
+    """
     if not entries:
         return
     for entry in entries:
@@ -232,7 +234,8 @@ async def record(tx: Transaction, owner_id: str, save_id: UUID, entries: list[pb
         "ids": [UUID(entry.blob_id) for entry in entries],
         "versions": [entry.file.version_id for entry in entries],
         "etags": [entry.file.etag for entry in entries],
-        # Int8: the driver gives all arrays of numbers of a statement the type of the first one's numbers.
+        # Int8: psycopg derives the type of an array from its first number, and applies it to all arrays of
+        # the statement.
         "crcs": [Int8(entry.file.crc32c) for entry in entries],
         "sizes": [Int8(entry.file.size_bytes) for entry in entries],
         "doubtful": [entry.doubtful for entry in entries],
@@ -250,7 +253,7 @@ async def record(tx: Transaction, owner_id: str, save_id: UUID, entries: list[pb
 
 
 def _kept(kept: pb.KeptFiles, owner_id: str, project_id: UUID, save_id: UUID) -> dict[str, object]:
-    """For _KEEP."""
+    """Parameters of _KEEP."""
     return {
         "owner": owner_id,
         "project": project_id,
@@ -270,7 +273,7 @@ def _wishes(owner_id: str, slug: str, request: pb.ReserveFilesRequest) -> list[_
 
 
 def _says(wish: _Wish, owner_id: str, save_id: UUID, executable: bool) -> dict[str, str]:
-    """The object's metadata, as the row has it."""
+    """The object's metadata, as in the row."""
     known = {ATTEMPT_KEY: str(wish.blob_id), "user_id": owner_id, SAVE_KEY: str(save_id)}
     return known | ({EXECUTABLE_KEY: "true"} if executable else {})
 

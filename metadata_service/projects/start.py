@@ -1,4 +1,4 @@
-"""BeginSave: the project's row, and one save under way per project."""
+"""BeginSave: locks the project's row; a project has one save in progress."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ VALUES (%(owner)s, %(save)s, %(project)s, %(name)s, %(version)s, %(request_id)s,
 
 @dataclass(frozen=True, slots=True)
 class _Base:
-    """The project that a save builds on, its row locked. `version` 0: none yet."""
+    """The project that a save builds on, its row locked. `version` 0: there is none yet."""
 
     project_id: UUID
     version: int
 
 
 class SaveStarter:
-    """Starts saves."""
+    """Begins saves."""
 
     def __init__(self, database: Database, timing: Timing, classes: frozenset[str] = frozenset()) -> None:
         self._database = database
@@ -61,7 +61,8 @@ class SaveStarter:
 
     async def begin(self, owner_id: str, request: BeginSaveRequest, *, asking: str = "") -> BeginSaveResponse:
         """A new save with a lease, or the answer of an earlier one with this request id.
-        `asking`: `sub` of the caller, where it is not the owner.
+
+        :param asking: `sub` of the caller, if that is not the owner.
 
         Raises RequestInProgress (with retry_after), VersionConflict {expected, actual}, IdempotencyKeyReused,
         ProjectNotFound (must_exist), InvalidField.
@@ -119,7 +120,7 @@ class SaveStarter:
         return BeginSaveResponse(save_id=str(save_id), owner_id=owner_id, base_version=base.version)
 
     async def _lock_project(self, tx: Transaction, owner_id: str, request: BeginSaveRequest) -> _Base:
-        """The project's row, made if needed, with no save under way. Raises RequestInProgress."""
+        """Lock the project's row, or create it, with no save in progress. Raises RequestInProgress."""
         params: dict[str, object] = {"owner": owner_id, "slug": request.slug}
         for _ in range(2):
             await tx.execute(_MAKE, params | {"project": uuid4(), "name": request.name or request.slug})
@@ -133,12 +134,12 @@ class SaveStarter:
             save_id, alive = under_way
             if alive:
                 raise save_in_progress()
-            await give_up(tx, owner_id, request.slug, base.project_id, save_id)  # its row may go with it
+            await give_up(tx, owner_id, request.slug, base.project_id, save_id)  # may delete the row
         raise save_in_progress()
 
 
 def check_version(expected: int, actual: int) -> None:
-    """Raises VersionConflict unless the project is at the version that the caller has seen."""
+    """Raises VersionConflict unless the project is at the version that the caller knows."""
     if expected == actual:
         return
     if expected == 0:

@@ -1,1 +1,1 @@
-"""How long files and projects stay: what callers ask for, holds, and the sweep."""
+"""Retention of files and projects: callers' requests, legal holds, and the sweep."""

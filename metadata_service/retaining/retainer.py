@@ -1,7 +1,6 @@
-"""Sets how long something stays, places and lifts legal holds. Every hold is written down, and whatever an
-admin sets.
+"""Sets retention, and places and lifts legal holds. All holds and all changes by admins are recorded.
 
-What is kept or held is guarded by triggers of the database (migration 0024), so that no door is forgotten.
+Triggers of the database (migration 0024) protect what is kept or held, so that no code path can forget it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _LIFT: Final = "held_at = NULL, held_by_admin = false, hold_reason = ''"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks."""
+    """The caller."""
 
     subject: str
     is_admin: bool
@@ -38,7 +37,7 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to change; None: stays. `clear_keep` and `clear_delete`: it has no such time any more."""
+    """Changes; None: unchanged. `clear_keep` and `clear_delete` remove the time."""
 
     keep_until: datetime | None = None
     clear_keep: bool = False
@@ -53,7 +52,10 @@ class Retainer:
         self._database = database
 
     async def set(self, subject: Subject, wanted: Wanted, actor: Actor) -> Retention:
-        """Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied, UserBeingErased."""
+        """Set the retention.
+
+        Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied, UserBeingErased.
+        """
 
         async def work(tx: Transaction) -> Retention:
             await _refuse_erased(tx, subject.owner_id)
@@ -104,7 +106,7 @@ class Retainer:
 
 
 async def _refuse_erased(tx: Transaction, owner_id: str) -> None:
-    """Who erases has asked for holds before; one that came now would keep nothing."""
+    """The erasure was allowed before; a hold placed now would protect nothing."""
     await lock_holds(tx, owner_id)
     if await tx.fetch_one(_ERASED, {"owner": owner_id}) is not None:
         raise being_erased()
@@ -125,7 +127,7 @@ def _refuse_temporary(temporary: bool) -> None:
 
 
 def _refuse_in_trash(found: Locked, actor: Actor) -> None:
-    """What is there takes none of its owner's quota, and so goes after a while. Raises InvalidField."""
+    """Files in the trash don't count for the quota, so they have to go after a while. Raises InvalidField."""
     if found.in_trash and not actor.is_admin:
         raise InvalidField(
             "It is in the trash, where only an admin protects it; restore it first.",
@@ -135,7 +137,7 @@ def _refuse_in_trash(found: Locked, actor: Actor) -> None:
 
 
 def _check(subject: Subject, wanted: Wanted, now: datetime) -> None:
-    """Times lie ahead, and each is either set or cleared. Raises InvalidField."""
+    """Times must be in the future, and each is either set or cleared. Raises InvalidField."""
     for field, moment, cleared in (
         ("keep_until", wanted.keep_until, wanted.clear_keep),
         ("delete_after", wanted.delete_after, wanted.clear_delete),
@@ -155,7 +157,7 @@ def _check(subject: Subject, wanted: Wanted, now: datetime) -> None:
 
 
 def _check_shortening(now_holds: Retention, wanted: Wanted, actor: Actor, now: datetime) -> None:
-    """Only an admin may. Raises PermissionDenied."""
+    """Only an admin may shorten. Raises PermissionDenied."""
     if actor.is_admin or not now_holds.HasField("keep_until_time"):
         return
     until = from_proto(now_holds.keep_until_time)
@@ -168,7 +170,7 @@ def _check_shortening(now_holds: Retention, wanted: Wanted, actor: Actor, now: d
 
 
 def _check_hold(now_holds: Retention, actor: Actor) -> None:
-    """Only an admin may touch an admin's. Raises PermissionDenied."""
+    """Only an admin may change an admin's hold. Raises PermissionDenied."""
     if now_holds.hold.by_admin and not actor.is_admin:
         raise PermissionDenied("An admin has placed this hold; only an admin may change or lift it.")
 

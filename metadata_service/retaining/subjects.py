@@ -1,4 +1,4 @@
-"""What retention is set on: a file, also one in the trash, or a project. Statements name no column twice."""
+"""The subject of retention: a file, also one in the trash, or a project."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _READ_PROJECT: Final = f"SELECT {OF_PROJECT} FROM projects WHERE {_PROJECT}"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One of both: `file_id`, or the project's slug."""
+    """Either a file by `file_id`, or a project by its slug."""
 
     owner_id: str
     file_id: UUID | None
@@ -38,22 +38,22 @@ class Subject:
 
     @property
     def params(self) -> dict[str, object]:
-        """What the statements name it by."""
+        """Parameters that name it in statements."""
         return {"owner": self.owner_id, "id": self.file_id, "slug": self.project}
 
     @property
     def details(self) -> dict[str, str]:
-        """What the list of acts says of it."""
+        """Details for the audit log."""
         return {"project": self.project} if self.file_id is None else {"file": str(self.file_id)}
 
     def set(self, changes: str, params: dict[str, object]) -> Statement:
-        """`changes`: SQL of SET."""
+        """`changes`: SQL for SET, each column once."""
         table, where = ("projects", _PROJECT) if self.file_id is None else ("files", _FILE)
         values: Params = self.params | params
         return f"UPDATE {table} SET {changes} WHERE {where}", values
 
     def not_found(self) -> StrongroomError:
-        """There is none."""
+        """The error if it does not exist."""
         return project_not_found() if self.file_id is None else not_found()
 
 
@@ -68,7 +68,7 @@ class Locked:
 
 
 async def lock(tx: Transaction, subject: Subject) -> Locked:
-    """As it is now, until the transaction ends.
+    """Read and lock it until the end of the transaction.
 
     Raises FileNotFound, ProjectNotFound.
     """
@@ -80,7 +80,7 @@ async def lock(tx: Transaction, subject: Subject) -> Locked:
 
 
 async def tell(tx: Transaction, subject: Subject) -> Retention:
-    """What holds from now on; whoever watches the owner's files hears of it."""
+    """The retention from now on; also sends an event to the owner."""
     if subject.file_id is None:
         row = await tx.fetch_one(_READ_PROJECT, subject.params)
         return to_retention(row[0]) if row is not None and row[0] is not None else Retention()

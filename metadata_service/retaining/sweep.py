@@ -1,9 +1,8 @@
-"""Puts into the trash what has a time of its own that is over, and what its family's rule says is too old.
-What is kept or held waits.
+"""Moves files to the trash whose own time is over, or that are too old by their family's rule.
 
-Rules are looked at anew in each round, so that a change of the settings holds for what is stored already.
-An index by age over all owners would cost every upload: the sweep goes from owner to owner instead, by the
-index that lists of a family use, one look-up for each of them.
+Kept or held ones wait. The rules are read anew in each round, so that a change of the settings applies to
+stored files. An index by age over all owners would slow down every upload: the sweep goes from owner to owner
+instead, using the index of lists by family, one look-up for each.
 """
 
 from __future__ import annotations
@@ -33,8 +32,8 @@ _OPEN: Final = f"{VISIBLE} AND NOT {HELD}"
 _DATED: Final = f"files.delete_after <= now() AND {_OPEN}"
 _AGED: Final = f"""files.family = %(family)s AND files.created_at <= now() - make_interval(secs => %(age)s)
 AND files.delete_after IS NULL AND {_OPEN}"""
-#: `passed`: whose turn is over in this round. Of some nothing could be done, as they are being erased, or as
-#: somebody else has their rows; and of others the next is due before the round has ended, again and again.
+#: `passed`: owners already handled in this round. Some could not be handled, because they are being erased or
+#: their rows are locked; others have new due files all the time.
 _OWNERS_DATED: Final = f"""
 SELECT DISTINCT owner_id FROM (
     SELECT files.owner_id FROM files WHERE {_DATED} AND NOT files.owner_id = ANY(%(passed)s)
@@ -65,7 +64,9 @@ log = structlog.get_logger(__name__)
 
 
 class RetentionSweep:
-    """One per process; `loop` runs it. Two of them never take the same row. Each owner's part fails alone."""
+    """One instance per process; `loop` runs it. Two never take the same row; a failing owner does not stop a
+    round.
+    """
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class RetentionSweep:
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=rest_seconds)
 
     async def run_once(self) -> bool:
-        """One round over everybody. Raises DatabaseUnavailable."""
+        """One round over all owners. Raises DatabaseUnavailable."""
         moved, passed = 0, list[str]()
         while owners := await self._database.read(SYSTEM, _OWNERS_DATED, {"limit": OWNERS, "passed": passed}):
             for (owner_id,) in owners:
@@ -117,7 +118,7 @@ class RetentionSweep:
         return await alone(self._failing, lambda: self._end(owner_id, lock, params), slow_in=self._database)
 
     async def _end(self, owner_id: str, lock: str, params: dict[str, object]) -> int:
-        """All that is due of one owner, batch by batch; how many files."""
+        """Delete everything due of one owner in batches. Returns the number of files."""
         moved = 0
         while True:
 

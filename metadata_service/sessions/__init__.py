@@ -1,1 +1,1 @@
-"""Resumable and direct uploads: sessions, each around one blob."""
+"""Sessions of resumable and direct uploads; each has one blob."""

@@ -1,4 +1,4 @@
-"""Ends of sessions: given up by the owner or lost by the store; and partial uploads, which end without a
+"""Ends of sessions: cancelled by the owner or lost by the store; and partial uploads, which end without a
 file.
 """
 
@@ -37,8 +37,8 @@ class SessionEnder:
         self._database = database
 
     async def cancel(self, owner_id: str, upload_id: str) -> None:
-        """By its owner: what was written goes; a file that it has become stays (storage_service deletes it
-        first).
+        """Cancel a session for its owner: what was written is removed. A committed file stays
+        (storage_service deletes it first).
 
         Raises UploadNotFound (also the second time), UploadExpired, UploadLost.
         """
@@ -52,7 +52,9 @@ class SessionEnder:
         await self._run(owner_id, work)
 
     async def lose(self, handle: Handle) -> None:
-        """By its writer: the parts are gone. Raises UploadSuperseded when it is no longer the writer."""
+        """End a session for its writer: the parts are gone. Raises UploadSuperseded if it is no longer the
+        writer.
+        """
 
         async def work(tx: Transaction) -> None:
             blob = await transitions.read(tx, handle)
@@ -78,9 +80,7 @@ class SessionEnder:
 
 
 async def keep_partial(tx: Transaction, blob: BlobRow, timing: Timing, limits: Limits) -> None:
-    """T4 of a partial upload, in place of a file: its object stays until the session expires. Raises
-    QuotaExceeded.
-    """
+    """T4 of a partial upload: no file; the object stays until the session expires. Raises QuotaExceeded."""
     values = {
         "owner": blob.owner_id,
         "blob_id": blob.id,

@@ -1,13 +1,12 @@
-"""What the cleaner's claims bring on for sessions: ends seen, segments given to the cleaner, old rows
-forgotten.
+"""Housekeeping of sessions, run with the cleaner's claims: notes ends, removes segments, deletes old rows.
 
 However a session ends (committed, cancelled, expired, lost, given up), its segments are removed through a
-blob row of their own: ABORTING, its key the prefix that they lie below. It is made once the session's blob
-can no longer be written to, whether or not any segment is known: a writer may have died between storing one
-and telling.
+blob row of their own: ABORTING, with their prefix as key. The row is made once the session's blob can no
+longer be written to, whether or not any segment is known: a writer may have died between storing one and
+recording it.
 
-A client may use the signed requests of a direct upload until they expire, also after its end: another blob
-row (kind LEFTOVERS) has the cleaner look at the key then.
+A client may use the signed requests of a direct upload until they expire, even after its end: another blob
+row (kind LEFTOVERS) makes the cleaner check the key then.
 """
 
 from __future__ import annotations
@@ -79,12 +78,12 @@ def _values(timing: Timing, owner_id: str) -> dict[str, object]:
 
 
 async def sweep(tx: Transaction, owner_id: str, timing: Timing) -> int:
-    """The ends of one owner's sessions seen; how many."""
+    """Handle the ended sessions of one owner. Returns how many."""
     return await tx.execute(_SWEEP, _values(timing, owner_id))
 
 
 async def run(database: Database, timing: Timing) -> int:
-    """One round; how many rows moved."""
+    """One round. Returns the number of rows changed."""
     values = _values(timing, "")
 
     async def work(tx: Transaction) -> int:

@@ -1,4 +1,4 @@
-"""Begins sessions: T1 with a row of its own, and a lease as long as the session may lie still."""
+"""Opens sessions: T1 with a session row, and a lease as long as the session may be idle."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from strongroom.metadata.v1.upload_session_service_pb2 import (
 
 AFTER_OPEN: Final = failpoints.register("metadata.session.opened")
 
-_ID_BYTES: Final = 24  # 192 bits: nobody guesses one
+_ID_BYTES: Final = 24  # 192 bits, impossible to guess
 _INSERT: Final = """
 INSERT INTO upload_sessions (owner_id, upload_id, blob_id, kind, request_id, fingerprint, size_bytes,
     annotation, expires_at)
 VALUES (%(owner)s, %(upload_id)s, %(blob_id)s, %(kind)s, %(request_id)s, %(fingerprint)s, %(size)s,
     %(annotation)s, %(expires_at)s)
 """
-#: When it is worth asking again after too many were open: only their owner can end one.
+#: When to retry after too many were open: only their owner can end one.
 RETRY_SECONDS: Final = 5.0
-_LOCK_SEED: Final = 0x5373  # keeps these locks apart from others in the database
+_LOCK_SEED: Final = 0x5373  # separates these locks from others in the database
 _LOCK: Final = f"SELECT pg_advisory_xact_lock(hashtextextended(%(owner)s, {_LOCK_SEED}))"
 _COUNT: Final = f"""
 SELECT count(*) FROM blobs
@@ -52,7 +52,7 @@ WHERE blobs.owner_id = %(owner)s AND blobs.state IN {OPEN} AND session.ended = 0
 
 
 class SessionOpener:
-    """Opens sessions. `most`: how many of one owner may be open at once; 0: any number."""
+    """Opens sessions. `most`: open sessions allowed per owner; 0: any number."""
 
     def __init__(self, database: Database, timing: Timing, reserving: Reserver, most: int = 0) -> None:
         self._most = most
@@ -63,7 +63,7 @@ class SessionOpener:
     async def open(self, owner_id: str, request: OpenSessionRequest, *, asking: str = "") -> Session:
         """A new session, or that of an earlier request with the same request id.
 
-        Raises what Reserver.reserve raises, and RateLimited when too many are open.
+        Raises what Reserver.reserve raises, and RateLimited if too many are open.
         """
         if request.kind == SESSION_KIND_UNSPECIFIED:
             raise InvalidField("kind says how the bytes will arrive; set it.", field="kind", rule="required")
@@ -75,7 +75,7 @@ class SessionOpener:
                 owner_id, self._reserve_request(request), self._plan(upload_id, request), asking=asking
             )
         except RequestInProgress:
-            known = await self._earlier(owner_id, request)  # the same request, at the same moment
+            known = await self._earlier(owner_id, request)  # the same request, sent twice at once
             if known is None:
                 raise
             return known
@@ -106,9 +106,10 @@ class SessionOpener:
         return ReservedSession(lease, request.kind == SESSION_KIND_PARTIAL, insert)
 
     async def _ensure_place(self, tx: Transaction, owner_id: str) -> None:
-        """Refuse when this one, which is in its row already, is one too many. Creates of one owner go through
-        here one after the other, each with a snapshot newer than the lock: it sees what those before it
-        committed.
+        """Refuse if this session, whose row exists already, is one too many.
+
+        The owner's requests pass here one after the other, each with a snapshot newer than the lock, which
+        contains those before it.
         """
         if not self._most:
             return
@@ -131,7 +132,7 @@ class SessionOpener:
         )
 
     async def _earlier(self, owner_id: str, request: OpenSessionRequest) -> Session | None:
-        """The living session of the same request. Raises IdempotencyKeyReused."""
+        """The live session of the same request. Raises IdempotencyKeyReused."""
 
         async def work(tx: Transaction) -> Session | None:
             values = {"owner": owner_id, "request_id": request.spec.request_id}
@@ -141,7 +142,7 @@ class SessionOpener:
             row = rows.SessionRow.of(found)
             try:
                 session = await rows.show(tx, row)
-            except StrongroomError:  # it is over: T1 decides whether the request id is free again
+            except StrongroomError:  # it has ended: T1 decides whether the request id is free again
                 return None
             if row.fingerprint != request.fingerprint:
                 raise IdempotencyKeyReused(
@@ -152,9 +153,9 @@ class SessionOpener:
         return await self._database.transact(user(owner_id), work)
 
     async def _replayed(self, owner_id: str, request_id: str, file: File) -> Session:
-        """An earlier request has finished, and its file was deleted since: rule R6, the same answer as then.
+        """An earlier request has finished, and its file was deleted since: answer as then (rule R6).
 
-        It has no upload_id when its session is forgotten.
+        There is no upload_id if the session's row was deleted.
         """
         values = {"owner": owner_id, "request_id": request_id}
         found = await self._database.read(user(owner_id), rows.BY_REQUEST, values)

@@ -1,4 +1,4 @@
-"""Commits how far a session has come. Order: S3 has accepted → this commits → storage_service
+"""Records how far a session has come. Order: S3 has accepted → this commits → storage_service
 acknowledges.
 """
 
@@ -63,8 +63,8 @@ WITH told AS (
 INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
 SELECT %(owner)s, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, %(payload)s, %(traceparent)s FROM told
 """
-#: All of it for the usual step, which teaches nothing new of the object as a whole and needs no room that was
-#: not reserved. Whatever does not fit changes nothing.
+#: Everything in one statement for the usual step, which learns nothing new about the object and needs no
+#: further room. Otherwise it changes nothing.
 _AT_ONCE: Final = f"""
 WITH held AS (
     SELECT owner_id, id, reserved_bytes FROM blobs WHERE {transitions.HELD} AND state = {PENDING}
@@ -98,7 +98,7 @@ SELECT expires_at, told_at IS NOT DISTINCT FROM now() FROM written
 
 
 class ProgressRecorder:
-    """Writes what has been persisted. Every method may be repeated after a lost reply."""
+    """Records persisted bytes. Every method may be repeated after a lost reply."""
 
     def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
         self._database = database
@@ -106,7 +106,7 @@ class ProgressRecorder:
         self._limits = limits
 
     async def record(self, handle: Handle, request: RecordProgressRequest) -> RecordProgressResponse:
-        """The new prefix, with its parts and segments; also renews the session.
+        """Record the new prefix with its parts and segments; also renews the session.
 
         Raises UploadSuperseded (no longer the writer), SizeMismatch (past the length, or going back),
         QuotaExceeded.
@@ -116,7 +116,9 @@ class ProgressRecorder:
         return response
 
     async def _at_once(self, handle: Handle, request: RecordProgressRequest) -> RecordProgressResponse | None:
-        """In one round trip, COMMIT included. None: nothing was changed, and looking it up tells why."""
+        """Record in one round trip, COMMIT included. None: nothing was changed, and the caller finds
+        out why.
+        """
         if request.content_type or request.HasField("size_bytes"):
             return None
         values = {
@@ -158,7 +160,7 @@ class ProgressRecorder:
     async def _write_anew(
         self, tx: Transaction, handle: Handle, request: RecordProgressRequest
     ) -> RecordProgressResponse:
-        """A continuation whose epoch is over: if it is the newest writer all the same, at one of its own.
+        """Record a continuation whose epoch is outdated, if it is still the newest writer, at a new epoch.
 
         Raises UploadSuperseded.
         """
@@ -176,9 +178,9 @@ class ProgressRecorder:
         return response
 
     async def declare(self, owner_id: str, upload_id: str, size: int) -> Session:
-        """The length of a session that had none.
+        """Set the length of a session that had none.
 
-        Raises SizeMismatch (it had another one, or more is persisted), QuotaExceeded, and what reading
+        Raises SizeMismatch (it has another one, or more is persisted), QuotaExceeded, and what reading
         raises.
         """
 
@@ -236,10 +238,10 @@ class ProgressRecorder:
 
 
 def _goes_on(row: rows.SessionRow, blob: BlobRow, request: RecordProgressRequest) -> bool:
-    """Whether nothing has come of the newer epoch, and nobody was told of the prefix since this write began.
+    """Whether the newer epoch was never used, and nobody was told of the prefix since this write began.
 
-    Whatever raises the epoch also moves the session's end on: the end tells when that was, by the database's
-    clock alone. The write began so long after the answer, which came after the moment that it tells.
+    Whatever raises the epoch also postpones the session's expiry, which therefore tells by the database's
+    clock when that was. The write began a known time after its answer, which was given after that moment.
     """
     earlier = request.continuation
     began = from_proto(earlier.expire_time) + timedelta(microseconds=earlier.idle_microseconds)
@@ -290,7 +292,7 @@ def _check_length(row: rows.SessionRow, size: int) -> None:
 
 
 def _check_prefix(row: rows.SessionRow, persisted: int, size: int | None) -> None:
-    """The prefix never goes back, and never past the length."""
+    """Check that the prefix neither goes back nor exceeds the length."""
     if persisted < row.persisted_size or (size is not None and persisted > size):
         raise SizeMismatch(
             f"{row.persisted_size} bytes are persisted; {persisted} can't be next.",
