@@ -1,4 +1,4 @@
-"""Reads sessions, and gives the writer's place to the newest writer."""
+"""Reads sessions, and makes the newest writer the owner of the epoch."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ WHERE owner_id = %(owner)s AND blob_id = %(id)s
 
 
 class SessionReader:
-    """Looks sessions up by their names."""
+    """Finds sessions by their ids."""
 
     def __init__(self, database: Database, timing: Timing) -> None:
         self._database = database
         self._timing = timing
 
     async def owner_of(self, principal: Principal, upload_id: str) -> str:
-        """Whose session the caller means: the caller's own, for admins anybody's."""
+        """The owner of the session that the caller means: the caller; for admins anybody."""
         if principal.is_admin:
             found = await self._database.read(SYSTEM, _OWNER, (upload_id,))
             if found:
@@ -40,7 +40,7 @@ class SessionReader:
         return effective_owner(principal, "")
 
     async def get(self, owner_id: str, upload_id: str) -> Session:
-        """The session, without its parts. Raises UploadNotFound, UploadExpired, UploadLost."""
+        """The session without its parts. Raises UploadNotFound, UploadExpired, UploadLost."""
         found = await self._database.read(
             user(owner_id), rows.BY_NAME, {"owner": owner_id, "upload_id": upload_id}
         )
@@ -58,8 +58,8 @@ class SessionReader:
         return await self._database.transact(user(owner_id), work)
 
     async def acquire(self, owner_id: str, upload_id: str) -> Session:
-        """The session with its parts, at a new epoch; a finished one as it is, also when another content has
-        taken its place.
+        """The session with its parts, at a new epoch; a finished one unchanged, even if its file has new
+        content.
 
         Raises UploadNotFound, UploadExpired, UploadLost.
         """

@@ -1,12 +1,14 @@
-"""Rows of `upload_sessions`, and what has become of an upload: most of it follows from its blob.
+"""Rows of `upload_sessions`, and the state of an upload.
 
-PENDING                      open
-COMPLETING                   being completed; a partial upload that has `finished_at`: finished
-COMMITTED                    finished, with a file
-DELETING, GONE after that    another content has taken its place: finished, with the file that it was, for who
-                             repeats its end; for others just as long as an answer may be on its way
-                             (REPLACED_SECONDS). Its file was deleted: UPLOAD_NOT_FOUND
-ABORTING, GONE, purged       cancelled: UPLOAD_NOT_FOUND; past its time: UPLOAD_EXPIRED; otherwise UPLOAD_LOST
+Most of the state follows from the blob:
+
+    PENDING                      open
+    COMPLETING                   being completed; a partial upload that has `finished_at`: finished
+    COMMITTED                    finished, with a file
+    DELETING, GONE after that    its file has new content: finished, with the file as it was, for a repeat
+                                 of the last request; for others only while an answer may be in flight
+                                 (REPLACED_SECONDS). Its file was deleted: UPLOAD_NOT_FOUND
+    ABORTING, GONE, purged       cancelled: UPLOAD_NOT_FOUND; past its time: UPLOAD_EXPIRED; else UPLOAD_LOST
 """
 
 from __future__ import annotations
@@ -35,9 +37,9 @@ from strongroom.metadata.v1.upload_session_service_pb2 import (
 CANCELLED: Final = 1
 LOST: Final = 2
 REPLACED_SECONDS: Final = 30.0
-"""A tus client that has lost the answer to its last bytes asks within seconds, and would send all of them
-again over what is newer. One that is given the same file later asks the same, and is to send it: decision
-0110.
+"""A tus client that has lost the answer to its last bytes asks within seconds; told otherwise, it would send
+all bytes again over newer content. A client that is given the same file later asks the same, and should send
+it: decision 0110.
 """
 
 _COLUMNS: Final = """
@@ -56,7 +58,7 @@ BY_REQUEST: Final = (
     _FROM + " AND session.request_id = %(request_id)s ORDER BY session.created_at DESC LIMIT 1"
 )
 BY_BLOB: Final = _FROM + " AND session.blob_id = %(blob_id)s"
-#: How many seconds ago a file that is still there was given other content than a session's.
+#: How many seconds ago a file that still exists got content other than the session's.
 _REPLACED: Final = f"""
 SELECT CASE WHEN blobs.state = {DELETING}
     THEN extract(epoch FROM now() - blobs.state_changed_at)::float8 ELSE 'infinity' END FROM blobs
@@ -68,7 +70,7 @@ _PARTS: Final = """
 SELECT number, etag, size_bytes, crc32c FROM session_parts
 WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s ORDER BY number
 """
-# Whoever changes both locks the blob first, as T4 does.
+# Transactions that change both lock the blob first, as T4 does.
 LOCK_BLOB: Final = """
 SELECT 1 FROM blobs
 JOIN upload_sessions AS session ON session.owner_id = blobs.owner_id AND session.blob_id = blobs.id
@@ -78,7 +80,7 @@ WHERE session.owner_id = %(owner)s AND session.upload_id = %(upload_id)s FOR UPD
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """One session and its blob (None: purged), as one query saw them; `expired` by the database's clock."""
+    """A session and its blob (None: purged), read by one query; `expired` by the database's clock."""
 
     owner_id: str
     upload_id: str
@@ -105,12 +107,12 @@ class SessionRow:
 
     @property
     def is_finished_partial(self) -> bool:
-        """A piece that waits to be concatenated."""
+        """Whether it is a partial upload waiting to be concatenated."""
         return self.kind == SESSION_KIND_PARTIAL and self.finished_at is not None
 
     @property
     def was_committed(self) -> bool:
-        """It has become a file, whose content this may be no longer."""
+        """Whether it became a file, which may have other content by now."""
         blob = self.blob
         return blob is not None and blob.file_id is not None and self.ended == 0
 
@@ -139,7 +141,7 @@ class SessionRow:
         return blob
 
     def to_proto(self, parts: list[Part] | None = None, file: File | None = None) -> Session:
-        """As storage_service sees it; `parts` of the prefix, `file` once committed."""
+        """The session for storage_service, with `parts` of the prefix, and `file` once committed."""
         session = Session(
             upload_id=self.upload_id,
             kind=SessionKind.ValueType(self.kind),
@@ -162,17 +164,17 @@ class SessionRow:
 
 
 def pack_segments(segments: list[Segment]) -> bytes:
-    """For the column `segments`: a Session with nothing but them, so that reading is one merge."""
+    """Encode for the column `segments`: a Session with only segments, so that reading is one merge."""
     return Session(segments=segments).SerializeToString()
 
 
 def unpack_segments(packed: bytes) -> list[Segment]:
-    """What `pack_segments` was given."""
+    """The inverse of `pack_segments`."""
     return list(Session.FromString(packed).segments)
 
 
 async def read(tx: Transaction, owner_id: str, upload_id: str) -> SessionRow:
-    """The session, whatever has become of it. Raises UploadNotFound."""
+    """The session in any state. Raises UploadNotFound."""
     row = await tx.fetch_one(BY_NAME, {"owner": owner_id, "upload_id": upload_id})
     if row is None:
         raise not_found()
@@ -180,7 +182,7 @@ async def read(tx: Transaction, owner_id: str, upload_id: str) -> SessionRow:
 
 
 async def lock(tx: Transaction, owner_id: str, upload_id: str) -> SessionRow:
-    """The same as of the moment at which its blob was locked. Raises UploadNotFound."""
+    """Lock the blob and read the session as of then. Raises UploadNotFound."""
     named = {"owner": owner_id, "upload_id": upload_id}
     _, found = await tx.fetch_batch([(LOCK_BLOB, named), (BY_NAME, named)])
     if not found:
@@ -191,8 +193,9 @@ async def lock(tx: Transaction, owner_id: str, upload_id: str) -> SessionRow:
 async def show(
     tx: Transaction, row: SessionRow, *, with_parts: bool = False, replaced_for: float = 0.0
 ) -> Session:
-    """The session with its file or its parts; `replaced_for`: also when its file has had other content for
-    at most so many seconds. Raises as `living_blob`.
+    """The session with its file or its parts. Raises as `living_blob`.
+
+    :param replaced_for: show it also if its file got other content at most this many seconds ago.
     """
     if row.blob is not None and await _replaced(tx, row, replaced_for):
         return row.to_proto(file=await committed_file(tx, row.blob))
@@ -214,12 +217,12 @@ async def _replaced(tx: Transaction, row: SessionRow, within: float) -> bool:
 
 
 def not_found() -> UploadNotFound:
-    """Whether it is somebody else's is not revealed."""
+    """The error does not reveal whether it is somebody else's."""
     return UploadNotFound("There is no such upload, or it is not yours, or it was cancelled.")
 
 
 def lost() -> UploadLost:
-    """It can never be finished."""
+    """The upload can never be finished."""
     return UploadLost(
         "This upload can't be finished any more (its parts are gone or were refused); start it again."
     )
