@@ -63,7 +63,7 @@ class Infra:
             names.append(channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name)
         if self._reflection:
             _load_descriptors(services)
-            _describe_v1()
+            describe_v1()
             _add_reflection(server, names)
         self._services = ("", *services)
         await self.serving(is_serving=True)
@@ -104,7 +104,7 @@ def _load_descriptors(services: Sequence[str]) -> None:
                 importlib.import_module(f"{name}.{module.name}")
 
 
-def _describe_v1() -> None:
+def describe_v1() -> None:
     """Put v1's file into the pool, for whoever asks reflection about itself (``--list-methods``): v1alpha's
     under the other package, which is all that v1 is.
     """
