@@ -37,7 +37,10 @@ SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
 _JWT_SECRET: Final = "fault-tests-jwt-secret-0123456789abcdef"
 _SMALL_PARTS: Final = {"STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}  # the least that S3 allows
 #: A look of the cleaner was half of what an idle cell costs, and six cells idle at once.
-_ONE_LOOK_A_SECOND: Final = {"STRONGROOM_CLEANER_INTERVAL_SECONDS": "1"}
+_SELDOM_LOOKS: Final = {
+    "STRONGROOM_CLEANER_INTERVAL_SECONDS": "1",
+    "STRONGROOM_CLEANER_SWEEP_SECONDS": "5",
+}
 _INTERNAL_SECRET: Final = "fault-tests-internal-secret-0123456789"
 _MODULES: Final = {
     METADATA: "metadata_service",
@@ -91,7 +94,7 @@ class Cell:
             **FAST_DRAIN,
             **NO_LIMITS,
             **NO_WEBHOOKS,
-            **_ONE_LOOK_A_SECOND,
+            **_SELDOM_LOOKS,
             **_SMALL_PARTS,
             **(env or {}),
         }

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Self
 
@@ -21,6 +21,7 @@ from tests.stack import until
 
 Moment = Literal["before", "mid", "race", "after", "slow"]
 _READ = 1 << 18
+_HEADER = 5
 _COMMITTED = b"Z\0\0\0\5I"  # ReadyForQuery, outside of a transaction
 _ENCRYPTION_REQUESTS = (80877103, 80877104)  # SSLRequest, GSSENCRequest
 
@@ -196,6 +197,16 @@ async def _startup_message(reader: asyncio.StreamReader, writer: asyncio.StreamW
         writer.write(b"N")
 
 
+def _ends(data: bytes) -> Iterator[int]:
+    """Where each whole message ends: a letter, the length of the rest with itself, the rest."""
+    begin = 0
+    while (rest := begin + _HEADER) <= len(data):
+        begin += 1 + int.from_bytes(data[begin + 1 : rest], "big")
+        if begin > len(data):
+            return
+        yield begin
+
+
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -234,18 +245,22 @@ class _Session:
 
     async def _upward(self) -> None:
         self._to_server.write(await _startup_message(self._from_client, self._to_client))
-        statements = Statements()
-        while True:
-            header = await self._from_client.readexactly(5)
-            payload = await self._from_client.readexactly(int.from_bytes(header[1:], "big") - 4)
+        statements, left = Statements(), b""
+        while piece := await self._from_client.read(_READ):
             await self._proxy.flows()
-            if statements.see(header[:1], payload) and (rule := self._proxy.take(statements)):
-                await self._fail(rule, header + payload)
-                if rule.at != "slow":
-                    return
-                continue
-            self._to_server.write(header + payload)
+            data, sent, begin = left + piece, 0, 0  # most of a transaction comes, and goes on, at once
+            for end in _ends(data):
+                seen = statements.see(data[begin : begin + 1], data[begin + _HEADER : end])
+                if seen and (rule := self._proxy.take(statements)):
+                    self._to_server.write(data[sent:begin])
+                    await self._fail(rule, data[begin:end])
+                    if rule.at != "slow":
+                        return
+                    sent = end
+                begin = end
+            self._to_server.write(data[sent:begin])
             await self._to_server.drain()
+            left = data[begin:]
 
     async def _fail(self, rule: CommitRule, commit: bytes) -> None:
         """Do to this COMMIT what the rule says; returning from _upward then drops both connections."""
