@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from grpc import aio
 
 from metadata_service import startup
-from metadata_service.attempts.cleaning import CleaningWork
+from metadata_service.attempts.cleaning import CleaningWork, forgetting
 from metadata_service.attempts.commit import Committer
 from metadata_service.attempts.groups import Groups
 from metadata_service.attempts.operating import Operating
@@ -104,7 +104,7 @@ from metadata_service.usage.costs import Costs
 from metadata_service.usage.owners import OwnersUsage
 from metadata_service.usage.queries import UsageQueries
 from metadata_service.webhooks.assembly import Webhooks
-from metadata_service.webhooks.housekeeping import forgetting
+from metadata_service.webhooks.housekeeping import forget_deliveries
 from servicekit import background
 from servicekit.reports import ReportSigner
 from servicekit.serving.server import ServerSpec
@@ -156,8 +156,10 @@ class Application:
         self._revisions = Revisions(facts)
         self._sealing = Sealing(secret.get_secret_value().encode()) if secret is not None else None
         self._silence = Silence(settings.timing.lease, away=True)
-        chores = (housekeeping.run, forget_shares, forgetting(settings.webhook_rules))
-        self._cleaning = CleaningWork(self._database, settings.timing, *chores, silence=self._silence)
+        seldom = forgetting(forget_shares), forgetting(forget_deliveries(settings.webhook_rules))
+        self._cleaning = CleaningWork(
+            self._database, settings.timing, housekeeping.run, *seldom, silence=self._silence
+        )
         groups = (self._groups.metrics,) if self._groups is not None else ()
         self.spec = ServerSpec(
             name="metadata_service",

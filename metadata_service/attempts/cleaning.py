@@ -8,8 +8,9 @@ run out. It leaves `lease_expires_at` alone, which says whether a writer lives.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from functools import partial, wraps
 from typing import Final, TypeAlias
 
 from metadata_service import idempotency
@@ -36,6 +37,9 @@ DEFAULT_BATCH: Final = 50
 LARGEST_BATCH: Final = 500
 #: Answers and events are small, and each upload makes one of each: a thousand take a tenth of a second.
 FORGET_BATCH: Final = 1000
+#: What is past its time takes room and hinders nobody: where there was none, it is looked for again so many
+#: seconds later.
+FORGET_REST: Final = 20.0
 
 _SEEN: Final = """
 INSERT INTO cleaner_replicas (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDATE SET seen_at = now()
@@ -44,6 +48,23 @@ _FORGET_REPLICAS: Final = "DELETE FROM cleaner_replicas WHERE seen_at < now() - 
 
 Chore: TypeAlias = Callable[[Database, Timing], Awaitable[int]]
 """One round of somebody's housekeeping; answers how many rows moved."""
+
+
+def forgetting(chore: Chore, clock: Callable[[], float] = time.monotonic) -> Chore:
+    """A chore that only makes room: it rests for `FORGET_REST` once it has found nothing."""
+    rests_until = 0.0
+
+    @wraps(chore)
+    async def rested(database: Database, timing: Timing) -> int:
+        nonlocal rests_until
+        if clock() < rests_until:
+            return 0
+        if moved := await chore(database, timing):
+            return moved
+        rests_until = clock() + FORGET_REST
+        return 0
+
+    return rested
 
 
 class CleaningWork:
@@ -56,8 +77,9 @@ class CleaningWork:
     ) -> None:
         self._database = database
         self._timing = timing
-        self._expiring, self._ending, self._forgetting = map(_failing, ("attempts", "files", "forgetting"))
-        self._chores = [(_failing(chore.__module__), partial(chore, database, timing)) for chore in chores]
+        self._expiring, self._ending = map(_failing, ("attempts", "files"))
+        known = [("forgetting", forgetting(_forget)), *((chore.__module__, chore) for chore in chores)]
+        self._chores = [(_failing(name), partial(chore, database, timing)) for name, chore in known]
         self._rotation = Rotation(claims.CLAIM_DUE, claims.VISIT_DUE, claims.CLAIM_DUE_OF_OWNERS)
         self._ended = EndedFiles(timing)
         self.kept = KeptBytes()
@@ -81,7 +103,6 @@ class CleaningWork:
     async def _claim_all(self, wanted: int, replica: str, without: list[str]) -> tuple[list[BlobRow], int]:
         housekept = await alone(self._expiring, lambda: self._expire(wanted))
         housekept += await alone(self._ending, partial(self._ended.run, self._database))
-        housekept += await alone(self._forgetting, self._forget)
         for outage, chore in self._chores:
             housekept += await alone(outage, chore)
         await self.kept.look(self._database)
@@ -157,14 +178,15 @@ class CleaningWork:
             await failpoints.hit(AFTER_EXPIRE)
         return expired
 
-    async def _forget(self) -> int:
-        """Answers and events past their time."""
 
-        async def work(tx: Transaction) -> int:
-            answers = await idempotency.forget(tx, FORGET_BATCH)
-            return answers + await outbox.forget(tx, self._timing.events, FORGET_BATCH)
+async def _forget(database: Database, timing: Timing) -> int:
+    """Answers and events past their time."""
 
-        return await self._database.transact(SYSTEM, work)
+    async def work(tx: Transaction) -> int:
+        answers = await idempotency.forget(tx, FORGET_BATCH)
+        return answers + await outbox.forget(tx, timing.events, FORGET_BATCH)
+
+    return await database.transact(SYSTEM, work)
 
 
 def _failing(chore: str) -> Outage:

@@ -19,7 +19,7 @@ DELETE FROM webhook_deliveries WHERE ctid = ANY(ARRAY(
 """
 
 
-def forgetting(rules: WebhookRules) -> Callable[[Database, Timing], Awaitable[int]]:
+def forget_deliveries(rules: WebhookRules) -> Callable[[Database, Timing], Awaitable[int]]:
     """A chore for the cleaner's housekeeping. Each round returns the number of deleted rows."""
 
     async def run(database: Database, _: Timing) -> int:

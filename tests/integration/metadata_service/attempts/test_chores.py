@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
-from metadata_service.attempts.cleaning import CleaningWork
+from metadata_service.attempts.cleaning import FORGET_REST, CleaningWork, forgetting
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction
 from strongroom.errors import DatabaseUnavailable
@@ -54,3 +54,18 @@ async def test_a_chore_without_its_database_ends_the_claim(own_world: World) -> 
     with pytest.raises(DatabaseUnavailable):
         await cleaning.claim(0)
     assert not cleaning.silence.counts
+
+
+async def test_what_only_makes_room_is_looked_for_seldom(own_world: World) -> None:
+    """At once while there is some; once there was none, after a while."""
+    now, left, looks = 100.0, [3, 2, 0, 0], []
+
+    async def chore(_: Database, __: Timing) -> int:
+        looks.append(now)
+        return left.pop(0)
+
+    cleaning = CleaningWork(own_world.database, own_world.timing, forgetting(chore, lambda: now))
+    assert [(await cleaning.claim(0))[1] for _ in range(4)] == [3, 2, 0, 0]
+    now += FORGET_REST
+    await cleaning.claim(0)
+    assert looks == [100.0, 100.0, 100.0, 100.0 + FORGET_REST]
