@@ -26,28 +26,6 @@ _NOBODY: Final = Principal(ANONYMOUS)
 TICKETED: Final = frozenset({"/api/notifications", "/api/notifications/ws"})
 
 
-async def authenticate(services: Services, scope: Scope, *, public: bool) -> Principal:
-    """The caller by ``Authorization`` (RFC 6750 section 2.1), or by the ticket of a stream of events.
-
-    Tokens in queries or forms are ignored.
-
-    ``public``: the route needs no token, and none is read.
-
-    :raises TokenMissing, TokenInvalid, TokenExpired: answered 401.
-    :raises ServiceUnavailable: no keys to check with.
-    """
-    if public:
-        return _NOBODY
-    values = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(values) > 1:  # which of them counts is read in more than one way
-        raise TokenInvalid("The token was refused: Authorization was sent more than once.")
-    if values or scope["path"] not in TICKETED:
-        return await services.authenticator.verify(values[0].decode("latin-1") if values else None)
-    ticket = Query(scope["query_string"]).get("ticket")
-    token = "" if ticket is None else services.tickets.open(ticket)
-    return await services.authenticator.verify(f"Bearer {token}" if token else None)
-
-
 #: Asked by balancers and monitoring: never counted.
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 #: What an operation has open while it runs, by method and path. The rest is over in a moment.
@@ -107,7 +85,7 @@ class Admission:
         if operation.public:
             if operation.path not in PROBES:
                 await limiter.unsigned_request(self.address(scope))
-            principal = await authenticate(self._services, scope, public=True)
+            principal = _NOBODY  # also where a token was sent: none is read
         else:
             principal = await self.sign_in(scope)
             await limiter.request(principal.subject)
@@ -146,17 +124,34 @@ class Admission:
         await self._limiter.unsigned_request(self.address(scope))
 
     async def sign_in(self, scope: Scope, authorization: str | None = None) -> Principal:
-        """The caller by its token (``authorization``, or the header of that name)."""
+        """The caller by its token: ``authorization``, or what the request has.
+
+        :raises TokenMissing, TokenInvalid, TokenExpired: answered 401.
+        :raises RateLimited: instead, where too many failed.
+        :raises ServiceUnavailable: no keys to check with.
+        """
         try:
-            if authorization is not None:
-                return await self._services.authenticator.verify(authorization)
-            return await authenticate(self._services, scope, public=False)
+            sent = self._token_sent(scope) if authorization is None else authorization
+            return await self._services.authenticator.verify(sent)
         except TokenMissing:
             await self._limiter.unsigned_request(self.address(scope))
             raise
         except (TokenInvalid, TokenExpired):
             await self._limiter.failed_sign_in(self.address(scope))
             raise
+
+    def _token_sent(self, scope: Scope) -> str | None:
+        """``Authorization`` (RFC 6750 section 2.1), or what the ticket of a stream of events stands for.
+        Tokens in queries or forms are ignored.
+        """
+        values = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(values) > 1:  # which of them counts is read in more than one way
+            raise TokenInvalid("The token was refused: Authorization was sent more than once.")
+        if values or scope["path"] not in TICKETED:
+            return values[0].decode("latin-1") if values else None
+        ticket = Query(scope["query_string"]).get("ticket")
+        token = "" if ticket is None else self._services.tickets.open(ticket)
+        return f"Bearer {token}" if token else None
 
     def _mark(self) -> None:
         """Calls of this request carry the proof that it was counted here."""

@@ -21,14 +21,10 @@ class Cors(CORSMiddleware):
 
         async def varying(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = _varying(message["headers"])
+                headers: list[Header] = message["headers"]
+                stated = [value for name, value in headers if name == b"vary"]
+                others = [one for one in headers if one[0] != b"vary"] if stated else headers
+                message["headers"] = [*others, (b"vary", b", ".join((*stated, b"Origin")))]
             await send(message)
 
         await self.app(scope, receive, varying)
-
-
-def _varying(headers: list[Header]) -> list[Header]:
-    """With ``Origin`` as the last in ``Vary``."""
-    stated = [value for name, value in headers if name == b"vary"]
-    others = [one for one in headers if one[0] != b"vary"] if stated else headers
-    return [*others, (b"vary", b", ".join((*stated, b"Origin")))]
