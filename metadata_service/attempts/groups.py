@@ -15,7 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from typing import Final
 from uuid import UUID
@@ -228,10 +228,8 @@ class Groups:
         ]
         results = await self._together(parts, T1_BEFORE_COMMIT)
         await failpoints.hit(T1_AFTER_COMMIT)
-        rows = [answer for answers in results for answer in answers]
-        written = {
-            wish.blob_id: BlobRow(*answer[0]) for wish, answer in zip(ordered, rows, strict=True) if answer
-        }
+        answers = zip(ordered, chain.from_iterable(results), strict=True)
+        written = {wish.blob_id: BlobRow(*rows[0]) for wish, rows in answers if rows}
         for wish in wishes:
             if wish.blob_id not in written:  # the owner has limits
                 self._refused.add(wish.owner_id)

@@ -17,6 +17,7 @@ import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, NoReturn, TypeVar
 
 import psycopg
@@ -225,7 +226,7 @@ class Database:
         """
         seconds = SYSTEM_SECONDS if scope == SYSTEM else seconds
         try:
-            return await self._in_time("transaction", seconds, lambda: self._attempt(scope, work))
+            return await self._in_time("transaction", seconds, partial(self._attempt, scope, work))
         finally:
             self._wrote(scope.uid)  # whatever became of it
 
@@ -240,7 +241,9 @@ class Database:
         without which nothing waits between the statements and COMMIT.
         """
         try:
-            results = await self._in_time("group", USER_SECONDS, lambda: self._together(parts, before_commit))
+            results = await self._in_time(
+                "group", USER_SECONDS, partial(self._together, parts, before_commit)
+            )
         finally:
             for part in parts:
                 self._wrote(part.owner_id)
@@ -255,7 +258,7 @@ class Database:
         InvalidField.
         """
         seconds = SYSTEM_SECONDS if scope == SYSTEM else USER_SECONDS
-        return await self._in_time("read", seconds, lambda: self._read(scope, query, params))
+        return await self._in_time("read", seconds, partial(self._read, scope, query, params))
 
     async def read_list(self, scope: Scope, query: str, params: Params = ()) -> list[Row]:
         """As ``read``, for lists: the answer may be some seconds old, but has all that the owner has written

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, datetime
+from typing import Final
+
 import psycopg
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-from metadata_service.db.held import HELD_STATE, retention_held
-from strongroom.errors import DatabaseUnavailable, InvalidField, UserBeingErased
+from servicekit.moments import rfc3339
+from strongroom.errors import DatabaseUnavailable, InvalidField, RetentionHeld, UserBeingErased
 
 #: The transaction was undone and may simply be run again (Postgres, "Serialization Failure Handling").
 REPEATABLE = (pg.SerializationFailure, pg.DeadlockDetected)
@@ -34,6 +38,8 @@ _OF_STATEMENT = (pg.QueryCanceled, pg.LockNotAvailable, *REPEATABLE)
 RETRY_AFTER_SECONDS = 1.0
 #: The policy by which an owner who is being erased gets no new rows; messages of Postgres name it.
 NOT_ERASED = "not_erased"
+#: SQLSTATE of the triggers of migration 0024, when something that is kept or held was to go.
+HELD_STATE: Final = "SR423"
 
 #: The server says that it ends the connection, and with it what was not committed.
 _ENDED = (
@@ -106,3 +112,24 @@ def _is_unstorable_text(error: psycopg.Error) -> bool:
     if isinstance(error, pg.UntranslatableCharacter | pg.CharacterNotInRepertoire):
         return True
     return isinstance(error, psycopg.DataError) and error.sqlstate is None and "NUL" in str(error)
+
+
+def retention_held(detail: str) -> RetentionHeld:
+    """The refusal, in the words of whoever has tried. `detail`: JSON with `name`, `until`, `hold`, `reason`,
+    `by_admin`.
+    """
+    said = json.loads(detail)
+    name, metadata = said["name"], {}
+    if said["until"] is not None:
+        until = datetime.fromisoformat(said["until"])
+        if not said["hold"] or until > datetime.now(UTC):
+            metadata["until"] = rfc3339(until, "seconds")
+    if not said["hold"]:
+        text = f"{name} is kept until {metadata['until']}; it can be deleted or replaced from then on."
+        return RetentionHeld(text, metadata=metadata)
+    reason = f" ({said['reason']})" if said["reason"] else ""
+    who = "an admin" if said["by_admin"] else "its owner or an admin"
+    text = f"{name} is on legal hold{reason}; it can be deleted or replaced once {who} has lifted the hold."
+    if "until" in metadata:
+        text += f" It is kept until {metadata['until']} besides."
+    return RetentionHeld(text, metadata={**metadata, "hold": "true"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from metadata_service.db.database import Transaction
-from metadata_service.db.held import retention_held
+from metadata_service.db.errors import retention_held
 from metadata_service.files.retention import HELD, HELD_DETAIL
 from strongroom.errors import PreconditionFailed
 from strongroom.metadata.v1.target_pb2 import UploadSpec

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from metadata_service.blobs.signatures import order
+from metadata_service.scanning import order
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 #: From old to new.
