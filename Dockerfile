@@ -12,7 +12,7 @@ FROM ${PYTHON_IMAGE} AS base
 ARG STRONGROOM_VERSION="0.1.0"
 ARG STRONGROOM_COMMIT=""
 ARG STRONGROOM_CREATED=""
-# `make images` says all of them, and dates what is in the layers by the commit.
+# `make images` sets all of these, and dates the files in the layers by the commit.
 ARG SOURCE_DATE_EPOCH
 LABEL org.opencontainers.image.version=${STRONGROOM_VERSION} \
       org.opencontainers.image.revision=${STRONGROOM_COMMIT} \
@@ -20,8 +20,8 @@ LABEL org.opencontainers.image.version=${STRONGROOM_VERSION} \
       org.opencontainers.image.source="https://github.com/strongroom/strongroom" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.vendor="Strongroom"
-# Metrics have a port of their own (docs/metrics.md), so the gateway's public one has none.
-# MALLOC_*: without them glibc returns and fetches memory over and over during large bodies.
+# Metrics have a separate port (docs/metrics.md), so the gateway's public port does not serve them.
+# MALLOC_*: without them glibc returns memory and requests it again repeatedly during large bodies.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

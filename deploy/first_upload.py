@@ -1,7 +1,7 @@
-"""A token, and a first upload with it: `docker compose run --rm first-upload`. Exits 0 once it is read back.
+"""Prints a token and uploads a first file: `docker compose run --rm first-upload`.
 
-STRONGROOM_JWT_SECRET signs the token of the user `dev`, STRONGROOM_URL is the gateway's address from here,
-STRONGROOM_SHOWN_URL that from where the lines are read.
+Exits 0 if the file was read back. STRONGROOM_JWT_SECRET signs the token of the user `dev`, STRONGROOM_URL is
+the gateway's address for this container, STRONGROOM_SHOWN_URL its address for the reader.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FORM: Final = (
 )
 _TOLD: Final = """Stored and read back: {key}
 
-A token for the user `dev`, good for 24 hours:
+A token for the user `dev`, valid for 24 hours:
 
   export STRONGROOM_TOKEN={token}
 
@@ -38,7 +38,7 @@ Another upload, and the list:
   curl -f -H "Authorization: Bearer $STRONGROOM_TOKEN" -F file=@README.md {url}/api/v1/s3/upload
   curl -f -H "Authorization: Bearer $STRONGROOM_TOKEN" {url}/api/v1/s3/files
 
-Look around in a browser, signed in as `dev`:
+Open the console, signed in as `dev`:
 
   {url}/console#token={token}
 """
@@ -47,7 +47,7 @@ Look around in a browser, signed in as `dev`:
 def _ask(url: str, token: str, body: bytes | None = None) -> bytes:
     headers = {"authorization": f"Bearer {token}"}
     if body is not None:
-        # The same file again, however often this is run.
+        # Running this again returns the same file.
         headers |= {
             "content-type": f"multipart/form-data; boundary={_BOUNDARY}",
             "idempotency-key": "first-upload",
@@ -60,7 +60,7 @@ def _ask(url: str, token: str, body: bytes | None = None) -> bytes:
 
 
 def main(environ: dict[str, str]) -> int:
-    """0: it is stored; 1: it is not, with one line that says why."""
+    """0: the file is stored; 1: it is not, with one line that states the reason."""
     url = environ["STRONGROOM_URL"].rstrip("/")
     token = development_token(environ["STRONGROOM_JWT_SECRET"], "dev", ttl_seconds=_DAY)
     try:

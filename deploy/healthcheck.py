@@ -1,7 +1,7 @@
 """The images' health check: `healthcheck.py grpc://HOST:PORT | http://HOST:PORT/PATH`. Exits 0 if healthy.
 
-With STRONGROOM_TLS_CA set (and STRONGROOM_TLS_CLIENT_CERT, STRONGROOM_TLS_CLIENT_KEY where the server asks
-for one) the gRPC question is asked over TLS; the server's certificate must then cover the host asked.
+With STRONGROOM_TLS_CA set (and STRONGROOM_TLS_CLIENT_CERT, STRONGROOM_TLS_CLIENT_KEY if the server requires
+a client certificate) the gRPC check uses TLS; the server's certificate must then cover the host.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _channel(address: str) -> grpc.Channel:
 
 
 def grpc_healthy(address: str) -> bool:
-    """Whether grpc.health.v1 says SERVING for the whole server."""
+    """Whether grpc.health.v1 reports SERVING for the whole server."""
     with _channel(address) as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check", bytes, bytes)
         try:
@@ -43,7 +43,7 @@ def grpc_healthy(address: str) -> bool:
 
 
 def http_healthy(url: str) -> bool:
-    """Whether a GET is answered with 200."""
+    """Whether a GET returns 200."""
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=_SECONDS) as answer:

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs once, in the postgres image, when the cluster is made: the database, its owner (migrations) and the role of
+# Runs once in the postgres image, when the cluster is created: the database, its owner (migrations) and the role of
 # metadata_service, which owns nothing and neither is a superuser nor bypasses row-level security.
-# psql quotes the passwords (:'name'), so any character may be in them.
+# psql quotes the passwords (:'name'), so they may contain any character.
 set -eu
 
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres \

@@ -18,7 +18,7 @@ SECRETS = (
 
 
 def env_file() -> str:
-    """The file's text. The passwords stand in URLs, so they are made of letters and digits."""
+    """The file's text. The passwords are used in URLs, so they consist of letters and digits."""
     lines = ["AWS_ACCESS_KEY_ID=strongroom", *(f"{name}={secrets.token_hex(24)}" for name in SECRETS)]
     return "\n".join(lines) + "\n"
 

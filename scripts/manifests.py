@@ -28,12 +28,13 @@ _SOURCE: Final = re.compile(r"^---\n# Source: strongroom/templates/(\S+)\n", re.
 _OF_HELM: Final = re.compile(r"^ *(?:app\.kubernetes\.io/managed-by|helm\.sh/.*): .*\n", re.MULTILINE)
 _HEADS: Final[Mapping[str, str]] = {
     "migrate.yaml": (
-        "# A Job can't change: delete it before each release (kubectl delete job strongroom-migrate), then"
-        " apply.\n"
+        "# A Job cannot be changed: delete it before each release (kubectl delete job strongroom-migrate),"
+        " then apply.\n"
     ),
     "monitoring.yaml": (
-        "# kubectl apply -f this, where the Prometheus operator is installed; elsewhere the pods' annotations"
-        " prometheus.io/*\n# say the same. Rules: the groups of deploy/prometheus/rules.yml.\n"
+        "# Apply this with kubectl apply -f where the Prometheus operator is installed; elsewhere the"
+        " pods' annotations prometheus.io/*\n# have the same effect."
+        " Rules: the groups of deploy/prometheus/rules.yml.\n"
     ),
 }
 

@@ -1,6 +1,6 @@
-{{/* A job that runs before everything else of an install or upgrade:
-     (dict "root" $ "part" "migrate" "image" "metadata" "args" (list …) "weight" "0" "envFrom" … "env" … "account" …). Neither the
-     chart's configuration nor its accounts are there yet at an install. */}}
+{{/* A job that runs before everything else in an install or upgrade:
+     (dict "root" $ "part" "migrate" "image" "metadata" "args" (list …) "weight" "0" "envFrom" … "env" … "account" …). During an
+     install, the chart's configuration and service accounts do not exist yet. */}}
 {{- define "strongroom.job" -}}
 apiVersion: batch/v1
 kind: Job

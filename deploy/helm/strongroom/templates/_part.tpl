@@ -1,4 +1,4 @@
-{{/* Everything of one of the three services: (dict "root" $ "part" "storage"). */}}
+{{/* All objects of one of the three services: (dict "root" $ "part" "storage"). */}}
 {{- define "strongroom.part" -}}
 {{ include "strongroom.service" . }}
 ---
@@ -32,7 +32,7 @@ spec:
   {{- if eq .part "gateway" }}
   type: {{ .root.Values.gateway.service.type }}
   {{- else }}
-  clusterIP: None  # clients see every replica, and spread over them
+  clusterIP: None  # clients see every replica and balance between them
   {{- end }}
   selector:
     {{- include "strongroom.selector" . | nindent 4 }}
@@ -102,7 +102,7 @@ spec:
     spec:
       serviceAccountName: {{ $name }}
       automountServiceAccountToken: false
-      enableServiceLinks: false  # or STORAGE_PORT and the like stand among the settings
+      enableServiceLinks: false  # otherwise STORAGE_PORT and the like appear among the settings
       terminationGracePeriodSeconds: {{ include "strongroom.gracePeriod" .root }}
       securityContext:
         {{- include "strongroom.podSecurity" . | nindent 8 }}
@@ -130,7 +130,7 @@ spec:
             {{- include "strongroom.envFrom" . | nindent 12 }}
           {{- include "strongroom.probes" . | nindent 10 }}
           {{- if ne .part "gateway" }}
-          # Until clients have heard of other replicas; the gateway pauses by itself (STRONGROOM_DRAIN_PAUSE_SECONDS).
+          # Until clients use other replicas; the gateway pauses by itself (STRONGROOM_DRAIN_PAUSE_SECONDS).
           lifecycle:
             preStop: {exec: {command: [sleep, {{ .root.Values.drain.pauseSeconds | quote }}]}}
           {{- end }}
@@ -188,7 +188,7 @@ spec:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   behavior:
-    # Long uploads drain with each replica that goes: slowly down.
+    # Each removed replica has to drain long uploads: scale down slowly.
     scaleDown:
       stabilizationWindowSeconds: 300
       policies: [{type: Pods, value: 1, periodSeconds: 60}]

@@ -1,4 +1,4 @@
-{{/* What every pod of this chart has. */}}
+{{/* Parts that all pods of this chart have. */}}
 {{- define "strongroom.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
@@ -24,7 +24,7 @@ capabilities:
 {{- add .Values.drain.pauseSeconds .Values.drain.seconds 15 -}}
 {{- end -}}
 
-{{/* Where a part's settings come from: each gets its own secrets only. */}}
+{{/* The sources of a part's settings: each gets only its own secrets. */}}
 {{- define "strongroom.envFrom" -}}
 {{- $name := include "strongroom.fullname" .root -}}
 {{- $secrets := .root.Values.secrets -}}
@@ -41,9 +41,9 @@ capabilities:
 {{- end }}
 {{- end -}}
 
-{{/* Health is asked of the process alone: what takes the state of Postgres and S3 into account would take out every
-     replica at once. storage_service and metadata_service answer on the port of their metrics, which has no TLS: kubelets
-     can't ask grpc.health.v1 over TLS. */}}
+{{/* Probes check only the process: if they considered the state of Postgres and S3, an outage would remove all replicas
+     at once. storage_service and metadata_service answer on their metrics port, which has no TLS, because kubelets
+     cannot use grpc.health.v1 over TLS. */}}
 {{- define "strongroom.probes" -}}
 {{- $port := ternary "http" "metrics" (eq .part "gateway") -}}
 startupProbe:
