@@ -1,4 +1,4 @@
-"""The development stack: embedded Postgres, embedded S3 and the three services, supervised.
+"""The development stack: embedded Postgres, embedded S3 and the three services under a supervisor.
 
-`python -m devstack up` is what `make up` runs; `devstack.infra.start` gives tests Postgres and S3 alone.
+`make up` runs `python -m devstack up`; `devstack.infra.start` gives tests only Postgres and S3.
 """

@@ -44,7 +44,9 @@ def complain(title: str, text: str) -> None:
 
 
 def main() -> int:
-    """0 after an orderly stop, 1 when the stack cannot start or is not up, 130 when stopped too early."""
+    """Returns 0 after an orderly stop, 1 if the stack cannot start or is not up, 130 if it was stopped too
+    early.
+    """
     arguments = _parser().parse_args()
     try:
         return _run(arguments)
@@ -57,7 +59,7 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # What starts from here sees the same.
+    # everything started from here inherits them
     os.environ.update(variables.environment(os.environ))
     variables.report(os.environ)
     settings = from_environ(os.environ, arguments.data_dir)

@@ -1,4 +1,4 @@
-"""Postgres and S3 together: embedded or external, brought up under one supervisor."""
+"""Postgres and S3, each embedded or external, under one supervisor."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from devstack.swift import EmbeddedSwift
 
 
 class Backend(Protocol):
-    """Something the services need: prepared on disk, started, then prepared from inside."""
+    """A server that the services need: prepared on disk, started, then configured while it runs."""
 
     @property
     def warning(self) -> str:
-        """One line for the person at the terminal, known after `prepare`; or empty."""
+        """One line for the terminal, known after `prepare`; or empty."""
 
     def initialise(self) -> None:
-        """Make what must exist before the processes start."""
+        """Create what must exist before the processes start."""
 
     def services(self) -> list[Service]:
         """The processes, in starting order; none when the server is external."""
 
     def prepare(self) -> None:
-        """Make what needs a running server (roles, database, bucket); does nothing the second time."""
+        """Create what needs a running server (roles, database, bucket). Does nothing the second time."""
 
 
 class Database(Backend, Protocol):
-    """A Postgres. `superuser_dsn` reads everything where that is possible."""
+    """A Postgres. `superuser_dsn` can read everything, if the server allows that."""
 
     @property
     def superuser_dsn(self) -> str: ...

@@ -1,4 +1,4 @@
-"""The bucket: made, with versioning on, in the embedded S3; looked at, and left alone, in anybody else's."""
+"""The bucket: created with versioning in the embedded S3; in an external store only checked."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VERSIONED: Final = (
 
 def client(entry: S3Entry) -> Any:
     """A boto3 S3 client for the embedded store; ignores proxies and profiles of the caller's environment."""
-    import boto3  # noqa: PLC0415 - half a second of CPU, which a stack of its own need not wait for
+    import boto3  # noqa: PLC0415 - half a second of CPU, not needed for a stack of its own
     import botocore.session  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
 
@@ -44,7 +44,7 @@ def client(entry: S3Entry) -> Any:
 
 @functools.cache
 def _data_files() -> botocore.loaders.Loader:
-    """What botocore knows of services, read and parsed once per process: 0.1 s of CPU."""
+    """Data of botocore about services, read and parsed once per process: 0.1 s of CPU."""
     import botocore.loaders  # noqa: PLC0415 - see client
 
     return botocore.loaders.create_loader()
@@ -68,8 +68,9 @@ def ensure(entry: S3Entry) -> None:
 
 
 def check_external(s3: ExternalS3) -> str:
-    """Raise DevstackError, saying what to mend, unless the bucket of an external store answers and keeps
-    versions. Returns a warning, or nothing.
+    """Check that an external store's bucket answers and keeps versions. Returns a warning, or nothing.
+
+    Raises DevstackError, which says what to change.
     """
     import boto3  # noqa: PLC0415 - see client
     from botocore.config import Config  # noqa: PLC0415

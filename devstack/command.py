@@ -1,4 +1,4 @@
-"""What a supervised process is: command line, environment, how to stop it, how to know that it is ready."""
+"""A supervised process: its command line and environment, how to stop it, how to know that it is ready."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHIM = str(Path(__file__).with_name("child.py"))
 
 @dataclass(frozen=True)
 class UnixUser:
-    """The account a command runs as when the supervisor is root."""
+    """The account under which a command runs if the supervisor is root."""
 
     uid: int
     gid: int
@@ -24,7 +24,7 @@ class UnixUser:
 
 @dataclass(frozen=True)
 class Command:
-    """One process to run; `first_env` is added to `env` for its first life only (failpoints: see
+    """A process to run. `first_env` is added to `env` only for its first start (failpoints: see
     docs/devstack.md).
     """
 
@@ -41,39 +41,39 @@ class Command:
 
 
 class Probe(Protocol):
-    """Tells whether a process serves; returns quickly, and False rather than raising while it does not."""
+    """Tells whether a process serves. Returns quickly, and False instead of raising."""
 
     def __call__(self) -> bool: ...
 
 
 class Explain(Protocol):
-    """Says in a few words why a process that runs is not ready; may be empty."""
+    """Says briefly why a running process is not ready; may be empty."""
 
     def __call__(self) -> str: ...
 
 
 def no_words() -> str:
-    """The Explain of a process about which nothing more is known."""
+    """Explain nothing: nothing is known about the process."""
     return ""
 
 
 class Hook(Protocol):
-    """Does something at one moment of a process's life; raises DevstackError when it cannot."""
+    """Acts at one moment of a process's life. Raises DevstackError if it cannot."""
 
     def __call__(self) -> None: ...
 
 
 def nothing() -> None:
-    """The Hook of a process that needs none."""
+    """Do nothing."""
 
 
 @dataclass(frozen=True)
 class Service:
     """A command with its readiness probe.
 
-    `where` is the address shown to people and `title` the first word of its line; `before_start` runs before
-    each start. `explain` is asked when it is late.
-    `port`: where it listens on loopback (0: unknown), and `port_setting` the variable that chooses it.
+    `where` is the address shown to people, `title` the first word of its line. `before_start` runs before
+    each start. `explain` is called when the process is late. `port`: where it listens on loopback (0:
+    unknown); `port_setting`: the variable that chooses it.
     """
 
     command: Command
@@ -100,8 +100,8 @@ def shim_argv(command: Command) -> list[str]:
 
 
 def spawn(command: Command, *, first: bool = True) -> subprocess.Popen[bytes]:
-    """Start the command in a session of its own (a Ctrl-C reaches the supervisor only), output appended to
-    its log.
+    """Start the command in a session of its own, so that Ctrl-C reaches only the supervisor. Its output is
+    appended to its log.
     """
     env = {**command.env, **(command.first_env if first else {})}
     with command.log.open("ab") as log:

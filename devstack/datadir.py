@@ -16,12 +16,12 @@ from devstack.stackfile import write_private_json
 
 MIB = 1024 * 1024
 _LOG_LIMIT = 16 * MIB
-#: A new cluster of Postgres takes most of it.
+#: A new Postgres cluster takes most of it.
 LEAST_FREE_BYTES = 128 * MIB
 
 
 class DataDir:
-    """Paths below STRONGROOM_DATA_DIR; created with mode 0711 so that an unprivileged Postgres can pass
+    """Paths below STRONGROOM_DATA_DIR. It has mode 0711, so that an unprivileged Postgres can pass
     through.
     """
 
@@ -37,7 +37,7 @@ class DataDir:
         self.swift = self.root / "swift"
 
     def create(self) -> None:
-        """Make the folders; raises DevstackError when the place cannot be written."""
+        """Create the folders. Raises DevstackError if the place is not writable."""
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             self.root.chmod(0o711)
@@ -64,7 +64,9 @@ class DataDir:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the directory; the kernel lets go when the process ends. Raises AlreadyRunningError."""
+        """Hold the directory's lock; the kernel releases it when the process ends. Raises
+        AlreadyRunningError.
+        """
         descriptor = os.open(self.lock, os.O_CREAT | os.O_RDWR, 0o600)
         try:
             try:
@@ -94,7 +96,7 @@ class DataDir:
 
 
 class Secrets:
-    """Random secrets by name, made on first use and kept in {data dir}/secrets.json (0600)."""
+    """Random secrets by name, created on first use and kept in {data dir}/secrets.json (0600)."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -108,5 +110,5 @@ class Secrets:
         return self._kept[name]
 
     def has(self, name: str) -> bool:
-        """Whether the secret was made before."""
+        """Whether the secret exists already."""
         return name in self._kept

@@ -1,8 +1,7 @@
-"""The environment of each service: what the caller set, plus what the stack decides, minus what it must not
-hold.
+"""The environment of each service: the caller's variables, plus the stack's, minus those it must not have.
 
 The gateway gets neither database nor S3 credentials, storage_service no database, metadata_service no S3.
-What makes migrations (the owner's login) is known to `migrate` alone.
+Only `migrate` knows the login of the database's owner.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ from devstack.infra import s3_environ
 from devstack.stackfile import S3Entry
 
 GATEWAY, STORAGE, METADATA, MIGRATE = "gateway", "storage", "metadata", "migrate"
-#: All three services in one process, which holds what each of them needs.
+#: All three services in one process, with the credentials of all.
 ALL = "strongroom"
 
-# Without these, glibc gives freed chunks back to the kernel and fetches them again: more than half of the
+# Without these, glibc returns freed chunks to the kernel and requests them again: more than half of the
 # gateway's CPU time in a large upload.
 MALLOC = {
     "MALLOC_TRIM_THRESHOLD_": "268435456",
@@ -26,18 +25,18 @@ MALLOC = {
     "MALLOC_TOP_PAD_": "16777216",
 }
 
-# Where front ends in development are served from (Vite, React and Next, Angular, Django and http.server).
+# Origins of front ends in development (Vite, React and Next, Angular, Django and http.server).
 LOCAL_ORIGINS = ",".join(
     f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3000, 4200, 5173, 8000)
 )
 
-# With one of these set, tokens come from the caller's own issuer, and the services refuse a secret beside it.
+# With one of these, tokens come from the caller's own issuer, and the services refuse an additional secret.
 FOREIGN_KEYS = ("STRONGROOM_JWKS_URL", "STRONGROOM_JWT_PUBLIC_KEY")
 
 _FAILPOINTS = "STRONGROOM_FAILPOINTS"
 _METRICS = "STRONGROOM_METRICS_BIND"
 _S3_PREFIXES = ("AWS_", "S3_", "STRONGROOM_S3_")
-# These describe clients and this machine more than the store, so they hold for the embedded one too.
+# These concern clients and this machine more than the store, so they apply to the embedded one, too.
 _S3_OF_ANY_STORE = (
     "STRONGROOM_S3_SIGN_PAYLOAD",
     "STRONGROOM_S3_CALL_SECONDS",
@@ -61,8 +60,8 @@ class Addresses:
 
 @dataclass(frozen=True)
 class StackValues:
-    """What the services are told; `embedded_*`: whether the server is ours (and the caller's settings not for
-    it).
+    """Values for the services. `embedded_*`: the server is the stack's, and the caller's settings are not for
+    it.
     """
 
     addresses: Addresses
@@ -75,14 +74,15 @@ class StackValues:
     embedded_database: bool
     embedded_s3: bool
     commit: str = ""
-    """Of the checkout, if this is one: asked for once, not by each process."""
+    """The checkout's commit, if there is one; determined once, not in each process."""
     metrics: Mapping[str, str] = field(default_factory=dict)
-    """`host:port` of the metrics of a service in a process of its own, unless the caller says where."""
+    """`host:port` of the metrics of each service with a process of its own, unless the caller sets it."""
 
 
 _SWIFT = {
     "STRONGROOM_S3_SSE": "off",  # it answers 501 to encryption headers
-    # It keeps names in extended attributes, 4 KiB on ext4; a longer name is a 507 that looks like throttling.
+    # Swift keeps names in extended attributes, 4 KiB on ext4. A longer name gives a 507, which looks like
+    # throttling.
     "STRONGROOM_S3_MAX_KEY_BYTES": "800",
 }
 
@@ -115,19 +115,19 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
 
 
 def metrics_urls(caller: Mapping[str, str], values: StackValues, *, one: bool) -> list[str]:
-    """Where the metrics of the stack are: all at one place where it is one process."""
+    """URLs of the stack's metrics; a single one if it is one process."""
     names = (ALL,) if one else (GATEWAY, STORAGE, METADATA)
     binds = (for_service(name, caller, values).get(_METRICS, values.addresses.gateway) for name in names)
     return [f"http://{bind}/metrics" for bind in binds]
 
 
 def _gateway_secret(internal_secret: str) -> str:
-    """One that doesn't tell the gateway the other."""
+    """A secret for the gateway from which the other can't be derived."""
     return hashlib.sha256(f"gateway {internal_secret}".encode()).hexdigest()
 
 
 def failpoints(name: str, caller: Mapping[str, str]) -> dict[str, str]:
-    """STRONGROOM_FAILPOINTS of one process: its own variable (…_STORAGE, …), or the one for all."""
+    """STRONGROOM_FAILPOINTS of one process: its own variable (…_STORAGE, …), or the common one."""
     if name == ALL:
         each = (failpoints(one, caller).get(_FAILPOINTS) for one in (GATEWAY, STORAGE, METADATA))
         texts = ";".join(dict.fromkeys(filter(None, each)))
@@ -151,7 +151,7 @@ def _withheld(key: str, name: str, values: StackValues) -> bool:
 
 
 def _no_proxies(caller: Mapping[str, str]) -> dict[str, str]:
-    """Proxies, which gRPC and boto3 honour, must not stand between the processes of one machine."""
+    """Proxies, which gRPC and boto3 use, must not be used between processes of one machine."""
     listed = caller.get("no_proxy") or caller.get("NO_PROXY")
     text = ",".join(filter(None, (listed, "127.0.0.1", "localhost")))
     return {"no_proxy": text, "NO_PROXY": text}

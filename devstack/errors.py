@@ -1,14 +1,14 @@
-"""What can stop the stack, each with a message that says what to do."""
+"""Errors that stop the stack, each with a message that says what to do."""
 
 from __future__ import annotations
 
 
 class DevstackError(Exception):
-    """The stack cannot start or go on; the message is one paragraph for the person at the terminal."""
+    """The stack cannot start or continue. The message is one paragraph for the terminal."""
 
 
 class SettingError(DevstackError):
-    """An environment variable holds a value that cannot be used; the message names the variable."""
+    """An environment variable has an invalid value; the message names the variable."""
 
 
 class PortTakenError(DevstackError):

@@ -1,4 +1,4 @@
-"""Postgres and S3 servers that are not ours, with the same face as the embedded ones."""
+"""Postgres and S3 servers of the caller, with the interface of the embedded ones."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from devstack.stackfile import S3Entry
 class ExternalPostgres:
     """The server of STRONGROOM_DATABASE_URL.
 
-    With a superuser's or CREATEROLE URL the two roles are made there, with random passwords kept in the data
-    directory. With a plain owner's URL that one login serves for both, which `warning` says.
+    With a URL of a superuser or a role with CREATEROLE, the two roles are created there, with random
+    passwords kept in the data directory. With a plain owner's URL this login serves for both, as `warning`
+    says.
     """
 
     def __init__(self, url: str, secrets: Secrets) -> None:
@@ -27,14 +28,14 @@ class ExternalPostgres:
         self._secrets = secrets
 
     def initialise(self) -> None:
-        """Nothing: the server is there already."""
+        """Nothing: the server exists."""
 
     def services(self) -> list[Service]:
-        """No process of ours."""
+        """No processes."""
         return []
 
     def prepare(self) -> None:
-        """Connect and settle on the two logins. Raises DevstackError with what to do."""
+        """Connect and choose the two logins. Raises DevstackError, which says what to do."""
         try:
             with psycopg.connect(self.superuser_dsn, autocommit=True, connect_timeout=10) as connection:
                 self._settle(connection)
@@ -79,21 +80,21 @@ class ExternalPostgres:
 
 
 class ExternalStore:
-    """The server of AWS_S3_ENDPOINT_URL, and the bucket in it; neither is changed."""
+    """The server of AWS_S3_ENDPOINT_URL and its bucket; neither is changed."""
 
     def __init__(self, settings: ExternalS3) -> None:
         self.warning = ""
         self._settings = settings
 
     def initialise(self) -> None:
-        """Nothing: the server is there already."""
+        """Nothing: the server exists."""
 
     def services(self) -> list[Service]:
-        """No process of ours."""
+        """No processes."""
         return []
 
     def prepare(self) -> None:
-        """See that the bucket answers and keeps versions. Raises DevstackError with what to do."""
+        """Check that the bucket answers and keeps versions. Raises DevstackError, which says what to do."""
         self.warning = bucket.check_external(self._settings)
 
     def entry(self, pids: list[int]) -> S3Entry:

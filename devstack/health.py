@@ -12,7 +12,7 @@ from devstack.command import Explain, Probe
 
 _TIMEOUT_SECONDS = 2.0
 # grpc.health.v1: the request for the whole server (service "") is an empty message; SERVING is field 1 with
-# the value 1. Messages this small are not worth the generated code.
+# the value 1. Generated code would be more than this needs.
 _WHOLE_SERVER = b""
 _SERVING = b"\x08\x01"
 
@@ -21,7 +21,7 @@ def grpc_serving(address: str) -> Probe:
     """Asks grpc.health.v1.Health/Check about the whole server."""
 
     def probe() -> bool:
-        # A channel per question: one that has failed waits longer and longer before it connects again.
+        # A new channel each time: after a failure a channel waits longer and longer before it connects again.
         with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:
             check = channel.unary_unary("/grpc.health.v1.Health/Check", _unchanged, _unchanged)
             try:
@@ -42,7 +42,7 @@ def http_ok(url: str) -> Probe:
 
 
 def readiness(url: str) -> Explain:
-    """Which checks of the gateway's /readyz fail, as one line; or how else it answers."""
+    """The failing checks of the gateway's /readyz in one line, or its unexpected answer."""
 
     def explain() -> str:
         status, text = _get(url)

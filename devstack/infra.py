@@ -1,8 +1,8 @@
-"""Postgres and S3 alone, for tests: `with infra.start(path) as it: …`, or `python -m devstack infra
---data-dir D`.
+"""Only Postgres and S3, for tests: `with infra.start(path) as it: …`, or `python -m devstack infra --data-dir
+D`.
 
-They run below a supervisor process of their own, which stops when its starter closes it or dies, kill -9
-included; or, where a FIFO is named as `lifeline`, when nobody holds that open for writing any more.
+They run below a supervisor process of their own. It stops when its starter closes it or dies, also by kill
+-9; or, with a FIFO as `lifeline`, when no process has that open for writing any more.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class InfraState:
 class Infra:
     """A running Postgres and S3. `close()` stops them; the data stays.
 
-    Without a `process` they are somebody else's, and `close()` leaves them alone.
+    Without a `process` somebody else runs them, and `close()` leaves them alone.
     """
 
     def __init__(self, data: DataDir, process: subprocess.Popen[bytes] | None) -> None:
@@ -57,11 +57,11 @@ class Infra:
 
     @property
     def data_dir(self) -> Path:
-        """Where everything is kept; logs are in its `log` folder."""
+        """The folder of all data; logs are in its `log` folder."""
         return self._data.root
 
     def state(self) -> InfraState:
-        """The state of this moment: pids change when something was killed and started again."""
+        """The current state: pids change when a process is restarted."""
         return _read_state(self._data.infra)
 
     def storage_environ(self) -> dict[str, str]:
@@ -86,18 +86,19 @@ class Infra:
 
 
 def start(data_dir: Path, environ: Mapping[str, str] | None = None, lifeline: Path | None = None) -> Infra:
-    """Bring up embedded Postgres and S3 in `data_dir` (made when missing; what it holds is used again).
+    """Start embedded Postgres and S3 in `data_dir`, which is created if missing; existing data is used.
 
-    `environ` adds to this process's environment: a server that its variables name replaces the embedded one.
-    With a `lifeline` the servers outlive this process; see the module.
+    :param environ: added to this process's environment; a server named by its variables replaces the embedded
+        one.
+    :param lifeline: the servers outlive this process; see the module.
 
-    Raises StartFailedError with what was printed. Several may run side by side in different directories.
+    Raises StartFailedError with the output. Several may run side by side in different directories.
     """
     data = DataDir(data_dir)
     data.create()
     output = data.log("infra")
     argv = [sys.executable, "-m", "devstack", "infra", "--data-dir", str(data.root), "--lifeline"]
-    # Opened without waiting for a writer: where all have gone, the servers stop at once.
+    # opened without waiting for a writer: if all are gone, the servers stop at once
     stdin = subprocess.PIPE if lifeline is None else os.open(lifeline, os.O_RDONLY | os.O_NONBLOCK)
     with output.open("wb") as log:
         process = subprocess.Popen(
@@ -119,7 +120,7 @@ def start(data_dir: Path, environ: Mapping[str, str] | None = None, lifeline: Pa
 
 
 def find(data_dir: Path) -> Infra:
-    """The servers that another process has started in `data_dir`. Raises DevstackError where none run."""
+    """The servers that another process has started in `data_dir`. Raises DevstackError if none run."""
     return Infra(DataDir(data_dir), None)
 
 
@@ -135,7 +136,7 @@ def s3_environ(s3: S3Entry) -> dict[str, str]:
 
 
 def run(settings: Settings, report: Report, *, lifeline: bool) -> None:
-    """What `python -m devstack infra` does: bring up, print `ready`, watch until told to stop. Raises
+    """Run `python -m devstack infra`: start, print `ready`, watch until told to stop. Raises
     DevstackError.
     """
     data = DataDir(settings.data_dir)

@@ -1,7 +1,6 @@
-"""Processes of an earlier supervisor that died without stopping them: recorded, recognised, stopped.
+"""Processes that an earlier supervisor left running when it died: recorded, recognized, stopped.
 
-A pid alone may have been given to a stranger since, so each is kept with its start time and trusted only with
-it.
+A pid may have been reused, so each is recorded with its start time, and trusted only if that matches.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from devstack.stackfile import write_private_json
 
 @dataclass(frozen=True)
 class Recorded:
-    """A process as noted: name, pid, start mark, and the signal that stops it."""
+    """A recorded process: name, pid, start mark, and the signal that stops it."""
 
     name: str
     pid: int
@@ -30,7 +29,7 @@ class Recorded:
 
 
 def start_mark(pid: int) -> str | None:
-    """A text that tells this process from any other that had or gets the pid; None when it is gone or a
+    """A text that distinguishes this process from any other with the same pid; None if it is gone or a
     zombie.
     """
     if sys.platform != "linux":
@@ -53,13 +52,13 @@ def _start_mark_by_ps(pid: int) -> str | None:
 
 
 def record(path: Path, processes: Iterable[tuple[str, int, int]]) -> None:
-    """Note (name, pid, stop signal) of what runs now."""
+    """Record (name, pid, stop signal) of the running processes."""
     rows = [(name, pid, start_mark(pid), number) for name, pid, number in processes]
     write_private_json(path, [row for row in rows if row[2] is not None])
 
 
 def read(path: Path) -> list[Recorded]:
-    """The recorded processes that are still the same and alive."""
+    """The recorded processes that are still alive."""
     if not path.exists():
         return []
     rows = [Recorded(*row) for row in json.loads(path.read_text())]
@@ -67,7 +66,9 @@ def read(path: Path) -> list[Recorded]:
 
 
 def stop(path: Path, seconds: float = 20.0) -> list[str]:
-    """Stop what an earlier supervisor left, last started first. Returns names. SIGKILL after `seconds`."""
+    """Stop what an earlier supervisor left, last started first; SIGKILL after `seconds`. Returns the
+    names.
+    """
     left = read(path)
     for row in reversed(left):
         _signal(row, row.stop_signal)
@@ -89,4 +90,4 @@ def _signal(row: Recorded, number: int) -> None:
     try:
         os.kill(row.pid, number)
     except ProcessLookupError:
-        return  # it ended by itself meanwhile
+        return  # it ended meanwhile

@@ -1,4 +1,4 @@
-"""TCP ports: free ones chosen once and kept, taken ones explained."""
+"""TCP ports: chooses free ones and keeps them, explains taken ones."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from devstack.errors import PortTakenError
 from devstack.stackfile import write_private_json
 
 HOST = "127.0.0.1"
-# Below the range from which Linux and macOS take the local ports of outgoing connections: one of those could
-# occupy a chosen port at any moment.
+# Below the range from which Linux and macOS take local ports of outgoing connections, which could occupy a
+# chosen port at any moment.
 _CHOICE = range(20000, 32000)
 
 
@@ -40,8 +40,9 @@ def is_open(port: int) -> bool:
 
 
 def require_free(port: int, owner: str, variable: str) -> None:
-    """Raise PortTakenError, naming port, holder and the variable to set, unless the port is free. It is kept
-    for this process.
+    """Reserve the port for this process.
+
+    Raises PortTakenError, with port, holder and the variable to set, unless the port is free.
     """
     if not reservations.is_ours(port) and not reservations.reserve(port, owner):
         raise PortTakenError(
@@ -56,8 +57,8 @@ def require_free(port: int, owner: str, variable: str) -> None:
 
 
 def is_held_by(port: int, pid: int) -> bool:
-    """Whether the listener on the port is this process or one that it has started (`--workers`); True where
-    that can't be found out (not on Linux).
+    """Whether this process or one of its children (`--workers`) listens on the port; True if that can't be
+    found out (not on Linux).
     """
     inodes = _listening_inodes(port)
     process = Path("/proc") / str(pid)
@@ -102,15 +103,16 @@ def _listening_inodes(port: int) -> set[str]:
 
 
 class KeptPorts:
-    """Ports by name, remembered in a JSON file; one that was taken meanwhile is replaced by another."""
+    """Ports by name, stored in a JSON file. A port that was taken meanwhile is replaced."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._kept: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
 
     def get(self, name: str) -> int:
-        """The port of this name: the kept one when free, otherwise a new one (written down at once). No other
-        stack takes it as long as this process lives.
+        """The port of this name: the stored one if free, else a new one, which is stored at once.
+
+        No other stack takes it while this process lives.
         """
         kept = self._kept.get(name)
         if kept is None or not self._take(kept):
@@ -127,7 +129,7 @@ class KeptPorts:
         raise PortTakenError(f"no free port between {_CHOICE.start} and {_CHOICE.stop} was found for {name}")
 
     def _take(self, port: int) -> bool:
-        """Keep it from others, if it is free."""
+        """Reserve the port if it is free."""
         if not reservations.reserve(port, str(self._path.resolve())):
             return False
         if is_free(port):

@@ -1,6 +1,6 @@
 """Embedded PostgreSQL 18: initdb, server, roles. Loopback TCP with SCRAM, no Unix socket, data checksums.
 
-There is no socket file because its path may not exceed 107 bytes and a data directory's may.
+There is no socket, because its path may have at most 107 bytes, and that of a data directory may be longer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class EmbeddedPostgres:
 
     @property
     def superuser_dsn(self) -> str:
-        """Reads everything, whatever the row-level security says."""
+        """The superuser's login: not bound by row-level security."""
         return self._dsn(_SUPERUSER, self._superuser_password)
 
     @property
@@ -59,7 +59,9 @@ class EmbeddedPostgres:
         return self._dsn(roles.APPLICATION, self._app_password)
 
     def initialise(self) -> None:
-        """Make the cluster when there is none; a half-made one of an interrupted start is made anew."""
+        """Create the cluster if there is none; one left incomplete by an interrupted start is created
+        again.
+        """
         cluster = self._placement.cluster
         if (cluster / "PG_VERSION").exists():
             return
@@ -81,7 +83,7 @@ class EmbeddedPostgres:
             cwd=here.cluster,
             log=self._data.log(NAME),
             user=here.user,
-            stop_signal=signal.SIGINT,  # "fast shutdown": open transactions are rolled back
+            stop_signal=signal.SIGINT,  # "fast shutdown": rolls back open transactions
             orphan_signal=signal.SIGINT,
         )
         where = f"{ports.HOST}:{self.port}"
@@ -97,7 +99,7 @@ class EmbeddedPostgres:
         ]
 
     def prepare(self) -> None:
-        """Create roles and database in the running server; does nothing the second time."""
+        """Create roles and database in the running server. Does nothing the second time."""
         with psycopg.connect(self._admin_dsn(), autocommit=True, sslmode="disable") as connection:
             roles.ensure_login(connection, roles.OWNER, self._owner_password)
             roles.ensure_login(connection, roles.APPLICATION, self._app_password)
@@ -122,7 +124,7 @@ class EmbeddedPostgres:
 
 
 def initdb(placement: Placement, target: Path, password: str, log: Path) -> None:
-    """Run initdb into `target`, emptied first. Raises DevstackError with what initdb said.
+    """Run initdb into `target`, which is emptied first. Raises DevstackError with initdb's output.
 
     The locale is Postgres' own C.UTF-8: it sorts by code point and is the same on every operating system.
     """
@@ -144,7 +146,7 @@ def initdb(placement: Placement, target: Path, password: str, log: Path) -> None
             f"../{password_file.name}",
         ),
         *("--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums"),
-        # 32 random bytes are guessed by nobody: hashing them 4096 times was half of what a connection costs.
+        # Nobody guesses 32 random bytes: 4096 rounds of hashing were half the cost of a connection.
         *("--set", "scram_iterations=1"),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
     ]

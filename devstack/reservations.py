@@ -1,9 +1,9 @@
-"""Ports that this process keeps from other stacks of the machine, from the choice until it ends.
+"""Ports that this process reserves from other stacks of the machine, until it ends.
 
-A port that is chosen is free until its server listens, seconds later; another stack that starts in the
-meantime would choose it as well. On Linux a reservation is the name of an abstract Unix socket: taken by one
-process at a time, gone with it however it ends, seen by all users, and of one network namespace as the ports
-are. Elsewhere it is a locked file.
+A chosen port is free until its server listens, seconds later; another stack that starts in between would
+choose it as well. On Linux a reservation is the name of an abstract Unix socket: held by one process at a
+time, released however it ends, visible to all users, and in the same network namespace as the ports.
+Elsewhere it is a locked file.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from contextlib import suppress
 from pathlib import Path
 
 _held: dict[int, tuple[str, int]] = {}
-"""By port: for whom, and the descriptor that holds it: the kernel closes it, no finalizer at the end."""
+"""By port: its owner, and the descriptor that holds it. The kernel closes it; no finalizer is needed."""
 
 
 def reserve(port: int, owner: str) -> bool:
-    """Keep the port for ``owner``, unique within this process; False when somebody else has it."""
+    """Reserve the port for ``owner``, which is unique within this process; False if somebody else has it."""
     if port in _held:
         return _held[port][0] == owner
     held = _abstract_socket(port) if sys.platform == "linux" else _locked_file(port)
@@ -32,12 +32,12 @@ def reserve(port: int, owner: str) -> bool:
 
 
 def is_ours(port: int) -> bool:
-    """Whether this process keeps it, for whomever."""
+    """Whether this process has reserved it."""
     return port in _held
 
 
 def release(port: int) -> None:
-    """Let others have it."""
+    """Give up the reservation."""
     os.close(_held.pop(port)[1])
 
 

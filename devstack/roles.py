@@ -1,8 +1,8 @@
-"""Roles and database of the metadata service, on any Postgres.
+"""Roles and database of metadata_service, on any Postgres.
 
-`strongroom_owner` owns the schema and runs migrations; `strongroom_app` is what metadata_service connects as.
-Neither is a superuser nor bypasses row-level security, and the application role owns nothing, so that FORCEd
-policies bind it.
+`strongroom_owner` owns the schema and runs migrations; metadata_service connects as `strongroom_app`. Neither
+is a superuser or bypasses row-level security, and the application role owns nothing, so that FORCEd policies
+apply to it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class RoleRights:
 
 
 def with_login(url: str, user: str, password: str) -> str:
-    """The same server and database, another login."""
+    """The URL with another login."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{host}"))
@@ -45,10 +45,10 @@ def rights(connection: psycopg.Connection) -> RoleRights:
 
 
 def ensure_login(connection: psycopg.Connection, name: str, password: str) -> None:
-    """Create the login role, or give an existing one this password; never with special rights."""
+    """Create the login role, or give an existing one this password. It never gets special rights."""
     known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
     verb = sql.SQL("ALTER" if known else "CREATE")
-    # Named only at creation: altering them takes rights that a CREATEROLE user may not have.
+    # Named only at creation: to alter them takes rights that a CREATEROLE user may not have.
     plain = sql.SQL("" if known else "NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION")
     connection.execute(
         sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}").format(
@@ -58,7 +58,7 @@ def ensure_login(connection: psycopg.Connection, name: str, password: str) -> No
 
 
 def ensure_database(connection: psycopg.Connection, name: str, owner: str) -> None:
-    """Create the database, owned by `owner`, unless it is there. Needs a connection in autocommit mode."""
+    """Create the database, owned by `owner`, unless it exists. Needs a connection in autocommit mode."""
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
         connection.execute(
             sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner))
@@ -66,7 +66,7 @@ def ensure_database(connection: psycopg.Connection, name: str, owner: str) -> No
 
 
 def grant_creation(connection: psycopg.Connection, owner: str) -> None:
-    """Let `owner` create schemas and tables in the connected database, which belongs to somebody else."""
+    """Let `owner` create schemas and tables in the connected database, which has another owner."""
     database = connection.info.dbname
     role = sql.Identifier(owner)
     connection.execute(
@@ -78,7 +78,7 @@ def grant_creation(connection: psycopg.Connection, owner: str) -> None:
 
 
 def grant_connection(connection: psycopg.Connection, role: str) -> None:
-    """Let `role` connect to the connected database and name objects of its public schema."""
+    """Let `role` connect to the connected database and use its public schema."""
     connection.execute(
         sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
             sql.Identifier(connection.info.dbname), sql.Identifier(role)

@@ -1,4 +1,4 @@
-"""A signed request to the embedded S3, without boto3: loading that is most of what a short program costs.
+"""Sends a signed request to the embedded S3 without boto3, whose import would dominate a short program.
 
 AWS Signature Version 4 with one chunk; source: Amazon S3 API Reference, "Authenticating Requests".
 """
@@ -22,8 +22,9 @@ _SIGNED: Final = "content-md5;host;x-amz-content-sha256;x-amz-date"
 
 
 def put(entry: S3Entry, subresource: str = "", body: bytes = b"") -> tuple[int, str]:
-    """PUT of the bucket (or of its ``versioning``): status and body. Tries again while the store can't be
-    reached or answers with 5xx. Raises OSError.
+    """PUT the bucket (or its ``versioning``). Returns status and body.
+
+    Retries while the store can't be reached or answers with 5xx. Raises OSError.
     """
     for left in reversed(range(_ATTEMPTS)):
         try:

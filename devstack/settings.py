@@ -1,4 +1,4 @@
-"""The stack's settings, from environment variables; what it does not know goes on to the services."""
+"""The stack's settings, from environment variables; unknown ones are passed on to the services."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 from devstack.errors import SettingError
 
 DEFAULT_DATA_DIR = ".strongroom"
-# The names that storage_service takes for the same things, preferred ones first.
+# The names that storage_service accepts for the same settings, in order of preference.
 _ENDPOINT_NAMES = ("AWS_S3_ENDPOINT_URL", "STRONGROOM_S3_ENDPOINT_URL")
 _BUCKET_NAMES = ("AWS_S3_BUCKET", "AWS_S3_BUCKET_NAME", "S3_BUCKET_NAME", "STRONGROOM_S3_BUCKET")
 _REGION_NAMES = ("AWS_REGION", "S3_REGION", "AWS_DEFAULT_REGION", "STRONGROOM_S3_REGION")
@@ -23,7 +23,7 @@ _NO = ("0", "f", "false", "n", "no", "off")
 
 @dataclass(frozen=True)
 class ExternalS3:
-    """An S3 server that is not ours. Keys may be empty (an instance role, a profile)."""
+    """The caller's S3 server. Keys may be empty (an instance role, a profile)."""
 
     endpoint: str
     bucket: str
@@ -34,7 +34,7 @@ class ExternalS3:
     verify_ssl: bool
 
 
-#: The services in one process, or each in its own.
+#: The services in one process, or in three.
 Form = Literal["one", "three"]
 FORMS: tuple[Form, ...] = ("one", "three")
 DEFAULT_FORM: Form = "one"
@@ -58,7 +58,7 @@ class Settings:
 
 
 def from_environ(environ: Mapping[str, str], data_dir: Path | None = None) -> Settings:
-    """Read the settings; `data_dir` wins over STRONGROOM_DATA_DIR. Raises SettingError."""
+    """Read the settings; `data_dir` overrides STRONGROOM_DATA_DIR. Raises SettingError."""
     _refuse_tls(environ)
     form = _form(environ)
     if form == "three" and environ.get("STRONGROOM_METRICS_BIND"):

@@ -10,7 +10,7 @@ from typing import Any
 
 
 def write_private_json(path: Path, value: Any) -> None:
-    """Write JSON with mode 0600; a reader sees the old file or the new one, a crash leaves one of them."""
+    """Write JSON with mode 0600. A reader sees the old file or the new one, also after a crash."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -23,7 +23,7 @@ def write_private_json(path: Path, value: Any) -> None:
 
 @dataclass(frozen=True)
 class GatewayEntry:
-    """Where the gateway listens (`http://host:port`) and its process."""
+    """The gateway: its URL (`http://host:port`) and its process."""
 
     url: str
     pid: int
@@ -39,7 +39,7 @@ class ServiceEntry:
 
 @dataclass(frozen=True)
 class PostgresEntry:
-    """A DSN that reads everything (superuser of the embedded cluster); pid 0 when the server is not ours."""
+    """A DSN that can read everything (superuser of the embedded cluster); pid 0 if the server is external."""
 
     dsn: str
     pid: int
@@ -47,7 +47,7 @@ class PostgresEntry:
 
 @dataclass(frozen=True)
 class S3Entry:
-    """The object store; `pids` is empty when it is not ours."""
+    """The object store; `pids` is empty if it is external."""
 
     endpoint: str
     bucket: str
@@ -59,7 +59,7 @@ class S3Entry:
 
 @dataclass(frozen=True)
 class Stack:
-    """All of stack.json. It exists while, and only while, the stack is up and healthy."""
+    """The content of stack.json, which exists exactly while the stack is up and healthy."""
 
     gateway: GatewayEntry
     storage: ServiceEntry
@@ -68,7 +68,7 @@ class Stack:
     s3: S3Entry
     jwt_secret: str
     metrics: list[str]
-    """URLs of what Prometheus reads: all of them together are the stack."""
+    """URLs for Prometheus; together they cover the stack."""
 
     def write(self, path: Path) -> None:
         """Put the file in place."""

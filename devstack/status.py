@@ -1,4 +1,4 @@
-"""`python -m devstack status` and `down`: looking at, and ending, a stack that another terminal started."""
+"""`python -m devstack status` and `down`: show or stop a stack that another terminal started."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STOP_SECONDS = 180.0
 
 
 def status(data: DataDir, report: Report) -> bool:
-    """A line for each process; returns whether the stack is up and healthy."""
+    """Print a line for each process. Returns whether the stack is up and healthy."""
     supervisor = data.supervisor_pid()
     if supervisor is None:
         report("devstack", f"nothing runs on {data.root}")

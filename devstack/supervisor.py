@@ -1,4 +1,4 @@
-"""Starts, watches, restarts and stops the processes of the stack; one line for each thing that happens."""
+"""Starts, watches, restarts and stops the processes of the stack; prints one line per event."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _TICK_SECONDS = 0.1
 _FIRST_DELAY_SECONDS = 0.2
 _LONGEST_DELAY_SECONDS = 10.0
 _STEADY_SECONDS = 30.0
-#: A start that takes longer says what it waits for; then again, now and then.
+#: After this time a start says what it waits for, and repeats it now and then.
 _SLOW_SECONDS = 10.0
 _SLOW_AGAIN_SECONDS = 30.0
 
-#: A process that ends so often in a row before it is ready won't get better by itself.
+#: A process that ends this often in a row before it is ready is not started again.
 MOST_FAILURES = 6
 
 Report = Callable[[str, str], None]
@@ -31,8 +31,8 @@ Report = Callable[[str, str], None]
 
 @dataclass
 class _Running:
-    """One supervised process: `due` is when it starts again after a crash, `ready` whether its probe has said
-    yes.
+    """A supervised process. `due`: when it is started again after a crash. `ready`: its probe has
+    succeeded.
     """
 
     service: Service
@@ -45,8 +45,8 @@ class _Running:
 
 
 class Supervisor:
-    """Keeps services running. `report(title, text)` prints a line; `changed()` is called whenever a pid
-    changes.
+    """Keeps services running. `report(title, text)` prints a line; `changed()` is called after each change of
+    a pid.
     """
 
     def __init__(self, interrupts: Interrupts, report: Report, children_file: Path) -> None:
@@ -57,7 +57,7 @@ class Supervisor:
         self.changed: Hook = nothing
 
     def pid(self, name: str) -> int:
-        """The pid of the process's latest life."""
+        """The current pid of the process."""
         return self._running[name].process.pid
 
     def start(self, services: Sequence[Service]) -> None:
@@ -68,9 +68,7 @@ class Supervisor:
             self._record()
 
     def wait_ready(self, services: Sequence[Service]) -> None:
-        """Wait until every one is ready. Raises StartFailedError (with the end of its log),
-        StopRequestedError.
-        """
+        """Wait until all are ready. Raises StartFailedError (with the end of its log), StopRequestedError."""
         for service in services:
             running = self._running[service.name]
             slow = running.began + _SLOW_SECONDS
@@ -92,8 +90,9 @@ class Supervisor:
             running.ready = True
 
     def run_once(self, command: Command, seconds: float) -> None:
-        """Run a command to its end. Raises StartFailedError unless it exits with 0 in time,
-        StopRequestedError.
+        """Run a command to its end.
+
+        Raises StartFailedError unless it exits with 0 in time, StopRequestedError.
         """
         process = spawn(command)
         deadline = time.monotonic() + seconds
@@ -111,7 +110,7 @@ class Supervisor:
             raise StartFailedError(_failure(command, f"failed ({describe_exit(code)})"))
 
     def watch(self) -> None:
-        """Restart what crashes until a stop is requested."""
+        """Restart crashed processes until a stop is requested."""
         while not self._interrupts.stop_requested:
             for running in self._running.values():
                 self._look_after(running)
@@ -119,7 +118,7 @@ class Supervisor:
             self._interrupts.wait(_TICK_SECONDS if busy else 1.0)
 
     def stop_all(self) -> None:
-        """Stop everything, last started first; a second Ctrl-C meanwhile stops waiting and kills."""
+        """Stop everything, last started first. A second Ctrl-C kills everything at once."""
         for running in reversed(self._running.values()):
             self._stop(running)
         self._running.clear()
@@ -137,7 +136,7 @@ class Supervisor:
             self._say(running, f"ready again  {running.service.where}  pid {running.process.pid}")
 
     def _crashed(self, running: _Running, code: int) -> None:
-        """Start it again later. Raises StartFailedError when it has ended too often without getting ready."""
+        """Schedule a restart. Raises StartFailedError if it has ended too often before it was ready."""
         running.failures = 0 if running.ready else running.failures + 1
         if running.failures >= MOST_FAILURES:
             service = running.service
@@ -197,9 +196,9 @@ class Supervisor:
 
 
 def _is_ready(running: _Running) -> bool:
-    """Whether the process that we started serves: it lives, its probe says yes, and the listener is its own.
+    """Whether our process serves: it lives, its probe succeeds, and the listener is its own.
 
-    Somebody else on the port would say yes, too.
+    Another process on the port would make the probe succeed, too.
     """
     service, process = running.service, running.process
     if process.poll() is not None or not service.probe():
@@ -208,7 +207,7 @@ def _is_ready(running: _Running) -> bool:
 
 
 def _stranger(service: Service) -> str:
-    """Who has the port instead, for an error."""
+    """The process that has the port instead, for an error."""
     if not service.port or ports.is_free(service.port):
         return ""
     advice = f"; set {service.port_setting} to a free one, or" if service.port_setting else ";"

@@ -1,7 +1,7 @@
 """Embedded S3: OpenStack Swift with its s3api, one process on loopback (Linux only).
 
-Swift because it is a real object store that installs from PyPI, checks signatures, and keeps objects and open
-multipart uploads through restarts and kill -9. Its four servers share the process (docs/decisions/0033).
+Swift is a real object store that can be installed from PyPI, checks signatures, and keeps objects and open
+multipart uploads across restarts and kill -9. Its four servers share the process (docs/decisions/0033).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 class EmbeddedSwift:
-    """One single-node Swift below {data dir}/swift."""
+    """A single-node Swift below {data dir}/swift."""
 
     warning = ""
 
@@ -67,12 +67,12 @@ class EmbeddedSwift:
         return [Service(self._command(), probe, place, title="s3", port=self._port)]
 
     def prepare(self) -> None:
-        """Make the bucket; does nothing the second time."""
+        """Create the bucket. Does nothing the second time."""
         bucket.ensure(self.entry([]))
 
     def _command(self) -> Command:
-        # No threads for what touches the disk: without fsync that is short, and each hop to a thread dear.
-        # No resolver of its own either, whose import is a quarter of a start: all is on loopback.
+        # No threads for disk access: without fsync it is short, and switching threads costs more. No resolver
+        # either, whose import is a quarter of a start: everything is on loopback.
         env = {"PATH": os.defpath, "HOME": str(self._data.root), "EVENTLET_THREADPOOL_SIZE": "0"}
         env["EVENTLET_NO_GREENDNS"] = "yes"
         return Command(
@@ -93,7 +93,7 @@ class EmbeddedSwift:
 
 
 def require_available() -> None:
-    """Raise DevstackError, saying what to do, where Swift cannot run."""
+    """Raise DevstackError, which says what to do, if Swift cannot run here."""
     advice = "set AWS_S3_ENDPOINT_URL, AWS_S3_BUCKET and credentials to use an S3 server of your own"
     if sys.platform != "linux":
         raise DevstackError(
@@ -104,7 +104,7 @@ def require_available() -> None:
 
 
 def require_xattrs(folder: Path) -> None:
-    """Raise DevstackError unless files below `folder` can carry extended attributes, in which Swift keeps
+    """Raise DevstackError unless files below `folder` can have extended attributes, where Swift keeps
     metadata.
     """
     probe = folder / ".xattr-probe"

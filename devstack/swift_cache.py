@@ -1,8 +1,8 @@
-"""What Swift's proxy remembers of accounts and containers, in its own memory.
+"""An in-memory cache of accounts and containers for Swift's proxy.
 
-Without a cache the proxy asks the account and container servers anew for each request, several times where
-buckets keep versions. Swift's own filter wants a memcached server; one proxy alone needs none. It forgets
-an entry when it changes the container, as it does with memcached.
+Without a cache the proxy asks the account and container servers in each request, several times if buckets
+keep versions. Swift's own filter needs a memcached server; one proxy alone does not. The proxy deletes an
+entry when it changes the container, as with memcached.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ App = Callable[[dict[str, Any], Any], Any]
 
 
 class MemoryCache:
-    """The part of swift.common.memcached.MemcacheRing that Swift calls. Values go through JSON as there."""
+    """The part of swift.common.memcached.MemcacheRing that Swift uses. Values pass through JSON, as there."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
@@ -35,24 +35,26 @@ class MemoryCache:
         return None
 
     def set(self, key: str, value: object, time: float = 0, **_: object) -> None:
-        """Keep a value for ``time`` seconds; 0 is for ever, more than a month is a date, as in memcached."""
+        """Keep a value for ``time`` seconds; 0 means for ever, more than a month is a date, as in
+        memcached.
+        """
         if len(self._kept) >= _MOST:
             self._kept.clear()
         until = _FOREVER if not time else time if time > _MONTH else self._clock() + time
         self._kept[key] = (until, json.dumps(value))
 
     def delete(self, key: str, **_: object) -> None:
-        """Forget a value."""
+        """Delete a value."""
         self._kept.pop(key, None)
 
     def incr(self, key: str, delta: int = 1, time: float = 0, **_: object) -> int:
-        """Add to a counter that starts at 0 and never falls below."""
+        """Add to a counter that starts at 0 and is never negative."""
         value = max(int(self.get(key) or 0) + int(delta), 0)
         self.set(key, value, time)
         return value
 
     def decr(self, key: str, delta: int = 1, time: float = 0, **_: object) -> int:
-        """Take from a counter."""
+        """Subtract from a counter."""
         return self.incr(key, -int(delta), time)
 
     def set_multi(self, mapping: Mapping[str, object], server_key: str, time: float = 0, **_: object) -> None:
@@ -62,13 +64,13 @@ class MemoryCache:
             self.set(key, value, time)
 
     def get_multi(self, keys: Iterable[str], server_key: str, **_: object) -> list[Any]:
-        """The values in order, None for what is not there."""
+        """The values in order, None for missing ones."""
         del server_key
         return [self.get(key) for key in keys]
 
 
 def filter_factory(_: Mapping[str, str], **__: str) -> Callable[[App], App]:
-    """For paste.deploy: one cache for the process."""
+    """For paste.deploy: one cache per process."""
     cache = MemoryCache()
 
     def wrap(app: App) -> App:

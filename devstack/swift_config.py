@@ -1,4 +1,4 @@
-"""Swift's configuration files, as text. Each setting that is not Swift's default is here for a reason."""
+"""Swift's configuration files as text. Every setting that differs from Swift's default has a reason here."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ REGION = "us-east-1"
 _ACCOUNT, _USER = "strongroom", "dev"
 ACCESS_KEY = f"{_ACCOUNT}:{_USER}"
 
-# Order matters: s3api turns S3 requests into Swift's before tempauth answers for them; slo makes multipart
-# uploads, versioned_writes bucket versioning, and symlink what versioning needs.
+# Order matters: s3api turns S3 requests into Swift's before tempauth answers them; slo implements multipart
+# uploads, versioned_writes bucket versioning, and symlink is needed for versioning.
 _PIPELINE = (
     "catch_errors gatekeeper healthcheck cache listing_formats s3api tempauth copy slo dlo versioned_writes "
     "symlink proxy-server"
@@ -32,14 +32,14 @@ _PLAIN_FILTERS = (
 
 @dataclass(frozen=True)
 class SwiftFolders:
-    """Where one Swift keeps its configuration, objects and caches."""
+    """The folders of one Swift: configuration, objects and caches."""
 
     conf: Path
     devices: Path
     run: Path
 
     def create(self) -> None:
-        """Make the folders; the one device is called d1."""
+        """Create the folders; the only device is called d1."""
         for folder in (self.conf, self.devices / "d1", self.run):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -50,7 +50,7 @@ def section(name: str, settings: Mapping[str, object]) -> str:
 
 
 def cluster(suffix: str) -> str:
-    """swift.conf: the secret hash suffix is part of every path on disk, so it never changes."""
+    """swift.conf: the secret hash suffix is part of every path on disk, so it must never change."""
     return section(
         "swift-hash", {"swift_hash_path_suffix": suffix, "swift_hash_path_prefix": "strongroom"}
     ) + section("storage-policy:0", {"name": "default", "default": "yes"})
@@ -60,7 +60,7 @@ def inner_server(role: str, folders: SwiftFolders) -> str:
     """The configuration of the object, container or account server."""
     app: dict[str, object] = {"use": f"egg:swift#{role}", "log_requests": "false", **_patience()}
     if role == "object":
-        # A listing is right when PUT answers, on a slow machine too: wait for the container server.
+        # A listing must be right when PUT answers, also on a slow machine: wait for the container server.
         app |= {"container_update_timeout": 30, "keep_cache_size": 1048576}
         app |= {"disk_chunk_size": _CHUNK, "network_chunk_size": _CHUNK}
     parts = [
@@ -77,7 +77,7 @@ def proxy_server(folders: SwiftFolders, port: int, secret_key: str) -> str:
     """The configuration of the S3 endpoint."""
     app: dict[str, object] = {"use": "egg:swift#proxy", "account_autocreate": "true", **_patience()}
     app |= {"object_chunk_size": _CHUNK, "client_chunk_size": _CHUNK}
-    # There is one server of each kind: shunning it for a minute after a restart stops everything.
+    # There is one server of each kind: to avoid it for a minute after a restart would stop everything.
     app |= {"error_suppression_interval": 0.5, "error_suppression_limit": 1000000}
     return "\n".join(
         [
@@ -90,7 +90,7 @@ def proxy_server(folders: SwiftFolders, port: int, secret_key: str) -> str:
             ),
             section("filter:s3api", _s3api()),
             section("filter:cache", {"use": "call:devstack.swift_cache:filter_factory"}),
-            # Or deleting a multipart object leaves its segments to a daemon that does not run here.
+            # Otherwise deleting a multipart object leaves its segments to a daemon that does not run here.
             section(
                 "filter:slo",
                 {"use": "egg:swift#slo", "max_manifest_segments": 10000, "allow_async_delete": "false"},
@@ -118,7 +118,7 @@ def _s3api() -> dict[str, object]:
 
 
 def _patience() -> dict[str, object]:
-    """Swift's own half second to connect and 3 s to answer become 503s on a busy laptop."""
+    """Swift's defaults (half a second to connect, 3 s to answer) give 503s on a busy laptop."""
     return {"conn_timeout": 10, "node_timeout": 60}
 
 

@@ -1,8 +1,7 @@
-"""Swift's connections to the databases of its buckets, kept from one request to the next: `keep()`.
+"""Keeps Swift's connections to the databases of its buckets open between requests: `keep()`.
 
-Swift opens the database of a bucket anew for each request about it, several times where buckets keep
-versions: opening it, setting it up and reading its tables is most of what a small listing asks of SQLite
-(docs/decisions/0034).
+Swift opens a bucket's database for each request about it, several times if buckets keep versions. To open it,
+set it up and read its tables is most of SQLite's work for a small listing (docs/decisions/0034).
 """
 
 from __future__ import annotations
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 _MOST: Final = 64
-"""Files to which connections are kept."""
+"""The most files with open connections."""
 _File = tuple[int, int]
 
 
 class Kept:
-    """Connections that nobody uses at the moment, by the file that they are to; the longest idle first."""
+    """Idle connections by file, the longest idle first."""
 
     def __init__(self, connect: Callable[..., Any], most: int = _MOST) -> None:
         self._connect = connect
@@ -29,7 +28,7 @@ class Kept:
     def connect(
         self, path: str, timeout: float = 30, logger: Any = None, okay_to_create: bool = False
     ) -> Any:
-        """`swift.common.db.get_db_connection`: one that is idle, or a new one."""
+        """`swift.common.db.get_db_connection`: returns an idle connection, or a new one."""
         file = _file_at(path)
         if file is None or file not in self._idle:
             return self._connect(path, timeout, logger, okay_to_create)
@@ -40,7 +39,7 @@ class Kept:
         return connection
 
     def leave(self, broker: Any, *_: object) -> None:
-        """`DatabaseBroker.__exit__`, which closes the connection: it is kept instead."""
+        """`DatabaseBroker.__exit__`: keeps the connection instead of closing it."""
         connection, broker.conn = broker.conn, None
         if connection is None:
             return
@@ -55,7 +54,7 @@ class Kept:
 
 
 def _file_at(path: str) -> _File | None:
-    """What is at this path now: a file that has taken the place of another is another."""
+    """The file now at this path. A replacement of a file counts as another file."""
     try:
         found = Path(path).stat()
     except OSError:
@@ -64,7 +63,7 @@ def _file_at(path: str) -> _File | None:
 
 
 def keep() -> Kept:
-    """Put it in the place of what opens and closes connections, for the life of this process."""
+    """Install the replacements for opening and closing, for the life of this process."""
     databases = importlib.import_module("swift.common.db")
     kept = Kept(databases.get_db_connection)
     vars(databases)["get_db_connection"] = kept.connect

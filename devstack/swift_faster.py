@@ -1,8 +1,8 @@
-"""What Swift computes anew hundreds of times a request, kept: `remember()`.
+"""Caches what Swift computes hundreds of times per request: `remember()`.
 
-Translating names of headers, checking and quoting the same paths, finding a controller's methods by
-reflection and copying what is known of a bucket are half of the calls of a small PUT (docs/decisions/0034).
-Each replacement gives the same answers; tests/unit/devstack/test_swift_faster.py compares them.
+Translating header names, checking and quoting the same paths, finding a controller's methods by reflection
+and copying bucket information are half of the calls of a small PUT (docs/decisions/0034). Each replacement
+gives the same results; tests/unit/devstack/test_swift_faster.py compares them.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
-_MOST: Final = 4096  # answers kept of each function
+_MOST: Final = 4096  # cached results per function
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - Swift's texts name no zone
-#: Functions of their arguments alone.
+#: Functions that depend only on their arguments.
 PURE: Final = (
     ("swift.common.swob", "header_to_environ_key"),
     ("swift.common.swob", "wsgi_quote"),
     ("swift.common.swob", "wsgi_unquote"),
     ("swift.common.constraints", "check_utf8"),
 )
-#: Properties that list a controller's methods with such a mark.
+#: Properties that list a controller's methods with this mark.
 MARKED: Final = {"allowed_methods": "publicly_accessible", "private_methods": "privately_accessible"}
 
 
 @lru_cache(_MOST)
 def header_of(key: str) -> str:
-    """The name of the header that a key of a WSGI environment is for, or nothing."""
+    """The header's name for a key of a WSGI environment, or nothing."""
     if key in ("CONTENT_LENGTH", "CONTENT_TYPE"):
         return key.title().replace("_", "-")
     if not key.startswith("HTTP_"):
@@ -49,7 +49,7 @@ def title(name: str) -> str:
 
 
 def copied(value: Any) -> Any:
-    """copy.deepcopy of what JSON can hold."""
+    """copy.deepcopy for JSON values."""
     if isinstance(value, dict):
         return {key: copied(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -63,7 +63,7 @@ def _seconds(text: str) -> float:
 
 
 def moment(kind: Callable[[float], Any], text: str) -> Any:
-    """BaseTimestamp.from_isoformat, of what BaseTimestamp.isoformat has written."""
+    """BaseTimestamp.from_isoformat for the output of BaseTimestamp.isoformat."""
     return kind(_seconds(text))
 
 
@@ -73,11 +73,11 @@ def _marked(kind: Any, mark: str) -> frozenset[str]:
 
 
 def listed(name: str, mark: str) -> property:
-    """The property of this name: what has the mark, as a set of the controller's own."""
+    """A replacement property: the methods with the mark, as a set owned by the controller."""
 
     def methods(controller: Any) -> set[str]:
         own: set[str] | None = getattr(controller, f"_{name}")
-        if own is None:  # a set of its own, from which it may take some
+        if own is None:  # each controller gets its own set, because it may remove items
             kind: Any = type(controller)
             own = set(_marked(kind, mark))
             setattr(controller, f"_{name}", own)
@@ -87,7 +87,7 @@ def listed(name: str, mark: str) -> property:
 
 
 def _put(module: str, name: str, replacement: Callable[..., Any]) -> None:
-    """Replace it where it is from and wherever it was imported by name. Raises AttributeError."""
+    """Replace a function in its module and wherever it was imported by name. Raises AttributeError."""
     original = getattr(importlib.import_module(module), name)
     for each in [held for key, held in sys.modules.items() if key == module or key.startswith("swift.")]:
         for alias in [key for key, value in vars(each).items() if value is original]:
@@ -95,7 +95,7 @@ def _put(module: str, name: str, replacement: Callable[..., Any]) -> None:
 
 
 def remember() -> None:
-    """Put the replacements in place, for the life of this process."""
+    """Install the replacements, for the life of this process."""
     for module, name in PURE:
         _put(module, name, lru_cache(_MOST)(getattr(importlib.import_module(module), name)))
     importlib.import_module("swift.common.swob").HeaderEnvironProxy.keys = header_names

@@ -1,8 +1,8 @@
 """Swift's servers in one process: the proxy calls the object, container and account servers as WSGI
 applications instead of over HTTP.
 
-Swift opens each inner connection with one function, `swift.common.bufferedhttp.http_connect`; `join` puts
-ours into the modules that call it. `Connection` and `Response` have what they use of its result, and no more.
+Swift opens each inner connection with one function, `swift.common.bufferedhttp.http_connect`; `join` replaces
+it in the modules that call it. `Connection` and `Response` have the parts of its result that Swift uses.
 Decision 0033 says why, and for which version of Swift.
 """
 
@@ -20,7 +20,7 @@ import eventlet
 from eventlet.event import Event
 from eventlet.queue import LightQueue
 
-#: Who imported it by name.
+#: The modules that imported it by name.
 CALLERS: Final = (
     "swift.proxy.controllers.base",
     "swift.proxy.controllers.obj",
@@ -28,7 +28,7 @@ CALLERS: Final = (
     "swift.obj.updater",
     "swift.container.server",
 )
-_CHUNKS_AHEAD: Final = 2  # of a body, between who sends it and the server that reads it
+_CHUNKS_AHEAD: Final = 2  # of a body, between its sender and the server that reads it
 _BODYLESS: Final = (204, 304)
 _UNPREFIXED: Final = ("CONTENT_TYPE", "CONTENT_LENGTH")
 
@@ -38,7 +38,7 @@ Headers = list[tuple[str, str]]
 
 
 class _Stream(ABC):
-    """Pieces of bytes, read like a file. `read` may return fewer bytes than asked for; none at the end."""
+    """Pieces of bytes, read like a file. `read` may return fewer bytes than requested; none at the end."""
 
     _rest = b""
 
@@ -47,7 +47,7 @@ class _Stream(ABC):
         """The next piece; an empty one is the end."""
 
     def read(self, size: int | None = None) -> bytes:
-        """Up to `size` bytes; without a size all that is left."""
+        """Up to `size` bytes; without a size all remaining bytes."""
         if size is None or size < 0:
             return b"".join([*iter(lambda: self.read(sys.maxsize), b"")])
         piece = self._rest or self._next()
@@ -76,15 +76,15 @@ class Response(_Stream):
         self._chunks: Iterator[bytes] = iter(body)
 
     def getheaders(self) -> Headers:
-        """All of them, in order."""
+        """All headers, in order."""
         return self._headers
 
     def getheader(self, name: str, default: Any = None) -> Any:
-        """One of them, whatever its case."""
+        """A header, whatever its case."""
         return self._by_name.get(name.lower(), default)
 
     def close(self) -> None:
-        """Let go of the body; may be called twice."""
+        """Release the body; may be called twice."""
         self._chunks, self._rest = iter(()), b""
         if (close := getattr(self._body, "close", None)) is not None:
             close()
@@ -109,15 +109,15 @@ class _Body(_Stream):
         self._ended = False
 
     def put(self, piece: bytes) -> None:
-        """The next piece, or an empty one for the end. Waits while the server has not taken those before."""
+        """Pass the next piece, or an empty one at the end. Waits while the server is behind."""
         self._to_come.put(piece)
 
     def nobody_reads(self) -> None:
-        """Let nobody wait any more."""
+        """Stop waiting: the server will not read on."""
         self._to_come.resize(None)
 
     def set_hundred_continue_response_headers(self, headers: Headers) -> None:
-        """What the sender is told when the server begins to read."""
+        """Set the headers that the sender gets when the server begins to read."""
         self._headers = headers
 
     def _next(self) -> bytes:
@@ -132,10 +132,10 @@ class _Body(_Stream):
 
 
 class Connection:
-    """One request to a server of this process: the part of BufferedHTTPConnection that Swift's servers use.
+    """One request to a server of this process: the part of BufferedHTTPConnection that Swift uses.
 
-    A request with `Expect: 100-continue` has its body streamed to the server, which runs beside the sender.
-    Any other is answered in `getresponse`, by the caller's own green thread.
+    The body of a request with `Expect: 100-continue` is streamed to the server, which runs in parallel. Any
+    other request is answered in `getresponse`, in the caller's green thread.
     """
 
     def __init__(self, app: App, environ: Environ) -> None:
@@ -151,7 +151,7 @@ class Connection:
             self._server = eventlet.spawn(self._serve, self._body)
 
     def send(self, data: bytes) -> None:
-        """A piece of the body: one chunk with its frame where the request is chunked."""
+        """Send a piece of the body. In a chunked request it is a whole chunk with its frame."""
         if self._chunked:
             size, _, data = data.partition(b"\r\n")
             data = data[: int(size, 16)]
@@ -168,7 +168,7 @@ class Connection:
             self._body.put(b"")
 
     def getexpect(self) -> Response:
-        """`100 Continue` once the server reads, or its answer when it does not want the body."""
+        """`100 Continue` once the server reads, or its answer if it does not want the body."""
         response: Response = self._first.wait()
         return response
 
@@ -181,7 +181,7 @@ class Connection:
         return response
 
     def close(self) -> None:
-        """A server that has not got the whole body gives up; one that has goes on."""
+        """End the request. A server that has not received the whole body gives up."""
         if self._body is not None and not self._complete:
             self._server.kill()
 
@@ -223,17 +223,19 @@ def _environ_of_call(
     headers: Mapping[str, object] | None = None,
     query_string: str | None = None,
 ) -> Environ:
-    """Of the arguments of `http_connect`. What Swift quotes there and the server unquotes stays as it is."""
+    """From the arguments of `http_connect`. Swift quotes the path there and the server unquotes it; here it
+    stays.
+    """
     device, partition = place
     inside = (path if isinstance(path, bytes) else path.encode()).decode("latin-1")
     query = query_string or ""
-    if query:  # Swift asks parse_qsl about it, which drops what can't be read
+    if query:  # Swift parses it with parse_qsl, which drops what is invalid
         query = urlencode(parse_qsl(query, keep_blank_values=True, encoding="latin-1"), encoding="latin-1")
     return environ_of(method, f"/{device}/{partition}{inside}", query, headers or {})
 
 
 def environ_of(method: str, path: str, query: str, headers: Mapping[str, object]) -> Environ:
-    """What a server on a socket would make of this request. `path` is latin-1 as WSGI has it."""
+    """The environment that a server on a socket would create. `path` is latin-1, as in WSGI."""
     environ: Environ = {
         "REQUEST_METHOD": method,
         "SCRIPT_NAME": "",
@@ -259,7 +261,7 @@ def environ_of(method: str, path: str, query: str, headers: Mapping[str, object]
 
 
 def join(apps: Mapping[int, App]) -> None:
-    """Have Swift's servers call these, by the ports that the rings name, for the life of this process."""
+    """Make Swift call these servers, by the ports in the rings, for the life of this process."""
 
     def http_connect(
         _: str, port: int | str, device: str, partition: int | str, *rest: Any, **more: Any

@@ -1,6 +1,6 @@
-"""Swift's three ring files, which its program writes where there are none.
+"""Swift's three ring files, written here if they are missing.
 
-One device holds every partition, so rings built again (for other ports) place the data exactly as before.
+One device has all partitions, so rings built again (for other ports) place the data exactly as before.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
-#: The inner servers. Nothing listens on these ports: by them `swift_inside` knows whom Swift means.
+#: Port numbers of the inner servers. Nothing listens on them: they tell `swift_inside` which server is meant.
 INSIDE_PORTS = {"object": 1, "container": 2, "account": 3}
 _PART_POWER = 4
 
 
 def ensure(folder: Path) -> None:
-    """FOLDER/{object,container,account}.ring.gz, unless those of this release are there."""
+    """Write FOLDER/{object,container,account}.ring.gz, unless they are current."""
     ports, mark = " ".join(map(str, INSIDE_PORTS.values())), folder / "rings-for-ports"
     if not mark.exists() or mark.read_text() != ports:
         _build(folder)

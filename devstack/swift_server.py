@@ -1,6 +1,6 @@
-"""Runs Swift: `python -m devstack.swift_server CONF_FOLDER`, all four servers in this one process.
+"""Runs Swift: `python -m devstack.swift_server CONF_FOLDER`, all four servers in this process.
 
-Swift's own programs run one server each and talk HTTP among themselves, which costs more than their work
+Swift's own programs run one server each and use HTTP between them, which costs more than their work
 (docs/decisions/0033). Only the proxy, which speaks S3, listens.
 """
 
@@ -16,9 +16,9 @@ from typing import Any
 from devstack import swift_databases, swift_faster, swift_inside, swift_rings
 from devstack.swift_rings import INSIDE_PORTS
 
-#: Calls by which Swift waits for the disk, and where they are looked up.
+#: Functions with which Swift waits for the disk, and the modules that use them.
 _SYNCS = ("fsync", "fdatasync", "fsync_dir", "drop_buffer_cache")
-_YOUNG_OBJECTS = 20_000  # between two looks of the garbage collector
+_YOUNG_OBJECTS = 20_000  # objects between two collections
 _SYNCING = ("swift.common.utils", "swift.obj.diskfile")
 
 
@@ -27,7 +27,7 @@ def _nothing(*_: object) -> None:
 
 
 def _never_wait_for_the_disk() -> None:
-    """What was written is in the kernel's hands and survives a kill of this process; see the decision."""
+    """Written data is in the kernel and survives a kill of this process; see the decision."""
     for name in _SYNCING:
         module = importlib.import_module(name)
         for call in _SYNCS:
@@ -37,7 +37,7 @@ def _never_wait_for_the_disk() -> None:
 
 
 def join_servers(conf: Path) -> None:
-    """Load the inner servers and connect Swift to them."""
+    """Load the inner servers and connect the proxy to them."""
     importlib.import_module("swift.common.utils").monkey_patch()
     swift_rings.ensure(conf)
     load = importlib.import_module("swift.common.wsgi").loadapp
@@ -45,7 +45,7 @@ def join_servers(conf: Path) -> None:
 
 
 def catch_up(conf: Path) -> None:
-    """Make the changes of listings that an earlier process could not make and kept for later."""
+    """Apply listing updates that an earlier process postponed."""
     read = importlib.import_module("swift.common.utils").readconf
     settings: dict[str, Any] = read(str(conf / "object-server.conf"), section_name="object-updater")
     updater = importlib.import_module("swift.obj.updater").ObjectUpdater(settings)
@@ -55,7 +55,9 @@ def catch_up(conf: Path) -> None:
 
 
 def _settle() -> None:
-    """What is imported stays, and a request is more than the 700 objects of Python's own threshold."""
+    """Exempt imported modules from collection, and raise Python's threshold of 700 objects, less than one
+    request.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, 10, 10)

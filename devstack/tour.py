@@ -1,4 +1,4 @@
-"""What `up` prints once all is healthy: a token, and a first upload to paste."""
+"""What `up` prints once everything is healthy: a token, and commands for a first upload."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ The newest file of that user, read back and compared:
 Every route, to try out: {url}/docs
 When something is wrong: strongroom doctor
 """
-#: What stands behind the `#` is sent to no server; the page takes it out of its address at once.
+#: The part after `#` is sent to no server; the page removes it from its address at once.
 _CONSOLE = """Look around in a browser, signed in as `dev`:
 
   {url}/console#token={token}
@@ -42,7 +42,7 @@ def show(url: str, jwt_secret: str | None, stack: Path, environ: Mapping[str, st
 
 
 def text(url: str, jwt_secret: str | None, stack: Path, environ: Mapping[str, str]) -> str:
-    """The tour as text; where tokens are checked with another issuer's keys, it makes none."""
+    """The tour as text. If tokens come from another issuer, it contains none."""
     if jwt_secret is None:
         return f"\nEverything is up at {url}; {stack} says where. Tokens come from your own issuer.\n"
     token = development_token(jwt_secret, environ)

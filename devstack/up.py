@@ -1,4 +1,4 @@
-"""`python -m devstack up`: backends, migration, three services; stack.json while they are healthy."""
+"""`python -m devstack up`: backends, migration, three services; stack.json exists while they are healthy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Port(TypedDict):
 
 @dataclass(frozen=True)
 class Programs:
-    """The command line of each process; tests put stand-ins here."""
+    """The command line of each process; tests use stand-ins."""
 
     migrate: tuple[str, ...] = (sys.executable, "-m", "metadata_service", "migrate")
     metadata: tuple[str, ...] = (sys.executable, "-m", "metadata_service", "serve")
@@ -43,7 +43,7 @@ class Programs:
 
 
 class StackRun:
-    """One life of the stack, from `run` to Ctrl-C."""
+    """One run of the stack, from `run` to Ctrl-C."""
 
     def __init__(
         self, settings: Settings, caller: Mapping[str, str], report: Report, programs: Programs
@@ -55,7 +55,7 @@ class StackRun:
         self._data = DataDir(settings.data_dir)
 
     def run(self) -> None:
-        """Bring everything up, watch it, and stop it when told to. Raises DevstackError."""
+        """Start everything, watch it, and stop it on request. Raises DevstackError."""
         self._data.create()
         with self._data.locked(), Interrupts() as interrupts:
             self._data.stack.unlink(missing_ok=True)
@@ -80,7 +80,7 @@ class StackRun:
         values = self._values(addresses, backends, secrets)
         self._migrate(supervisor, values)
         services = self._services(values)
-        for name, address in addresses.by_name():  # once more: a second stack may have started meanwhile
+        for name, address in addresses.by_name():  # again: another stack may have started meanwhile
             port = _port(name, address)
             ports.require_free(port["port"], name, port["port_setting"])
         supervisor.start(services)
@@ -96,7 +96,7 @@ class StackRun:
         tour.show(f"http://{addresses.gateway}", values.jwt_secret, self._data.stack, self._caller)
 
     def _addresses(self) -> Addresses:
-        """The three addresses; raises PortTakenError before anything is started."""
+        """The three addresses. Raises PortTakenError before anything is started."""
         kept = ports.KeptPorts(self._data.ports)
         wanted = (
             (GATEWAY, self._settings.http_port),
@@ -127,7 +127,7 @@ class StackRun:
         )
 
     def _metrics(self) -> dict[str, str]:
-        """Services with a process of their own, beside the gateway's, need a port for their metrics."""
+        """Metrics ports of services with a process of their own; the gateway's are on its port."""
         if self._settings.form == "one":
             return {}
         kept = ports.KeptPorts(self._data.ports)
@@ -219,5 +219,5 @@ def _port(name: str, address: str) -> _Port:
 
 
 def run(settings: Settings, report: Report, programs: Programs | None = None) -> None:
-    """Bring the whole stack up in the foreground. Raises DevstackError."""
+    """Run the whole stack in the foreground. Raises DevstackError."""
     StackRun(settings, dict(os.environ), report, programs or Programs()).run()

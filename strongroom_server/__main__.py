@@ -1,4 +1,4 @@
-"""``python -m strongroom_server serve``; ``strongroom serve`` becomes this process."""
+"""``python -m strongroom_server serve``. ``strongroom serve`` replaces its process with this one."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from strongroom import variables
 from strongroom_server import workers
 from strongroom_server.targets import MODULES, TARGETS, Share
 
-#: Set by the supervisor for the processes it starts: number of this one, and of all.
+#: Set by the supervisor for its workers: the number of this one, and of all.
 WORKER: Final = "--worker"
 
 
@@ -45,14 +45,14 @@ def _positive(text: str) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve; returns the exit code. 1: an address is taken, or no database is ready; 2: a wrong setting."""
+    """Serve. Returns the exit code: 1, an address is taken or no database is ready; 2, a setting is wrong."""
     if not (os.environ.get("STRONGROOM_WORKERS") or "1").isdecimal():
         stop(SettingError("STRONGROOM_WORKERS", "is no number of processes"))
     chosen = _parser().parse_args(arguments)
     targets = TARGETS if chosen.target == "all" else (chosen.target,)
     if not chosen.worker:
         variables.report(os.environ)
-    if len(targets) == 1 and chosen.workers == 1:  # the service's own program: it loads nothing of the others
+    if len(targets) == 1 and chosen.workers == 1:  # the service's own program, which does not load the others
         module = MODULES[targets[0]]
         os.execv(sys.executable, [sys.executable, "-m", module, "serve"])
     if chosen.workers > 1 and not chosen.worker:

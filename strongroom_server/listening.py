@@ -1,4 +1,4 @@
-"""Addresses: bound before anything else is begun, so that a taken one costs nothing."""
+"""Binds addresses before anything else is started, so that a taken one is found early."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def grpc_server(settings: CommonSettings, spec: ServerSpec, metrics: Metrics, sh
 
 
 def metrics_address(settings: CommonSettings, share: Share) -> str | None:
-    """Where this process shows its metrics: the workers have ports one after the other."""
+    """This process's address for metrics: workers use consecutive ports."""
     if settings.metrics_bind is None or share.number < 2:
         return settings.metrics_bind
     try:

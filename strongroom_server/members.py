@@ -1,8 +1,9 @@
-"""The services of one process: each a task with its own context variables, started, drained, closed in turn.
+"""The services of one process: each is a task with its own context variables; they start, drain and stop in
+turn.
 
-A member leaves in two steps. First its own door closes: callers from outside hear NOT_SERVING, and those in
-progress have the drain time. What the other members of the process still ask of it, it answers until it is
-told to close: nobody who drains finds the service behind it gone.
+A member leaves in two steps. First it closes its own listener: external callers see NOT_SERVING, and calls in
+progress get the drain time. It still answers the other members of the process until it is told to close, so a
+draining member never finds a service gone that it needs.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ from servicekit.serving.server import RunningServer
 from servicekit.telemetry.logs import name_service
 from strongroom_server.listening import Door
 
-#: What calls between the services have left once their callers are gone. Seconds.
+#: Time for calls between the services after their external callers are gone. Seconds.
 CLOSE_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
 
 class Member:
-    """One service while it runs. ``name``: as its log lines have it."""
+    """One running service. ``name``: as in its log lines."""
 
     def __init__(self, name: str, live: Callable[[Member], Awaitable[None]]) -> None:
         self.name = name
@@ -40,7 +41,7 @@ class Member:
         self.closing = asyncio.Event()
         self._started = asyncio.Event()
         self._live = live
-        # An empty context: nothing of one service's requests or logs reaches another one.
+        # an empty context: no request data or log fields of one service reach another
         self.task = asyncio.get_running_loop().create_task(self._run(), context=contextvars.Context())
 
     async def _run(self) -> None:
@@ -48,11 +49,11 @@ class Member:
         await self._live(self)
 
     def serving(self) -> None:
-        """To be called by the service once it accepts calls."""
+        """Called by the service once it accepts calls."""
         self._started.set()
 
     async def started(self) -> None:
-        """Return once it serves. Raises what it has failed with."""
+        """Wait until it serves. Raises the error with which it failed."""
         started = asyncio.ensure_future(self._started.wait())
         await asyncio.wait({started, self.task}, return_when=asyncio.FIRST_COMPLETED)
         started.cancel()
@@ -61,7 +62,7 @@ class Member:
             raise RuntimeError(f"{self.name} ended before it served")
 
     async def close(self) -> None:
-        """Let it end; returns when it has. Raises what it has failed with."""
+        """Close it and wait for its end. Raises the error with which it failed."""
         self.leaving.set()
         self.closing.set()
         await self.task
@@ -70,7 +71,7 @@ class Member:
 def grpc_member(
     server: RunningServer, lifespan: AbstractAsyncContextManager[object], drain_seconds: float
 ) -> Member:
-    """A gRPC service: ``lifespan`` is around it."""
+    """A gRPC service inside its ``lifespan``."""
 
     async def live(member: Member) -> None:
         async with lifespan:
@@ -95,8 +96,10 @@ def gateway_member(
     opened: Callable[[Metrics], object],
     is_drained: Callable[[], bool],
 ) -> Member:
-    """The gateway behind ``door``. ``opened`` is told its metrics. While ``is_drained`` its health says that
-    no more requests should come.
+    """The gateway behind ``door``.
+
+    :param opened: called with its metrics.
+    :param is_drained: if true, its health check says that no more requests should come.
     """
 
     async def live(member: Member) -> None:

@@ -1,4 +1,4 @@
-"""One process: its services from start to drain."""
+"""One process: runs its services from start to drain."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _SETTINGS: dict[str, type[SettingsBase]] = {
     "gateway": GatewaySettings,
 }
 
-#: As in log lines and traces.
+#: Names in log lines and traces.
 _NAMES: Final = {"metadata": "metadata_service", "storage": "storage_service", "gateway": "gateway"}
 
 log = structlog.get_logger(__name__)
 
 
 class Services:
-    """The services of one process, bound but not begun."""
+    """The services of one process, with bound addresses, not yet started."""
 
     def __init__(self, targets: Sequence[str], share: Share) -> None:
         found: dict[str, Any] = {name: share.of(read_settings(_SETTINGS[name])) for name in targets}
@@ -71,7 +71,7 @@ class Services:
         return server
 
     async def start(self, members: list[Member]) -> None:
-        """Begin one after the other, those that others need first; ``members`` grows by each."""
+        """Start one after the other, dependencies first; each is added to ``members``."""
         drain = self.settings.drain_seconds
         if self._metadata and self._application:
             members.append(grpc_member(self._metadata, self._application.lifespan(), drain))
@@ -92,7 +92,7 @@ class Services:
             await members[-1].started()
 
     def _show(self, metrics: GatewayMetrics) -> None:
-        """What the gateway counts beside the rest, and all of it at the gateway's ``/metrics``."""
+        """Add the gateway's metrics, and show all metrics at the gateway's ``/metrics``."""
         self.registries["gateway"] = metrics.registry
         metrics.of_process = self.metrics
 
@@ -100,10 +100,10 @@ class Services:
 async def serve(targets: Sequence[str], share: Share) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code.
 
-    All doors close at once; the services end in the order gateway, storage_service, metadata_service, each
-    when nobody in this process needs it any more. A service that fails takes the others with it: 1.
+    All listeners close at once. The services end in the order gateway, storage_service, metadata_service,
+    each when no other one of this process needs it. If a service fails, all end, with exit code 1.
 
-    :raises SettingError, PortTaken, NotReady, StrongroomError: it can't begin.
+    :raises SettingError, PortTaken, NotReady, StrongroomError: it can't start.
     """
     configure_logging("strongroom", read_settings(CommonSettings).log_level)
     failpoints.check()

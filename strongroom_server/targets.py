@@ -1,4 +1,4 @@
-"""What one process serves, and its share of what belongs to all processes of a machine."""
+"""The services of one process, and its share of the machine's resources."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final, TypeVar
 
 from servicekit.settings import SettingsBase
 
-#: In the order in which they start; they stop in the other one.
+#: In the order in which they start; they stop in reverse order.
 TARGETS: Final = ("metadata", "storage", "gateway")
-#: The package of each.
+#: The package of each target.
 MODULES: Final = {"metadata": "metadata_service", "storage": "storage_service", "gateway": "gateway"}
-#: Settings that say how much a machine gives, and the least that one process works with.
+#: Settings that are divided between the processes of a machine, and the minimum for one process.
 DIVIDED: Final = {
     "upload_memory_bytes": 32 << 20,
     "download_memory_bytes": 16 << 20,
@@ -24,7 +24,7 @@ DIVIDED: Final = {
     "import_parallel": 1,
     "max_concurrent_rpcs": 64,
 }
-#: Of these, the ones that must hold a largest file of a project, or two parts of an upload.
+#: Of these, settings that must hold a largest file of a project, or two parts of an upload.
 _HOLDS_A_FILE: Final = ("upload_memory_bytes", "archive_memory_bytes")
 
 S = TypeVar("S", bound=SettingsBase)
@@ -32,20 +32,20 @@ S = TypeVar("S", bound=SettingsBase)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One of ``workers`` processes; ``number`` counts from 1, 0: it is the only one."""
+    """Which of ``workers`` processes this is; ``number`` counts from 1, 0: the only one."""
 
     workers: int = 1
     number: int = 0
 
     @property
     def shared(self) -> bool:
-        """Whether others listen on the same ports."""
+        """Whether other processes listen on the same ports."""
         return self.workers > 1
 
     def of(self, settings: S) -> S:
-        """The settings with this process's part of what they give to all.
+        """The settings with this process's share.
 
-        Memory, connections and parallel work are divided; rates and caps of users are not (with
+        Memory, connections and parallel work are divided; users' rates and caps are not (with
         STRONGROOM_REDIS_URL all processes count together).
         """
         if not self.shared:
@@ -56,7 +56,7 @@ class Share:
     def _part(self, settings: SettingsBase, name: str) -> int:
         whole: int = getattr(settings, name)
         least = DIVIDED[name]
-        if name in _HOLDS_A_FILE:  # as the settings themselves demand of the whole
+        if name in _HOLDS_A_FILE:  # the settings' own rule for the whole
             file_bytes: int = getattr(settings, "max_project_file_bytes", 0)
             part_bytes: int = getattr(settings, "part_size_bytes", 0)
             least = max(least, file_bytes + (4 << 20), 2 * part_bytes)

@@ -1,4 +1,4 @@
-"""Several processes on the same ports: started, started again when one dies, told to leave together."""
+"""Several processes on the same ports: starts them, restarts dead ones, and drains them together."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from typing import Final
 from servicekit.net import join_address, split_address
 from servicekit.settings import CommonSettings, SettingError, read_settings, stop
 
-#: The variable of each target's address, and where it is without.
+#: The variable of each target's address, and its default.
 BINDS: Final = {
     "metadata": ("STRONGROOM_METADATA_BIND", "127.0.0.1:50052"),
     "storage": ("STRONGROOM_STORAGE_BIND", "127.0.0.1:50051"),
     "gateway": ("STRONGROOM_HTTP_BIND", "127.0.0.1:8080"),
 }
-#: Pause before a worker that died is started again, seconds: doubled each time, until it has lived for long.
+#: First pause before a dead worker is restarted. Seconds; doubled each time until a worker has lived for
+#: long.
 FIRST_PAUSE: Final = 0.2
 LAST_PAUSE: Final = 10.0
 LIVED_SECONDS: Final = 30.0
-#: Beside the drain time, what a worker has for closing before it is killed.
+#: Time for a worker to close, in addition to the drain time, before it is killed. Seconds.
 CLOSING_SECONDS: Final = 15.0
-#: Exit codes of a process that says why it can't begin.
+#: Exit codes of a process that can't start and has said why.
 _REFUSED: Final = (1, 2)
 _PR_SET_PDEATHSIG: Final = 1
 
 
 class Worker:
-    """One of the processes."""
+    """One worker process."""
 
     def __init__(self, argv: Sequence[str], number: int) -> None:
         self.number = number
@@ -41,7 +42,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
 
     async def keep(self) -> int:
-        """Run it, again and again; returns the code of a first life that could not even begin."""
+        """Run it and restart it. Returns the exit code of a first start that failed."""
         pause, first = FIRST_PAUSE, True
         clock = asyncio.get_running_loop().time
         while True:
@@ -58,7 +59,7 @@ class Worker:
             await asyncio.sleep(pause)
 
     async def leave(self, seconds: float) -> None:
-        """Tell it to drain; kill it when it has not ended after ``seconds``."""
+        """Tell it to drain, and kill it if it has not ended after ``seconds``."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -72,7 +73,7 @@ class Worker:
 
 
 def _end_with_parent() -> None:
-    """A supervisor that is killed leaves nobody behind (prctl(2); Linux only)."""
+    """Let the kernel end the worker with its supervisor (prctl(2); Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
@@ -80,8 +81,8 @@ def _end_with_parent() -> None:
 def supervise(targets: Sequence[str], count: int, argv: Sequence[str]) -> int:
     """Run ``count`` workers until SIGTERM or SIGINT; returns the exit code.
 
-    ``argv``: their command line, without the number that ends it. A worker that can't begin (a setting, an
-    address, no database) ends all of them with its code; one that dies later is started again.
+    ``argv``: their command line without the final number. If a worker can't start (a setting, an address, no
+    database), all end with its code; one that dies later is restarted.
     """
     try:
         drain = read_settings(CommonSettings).drain_seconds
@@ -115,9 +116,9 @@ async def _supervise(workers: Sequence[Worker], seconds: float) -> int:
 
 @contextlib.contextmanager
 def _held(variable: str, default: str) -> Iterator[None]:
-    """An address for the workers alone: nobody else gets it, and port 0 is the same one for all of them.
+    """Hold an address for the workers: nobody else gets it, and port 0 is the same port for all of them.
 
-    :raises SettingError: no address. :raises OSError: another process has it.
+    :raises SettingError: the address is invalid. :raises OSError: another process has it.
     """
     text = os.environ.get(variable) or default
     try:
@@ -129,7 +130,7 @@ def _held(variable: str, default: str) -> Iterator[None]:
         try:
             with socket.socket(family, kind, protocol) as alone:
                 alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                alone.bind(address)  # fails where another program is, or other workers are
+                alone.bind(address)  # fails if another program, or other workers, have it
             for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
                 guard.setsockopt(socket.SOL_SOCKET, option, 1)
             guard.bind(address)
