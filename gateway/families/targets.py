@@ -1,6 +1,4 @@
-"""Targets of uploads that have no form: ``family`` and the fields of that family's form, by the same
-names.
-"""
+"""Targets of uploads without a form: ``family``, and the fields of that family's form by the same names."""
 
 from __future__ import annotations
 
@@ -22,9 +20,9 @@ Fields = Mapping[str, str]
 
 
 def upload_target(fields: Fields) -> UploadTarget:
-    """Where an upload belongs; without ``family`` it is a plain file.
+    """The target of an upload; without ``family`` it is a plain file.
 
-    :raises InvalidField: no such family, or one of its fields is missing or breaks its rule.
+    :raises InvalidField: there is no such family, or one of its fields is missing or invalid.
     """
     family = fields.get("family") or "files"
     if family not in FAMILIES:
@@ -41,7 +39,9 @@ def visibility_of(fields: Fields) -> Visibility.ValueType:
 
 
 def target_fields(target: Mapping[str, Any]) -> dict[str, str]:
-    """The target's members as a form would send them: text as it is, tags joined, all else as JSON text."""
+    """The target's members as a form would send them: text unchanged, tags joined, everything else as JSON
+    text.
+    """
     found: dict[str, str] = {}
     for name, value in target.items():
         if isinstance(value, str):
@@ -54,7 +54,7 @@ def target_fields(target: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _generation(fields: Fields) -> UploadTarget:
-    """``generation_type`` is another name for ``type``, for clients that keep the media type there (Uppy
+    """``generation_type`` is an alias of ``type``, for clients that send the media type as ``type`` (Uppy
     does).
     """
     wanted = fields.get("generation_type") or fields.get("type", "")

@@ -1,1 +1,1 @@
-"""What operators look at and set; with the admin role only."""
+"""Operations for operators, only with the admin role."""

@@ -1,4 +1,4 @@
-"""What operators see."""
+"""The OpenAPI texts of operations for operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators look at and set. The services ask for the admin role; here nothing is decided."""
+"""Operations for operators. The services check the admin role; nothing is decided here."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ routes = Routes("admin")
 
 @routes.add("GET", PREFIX + "/usage")
 async def list_usage(call: Call) -> JsonReply[UserUsageList]:
-    """What users have stored, and may store."""
+    """Usage and quota of users."""
     fields.only(call, "sort", "limit", "page_token")
     sort = {"sort": call.query("sort") or "bytes"}
     request = ListUsageRequest(
@@ -103,7 +103,7 @@ async def list_usage(call: Call) -> JsonReply[UserUsageList]:
 
 @routes.add("GET", PREFIX + "/infected")
 async def list_infected(call: Call) -> JsonReply[InfectedList]:
-    """In which stored contents the scanner has found something."""
+    """Stored contents that the scanner found infected."""
     fields.only(call, "limit", "page_token")
     request = ListInfectedRequest(
         user_id=call.user_id(), page_size=_limit(call, MAX_PAGE), page_token=call.query("page_token") or ""
@@ -119,7 +119,7 @@ async def list_infected(call: Call) -> JsonReply[InfectedList]:
 
 @routes.add("GET", PREFIX + "/costs")
 async def get_all_costs(call: Call) -> JsonReply[Costs]:
-    """What the objects of all users cost a month."""
+    """Monthly cost of the objects of all users."""
     fields.only(call)
     call.user_id()
     return json_reply(show_costs(await call.ask(GET_COSTS, GetCostsRequest(all_users=True))))
@@ -127,7 +127,7 @@ async def get_all_costs(call: Call) -> JsonReply[Costs]:
 
 @routes.add("PUT", PREFIX + "/quotas/{user}")
 async def set_quota(call: Call) -> JsonReply[UsageAndQuota]:
-    """Both limits of a user."""
+    """Set both limits of a user."""
     call.user_id()
     body = await read_json(call, QuotaBody)
     request = SetQuotaRequest(
@@ -146,7 +146,7 @@ async def get_cleaner(call: Call) -> JsonReply[Cleaner]:
 
 @routes.add("GET", VERIFICATION)
 async def get_verification(call: Call) -> JsonReply[LastVerification]:
-    """How far the last verification is; once it has ended, its signed report."""
+    """The progress of the last verification; once it has ended, its signed report."""
     fields.only(call)
     call.user_id()
     found = await _last(call)
@@ -164,7 +164,7 @@ async def get_verification(call: Call) -> JsonReply[LastVerification]:
 
 @routes.add("POST", VERIFICATION)
 async def start_verification(call: Call) -> JsonReply[VerificationBegun]:
-    """Begin a verification, or name the one that is under way."""
+    """Begin a verification, or return the one in progress."""
     call.user_id()
     body = await read_json(call, VerificationBody)
     response = await call.ask(START_VERIFICATION, StartVerificationRequest(depth=DEPTHS[body.depth]))

@@ -1,4 +1,4 @@
-"""What operators see, as JSON."""
+"""Converts protobuf to JSON for operators."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def show_quota(usage: Usage) -> UsageAndQuota:
 
 
 def show_user(owner: OwnerUsage) -> UserUsage:
-    """The same by family, too."""
+    """The same, also by family."""
     families = [
         {"family": one.family, "file_count": one.file_count, "size": one.size_bytes} for one in owner.families
     ]
@@ -59,7 +59,7 @@ def show_user(owner: OwnerUsage) -> UserUsage:
 
 
 def show_cleaner(status: GetCleanerStatusResponse) -> Cleaner:
-    """All that the cleaner tells."""
+    """The cleaner's status."""
     return {
         "backlog": [_backlog(one) for one in status.backlog],
         "failures": [
@@ -145,12 +145,12 @@ def _time(message: Any, name: str, moment: Timestamp) -> str | None:
 
 
 def _word(enum: EnumDescriptor, number: int) -> Any:
-    """As ``enum_word``; one of the words of the shape, as far as this release knows them."""
+    """Like ``enum_word``: one of the shape's words that this release knows."""
     return enum_word(enum, number)
 
 
 def show_infected(one: infected_pb2.InfectedContent) -> InfectedContent:
-    """Whose it is, what it is called, and what was found."""
+    """The owner, the name, and the finding."""
     return {
         "user_id": one.owner_id,
         "key": one.key,

@@ -1,7 +1,7 @@
-"""The console at ``/console``, and the way there for browsers that ask for ``/``.
+"""The console at ``/console``, and a redirect for browsers that request ``/``.
 
-It is one page and calls the REST API as any other client does, with a token that its user gives it: nothing
-here knows who looks.
+It is one page that calls the REST API like any other client, with a token from its user: these routes don't
+know who is looking.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gateway.upstream.call import Call
 from strongroom.errors import NotFound
 
 PATH: Final = "/console"
-#: Nothing inline, nothing from elsewhere, no HTML out of strings. In ``redirect`` mode links lead on to the
+#: Nothing inline, nothing from other origins, no HTML from strings. In ``redirect`` mode links lead to the
 #: store or the CDN, so pictures and players may come from there.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self';"
@@ -31,7 +31,7 @@ routes = Routes("console", public=True, hidden=True)
 
 @routes.add("GET", "/")
 async def entrance(call: Call) -> Reply:
-    """Browsers are sent to the console; programs have nothing here."""
+    """Redirect browsers to the console; programs get an error."""
     _require_on(call)
     if "text/html" not in (call.header("accept") or ""):
         raise _nothing()
@@ -41,7 +41,7 @@ async def entrance(call: Call) -> Reply:
 
 @routes.add("GET", PATH)
 async def console(call: Call) -> Reply:
-    """The page. It is asked for each time, so that a new release is there with the next reload."""
+    """The page. Browsers request it each time, so that a reload shows a new release."""
     _require_on(call)
     media = " https: http:" if call.services.settings.link_mode == "redirect" else ""
     reply = _reply(call, bundle().page, _ASK)
@@ -55,14 +55,14 @@ async def console(call: Call) -> Reply:
 
 @routes.add("GET", PATH + "/")
 async def console_folder(call: Call) -> Reply:
-    """Where people type a slash too many."""
+    """The console with an additional slash."""
     _require_on(call)
     return Reply(302, b"", [header("location", "../console"), header("cache-control", "no-store")])
 
 
 @routes.add("GET", PATH + "/{version}/{name:path}", scripts=True)
 async def console_file(call: Call) -> Reply:
-    """What the page loads. Under another release's version (replicas being replaced) it is not kept."""
+    """A file of the page. Under another release's version (while replicas are replaced) it is not cached."""
     _require_on(call)
     found = bundle()
     file = found.files.get(call.path["name"])

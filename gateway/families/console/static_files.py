@@ -1,7 +1,8 @@
-"""The console's files, read once: the page, and what it loads under a name that changes with any of them.
+"""The console's files, read once: the page, and the files it loads under a name that changes with any of
+them.
 
-Modules name each other by relative paths, so one folder that is called after the hash of everything makes
-all of them immutable for caches, without a build step that writes hashes into file names.
+Modules refer to each other by relative paths. So one folder named after the hash of everything makes all of
+them immutable for caches, without a build step that writes hashes into file names.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent / "static"
 PAGE: Final = "index.html"
-#: What is served, by the end of its name. Nothing else in the folder is (licences for example).
+#: Content types by file extension. Other files of the folder (such as licences) are not served.
 TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -25,7 +26,7 @@ _VERSION: Final = b"{version}"
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One file: ``content_type`` as it is sent, ``etag`` without quotes."""
+    """One file. ``content_type`` as sent, ``etag`` without quotes."""
 
     body: bytes
     content_type: str
@@ -34,7 +35,7 @@ class StaticFile:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """``page``: the HTML, which names ``version``; ``files``: what it loads, by path in the folder."""
+    """``page``: the HTML, which names ``version``. ``files``: the files it loads, by path in the folder."""
 
     version: str
     page: StaticFile

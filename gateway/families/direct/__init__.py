@@ -1,1 +1,1 @@
-"""Uploads whose bytes go straight to S3."""
+"""Uploads directly to S3."""

@@ -1,4 +1,4 @@
-"""Direct-to-S3 uploads: the client sends its parts to presigned URLs, past the gateway."""
+"""Uploads directly to S3: the client sends parts to presigned URLs, bypassing the gateway."""
 
 from __future__ import annotations
 

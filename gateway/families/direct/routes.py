@@ -1,4 +1,4 @@
-"""Direct-to-S3 uploads under ``/api/v1/uploads``: bytes go past the gateway, to presigned URLs."""
+"""Uploads directly to S3 under ``/api/v1/uploads``: bytes bypass the gateway and go to presigned URLs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from strongroom.type.v1.checksums_pb2 import Checksums
 
 ALL: Final = "/api/v1/uploads"
 ONE: Final = ALL + "/{id}"
-#: Ten thousand parts with their ETags fit.
+#: Enough for ten thousand parts with their ETags.
 COMPLETE_BYTES: Final = 4 * 1024 * 1024
 _ID: Final = re.compile(r"[A-Za-z0-9_.~-]{1,255}")
 
@@ -51,7 +51,7 @@ routes = Routes("direct")
 
 @routes.add("POST", ALL)
 async def create_direct_upload(call: Call) -> JsonReply[DirectUpload]:
-    """Begin: where each part goes."""
+    """Begin an upload. Returns where each part goes."""
     body = await read_json(call, DirectBody)
     target = target_fields(body.target)
     spec = UploadSpec(
@@ -79,7 +79,7 @@ async def create_direct_upload(call: Call) -> JsonReply[DirectUpload]:
 
 @routes.add("POST", ONE + "/parts")
 async def sign_direct_parts(call: Call) -> JsonReply[DirectUpload]:
-    """URLs of more parts, or new ones of the same."""
+    """URLs of more parts, or new URLs of the same."""
     call.user_id()
     upload_id = _upload_id(call)
     body = await read_json(call, PartsBody)
@@ -107,7 +107,7 @@ async def complete_direct_upload(call: Call) -> JsonReply[CompletedUpload]:
 
 @routes.add("GET", ONE)
 async def get_upload(call: Call) -> JsonReply[UploadState]:
-    """How far an upload is, through whichever door it was begun."""
+    """The progress of an upload, whatever its protocol."""
     call.user_id()
     request = GetUploadRequest(upload_id=_upload_id(call))
     session = (await call.ask(GET_UPLOAD, request)).session
@@ -130,7 +130,7 @@ async def get_upload(call: Call) -> JsonReply[UploadState]:
 
 @routes.add("DELETE", ONE)
 async def cancel_upload(call: Call) -> Reply:
-    """Give an upload up; the file of a finished one is deleted."""
+    """Cancel an upload; the file of a finished one is deleted."""
     call.user_id()
     await call.ask(CANCEL_UPLOAD, CancelUploadRequest(upload_id=_upload_id(call)))
     return Reply(204)

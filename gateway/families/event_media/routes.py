@@ -96,7 +96,7 @@ class MediaForm:
 
 
 class PictureForm:
-    """Nothing but the file."""
+    """Only the file."""
 
     names: ClassVar[frozenset[str]] = frozenset()
 
@@ -214,14 +214,15 @@ async def download_event_media(call: Call) -> Reply:
 
 @routes.add("GET", ONE + "/stream")
 async def stream_event_media(call: Call) -> Reply:
-    """The bytes inline, made for players: seeking works."""
+    """The bytes inline, for players: supports seeking."""
     return await file_reply(call, Wanted(await _media_bytes(call)))
 
 
 @routes.add("DELETE", ONE, judges=(IF_MATCH,))
 async def delete_event_media(call: Call) -> Reply:
-    """Delete the medium: row and object both go; with ``soft`` it can be restored for a while; with
-    ``If-Match`` only the medium that was seen.
+    """Delete the medium's row and object.
+
+    With ``soft`` it can be restored for a while; with ``If-Match`` only the medium that the client has seen.
     """
     file = await _media(call)
     soft, generation = fields.flag(call, "soft"), seen_revision(call, file)
@@ -232,7 +233,7 @@ async def delete_event_media(call: Call) -> Reply:
 
 @routes.add("PUT", PICTURE, judges=OF_BYTES)
 async def put_profile_picture(call: Call) -> JsonReply[ProfilePicture]:
-    """Store or replace the caller's picture in one step; with conditions only the one that meets them."""
+    """Store or replace the caller's picture in one step; with conditions only one that meets them."""
     stored = await receive_upload(call, PictureForm(), replacing=await _replaced(call))
     file = stored.file
     shown: ProfilePicture = {
@@ -259,7 +260,7 @@ async def get_profile_picture(call: Call) -> Reply:
 
 @routes.add("DELETE", PICTURE, judges=OF_BYTES)
 async def delete_profile_picture(call: Call) -> Reply:
-    """Delete the caller's picture; with conditions only the one that meets them."""
+    """Delete the caller's picture; with conditions only one that meets them."""
     file = await _picture(call)
     await _delete(call, file, seen_generation(call, file) if is_conditional(call) else None)
     return Reply(204)
@@ -286,7 +287,7 @@ async def create_temp_file(call: Call) -> JsonReply[TempFile]:
 
 
 def show(file: File, url: str | None) -> Media:
-    """A medium as the clients know it."""
+    """A medium as JSON."""
     details = file.event_media_details
     shown: Media = {
         "id": file.id,
@@ -324,7 +325,7 @@ async def _media(call: Call) -> File:
 
 
 async def _media_bytes(call: Call) -> DownloadRequest:
-    """The medium's bytes; that it belongs to the event in the path is looked up first."""
+    """The request for the medium's bytes, after checking that it belongs to the event in the path."""
     file = await _media(call)
     return DownloadRequest(file_id=file.id, user_id=call.user_id())
 
@@ -335,9 +336,9 @@ async def _picture(call: Call) -> File:
 
 
 async def _replaced(call: Call) -> int | None:
-    """The generation of the picture that a new one may replace, 0: there may be none; None: any.
+    """The generation of the picture that may be replaced; 0: there must be none; None: any.
 
-    That there is none is left to the service, which knows a repeat of what has been done.
+    Whether there is none is decided by the service, which recognizes repeats.
 
     :raises PreconditionFailed: the conditions don't hold.
     """
@@ -354,7 +355,7 @@ async def _replaced(call: Call) -> int | None:
 
 
 async def _delete(call: Call, file: File, generation: int | None, *, soft: bool = False) -> None:
-    """``generation``: only if the file is at it; None: at any."""
+    """:param generation: delete only this generation of the file; None: any."""
     request = DeleteFileRequest(
         file_id=file.id, user_id=call.user_id(), soft=soft, if_generation_match=generation
     )

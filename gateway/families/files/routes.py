@@ -116,7 +116,7 @@ async def list_files(call: Call) -> JsonReply[FileList]:
         view=FILE_VIEW_BASIC,
     )
     poll = Poll(call)
-    if size == 0:  # as S3 does: an empty page that says nothing about more
+    if size == 0:  # like S3: an empty page that does not say whether there is more
         return polled_bytes(_page([], ""), call.header("if-none-match"))
     if call.query("delimiter"):
         return await _folder(call, poll, size, request)
@@ -128,7 +128,7 @@ async def list_files(call: Call) -> JsonReply[FileList]:
 
 @routes.add("GET", KEY + "/url")
 async def file_url(call: Call) -> JsonReply[FileUrl]:
-    """A URL that reads the file straight from the store."""
+    """A URL that reads the file directly from the store."""
     seconds = fields.integer(call, "expires_in", default=3600, minimum=1, maximum=MAX_URL_SECONDS)
     key = call.path["key"]
     request = SignUrlRequest(key=key, expires_in_seconds=seconds, user_id=call.user_id())
@@ -140,7 +140,7 @@ async def file_url(call: Call) -> JsonReply[FileUrl]:
 
 @routes.add("GET", KEY + "/metadata")
 async def file_metadata(call: Call) -> JsonReply[FileMetadata]:
-    """What is known about the file."""
+    """The file's metadata."""
     file = await _file(call)
     shown: FileMetadata = {
         "key": file.key,
@@ -159,7 +159,7 @@ async def file_metadata(call: Call) -> JsonReply[FileMetadata]:
 
 @routes.add("GET", KEY + "/exists")
 async def file_exists(call: Call) -> JsonReply[FileExists]:
-    """Whether the caller has such a file; 200 both ways."""
+    """Whether the caller has such a file; the status is 200 in both cases."""
     try:
         await _file(call)
     except FileNotFound:
@@ -175,7 +175,7 @@ async def file_content(call: Call) -> Reply:
 
 @routes.add("DELETE", KEY, judges=OF_BYTES)
 async def delete_file(call: Call) -> JsonReply[FileDeleted]:
-    """Delete the file; with conditions only what meets them; ``soft``: into the trash."""
+    """Delete the file; with conditions only one that meets them; with ``soft`` move it to the trash."""
     key = call.path["key"]
     request = DeleteFileRequest(key=key, user_id=call.user_id(), soft=fields.flag(call, "soft"))
     if is_conditional(call):
@@ -190,7 +190,7 @@ async def delete_file(call: Call) -> JsonReply[FileDeleted]:
 
 
 async def _folder(call: Call, poll: Poll, size: int, asked: ListFilesRequest) -> JsonReply[FileList]:
-    """A page of what is right below the prefix."""
+    """A page of the files and folders directly below the prefix."""
     if call.query("delimiter") != "/":
         raise InvalidField("delimiter must be /.", field="delimiter", rule="in")
     request = ListFolderRequest(

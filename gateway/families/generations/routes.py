@@ -88,14 +88,14 @@ TYPES: Final[Mapping[str, GenerationType.ValueType]] = {name: value for value, n
 MAX_PAGE: Final = 100
 MAX_URL_SECONDS: Final = 604_800
 BATCH_BYTES: Final = 8 * 1024 * 1024
-#: Of a batch's key, so that its items' keys are none that are too long.
+#: Keys of batches up to this length are used as they are, so that the items' keys don't get too long.
 _LONGEST_PLAIN: Final = 240
 
 routes = Routes("generations")
 
 
 class GenerationForm:
-    """``type``, and perhaps ``prompt`` and ``settings`` (JSON text)."""
+    """``type``, and optionally ``prompt`` and ``settings`` (JSON text)."""
 
     names: ClassVar[frozenset[str]] = frozenset({"type", "prompt", "settings"})
 
@@ -120,7 +120,7 @@ class GenerationForm:
 
 @routes.add("POST", PREFIX)
 async def create_generation(call: Call) -> JsonReply[ImportedGeneration]:
-    """Pull a generation from its provider's URL into the bucket."""
+    """Import a generation from its provider's URL."""
     body = await read_json(call, GenerationBody)
     request = _import_request(call, body)
     request.spec.request_id = idempotency_key(call)
@@ -131,14 +131,14 @@ async def create_generation(call: Call) -> JsonReply[ImportedGeneration]:
 
 @routes.add("POST", PREFIX + "/upload")
 async def upload_generation(call: Call) -> JsonReply[SavedGeneration]:
-    """Store a generation that the caller sends itself."""
+    """Store a generation sent by the caller."""
     stored = await receive_upload(call, GenerationForm())
     return json_reply(_saved(stored.file, await url_of_stored(call, stored)), 201)
 
 
 @routes.add("POST", PREFIX + "/batch")
 async def import_generations(call: Call) -> JsonReply[BatchResults]:
-    """Pull up to 50 generations side by side; one failure spoils no other."""
+    """Import up to 50 generations in parallel; they fail independently."""
     body = await read_json(call, BatchBody, limit=BATCH_BYTES)
     await call.services.limiter.imports(call.principal.subject, len(body.items))
     key = idempotency_key(call)
@@ -197,7 +197,7 @@ async def list_generations(call: Call) -> JsonReply[GenerationList]:
 
 @routes.add("GET", PREFIX + "/stats")
 async def generation_stats(call: Call) -> JsonReply[GenerationStats]:
-    """Counts and bytes, of one instant."""
+    """Counts and bytes from one snapshot."""
     request = GetGenerationStatsRequest(user_id=call.user_id())
     poll = Poll(call)
     if (same := await poll.unchanged()) is not None:
@@ -234,7 +234,7 @@ async def get_generation(call: Call) -> JsonReply[OneGeneration]:
 
 @routes.add("GET", ONE + "/signed-url")
 async def generation_url(call: Call) -> JsonReply[SignedUrl]:
-    """A URL that reads the generation straight from the store."""
+    """A URL that reads the generation directly from the store."""
     seconds = fields.integer(call, "expiresIn", default=3600, minimum=1, maximum=MAX_URL_SECONDS)
     request = SignUrlRequest(
         file_id=path_id(call, "id"),
@@ -266,7 +266,7 @@ async def generation_content(call: Call) -> Reply:
 
 @routes.add("DELETE", ONE)
 async def delete_generation(call: Call) -> JsonReply[Done]:
-    """Delete the generation: row and object both go; with ``soft`` it can be restored for a while."""
+    """Delete the generation's row and object; with ``soft`` it can be restored for a while."""
     request = DeleteFileRequest(
         file_id=path_id(call, "id"),
         user_id=call.user_id(),
@@ -279,12 +279,12 @@ async def delete_generation(call: Call) -> JsonReply[Done]:
 
 
 def kind_of(kind: GenerationType.ValueType) -> GenerationKind:
-    """One of the words of the shape, as far as this release knows them."""
+    """One of the shape's words that this release knows."""
     return NAMES.get(kind) or cast("GenerationKind", enum_word(GenerationType.DESCRIPTOR, kind))
 
 
 def show(file: File, url: str | None) -> Generation:
-    """A generation as the clients know it, with the camel-case twins of the save routes."""
+    """A generation as JSON, with the camel-case aliases of the save routes."""
     details = file.generation_details
     created = rfc3339(file.create_time)
     shown: Generation = {
@@ -332,7 +332,7 @@ def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
 
 
 def _key_of_item(key: str, number: int) -> str:
-    """Of a batch's ``key``: no two long ones that begin alike share their items' keys."""
+    """The key of an item of a batch. Long batch keys with the same beginning get different items' keys."""
     if len(key) > _LONGEST_PLAIN:
         key = f"{key[: _LONGEST_PLAIN - 65]}-{hashlib.sha256(key.encode()).hexdigest()}"
     return f"{key}#{number}"

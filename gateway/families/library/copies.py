@@ -1,4 +1,4 @@
-"""What a copy or a move asks for, where the body leaves it to the source."""
+"""Requests to copy or move a file; the source supplies what the body leaves out."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ from strongroom.metadata.v1.target_pb2 import (
 )
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest, MoveFileRequest
 
-#: What the families promise in ``metadata``; the copy gets its own.
+#: Keys that families define in ``metadata``; the copy gets its own values.
 PROMISED: Final = frozenset({"user_id", "original_filename", "content_type", "upload_timestamp", "class_id"})
 
 
 def spec_of(call: Call, body: CopyBody, source: File, *, keep_visibility: bool) -> UploadSpec:
-    """The copy's spec. ``keep_visibility``: the source's unless the body says another; else private.
+    """The copy's spec.
 
-    :raises InvalidField: a target that can't be, or one that is missing.
+    :param keep_visibility: keep the source's, unless the body says otherwise; else private.
+
+    :raises InvalidField: the target is invalid or missing.
     """
     target = own_target(source) if body.target is None else upload_target(target_fields(body.target))
     metadata = body.metadata
@@ -62,7 +64,7 @@ def spec_of(call: Call, body: CopyBody, source: File, *, keep_visibility: bool) 
 
 
 def asked(call: Call, body: CopyBody, act: str) -> bytes:
-    """What makes two requests the same, whatever the source has become between them."""
+    """The request's identity, which does not depend on changes of the source between repeats."""
     said = [act, call.path["file"], body.model_dump(mode="json")]
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).digest()
 
@@ -74,8 +76,9 @@ async def answered_before(
     request: CopyFileRequest | MoveFileRequest,
     refused: StrongroomError,
 ) -> File:
-    """What the first try of a request was answered whose source has gone since, a move's own doing, or is
-    another file. Raises ``refused`` if that was nothing.
+    """The answer of an earlier request, if its source is gone (a move removes it) or is now another file.
+
+    Raises ``refused`` if there was none.
     """
     key = idempotency_key(call)
     if not key:
@@ -84,15 +87,15 @@ async def answered_before(
     request.spec.target.temp.SetInParent()
     try:
         file: File = (await call.ask(rpc, request)).file
-    except (FileNotFound, InvalidField):  # InvalidField: a release that knows no request without a source
+    except (FileNotFound, InvalidField):  # InvalidField: an older release requires a source
         raise refused from None
     return file
 
 
 def own_target(source: File) -> UploadTarget:
-    """The family of ``source`` with the details it has there.
+    """The family of ``source`` with its details.
 
-    :raises InvalidField: a file at a path has to go to another one.
+    :raises InvalidField: a file at a path must go to another path.
     """
     match source.family:
         case file_pb2.FILE_FAMILY_GENERATION:

@@ -1,4 +1,4 @@
-"""Folders: what keys have in common up to a slash. A file is below each folder of its key."""
+"""Folders: the common prefixes of keys up to a slash. A file is below every folder of its key."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ UNFIT: Final = (*NAMES, "type")
 
 
 def folder_request(call: Call, size: int, token: str, family: FileFamily.ValueType) -> ListFolderRequest:
-    """What asks for a page of the folder of the query's ``prefix``.
+    """The request for a page of the folder given by the query's ``prefix``.
 
-    :raises InvalidField: another delimiter than a slash, or filters beside it.
+    :raises InvalidField: a delimiter other than a slash, or filters together with it.
     """
     if call.query("delimiter") != DELIMITER:
         raise InvalidField("delimiter must be /.", field="delimiter", rule="in")
@@ -51,7 +51,7 @@ def folder_request(call: Call, size: int, token: str, family: FileFamily.ValueTy
 
 
 async def folder_page(call: Call, family: FileFamily.ValueType, size: int) -> JsonReply[LibraryList]:
-    """What is right below ``prefix``."""
+    """A page of the files and folders directly below ``prefix``."""
     request = folder_request(call, size, call.query("page_token") or "", family)
     poll = Poll(call, "links")
     if (same := await poll.unchanged()) is not None:
@@ -61,7 +61,7 @@ async def folder_page(call: Call, family: FileFamily.ValueType, size: int) -> Js
 
 
 async def delete_folder(call: Call) -> JsonReply[FolderDeleted]:
-    """Delete every file below the folder, in one transaction; with ``soft`` into the trash."""
+    """Delete every file below the folder in one transaction; with ``soft`` move them to the trash."""
     folder = call.path["folder"]
     request = DeleteFolderRequest(folder=folder, soft=fields.flag(call, "soft"), user_id=call.user_id())
     gone = await call.ask(DELETE_FOLDER, request)
@@ -76,7 +76,7 @@ async def delete_folder(call: Call) -> JsonReply[FolderDeleted]:
 
 
 async def folder_archive(call: Call) -> Reply:
-    """Every file below the folder as one ZIP, streamed; names are the paths below it."""
+    """All files below the folder as a streamed ZIP; names are the paths below the folder."""
     prefix = call.path["folder"].rstrip(DELIMITER) + DELIMITER
     look = ListFilesRequest(prefix=prefix, page_size=1, view=FILE_VIEW_BASIC, user_id=call.user_id())
     if not (await call.ask(LIST_FILES, look)).files:

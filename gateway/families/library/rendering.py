@@ -23,7 +23,7 @@ from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import ListFolderResponse, SearchFilesResponse
 from strongroom.metadata.v1.usage_service_pb2 import GetCostsResponse
 
-#: As ``family`` of targets has it (``gateway.families.targets``).
+#: Names as in ``family`` of targets (``gateway.families.targets``).
 FAMILY_NAMES: Final[Mapping[file_pb2.FileFamily.ValueType, FamilyName]] = {
     file_pb2.FILE_FAMILY_FILE: "files",
     file_pb2.FILE_FAMILY_GENERATION: "generations",
@@ -38,12 +38,12 @@ FAMILIES: Final[Mapping[str, file_pb2.FileFamily.ValueType]] = {
 
 
 def family_of(number: int) -> FamilyName:
-    """One of the words of the shape, as far as this release knows them."""
+    """One of the shape's words that this release knows."""
     return FAMILY_NAMES.get(number) or cast("FamilyName", OTHER)  # type: ignore[call-overload]
 
 
 def show(file: File, url: str | None) -> LibraryFile:
-    """Every field; those of other families are null."""
+    """All fields; those of other families are null."""
     media, made = file.event_media_details, file.generation_details
     kept = show_retention(file.retention)
     public: Literal["private", "public"] = (
@@ -106,7 +106,7 @@ async def listed(
 
 
 def show_costs(found: GetCostsResponse) -> Costs:
-    """By class and family, and in all."""
+    """Costs by class and family, and in total."""
     by_class: dict[str, int] = {}
     for line in found.lines:
         by_class[line.storage_class] = by_class.get(line.storage_class, 0) + line.size_bytes

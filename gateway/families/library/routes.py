@@ -92,7 +92,9 @@ routes.add("DELETE", FOLDER)(delete_folder)
 
 @routes.add("GET", ALL)
 async def list_library_files(call: Call) -> JsonReply[LibraryList]:
-    """A page of the caller's files that meet the filters, newest first; with ``delimiter`` of a folder."""
+    """A page of the caller's files that match the filters, newest first; with ``delimiter`` a page of a
+    folder.
+    """
     known = ("prefix", "delimiter", "family", "type", "limit", "page_token", *NAMES)
     fields.only(call, *known, below=SETTINGS)
     if call.query("delimiter"):
@@ -114,7 +116,7 @@ async def list_library_files(call: Call) -> JsonReply[LibraryList]:
 
 @routes.add("POST", ALL + "/batch-delete")
 async def delete_library_files(call: Call) -> JsonReply[BatchDeleteResults]:
-    """Delete up to 1,000 files; one failure spoils no other."""
+    """Delete up to 1,000 files; they fail independently."""
     body = await read_json(call, BatchDeleteBody, limit=BATCH_BYTES)
     named = [name for name in body.files if _is_id(name)]
     keys = [name for name in body.files if not _is_id(name)]
@@ -152,7 +154,7 @@ async def copy_library_file(call: Call) -> JsonReply[LibraryFile]:
 
 @routes.add("POST", ONE + "/move", judges=(IF_MATCH,))
 async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
-    """Move the file to another place; with ``If-Match`` only the revision that was seen."""
+    """Move the file; with ``If-Match`` only the revision that the client has seen."""
     body = await read_json(call, CopyBody)
     request = MoveFileRequest(asked=asked(call, body, "move"))
     try:
@@ -170,7 +172,7 @@ async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
 
 @routes.add("GET", ONE)
 async def get_library_file(call: Call) -> JsonReply[LibraryFile]:
-    """What is known about the file."""
+    """The file's properties."""
     return await file_answer(call, await file_of_path(call))
 
 
@@ -192,7 +194,9 @@ async def edit_library_file(call: Call) -> JsonReply[LibraryFile]:
 
 @routes.add("DELETE", ONE, judges=(IF_MATCH,))
 async def delete_library_file(call: Call) -> JsonReply[LibraryFileDeleted]:
-    """Delete the file; with ``soft`` into the trash; with ``If-Match`` only the revision that was seen."""
+    """Delete the file; with ``soft`` move it to the trash; with ``If-Match`` only the revision that the
+    client has seen.
+    """
     named, soft = named_file(call), fields.flag(call, "soft")
     file_id, generation = named.file_id, None
     if if_match(call) is not None:
@@ -234,7 +238,7 @@ async def list_trash(call: Call) -> JsonReply[TrashList]:
 
 @routes.add("DELETE", TRASH)
 async def empty_trash(call: Call) -> JsonReply[TrashEmptied]:
-    """End everything in the trash for good."""
+    """Delete everything in the trash for good."""
     fields.only(call, "family")
     response = await call.ask(EMPTY_TRASH, EmptyTrashRequest(family=_family(call), user_id=call.user_id()))
     return json_reply(
@@ -249,28 +253,28 @@ async def empty_trash(call: Call) -> JsonReply[TrashEmptied]:
 
 @routes.add("POST", IN_TRASH + "/restore")
 async def restore_from_trash(call: Call) -> JsonReply[LibraryFile]:
-    """Bring the file back."""
+    """Restore the file."""
     request = UndeleteFileRequest(file_id=path_id(call, "id"), user_id=call.user_id())
     return await file_answer(call, (await call.ask(UNDELETE_FILE, request)).file)
 
 
 @routes.add("DELETE", IN_TRASH)
 async def purge_from_trash(call: Call) -> JsonReply[TrashFilePurged]:
-    """End the file for good."""
+    """Delete the file for good."""
     request = PurgeFileRequest(file_id=path_id(call, "id"), user_id=call.user_id())
     return json_reply({"id": (await call.ask(PURGE_FILE, request)).file.id, "purged": True})
 
 
 @routes.add("GET", "/api/v1/usage/costs")
 async def get_costs(call: Call) -> JsonReply[Costs]:
-    """What the caller's objects cost a month."""
+    """Monthly cost of the caller's objects."""
     fields.only(call)
     return json_reply(show_costs(await call.ask(GET_COSTS, GetCostsRequest(user_id=call.user_id()))))
 
 
 @routes.add("GET", "/api/v1/usage")
 async def get_usage(call: Call) -> JsonReply[UsageAndQuota]:
-    """What the caller has stored, and may store."""
+    """The caller's usage and quota."""
     usage = (await call.ask(GET_USAGE, GetUsageRequest(user_id=call.user_id()))).usage
     return json_reply(
         {
@@ -317,7 +321,7 @@ def named_file(call: Call, user_id: str | None = None) -> GetFileRequest:
 
 
 async def file_of_path(call: Call, user_id: str | None = None) -> File:
-    """The same, as it is."""
+    """The file of the path, in its current state."""
     return (await call.ask(GET_FILE, named_file(call, user_id))).file
 
 
@@ -331,7 +335,7 @@ def _limit(call: Call) -> int:
 
 
 def _is_id(name: str) -> bool:
-    """A key always holds a slash; other text that is no UUID names nothing."""
+    """A key always contains a slash; any other text that is no UUID names no file."""
     if "/" in name:
         return False
     try:

@@ -1,4 +1,4 @@
-"""What a link answers: the file's bytes, or the way to them at the store."""
+"""The answer to a link: the file's bytes, or a redirect to the store."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from strongroom.storage.v1.link_pb2 import DownloadLinkRequest, DownloadLinkResp
 
 PREFIX: Final = "/l/"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,1024}")
-#: A signed URL is not kept in caches to its last moment: whoever follows it has to arrive in time.
+#: Caches drop a signed URL this long before it expires, so that those who follow it arrive in time.
 _TO_ARRIVE_SECONDS: Final = 30
-#: Pages of any origin may show it: who has the link may read.
+#: Pages of any origin may show it: whoever has the link may read.
 _CORP: Final = "cross-origin"
 
 
 class LinkedAnswer(FileAnswer):
-    """The file that a link opens.
+    """The answer with the linked file.
 
-    :raises FileNotFound: the link is not whole.
+    :raises FileNotFound: the link is incomplete.
     """
 
     def __init__(self, call: Call, token: str) -> None:
@@ -78,7 +78,7 @@ class LinkedAnswer(FileAnswer):
         return stream
 
     def elsewhere(self) -> Reply | None:
-        if not self._found.url:  # there is none: it is given out otherwise than it is stored
+        if not self._found.url:  # no URL: its bytes differ from the stored ones
             return None
         return redirection(self._found, self._cache_seconds)
 
@@ -98,7 +98,7 @@ class LinkedAnswer(FileAnswer):
 
 
 def redirection(found: DownloadLinkResponse, cache_seconds: int) -> Reply:
-    """To a URL that is the same for all who come soon, kept by caches for as long as both hold."""
+    """Redirect to a URL shared by all readers of a short period; caches keep it while both are valid."""
     fresh = _fresh_seconds(found, cache_seconds)
     if found.HasField("url_expire_time"):
         fresh = min(fresh, _left(found.url_expire_time) - _TO_ARRIVE_SECONDS)
@@ -115,7 +115,7 @@ def redirection(found: DownloadLinkResponse, cache_seconds: int) -> Reply:
 
 
 def _fresh_seconds(found: DownloadLinkResponse, most: int) -> int:
-    """How long a browser may use its copy without asking: one content's never changes, but it ends."""
+    """How long a browser may use its copy without asking. The content never changes, but the link expires."""
     if found.newest:
         return 0
     return min(most, _left(found.expire_time)) if found.HasField("expire_time") else most

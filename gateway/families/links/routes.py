@@ -1,4 +1,4 @@
-"""Links: reading by them, making and revoking them (docs/links.md)."""
+"""Reading, creating and revoking links (docs/links.md)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ routes = Routes("links")
 
 @open_routes.add("GET", PREFIX + "{token}/{name}")
 async def read_link(call: Call) -> Reply:
-    """The bytes; the name is for people."""
+    """The bytes. The name in the path is only for people."""
     return await answer_reply(LinkedAnswer(call, call.path["token"]))
 
 
@@ -46,7 +46,7 @@ async def read_link_without_name(call: Call) -> Reply:
 
 @routes.add("POST", LINKS)
 async def make_link(call: Call) -> JsonReply[LinkMade]:
-    """A link to one file of the caller."""
+    """Create a link to a file of the caller."""
     body = await read_json(call, LinkBody)
     request = SignLinksRequest(
         scope=LINK_SCOPE_NEWEST if body.scope == "newest" else LINK_SCOPE_VERSION,
@@ -68,7 +68,7 @@ async def make_link(call: Call) -> JsonReply[LinkMade]:
 
 @routes.add("POST", LINKS + "/batch")
 async def make_links(call: Call) -> JsonReply[LinksMade]:
-    """Links to many files of the caller."""
+    """Create links to many files of the caller."""
     body = await read_json(call, LinkBatchBody)
     request = SignLinksRequest(
         scope=LINK_SCOPE_NEWEST if body.scope == "newest" else LINK_SCOPE_VERSION,
@@ -85,7 +85,7 @@ async def make_links(call: Call) -> JsonReply[LinksMade]:
 
 @routes.add("POST", LINKS + "/revoke")
 async def revoke_links(call: Call) -> JsonReply[LinksRevoked]:
-    """Take back the links to one file, or to all files of the caller."""
+    """Revoke the links to one file, or to all files of the caller."""
     body = await read_json(call, RevokeBody)
     request = RevokeLinksRequest(user_id=call.user_id(body.user_id))
     if body.all:

@@ -1,4 +1,4 @@
-"""Notifications: server-sent events, per user, resumable by the last event's id."""
+"""Notifications as server-sent events, per user. A client can resume after the last event's id."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ async def stream_events_of_all(call: Call) -> Reply:
 
 @routes.add("POST", TICKET_PATH)
 async def make_ticket(call: Call) -> JsonReply[Ticket]:
-    """A ticket that opens a page's stream (``gateway.http.tickets``); ``user_id`` goes with the stream."""
+    """A ticket that opens a page's stream (``gateway.http.tickets``); ``user_id`` is passed on with the
+    stream.
+    """
     call.user_id()
     ticket, ends = call.services.tickets.make(call.principal.token or "")
     body: Ticket = {
@@ -73,7 +75,7 @@ async def make_ticket(call: Call) -> JsonReply[Ticket]:
 
 @socket_routes.add("GET", SOCKET_PATH)
 async def notifications_socket(call: Call) -> Reply:
-    """The WebSocket's path without a (whole) handshake: RFC 9110 section 15.5.22, RFC 6455 section 4.4."""
+    """The WebSocket's path without a complete handshake: RFC 9110 section 15.5.22, RFC 6455 section 4.4."""
     error = MalformedRequest(
         "This is a WebSocket: send GET with Upgrade: websocket, Connection: Upgrade, Sec-WebSocket-Key and"
         " Sec-WebSocket-Version: 13 (RFC 6455)."
@@ -89,7 +91,7 @@ async def notifications_socket(call: Call) -> Reply:
 
 
 def _listed(call: Call, name: str) -> list[str]:
-    """What a query parameter lists, with commas."""
+    """The comma-separated values of a query parameter."""
     return list(dict.fromkeys(part for part in (call.query(name) or "").split(",") if part))
 
 
@@ -101,8 +103,8 @@ def _number(name: str) -> EventType.ValueType:
 
 
 class _EventStream(Reply):
-    """One event per message; as heartbeat a comment, with where the stream stands. Ends only with the client
-    or the service.
+    """One message per event. A heartbeat is a comment with the stream's position. Only the client or the
+    service ends the stream.
     """
 
     def __init__(self, watch: Watch | WatchAll) -> None:
@@ -112,7 +114,7 @@ class _EventStream(Reply):
             [
                 (b"content-type", b"text/event-stream"),
                 (b"cache-control", b"no-store"),
-                (b"x-accel-buffering", b"no"),  # nginx: pass events on at once
+                (b"x-accel-buffering", b"no"),  # nginx: don't buffer events
             ],
         )
         self._watch = watch
@@ -126,7 +128,7 @@ class _EventStream(Reply):
         try:
             await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
             await _send(send, f"retry: {RETRY_MS}\n\n")
-            with contextlib.suppress(TooSlow):  # its client comes again, with the last id it has seen
+            with contextlib.suppress(TooSlow):  # the client reconnects with the last id that it has seen
                 await self._send_all(send)
         finally:
             self._watch.close()
@@ -135,7 +137,7 @@ class _EventStream(Reply):
     async def _send_all(self, send: Send) -> None:
         async for response in self._watch:
             if not response.HasField("event"):
-                # An id alone is no message, but what a page's EventSource comes back with.
+                # A message with only an id is no event, but a page's EventSource reconnects with it.
                 await _send(send, f":\nid: {response.resume_token}\n\n" if response.resume_token else ":\n\n")
                 continue
             event = show(response.event)

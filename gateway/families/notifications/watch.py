@@ -1,8 +1,7 @@
-"""A user's events as they happen: what both doors (server-sent events, WebSocket) share.
+"""A user's events as they happen: shared by server-sent events and WebSocket.
 
-Everybody who watches one owner shares one stream (``gateway.upstream.feeds``). Who comes back with the id of
-the last event first reads what was missed from a stream of its own, until it has caught up with the shared
-one.
+All watchers of an owner share one stream (``gateway.upstream.feeds``). A client that reconnects with the last
+event's id first reads what it missed from a separate stream, until it has caught up with the shared one.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ log = structlog.get_logger("gateway.notifications")
 
 
 class Watch:
-    """One watcher; ends when the client leaves, when ``close`` is called, or with the service's stream.
+    """One watcher. It ends when the client leaves, on ``close``, or with the service's stream.
 
-    ``refusal``: why it has ended, where the client has to do something about it.
+    ``refusal``: why it has ended, if the client has to react.
     """
 
     def __init__(self, call: Call, subscription: Subscription) -> None:
@@ -53,9 +52,9 @@ class Watch:
     async def begin(cls, call: Call, resume_token: str) -> Self:
         """The caller's events after ``resume_token`` (empty: from now on).
 
-        Waits until the service has begun: an error comes while it can still be answered.
+        Waits until the service has begun, so that an error can still be answered.
 
-        :raises StrongroomError: the token is none, or too old.
+        :raises StrongroomError: the token is invalid or too old.
         """
         owner = call.user_id() or call.principal.subject
         watch = cls(call, await call.services.feeds.subscribe(call, owner))
@@ -69,7 +68,7 @@ class Watch:
         return watch
 
     async def _catch_up(self, resume_token: str) -> None:
-        """Begin to read what was missed. Subscribed before: what this stream does not tell, the feed does."""
+        """Begin to read missed events. The feed is subscribed first: it has what this stream does not."""
         metadata = self._call.services.metadata
         request = WatchRequest(resume_token=resume_token, user_id=self._call.user_id())
         self._missed = metadata.watch(self._call, request)
@@ -79,8 +78,8 @@ class Watch:
             raise metadata.error(error) from None
 
     async def __aiter__(self) -> AsyncIterator[WatchResponse]:
-        """Events, and heartbeats with where the stream stands, if that is known. Ends quietly when the
-        service ends the stream: the client comes again.
+        """Events, and heartbeats with the stream's position if it is known. Ends without an error when the
+        service ends the stream: the client reconnects.
 
         :raises TooSlow: the client is too far behind.
         """
@@ -96,7 +95,7 @@ class Watch:
             self._subscription.end()
 
     async def _messages(self) -> AsyncIterator[WatchResponse]:
-        """What was missed, then the feed's, each event once."""
+        """Missed events, then the feed's, each once."""
         if self._missed is not None:
             async for message in self._until_caught_up():
                 yield message
@@ -107,12 +106,12 @@ class Watch:
                 if place_of(message.event.id) > self._seen:
                     yield message
             elif message.resume_token and place_of(message.resume_token) < self._seen:
-                yield WatchResponse()  # the feed is not as far as what was read beside it
+                yield WatchResponse()  # the feed is behind the stream of missed events
             else:
                 yield message
 
     async def _until_caught_up(self) -> AsyncIterator[WatchResponse]:
-        """What was missed, up to an event that the feed has as well, or to the first silence."""
+        """Missed events, up to one that the feed has, too, or to the first heartbeat."""
         while (message := await self._missed.read()) is not aio.EOF and message.HasField("event"):
             self._seen = place_of(message.event.id)
             yield message
@@ -121,7 +120,7 @@ class Watch:
         self._missed.cancel()
 
     def close(self) -> None:
-        """End the watch; once or more often."""
+        """End the watch; may be repeated."""
         if not self._closed:
             self._closed = True
             self._call.client.remove(self._cancel)
@@ -130,7 +129,7 @@ class Watch:
         self._end()
 
     def _expire(self) -> None:
-        """What goes on for ever can't be decided once, when it begins."""
+        """A long stream can't be authorized once for all at its begin: end it when the token expires."""
         self.refusal = TokenExpired(
             "The token of this stream has expired; connect again with a new one and the id of the last event."
         )

@@ -1,4 +1,4 @@
-"""The events of all users, for admins: one stream of metadata_service for each watcher."""
+"""The events of all users, for admins: one stream of metadata_service per watcher."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ log = structlog.get_logger("gateway.notifications")
 
 
 class WatchAll:
-    """One watcher; ends when the client leaves, when ``close`` is called, or with the service's stream.
+    """One watcher. It ends when the client leaves, on ``close``, or with the service's stream.
 
-    ``refusal``: why it has ended, where the client has to do something about it.
+    ``refusal``: why it has ended, if the client has to react.
     """
 
     def __init__(self, call: Call, rpc: Any, first: WatchAllResponse) -> None:
@@ -33,9 +33,9 @@ class WatchAll:
 
     @classmethod
     async def begin(cls, call: Call, request: WatchAllRequest) -> Self:
-        """Waits until the service has begun: an error comes while it can still be answered.
+        """Wait until the service has begun, so that an error can still be answered.
 
-        :raises StrongroomError: no admin, or the token is none, or too old.
+        :raises StrongroomError: the caller is no admin, or the token is invalid or too old.
         """
         metadata = call.services.metadata
         rpc = metadata.watch_all(call, request)
@@ -46,7 +46,9 @@ class WatchAll:
         return cls(call, rpc, first)
 
     async def __aiter__(self) -> AsyncIterator[WatchAllResponse]:
-        """Events and heartbeats. Ends quietly when the service ends the stream: the client comes again."""
+        """Events and heartbeats. Ends without an error when the service ends the stream: the client
+        reconnects.
+        """
         try:
             with self._call.services.draining.endless(self.close):
                 yield self._first
@@ -61,7 +63,7 @@ class WatchAll:
             log.info("watch ended", code=found.reason_name)
 
     def close(self) -> None:
-        """End the watch; once or more often."""
+        """End the watch; may be repeated."""
         if not self._closed:
             self._closed = True
             self._call.client.remove(self._cancel)

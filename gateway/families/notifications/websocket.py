@@ -35,7 +35,7 @@ PROTOCOL: Final = "strongroom"
 RESTARTING: Final = 1012
 TOO_SLOW: Final = 1013
 POLICY_VIOLATION: Final = 1008
-_TOKEN_PREFIX: Final = "bearer."  # noqa: S105 - a prefix, no secret
+_TOKEN_PREFIX: Final = "bearer."  # noqa: S105 - a prefix, not a secret
 
 log = structlog.get_logger("gateway.websocket")
 
@@ -67,7 +67,7 @@ class WebSockets:
         protocol = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
         try:
             await send({"type": "websocket.accept", "subprotocol": protocol})
-        except BaseException:  # the client has left already
+        except BaseException:  # the client has left
             watch.close()
             raise
         await _serve(watch, receive, send, self._services.settings.send_idle_seconds)
@@ -83,7 +83,7 @@ class WebSockets:
 
 
 async def _serve(watch: Watch, receive: Receive, send: Send, idle_seconds: float) -> None:
-    """Send events until the client leaves or takes too long."""
+    """Send events until the client leaves or is idle for too long."""
     leaving = asyncio.ensure_future(_until_left(receive))
     leaving.add_done_callback(lambda _: watch.close())
     code = RESTARTING
@@ -113,13 +113,13 @@ async def _serve(watch: Watch, receive: Receive, send: Send, idle_seconds: float
 
 
 async def _until_left(receive: Receive) -> None:
-    """Whatever the client says is dropped: it has nothing to say here."""
+    """Ignore everything the client sends: there is nothing for it to say."""
     while (await receive())["type"] != "websocket.disconnect":
         pass
 
 
 def _authorization(scope: Scope) -> str | None:
-    """What a page says instead of the header; None where the header, or a ticket, counts."""
+    """The token from a page's subprotocol; None if the header or a ticket is used."""
     if any(name == b"authorization" for name, _ in scope["headers"]):
         return None
     for protocol in scope.get("subprotocols", ()):
@@ -129,7 +129,7 @@ def _authorization(scope: Scope) -> str | None:
 
 
 async def _refuse(send: Send, reply: Reply) -> None:
-    """Answer the handshake with a problem (ASGI extension ``websocket.http.response``)."""
+    """Answer the handshake with a problem document (ASGI extension ``websocket.http.response``)."""
     headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
     await send({"type": "websocket.http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "websocket.http.response.body", "body": reply.body, "more_body": False})

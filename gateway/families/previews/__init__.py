@@ -1,1 +1,1 @@
-"""A project's pages by their own address."""
+"""A project's pages at their own address."""

@@ -1,4 +1,4 @@
-"""Previewed projects by URLs that carry their own token: what a browser puts into an ``<iframe>``."""
+"""Previews of projects by URLs that contain a token, for an ``<iframe>``."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ async def show_preview(call: Call) -> Reply:
 
 @routes.add("GET", PREFIX + "{token}/{path:path}", scripts=True)
 async def show_preview_file(call: Call) -> Reply:
-    """A file that the page refers to."""
+    """A file of the page."""
     return await preview_reply(call, call.path["token"], call.path["path"])

@@ -1,4 +1,4 @@
-"""The body of a PATCH: what changes in a project, as JSON or as a form, read while it comes in."""
+"""The body of a PATCH: changes of a project, as JSON or as a form, read while it arrives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.http.part_head import PartHead
 from gateway.upstream.call import Call
 from strongroom.errors import InvalidField, SizeLimitExceeded, UnsupportedMediaType
 
-#: A project's file can't be larger; storage_service has the last word.
+#: The largest file that can be right; storage_service decides.
 MAX_FILE_BYTES: Final = 16 << 20
 MAX_FIELD_BYTES: Final = 64 << 10
 _FIELDS: Final = frozenset(
@@ -23,7 +23,7 @@ _FIELDS: Final = frozenset(
 
 
 class Changes:
-    """``async for files in changes``: files and removals as they come; ``head`` grows meanwhile.
+    """``async for files in changes``: files and removals as they arrive; ``head`` fills meanwhile.
 
     Raises InvalidField, MalformedRequest, UnsupportedMediaType, SizeLimitExceeded, ClientGone.
     """
@@ -47,10 +47,10 @@ class Changes:
         return self._pieces
 
     async def _form(self, form: FormFiles) -> AsyncIterator[list[TreeFile]]:
-        """A part with a file name is the file whose path is the part's name; the others are fields."""
+        """A part with a file name is a file whose path is the part's name; other parts are fields."""
         while (part := await form.next()) is not None:
             if part.filename is not None:
-                if part.filename:  # else an input where nothing was chosen
+                if part.filename:  # otherwise a file input without a file
                     yield [TreeFile(part.name, await _content(form, part.name, MAX_FILE_BYTES))]
             elif (file := self._field(part, await _content(form, part.name, MAX_FIELD_BYTES))) is not None:
                 yield [file]

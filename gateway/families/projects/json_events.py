@@ -1,8 +1,8 @@
-"""A push parser of JSON (RFC 8259, UTF-8) whose cost is linear in the bytes, however they are cut.
+"""A push parser for JSON (RFC 8259, UTF-8) with linear cost, however the bytes are divided.
 
-Parsers of the yajl family look at an unfinished string anew with each piece that comes in: 10 MiB in pieces
-of 4 KiB took them 6 to 70 seconds. Here an unfinished string is only put aside. Depth and number of values
-are bounded while parsing, and no event says more than itself: what stands around it is the reader's to know.
+Parsers like yajl scan an unfinished string again with each piece: 10 MiB in pieces of 4 KiB took them 6 to 70
+seconds. Here an unfinished string is only kept. Depth and number of values are limited while parsing. An
+event does not contain its context: the reader keeps track of that.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any, Final, TypeAlias
 
 from servicekit.json_text import MAX_DEPTH, NotJson, finite_number
 
-#: Name of the event, and the value where it has one: ``start_map``, ``map_key``, ``end_map``,
-#: ``start_array``, ``end_array``, ``string``, ``number``, ``boolean``, ``null``.
+#: An event's name, and its value if it has one: ``start_map``, ``map_key``, ``end_map``, ``start_array``,
+#: ``end_array``, ``string``, ``number``, ``boolean``, ``null``.
 Event: TypeAlias = tuple[str, Any]
 
 _CONTENT: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
-#: A separator, and behind it a whole string, a mark (a quote where the string does not end here) or a word.
+#: A separator, and after it a whole string, a mark (a quote if the string does not end here) or a word.
 _TOKEN: Final = re.compile(
     rb'[ \t\r\n]*+([:,]?+)[ \t\r\n]*+(?:("%s")|([\[\]{}"])|([-+.0-9A-Za-z]++)|\Z)' % _CONTENT, re.DOTALL
 )
@@ -30,7 +30,7 @@ _WORDS: Final[dict[bytes, Event]] = {
     b"false": ("boolean", False),
     b"null": ("null", None),
 }
-#: Longer numbers than this say nothing that a double could hold.
+#: A longer number can't be a meaningful double.
 _MAX_WORD: Final = 1024
 _DECODER: Final = json.JSONDecoder()
 _MARK: Final = b"\xef\xbb\xbf"
@@ -39,7 +39,7 @@ _VALUE, _FIRST_VALUE, _KEY, _FIRST_KEY, _COLON, _AFTER = range(6)
 
 
 class JsonEvents:
-    """One JSON text: ``feed`` its bytes, ``finish`` at its end. ``max_values``: how many it may hold.
+    """One JSON text: ``feed`` its bytes, ``finish`` at its end. ``max_values``: the most it may contain.
 
     Raises NotJson.
     """
@@ -54,7 +54,7 @@ class JsonEvents:
         self._begun = False
 
     def feed(self, data: bytes | bytearray) -> Iterator[Event]:
-        """The events that ``data`` completes. Take them all before the next call."""
+        """The events that ``data`` completes. Consume all before the next call."""
         text = self._next(data)
         at = 0
         while at < len(text):
@@ -71,7 +71,7 @@ class JsonEvents:
                 yield event
 
     def _next(self, data: bytes | bytearray) -> bytes:
-        """``data`` with what was kept of the bytes before, and without the byte order mark."""
+        """``data`` preceded by what was kept, and without the byte order mark."""
         text = self._rest + data if self._rest else bytes(data)
         self._rest = b""
         if self._begun:
@@ -94,14 +94,14 @@ class JsonEvents:
         return self._word(word) if word is not None else None
 
     def finish(self) -> Iterator[Event]:
-        """The text has ended: the last event, where it ended with a number or a word."""
+        """The text has ended: the last event, if it is a number or a word."""
         if self._rest and self._string is None:
             yield self._word(self._rest)
         if self._string is not None or self._open or self._expected != _AFTER:
             raise NotJson("it ends too early")
 
     def _keep(self, word: bytes, separator: bytes) -> None:
-        """It may go on with the next bytes."""
+        """Keep a word that may continue in the next bytes."""
         if separator:
             self._separate(separator)
         if len(word) > _MAX_WORD:
@@ -109,13 +109,13 @@ class JsonEvents:
         self._rest = word
 
     def _inside(self, data: bytes, at: int, string: bytearray) -> Generator[Event, None, int]:
-        """What belongs to the string that is open; ends behind it, or behind all of ``data``."""
+        """Read the rest of the open string; ends after it, or after all of ``data``."""
         found = _INSIDE.match(data, at)
         end = found.end() if found is not None else at
         string += memoryview(data)[at : end + 1]
         if end == len(data):
             return end
-        if data[end] != 0x22:  # a backslash, and what it escapes is still to come
+        if data[end] != 0x22:  # a backslash whose escape is not complete
             self._rest = bytes([string.pop()])
             return end + 1
         self._string = None
@@ -123,7 +123,7 @@ class JsonEvents:
         return end + 1
 
     def _text(self, raw: bytes | bytearray) -> Event:
-        """``raw``: with its quotes."""
+        """``raw``: including its quotes."""
         try:
             text: str = _DECODER.raw_decode(raw.decode("utf-8"))[0]
         except UnicodeDecodeError:

@@ -1,10 +1,11 @@
-"""The body of a save, read while it comes in: one file at a time, never the whole tree.
+"""The body of a save, read while it arrives: one file at a time, never the whole tree.
 
 The JSON is ``{name, slug, user_id?, expected_version?, keep_until?, keep_for_seconds?, hold_reason?,
 storage_class?, version_name?, message?, tags?, files: [{path, content, encoding?, executable?}…]}``, in any
-order; of a partial save ``{name?, user_id?, expected_version?, files?, removed?: [path…]}`` and the same in
-between. Unknown members are passed over. A file is held whole (10 MiB at most, by the limits below); what
-says where it goes (``slug``) must come before the files, or the files before it must be small.
+order; of a partial save ``{name?, user_id?, expected_version?, files?, removed?: [path…]}`` with the same
+optional members. Unknown members are ignored. A file is held in memory as a whole (10 MiB at most, by the
+limits below). The member that says where it goes (``slug``) must come before the files, or the files before
+it must be small.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ from gateway.http.json_body import lone_surrogate
 from servicekit.json_text import NotJson, has_lone_surrogate
 from strongroom.errors import InvalidField, MalformedRequest, ProjectLimitExceeded
 
-#: More text than this in one member is never right: base64 of the largest file takes 13.4 MiB.
+#: No member is longer: base64 of the largest file takes 13.4 MiB.
 MAX_TEXT: Final = 16 << 20
 MAX_VERSION: Final = 2**53
-#: So many values may stand in a body beside eight for each file (of which five at most are read).
+#: Values that a body may have in addition to eight for each file (of which five at most are read).
 _SPARE_VALUES: Final = 10_000
 _VALUES_PER_FILE: Final = 8
-#: Different ones, as the contract has it (``VersionLabel``).
+#: The most different tags, as in the contract (``VersionLabel``).
 _MOST_TAGS: Final = 32
-#: How long the project stays, as ``gateway.upstream.wishes`` reads it.
+#: Retention of the project, as ``gateway.upstream.wishes`` reads it.
 KEEPING: Final = frozenset({"keep_until", "keep_for_seconds", "hold_reason"})
 _HEAD: Final = frozenset(
     {"name", "slug", "user_id", "expected_version", "version_name", "message", "storage_class", *KEEPING}
@@ -41,7 +42,7 @@ _CLOSING: Final = frozenset({"end_map", "end_array"})
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """One file of a save. ``executable``: None: not said. ``removed``: the path shall be there no more."""
+    """One file of a save. ``executable``: None: not given. ``removed``: remove the path."""
 
     path: str
     content: bytes
@@ -51,7 +52,7 @@ class TreeFile:
 
 @dataclass(slots=True)
 class TreeHead:
-    """What stands beside the files; None: not there (yet)."""
+    """The members beside the files; None: not there, or not yet."""
 
     name: str | None = None
     slug: str | None = None
@@ -67,10 +68,12 @@ class TreeHead:
 
 
 class TreeReader:
-    """Push parser: ``feed`` bytes, take the files that they complete; ``finish`` at the end.
+    """Push parser: ``feed`` bytes, take the completed files; ``finish`` at the end.
 
-    Raises MalformedRequest for what is no JSON, InvalidField for a member that breaks its rule.
-    ``max_files``: as a project may have. ``partial``: it says what changes, which has to be something.
+    :param max_files: the most files of a project.
+    :param partial: the body contains changes, at least one.
+
+    Raises MalformedRequest for invalid JSON, InvalidField for an invalid member.
     """
 
     def __init__(self, max_files: int, *, partial: bool = False) -> None:
@@ -134,8 +137,8 @@ class TreeReader:
         return done
 
     def _checked(self, event: str, value: Any) -> TreeFile | None:
-        """As ``_value``. What is no JSON is told before what is the wrong JSON: a list or an object out of
-        place is read to its end.
+        """Like ``_value``, but a misplaced list or object is read to its end first, so that invalid JSON is
+        reported before it.
         """
         try:
             return self._value(event, value)
@@ -150,7 +153,7 @@ class TreeReader:
             raise self._fault
 
     def _value(self, event: str, value: Any) -> TreeFile | None:
-        """A value, or the end of one, by how deep it stands and in what."""
+        """Handle a value, or its end, depending on its depth and context."""
         if self._depth == 0 and event not in {"start_map", "end_map"}:
             raise InvalidField("The body must be a JSON object.", field="body", rule="object")
         if event == "string" and has_lone_surrogate(value):
@@ -177,7 +180,7 @@ class TreeReader:
             self.head.tags = ()
 
     def _listed(self, name: str, text: str) -> TreeFile | None:
-        """An element of a list of texts: a path that is removed, or a tag."""
+        """An element of a list of texts: a removed path, or a tag."""
         self._count += 1
         if name == "removed":
             return TreeFile(text, b"", removed=True)
@@ -191,8 +194,8 @@ class TreeReader:
         return None
 
     def _name(self, name: str) -> None:
-        """A member begins. Of those that are known each may come once; readers differ in which of two they
-        see.
+        """A member begins. Known members may occur only once, because readers differ in which of two they
+        use.
         """
         twice = False
         shown = name.encode("utf-8", "replace").decode()
@@ -210,14 +213,14 @@ class TreeReader:
             raise MalformedRequest(f"The body is not valid JSON: {self._place()} is there twice.")
 
     def _place(self) -> str:
-        """The member that is being read, as errors name it."""
+        """The current member, for error messages."""
         outer, inner = self._names
         if outer not in self._lists or self._depth < 2:
             return outer or "body"
         return f"{outer}[{self._count}]" + (f".{inner}" if inner and self._depth > 2 else "")
 
     def _file(self, event: str) -> TreeFile | None:
-        """An element of ``files`` begins or ends."""
+        """The begin or end of an element of ``files``."""
         if event not in {"start_map", "end_map"}:
             raise InvalidField(f"{self._place()} must be an object.", field=self._place(), rule="object")
         self._names[1] = ""

@@ -1,4 +1,4 @@
-"""What a request says of the version that it makes: a name, a message, tags; in its query or in its body."""
+"""The label of the new version in a request: name, message, tags; in the query or in the body."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LABEL: Final = ("version_name", "message", "tags")
 
 
 class Labelled(Protocol):
-    """A body that may say it. None: it does not."""
+    """A body that may have a label. None: it has none."""
 
     @property
     def version_name(self) -> str | None: ...
@@ -24,7 +24,7 @@ class Labelled(Protocol):
 
 
 def label_of(call: Call, body: Labelled | None = None) -> VersionLabel | None:
-    """The label; None: nothing is said. Raises InvalidField where query and body say different things."""
+    """The label; None: there is none. Raises InvalidField if query and body differ."""
     said: dict[str, Any] = {
         "version_name": call.query("version_name"),
         "message": call.query("message"),
@@ -45,7 +45,7 @@ def label_of(call: Call, body: Labelled | None = None) -> VersionLabel | None:
 
 
 def split_tags(text: str | None) -> tuple[str, ...] | None:
-    """Tags with commas between them; None: nothing is said of tags."""
+    """Comma-separated tags; None: not given."""
     return None if text is None else _each_once(filter(None, (tag.strip() for tag in text.split(","))))
 
 

@@ -1,8 +1,8 @@
-"""Previews for browsers: URLs that carry a token of their own, and the files behind them.
+"""Previews for browsers: URLs that contain a token, and their files.
 
-A browser sends no bearer token for an ``<iframe>``, nor for what the page in it asks for. So the token is a
-segment of the path, where relative links keep it. It opens the front end of one version of one project,
-for a while (``storage.v1.PreviewService``).
+A browser sends no bearer token for an ``<iframe>``, nor for what its page loads. So the token is a segment of
+the path, where relative links keep it. It gives access to the front end of one version of one project, for a
+while (``storage.v1.PreviewService``).
 """
 
 from __future__ import annotations
@@ -39,27 +39,25 @@ from strongroom.storage.v1.preview_pb2 import (
 
 PREFIX: Final = "/api/preview/"
 INDEX: Final = "index.html"
-#: Module scripts and fonts are asked for with CORS, by a page whose origin is "null". No credentials are
-#: looked at here: who has the URL may read.
+#: Module scripts and fonts are loaded with CORS, by a page whose origin is "null". No credentials are checked
+#: here: whoever has the URL may read.
 _ANY_ORIGIN: Final = header("access-control-allow-origin", "*")
 
 
 def preview_url(call: Call, token: str) -> str:
-    """Where a browser finds the front end that ``token`` opens; relative links go on from there. Absolute,
-    for pages of other origins.
-    """
+    """The URL of the front end for ``token``. It is absolute, for pages of other origins."""
     return f"{base_url(call)}{PREFIX}{token}/"
 
 
 def page_at(path: str) -> str:
-    """The file that a path of a preview means: a folder's start page where it ends with a slash."""
+    """The file for a path of a preview: a folder's start page if it ends with a slash."""
     return f"{path}{INDEX}" if not path or path.endswith("/") else path
 
 
 async def sign_previews(
     call: Call, versions: Sequence[tuple[str, int]], seconds: int = 0
 ) -> SignPreviewsResponse:
-    """Tokens for slugs at versions, in order; ``seconds`` 0: 15 minutes, unless a setting says otherwise.
+    """Tokens for slugs at versions, in order. ``seconds`` 0: 15 minutes, unless a setting says otherwise.
 
     :raises StrongroomError: storage_service refused.
     """
@@ -72,8 +70,10 @@ async def sign_previews(
 
 
 async def urls_of_previews(call: Call, projects: Sequence[Project]) -> tuple[list[str], str | None]:
-    """A URL for the newest version of each, and their stamp (``gateway.operations.polling``). Where none can
-    be had now, the route that wants a bearer token: that is no reason to keep the rest of the answer back.
+    """A URL for the newest version of each project, and their stamp (``gateway.operations.polling``).
+
+    If no tokens are available now, these are the routes that need a bearer token, so that the rest of the
+    answer is still delivered.
     """
     if not projects:
         return [], ""
@@ -88,12 +88,12 @@ async def urls_of_previews(call: Call, projects: Sequence[Project]) -> tuple[lis
 async def preview_reply(call: Call, token: str, path: str) -> Reply:
     """The answer to GET or HEAD of a previewed file.
 
-    :raises TokenInvalid, TokenExpired: the token opens nothing (any more). :raises StrongroomError: no such
+    :raises TokenInvalid, TokenExpired: the token is invalid or has expired. :raises StrongroomError: no such
         file, range not satisfiable, precondition failed, … :raises ClientGone: the client left.
     """
     head = call.scope["method"] == "HEAD"
     request = DownloadPreviewRequest(token=token, path=page_at(path), for_page=True)
-    # A range under If-Range would have to be judged first; the whole file is always a right answer.
+    # A range under If-Range would need a comparison first; the whole file is always a valid answer.
     byte_range = None if head or call.header("if-range") else parse_range(call.header("range"))
     if byte_range is not None:
         request.read_offset, request.read_limit = byte_range.offset, byte_range.limit
@@ -120,8 +120,9 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
 
 
 def _exchanged(call: Call, token: str) -> Reply:
-    """Lead on to the same path under a token that holds for minutes: the page can read its own address, and
-    send it anywhere by navigating there. The one it was opened by it never sees (no referrer, no history).
+    """Redirect to the same path with a token that is valid for minutes. The page can read its own address and
+    send it anywhere by navigating. It never sees the address by which it was opened (no referrer, no
+    history).
     """
     query = call.scope["query_string"].decode("ascii", "ignore")
     raw_path = (call.scope.get("raw_path") or b"").decode("ascii", "ignore")

@@ -1,5 +1,5 @@
-"""A project as JSON, written while its files are read: a client that takes nothing makes the gateway hold
-less than a MiB of it, whatever the files are.
+"""A project as JSON, written while its files are read. If the client takes nothing, the gateway holds less
+than a MiB of it, whatever the files.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.metadata.v1.project_service_pb2 import ListProjectFilesRequest
 from strongroom.storage.v1.download_pb2 import DownloadRequest, ProjectFileName
 
-#: Files read ahead, and their bytes together.
+#: The most files read ahead, and the most bytes of all of them.
 AHEAD: Final = 8
 AHEAD_BYTES: Final = 512 << 10
-#: A longer file is never held whole. Whether it is text decides how it begins, and its last byte may decide
-#: that: it is read twice.
+#: A longer file is never held as a whole. Its last byte may decide whether it is text, and so how its content
+#: begins: it is read twice.
 WHOLE_BYTES: Final = 256 << 10
 
 
 class ProjectReply(JsonReply[OneProject]):
-    """A ``OneProject``, whose files are put in one by one."""
+    """A ``OneProject``, into which the files are inserted one by one."""
 
     streams = True
 
@@ -49,7 +49,9 @@ class ProjectReply(JsonReply[OneProject]):
         self._files = files
 
     async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
-        """Send head, files and tail. The first file is asked for before: its failure still has a status."""
+        """Send head, files and tail. The first file is requested before, so that its failure still gets a
+        status.
+        """
         start = {"type": "http.response.start", "status": 200, "headers": self.headers}
         if scope["method"] == "HEAD":
             await send(start)
@@ -63,7 +65,7 @@ class ProjectReply(JsonReply[OneProject]):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pieces(self) -> AsyncGenerator[str]:
-        """The whole answer."""
+        """The answer in pieces."""
         before, tail = self._frame()
         async with aclosing(self._contents()) as contents:
             async for file, content in contents:
@@ -115,7 +117,7 @@ class ProjectReply(JsonReply[OneProject]):
             return b"".join([data async for data in messages])
 
     async def _messages(self, file: ProjectFile) -> AsyncGenerator[bytes]:
-        """The bytes of a file as they come."""
+        """The bytes of a file as they arrive."""
         name = ProjectFileName(slug=self._project.slug, path=file.path, version=self._version)
         storage = self._call.services.storage
         rpc: Any = storage.download(
@@ -125,7 +127,7 @@ class ProjectReply(JsonReply[OneProject]):
             with self._call.client.cancels(rpc):
                 message = await storage.first(rpc)
                 while message is not aio.EOF:
-                    data, message = bytes(message.data), None  # not both, for as long as the client takes
+                    data, message = bytes(message.data), None  # don't hold both while the client is slow
                     yield data
                     del data
                     message = await rpc.read()
@@ -135,7 +137,7 @@ class ProjectReply(JsonReply[OneProject]):
             rpc.cancel()
 
     async def _long_file(self, file: ProjectFile) -> AsyncGenerator[str]:
-        """As ``_shown``, piece by piece."""
+        """Like ``_shown``, in pieces."""
         coder = _Text() if await self._is_text(file) else _Base64()
         yield f'{{"path":{_dump(file.path)},"content":"'
         async with aclosing(self._messages(file)) as messages:
@@ -158,7 +160,7 @@ class ProjectReply(JsonReply[OneProject]):
 
 
 class _Text:
-    """UTF-8 as the inside of a JSON string, piece by piece. Raises UnicodeDecodeError."""
+    """Converts UTF-8 to the inside of a JSON string, in pieces. Raises UnicodeDecodeError."""
 
     name: Final = "utf-8"
 
@@ -170,7 +172,7 @@ class _Text:
 
 
 class _Base64:
-    """Base64, piece by piece."""
+    """Converts to base64, in pieces."""
 
     name: Final = "base64"
 
@@ -185,15 +187,13 @@ class _Base64:
 
 
 def _held(file: ProjectFile) -> int:
-    """What reading ``file`` ahead would hold; 0 for what is not read ahead. An empty one costs a call all the
-    same.
-    """
+    """The memory for reading ``file`` ahead; 0: it is not read ahead. An empty one still costs a call."""
     return max(1, file.size_bytes) if file.size_bytes <= WHOLE_BYTES else 0
 
 
 @dataclass(frozen=True, slots=True)
 class ListedFiles:
-    """All files of a version, and the owner's revision of before they were read."""
+    """All files of a version, and the owner's revision from before they were read."""
 
     files: list[ProjectFile]
     version: int
@@ -203,12 +203,12 @@ class ListedFiles:
 async def list_files(call: Call, slug: str, version: int) -> ListedFiles:
     """All files of a version (0: the newest).
 
-    :raises ProjectNotFound, VersionNotFound: no such thing.
+    :raises ProjectNotFound, VersionNotFound: it does not exist.
     """
     files: list[ProjectFile] = []
     token = revision = ""
     while True:
-        # A page token belongs to the version asked for, and goes on with the one that was found.
+        # A page token belongs to the requested version, and continues with the one that was found.
         request = ListProjectFilesRequest(
             slug=slug, version=version, page_token=token, user_id=call.user_id()
         )

@@ -105,7 +105,7 @@ async def save_project_archive(call: Call) -> JsonReply[Saved]:
 
 @routes.add("PATCH", ONE)
 async def patch_project(call: Call) -> JsonReply[Saved]:
-    """Save some files, and remove some; the others stay: the project's next version."""
+    """Save some files and remove some as the project's next version; the others stay."""
     expected = _optional_version(call, "expected_version", minimum=0)
     response = await save_changes(call, call.path["slug"], expected)
     return json_reply(_saved(response.project, response.version))
@@ -119,7 +119,7 @@ async def list_projects(call: Call) -> JsonReply[ProjectList]:
 
 @routes.add("GET", "/api/project-history")
 async def project_history(call: Call) -> JsonReply[ProjectList]:
-    """The same list, under the name that older clients use."""
+    """The same list, under an older name."""
     return await _list(call)
 
 
@@ -143,7 +143,7 @@ async def get_project_archive(call: Call) -> Reply:
 
 @routes.add("GET", ONE + "/files")
 async def list_project_files(call: Call) -> JsonReply[TreeListing]:
-    """The names of a version's files, with what tells their contents apart."""
+    """The names and digests of a version's files."""
     fields.only(call, "version")
     wanted, poll = _version(call), Poll(call)
     if (same := await poll.unchanged()) is not None:
@@ -192,7 +192,7 @@ async def list_project_versions(call: Call) -> JsonReply[VersionList]:
 
 @routes.add("PATCH", ONE + "/versions/{version}")
 async def edit_project_version(call: Call) -> JsonReply[OneVersion]:
-    """Change what is said of a version: a merge patch (RFC 7396)."""
+    """Change a version's label: a merge patch (RFC 7396)."""
     body = await read_json(call, VersionEdit)
     sent = body.model_fields_set
     if not sent:
@@ -227,7 +227,7 @@ async def rollback_project(call: Call) -> JsonReply[Saved]:
 
 @routes.add("DELETE", ONE)
 async def delete_project(call: Call) -> JsonReply[Done]:
-    """Delete the project: every version's objects go."""
+    """Delete the project with the objects of all versions."""
     request = DeleteProjectRequest(
         slug=call.path["slug"],
         user_id=call.user_id(),
@@ -267,7 +267,7 @@ async def preview_project_index(call: Call) -> Reply:
 
 @routes.add("GET", PREVIEW + "/", scripts=True)
 async def preview_project_folder(call: Call) -> Reply:
-    """The same, where its relative links lead to the project's files."""
+    """The same, at the address from which its relative links lead to the project's files."""
     return await _preview(call, "")
 
 
@@ -314,7 +314,7 @@ async def _project(call: Call) -> Project:
 
 
 def _version(call: Call) -> int:
-    """The version asked for; 0: the newest."""
+    """The requested version; 0: the newest."""
     return _optional_version(call, "version", minimum=1) or 0
 
 
@@ -346,7 +346,7 @@ def _saved(project: Project, version: ProjectVersion, message: str = "") -> Save
 
 
 def _show(project: Project, preview: str) -> ListedProject:
-    """A project as lists show it."""
+    """A project as JSON in lists."""
     created = project.create_time
     return {
         "name": project.name,

@@ -1,4 +1,4 @@
-"""How many versions a project keeps."""
+"""The rule for how many versions a project keeps."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def add_rules(routes: Routes) -> None:
 
 
 async def get_version_rule(call: Call) -> JsonReply[Rule]:
-    """The rule that holds."""
+    """The rule in effect."""
     request = GetVersionRuleRequest(slug=call.path["slug"], user_id=call.user_id())
     found = await call.ask(GET_VERSION_RULE, request)
     return _shown(found)
 
 
 async def set_version_rule(call: Call) -> JsonReply[Rule]:
-    """A rule of the project's own."""
+    """Set a rule for the project."""
     body = await read_json(call, RuleBody)
     rule = VersionRule(keep_last=body.keep_last, keep_daily_days=body.keep_daily_days)
     request = SetVersionRuleRequest(slug=call.path["slug"], rule=rule, user_id=call.user_id())
@@ -45,7 +45,7 @@ async def set_version_rule(call: Call) -> JsonReply[Rule]:
 
 
 async def clear_version_rule(call: Call) -> JsonReply[Rule]:
-    """As the settings say again."""
+    """Return to the rule in the settings."""
     request = SetVersionRuleRequest(slug=call.path["slug"], user_id=call.user_id())
     found = await call.ask(SET_VERSION_RULE, request)
     return _shown(found)

@@ -1,7 +1,7 @@
-"""From HTTP to SaveProject and SaveProjectArchive: files go out as they come in.
+"""HTTP to SaveProject and SaveProjectArchive: files are passed on as they arrive.
 
-``finish_write`` goes out only once the body has ended validly; anything else cancels the call and nothing
-is saved.
+``finish_write`` is sent only after the body has ended validly; otherwise the call is cancelled and nothing is
+saved.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from strongroom.storage.v1.project_pb2 import (
     SaveProjectSpec,
 )
 
-#: How much JSON is parsed at one go.
+#: JSON parsed in one go.
 PIECE: Final = 1 << 14
-#: How much may come before the slug is known.
+#: Bytes held until the slug is known.
 HOLD: Final = 8 << 20
 
-#: Of a body for each file: its path, its place in a form or a ZIP, and what is said of it in JSON.
+#: Bytes of the body allowed for each file beside its content: its path, its place in a form or ZIP, its JSON.
 FILE_BYTES: Final = 16 * 1024
-#: JSON may write one byte as six.
+#: JSON may take six bytes to write one.
 ESCAPED: Final = 6
 
 BROKEN_OFF: Final = "storage_service gave the save up; nothing was saved, send it again."
@@ -57,7 +57,7 @@ async def save_tree(call: Call, expected_version: int | None) -> SaveProjectResp
 
 
 async def save_changes(call: Call, slug: str, expected_version: int | None) -> SaveProjectResponse:
-    """Save what the body says has changed in a project.
+    """Save the changes in the body.
 
     :raises StrongroomError: the request or storage_service refused; nothing is saved then.
     """
@@ -81,7 +81,7 @@ async def save_archive(call: Call, spec: SaveProjectSpec) -> SaveProjectArchiveR
 
 
 def _largest(call: Call, escaped: int) -> int:
-    """Bytes that the body of a save may have, where each byte of a file takes ``escaped`` at most."""
+    """The largest body of a save, if each byte of a file takes at most ``escaped`` bytes."""
     limits = call.services.settings
     return HOLD + escaped * limits.max_project_bytes + FILE_BYTES * limits.max_project_files
 
@@ -118,7 +118,7 @@ async def _tree(
 async def _changes(
     call: Call, changes: Changes, slug: str, expected_version: int | None
 ) -> AsyncGenerator[bytes]:
-    """The head may stand behind the files as long as these are few."""
+    """Messages of the save. The head may come after the files, as long as these are few."""
     held: list[TreeFile] = []
     said: TreeHead | None = None
     async for files in changes:
@@ -145,7 +145,7 @@ def _late() -> MalformedRequest:
 
 
 async def _small(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Others get their turn while a large chunk is parsed: it may be nothing but marks."""
+    """Divide a large chunk, so that other tasks run while it is parsed: it may be dense with tokens."""
     async for chunk in chunks:
         yield chunk[:PIECE]
         for at in range(PIECE, len(chunk), PIECE):

@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page that shows it. Everything comes from this process: no CDN."""
+"""The OpenAPI document and its page. All files come from this process, not from a CDN."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ START: Final = b"""SwaggerUIBundle({
 
 
 def routes_about(operations: Sequence[Operation]) -> Routes:
-    """The document of ``operations``, and the page that shows it."""
+    """Routes for the document of ``operations``, and for the page that shows it."""
     routes = Routes("reference", public=True, hidden=True)
 
     @cache
@@ -63,7 +63,7 @@ def routes_about(operations: Sequence[Operation]) -> Routes:
         return json.dumps(build_document(operations), ensure_ascii=False).encode()
 
     async def openapi(call: Call) -> Reply:
-        """The OpenAPI 3.1 document, with the origin that it was asked for at as its server."""
+        """The OpenAPI 3.1 document. Its server is the origin of the request."""
         server = json.dumps([{"url": base_url(call) or "/"}])
         return json_bytes(b'{"servers": %b, %b' % (server.encode(), document()[1:]))
 
@@ -96,7 +96,7 @@ async def asset(call: Call) -> Reply:
 
 @cache
 def _assets() -> Path | None:
-    """Where the package keeps its files; the package itself is not imported."""
+    """The folder of the package's files; the package itself is not imported."""
     spec = find_spec(ASSETS_PACKAGE)
     locations = spec.submodule_search_locations if spec is not None else None
     return Path(locations[0]) / "static" if locations else None

@@ -1,1 +1,1 @@
-"""How long files and projects stay, and legal holds."""
+"""Retention of files and projects, and legal holds."""

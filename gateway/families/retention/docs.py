@@ -1,4 +1,4 @@
-"""How long files and projects stay, and legal holds."""
+"""Retention of files and projects, and legal holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long files and projects stay, and legal holds (docs/retention.md)."""
+"""Retention of files and projects, and legal holds (docs/retention.md)."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ async def get_retention_rules(call: Call) -> JsonReply[RetentionRules]:
 
 @routes.add("PATCH", FILE + "/retention")
 async def set_file_retention(call: Call) -> JsonReply[Retained]:
-    """How long the file stays."""
+    """Set the file's retention."""
     request = await _retention(call)
     return await _set(call, await _of_file(call, request))
 
 
 @routes.add("PATCH", PROJECT + "/retention")
 async def set_project_retention(call: Call) -> JsonReply[Retained]:
-    """How long the project stays."""
+    """Set the project's retention."""
     request = await _retention(call)
     return await _set(call, _of_project(call, request))
 
@@ -105,7 +105,7 @@ async def _retention(call: Call) -> pb.SetRetentionRequest:
 
 
 async def _of_file(call: Call, request: Request) -> Request:
-    """Names the file of the path, which may be in the trash."""
+    """Name the file of the path, which may be in the trash."""
     named = named_file(call)
     if named.file_id:
         request.file_id = str(UUID(named.file_id))

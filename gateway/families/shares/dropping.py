@@ -1,4 +1,4 @@
-"""Files that guests put into a drop: each is a call of its own, its bytes pass straight through."""
+"""Guests' uploads into a drop: each file is a separate call, and its bytes are passed on as they arrive."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from strongroom.sending import Message
 from strongroom.storage.v1.guest_pb2 import DropFileRequest
 
 CHUNK_BYTES: Final = 1 << 20
-#: Whatever comes behind would be refused as well.
+#: Every later file would be refused as well.
 _LAST: Final = (DropFull, RateLimited, ShareEnded)
 
 
 async def receive_files(
     call: Call, token: str, session: str
 ) -> tuple[list[DroppedFile], StrongroomError | None]:
-    """What became of each file of the form, in order; and the first refusal, if there was one.
+    """The results of the form's files, in order; and the first refusal, if there was one.
 
-    :raises StrongroomError: the form can't be read; what was stored before stays. :raises ClientGone: the
-        client left.
+    :raises StrongroomError: the form is invalid; files stored before stay. :raises ClientGone: the client
+        left.
     """
     call.refuse_encoded_body()
     call.refuse_longer(MAX_PARTS * call.services.settings.max_file_bytes)
@@ -71,7 +71,7 @@ async def _one(
 
 
 async def _messages(files: FormFiles, message: DropFileRequest) -> AsyncGenerator[Message]:
-    """The first one says what it is; pieces are joined until they are large enough."""
+    """The first message has the file's properties; small pieces are joined."""
     waiting = bytearray()
     async for piece in files.chunks():
         waiting += piece

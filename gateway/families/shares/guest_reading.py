@@ -1,4 +1,4 @@
-"""A share's files as answers: ranges, conditions, chunks passed straight on; and all of them as a ZIP."""
+"""A share's files as answers: ranges, conditions, chunks passed on directly; and all files as a ZIP."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from strongroom.storage.v1.guest_pb2 import (
 
 
 class SharedAnswer(FileAnswer):
-    """One file, as its share's guests read it.
+    """One file for guests of a share.
 
-    Copies are asked about each time (``no-cache``), so that what is revoked is gone at once.
+    Caches revalidate each time (``no-cache``), so that a revocation takes effect at once.
     """
 
     def __init__(self, call: Call, request: DownloadSharedRequest, *, attachment: bool) -> None:
@@ -74,7 +74,7 @@ class SharedAnswer(FileAnswer):
 
 
 async def archive_reply(call: Call, request: DownloadSharedArchiveRequest, filename: str) -> Reply:
-    """The ZIP as an attachment; its first bytes are waited for, while an error can still be answered."""
+    """The ZIP as an attachment. Waits for its first bytes, while an error can still be answered."""
     headers = content_headers("application/zip", filename, corp="same-origin", attachment=True)
     rpc = call.services.storage.download_shared_archive(request)
     return await chunked_reply(call, rpc, [*headers, header("cache-control", "no-store")])

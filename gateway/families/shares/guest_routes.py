@@ -1,4 +1,4 @@
-"""Shares, for guests: a page without a script, or JSON for programs (docs/shares.md)."""
+"""Shares for guests: a page without scripts, or JSON for programs (docs/shares.md)."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ open_routes = Routes("shares", public=True)
 
 
 class PasswordBody(BaseModel):
-    """What opens a share that has a password."""
+    """The password of a share."""
 
     password: str = Field(default="", max_length=256)
 
 
 @open_routes.add("GET", ONE)
 async def read_share(call: Call) -> Reply | JsonReply[SharedPage]:
-    """What was shared, or the door before it."""
+    """The shared files, or the form that asks for the password."""
     try:
         return await _share_page(call)
     except StrongroomError as error:
@@ -59,7 +59,7 @@ async def read_share(call: Call) -> Reply | JsonReply[SharedPage]:
 
 @open_routes.add("POST", ONE)
 async def open_share(call: Call) -> Reply | JsonReply[SharedPage]:
-    """Open it, with its password where it has one."""
+    """Open the share, with its password if it has one."""
     try:
         _refuse_other_sites(call)
         return await _opened(call)
@@ -80,7 +80,7 @@ async def read_shared_file(call: Call) -> Reply:
 
 @open_routes.add("GET", ONE + "/archive")
 async def read_shared_archive(call: Call) -> Reply:
-    """All of it as a ZIP."""
+    """All files as a ZIP."""
     token, session = _token(call), _session(call)
     try:
         share = (await call.ask(GET_SHARED, pb.GetSharedRequest(token=token, session=session))).share
@@ -117,7 +117,7 @@ async def _share_page(call: Call) -> Reply:
     share, cookies = look.share, []
     if not share.is_open:
         return _door(call, share)
-    if not session:  # nothing is asked of guests here, but that they are counted
+    if not session:  # guests need no session here, except to be counted
         opened = await call.ask(OPEN_SHARE, pb.OpenShareRequest(token=token))
         session, cookies = opened.session, [_cookie(call, opened.session, opened)]
     request = pb.ListSharedRequest(
@@ -139,7 +139,7 @@ async def _opened(call: Call) -> Reply:
     password = await _password(call)
     if session:
         known = await call.ask(GET_SHARED, pb.GetSharedRequest(token=token, session=session))
-        if known.share.is_open:  # reloaded, or come from elsewhere: no second use
+        if known.share.is_open:  # a reload, or a link from elsewhere, is not a second use
             return _after_opening(call, known.share, [])
     await call.services.limiter.share_opening(address_of(call.services, call.scope))
     try:
@@ -167,7 +167,7 @@ def _door(call: Call, share: pb.GuestShare) -> Reply:
 
 
 def _failed(call: Call, error: StrongroomError) -> Reply:
-    """The problem as people read it, where a browser asks; its headers (Retry-After) stay."""
+    """The problem as a page if a browser asks; its headers (Retry-After) stay."""
     problem = problem_for(error, call.request_id)
     if not _wants_html(call) or error.http_status in {304, 412, 416}:
         raise error
@@ -198,7 +198,7 @@ async def _password(call: Call) -> str:
 
 
 def _refuse_other_sites(call: Call) -> None:
-    """A page of somebody else's sends its visitors' browsers nowhere (Fetch Metadata)."""
+    """Pages of other sites must not send their visitors' browsers here (Fetch Metadata)."""
     if (call.header("sec-fetch-site") or "").strip().lower() == "cross-site":
         raise PermissionDenied("Open the link itself; forms of other sites are not taken here.")
 
@@ -211,7 +211,7 @@ def _token(call: Call) -> str:
 
 
 def _session(call: Call) -> str:
-    """Of our cookie, the last one; what is none of ours opens nothing."""
+    """The session in our last cookie; any other value opens nothing."""
     found = ""
     for part in (call.header("cookie") or "").split(";"):
         name, _, value = part.strip().partition("=")
@@ -221,7 +221,7 @@ def _session(call: Call) -> str:
 
 
 def _cookie(call: Call, session: str, opened: pb.OpenShareResponse) -> Header:
-    """For this share alone, out of reach of scripts and of other sites."""
+    """A cookie for this share only, inaccessible to scripts and other sites."""
     secure = "; Secure" if base_url(call).startswith("https://") else ""
     lasts = opened.session_expire_time.ToDatetime()
     expires = lasts.strftime("%a, %d %b %Y %H:%M:%S GMT")
@@ -232,12 +232,12 @@ def _cookie(call: Call, session: str, opened: pb.OpenShareResponse) -> Header:
 
 
 def _path(call: Call) -> str:
-    """Of the share, as the browser has it."""
+    """The share's path as the browser sees it."""
     return f"{call.scope.get('root_path', '')}{PREFIX}{quote(call.path['token'], safe='')}"
 
 
 def _wants_html(call: Call) -> bool:
-    """A browser's navigation says so; programs get JSON."""
+    """A browser's navigation asks for HTML; programs get JSON."""
     accept = call.header("accept") or ""
     return "text/html" in accept and "application/json" not in accept
 

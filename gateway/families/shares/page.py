@@ -1,7 +1,7 @@
-"""Pages for guests: HTML without a script, made here from nothing but escaped text.
+"""Pages for guests: HTML without scripts, built only from escaped text.
 
 Each works on a phone, with the keyboard alone and with a screen reader: landmarks, headings, labels, lists,
-names of files as links.
+and file names as links.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _UNITS: Final = ("B", "KB", "MB", "GB", "TB")
 
 
 def page(title: str, body: str, *, status: int = 200, more: Iterable[Header] = ()) -> Reply:
-    """A whole page. ``title`` is text, ``body`` is markup of ours."""
+    """A whole page. ``title`` is text, ``body`` is our own markup."""
     text = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -40,7 +40,7 @@ def page(title: str, body: str, *, status: int = 200, more: Iterable[Header] = (
 
 
 def door(path: str, *, password: bool, problem: str = "") -> str:
-    """What stands before a share that has to be opened."""
+    """The form that opens a share."""
     said = f'<p class="bad" role="alert">{escape(problem)}</p>' if problem else ""
     if password:
         field = (
@@ -60,7 +60,7 @@ def door(path: str, *, password: bool, problem: str = "") -> str:
 
 
 def listing(path: str, title: str, files: Sequence[SharedFile], *, until: str, next_token: str) -> str:
-    """The share's files: what a browser shows as a gallery, the others by name."""
+    """The share's files: those that browsers can show as a gallery, the others by name."""
     shown = [file for file in files if is_inert(file["content_type"]) and _medium(file)]
     others = [file for file in files if file not in shown]
     parts = [f"<h1>{escape(_plain(title) or 'Shared with you')}</h1>"]
@@ -85,7 +85,7 @@ def listing(path: str, title: str, files: Sequence[SharedFile], *, until: str, n
 def drop_form(
     path: str, title: str, *, until: str, most: int, types: Sequence[str], sent: Sequence[DroppedFile] = ()
 ) -> str:
-    """The form for files, and what became of those that were sent."""
+    """The form for uploads, and the results of the files that were sent."""
     rules = f"Up to {size_text(most)} per file" + (f"; {', '.join(types)}" if types else "") + "."
     accept = f' accept="{escape(",".join(types))}"' if types else ""
     rows = "".join(_sent(file) for file in sent)
@@ -151,10 +151,12 @@ def _medium(file: SharedFile) -> str:
 
 
 def _name(file: SharedFile) -> str:
-    """A path of a project keeps its slashes; nothing in it turns the reading direction round."""
+    """The name as shown: a project's path keeps its slashes, and nothing in it reverses the reading
+    direction.
+    """
     return "/".join(_plain(shown_name(part)) for part in file["name"].split("/"))
 
 
 def _plain(text: str) -> str:
-    """One line, without what can't be seen."""
+    """On one line, without invisible characters."""
     return "".join(c if c.isprintable() or c in "\u200c\u200d" else " " for c in text).strip()

@@ -1,4 +1,4 @@
-"""The style of the pages for guests, and the policy that lets nothing else in."""
+"""The style of the pages for guests, and the policy that allows nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shares, for their owners (docs/shares.md)."""
+"""Shares for their owners (docs/shares.md)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ routes = Routes("shares")
 
 @routes.add("POST", SHARES)
 async def create_share(call: Call) -> JsonReply[Share]:
-    """A share of one thing; only this answer holds its URL."""
+    """Create a share of one thing. Only this answer contains its URL."""
     body = await read_json(call, ShareBody)
     request = service.CreateShareRequest(
         scope=_scope(body),
@@ -110,7 +110,7 @@ async def update_share(call: Call) -> JsonReply[Share]:
 
 @routes.add("DELETE", ONE)
 async def revoke_share(call: Call) -> JsonReply[Share]:
-    """Take it back, for good."""
+    """Revoke the share for good."""
     request = service.RevokeShareRequest(share_id=_share_id(call), user_id=call.user_id())
     return json_reply(shown((await call.ask(REVOKE_SHARE, request)).share))
 
@@ -154,7 +154,7 @@ def _drop(body: DropBody) -> pb.Drop:
 
 
 def shown(share: pb.Share) -> Share:
-    """A share as its owner sees it."""
+    """A share as JSON for its owner."""
     scope = share.scope
     kind = scope.WhichOneof("scope") or ""
     answer: Share = {

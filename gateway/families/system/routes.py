@@ -1,4 +1,4 @@
-"""What runs the gateway rather than stores files: health, readiness, metrics. No token is asked for."""
+"""Operation of the gateway: health, readiness, metrics. No token is needed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ routes = Routes("system", public=True)
 
 @routes.add("GET", "/livez")
 async def livez(call: Call) -> JsonReply[Health]:  # noqa: ARG001 - a handler's signature
-    """The process answers: restart it only when this fails."""
+    """The process answers. Restart it only if this fails."""
     return json_reply({"status": "ok"})
 
 
 @routes.add("GET", "/healthz")
 async def healthz(call: Call) -> JsonReply[Serving]:
-    """The process takes requests; says nothing about what is behind it, which every replica shares."""
+    """The process takes requests. Says nothing about the services behind it, which all replicas share."""
     if call.services.draining.begun:
         raise ServiceUnavailable("This server is leaving; ask another one.", retry_after=1.0)
     if call.services.draining.is_drained():
@@ -36,7 +36,7 @@ async def healthz(call: Call) -> JsonReply[Serving]:
 
 @routes.add("GET", "/readyz")
 async def readyz(call: Call) -> JsonReply[Ready] | Reply:
-    """Both services, Postgres and S3 answer, each named."""
+    """Both services, Postgres and S3 answer; each is named."""
     checks = await call.services.readiness.look()
     failed = [f"{name}: {state}" for name, state in checks.items() if state != OK]
     if not failed:
@@ -48,7 +48,7 @@ async def readyz(call: Call) -> JsonReply[Ready] | Reply:
 
 @routes.add("GET", "/metrics")
 async def metrics(call: Call) -> Reply:
-    """Prometheus' text format; where it has an address of its own, it is only there."""
+    """Prometheus' text format. If metrics have an address of their own, they are only there."""
     if call.services.settings.metrics_bind:
         raise NotFound("There is no such route.")
     return Reply(200, call.services.metrics.render(), [header("content-type", CONTENT_TYPE)])

@@ -1,6 +1,5 @@
-"""Errors as tus clients understand them: they forget an upload on any 4xx but 409 and 423, so nothing that
-passes by
-itself may be one.
+"""Errors for tus clients. They forget an upload on any 4xx except 409 and 423, so no temporary error may be
+one.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from strongroom.errors import (
     UploadNotFound,
 )
 
-#: Status of a failed Upload-Checksum (tus 1.0, extension checksum). No IANA status: tus has made it up.
+#: Status of a failed Upload-Checksum (tus 1.0, extension checksum). It is defined by tus, not by IANA.
 CHECKSUM_MISMATCH: Final = 460
 
 
 def speaks_tus(handler: Callable[[Call], Awaitable[Reply]]) -> Handler:
-    """The handler with its errors translated."""
+    """The handler, with its errors translated."""
 
     @functools.wraps(handler)
     async def answer(call: Call) -> Reply:
@@ -46,8 +45,10 @@ def speaks_tus(handler: Callable[[Call], Awaitable[Reply]]) -> Handler:
 
 
 def as_tus(error: StrongroomError, *, creating: bool = False) -> StrongroomError:
-    """``error``, or what says the same to a tus client. ``creating``: there is no upload yet that it could
-    forget, and one too many is its own doing.
+    """``error``, or its equivalent for a tus client.
+
+    :param creating: there is no upload yet that the client could forget; too many open ones are the client's
+        fault.
     """
     if isinstance(error, DeadlineExceeded):
         return ServiceUnavailable(
@@ -61,7 +62,7 @@ def as_tus(error: StrongroomError, *, creating: bool = False) -> StrongroomError
 
 
 def past_the_length(error: SizeMismatch) -> SizeLimitExceeded:
-    """Bytes past Upload-Length are too large a request (413), whereas elsewhere a wrong size is malformed
+    """Bytes beyond Upload-Length make the request too large (413); elsewhere a wrong size is malformed
     (400).
     """
     length = error.metadata.get("expected", "")

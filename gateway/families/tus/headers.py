@@ -1,4 +1,4 @@
-"""Headers of tus 1.0: what requests say, checked, and what answers say."""
+"""Headers of tus 1.0: parses those of requests, makes those of answers."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ EXTENSIONS: Final = (
 )
 OFFSET_STREAM: Final = "application/offset+octet-stream"
 PREFIX: Final = "/files"
-#: Path of one upload, as it is routed.
+#: Route of one upload.
 UPLOAD_PATH: Final = PREFIX + "/{id}"
 MAX_PARTIALS: Final = 1000
-#: Algorithms of Upload-Checksum, and how many bytes each yields.
+#: Algorithms of Upload-Checksum, and the length of their digests in bytes.
 ALGORITHMS: Final = {"sha1": 20, "sha256": 32, "crc32c": 4}
 _NUMBER: Final = re.compile(r"[0-9]{1,40}")
 _MAX_INT64: Final = 2**63 - 1
@@ -37,7 +37,7 @@ _UPLOAD_PATH: Final = re.compile(r"(?:.*/)?files/(?P<id>[^/]+)/?")
 
 
 def upload_length(call: Call) -> int | None:
-    """``Upload-Length`` in bytes; None when it was not sent.
+    """``Upload-Length`` in bytes; None: not sent.
 
     :raises MalformedRequest: not a whole number. :raises SizeLimitExceeded: more than any object may have.
     """
@@ -46,7 +46,7 @@ def upload_length(call: Call) -> int | None:
 
 
 def created_length(call: Call) -> int | None:
-    """The length a new upload begins with; None: deferred.
+    """The length of a new upload; None: deferred.
 
     :raises MalformedRequest: neither or both of Upload-Length and ``Upload-Defer-Length: 1`` were sent.
     """
@@ -72,7 +72,7 @@ def upload_offset(call: Call) -> int:
 
 
 def check_body_type(call: Call) -> None:
-    """:raises UnsupportedMediaType: the body is not declared as tus wants it, or is compressed.
+    """:raises UnsupportedMediaType: the body's type is not that of tus, or it is compressed.
     :raises SizeLimitExceeded: it announces more than any upload may have.
     """
     kind = (call.header("content-type") or "").partition(";")[0].strip().lower()
@@ -85,7 +85,7 @@ def check_body_type(call: Call) -> None:
 
 
 def largest(limits: LimitSettings) -> int:
-    """``Tus-Max-Size``: bytes of the largest upload of any family."""
+    """``Tus-Max-Size``: the largest upload of any family, in bytes."""
     return max(
         limits.max_file_bytes,
         limits.max_generation_bytes,
@@ -96,7 +96,7 @@ def largest(limits: LimitSettings) -> int:
 
 
 def has_body(call: Call) -> bool:
-    """Whether the request announces a body with something in it (or of unknown length)."""
+    """Whether the request announces a non-empty body (or one of unknown length)."""
     return (
         call.header("transfer-encoding") is not None
         or (call.header("content-length") or "").strip("0 ") != ""
@@ -104,9 +104,9 @@ def has_body(call: Call) -> bool:
 
 
 def upload_checksum(call: Call) -> Checksums | None:
-    """``Upload-Checksum`` of this request's body; None when it was not sent.
+    """``Upload-Checksum`` of this request's body; None: not sent.
 
-    :raises MalformedRequest: an unknown algorithm, or no base64 of a checksum of its length.
+    :raises MalformedRequest: an unknown algorithm, or not the base64 of a checksum of its length.
     """
     text = call.header("upload-checksum")
     if text is None:
@@ -136,11 +136,11 @@ class Concat:
 
 
 def upload_concat(call: Call) -> Concat | None:
-    """``Upload-Concat``; None when it was not sent.
+    """``Upload-Concat``; None: not sent.
 
-    Of the URLs of a final upload only the path counts, so relative and absolute ones are alike.
+    Only the paths of a final upload's URLs are used, so relative and absolute ones are equal.
 
-    :raises MalformedRequest: neither ``partial`` nor ``final;`` and 1-1,000 URLs of uploads.
+    :raises MalformedRequest: neither ``partial`` nor ``final;`` with 1-1,000 URLs of uploads.
     """
     text = call.header("upload-concat")
     if text is None:
@@ -183,7 +183,7 @@ def expires(moment: Timestamp) -> Header:
 
 
 def capabilities(max_bytes: int) -> list[Header]:
-    """What OPTIONS tells. ``max_bytes``: size of the largest file that any family takes."""
+    """The headers of OPTIONS. ``max_bytes``: the largest file that any family takes."""
     return [
         header("tus-version", VERSION),
         header("tus-extension", EXTENSIONS),

@@ -1,5 +1,6 @@
-"""``Upload-Metadata``: comma-separated pairs of a key and a base64 value (tus 1.0, extension creation); and
-the headers of an upload as sent, kept with the session, opaque to the engine.
+"""``Upload-Metadata``: comma-separated pairs of a key and a base64 value (tus 1.0, extension creation).
+
+Also the upload's headers as they were sent, kept with the session, which does not interpret them.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from typing import Final, Self
 
 from strongroom.errors import InvalidField, MalformedRequest
 
-#: Bytes of the header as sent: it is kept with the upload and echoed.
+#: Bytes of the header as sent. It is stored with the upload and echoed.
 MAX_BYTES: Final = 15 * 1024
 _KEY: Final = re.compile(r"[\x21-\x2b\x2d-\x7e]+")
 
 
 def parse_metadata(value: str | None) -> dict[str, bytes]:
-    """The pairs by key; ``{}`` without the header. A value may be left out, and is then empty.
+    """The pairs by key; ``{}`` without the header. A missing value is empty.
 
-    :raises MalformedRequest: a key is empty, repeated or not ASCII, a value is no base64, or all is too long.
+    :raises MalformedRequest: a key is empty, repeated or not ASCII, a value is not base64, or it is too long.
     """
     if value is None or not value.strip():
         return {}
@@ -49,9 +50,7 @@ def _decoded(key: str, text: str) -> bytes:
 
 
 class MetadataFields(Mapping[str, str]):
-    """The pairs as form fields: text in UTF-8, decoded when looked at, so that foreign keys may hold
-    anything.
-    """
+    """The pairs as form fields: UTF-8 text, decoded on access, so that unknown keys may contain anything."""
 
     def __init__(self, pairs: Mapping[str, bytes]) -> None:
         self._pairs = pairs
@@ -89,9 +88,8 @@ class Annotation:
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:
-        """From a session. One that was begun through another door has none, and may hold anything in its
-        place: only what
-        may stand in a header gets through.
+        """From a session. A session begun by another protocol may contain anything here: only what is valid
+        in a header is returned.
         """
         try:
             found = json.loads(raw)["tus"] if raw else {}

@@ -1,4 +1,4 @@
-"""What tus 1.0 asks of every request and answer below ``/files``, around everything that may answer there.
+"""The requirements of tus 1.0 for every request and answer below ``/files``, whichever handler answers.
 
 ``Tus-Resumable`` in both directions, 412 for another version before anything is done, and
 ``X-HTTP-Method-Override`` for clients that can't send PATCH or DELETE.
@@ -17,14 +17,14 @@ from servicekit.context import current_request_id
 from strongroom.errors import PreconditionFailed
 
 _OVERRIDES: Final = frozenset({"DELETE", "HEAD", "PATCH"})
-#: Not of tus: what OPTIONS is for, and what browsers may try.
+#: OPTIONS asks about versions, and browsers may send GET: neither needs the header.
 _UNVERSIONED: Final = frozenset({"GET", "OPTIONS"})
 _RESUMABLE: Final = header("tus-resumable", VERSION)
 _EMPTY: Final = header("content-length", 0)
 
 
 class TusProtocol:
-    """Around ``app``, for paths below ``/files`` alone."""
+    """Wraps ``app`` for paths below ``/files``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -36,14 +36,14 @@ class TusProtocol:
         async def send_tus(message: Message) -> None:
             if message["type"] == "http.response.start":
                 found = [*message["headers"], _RESUMABLE]
-                if bodiless:  # a POST that counts as HEAD: its answer really has no body
+                if bodiless:  # a POST that overrides to HEAD: its answer has no body
                     found = [one for one in found if one[0] != b"content-length"] + [_EMPTY]
                 message = {**message, "headers": found}
             await send(message)
 
         scope["method"] = method
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if path == f"{PREFIX}/":  # many clients write the address of the collection so
+        if path == f"{PREFIX}/":  # many clients write the collection's address this way
             scope["path"], scope["raw_path"] = scope["path"].rstrip("/"), scope["raw_path"].rstrip(b"/")
         if method not in _UNVERSIONED and _values(scope, b"tus-resumable") != [VERSION.encode()]:
             error = PreconditionFailed(f"Send Tus-Resumable: {VERSION}; no other version is spoken here.")
@@ -55,9 +55,7 @@ class TusProtocol:
 
 
 def _method(scope: Scope) -> str:
-    """The method that counts. Only POST can be overridden: it is what proxies and old browsers let
-    through.
-    """
+    """The effective method. Only POST, which proxies and old browsers let through, can be overridden."""
     method: str = scope["method"]
     if method != "POST":
         return method

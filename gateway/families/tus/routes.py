@@ -1,4 +1,6 @@
-"""Resumable uploads by tus 1.0 under ``/files``. What every answer has: ``gateway.families.tus.protocol``."""
+"""Resumable uploads by tus 1.0 under ``/files``. Headers of every answer:
+``gateway.families.tus.protocol``.
+"""
 
 from __future__ import annotations
 
@@ -66,20 +68,20 @@ public_routes = Routes("tus", public=True)
 
 @public_routes.add("OPTIONS", ALL)
 async def tus_capabilities(call: Call) -> Reply:
-    """What this server speaks."""
+    """The server's capabilities."""
     return _capabilities(call, "OPTIONS, POST")
 
 
 @public_routes.add("OPTIONS", ONE)
 async def tus_upload_capabilities(call: Call) -> Reply:
-    """The same, asked of an upload."""
+    """The same for an upload's address."""
     return _capabilities(call, "DELETE, HEAD, OPTIONS, PATCH, POST")
 
 
 @routes.add("POST", ALL)
 @speaks_tus
 async def tus_create(call: Call) -> Reply:
-    """Begin an upload, perhaps with its first bytes; or join partial uploads."""
+    """Create an upload, optionally with its first bytes; or concatenate partial uploads."""
     concat = headers.upload_concat(call)
     if concat is not None and concat.partials is not None:
         return await _concatenate(call, concat.partials)
@@ -108,9 +110,7 @@ async def tus_create(call: Call) -> Reply:
 @routes.add("HEAD", ONE)
 @speaks_tus
 async def tus_offset(call: Call) -> Reply:
-    """Where the upload stands. Whoever asks wants to go on: a writer that may still be at work is ended
-    first.
-    """
+    """The upload's offset. The client wants to continue, so an earlier writer is ended first."""
     session = await _session(call, preempt=True)
     length = session.file.size_bytes if session.HasField("file") else session.size_bytes
     known = session.HasField("file") or session.HasField("size_bytes")
@@ -131,7 +131,7 @@ async def tus_offset(call: Call) -> Reply:
 @routes.add("PATCH", ONE)
 @speaks_tus
 async def tus_append(call: Call) -> Reply:
-    """Append the body at Upload-Offset; whatever arrives of it is kept."""
+    """Append the body at Upload-Offset; everything that arrives is kept."""
     upload_id = _upload_id(call)
     headers.check_body_type(call)
     offset, length = headers.upload_offset(call), headers.upload_length(call)
@@ -149,7 +149,7 @@ async def tus_append(call: Call) -> Reply:
         await _refuse_final(call)
         raise past_the_length(error) if isinstance(error, SizeMismatch) else error from None
     if response.HasField("file"):
-        with contextlib.suppress(UploadNotFound):  # replaced or deleted since: it was stored all the same
+        with contextlib.suppress(UploadNotFound):  # replaced or deleted since: it was stored
             await _refuse_final(call)
     found = [_NO_STORE, header("upload-offset", _offset(response))]
     if not response.HasField("file") and response.HasField("expire_time"):
@@ -160,17 +160,17 @@ async def tus_append(call: Call) -> Reply:
 @routes.add("DELETE", ONE)
 @speaks_tus
 async def tus_terminate(call: Call) -> Reply:
-    """Give the upload up; the file of a finished one is deleted."""
+    """Cancel the upload; the file of a finished one is deleted."""
     request = CancelUploadRequest(upload_id=_upload_id(call))
     await call.ask(CANCEL_UPLOAD, request)
     return Reply(204, b"", [_NO_STORE])
 
 
 async def _first_bytes(call: Call, upload_id: str, checksums: Checksums | None) -> UploadResponse:
-    """Creation with upload. Not exact: a repeat with the same Idempotency-Key sends again what may be
-    there already.
+    """Creation with upload. The offset is not exact: a repeat with the same Idempotency-Key sends the same
+    bytes again.
 
-    An upload whose first bytes are refused for good is given up: its client never learns its address.
+    If the first bytes are refused for good, the upload is cancelled: its client never learns its address.
     """
     try:
         first = UploadRequest(upload_id=upload_id, write_checksums=checksums)
@@ -205,8 +205,8 @@ async def _concatenate(call: Call, partials: Sequence[str]) -> Reply:
 
 
 async def _joined(call: Call, request: ConcatenateUploadsRequest) -> ConcatenateUploadsResponse:
-    """The same pieces with the same metadata are the same final upload: tus clients repeat a request whose
-    answer was lost, and send no Idempotency-Key. One that has been deleted since is made anew.
+    """Concatenate. The same pieces with the same metadata are the same final upload, because tus clients
+    repeat requests without an Idempotency-Key. If that upload was deleted, it is made again.
     """
     keyed, gone = bool(request.spec.request_id), ""
     while True:
@@ -224,7 +224,9 @@ async def _joined(call: Call, request: ConcatenateUploadsRequest) -> Concatenate
 
 
 def _concatenation_id(request: ConcatenateUploadsRequest, gone: str) -> str:
-    """``gone``: the final upload of these pieces that there was before. Per owner, like every request id."""
+    """The request id, unique per owner. ``gone``: an earlier final upload of these pieces that was
+    deleted.
+    """
     said = hashlib.sha256(request.annotation)
     for upload_id in (*request.upload_ids, gone):
         said.update(b"\0" + upload_id.encode())
@@ -232,9 +234,7 @@ def _concatenation_id(request: ConcatenateUploadsRequest, gone: str) -> str:
 
 
 async def _declare(call: Call, offset: int, length: int) -> None:
-    """Say how long the upload is; not with a request whose offset is wrong, of which nothing is to be
-    done.
-    """
+    """Set the upload's length, unless the request's offset is wrong, because then it must change nothing."""
     session = await _session(call, preempt=True)
     if session.persisted_size != offset:
         raise _conflict(session.persisted_size)
@@ -245,9 +245,7 @@ async def _declare(call: Call, offset: int, length: int) -> None:
 
 
 async def _refuse_final(call: Call) -> None:
-    """:raises PermissionDenied: the upload was joined from others, and takes no bytes (tus 1.0,
-    concatenation).
-    """
+    """:raises PermissionDenied: a concatenated upload takes no bytes (tus 1.0, concatenation)."""
     session = await _session(call, preempt=False)
     if Annotation.decode(session.annotation).concat:
         raise _final()
@@ -267,7 +265,7 @@ async def _session(call: Call, *, preempt: bool) -> UploadSession:
 
 
 def _spec(call: Call, *, partial: bool) -> UploadSpec:
-    """What is stored, by Upload-Metadata. A partial upload is no file yet: its final one says what it
+    """The spec from Upload-Metadata. A partial upload is no file yet: its final upload says what it
     becomes.
     """
     fields = MetadataFields(parse_metadata(call.header("upload-metadata")))
@@ -307,7 +305,7 @@ def _capabilities(call: Call, allow: str) -> Reply:
 
 
 def _expires(session: UploadSession) -> list[Header]:
-    """Only what is unfinished, or a piece, is deleted automatically."""
+    """Only unfinished and partial uploads expire."""
     if session.HasField("file") or not session.HasField("expire_time"):
         return []
     return [headers.expires(session.expire_time)]
@@ -318,7 +316,7 @@ def _offset(response: UploadResponse) -> int:
 
 
 def _upload_id(call: Call) -> str:
-    call.user_id()  # 403 for a user_id that is somebody else's, as everywhere
+    call.user_id()  # 403 for another user's user_id, as everywhere
     if not _ID.fullmatch(call.path["id"]):
         raise UploadNotFound("There is no such upload.")
     return call.path["id"]

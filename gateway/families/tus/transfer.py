@@ -1,8 +1,9 @@
-"""From the body of a request to ``Upload`` of a session: whatever arrives is kept, however the request ends.
+"""Passes a request's body to ``Upload`` of a session: everything that arrives is kept, however the request
+ends.
 
-Unlike a form (``gateway.upstream.uploads``), a body that breaks off is not given up: the gRPC stream is
-half-closed without ``finish_write``, so that storage_service persists what it has been sent, and its answer
-is waited for although nobody is left to be told. Cancelling would drop the messages that it has not read yet.
+Unlike a form's (``gateway.upstream.uploads``), an interrupted body is not given up: the gRPC stream is
+half-closed without ``finish_write``, so that storage_service persists what it was sent, and its answer is
+awaited although the client is gone. To cancel would drop the messages that it has not read yet.
 """
 
 from __future__ import annotations
@@ -19,26 +20,26 @@ from strongroom.sending import Message
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import UploadChunk
 
-#: Bytes that travel in the message that opens the session, at most.
+#: The most bytes in the message that opens the session.
 OPENING_BYTES: Final = 64 * 1024
-#: How long storage_service may take to persist what a client that has left had sent. Seconds.
+#: How long storage_service may take to persist the bytes of a client that has left. Seconds.
 LINGER_SECONDS: Final = 120.0
 
 
 async def send_body(call: Call, first: UploadRequest) -> UploadResponse:
-    """Send the request's body to the session that ``first`` (without data) opens, from its
-    ``write_offset`` on.
+    """Send the request's body to the session that ``first`` (without data) opens, from its ``write_offset``
+    on.
 
-    :raises StrongroomError: what storage_service answered; bytes before a refused one are kept.
-    :raises IdempotencyKeyReused: the upload has more bytes than were sent, whose offset was not exact: they
-        can't be told from others, and the rest would be put behind what this client has never sent.
-    :raises ClientGone: the client left; every byte that came is with storage_service.
+    :raises StrongroomError: storage_service's error; bytes before a refused one are kept.
+    :raises IdempotencyKeyReused: the offset was not exact, and the upload has more bytes than were sent. They
+        can't be told from others, and the rest would follow bytes that this client has never sent.
+    :raises ClientGone: the client left; every byte that arrived is with storage_service.
     """
     return await _Transfer(call, first).run()
 
 
 class _Transfer:
-    """One body on its way."""
+    """The transfer of one body."""
 
     def __init__(self, call: Call, first: UploadRequest) -> None:
         self._call = call
@@ -71,10 +72,10 @@ class _Transfer:
         return response
 
     async def _messages(self, give_up: Callable[[], object]) -> AsyncGenerator[Message]:
-        """The opening with what came along, then the rest. Before the opening nothing is waited for, so that
-        an older writer is superseded, and a wrong offset refused, at once.
+        """The opening message with the bytes at hand, then the rest. The opening is never delayed, so that an
+        older writer is superseded, and a wrong offset refused, at once.
 
-        More than a little goes behind the opening, as chunks do: in it, protobuf would copy it four times.
+        Larger amounts follow the opening as chunks: inside it protobuf would copy them four times.
         """
         batch = self._intake.batch
         await self._fill(patient=False)

@@ -1,4 +1,4 @@
-"""Webhooks, for their owners and, below ``/api/admin``, those of the installation (docs/webhooks.md)."""
+"""Webhooks for their owners and, below ``/api/admin``, those of the installation (docs/webhooks.md)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ routes = Routes("webhooks")
 
 
 def _both(method: str, suffix: str = "") -> Callable[[Serve[Answer]], Serve[Answer]]:
-    """Two operations that differ in whose webhooks are meant: the caller's, or the installation's."""
+    """Register two operations: one for the caller's webhooks, one for the installation's."""
 
     def register(serve: Serve[Answer]) -> Serve[Answer]:
         @functools.wraps(serve)
@@ -64,7 +64,7 @@ def _both(method: str, suffix: str = "") -> Callable[[Serve[Answer]], Serve[Answ
 
 @_both("POST")
 async def create_webhook(call: Call, all_users: bool) -> JsonReply[Webhook]:
-    """A webhook; only this answer holds its secret."""
+    """Create a webhook. Only this answer contains its secret."""
     body = await read_json(call, shapes.WebhookBody)
     request = service.CreateWebhookRequest(
         url=body.url,
@@ -107,7 +107,7 @@ async def get_webhook(call: Call, all_users: bool) -> JsonReply[Webhook]:
 
 @_both("PATCH", "/{id}")
 async def update_webhook(call: Call, all_users: bool) -> JsonReply[Webhook]:
-    """Change URL, description, filter; pause it, or let it send again."""
+    """Change URL, description or filter; pause or resume."""
     webhook_id = _id(call)
     body = await read_json(call, shapes.WebhookEditBody)
     request = service.UpdateWebhookRequest(
@@ -125,7 +125,7 @@ async def update_webhook(call: Call, all_users: bool) -> JsonReply[Webhook]:
 
 @_both("DELETE", "/{id}")
 async def delete_webhook(call: Call, all_users: bool) -> Reply:
-    """Remove it with its deliveries."""
+    """Delete the webhook and its deliveries."""
     request = service.DeleteWebhookRequest(
         webhook_id=_id(call), user_id=_whose(call, all_users), all_users=all_users
     )
@@ -135,7 +135,7 @@ async def delete_webhook(call: Call, all_users: bool) -> Reply:
 
 @_both("POST", "/{id}/secret")
 async def rotate_webhook_secret(call: Call, all_users: bool) -> JsonReply[Webhook]:
-    """A new secret; the old ones sign as well for a while."""
+    """Create a new secret; the old ones also sign for a while."""
     webhook_id = _id(call)
     body = await read_json(call, shapes.RotationBody)
     request = service.RotateWebhookSecretRequest(
@@ -150,7 +150,7 @@ async def rotate_webhook_secret(call: Call, all_users: bool) -> JsonReply[Webhoo
 
 @_both("POST", "/{id}/test")
 async def test_webhook(call: Call, all_users: bool) -> JsonReply[Delivery]:
-    """A ping on its way."""
+    """Send a test delivery."""
     request = service.TestWebhookRequest(
         webhook_id=_id(call), user_id=_whose(call, all_users), all_users=all_users
     )
@@ -196,7 +196,7 @@ async def replay_webhook(call: Call, all_users: bool) -> JsonReply[Replayed]:
 
 
 def _whose(call: Call, all_users: bool, named: str | None = None) -> str:
-    """The user who is acted for. The installation's webhooks are nobody's."""
+    """The user on whose behalf the call is; none for the installation's webhooks."""
     user_id = call.user_id(named)
     return "" if all_users else user_id
 
@@ -214,7 +214,7 @@ def _filter(types: list[Any], families: list[Any]) -> pb.EventFilter:
 
 
 def shown(webhook: pb.Webhook, secret: str = "") -> Webhook:
-    """A webhook as its owner sees it; with its ``secret`` where it was just made."""
+    """A webhook as JSON for its owner; with its ``secret`` if it was just created."""
     answer: Webhook = {
         "id": webhook.id,
         "url": webhook.url,
@@ -243,7 +243,7 @@ def shown(webhook: pb.Webhook, secret: str = "") -> Webhook:
 
 
 def delivery_shown(one: pb.WebhookDelivery) -> Delivery:
-    """A delivery with its event."""
+    """A delivery with its event, as JSON."""
     event = one.event
     return {
         "id": one.id,
