@@ -34,8 +34,7 @@ from gateway.operations.admission import Admission, refuse_scripts
 from gateway.operations.preconditions import refuse_unjudged
 from gateway.operations.routing import RouteTable
 from gateway.surface import all_operations
-from gateway.upstream.call import Call
-from gateway.upstream.services import Services
+from gateway.upstream.call import Call, Services
 from servicekit.context import current
 from servicekit.limits import Holds
 from strongroom.errors import RateLimited, StrongroomError

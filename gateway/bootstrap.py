@@ -9,9 +9,9 @@ from gateway.config import GatewaySettings
 from gateway.http.tickets import Tickets
 from gateway.metrics import Metrics
 from gateway.upstream.backend import Metadata, Storage
+from gateway.upstream.call import Services
 from gateway.upstream.feeds import Feeds
 from gateway.upstream.readiness import Readiness, checks
-from gateway.upstream.services import Services
 from servicekit.auth.authenticator import Authenticator
 from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.limits import make_limiter

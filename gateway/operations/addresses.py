@@ -13,9 +13,8 @@ from typing import Final
 
 from starlette.types import Scope
 
-from gateway.upstream.call import Call
+from gateway.upstream.call import Call, Services
 from gateway.upstream.rpcs import SIGN_LINKS
-from gateway.upstream.services import Services
 from servicekit.context import note_message
 from servicekit.limits.addresses import behind_proxies, client_key
 from strongroom.errors import StrongroomError

@@ -13,7 +13,7 @@ from starlette.types import Scope
 from gateway.http.exchange import Query
 from gateway.operations.addresses import address_of
 from gateway.operations.routing import Operation
-from gateway.upstream.services import Services
+from gateway.upstream.call import Services
 from servicekit.auth.credentials import GatewayCredential
 from servicekit.auth.principal import ANONYMOUS, Principal
 from servicekit.context import current

@@ -1,15 +1,56 @@
-"""One HTTP exchange as a handler sees it: the request, and the services that it calls."""
+"""What handlers work with: the request, the services behind the gateway, and how they are called."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 from starlette.types import Receive, Scope
 
+from gateway.config import GatewaySettings
+from gateway.http.draining import Draining
 from gateway.http.exchange import Exchange
-from gateway.upstream.rpcs import Request, Response, Rpc
-from gateway.upstream.services import Services
+from gateway.http.tickets import Tickets
+from gateway.metrics import Metrics
+from gateway.upstream.backend import Metadata, Storage
+from gateway.upstream.feeds import Feeds
+from gateway.upstream.readiness import Readiness
+from gateway.upstream.turns import Turns
+from servicekit.auth.authenticator import Authenticator
 from servicekit.auth.principal import Principal
+from servicekit.limits import Limiter
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Clients of both services, the authenticator, and process-wide budgets; created once by
+    ``gateway.bootstrap``.
+    """
+
+    settings: GatewaySettings
+    authenticator: Authenticator
+    storage: Storage
+    metadata: Metadata
+    readiness: Readiness
+    metrics: Metrics
+    limiter: Limiter
+    feeds: Feeds
+    tickets: Tickets
+    draining: Draining = field(default_factory=Draining)
+    turns: Turns = field(default_factory=Turns)
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc(Generic[Request, Response]):
+    """One RPC (``gateway.upstream.rpcs``). ``ask`` makes it as the caller of an exchange; raises as
+    ``Backend.unary``.
+    """
+
+    ask: Callable[[Services, Exchange, Request], Awaitable[Response]]
 
 
 class Call(Exchange):

@@ -14,7 +14,7 @@ import structlog
 from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no types published
 
-from gateway.upstream.services import Services
+from gateway.upstream.call import Services
 from servicekit.outages import Outage
 
 #: Services that start together with the gateway need so long; only then the log speaks.

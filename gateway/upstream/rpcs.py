@@ -6,25 +6,15 @@ Add a line for a new one; mypy takes the request and response types from the stu
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 from grpc import aio
 
 from gateway.http.exchange import Exchange
 from gateway.upstream.backend import Metadata, Storage
-from gateway.upstream.services import Services
+from gateway.upstream.call import Request, Response, Rpc, Services
 
-Request = TypeVar("Request")
-Response = TypeVar("Response")
 Method: TypeAlias = aio.UnaryUnaryMultiCallable[Request, Response]
-
-
-@dataclass(frozen=True, slots=True)
-class Rpc(Generic[Request, Response]):
-    """One RPC. ``ask`` makes it as the caller of an exchange; raises as ``Backend.unary``."""
-
-    ask: Callable[[Services, Exchange, Request], Awaitable[Response]]
 
 
 def _metadata(method: Callable[[Metadata], Method[Request, Response]]) -> Rpc[Request, Response]:

@@ -9,8 +9,7 @@ from typing import Any, Final
 from gateway.families.library.shapes import CopyBody
 from gateway.families.targets import target_fields, upload_target
 from gateway.http.exchange import idempotency_key
-from gateway.upstream.call import Call
-from gateway.upstream.rpcs import Rpc
+from gateway.upstream.call import Call, Rpc
 from gateway.upstream.uploads import FOLDERS, VISIBILITIES
 from gateway.upstream.wishes import NAMES, STORAGE_CLASS, retention_of, storage_class_of
 from strongroom.errors import FileNotFound, InvalidField, StrongroomError

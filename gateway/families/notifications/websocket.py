@@ -23,9 +23,8 @@ from gateway.http.middleware.access import ROUTE
 from gateway.http.problems import problem_for, problem_for_bug
 from gateway.http.reply import Reply
 from gateway.operations.admission import Admission
-from gateway.upstream.call import Call
+from gateway.upstream.call import Call, Services
 from gateway.upstream.feeds import TooSlow
-from gateway.upstream.services import Services
 from servicekit.context import current
 from servicekit.limits import Holds
 from strongroom.errors import NotFound, StrongroomError

@@ -16,7 +16,7 @@ from gateway.app import build_app
 from gateway.bootstrap import open_services
 from gateway.config import GatewaySettings
 from gateway.server.serve import GatewayServer, address_of, bind, make_server
-from gateway.upstream.services import Services
+from gateway.upstream.call import Services
 from tests.integration.gateway.fakes.servers import Backends, run_backends
 
 SECRET = "a secret of thirty-two bytes or more"

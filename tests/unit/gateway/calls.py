@@ -5,8 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from gateway.upstream.call import Call
-from gateway.upstream.services import Services
+from gateway.upstream.call import Call, Services
 from gateway.upstream.turns import Turns
 from servicekit.auth.principal import Principal
 

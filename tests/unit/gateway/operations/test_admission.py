@@ -11,7 +11,7 @@ from gateway.operations.admission import OPEN, PREVIEW_PATHS, PROBES, SESSIONS, 
 from gateway.operations.openapi import build_document
 from gateway.operations.routing import Operation
 from gateway.surface import all_operations
-from gateway.upstream.services import Services
+from gateway.upstream.call import Services
 from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.limiter import IMPORTS, TRANSFERS
 from strongroom.errors import RateLimited
