@@ -171,12 +171,8 @@ class ByteBudget:
         self._demote(claim)
         self._grant()
 
-    def released(self, claim: Claim) -> None:
-        """For Claim.release."""
-        self.release(self.detached(claim))
-
     def detached(self, claim: Claim) -> int:
-        """For Claim.detach."""
+        """For Claim.detach and Claim.release."""
         self._filling.discard(claim)
         self._demote(claim)
         size, claim.held = claim.held, 0
@@ -338,7 +334,7 @@ class Claim:
 
     def release(self) -> None:
         """Give everything back; once or more often."""
-        self._budget.released(self)
+        self._budget.release(self._budget.detached(self))
 
     def detach(self) -> int:
         """Like ``release``, but what was held stays reserved: so many bytes are the caller's to release."""

@@ -24,13 +24,14 @@ from strongroom.wire import UploadChunk
 class UploadStream:
     """The request stream of one Upload call: read ``first()``, then iterate ``chunks()`` once.
 
-    ``spec`` is what has been said so far; a provisional target may be corrected by the last message.
+    ``spec`` is what has been said so far; while it is ``provisional``, the last message may correct its
+    target.
     """
 
     def __init__(self, requests: AsyncIterator[UploadRequest | UploadChunk]) -> None:
         self._requests = requests
         self._pending: UploadRequest | None = None
-        self._provisional = False
+        self.provisional = False
         self.spec = UploadSpec()
 
     async def first(self) -> UploadRequest:
@@ -39,7 +40,7 @@ class UploadStream:
             if isinstance(request, UploadChunk) or request.WhichOneof("first_message") is None:
                 raise MalformedRequest("the first message of Upload must carry spec or upload_id")
             self._pending = request
-            self._provisional = request.provisional_target
+            self.provisional = request.provisional_target
             self.spec = request.spec
             return request
         raise UploadIncomplete("the stream ended before its first message")
@@ -48,11 +49,6 @@ class UploadStream:
     def rest(self) -> AsyncIterator[UploadRequest | UploadChunk]:
         """The messages that have not been read, for who checks them in a way of their own."""
         return self._requests
-
-    @property
-    def provisional(self) -> bool:
-        """The target in ``spec`` may still change."""
-        return self._provisional
 
     async def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
         """The body, verified message by message; ends only after finish_write and all checks have passed."""
@@ -64,7 +60,7 @@ class UploadStream:
             chunk = checked_chunk(request, checks.size)
             checks.feed(chunk)
             if request.finish_write:
-                self._provisional = False
+                self.provisional = False
                 checks.finish(_final_checksums(request))  # before the last bytes go on: nobody need undo them
             if len(chunk):
                 yield chunk
@@ -75,7 +71,7 @@ class UploadStream:
     async def _next(self, received: int) -> UploadRequest | UploadChunk:
         async for request in self._requests:
             if isinstance(request, UploadRequest) and request.WhichOneof("first_message") is not None:
-                if not (self._provisional and request.finish_write and request.HasField("spec")):
+                if not (self.provisional and request.finish_write and request.HasField("spec")):
                     raise MalformedRequest("spec and upload_id belong to the first message only")
                 self.spec = request.spec
             return request

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from servicekit import failpoints
-from servicekit.context import current
+from servicekit.context import caller
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.completion import complete_multipart
 from storage_service.attempts.engine import Attempts, fingerprint, same_content, until_known
@@ -132,7 +132,8 @@ class Uploader:
         """
         reading = Interruptible()
         enough = self._limits.part_size(checks.size_hint) if source.provisional else SNIFF_BYTES
-        claim = self._budget.claim(enough, _owner(source.spec), reading)
+        owner = source.spec.user_id or caller()  # who may name another is decided with the reservation
+        claim = self._budget.claim(enough, owner, reading)
         try:
             head: list[Counted] = []
             async with reading:
@@ -234,13 +235,6 @@ class _Upload:
     sniffed: bytes
     checks: BodyChecks
     scanned: Scanned
-
-
-def _owner(spec: UploadSpec) -> str:
-    """Whose turn it is while memory is short; who may name another is decided with the reservation."""
-    request = current()
-    principal = request.principal if request is not None else None
-    return spec.user_id or (principal.subject if principal is not None else "")
 
 
 async def _replay(file: File, body: AsyncIterator[Counted], checks: BodyChecks) -> File:

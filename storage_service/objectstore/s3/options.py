@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal, Self
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +18,7 @@ Encryption = Literal["off", "AES256", "aws:kms"]
 MultipartChecksum = Literal["auto", "full_object", "composite", "parts", "off"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class S3Options:
     """One bucket of one store, and how to talk to it. Times are seconds, sizes bytes.
 
@@ -84,7 +85,7 @@ class S3Options:
     reply_timeout: float = 4.5
     slow_reply_timeout: float = 300.0
 
-    @property
+    @cached_property
     def on_aws(self) -> bool:
         """Amazon's own S3, in any of its partitions, rather than a store that speaks its protocol."""
         if self.endpoint_url is None:
@@ -92,7 +93,7 @@ class S3Options:
         host = urlsplit(self.endpoint_url).hostname or ""
         return host.endswith(_AWS_SUFFIXES)
 
-    @property
+    @cached_property
     def checksum_mode(self) -> Literal["full_object", "composite", "parts", "off"]:
         """``multipart_checksum`` with ``auto`` resolved."""
         if self.multipart_checksum == "auto":
