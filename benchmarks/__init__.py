@@ -1,1 +1,1 @@
-"""What Strongroom costs, beside boto3 alone and beside the usual FastAPI app; see README.md."""
+"""The cost of Strongroom, compared with boto3 alone and with the usual FastAPI app; see README.md."""

@@ -65,7 +65,7 @@ def measure(scale: Scale, names: list[str], folder: Path, form: Form) -> dict[st
 
 
 def _chosen(parser: argparse.ArgumentParser, named: list[str] | None) -> list[str]:
-    """The cases to run. What this machine can't is told before anything is measured."""
+    """The cases to run. A case that this machine can't run is reported before anything is measured."""
     cases = named or list(CASES)
     if "scanning" in cases and scanner.clamd() is None:
         if named:
@@ -76,7 +76,7 @@ def _chosen(parser: argparse.ArgumentParser, named: list[str] | None) -> list[st
 
 
 def _wanted(cases: list[str], form: str) -> dict[Form, list[str]]:
-    """Which cases are run in which form."""
+    """The cases to run in each form."""
     wanted: dict[Form, list[str]] = {}
     if form != "three":
         wanted["one"] = [name for name in cases if name in IN_ONE_PROCESS]
@@ -100,7 +100,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)  # Postgres runs as another user when we are root
+        folder.chmod(0o755)  # as root, Postgres runs as another user
         found: dict[str, report.Result] = {}
         for form, names in _wanted(cases, arguments.form).items():
             place = folder / form

@@ -28,7 +28,7 @@ CLIENTS: Final = 4
 
 
 class Operations:
-    """One request (or the named few) each, on keys of their own."""
+    """One request each (or the named few), with separate keys."""
 
     def __init__(self, s3: Any, name: str) -> None:
         self._s3, self._bucket = s3, name
@@ -51,7 +51,7 @@ class Operations:
         self._s3.head_object(Bucket=self._bucket, Key=self.versions[-1][0])
 
     def delete(self) -> None:
-        """One version, for good."""
+        """Delete one version for good."""
         key, version = self.versions.pop(0)
         self._s3.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
 
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=200, help="of each operation in each round")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as folder:
-        Path(folder).chmod(0o755)  # Postgres runs as another user when we are root
+        Path(folder).chmod(0o755)  # as root, Postgres runs as another user
         for name, by_process in measure(Path(folder), arguments.rounds, arguments.times).items():
             each = "  ".join(f"{process} {value:5.2f}" for process, value in by_process.items())
             print(f"{name:28} {sum(by_process.values()):6.2f} ms   ({each})")

@@ -1,4 +1,4 @@
-"""Uploads and downloads straight over gRPC, with the public stubs: what another team's service would do."""
+"""Uploads and downloads directly over gRPC with the public stubs, like another team's service."""
 
 from __future__ import annotations
 

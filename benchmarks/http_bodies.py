@@ -1,4 +1,6 @@
-"""Requests whose body is made while it is sent, and answers that go to a file: chunked, by http.client."""
+"""Requests whose body is generated while it is sent, and answers written to a file: chunked, by
+http.client.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +32,12 @@ def _ask(method: str, url: str, token: str, body: Iterable[bytes], kind: str) ->
 
 
 def send(method: str, url: str, token: str, body: Iterable[bytes] = (), kind: str = "") -> None:
-    """Send `body` as content type `kind` (none: no body) and read the answer. Raises Refused."""
+    """Send `body` with content type `kind` (none: no body) and read the answer. Raises Refused."""
     with _ask(method, url, token, body, kind) as answer:
         answer.read()
 
 
 def fetch(url: str, token: str, path: Path) -> None:
-    """The answer to a GET into a file. Raises Refused."""
+    """Write the answer to a GET into a file. Raises Refused."""
     with _ask("GET", url, token, (), "") as answer, path.open("wb") as file:
         shutil.copyfileobj(answer, file, _COPY)

@@ -1,6 +1,6 @@
-"""HTTP clients that cost as little as can be: prepared bytes on plain sockets.
+"""HTTP clients that cost as little as possible: prepared bytes on plain sockets.
 
-They share the machine with what they load.
+They share the machine with the services under load.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TIMEOUT = 600.0
 
 
 class Refused(Exception):
-    """The server answered something else than success; the text has status and body."""
+    """The server's answer was no success; the text has status and body."""
 
 
 def _address(url: str) -> tuple[str, int]:
@@ -37,7 +37,7 @@ def _connect(url: str) -> socket.socket:
 
 
 def head(method: str, url: str, token: str, *lines: str) -> bytes:
-    """Request line and headers, with the empty line that ends them."""
+    """Request line and headers, with the final empty line."""
     place = urlsplit(url)
     target = place.path + (f"?{place.query}" if place.query else "")
     first = (f"{method} {target} HTTP/1.1", f"Host: {place.netloc}", f"Authorization: Bearer {token}")
@@ -45,7 +45,7 @@ def head(method: str, url: str, token: str, *lines: str) -> bytes:
 
 
 def upload_head(url: str, token: str, size: int) -> bytes:
-    """Head of a multipart upload of `size` bytes, with the part's own head behind it."""
+    """The head of a multipart upload of `size` bytes, followed by the part's own head."""
     before, after = payload.form()
     length = len(before) + size + len(after)
     kind = f"Content-Type: multipart/form-data; boundary={payload.BOUNDARY}"
@@ -82,7 +82,7 @@ def _read_text(connection: socket.socket, length: int, data: bytes) -> str:
 
 
 def upload(url: str, token: str, size: int) -> dict[str, Any]:
-    """Send `size` bytes as the one file of a multipart form; the JSON answer. Raises Refused."""
+    """Send `size` bytes as the only file of a multipart form. Returns the JSON answer. Raises Refused."""
     with _connect(url) as connection:
         connection.sendall(upload_head(url, token, size))
         for chunk in payload.chunks(size):
@@ -97,7 +97,7 @@ def upload(url: str, token: str, size: int) -> dict[str, Any]:
 
 
 def download(url: str, token: str) -> int:
-    """Read the answer to a GET into one buffer, over and over; the number of bytes. Raises Refused."""
+    """Read the answer to a GET into one reused buffer. Returns the number of bytes. Raises Refused."""
     buffer = bytearray(payload.MIB)
     with _connect(url) as connection:
         connection.sendall(head("GET", url, token, "Connection: close"))
@@ -125,7 +125,7 @@ def get_json(url: str, token: str) -> Any:
 
 @dataclass
 class Timings:
-    """A closed loop: seconds each request took, and how long the whole took."""
+    """Results of a closed loop: the seconds of each request and of all together."""
 
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
@@ -142,7 +142,7 @@ class Timings:
 
 
 class _Client(asyncio.Protocol):
-    """One keep-alive connection that sends the same request again as soon as it is answered."""
+    """A keep-alive connection that repeats the request as soon as it is answered."""
 
     def __init__(self, request: bytes, success: int, until: float, timings: Timings) -> None:
         self._request = request
@@ -217,5 +217,5 @@ async def _closed_loop(url: str, request: bytes, success: int, clients: int, sec
 
 
 def closed_loop(url: str, request: bytes, *, success: int, clients: int, seconds: float) -> Timings:
-    """`clients` connections repeat `request` for `seconds`. Raises Refused at the first other status."""
+    """Repeat `request` for `seconds` on `clients` connections. Raises Refused at the first other status."""
     return asyncio.run(_closed_loop(url, request, success, clients, seconds))

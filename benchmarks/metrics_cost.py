@@ -1,6 +1,6 @@
-"""What counting costs a request, and what a scrape costs the process: `python -m benchmarks.metrics_cost`.
+"""The cost of metrics per request and per scrape: `python -m benchmarks.metrics_cost`.
 
-The figures stand in docs/metrics.md. Each is the best of several rounds, CPU of one core.
+The figures are in docs/metrics.md. Each is the best of several rounds, in CPU time of one core.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def _s3_request() -> float:
 
 
 def _busy() -> tuple[GatewayMetrics, Metrics]:
-    """After a day in which every route and method was used."""
+    """Metrics after a day in which every route and method was used."""
     gateway, rpcs = GatewayMetrics(), Metrics()
     for number in range(ROUTES):
         for status in (200, 404, 503):

@@ -1,6 +1,6 @@
-"""The bytes that are sent: one pseudo-random 1 MiB block, over and over.
+"""The bytes sent: one pseudo-random block of 1 MiB, repeated.
 
-The sink answers every download with the same block repeated, so what is read back is what was written.
+The sink answers every download with the same block repeated, so reads return what was written.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MIB = 1 << 20
 GIB = 1 << 30
 BLOCK = MIB
 _MASK = (1 << 64) - 1
-#: As curl makes it: the cost of looking for a boundary depends on its length.
+#: As long as curl's: the cost of searching for a boundary depends on its length.
 BOUNDARY = "------------------------d74496d66958873e4Kq9Zb"
 
 
@@ -61,7 +61,7 @@ class Reader:
 
 
 def form(filename: str = "payload.bin") -> tuple[bytes, bytes]:
-    """What stands before and after the bytes of the file in a multipart/form-data body with one part."""
+    """The bytes before and after the file in a multipart/form-data body with one part."""
     before = (
         f"--{BOUNDARY}\r\n"
         f'Content-Disposition: form-data; name="file"; filename="{filename}"\r\n'

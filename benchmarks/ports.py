@@ -6,7 +6,7 @@ import socket
 
 
 def free_port() -> int:
-    """A port nobody listens on now; whoever binds it finds out if somebody else was quicker."""
+    """A port without a listener. Another process may take it before the caller does."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

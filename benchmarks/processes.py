@@ -14,7 +14,7 @@ _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
-    """The process and what it has started, to any depth."""
+    """The process and its descendants."""
     return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
 
 
@@ -24,7 +24,7 @@ def cpu_seconds(pid: int) -> float:
     for member in tree(pid):
         try:
             text = Path(f"/proc/{member}/stat").read_text()
-        except FileNotFoundError:  # ended since it was listed: its parent's waited-for time has it
+        except FileNotFoundError:  # ended since it was listed: its parent has the time
             continue
         # proc_pid_stat(5): utime, stime, cutime, cstime are fields 14 to 17; the name before may hold spaces
         total += sum(map(int, text.rpartition(")")[2].split()[11:15]))
@@ -41,14 +41,14 @@ def peak_mib(pid: int) -> float:
 
 
 def forget_peak(pid: int) -> None:
-    """Let the peak begin anew from what is resident now: proc_pid_clear_refs(5), value 5."""
+    """Reset the peak to the current resident size: proc_pid_clear_refs(5), value 5."""
     for member in tree(pid):
         Path(f"/proc/{member}/clear_refs").write_text("5")
 
 
 @dataclass
 class Usage:
-    """What processes used between two moments, by their names: CPU seconds, and peak MiB."""
+    """Resources used between two moments, by process name: CPU seconds, and peak MiB."""
 
     cpu: dict[str, float] = field(default_factory=dict)
     peak: dict[str, float] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""A project tree of a given size, as the JSON of a save, made while it is sent."""
+"""A project tree of a given size as the JSON of a save, generated while it is sent."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from benchmarks import payload
 
-#: Every such file is binary and travels as base64; every such file differs in each further edition.
+#: One in BINARY files is binary, and sent as base64; one in CHANGED differs in each edition.
 BINARY = 10
 CHANGED = 100
 _FOLDER = 50
@@ -28,7 +28,7 @@ WHOLE = Shape(files=5_000, size=(100 << 20) // 5_000)
 
 
 def content(number: int, shape: Shape, edition: int) -> bytes:
-    """A file's bytes: no two files are alike; most are text, which compresses by a quarter."""
+    """A file's bytes. All files differ; most are text, which compresses by a quarter."""
     mark = edition if number % CHANGED == 0 else 1
     head = b"%06d of edition %d\n" % (number, mark)
     at = number * 977 % (payload.BLOCK // 2)
@@ -38,7 +38,7 @@ def content(number: int, shape: Shape, edition: int) -> bytes:
 
 
 def as_json(slug: str, shape: Shape, edition: int) -> Iterator[bytes]:
-    """The body of `POST /api/projects/save`, one piece for each file."""
+    """The body of `POST /api/projects/save`, one piece per file."""
     yield json.dumps({"name": slug, "slug": slug}).encode()[:-1] + b', "files": ['
     for number in range(shape.files):
         data = content(number, shape, edition)

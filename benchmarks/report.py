@@ -11,15 +11,17 @@ from typing import Any
 from benchmarks.samples import Row
 from benchmarks.targets import TARGETS, Check, Target
 
-#: The forms of the system as a heading says them.
+#: Headings for the forms of the system.
 FORMS = {"one": "one process", "three": "three processes"}
 BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 
 @dataclass
 class Result:
-    """What a case has found. `unit`: of a row's amount (GiB, request; project: told as time, not as a rate);
-    `notes`: what a reader has to know; `form`: of the system, `one` process or `three`.
+    """The result of a case.
+
+    `unit`: of a row's amount (GiB, request; project: shown as time, not as a rate). `notes`: for readers.
+    `form`: of the system, `one` process or `three`.
     """
 
     case: str
@@ -33,17 +35,17 @@ class Result:
 
     @property
     def name(self) -> str:
-        """What it is kept under: a case has a result for each form."""
+        """The key of the result: a case has one for each form."""
         return self.case if self.form == "three" else f"{self.case}, {self.form} process"
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """As written to results.json."""
+    """The result for results.json."""
     return asdict(result)
 
 
 def from_json(told: Mapping[str, Any]) -> Result:
-    """The inverse of `to_json`; a target that has changed since is taken as it is now."""
+    """The inverse of `to_json`. A target that has changed since has its current value."""
     known = TARGETS[told.get("form", "three")]
     checks = [
         Check(known.get(item["target"]["figure"], Target(**item["target"])), item["value"])
@@ -54,7 +56,7 @@ def from_json(told: Mapping[str, Any]) -> Result:
 
 
 def load(path: Path) -> dict[str, Result]:
-    """Earlier results by case; none when the file does not exist."""
+    """Earlier results by case; none if the file does not exist."""
     if not path.exists():
         return {}
     return {name: from_json(told) for name, told in json.loads(path.read_text()).items()}
@@ -67,7 +69,7 @@ def save(path: Path, results: Mapping[str, Result]) -> None:
 
 
 def targets_table(results: Iterable[Result]) -> str:
-    """The promises and what became of them."""
+    """The promises, and whether they were kept."""
     lines = ["| figure | must | goal | measured | |", "|---|---|---|---|---|"]
     for item in (check for result in results for check in result.checks):
         target, sign = item.target, "≥" if item.target.at_least else "≤"
@@ -110,7 +112,7 @@ def case_table(result: Result) -> str:
 
 
 def markdown(results: Mapping[str, Result]) -> str:
-    """All of it: first the promises, then each case."""
+    """Everything: the promises, then each case."""
     blocks = []
     for form, said in FORMS.items():
         formed = [result for result in results.values() if result.form == form]
@@ -128,7 +130,7 @@ def markdown(results: Mapping[str, Result]) -> str:
 
 
 def write_into(readme: Path, text: str) -> None:
-    """Replace what stands between the two marks of the README. Raises ValueError when they are missing."""
+    """Replace the text between the two marks of the README. Raises ValueError if they are missing."""
     before, begin, rest = readme.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:

@@ -1,14 +1,14 @@
-"""Fills the tables of the stack and of the naive app with rows, by SQL, as superuser.
+"""Fills the tables of the stack and of the naive app with rows by SQL, as superuser.
 
-The stack's rows are copies of one real row (of a file uploaded for it), with new ids and keys: whatever
-columns the tables have, the copies have them too.
+The stack's rows are copies of a real row (of a file uploaded for this), with new ids and keys, so they have
+whatever columns the tables have.
 """
 
 from __future__ import annotations
 
 import psycopg
 
-#: Triggers (the foreign keys' too) stay silent: a million rows are made in seconds, and they are consistent.
+#: Disables triggers (also those of foreign keys), so that a million consistent rows are made in seconds.
 _SILENT = "set session_replication_role = replica"
 
 _COPY_FILES = """
@@ -68,7 +68,7 @@ def fill_naive(dsn: str, owner: str, count: int) -> None:
 
 
 def _settle(dsn: str) -> None:
-    """Statistics and visibility as autovacuum would leave them, and no checkpoint due while measuring."""
+    """Statistics and visibility as after autovacuum, and no checkpoint due during the measurement."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("vacuum analyze")
         connection.execute("checkpoint")

@@ -11,8 +11,8 @@ from statistics import median
 class Sample:
     """One run of one subject.
 
-    seconds: wall time. amount: what was done in it (GiB for transfers, requests for small ones). cpu: CPU
-    seconds by process. peak: MiB by process. latency: median seconds of a request, where they were timed.
+    seconds: wall time. amount: of work (GiB for transfers, requests for small ones). cpu: CPU seconds by
+    process. peak: MiB by process. latency: median seconds of a request, if requests were timed.
     """
 
     seconds: float
@@ -42,7 +42,7 @@ class Row:
 
 
 def row_of(subject: str, samples: list[Sample]) -> Row:
-    """Each figure's own median over the samples (there must be one at least)."""
+    """The median of each figure over the samples (at least one)."""
     first = samples[0]
     return Row(
         subject=subject,
@@ -55,7 +55,7 @@ def row_of(subject: str, samples: list[Sample]) -> Row:
 
 
 def interleaved(subjects: Mapping[str, Callable[[], Sample]], rounds: int) -> dict[str, Row]:
-    """Run every subject once per round, in turn, so that what else the machine does falls on all alike."""
+    """Run every subject once per round, alternating, so that other load affects all equally."""
     samples: dict[str, list[Sample]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, run in subjects.items():

@@ -1,5 +1,5 @@
-"""A clamd of its own (Debian's `clamav-daemon`), with one signature: what scanning costs the services, and
-not how many signatures there are.
+"""A separate clamd (Debian's `clamav-daemon`) with one signature: this measures the cost of scanning for the
+services, not the number of signatures.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MaxScanSize 256M
 
 @dataclass(frozen=True)
 class Scanner:
-    """`address`: as STRONGROOM_CLAMD_ADDRESS names it."""
+    """`address`: the value for STRONGROOM_CLAMD_ADDRESS."""
 
     pid: int
     address: str
@@ -40,13 +40,13 @@ MISSING: Final = "the case scanning needs clamd: apt-get install clamav-daemon"
 
 
 def clamd() -> str | None:
-    """Where the program is; None: it is not installed."""
+    """The path of the program; None: it is not installed."""
     return shutil.which("clamd") or shutil.which("clamd", path="/usr/sbin")
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[Scanner]:
-    """A started one with its files in `folder`, which is made; stopped at the end."""
+    """A started clamd with its files in `folder`, which is created; stopped at the end."""
     program = clamd()
     if program is None:
         raise RuntimeError(MISSING)

@@ -1,4 +1,4 @@
-"""Resumable uploads as clients make them: sessions over gRPC, tus over HTTP."""
+"""Resumable uploads like those of clients: sessions over gRPC, tus over HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TUS = {"Tus-Resumable": "1.0.0"}
 
 
 class Sessions:
-    """A connection of its own to storage_service, as one user. Close it."""
+    """A connection to storage_service as one user. Close it."""
 
     def __init__(self, address: str, token: str) -> None:
         self._channel = grpc.insecure_channel(address, options=_OPTIONS)
@@ -37,13 +37,13 @@ class Sessions:
         return upload_id
 
     def offset(self, upload_id: str) -> int:
-        """GetUpload, ending a writer that may still be there; where to go on."""
+        """GetUpload, which ends an earlier writer. Returns the offset."""
         request = upload_pb2.GetUploadRequest(upload_id=upload_id, preempt=True)
         answer = self._stub.GetUpload(request, metadata=self._metadata, timeout=_TIMEOUT)
         return int(answer.session.persisted_size)
 
     def write(self, upload_id: str, offset: int, size: int) -> int:
-        """One Upload of `size` bytes from `offset` (whole MiB) on; how many bytes are persisted then."""
+        """One Upload of `size` bytes (whole MiB) from `offset`. Returns the persisted size."""
 
         def messages() -> Iterator[upload_pb2.UploadRequest]:
             yield upload_pb2.UploadRequest(upload_id=upload_id, write_offset=offset)
@@ -56,7 +56,7 @@ class Sessions:
         return int(answer.file.size_bytes if answer.HasField("file") else answer.persisted_size)
 
     def upload(self, size: int, piece: int) -> None:
-        """A whole file of `size` bytes, `piece` bytes in each Upload."""
+        """A whole file of `size` bytes, with `piece` bytes in each Upload."""
         upload_id = self.create(size)
         for offset in range(0, size, piece):
             end = min(offset + piece, size)
@@ -70,24 +70,24 @@ class Sessions:
 
 
 class Tus:
-    """A keep-alive connection of its own to the gateway, as one user. Close it."""
+    """A keep-alive connection to the gateway as one user. Close it."""
 
     def __init__(self, url: str, token: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT)
         self._headers = _TUS | {"Authorization": f"Bearer {token}"}
 
     def create(self, size: int) -> str:
-        """POST of an upload of `size` bytes; its path."""
+        """POST an upload of `size` bytes. Returns its path."""
         told = self._told("POST", "/files", {"Upload-Length": str(size)}, b"")
         return urlsplit(told["Location"]).path
 
     def write(self, path: str, offset: int, data: bytes) -> int:
-        """PATCH at `offset`; the offset then."""
+        """PATCH at `offset`. Returns the new offset."""
         kind = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
         return int(self._told("PATCH", path, kind, data)["Upload-Offset"])
 
     def upload(self, size: int, piece: int) -> None:
-        """A whole file of `size` bytes, `piece` bytes in each PATCH; at most one block (1 MiB)."""
+        """A whole file of `size` bytes, with `piece` bytes in each PATCH; at most one block (1 MiB)."""
         path, block = self.create(size), payload.block()
         for offset in range(0, size, piece):
             end = min(offset + piece, size)
@@ -109,7 +109,7 @@ class Tus:
 
 
 def tus_resume(url: str, token: str, upload_id: str, size: int) -> int:
-    """A new connection, HEAD, and a PATCH of `size` bytes from there on; the offset then."""
+    """A new connection, HEAD, and a PATCH of `size` bytes from there. Returns the new offset."""
     place = urlsplit(url)
     path, signed = f"/files/{upload_id}", _TUS | {"Authorization": f"Bearer {token}"}
     connection = http.client.HTTPConnection(place.netloc, timeout=_TIMEOUT)

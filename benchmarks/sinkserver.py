@@ -1,4 +1,4 @@
-"""Compiles the C sink (once, into a cache folder) and runs it."""
+"""Compiles the C sink once into a cache folder, and runs it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SOURCES = Path(__file__).parent / "sink"
 
 @dataclass(frozen=True)
 class Sink:
-    """A running sink. Any bucket exists, any credentials are good."""
+    """A running sink. Every bucket exists, all credentials are accepted."""
 
     port: int
     pid: int
@@ -37,12 +37,12 @@ class Sink:
 
 
 def cache_folder() -> Path:
-    """Where compiled sinks are kept: below XDG_CACHE_HOME or ~/.cache."""
+    """The folder of compiled sinks: below XDG_CACHE_HOME or ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "strongroom-benchmarks"
 
 
 def binary(folder: Path | None = None) -> Path:
-    """The sink compiled from the present sources. Raises RuntimeError when there is no working C compiler."""
+    """The sink compiled from the current sources. Raises RuntimeError without a working C compiler."""
     sources = sorted(_SOURCES.glob("*.[ch]"))
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
     target = (folder or cache_folder()) / f"sink-{digest}"

@@ -1,4 +1,4 @@
-"""The system under test: ``python -m devstack up``, with its bytes going to the sink or to its own store."""
+"""The system under test: ``python -m devstack up``, with the sink or its own store for the bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import jwt
 from benchmarks.sinkserver import Sink
 from benchmarks.yardstick import BUCKET
 
-#: One user at full speed on one address is what the cases are; those about limits set them themselves.
+#: The cases have one user at full speed on one address. Cases about limits set their own.
 _NO_LIMITS = {
     f"STRONGROOM_{name}": "0"
     for name in (
@@ -44,7 +44,7 @@ _STOP_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Stack:
-    """The running system, as stack.json tells it."""
+    """The running system, from stack.json."""
 
     url: str
     storage_address: str
@@ -70,18 +70,18 @@ class Stack:
 
     @property
     def services(self) -> dict[str, int]:
-        """The processes of the services: the three by name, or `strongroom`, which holds them all."""
+        """The services' processes: three by name, or `strongroom`, which contains all."""
         if self.pids["gateway"] == self.pids["storage"]:
             return {"strongroom": self.pids["gateway"]}
         return {name: self.pids[name] for name in ("gateway", "storage", "metadata")}
 
     def token(self, user: str) -> str:
-        """A token for `user`, good for a day."""
+        """A token for `user`, valid for a day."""
         return token(self.jwt_secret, user)
 
 
 def token(secret: str, user: str) -> str:
-    """An HS256 token for `user`, good for a day."""
+    """An HS256 token for `user`, valid for a day."""
     now = int(time.time())
     claims = {"sub": user, "iat": now, "exp": now + 86400}
     return jwt.encode(claims, secret, algorithm="HS256")
@@ -90,15 +90,15 @@ def token(secret: str, user: str) -> str:
 def _environment(
     folder: Path, sink: Sink | None, env: Mapping[str, str], limits: Mapping[str, str]
 ) -> dict[str, str]:
-    """Of the stack: the caller's, the sink (if any) as S3, any free ports."""
+    """The stack's environment: the caller's, the sink (if any) as S3, free ports."""
     ports = {f"STRONGROOM_{name}_PORT": "0" for name in ("HTTP", "STORAGE", "METADATA")}
     place = {"STRONGROOM_DATA_DIR": str(folder / "data"), **ports}
     return {**os.environ, **place, **_store(sink), **limits, **env}
 
 
 def _store(sink: Sink | None) -> dict[str, str]:
-    """The sink lists nothing: the daily verification, which begins with the process, would ask it for each
-    row by itself, in a round or two of a case.
+    """Disables the daily verification with a sink, which lists nothing: the verification would ask for each
+    row separately during a case.
     """
     if sink is None:
         return {}
@@ -125,10 +125,10 @@ def _wait_until_up(process: subprocess.Popen[bytes], told: Path, log: Path) -> S
 def running(
     folder: Path, sink: Sink | None, env: Mapping[str, str] | None = None, *, limited: bool = False
 ) -> Iterator[Stack]:
-    """The stack on free ports, with data below `folder` (what is there is kept), stopped at the end.
+    """The stack on free ports, with data below `folder` (existing data is kept), stopped at the end.
 
-    Without a `sink` it has its own object store. `env` adds to its environment;
-    `limited`: caps and rates are the installation's own.
+    Without a `sink` it has its own object store. `env` is added to its environment. `limited`: with the caps
+    and rates of an installation.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "stack.log"

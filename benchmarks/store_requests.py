@@ -43,7 +43,7 @@ AT_ONCE: Final = 16
 
 
 class Subjects:
-    """One PUT each; all of them sign."""
+    """One PUT each, always signed."""
 
     def __init__(self, port: int) -> None:
         url = f"http://127.0.0.1:{port}"
@@ -62,7 +62,7 @@ class Subjects:
         self._headers = {"content-type": "application/octet-stream", "x-amz-checksum-crc32c": crc32c}
 
     def ours(self) -> None:
-        """As PutObject goes out, but for the hop to its thread."""
+        """PutObject as sent by our client, without the switch to its thread."""
         request = LightRequest(method="PUT", key="a", headers=self._headers, chunks=(BODY,), size=len(BODY))
         self._light.call(request, Exchange())
 
@@ -72,7 +72,7 @@ class Subjects:
         self._connection.getresponse().read()
 
     def by_urllib3(self) -> None:
-        """What boto3 sends with, signed by us."""
+        """boto3's HTTP library, signed by us."""
         self._pools.request("PUT", f"{self._url}/bench/a", body=BODY, headers=self.signed())
 
     def signed(self) -> dict[str, str]:
@@ -96,8 +96,8 @@ class Subjects:
 
 
 async def _puts(port: int, *, threads: bool) -> float:
-    """CPU µs of one PutObject. A hook for the middle of bodies, as failpoints have one, is what sends them to
-    threads.
+    """CPU µs of one PutObject. It is sent to threads by setting a hook for the middle of bodies, as
+    failpoints do.
     """
     url = f"http://127.0.0.1:{port}"
     options = S3Options(
@@ -119,7 +119,7 @@ async def _puts(port: int, *, threads: bool) -> float:
 
 
 def puts(port: int, *, threads: bool) -> float:
-    """The same, on a loop as services have it."""
+    """The same, on an event loop like the services'."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_puts(port, threads=threads))
 

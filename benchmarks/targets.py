@@ -1,4 +1,4 @@
-"""The figures that are promised, and whether they were kept."""
+"""The promised figures, and whether they were kept."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Target:
-    """`must` is the promise, `goal` the ambition; `at_least` says which way is better."""
+    """`must` is the promise, `goal` the ambition; `at_least`: larger is better."""
 
     figure: str
     must: float
@@ -38,7 +38,7 @@ class Check:
         return f"✗ by {abs(self.value / self.target.must - 1):.0%}" if self.target.must else "✗"
 
 
-#: What either form promises.
+#: Promises of both forms.
 _BOTH = (
     Target("list of 50, latency at 1,000,000 rows ÷ at 1,000", 1.3, 1.1),
     Target("bytes written to S3 per byte, in pieces of 1 MiB", 2.0, 2.0),

@@ -38,7 +38,7 @@ WHERE NOT key_shared AND key > %s AND state = 3 ORDER BY key LIMIT 1000
 
 
 class Listing:
-    """A store that lists what the rows say, and has nothing else."""
+    """A store that lists what the rows say, and contains nothing else."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -63,17 +63,17 @@ class Listing:
             after = found[-1][0]
 
     async def aclose(self) -> None:
-        """Its connection."""
+        """Close its connection."""
         if self._connection is not None:
             await self._connection.close()
 
     async def list_uploads(self, _prefix: str) -> Sequence[Any]:
-        """None are open."""
+        """No uploads are open."""
         return []
 
 
 class _EmptyQuarantine:
-    """The stage of a bucket in which nothing was ever repaired."""
+    """The stage for a bucket in which nothing was ever repaired."""
 
     async def step(self, shard: VerificationShard) -> Step:
         """All of it."""
@@ -81,7 +81,7 @@ class _EmptyQuarantine:
 
 
 async def run(dsn: str, channel: aio.Channel, secret: str) -> dict[str, Any]:
-    """Its figures. ``channel``: to metadata_service."""
+    """The figures of one verification. ``channel``: to metadata_service."""
     store = Listing(dsn)
     records = VerificationRecords(channel, InternalCredential(secret, "storage_service"))
     job = VerificationJob(
@@ -131,7 +131,7 @@ def main() -> int:
     found = asyncio.run(_run_at(chosen.dsn, chosen.metadata, os.environ["BENCH_INTERNAL_SECRET"]))
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
-    sys.stdin.read()  # until its memory has been looked at
+    sys.stdin.read()  # until its memory was measured
     return 0
 
 

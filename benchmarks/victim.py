@@ -1,4 +1,6 @@
-"""The other user: small requests one after another on one connection, each timed, whatever comes back."""
+"""The other user: sends small requests one after another on one connection, and times each, whatever the
+answer.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from urllib.parse import urlsplit
 from benchmarks import http_load, payload
 
 SIZE: Final = 64 * 1024
-#: Longer than this nobody waits; it counts as this long and as failed.
+#: A longer request counts as this long, and as failed.
 PATIENCE_SECONDS: Final = 20.0
 _PAUSE_SECONDS: Final = 0.02
 KINDS: Final = ("upload", "GET", "list")
@@ -21,7 +23,7 @@ KINDS: Final = ("upload", "GET", "list")
 
 @dataclass
 class Felt:
-    """What the user felt: seconds by kind of request, and statuses that were no success."""
+    """What the user observed: seconds by kind of request, and statuses other than success."""
 
     seconds: Mapping[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     failures: Counter[str] = field(default_factory=Counter)
@@ -32,7 +34,7 @@ class Felt:
         return times[min(len(times) - 1, int(share * len(times)))]
 
     def add(self, other: Felt) -> None:
-        """Take in what was felt at another time."""
+        """Add observations from another time."""
         for kind, times in other.seconds.items():
             self.seconds[kind].extend(times)
         self.failures.update(other.failures)
@@ -53,7 +55,7 @@ class Victim:
         self._address = (place.hostname, place.port)
 
     def work(self, seconds: float) -> Felt:
-        """Requests of each kind in turn, for so long."""
+        """Send requests of each kind in turn, for this time."""
         return asyncio.run(self._work(seconds))
 
     async def _work(self, seconds: float) -> Felt:
@@ -87,7 +89,7 @@ class _Connection:
         self._writer = writer
 
     async def ask(self, request: bytes) -> str:
-        """Send a request and read its answer whole; the status."""
+        """Send a request and read its whole answer. Returns the status."""
         self._writer.write(request)
         await self._writer.drain()
         status = (await self._reader.readline()).split()[1].decode()

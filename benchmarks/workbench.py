@@ -1,4 +1,4 @@
-"""What every case works with: sizes, the sink, the system under test, the naive app."""
+"""What every case uses: sizes, the sink, the system under test, the naive app."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from benchmarks.targets import Check, check
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is done. `memory` are body sizes; `list_rows` are row counts, small and large; `session_body`
-    is what resumable uploads send; `attacks` are those of the case fairness, all of them when there are none.
+    """The amount of work. `memory`: body sizes; `list_rows`: row counts, small and large; `session_body`: the
+    size of resumable uploads; `attacks`: those of the case fairness, empty for all.
     """
 
     rounds: int = 5
@@ -50,7 +50,7 @@ QUICK = Scale(
 
 
 class Workbench:
-    """Starts what a case asks for, once, and stops all of it at the end."""
+    """Starts what a case requests, once, and stops everything at the end."""
 
     def __init__(
         self, scale: Scale, folder: Path, say: Callable[[str], None], form: stack.Form = "three"
@@ -68,7 +68,7 @@ class Workbench:
 
     @property
     def sink(self) -> sinkserver.Sink:
-        """The S3 endpoint of everybody."""
+        """The S3 endpoint for all."""
         if self._sink is None:
             self._sink = self._things.enter_context(sinkserver.running())
         return self._sink
@@ -94,18 +94,19 @@ class Workbench:
 
     @property
     def token(self) -> str:
-        """A token that the stack and the naive app both take."""
+        """A token that the stack and the naive app accept."""
         return self.stack.token(self.user)
 
     def fresh_stack(self) -> None:
-        """Stop the services; they start anew (on the same data) when next asked for."""
+        """Stop the services; the next request starts them on the same data."""
         self._stack_things.close()
         self._stack = self._naive = None
 
     @contextmanager
     def sinking_stack(self, env: Mapping[str, str], *, limited: bool = False) -> Iterator[None]:
-        """Inside the block, `stack` has `env` in its environment, and data of its own; `limited`: with the
-        caps and rates of an installation.
+        """Inside the block, `stack` has `env` in its environment, and its own data.
+
+        `limited`: with the caps and rates of an installation.
         """
         self.fresh_stack()
         running = stack.running(self.folder / "sinking", self.sink, self._formed(env), limited=limited)
@@ -117,7 +118,7 @@ class Workbench:
 
     @contextmanager
     def keeping_stack(self, env: Mapping[str, str]) -> Iterator[None]:
-        """Inside the block, `stack` has an object store that keeps what it is given, and data of its own."""
+        """Inside the block, `stack` has an object store that keeps objects, and its own data."""
         self.fresh_stack()
         running = stack.running(self.folder / "keeping", None, self._formed(env))
         self._stack = self._stack_things.enter_context(running)
@@ -132,11 +133,11 @@ class Workbench:
         self._things.close()
 
     def through_gateway(self, amount: float, action: Callable[[], object]) -> Sample:
-        """Watch the stack's processes during `action`, which comes in by HTTP."""
+        """Watch the stack's processes during `action`, which uses HTTP."""
         return self.measure(self._watched(), amount, action)
 
     def through_grpc(self, amount: float, action: Callable[[], object]) -> Sample:
-        """Watch the stack's processes but the gateway's own."""
+        """Watch the stack's processes without the gateway's."""
         watched = self._watched()
         watched.pop("gateway", None)
         return self.measure(watched, amount, action)
@@ -168,7 +169,7 @@ class Workbench:
             began = perf_counter()
             done = action()
             seconds = perf_counter() - began
-        usage.peak.pop("postgres", None)  # its processes share memory: their sum means nothing
+        usage.peak.pop("postgres", None)  # its processes share memory, so their sum means nothing
         if isinstance(done, http_load.Timings):
             return Sample(
                 seconds=done.seconds,
@@ -202,7 +203,7 @@ class Workbench:
         return f"{self.stack.url}/api/v1/s3/file/{key}"
 
     def repeat(self, url: str, request: bytes, success: int, clients: int) -> Callable[[], http_load.Timings]:
-        """A closed loop of this scale's length."""
+        """A closed loop with this scale's duration."""
         return partial(
             http_load.closed_loop,
             url,

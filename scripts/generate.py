@@ -26,23 +26,23 @@ VENDOR_PROTO = "buf/validate/validate.proto"
 VENDOR_PREFIX = f"{PACKAGE}._vendor."
 WELL_KNOWN = Path(grpc_tools.__file__).parent / "_proto"
 
-#: What protoc and mypy-protobuf write for an import of ``buf.validate``; each gets the vendor prefix.
+#: The forms in which protoc and mypy-protobuf import ``buf.validate``; each gets the vendor prefix.
 VENDOR_IMPORTS = ("from buf.validate import ", "import buf.validate", "'buf.validate.validate_pb2'")
 
 
 class GenerationError(Exception):
-    """protoc refused the protos; the message is protoc's own."""
+    """protoc refused the protos; the message is protoc's."""
 
 
 def proto_files(protos: Path) -> list[str]:
-    """The project's proto files, relative to ``protos`` and sorted: the order decides nothing else."""
+    """The project's proto files, relative to ``protos`` and sorted."""
     return sorted(path.relative_to(protos).as_posix() for path in (protos / PACKAGE).rglob("*.proto"))
 
 
 def run_protoc(protos: Path, arguments: Iterable[str]) -> None:
-    """Run protoc with the plugins that sit beside this interpreter.
+    """Run protoc with the plugins installed beside this interpreter.
 
-    :raises GenerationError: with protoc's messages when it fails.
+    :raises GenerationError: with protoc's messages, if it fails.
     """
     plugins = Path(sys.executable).parent
     command = [
@@ -80,9 +80,9 @@ def package_markers(paths: Iterable[Path]) -> dict[Path, str]:
 
 
 def generate(protos: Path) -> dict[Path, str]:
-    """Every generated file as text, keyed by its path relative to the repository root.
+    """Every generated file as text, by its path relative to the repository root.
 
-    :raises GenerationError: when protoc refuses a file or there is none.
+    :raises GenerationError: protoc refuses a file, or there is none.
     """
     own = proto_files(protos)
     if not own:
@@ -94,7 +94,8 @@ def generate(protos: Path) -> dict[Path, str]:
         run_protoc(protos, [f"--python_out={out}", f"--mypy_out=quiet:{out}", *own, VENDOR_PROTO])
         services = files_with_services(protos, own, scratch)
         if services:
-            # Concrete: an RPC a servicer leaves out answers UNIMPLEMENTED at run time; types agree.
+            # Concrete stubs: an RPC that a servicer lacks answers UNIMPLEMENTED at run time, so the types
+            # agree.
             mypy_grpc = f"--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:{out}"
             run_protoc(protos, [f"--grpc_python_out={out}", mypy_grpc, *services])
         return collect(out)
@@ -112,7 +113,7 @@ def collect(out: Path) -> dict[Path, str]:
 
 
 def stale(files: dict[Path, str], root: Path) -> list[Path]:
-    """Paths (relative to ``root``) that are missing, differ, or are generated modules no proto explains."""
+    """Paths (relative to ``root``) that are missing, differ, or are generated modules without a proto."""
     present = {
         path.relative_to(root) for path in (root / PACKAGE).rglob("*_pb2*.py*") if path.suffix != ".pyc"
     }
@@ -121,12 +122,12 @@ def stale(files: dict[Path, str], root: Path) -> list[Path]:
 
 
 def same(path: Path, text: str) -> bool:
-    """Whether ``path`` exists and holds ``text``."""
+    """Whether ``path`` exists and contains ``text``."""
     return path.is_file() and path.read_text("utf-8") == text
 
 
 def write(files: dict[Path, str], root: Path) -> list[Path]:
-    """Bring ``root`` up to date and return the paths that changed; modules no proto explains are deleted."""
+    """Update ``root``, and delete generated modules without a proto. Returns the changed paths."""
     changed = stale(files, root)
     for relative in changed:
         path = root / relative
@@ -139,7 +140,7 @@ def write(files: dict[Path, str], root: Path) -> list[Path]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Generate or check; the process exit code is returned."""
+    """Generate or check. Returns the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--check", action="store_true", help="compare only; exit 1 when something is stale")
     parser.add_argument("--root", type=Path, default=ROOT, help="folder that holds protos/ and strongroom/")

@@ -1,7 +1,7 @@
-"""Installs packages: ``python scripts/install.py [--into PYTHON] WHAT…``, otherwise as ``pip install``.
+"""Installs packages: ``python scripts/install.py [--into PYTHON] WHAT…``, otherwise like ``pip install``.
 
-uv does in seconds what takes pip a minute of CPU. It gets packages from where pip is told to
-(``index-url``); where that is not enough for it (other indexes, certificates), pip does it after all.
+uv needs seconds where pip needs a minute of CPU. It uses pip's configured index (``index-url``). If that is
+not enough for it (other indexes, certificates), pip does it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Install into the environment of this Python, or that of ``--into``; the installer's exit status."""
+    """Install into this Python's environment, or that of ``--into``. Returns the installer's exit status."""
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--into", default=sys.executable)
     chosen, what = parser.parse_known_args(arguments)
@@ -23,14 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if failed is None:
         return 0
     print(f"uv could not install ({failed}); pip does it")
-    pip = [sys.executable, "-m", "pip", "--python", chosen.into, "install"]  # an environment may have none
+    pip = [sys.executable, "-m", "pip", "--python", chosen.into, "install"]  # an environment may have no pip
     return subprocess.run(
         [*pip, "--quiet", "--disable-pip-version-check", "--no-compile", *what], check=False
     ).returncode
 
 
 def _by_uv(python: str, what: list[str]) -> str | None:
-    """None: it has done it. Else what stood in the way."""
+    """Install with uv. Returns None, or the reason why it failed."""
     uv = Path(sys.executable).with_name("uv")
     if not uv.exists():
         return "it is not here"
@@ -44,7 +44,7 @@ def _by_uv(python: str, what: list[str]) -> str | None:
 
 
 def _index_of_pip() -> str | None:
-    """The index that pip is configured for, by its files or its environment."""
+    """The index configured for pip, in its files or its environment."""
     if index := os.environ.get("PIP_INDEX_URL"):
         return index
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "config", "get", "global.index-url"]

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Extras of pyproject.toml that each lock holds. ``dev`` holds everything, so one install serves a checkout.
+#: The extras of pyproject.toml in each lock. ``dev`` has everything, so one install is enough for a checkout.
 LOCKS = {
     "server": ("server", "media", "otel"),
     "embedded": ("server", "media", "otel", "embedded"),
@@ -28,9 +28,9 @@ PLACE = re.compile(r"(?:https?|file)://|--(?:extra-)?index-url|--find-links")
 def compile_lock(
     name: str, extras: tuple[str, ...], *, upgrade: bool, source: str = "pyproject.toml"
 ) -> None:
-    """Compile one lock with uv, which reads no pip configuration."""
+    """Compile one lock with uv, which ignores pip's configuration."""
     target = Path("requirements", f"{name}.txt")
-    # dev first: its versions constrain the smaller locks, so that all three agree.
+    # dev is first: its versions constrain the smaller locks, so that all three agree.
     constraint = [] if name == "dev" or not extras else ["--constraint", "requirements/dev.txt"]
     command = [
         *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", source, "--quiet"),

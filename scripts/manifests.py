@@ -1,7 +1,7 @@
 """Write ``deploy/kubernetes`` from the chart: ``python -m scripts.manifests`` (`make manifests`).
 
-One file for each template; what is for helm alone (hooks, who manages) is taken out. Rules and dashboard are
-copied into the chart, which sees no file outside of its folder.
+One file per template, without what only helm needs (hooks, management labels). Rules and the dashboard are
+copied into the chart, which can't read files outside its folder.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HEADS: Final[Mapping[str, str]] = {
 
 
 def render(*arguments: str) -> str:
-    """What ``helm template`` makes of the chart for the release strongroom in the namespace of that name."""
+    """The output of ``helm template`` for the release strongroom in the namespace of that name."""
     command = [str(helm()), "template", "strongroom", str(CHART), "--namespace", "strongroom", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
@@ -49,7 +49,7 @@ def render(*arguments: str) -> str:
 
 
 def manifests() -> dict[str, str]:
-    """Text by name of each file."""
+    """The text of each file, by name."""
     pieces = _SOURCE.split(render(*(f"--set={one}" for one in _SETTINGS)))
     found: dict[str, list[str]] = {}
     for name, text in zip(pieces[1::2], pieces[2::2], strict=True):
@@ -64,7 +64,7 @@ def _plain(text: str) -> str:
 
 
 def main() -> int:
-    """Write them all."""
+    """Write all of them."""
     for copy, original in COPIES.items():
         copy.parent.mkdir(exist_ok=True)
         shutil.copyfile(original, copy)

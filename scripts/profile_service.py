@@ -17,7 +17,7 @@ SERVICES = ("gateway", "metadata", "storage")
 
 
 def main() -> int:
-    """The exit status of py-spy, or 1 where no stack runs."""
+    """Returns py-spy's exit status, or 1 if no stack runs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("service", choices=SERVICES)
     parser.add_argument("--seconds", type=int, default=20)

@@ -20,7 +20,7 @@ CLASSES: Final[tuple[type[SettingsBase], ...]] = (
     MigrationSettings,
     GatewaySettings,
 )
-#: Read by `make up`, the command, docker compose or the tests of faults.
+#: Read by `make up`, the command, docker compose or the fault tests.
 OTHERS: Final = frozenset(
     {
         *(f"STRONGROOM_{name}_PORT" for name in ("HTTP", "STORAGE", "METADATA", "S3")),
@@ -49,7 +49,7 @@ NAMES: Final[frozenset[str]] = frozenset(
 
 
 def of_classes() -> set[str]:
-    """Every variable that a settings class reads and that is ours by its name."""
+    """Every variable with our prefix that a settings class reads."""
     found: set[str] = set()
     for cls in CLASSES:
         for field, info in cls.model_fields.items():
@@ -60,7 +60,7 @@ def of_classes() -> set[str]:
 
 
 def text() -> str:
-    """What the file has to hold."""
+    """The content of the file."""
     return _TEXT % "".join(f'        "{name}",\n' for name in sorted(of_classes() | OTHERS))
 
 

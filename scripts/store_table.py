@@ -1,8 +1,8 @@
-"""Run the contract suite of the object store on each store, and write the table of docs/object-store.md.
+"""Run the contract tests of the object store on each store, and write the table of docs/object-store.md.
 
 ``python -m scripts.store_table``: the embedded Swift and moto. ``python -m scripts.store_table NAME URL KEY
-SECRET``: another S3 (Ceph, VersityGW …), whose column then stands beside them. What each test has said is
-kept in tests/contract/objectstore/results.json, from which the table is made.
+SECRET``: another S3 (Ceph, VersityGW …), as an additional column. The results are kept in
+tests/contract/objectstore/results.json, from which the table is made.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ RESULTS: Final = SUITE / "results.json"
 PAGE: Final = ROOT / "docs" / "object-store.md"
 BEGIN: Final = "<!-- stores: begin, python -m scripts.store_table -->\n"
 END: Final = "<!-- stores: end -->\n"
-#: By module of the suite: what its tests are about.
+#: The topic of each test module.
 TOPICS: Final = {
     "test_put": "whole objects are stored, under any name",
     "test_read": "they are read, whole and in part",
@@ -40,7 +40,7 @@ Results: TypeAlias = "dict[str, dict[str, dict[str, bool]]]"
 
 
 def run(store: str, **env: str) -> dict[str, dict[str, bool]]:
-    """The suite on one store; a test that is asked with several values passes when all have."""
+    """Run the tests on one store. A parametrized test passes if all its cases pass."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [
@@ -61,9 +61,9 @@ def run(store: str, **env: str) -> dict[str, dict[str, bool]]:
 
 
 def told(report: str) -> dict[str, dict[str, bool]]:
-    """What a report of pytest (JUnit's XML) says, by module and test."""
+    """The results in a pytest report (JUnit's XML), by module and test."""
     found: dict[str, dict[str, bool]] = {}
-    for case in ET.fromstring(report).iter("testcase"):  # noqa: S314 - pytest has just written it
+    for case in ET.fromstring(report).iter("testcase"):  # noqa: S314 - written by pytest just now
         tests = found.setdefault(case.attrib["classname"].rpartition(".")[2], {})
         name = case.attrib["name"].partition("[")[0]
         passed = case.find("failure") is None and case.find("error") is None
@@ -72,7 +72,7 @@ def told(report: str) -> dict[str, dict[str, bool]]:
 
 
 def table(results: Results) -> str:
-    """As Markdown: how many of the tests of each topic each store passes, and which it does not."""
+    """A Markdown table: how many tests of each topic each store passes, and which it fails."""
     stores = list(results)
     lines = [f"| what | {' | '.join(stores)} |", "|---" * (len(stores) + 1) + "|"]
     for module, topic in TOPICS.items():

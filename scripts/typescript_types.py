@@ -38,7 +38,7 @@ def _shapes(schemas: Mapping[str, Schema]) -> Iterator[str]:
 
 
 def _type(schema: Schema, indent: str) -> str:
-    """One schema as a type; what says nothing is unknown."""
+    """A schema as a type; without information: unknown."""
     match schema:
         case {"$ref": str(name)}:
             found = name.rpartition("/")[2]
@@ -113,7 +113,7 @@ def _operation(operation: Schema) -> str:
 
 
 def _body(operation: Schema) -> str:
-    """A form before JSON before bytes."""
+    """The body's type: a form is preferred to JSON, JSON to bytes."""
     content = operation.get("requestBody", {}).get("content", {})
     for kind in ("multipart/form-data", "application/json"):
         if kind in content:
@@ -122,7 +122,7 @@ def _body(operation: Schema) -> str:
 
 
 def _reply(operation: Schema) -> tuple[str, str]:
-    """The type of a good answer, and whether it is ``json``, ``bytes`` or ``nothing``."""
+    """The type of a successful answer, and whether it is ``json``, ``bytes`` or ``nothing``."""
     good = [answer for status, answer in operation["responses"].items() if status[0] == "2"]
     content = good[0].get("content", {}) if good else {}
     if "application/json" in content:
@@ -138,7 +138,7 @@ def _codes() -> str:
 
 
 def main() -> int:
-    """Write, or compare."""
+    """Write the file, or compare it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--check", action="store_true", help="write nothing, fail when it is stale")
     options = parser.parse_args()

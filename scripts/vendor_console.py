@@ -1,9 +1,9 @@
 """Write the console's libraries: ``python -m scripts.vendor_console`` (needs npm).
 
-What is taken stands in ``gateway/families/console/vendoring``: package.json with exact versions, and npm's
-lock with a hash of each package, which ``npm ci`` checks. To update: edit package.json, run with ``--lock``,
-read the difference, run the tests. ``vendored.json`` beside the lock keeps hashes of what was written, so
-that a test sees an edit by hand without npm.
+``gateway/families/console/vendoring`` says which: package.json with exact versions, and npm's lock with a
+hash of each package, which ``npm ci`` checks. To update: edit package.json, run with ``--lock``, read the
+difference, run the tests. ``vendored.json`` beside the lock has hashes of the written files, so that a test
+detects manual edits without npm.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ CONSOLE: Final = Path(__file__).resolve().parent.parent / "gateway" / "families"
 RECIPE: Final = CONSOLE / "vendoring"
 TARGET: Final = CONSOLE / "static" / "vendor"
 RECORD: Final = RECIPE / "vendored.json"
-#: By the name it gets: the file of the package, and what is put behind it. Two come as scripts that set a
-#: global; a line makes modules of them.
+#: By name in the console: the package's file, and text to append. Two are scripts that set a global; the
+#: appended line makes them modules.
 SOURCES: Final = {
     "preact.js": ("preact/dist/preact.mjs", ""),
     "preact_hooks.js": ("preact/hooks/dist/hooks.mjs", ""),
@@ -31,7 +31,7 @@ SOURCES: Final = {
     "diff.js": ("diff/dist/diff.min.js", "export default window.Diff;\n"),
     "thumbhash.js": ("thumbhash/thumbhash.js", ""),
 }
-#: The console's own dependencies, and what tus-js-client has built in.
+#: The console's own dependencies, and the libraries built into tus-js-client.
 LICENSED: Final = (
     *("preact", "htm", "tus-js-client", "diff", "thumbhash"),
     *("js-base64", "lodash.throttle", "querystringify", "requires-port", "url-parse"),
@@ -39,7 +39,7 @@ LICENSED: Final = (
 
 
 def main(arguments: list[str]) -> int:
-    """Install by the lock into a folder of the moment, and copy."""
+    """Install by the lock into a temporary folder, and copy."""
     npm = ["npm", "--no-audit", "--no-fund"]
     if "--lock" in arguments:
         lock = [*npm, "install", "--package-lock-only", "--omit-lockfile-registry-resolved"]
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
 
 
 def write(modules: Path, target: Path) -> dict[str, str]:
-    """The files of ``modules`` that the console has; answers their SHA-256 by name."""
+    """Write the console's files from ``modules``. Returns their SHA-256 by name."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for name, (source, ending) in SOURCES.items():
@@ -70,7 +70,7 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def _module(text: str) -> str:
-    """As browsers find it without an import map; source maps are not shipped."""
+    """A module that browsers find without an import map; source maps are not shipped."""
     lines = [line for line in text.splitlines() if not line.startswith("//# sourceMappingURL=")]
     return "\n".join(lines).replace('from"preact"', 'from"./preact.js"') + "\n"
 
@@ -79,7 +79,7 @@ def _licences(modules: Path) -> str:
     parts = []
     for name in LICENSED:
         about = json.loads((modules / name / "package.json").read_text("utf-8"))
-        # A package that brings none has its text beside the lock.
+        # If a package has no licence file, its text is beside the lock.
         brought = [
             path for path in sorted((modules / name).iterdir()) if path.name.lower().startswith("licen")
         ]

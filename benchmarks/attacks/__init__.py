@@ -1,8 +1,8 @@
-"""What one hostile user does to the service while another works; each attack runs in a process of its own.
+"""Attacks by one hostile user while another one works; each attack runs in a process of its own.
 
-An attack goes on until it is told to stop, and answers with what it was told: how many of its requests got
-which status. All of them stay on loopback, are bounded in count, and
-come from ``ADDRESS``, so that limits by address can tell them from the other user.
+An attack runs until it is told to stop, and returns the number of answers by status. All attacks stay on
+loopback, have a limited size, and come from ``ADDRESS``, so that limits by address can distinguish them from
+the other user.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-#: Where the attacker's connections come from: loopback, but not the other user's address.
+#: The address of the attacker's connections: loopback, but not the other user's address.
 ADDRESS: Final = "127.0.0.66"
-#: What stands for a request that got no answer at all.
+#: The status of a request without an answer.
 SILENCE: Final = "no answer"
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the service is. ``url``: of the gateway; ``storage``, ``metadata``: ``host:port`` of the gRPC
-    services; ``token``: the attacker's; ``key``: of a file of its own, 32 MiB; ``source_port``: where imports
-    may come from on loopback.
+    """The service. ``url``: of the gateway; ``storage``, ``metadata``: ``host:port`` of the gRPC services.
+
+    ``token``: the attacker's. ``key``: of one of the attacker's files, 32 MiB. ``source_port``: the allowed
+    port of import sources on loopback.
     """
 
     url: str
@@ -45,7 +46,7 @@ class Target:
 
 @dataclass
 class Attack:
-    """A running attack: ``answers`` counts statuses."""
+    """A running attack. ``answers`` counts statuses."""
 
     target: Target
     answers: Counter[str] = field(default_factory=Counter)
@@ -62,7 +63,7 @@ class Attack:
         return "\r\n".join((*first, token, *lines, "", "")).encode()
 
     async def status(self, reader: asyncio.StreamReader, seconds: float = 30.0) -> str:
-        """The status of an answer, counted; ``SILENCE`` when none comes in time."""
+        """The status of an answer, counted; ``SILENCE`` if none comes in time."""
         try:
             line = await asyncio.wait_for(reader.readline(), seconds)
         except (TimeoutError, OSError):
@@ -76,7 +77,7 @@ Run = Callable[[Attack], Coroutine[Any, Any, None]]
 
 
 def spread(count: int, one: Run) -> Run:
-    """``count`` of ``one`` side by side; what a cut connection raises ends that one only."""
+    """``count`` of ``one`` in parallel. The error of a closed connection ends only that one."""
 
     async def run(attack: Attack) -> None:
         async def quietly() -> None:

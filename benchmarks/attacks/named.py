@@ -10,7 +10,7 @@ from benchmarks.attacks import Run, http2, readers, senders, sources, spread
 
 @dataclass(frozen=True)
 class Named:
-    """``text``: as the table says it. ``settles``: seconds until all of it is under way."""
+    """``text``: for the table. ``settles``: seconds until the attack is fully running."""
 
     text: str
     run: Run

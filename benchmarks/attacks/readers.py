@@ -1,4 +1,4 @@
-"""Attacks that hold something open and take nothing: watchers, unread downloads, idle connections."""
+"""Attacks that hold something open and read nothing: watchers, unread downloads, idle connections."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def watch_grpc(count: int) -> Run:
 
 
 async def unread_download(attack: Attack) -> None:
-    """A download through a socket with a small buffer, whose answer is never read."""
+    """A download into a small socket buffer, whose answer is never read."""
     loop = asyncio.get_running_loop()
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -97,7 +97,7 @@ async def unread_download(attack: Attack) -> None:
 
 
 async def idle(attack: Attack) -> None:
-    """A connection that says nothing; whatever it is told is its answer."""
+    """A connection that sends nothing. Any answer is counted."""
     reader, _writer = await attack.connect()
     attack.answers["connected"] += 1
     await _for_ever(reader)

@@ -1,4 +1,4 @@
-"""Attacks that send: uploads drop by drop, sessions without end, cheap requests as fast as they go."""
+"""Attacks that send: slow uploads, endless sessions, cheap requests as fast as possible."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Final
 from benchmarks import payload
 from benchmarks.attacks import SILENCE, Attack, Run
 
-#: Just above the slowest rate that is allowed (1 KiB/s).
+#: Just above the slowest allowed rate (1 KiB/s).
 DRIP_BYTES: Final = 123
 DRIP_SECONDS: Final = 0.1
 _ANNOUNCED: Final = 8 * payload.MIB
 
 
 async def drip(attack: Attack) -> None:
-    """An upload of 8 MiB that brings 1.2 KB a second."""
+    """An upload of 8 MiB at 1.2 KB a second."""
     reader, writer = await attack.connect()
     before, after = payload.form()
     length = len(before) + _ANNOUNCED + len(after)
@@ -35,7 +35,7 @@ async def drip(attack: Attack) -> None:
 
 
 def create_sessions(count: int, connections: int) -> Run:
-    """``count`` tus uploads of 5 GiB announced, none ever sent."""
+    """Create ``count`` tus uploads of 5 GiB and never send any."""
 
     async def one(attack: Attack) -> None:
         lines = ("Tus-Resumable: 1.0.0", "Upload-Length: 5368709120", "Content-Length: 0")
@@ -48,7 +48,7 @@ def create_sessions(count: int, connections: int) -> Run:
 
 
 def flood(connections: int) -> Run:
-    """The cheapest request there is, as fast as answers come, on ``connections`` connections."""
+    """The cheapest request as fast as answers come, on ``connections`` connections."""
 
     async def one(attack: Attack) -> None:
         await _repeat(attack, attack.head("GET", "/api/v1/s3/files?max_keys=1"), None)
@@ -60,7 +60,7 @@ def flood(connections: int) -> Run:
 
 
 async def _repeat(attack: Attack, request: bytes, times: int | None) -> None:
-    """Send ``request`` again and again, on a new connection whenever the old one was closed."""
+    """Send ``request`` repeatedly, on a new connection whenever the old one was closed."""
     sent = 0
     while times is None or sent < times:
         try:
@@ -77,7 +77,7 @@ async def _repeat(attack: Attack, request: bytes, times: int | None) -> None:
                     break
                 await _skip_answer(reader)
         except (OSError, EOFError):
-            pass  # closed: the next connection goes on
+            pass  # closed: continue on the next connection
         finally:
             writer.close()
 

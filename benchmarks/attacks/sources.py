@@ -1,4 +1,4 @@
-"""Attacks by the sources of imports: servers that answer without end, in crumbs, or not at all."""
+"""Attacks by sources of imports: servers that answer endlessly, in tiny chunks, or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BURST: Final = 200
 
 
 async def endless_interim(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """``100 Continue`` for ever."""
+    """Send ``100 Continue`` for ever."""
     await reader.readuntil(b"\r\n\r\n")
     while True:
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * _BURST)
@@ -25,7 +25,7 @@ async def endless_interim(reader: asyncio.StreamReader, writer: asyncio.StreamWr
 
 
 async def crumbs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """A picture in chunks of one byte, for ever."""
+    """Send a picture in chunks of one byte for ever."""
     await reader.readuntil(b"\r\n\r\n")
     writer.write(
         b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -37,7 +37,7 @@ async def crumbs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 
 
 async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:  # noqa: ARG001 - as the others
-    """Takes the request and says nothing."""
+    """Read the request and send nothing."""
     while await reader.read(4096):
         pass
 
@@ -54,7 +54,7 @@ async def _serving(source: Source, port: int) -> AsyncIterator[str]:
 
 
 def importing(source: Source) -> Run:
-    """One import from such a source, again as soon as it has ended."""
+    """Import from such a source again and again."""
 
     async def run(attack: Attack) -> None:
         async with _serving(source, attack.target.source_port) as url:
@@ -66,7 +66,7 @@ def importing(source: Source) -> Run:
 
 
 def importing_batch(source: Source, count: int) -> Run:
-    """A batch of ``count`` such sources, again as soon as it has ended."""
+    """Import a batch of ``count`` such sources again and again."""
 
     async def run(attack: Attack) -> None:
         async with _serving(source, attack.target.source_port) as url:

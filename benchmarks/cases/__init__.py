@@ -1,4 +1,4 @@
-"""The cases by name. Each is a function of the workbench that answers with a Result."""
+"""The cases by name. Each is a function from the workbench to a Result."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from benchmarks.cases import (
 from benchmarks.report import Result
 from benchmarks.workbench import Workbench
 
-#: Those that look at single services run in three processes only.
+#: The cases for one process. The others examine single services, and need three processes.
 IN_ONE_PROCESS = ("upload", "download", "small", "gets", "list", "memory", "mixed", "resumable", "scanning")
 
 CASES: dict[str, Callable[[Workbench], Result]] = {

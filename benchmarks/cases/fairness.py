@@ -1,4 +1,4 @@
-"""What one user feels while another attacks: each attack in turn, quiet before it."""
+"""The experience of one user while another attacks: each attack in turn, after a quiet period."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ROOT = Path(__file__).parent.parent.parent
 
 @dataclass
 class Outcome:
-    """One attack: what the other user felt without and with it, peaks in MiB, what the attacker was told."""
+    """One attack: the other user's latencies without and with it, peaks in MiB, the attacker's answers."""
 
     quiet: Felt = field(default_factory=Felt)
     attacked: Felt = field(default_factory=Felt)
@@ -37,13 +37,13 @@ class Outcome:
     answers: Counter[str] = field(default_factory=Counter)
 
     def ratio(self, kind: str, share: float) -> float:
-        """Attacked ÷ quiet at a quantile."""
+        """Attacked ÷ quiet, at a quantile."""
         return self.attacked.quantile(kind, share) / self.quiet.quantile(kind, share)
 
 
 @contextmanager
 def _attacking(name: str, target: Target, answers: Counter[str]) -> Iterator[None]:
-    """The attack, under way inside the block. It is nice: its own CPU would be another machine's."""
+    """Run the attack inside the block, at low priority: a real attacker's CPU is another machine's."""
     command = [
         "nice",
         "-n",
@@ -108,7 +108,7 @@ def _table(outcomes: Mapping[str, Outcome]) -> str:
 
 
 def run(bench: Workbench) -> Result:
-    """All attacks, or those that were asked for."""
+    """All attacks, or the requested ones."""
     port = free_port()
     with bench.sinking_stack({"STRONGROOM_IMPORT_ALLOW_HOSTS": f"127.0.0.1:{port}"}, limited=True):
         stack = bench.stack

@@ -1,4 +1,4 @@
-"""Lists of 50 files: at few rows and at many, beside the naive app."""
+"""Lists of 50 files, with few rows in the table and with many, compared with the naive app."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CLIENTS = 8
 
 
 def _checked(bench: Workbench) -> tuple[str, str]:
-    """The two list URLs; both must answer a full page."""
+    """The two list URLs, after checking that both return a full page."""
     ours = f"{bench.stack.url}/api/v1/s3/files?max_keys={LIMIT}"
     theirs = f"{bench.naive.url}/files?max_keys={LIMIT}"
     counts = (
@@ -52,7 +52,7 @@ def _named(measured: dict[str, Row], count: int) -> list[Row]:
 
 
 def run(bench: Workbench) -> Result:
-    """First at few rows in the table, then at many, all of one user."""
+    """Measure with few rows in the table, then with many, all of one user."""
     few, many = bench.scale.list_rows
     bench.user += "-list"
     key = bench.upload_http(1024)

@@ -1,4 +1,4 @@
-"""Peak resident memory of gateway and storage_service, by body size and by number of uploads at once."""
+"""Peak resident memory of gateway and storage_service, by body size and by number of parallel uploads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.workbench import Workbench
 
 IDLE = "idle"
 IDLE_SECONDS = 3.0
-#: The process that holds all services.
+#: The process with all services.
 WHOLE = "strongroom"
 
 
@@ -32,7 +32,7 @@ def _uploads(bench: Workbench, size: int, count: int) -> Callable[[], None]:
 
 
 def _rows(bench: Workbench) -> dict[str, Row]:
-    """Sizes in rising order on services that have just started, then the uploads at once."""
+    """Sizes in rising order on services just started, then parallel uploads."""
     scale = bench.scale
     works = [(size, 1) for size in scale.memory] + [(scale.body, scale.several)]
 
@@ -47,7 +47,7 @@ def _rows(bench: Workbench) -> dict[str, Row]:
 
 
 def _idle(bench: Workbench) -> Row:
-    """Services that have just started and do nothing."""
+    """Idle services just started."""
     _ = bench.stack
     time.sleep(IDLE_SECONDS)
     return interleaved({IDLE: lambda: bench.through_gateway(1, lambda: time.sleep(0.1))}, 1)[IDLE]
@@ -76,7 +76,7 @@ def _checks(bench: Workbench, rows: dict[str, Row]) -> list[Check]:
 
 
 def run(bench: Workbench) -> Result:
-    """Peaks (VmHWM, forgotten before each upload)."""
+    """Peaks (VmHWM, reset before each upload)."""
     bench.fresh_stack()
     rows = {IDLE: _idle(bench)} | _rows(bench)
     result = Result("memory", "Peak memory", "GiB", list(rows.values()))

@@ -1,4 +1,4 @@
-"""How long a small download takes while two endless uploads saturate the machine."""
+"""The latency of a small download while two endless uploads saturate the machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _upload_for_ever(url: str, token: str) -> None:
 
 @contextmanager
 def uploads_running(url: str, token: str, count: int) -> Iterator[None]:
-    """`count` processes that upload without end. Raises RuntimeError when one gives up."""
+    """`count` processes that upload endlessly. Raises RuntimeError if one stops."""
     spawn = multiprocessing.get_context("spawn")
     clients = [spawn.Process(target=_upload_for_ever, args=(url, token), daemon=True) for _ in range(count)]
     for client in clients:
@@ -42,7 +42,7 @@ def uploads_running(url: str, token: str, count: int) -> Iterator[None]:
 
 
 def run(bench: Workbench) -> Result:
-    """p50 of a 64 KiB GET by one client, quiet and under load, in turn."""
+    """p50 of a 64 KiB GET by one client, quiet and under load alternately."""
     upload_url = f"{bench.stack.url}/api/v1/s3/upload"
     url = bench.file_url(bench.upload_http(SIZE))
     get = bench.repeat(url, http_load.head("GET", url, bench.token), 200, 1)

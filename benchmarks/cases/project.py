@@ -1,6 +1,6 @@
-"""A project as large as projects may be: saved, listed, read, zipped, rolled back, deleted.
+"""The largest allowed project: saved, listed, read, zipped, rolled back, deleted.
 
-It needs a store that keeps what it is given, so this case has the dev stack's own instead of the sink.
+It needs a store that keeps objects, so this case uses the dev stack's own instead of the sink.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from benchmarks.workbench import Workbench
 
 SLUG = "large"
 FROM_ZIP = "large-zip"
-#: Deleted objects go at once instead of after five minutes, so that their removal can be timed.
+#: Deleted objects are removed at once instead of after five minutes, so that the removal can be timed.
 ENV = {"STRONGROOM_READ_GRACE_SECONDS": "1", "STRONGROOM_CLEANER_INTERVAL_SECONDS": "1"}
-#: Objects go one by one behind the answer; waiting for all of them would say no more than waiting for these.
+#: Objects are removed one by one after the answer; waiting for all would tell no more than waiting for these.
 SOME = 200
 NOTE = (
     "Objects are in the dev stack's own store (Swift on the same two cores), not in the sink; its share is"
@@ -37,13 +37,13 @@ _PATIENCE = 600.0
 
 @dataclass
 class _Steps:
-    """The steps, each timed on its own."""
+    """The steps, timed one by one."""
 
     bench: Workbench
     taken: dict[str, Sample] = field(default_factory=dict)
 
     def run(self, name: str, action: Callable[[], object]) -> None:
-        """Do `action` once, watching the processes."""
+        """Run `action` once, and watch the processes."""
         before = self._store_cpu()
         sample = self.bench.through_gateway(1, action)
         cpu = {**sample.cpu, "store": self._store_cpu() - before}
@@ -51,7 +51,7 @@ class _Steps:
         self.bench.say(f"project: {name}: {sample.seconds:.1f} s")
 
     def peak(self, process: str) -> float:
-        """The largest of all steps, MiB."""
+        """The maximum over all steps, MiB."""
         return max(sample.peak[process] for sample in self.taken.values())
 
     def _store_cpu(self) -> float:
@@ -92,7 +92,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
 
 
 def _wait_until_gone(bench: Workbench, count: int) -> None:
-    """Until the store has lost `count` of the user's objects, or all. Raises RuntimeError."""
+    """Wait until the store has removed `count` of the user's objects, or all. Raises RuntimeError."""
     deadline = time.monotonic() + _PATIENCE
     query = "SELECT count(*) FILTER (WHERE state = %s), count(*) FROM blobs WHERE owner_id = %s"
     with psycopg.connect(bench.stack.dsn, autocommit=True) as connection:
@@ -105,7 +105,7 @@ def _wait_until_gone(bench: Workbench, count: int) -> None:
 
 
 def run(bench: Workbench) -> Result:
-    """Seconds of each step, one round; peaks over all of them, on services that have just started."""
+    """Seconds of each step in one round; peaks over all of them, on services just started."""
     shape = bench.scale.project
     bench.user += "-project"
     with bench.keeping_stack(ENV):

@@ -1,6 +1,4 @@
-"""Resumable uploads: what S3 is asked and sent for each byte of a file that comes in pieces, and how long it
-takes to go on.
-"""
+"""Resumable uploads: S3 requests and traffic per byte of a file sent in pieces, and the time to resume."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from benchmarks.session_load import Sessions, Tus, tus_resume
 from benchmarks.workbench import Workbench
 
 PIECES = (1 * MIB, 6 * MIB, 8 * MIB, 64 * MIB)
-#: What an upload itself asks of S3. Segments are deleted afterwards, by the cleaner: one list and one delete.
+#: S3 requests of an upload itself. Segments are deleted later by the cleaner, with one list and one delete.
 CALLS = ("puts", "creates", "parts", "gets", "heads", "completes")
 ONE_SHOT, WHOLE = "one shot", "session in one piece"
 TUS = "tus in pieces of 1 MiB"
@@ -33,7 +31,7 @@ def _name(piece: int) -> str:
 def _counted(
     bench: Workbench, counts: list[Mapping[str, int]], action: Callable[[], object], *, gateway: bool
 ) -> Sample:
-    """One upload of this scale's size, with what the sink was asked meanwhile."""
+    """One upload of this scale's size, with the sink's requests."""
     before = bench.sink.stats()
     watch = bench.through_gateway if gateway else bench.through_grpc
     sample = watch(bench.scale.session_body / (1 << 30), action)
@@ -43,7 +41,9 @@ def _counted(
 
 
 def _uploads(bench: Workbench, counts: Counts) -> dict[str, Row]:
-    """Each subject uploads the same bytes; rates and CPU are of storage_service and what is behind it."""
+    """Each subject uploads the same bytes; rates and CPU are of storage_service and the services behind
+    it.
+    """
     size = bench.scale.session_body
     with (
         bench.grpc() as grpc,
@@ -117,7 +117,7 @@ def _costs_table(found: Mapping[str, tuple[float, float, float, float]], size: i
 
 
 def run(bench: Workbench) -> Result:
-    """One shot, a session in one piece, sessions in pieces; then resuming."""
+    """One request, a session in one piece, sessions in pieces; then resuming."""
     counts: Counts = {}
     size = bench.scale.session_body
     rows = _uploads(bench, counts)

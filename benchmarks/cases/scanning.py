@@ -1,5 +1,6 @@
-"""What a scanner for malware costs: uploads with one and without, small and long ones; and clamd by itself,
-which writes a body to a file of its own and looks at it when it has ended: that time nobody can save.
+"""The cost of a malware scanner: small and long uploads with and without one; and clamd alone.
+
+clamd writes a body to a file and scans it at its end; that time can't be saved.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from benchmarks.scanner import Scanner
 from benchmarks.workbench import Workbench
 from storage_service.scanning.clamd import INSTREAM, Address, Connection
 
-#: The longest that is scanned as a whole by default is 25 MiB.
+#: By default up to 25 MiB are scanned as a whole.
 LONG: Final = 16 * MIB
 
 
 def run(bench: Workbench) -> Result:
-    """On one stack without a scanner and on one with it; rates count uploads of 64 KiB."""
+    """Measure a stack without a scanner and one with it; rates count uploads of 64 KiB."""
     rows, notes = [], []
     with scanner.running(bench.folder / "clamd") as clamd:
         notes.append(
@@ -43,7 +44,7 @@ def run(bench: Workbench) -> Result:
 
 
 def _alone(clamd: Scanner, bodies: int) -> float:
-    """MiB/s that it takes and judges, one body after the other, after a first one that makes it ready."""
+    """MiB/s that clamd accepts and scans, body after body, after one for warming up."""
     address, body = Address.parse(clamd.address), memoryview(bytes(LONG))
 
     async def ask() -> None:
@@ -64,19 +65,19 @@ def _alone(clamd: Scanner, bodies: int) -> float:
 
 
 def _ours(row: Row) -> float:
-    """CPU seconds per upload of the services alone."""
+    """CPU seconds per upload of the services only."""
     return row.cpu_of(*(name for name in row.cpu if name not in {"postgres", "clamd"}))
 
 
 def _uploads(bench: Workbench, subject: str, found: Scanner | None) -> tuple[Row, Row]:
-    """Small ones by many, long ones by one."""
+    """Small uploads in parallel, long ones one by one."""
     url = f"{bench.stack.url}/api/v1/s3/upload"
     pids = {**bench.stack.services, "postgres": bench.stack.pids["postgres"]}
     if found is not None:
         pids["clamd"] = found.pid
     small = bench.repeat(url, whole_upload(url, bench.token, SIZE), 201, CLIENTS)
     small()
-    bench.upload_http(LONG)  # clamd's first body of that length takes it several times as long
+    bench.upload_http(LONG)  # clamd's first body of that length takes several times as long
 
     def long() -> None:
         for _ in range(bench.scale.several):

@@ -1,4 +1,4 @@
-"""Many small uploads, or GETs, at once: 64 KiB each, 16 clients."""
+"""Many small uploads, or GETs, in parallel: 64 KiB each, 16 clients."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ GATEWAY, NAIVE = "gateway", "naive app"
 
 
 def whole_upload(url: str, token: str, size: int) -> bytes:
-    """A complete upload request, head and body."""
+    """A complete upload request: head and body."""
     return http_load.upload_head(url, token, size) + payload.block()[:size] + payload.form()[1]
 
 
 def _loops(bench: Workbench, requests: dict[str, bytes], success: int) -> dict[str, Row]:
-    """Gateway and naive app in turn; `requests`: URL → whole request, the gateway's first."""
+    """Gateway and naive app alternately. `requests`: URL → whole request, the gateway's first."""
     ours, theirs = (bench.repeat(url, one, success, CLIENTS) for url, one in requests.items())
     ours()
     theirs()

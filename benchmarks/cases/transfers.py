@@ -1,4 +1,4 @@
-"""One large body at a time: through the gateway, straight over gRPC, the naive app, and boto3 alone."""
+"""One large body at a time: through the gateway, directly over gRPC, the naive app, and boto3 alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _KEY = "yardstick"
 
 
 def yardstick(bench: Workbench, direction: str, *, unsigned: bool = False) -> Sample:
-    """One transfer by boto3 in a process of its own."""
+    """One transfer by boto3 in a separate process."""
     size = bench.scale.body
     command = [sys.executable, "-m", "benchmarks.yardstick", direction, bench.sink.endpoint, _KEY, str(size)]
     command += ["--folder", str(bench.folder), *(["--unsigned"] if unsigned else [])]
@@ -33,7 +33,7 @@ def yardstick(bench: Workbench, direction: str, *, unsigned: bool = False) -> Sa
 
 
 def _exactly(size: int, action: Callable[[], int]) -> Callable[[], None]:
-    """`action`, which must answer that it received `size` bytes."""
+    """`action`, checked to return that it received `size` bytes."""
 
     def run() -> None:
         received = action()

@@ -1,5 +1,7 @@
-"""A verification at many rows: seconds and memory of who compares, of metadata_service and of Postgres; and
-what the policy that keeps erased users out costs each row that is added.
+"""A verification with many rows: time and memory of the comparing process, of metadata_service and of
+Postgres.
+
+Also the cost per inserted row of the policy that blocks erased users.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from benchmarks.report import Result
 from benchmarks.samples import Sample, interleaved
 from benchmarks.workbench import Workbench
 
-#: Rows that are added at once, and how many users were erased before.
+#: Rows inserted at once, and users erased before.
 ADDED: Final = 20_000
 ERASED: Final = 10_000
 ROUNDS: Final = 5
@@ -35,7 +37,7 @@ SELECT gen_random_uuid(), sha256(n::text::bytea), '0/0', now() FROM generate_ser
 
 
 def run(bench: Workbench) -> Result:
-    """One run over all rows, of depth ``listings``, and the inserts."""
+    """One run of depth ``listings`` over all rows, and the inserts."""
     _, many = bench.scale.list_rows
     bench.user += "-verify"
     key = bench.upload_http(1024)
@@ -43,7 +45,7 @@ def run(bench: Workbench) -> Result:
     rows.fill_stack(dsn, key, many - 1)
     with psycopg.connect(
         dsn, autocommit=True
-    ) as connection:  # the stack's own storage_service keeps out of it
+    ) as connection:  # the stack's own storage_service does not take part
         connection.execute("UPDATE storage_replicas SET drained_at = now()")
     found: list[dict[str, Any]] = []
     measured = interleaved({f"verify, {many:,} rows": lambda: _pass(bench, found)}, 1)
@@ -79,7 +81,7 @@ def _pass(bench: Workbench, found: list[dict[str, Any]]) -> Sample:
 
 
 def _policy(dsn: str, owner: str) -> list[str]:
-    """Inserts as the service's role, with and without the policy."""
+    """Insert with the service's role, with and without the policy."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(_ERASURES, (ERASED,))
         connection.execute("ANALYZE erasures")
@@ -101,7 +103,7 @@ def _policy(dsn: str, owner: str) -> list[str]:
 
 
 def _added(connection: psycopg.Connection, owner: str) -> float:
-    """Seconds for ADDED rows, as the service's role; nothing stays."""
+    """Seconds for ADDED rows with the service's role; the rows are rolled back."""
     seconds = []
     for _ in range(ROUNDS):
         with connection.transaction(force_rollback=True):
@@ -113,7 +115,7 @@ def _added(connection: psycopg.Connection, owner: str) -> float:
 
 
 def _plan(connection: psycopg.Connection, owner: str) -> str:
-    """How the policy looks whether its owner is being erased."""
+    """How the policy checks whether the owner is being erased."""
     with connection.transaction(force_rollback=True):
         _as_service(connection, owner)
         lines = connection.execute(f"EXPLAIN {_ADD}", {"owner": owner, "count": ADDED}).fetchall()

@@ -1,1 +1,1 @@
-"""Which files and functions of ours one request enters (``python -m benchmarks.flows``)."""
+"""Which of our files and functions a request enters (``python -m benchmarks.flows``)."""

@@ -29,11 +29,11 @@ IDLE_SECONDS: Final = 20.0
 _PATIENCE: Final = 60.0
 
 Entered = set[tuple[str, str, str]]
-"""(file, line, qualified name) each."""
+"""(file, line, qualified name) of each function."""
 
 
 class Windows:
-    """Reads what the three processes have entered since it was last asked."""
+    """Reads what the three processes have entered since the last call."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         self._pids = {SERVICES[name]: stack.pids[name] for name in SERVICES}
@@ -68,7 +68,7 @@ def _ok(answer: httpx.Response) -> httpx.Response:
 
 
 def flows(client: httpx.Client) -> dict[str, Callable[[], object]]:
-    """The requests; the first of them makes what the second one reads."""
+    """The requests. The first one creates what the second one reads."""
     body = os.urandom(64 << 10)
     keys: list[str] = []
     saves = iter(range(1 << 30))
@@ -108,7 +108,7 @@ def measure(stack: Stack, folder: Path) -> dict[str, dict[str, Entered]]:
             for _ in range(WARM):
                 request()
         windows.end()
-        time.sleep(IDLE_SECONDS)  # not to wait for something: the idle while is what is measured
+        time.sleep(IDLE_SECONDS)  # no wait for a state: the idle time itself is measured
         idle = windows.end()
         for name, request in requests.items():
             found[name] = _repeated(request, windows, idle)
@@ -141,7 +141,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="strongroom-flows-") as temporary:
         folder = Path(temporary)
-        folder.chmod(0o755)  # Postgres runs as another user when we are root
+        folder.chmod(0o755)  # as root, Postgres runs as another user
         traces = folder / "traces"
         traces.mkdir()
         env = {"FLOW_TRACES": str(traces), "PYTHONPATH": str(Path(__file__).parent / "site")}

@@ -1,1 +1,1 @@
-"""The usual way: FastAPI, UploadFile, boto3 and an ORM. The other half of every comparison."""
+"""The usual solution: FastAPI, UploadFile, boto3 and an ORM. The other half of every comparison."""

@@ -1,4 +1,4 @@
-"""A file service as it is usually written, as small as can be: what Strongroom is compared with.
+"""A file service as it is usually written, as small as possible, for comparison with Strongroom.
 
 A checked JWT, a stored object, a row, a JSON answer. Run by ``uvicorn --factory
 benchmarks.naive.app:create_app`` with NAIVE_DATABASE_URL, NAIVE_JWT_SECRET and NAIVE_S3_ENDPOINT.
@@ -27,7 +27,7 @@ BUCKET = "bench"
 
 
 class Base(DeclarativeBase):
-    """Declarative base of the one table."""
+    """The declarative base of the only table."""
 
 
 class StoredFile(Base):
@@ -46,7 +46,7 @@ class StoredFile(Base):
 
 
 class FileOut(BaseModel):
-    """What the routes answer."""
+    """The answer of the routes."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -1,4 +1,4 @@
-"""Runs the naive app as a process of its own, with a database of its own on the stack's Postgres."""
+"""Runs the naive app in a process of its own, with its own database on the stack's Postgres."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _START_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Naive:
-    """The running app: where, which process, and the DSN of its database."""
+    """The running app: its URL, its process, and the DSN of its database."""
 
     url: str
     pid: int
@@ -32,7 +32,7 @@ class Naive:
 
 
 def _create_database(superuser_dsn: str) -> str:
-    """The empty database, made anew; its DSN."""
+    """Create the empty database, or replace it. Returns its DSN."""
     with psycopg.connect(superuser_dsn, autocommit=True) as connection:
         connection.execute(
             sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(DATABASE))
@@ -61,7 +61,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> Non
 
 @contextmanager
 def running(superuser_dsn: str, s3_endpoint: str, jwt_secret: str, folder: Path) -> Iterator[Naive]:
-    """The app on a free port, as uvicorn runs it by default (uvloop, httptools, one process)."""
+    """The app on a free port, with uvicorn's defaults (uvloop, httptools, one process)."""
     dsn = _create_database(superuser_dsn)
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.naive.app:create_app"]

@@ -1,4 +1,4 @@
-"""T1 and T4 of plain uploads in metadata_service, 16 callers of four owners: together, and each alone."""
+"""T1 and T4 of plain uploads in metadata_service, with 16 callers of four owners: grouped, and separate."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def _measured(url: str, *, together: bool) -> float:
         async def all_callers(uploads: int) -> None:
             await asyncio.gather(*(caller(number, uploads) for number in range(CALLERS)))
 
-        await all_callers(4)  # connections, statements prepared
+        await all_callers(4)  # warms up connections and prepared statements
         began = time.process_time() + _backends()
         await all_callers(UPLOADS // CALLERS)
         return (time.process_time() + _backends() - began) / UPLOADS * 1000

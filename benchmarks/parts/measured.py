@@ -1,4 +1,4 @@
-"""One part and what it costs, with it and without it."""
+"""The cost of one part, with and without it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """CPU time of the two ways, in the part's unit."""
+    """CPU time of both variants, in the part's unit."""
 
     with_: float
     without: float
@@ -17,8 +17,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """``fast``, ``plain``: measure one way once and answer its cost in ``unit``. ``decision``: the record
-    that quotes the figure.
+    """``fast``, ``plain``: measure one variant once, and return its cost in ``unit``.
+
+    ``decision``: the record that quotes the figure.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Part:
     plain: Callable[[], float]
 
     def measure(self, rounds: int) -> Found:
-        """The least of ``rounds``, by turns."""
+        """The minimum of ``rounds`` alternating rounds."""
         found = [(self.fast(), self.plain()) for _ in range(rounds)]
         return Found(min(one for one, _ in found), min(other for _, other in found))
 

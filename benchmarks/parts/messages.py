@@ -1,4 +1,4 @@
-"""Messages of gRPC: what reads, checks and writes them."""
+"""gRPC messages: reading, checking and writing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHUNKS = 64
 
 @cache
 def _pieces() -> list[bytes]:
-    """A chunk as it comes off a connection."""
+    """A chunk as it arrives on a connection."""
     return [bytes(256 * 1024)] * 4
 
 

@@ -1,4 +1,4 @@
-"""What the HTTP server does beyond uvicorn, measured in a process of its own."""
+"""The HTTP server's own parts beyond uvicorn, measured in a separate process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % l
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body and answers a line of JSON."""
+    """Read the body and answer with a line of JSON."""
     if scope["type"] == "lifespan":
         while (message := await receive())["type"] != "lifespan.shutdown":
             await send({"type": f"{message['type']}.complete"})
@@ -42,7 +42,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _serve(pipe: Connection, prepare: Callable[[], None]) -> None:
-    """The child: say the port, serve until told to stop, say the CPU seconds."""
+    """In the child: send the port, serve until told to stop, send the CPU seconds."""
     tune_malloc()
     prepare()
     settings = GatewaySettings(http_bind="127.0.0.1:0", drain_pause_seconds=0, jwt_secret=SecretStr("x" * 32))
@@ -71,7 +71,7 @@ def _cost(prepare: Callable[[], None], load: Callable[[socket.socket], None]) ->
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     child = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, prepare))
     child.start()
-    theirs.close()  # so that its end is heard here
+    theirs.close()  # so that its end is noticed here
     port = ours.recv()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

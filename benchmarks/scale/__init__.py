@@ -1,3 +1,3 @@
-"""What the database does for a request, and for each round of the work behind, with few rows and with many:
+"""The database's work for a request, and for each round of background work, with few rows and with many:
 ``python -m benchmarks.scale`` writes docs/scale.md.
 """

@@ -27,7 +27,7 @@ from metadata_service.db.migrate import migrate
 
 FEW: Final = 10_000
 MANY: Final = 10_000_000
-#: So many times as long as with few rows an operation may take.
+#: An operation may take this many times as long with many rows as with few.
 MOST_GROWTH: Final = 1.3
 _PAGE: Final = Path(__file__).parents[2] / "docs" / "scale.md"
 _MARK: Final = "<!-- scale: {}, python -m benchmarks.scale -->"
@@ -35,7 +35,7 @@ _MARK: Final = "<!-- scale: {}, python -m benchmarks.scale -->"
 
 @dataclass(frozen=True)
 class Filled:
-    """What was found with so many rows; bytes of tables and indexes."""
+    """Results with this many rows; bytes of tables and indexes."""
 
     count: int
     operations: dict[str, Measured]
@@ -44,7 +44,7 @@ class Filled:
 
 
 def database_of(servers: infra.Infra, count: int) -> Filled:
-    """Made, filled, measured, dropped."""
+    """Create the database, fill it, measure, drop it."""
     name = f"scale_{count}"
     superuser, owner, app = (
         urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
@@ -63,7 +63,7 @@ def database_of(servers: infra.Infra, count: int) -> Filled:
 
 
 def shown(few: Filled, many: Filled) -> str:
-    """The table, and the plans of the larger database."""
+    """The table, and the plans in the larger database."""
     small, large = f"{few.count:,}", f"{many.count:,}"
     columns = f"pages at {small} | at {large} | of them read | ms at {small} | at {large} | ms ÷ ms"
     lines = [
@@ -90,7 +90,7 @@ def shown(few: Filled, many: Filled) -> str:
 
 
 def main() -> int:
-    """Exit status 1 when something has grown by more than MOST_GROWTH."""
+    """Exit status 1 if an operation has grown by more than MOST_GROWTH."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=MANY)
     parser.add_argument("--into", type=Path, default=_PAGE, help="a page with the marks of docs/scale.md")

@@ -1,7 +1,7 @@
-"""Makes tables as large as an installation's of some years, by SQL, as superuser.
+"""Fills tables like those of an installation after some years, by SQL, as superuser.
 
 Rows are copies of real ones (a plain file, a generation and a resumable upload, made by the use cases), with
-other names, owners and times: whatever columns the tables have, the copies have them, too.
+other names, owners and times, so they have whatever columns the tables have.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
-#: Owns every second row; the others are a thousand's.
+#: Owns every second row; a thousand other owners share the rest.
 WHALE: Final = "whale"
-#: Of blobs that wait for the cleaner, of files to be read and of contents to be scanned: the same number,
-#: whatever else there is.
+#: Blobs waiting for the cleaner, files to be read and contents to be scanned: always this number, whatever
+#: the size of the tables.
 DUE: Final = 4000
-#: Events and answers that are past their time, of numbers below 1.
+#: Expired events and answers, with numbers below 1.
 PAST: Final = 100_000
-#: By 1 GiB of work memory an index of ten million rows is sorted at once.
+#: 1 GiB of work memory sorts an index of ten million rows at once.
 _SILENT: Final = (
     "SET session_replication_role = replica; SET maintenance_work_mem = '1GB'; SET app.scope = 'system'"
 )
@@ -32,12 +32,14 @@ _FILE: Final = "md5('file' || n)::uuid"
 _KEY: Final = f"'uploads/' || {_OWNER} || '/' || {_FILE} || '.txt'"
 _MADE: Final = "now() - interval '1 h' - n * interval '10 s'"
 _SHARE: Final = "(n / current_setting('scale.rows')::float)"
-#: Every fifth row, of either kind of owner.
+#: Every fifth row, of both kinds of owner.
 _GENERATION: Final = "n % 5 = 0"
 
 
 class Copies(NamedTuple):
-    """``of``: which row is copied; ``numbers``: those that get one; ``changed``: columns that are other."""
+    """``of``: the row to copy; ``numbers``: the numbers that get a copy; ``changed``: columns with other
+    values.
+    """
 
     of: str
     numbers: str
@@ -107,7 +109,7 @@ ORDER BY attnum
 """
 
 
-#: Contents that were scanned by signatures of which there are newer ones: all.
+#: All contents were scanned, with signatures of which there are newer ones.
 _SCANNED: Final = """
 INSERT INTO scans (owner_id, blob_id, outcome, scanned_at, database)
 SELECT owner_id, id, 2, now(), 'ClamAV 1.4.6/1' FROM blobs WHERE state = 3 LIMIT 1
@@ -115,17 +117,17 @@ SELECT owner_id, id, 2, now(), 'ClamAV 1.4.6/1' FROM blobs WHERE state = 3 LIMIT
 
 
 def file_id(number: int) -> str:
-    """Of this row."""
+    """The id of this row's file."""
     return str(UUID(hashlib.md5(f"file{number}".encode(), usedforsecurity=False).hexdigest()))
 
 
 def key(number: int) -> str:
-    """Of this row of WHALE's."""
+    """The key of this row, owned by WHALE."""
     return f"uploads/{WHALE}/{file_id(number)}.txt"
 
 
 def fill(dsn: str, count: int, past: int = PAST) -> None:
-    """``count`` numbers' rows in each of TABLES, and ``past`` below 1. ``dsn``: superuser's."""
+    """Make ``count`` numbers' rows in each of TABLES, and ``past`` below 1. ``dsn``: the superuser's."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(_SILENT)
         connection.execute("SELECT set_config('scale.rows', %s, false)", (str(count),))
@@ -138,7 +140,7 @@ def fill(dsn: str, count: int, past: int = PAST) -> None:
 def _copy(connection: psycopg.Connection, table: str, copies: Copies, numbers: tuple[int, int]) -> None:
     columns = [name for (name,) in connection.execute(_COLUMNS, (table,))]
     ready = sql.SQL("UPDATE pg_index SET indisready = {} WHERE indrelid = {}::regclass")
-    # An index that is made afterwards is sorted once, not a page at a time.
+    # An index created afterwards is sorted once, instead of one page at a time.
     connection.execute(ready.format(sql.Literal(False), sql.Literal(table)))
     connection.execute(
         sql.SQL(

@@ -1,4 +1,4 @@
-"""Operations on one database, one after the other."""
+"""Measures the operations on one database, one after the other."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _MIDDLE: Final = "SELECT xid::text, id FROM events WHERE owner_id = %s ORDER BY 
 
 @dataclass(frozen=True)
 class Measured:
-    """One operation: the fastest of its rounds (in which others on the machine count least), the median of
-    their pages, and the statements of the last one.
+    """One operation: its fastest round (least affected by other load), the median number of pages, and the
+    statements of the last round.
     """
 
     statements: int
@@ -39,7 +39,7 @@ class Measured:
 
 
 async def measure(listener: Listener, operation: Operation, rounds: int) -> Measured:
-    """Time and pages as Postgres tells them, of all statements of a round together."""
+    """Time and pages as reported by Postgres, of all statements of a round."""
     played: list[list[Statement]] = []
     for _ in range(_WARM_UP + rounds):
         needed = await operation.prepare() if operation.prepare else None
@@ -57,7 +57,7 @@ async def measure(listener: Listener, operation: Operation, rounds: int) -> Meas
 
 
 def sizes(superuser: str) -> tuple[int, int]:
-    """Of all tables and of all their indexes, bytes."""
+    """The sizes of all tables and of all their indexes, in bytes."""
     with psycopg.connect(superuser) as connection:
         found = connection.execute(_SIZES).fetchone()
     assert found is not None
@@ -65,7 +65,7 @@ def sizes(superuser: str) -> tuple[int, int]:
 
 
 async def make_rows_to_copy(app: str) -> None:
-    """One of each kind, as a caller makes them. ``app``: of the service's role."""
+    """Create one row of each kind like a caller. ``app``: the login of the service's role."""
     async with explaining_pool(app) as (pool, _):
         use = UseCases(Database(pool))
         await use.upload("template")
@@ -74,7 +74,7 @@ async def make_rows_to_copy(app: str) -> None:
 
 
 async def measured(app: str, count: int, rounds: int = ROUNDS) -> dict[str, Measured]:
-    """Each operation on a database of ``count`` rows."""
+    """Measure each operation in a database of ``count`` rows."""
     async with explaining_pool(app) as (pool, listener):
         database = Database(pool)
         ((xid, number),) = await database.read(SYSTEM, _MIDDLE, (WHALE, count // 4))

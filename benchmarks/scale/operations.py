@@ -1,5 +1,7 @@
-"""What is asked of metadata_service: requests of one owner who has half of all rows, and a round of each kind
-of work that goes over all owners. Each operation changes what it must and nothing that the next one needs.
+"""The operations of metadata_service that are measured: requests of one owner who has half of all rows, and
+one round of each background task over all owners.
+
+Each operation changes only what it must, and nothing that the next one needs.
 """
 
 from __future__ import annotations
@@ -43,13 +45,13 @@ from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_SEQUE
 _PAGE: Final = 50
 _SIZE: Final = 10
 _CRC: Final = 0x89ABCDEF
-#: Signatures that no row has been scanned by.
+#: Signatures with which no row was scanned.
 _NEWER: Final = "ClamAV 1.4.6/99"
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One that is measured. ``prepare`` makes what ``act`` needs, and is not measured."""
+    """An operation to measure. ``prepare`` creates what ``act`` needs, and is not measured."""
 
     name: str
     act: Callable[[Any], Awaitable[object]]
@@ -57,7 +59,7 @@ class Operation:
 
 
 class UseCases:
-    """Those that are measured, on one database."""
+    """The measured use cases, on one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -79,7 +81,7 @@ class UseCases:
         self.scanning = Scanning(database)
 
     async def upload(self, owner: str, *, generation: bool = False) -> File:
-        """T1 and T4 of ten bytes under a request id."""
+        """T1 and T4 of ten bytes with a request id."""
         spec = UploadSpec(filename="notes.txt", content_type="text/plain", request_id=secrets.token_hex(8))
         if generation:
             spec.target.generation.type = GENERATION_TYPE_TEXT_TO_IMAGE
@@ -97,7 +99,7 @@ class UseCases:
         return committed.file
 
     async def open_session(self, owner: str) -> str:
-        """A resumable upload; its name."""
+        """Open a resumable upload. Returns its id."""
         spec = UploadSpec(filename="film.mp4", content_type="video/mp4")
         spec.target.file.SetInParent()
         opened = await self.opener.open(
@@ -112,7 +114,7 @@ class UseCases:
         return opened.upload_id
 
     async def forget_events(self) -> int:
-        """A thousand of those that are past their time."""
+        """Delete a thousand expired events."""
 
         async def work(tx: Transaction) -> int:
             return await outbox.forget(tx, self._timing.events, 1000)
@@ -120,13 +122,13 @@ class UseCases:
         return await self._database.transact(SYSTEM, work)
 
     async def look_at_backlog(self) -> None:
-        """As once in a while for /metrics."""
+        """The regular look for /metrics."""
         await self._database.transact(SYSTEM, lambda tx: tx.fetch_batch(backlog.STATEMENTS))
 
 
 def operations(use: UseCases, middle: int, read: Position) -> list[Operation]:
-    """``middle``: a number of WHALE's rows that has one in each table; ``read``: a position in the events
-    with as many before it as after it.
+    """``middle``: a number for which WHALE has a row in each table; ``read``: the position in the middle of
+    the events.
     """
     listing = Listing(WHALE)
     deep = use.tokens.seal(listing.identity(), ["uploads/whale/8", file_id(middle)])
@@ -165,7 +167,7 @@ def operations(use: UseCases, middle: int, read: Position) -> list[Operation]:
 
 
 def _moment(number: int) -> datetime:
-    """About when row ``number`` was made."""
+    """The approximate creation time of row ``number``."""
     return datetime.now(UTC) - timedelta(hours=1, seconds=10 * number)
 
 

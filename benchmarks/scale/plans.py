@@ -1,4 +1,4 @@
-"""What Postgres says of each statement that a use case runs: its plan, its time, the pages it touches."""
+"""Postgres' report on each statement that a use case runs: its plan, its time, the pages it reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from psycopg import sql
 from metadata_service.config import PoolOptions
 from metadata_service.db.pool import Pool, make_pool
 
-#: Of a database, by its superuser: sessions tell their client of each statement that ends.
+#: Set for a database by its superuser: sessions report each finished statement to their client.
 _SETTINGS: Final = {
     "session_preload_libraries": "auto_explain",
     "auto_explain.log_min_duration": "0",
@@ -32,8 +32,9 @@ _TOLD: Final = re.compile(r"duration: ([\d.]+) ms\s+plan:\s*(\{.*\})\s*$", re.DO
 
 @dataclass(frozen=True)
 class Statement:
-    """One that has run. ``pages``: of 8 KiB, found in Postgres' memory or not; ``read``: those that were not.
-    ``milliseconds``: without what was waited for them.
+    """A finished statement. ``pages``: of 8 KiB, cached or not; ``read``: those that were not cached.
+
+    ``milliseconds``: without waits for reading and writing.
     """
 
     query: str
@@ -44,7 +45,7 @@ class Statement:
 
     @classmethod
     def of(cls, duration: str, told: str) -> Statement:
-        """As auto_explain tells it."""
+        """Parse the output of auto_explain."""
         found = json.loads(told)
         plan = found["Plan"]
         read = plan.get("Shared Read Blocks", 0)
@@ -58,7 +59,7 @@ class Statement:
         )
 
     def lines(self) -> Iterator[str]:
-        """The plan: what is done, by which index, over how many rows."""
+        """The plan: operations, indexes, numbers of rows."""
         return _lines(self.plan, 0)
 
 
@@ -76,7 +77,7 @@ def explain_all(superuser: str, database: str) -> None:
 
 
 class Listener:
-    """Hears what the connections of a pool are told."""
+    """Receives the notices of a pool's connections."""
 
     def __init__(self) -> None:
         self._heard: list[Statement] = []
@@ -88,14 +89,14 @@ class Listener:
 
     @contextmanager
     def listening(self) -> Iterator[list[Statement]]:
-        """What runs meanwhile."""
+        """The statements run inside the block."""
         self._heard = []
         yield self._heard
 
 
 @asynccontextmanager
 async def explaining_pool(dsn: str) -> AsyncIterator[tuple[Pool, Listener]]:
-    """A pool of one connection, which is listened to."""
+    """A pool of one connection with a listener."""
     listener = Listener()
     async with make_pool(dsn, PoolOptions(min_size=1, max_size=1)) as pool:
         async with pool.connection() as connection:

@@ -1,1 +1,1 @@
-"""The documentation site: pages of docs/ and, made from the code, the reference (docs/documentation.md)."""
+"""The documentation site: the pages of docs/, and a reference made from the code (docs/documentation.md)."""

@@ -14,12 +14,12 @@ from scripts.docs.staging import BrokenLinkError, stage
 ROOT: Final = Path(__file__).resolve().parents[2]
 BUILD: Final = ROOT / "build" / "docs"
 PROGRAM: Final = ROOT / ".tools" / "docs" / "bin" / "zensical"
-#: While serving, pages are put together again so often; those that are made from code stay as at the start.
+#: While serving, pages are staged again at this interval; those made from code stay as at the start.
 EVERY_SECONDS: Final = 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0; 1: a link leads nowhere."""
+    """Returns 0; 1: a link is broken."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.docs", description="Make the documentation site."
     )

@@ -1,4 +1,4 @@
-"""The command line: every command, its arguments and options, out of the program itself."""
+"""The command-line reference: commands, arguments and options, from the program itself."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _option(one: Any) -> tuple[str, str, str]:
 
 
 def _kind(one: Any) -> str:
-    """What an option's value is: the words that it may be, or its type."""
+    """The kind of an option's value: its choices, or its type."""
     kind = one.type_descriptor.annotation
     kinds = [part for part in get_args(kind) or (kind,) if part is not type(None)]
     words = [

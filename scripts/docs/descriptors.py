@@ -1,4 +1,4 @@
-"""The protos with their comments, as buf reads them."""
+"""The protos with their comments, as read by buf."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
-#: Field numbers of descriptor.proto, of which paths to comments are made.
+#: Field numbers of descriptor.proto, used in the paths of comments.
 MESSAGE_OF_FILE, ENUM_OF_FILE, SERVICE_OF_FILE = 4, 5, 6
 FIELD_OF_MESSAGE, NESTED, ENUM_OF_MESSAGE = 2, 3, 4
 METHOD_OF_SERVICE: Final = 2
@@ -21,7 +21,7 @@ Path_ = tuple[int, ...]
 
 @functools.cache
 def files(root: Path) -> tuple[FileDescriptorProto, ...]:
-    """Our own files, by name.
+    """Our own files by name.
 
     :raises SystemExit: buf can't read them.
     """
@@ -38,7 +38,7 @@ def files(root: Path) -> tuple[FileDescriptorProto, ...]:
 
 
 def comments(file: FileDescriptorProto) -> dict[Path_, str]:
-    """The comment above each thing, by its path."""
+    """The leading comment of each element, by its path."""
     return {
         tuple(place.path): "\n".join(line.strip() for line in place.leading_comments.strip().splitlines())
         for place in file.source_code_info.location
@@ -47,7 +47,7 @@ def comments(file: FileDescriptorProto) -> dict[Path_, str]:
 
 
 def services(root: Path) -> Iterator[tuple[FileDescriptorProto, int]]:
-    """Each service: its file, and its index there."""
+    """Each service: its file, and its index in it."""
     for file in files(root):
         for index in range(len(file.service)):
             yield file, index

@@ -1,4 +1,4 @@
-"""Errors: every reason, out of ``ErrorReason`` and the exceptions of ``strongroom.errors``."""
+"""The reference of errors: every reason, from ``ErrorReason`` and the exceptions of ``strongroom.errors``."""
 
 from __future__ import annotations
 

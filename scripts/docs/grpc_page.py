@@ -1,4 +1,4 @@
-"""gRPC: every service, RPC, message and enum, out of the protos and their comments."""
+"""The gRPC reference: services, RPCs, messages and enums, from the protos and their comments."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _services(file: FileDescriptorProto) -> Iterator[str]:
 
 
 def _link(name: str, package: str) -> str:
-    """A type's name, leading to it where it is ours."""
+    """A type's name, with a link if it is ours."""
     full = name.lstrip(".")
     short = full.rpartition(".")[2]
     if not full.startswith("strongroom."):

@@ -1,4 +1,4 @@
-"""REST: every operation and shape, out of the OpenAPI document."""
+"""The REST reference: operations and shapes, from the OpenAPI document."""
 
 from __future__ import annotations
 

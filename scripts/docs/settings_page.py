@@ -1,4 +1,4 @@
-"""Settings, out of ``.env.example``, which a test holds against the settings classes."""
+"""The reference of settings, from ``.env.example``, which a test compares with the settings classes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def written(root: Path) -> str:
 
 
 def _sections(lines: list[str]) -> Iterator[str]:
-    """A heading, and a table or text of each stretch between blank comments."""
+    """A heading, and a table or text for each section between blank comments."""
     title, notes, rows = "", list[str](), list[tuple[str, str, str]]()
     for line in [*lines, "# --- end -"]:
         if heading := _SECTION.match(line):

@@ -1,7 +1,7 @@
-"""The pages of the site, put together in one folder: docs/, what stands beside README.md, and the reference.
+"""Collects the site's pages in one folder: docs/, files beside README.md, and the reference.
 
-Links that lead out of docs/ are made to lead to the page of the site, or to the file in the repository; one
-that leads nowhere ends the build, as links to pages and headings do that Zensical does not find.
+Links out of docs/ are changed to the site's page, or to the file in the repository. A broken one ends the
+build, as do broken links to pages and headings, which Zensical does not detect.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from scripts.docs import cli_page, errors_page, grpc_page, rest_page, settings_page
 
 REPOSITORY: Final = "https://github.com/strongroom/strongroom/blob/main"
-#: Of the root of the repository: where they are on the site.
+#: Files in the root of the repository: their place on the site.
 BESIDE: Final = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
@@ -34,14 +34,15 @@ _FENCE: Final = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
 
 class BrokenLinkError(Exception):
-    """A link leads to a file that there is not."""
+    """A link points to a file that does not exist."""
 
 
 def stage(root: Path, build: Path) -> None:
-    """Write all pages below ``build / "source"``, and the configuration into ``build``. What has not changed
-    is not touched, what is not there any more goes.
+    """Write all pages below ``build / "source"``, and the configuration into ``build``.
 
-    :raises BrokenLinkError: see above.
+    Unchanged files are not touched, obsolete ones are removed.
+
+    :raises BrokenLinkError: a link is broken.
     """
     target = build / "source"
     pages = {page: (root / source).read_text("utf-8") for page, source in _sources(root).items()}
@@ -66,7 +67,7 @@ def stage(root: Path, build: Path) -> None:
 
 @functools.cache
 def reference(root: Path) -> Mapping[str, str]:
-    """The pages that are made from the code, by name."""
+    """The pages made from the code, by name."""
     return {
         "settings.md": settings_page.written(root),
         "cli.md": cli_page.written(),
@@ -77,14 +78,14 @@ def reference(root: Path) -> Mapping[str, str]:
 
 
 def _sources(root: Path) -> dict[str, str]:
-    """Pages of the site, and the file of the repository that each is."""
+    """The site's pages, and the repository's file of each."""
     docs = {one.relative_to(root / "docs").as_posix(): one for one in sorted((root / "docs").rglob("*.md"))}
     found = {page: one.relative_to(root).as_posix() for page, one in docs.items()}
     return found | {page: source for source, page in BESIDE.items()}
 
 
 def relinked(root: Path, where: Mapping[str, str], source: str, page: str, text: str) -> str:
-    """A page's text with links that are good on the site. ``where``: the page that a file has become."""
+    """A page's text with links for the site. ``where``: the page of each file."""
 
     def moved(found: re.Match[str]) -> str:
         return _moved(root, where, source, page, found["target"])
@@ -115,8 +116,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def configuration(root: Path) -> str:
-    """``mkdocs.yml``, its ``[folder/*]`` written out: the folder's pages, its README first; ``[*]``: all that
-    no other entry names.
+    """``mkdocs.yml`` with its patterns expanded: ``[folder/*]`` to the folder's pages, README first; ``[*]``
+    to everything that no other entry names.
     """
 
     def pages(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Markdown out of values."""
+"""Markdown from values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _CODE: Final = re.compile(r"(`[^`]*`)")
 
 
 def prose(text: str) -> str:
-    """A text that came of a comment: what stands outside of backticks is no HTML."""
+    """A comment as text: HTML outside of backticks is escaped."""
     parts = _CODE.split(text)
     return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
 
 
 def cell(text: str) -> str:
-    """A text on one line, in a table. Pipes inside of backticks are theirs."""
+    """A text on one line, for a table. Pipes inside backticks are kept."""
     parts = _CODE.split(" ".join(prose(text).split()))
     return "".join(part if part.startswith("`") else part.replace("|", "\\|") for part in parts)
 
@@ -35,6 +35,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def page(title: str, text: str, parts: Iterable[str]) -> str:
-    """A page; says that nobody edits it."""
+    """A page with a note that it is generated."""
     body = "\n\n".join(part.strip() for part in (text, *parts) if part.strip())
     return f"# {title}\n\n{body}\n"

@@ -1,1 +1,1 @@
-"""What a release consists of, made of one commit and nothing else (docs/releases.md)."""
+"""Makes the parts of a release from one commit (docs/releases.md)."""

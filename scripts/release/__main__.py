@@ -1,6 +1,7 @@
 """Makes a release: wheel, sdist, SBOM, licences, notes and checksums, into ``dist/``.
 
-Everything is made of ``git archive`` of a commit, and dated by it: who makes it again has the same bytes.
+Everything comes from ``git archive`` of a commit and has its date, so a release can be reproduced byte for
+byte.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0: it is made; 1: two builds differ, or a licence is not allowed."""
+    """Returns 0; 1: two builds differ, or a licence is not allowed."""
     parser = argparse.ArgumentParser(prog="python -m scripts.release", description="Make a release.")
     parser.add_argument("--ref", default="HEAD", help="the commit, or its tag")
     parser.add_argument("--into", type=Path, default=ROOT / "dist")

@@ -1,4 +1,4 @@
-"""Wheel and sdist of a commit: the same bytes wherever and whenever they are built."""
+"""Builds wheel and sdist of a commit, reproducibly."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """``epoch``: when it was committed, Unix seconds; what SOURCE_DATE_EPOCH gets."""
+    """``epoch``: the commit's time in Unix seconds, the value of SOURCE_DATE_EPOCH."""
 
     hash: str
     epoch: int
 
     @property
     def time(self) -> datetime:
-        """The same as a date."""
+        """The commit's time as a date."""
         return datetime.fromtimestamp(self.epoch, UTC)
 
 
 def commit_of(root: Path, ref: str) -> Commit:
-    """The commit that a name stands for.
+    """The commit with this name.
 
     :raises SystemExit: there is none.
     """
@@ -41,21 +41,19 @@ def commit_of(root: Path, ref: str) -> Commit:
 
 
 def from_commit(root: Path, commit: Commit, folder: Path) -> list[Path]:
-    """Build what the commit holds, and nothing that lies beside it; its files know its name by
-    ``.gitattributes``.
-    """
+    """Build from the commit's files only. They contain its name through ``.gitattributes``."""
     git = ["git", "-C", str(root), "archive", "--format=tar", commit.hash]
     packed = subprocess.run(git, capture_output=True, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         archive.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
-        archive.extractall(folder / "source")  # noqa: S202 - what git has packed for us
+        archive.extractall(folder / "source")  # noqa: S202 - packed by git
     return build(folder / "source", folder / "dist", commit.epoch)
 
 
 def build(source: Path, into: Path, epoch: int) -> list[Path]:
-    """Sdist, and the wheel from it, by name.
+    """The sdist, and the wheel built from it, by name.
 
-    :raises SystemExit: it can't be built.
+    :raises SystemExit: the build fails.
     """
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(into), str(source)]
     env = {**os.environ, "SOURCE_DATE_EPOCH": str(epoch), "PYTHONHASHSEED": "0"}
@@ -71,5 +69,5 @@ def same(one: Path, two: Path) -> bool:
 
 
 def checksums(paths: Sequence[Path]) -> str:
-    """For `sha256sum --check`."""
+    """Input for `sha256sum --check`."""
     return "".join(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths)

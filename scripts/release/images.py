@@ -1,4 +1,4 @@
-"""Images of a commit: ``python -m scripts.release.images``, by docker or podman."""
+"""Builds images of a commit: ``python -m scripts.release.images``, with docker or podman."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TARGETS: Final = ("metadata", "storage", "gateway")
 
 
 def command(engine: str, target: str, commit: Commit) -> list[str]:
-    """Builds one target of what comes by standard input."""
+    """The command that builds one target from standard input."""
     arguments = {
         "STRONGROOM_VERSION": VERSION,
         "STRONGROOM_COMMIT": commit.hash,
@@ -34,7 +34,7 @@ def command(engine: str, target: str, commit: Commit) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The engine's exit code, of the first target that fails."""
+    """Returns the engine's exit code for the first target that fails."""
     parser = argparse.ArgumentParser(prog="python -m scripts.release.images", description="Build the images.")
     parser.add_argument("--ref", default="HEAD", help="the commit, or its tag")
     parser.add_argument("--engine", default=os.environ.get("ENGINE", "docker"))

@@ -1,4 +1,4 @@
-"""Under which licence each dependency comes, and whether that is allowed."""
+"""The licence of each dependency, and whether it is allowed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 
 from scripts.release.locks import Package
 
-#: SPDX names. Copyleft reaches no further than its own files or library: MPL, and LGPL for psycopg, which is
-#: imported and can be exchanged. No GPL, no AGPL, nothing that is no licence of open source.
+#: SPDX names. Copyleft is allowed if it covers only its own files or library: MPL, and LGPL for psycopg,
+#: which is imported and replaceable. No GPL, no AGPL, no licence that is not open source.
 ALLOWED: Final = frozenset(
     {
         *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CNRI-Python", "ISC", "LGPL-3.0-only"),
         *("MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Unlicense", "Zlib"),
     }
 )
-#: Not installed on every system, so that their own metadata can't be asked; or metadata that say two things.
+#: Packages that are not installed on every system, so that their metadata can't be read, or whose metadata
+#: are ambiguous.
 BY_HAND: Final = {
     "async-timeout": "Apache-2.0",
     "colorama": "BSD-3-Clause",
@@ -28,7 +29,7 @@ BY_HAND: Final = {
     "pywin32": "PSF-2.0",
     "tzdata": "Apache-2.0",
 }
-#: Metadata from before PEP 639 have words of their own. Those that say BSD and no more mean three clauses.
+#: Names in metadata older than PEP 639. A bare BSD means three clauses.
 WORDS: Final = {
     "3-Clause BSD License": "BSD-3-Clause",
     "Apache 2.0": "Apache-2.0",
@@ -47,7 +48,7 @@ UNKNOWN: Final = "unknown"
 
 
 def licence_of(name: str) -> str:
-    """An SPDX expression; ``unknown`` when the package does not say, or says what nobody has looked at."""
+    """The SPDX expression; ``unknown`` if the package has none, or has an unrecognized one."""
     if name in BY_HAND:
         return BY_HAND[name]
     try:
@@ -57,7 +58,7 @@ def licence_of(name: str) -> str:
 
 
 def read(package: Any) -> str:
-    """What a package's core metadata say: the expression, else the words, else the classifiers."""
+    """The licence in a package's core metadata: the expression, else the text, else the classifiers."""
     classifiers = [one for one in package.get_all("Classifier") or () if one.startswith("License ::")]
     said = [package.get("License-Expression"), package.get("License")]
     said += [classifier.rpartition(" :: ")[2] for classifier in classifiers]
@@ -71,7 +72,7 @@ def read(package: Any) -> str:
 
 
 def refused(packages: Iterable[Package]) -> dict[str, str]:
-    """By name, why a package may not come along."""
+    """The reason for each package, by name, that may not be included."""
     found = {}
     for package in packages:
         expression = licence_of(package.name)
@@ -81,7 +82,7 @@ def refused(packages: Iterable[Package]) -> dict[str, str]:
 
 
 def is_allowed(expression: str) -> bool:
-    """All of an AND, one of an OR. An exception (WITH) only ever allows more."""
+    """All parts of an AND, one part of an OR. An exception (WITH) only adds permissions."""
     return expression != UNKNOWN and _allows(_licensing().parse(expression))
 
 
@@ -100,6 +101,6 @@ def _allows(node: Any) -> bool:
 
 
 def text(packages: Iterable[Package]) -> str:
-    """The list: a line a package."""
+    """The list, one line per package."""
     names = {package.name: package.version for package in packages}
     return "".join(f"{name} {version}: {licence_of(name)}\n" for name, version in sorted(names.items()))

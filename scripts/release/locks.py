@@ -1,4 +1,4 @@
-"""What the hashed locks hold."""
+"""Reads the hashed locks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One line of a lock. ``name``: as PyPI writes it in addresses; ``marker``: where it is installed."""
+    """One line of a lock. ``name``: as in PyPI's URLs; ``marker``: where it is installed."""
 
     name: str
     version: str
@@ -19,9 +19,7 @@ class Package:
 
 
 def locked(root: Path, name: str) -> list[Package]:
-    """The packages of ``requirements/<name>.txt``, by name; one that has other versions elsewhere is there
-    for each.
-    """
+    """The packages of ``requirements/<name>.txt``, by name; one entry for each version of a package."""
     found = []
     for line in (root / "requirements" / f"{name}.txt").read_text("utf-8").splitlines():
         if line[:1].isalnum():

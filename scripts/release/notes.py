@@ -1,4 +1,4 @@
-"""Release notes: the section of CHANGELOG.md, its links made good away from the repository."""
+"""Release notes: the section of CHANGELOG.md, with links that work outside the repository."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
 
 
 def of_version(changelog: str, version: str) -> str:
-    """The section of a version; of what is not released yet, where it has none.
+    """The section of a version, or else of unreleased changes.
 
     :raises SystemExit: there is neither.
     """

@@ -1,4 +1,4 @@
-"""The bill of materials: what the servers and `strongroom up` run with, as CycloneDX 1.6."""
+"""The bill of materials of the servers and of `strongroom up`, as CycloneDX 1.6."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _component(
 
 
 def _needs(name: str) -> set[str]:
-    """What a package asks for, extras included: the locks hold those that are meant."""
+    """The dependencies of a package, extras included; the locks decide which apply."""
     try:
         requirements = metadata.requires(name) or []
     except metadata.PackageNotFoundError:

@@ -1,8 +1,9 @@
-"""Imported by every Python that starts with this folder on PYTHONPATH: our services then note which of their
-functions run.
+"""Imported by every Python that starts with this folder on PYTHONPATH: makes our services record which of
+their functions run.
 
-SIGUSR1 ends a window: what was entered since the last one is written to
-``$FLOW_TRACES/<service>-<pid>-<window>.txt``, one ``file<TAB>line<TAB>name`` each, and the next one begins.
+SIGUSR1 ends a window: everything entered since the last one is written to
+``$FLOW_TRACES/<service>-<pid>-<window>.txt``, with lines ``file<TAB>line<TAB>name``, and the next window
+begins.
 """
 
 from __future__ import annotations
