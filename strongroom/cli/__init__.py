@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -17,6 +19,7 @@ COMPLETES: Final = "_STRONGROOM_COMPLETE"
 
 def main() -> None:
     """Run the command line with the arguments of the process, and `.env` below its environment; exits it."""
+    _open_streams()
     with _ended_by_ctrl_c():
         # All of it here: `import strongroom.cli` stays cheap, and a Ctrl-C finds it in here.
         from strongroom import variables  # noqa: PLC0415
@@ -29,6 +32,26 @@ def main() -> None:
         from strongroom.cli.app import app  # noqa: PLC0415
         from strongroom.cli.session import run_app  # noqa: PLC0415
     run_app(app)
+
+
+def _open_streams() -> None:
+    """Open what the caller has closed (``<&-``, ``>&-``, ``2>&-``), as POSIX lets programs do: the next file
+    would get its number, and what is written there. Input and output then fail as for a closed file;
+    messages are lost. Output takes any text, whatever its encoding can say.
+    """
+    for number, name, mode, opened in (
+        (0, "stdin", "r", os.O_WRONLY),
+        (1, "stdout", "w", os.O_RDONLY),
+        (2, "stderr", "w", os.O_WRONLY),
+    ):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, opened)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - it is the process's
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

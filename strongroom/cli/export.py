@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,23 +14,25 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.output import file_document
+from strongroom.cli.output import STDOUTS, file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session
 from strongroom.client.async_client import AsyncClient
+from strongroom.client.path_downloads import is_special
 
 Destination = Annotated[
     str,
     typer.Option(
         "--output",
         "-o",
-        metavar="FILE.zip|FOLDER/",
-        help="Where to write it. A path that ends in / is a folder.",
+        metavar="FILE.zip|FOLDER/|-",
+        help="Where to write it. A path that ends in / is a folder, - is standard output (a pipe).",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace an existing file.")]
 MANIFEST = "manifest.json"
+DEV_STDOUT = Path("/dev/stdout")
 _LEFT_OUT = (
     "not in a folder: older versions of projects, soft-deleted files, shares and webhooks;"
     " a ZIP has them (-o FILE.zip)"
@@ -47,6 +50,18 @@ async def export(session: Session, *, output: Destination, force: Force = False)
     return await export_to(session, "", output, force=force)
 
 
+def stdout_or(output: str) -> Path:
+    """Where an archive goes; ``-``: into the pipe behind standard output.
+
+    :raises UsageProblem: there is none.
+    """
+    if output not in STDOUTS:
+        return Path(output)
+    if not is_special(DEV_STDOUT) or sys.stdout.isatty():
+        raise UsageProblem(f"{output} needs a pipe behind it; name a file")
+    return DEV_STDOUT
+
+
 async def export_to(session: Session, owner: str, output: str, *, force: bool) -> ExitCode:
     """Of ``owner``; empty: the caller's.
 
@@ -54,7 +69,7 @@ async def export_to(session: Session, owner: str, output: str, *, force: bool) -
     """
     if not output:
         raise UsageProblem("--output is empty; name a file, or a folder")
-    path = Path(output)
+    path = stdout_or(output)
     as_folder = output.endswith(("/", os.sep)) or await asyncio.to_thread(path.is_dir)
     async with session.client() as client:
         acting = client.acting_for(owner) if owner else client
@@ -88,6 +103,10 @@ async def _to_folder(session: Session, client: AsyncClient, root: Path) -> ExitC
 
 
 async def _to_zip(session: Session, client: AsyncClient, output: Path, *, force: bool) -> ExitCode:
+    if await asyncio.to_thread(is_special, output):
+        await client.export(output)
+        session.output.note(f"what was lost, if anything was, stands in its {MANIFEST}")
+        return ExitCode.OK
     if not force and await asyncio.to_thread(output.exists):
         raise FileExistsError(
             errno.EEXIST, "is already there; add --force, or name another file", str(output)

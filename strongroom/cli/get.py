@@ -12,14 +12,12 @@ import typer
 
 from strongroom.cli import shown
 from strongroom.cli.get_folder import get_folder
-from strongroom.cli.output import file_document
+from strongroom.cli.output import STDOUTS, file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.filenames import local_name
-
-STDOUT = "-"
 
 
 async def get(
@@ -54,11 +52,11 @@ async def get(
         raise UsageProblem(f"{destination} and --output {output} are two destinations; give one of them")
     destination = destination or output or "."
     if recursive:
-        if destination == STDOUT or offset or length is not None or version:
+        if destination in STDOUTS or offset or length is not None or version:
             raise UsageProblem("-r needs a local folder to write to")
         return await get_folder(session, file, Path(destination), force=force)
     async with session.client() as client:
-        if destination == STDOUT:
+        if destination in STDOUTS:
             await _to_stdout(client, file, offset, length, version)
             return ExitCode.OK
         if offset or length is not None:

@@ -62,10 +62,9 @@ def class_of(storage_class: str | None) -> str:
 def moment_of(text: str) -> datetime:
     """A moment, with an offset. Raises UsageProblem."""
     try:
-        moment = datetime.fromisoformat(text)
+        return shown.moment(text)
     except ValueError:
         raise UsageProblem(f"{text!r} is not a time: 2027-01-31, 2027-01-31T12:00:00Z, 90d") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def span_of(text: str) -> timedelta | None:
@@ -76,7 +75,7 @@ def span_of(text: str) -> timedelta | None:
         raise UsageProblem(f"{text} of what? Write {text}d for days, or a date such as 2027-01-31")
     try:
         span = shown.duration(text)
-    except (ValueError, OverflowError):
+    except ValueError:
         raise UsageProblem(f"{text!r} is not a time: 2027-01-31, 2027-01-31T12:00:00Z, 90d") from None
     if not span:
         raise UsageProblem(f"{text} is not a time")

@@ -9,11 +9,14 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from strongroom.cli import shown
 from strongroom.cli.problems import ExitCode, Problem
 from strongroom.client.files import StoredFile
+
+#: Standard output as a destination.
+STDOUTS: Final = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class Output:

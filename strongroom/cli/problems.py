@@ -105,9 +105,11 @@ def explain(error: BaseException) -> Problem:
             return Problem("LOCAL_FILE", _os_error(error), "", code)
         case KeyboardInterrupt() | asyncio.CancelledError():
             return Problem("INTERRUPTED", "interrupted", "", ExitCode.INTERRUPTED)
-        case UsageProblem() | ValueError():
+        case UsageProblem() | ValueError() | OverflowError():
             word = "CONFIGURATION" if isinstance(error, ConfigurationError) else "USAGE"
-            return Problem(word, str(error), "", ExitCode.USAGE)
+            # What a field of a request can't hold is refused by protobuf, which knows no options.
+            text = str(error).replace("Value out of range: ", "a number is out of range: ")
+            return Problem(word, text, "", ExitCode.USAGE)
     message = f"{type(error).__name__}: {error}"
     return Problem("BUG", message, "this is a bug; run with --debug for the stack", ExitCode.FAILED)
 

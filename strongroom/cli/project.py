@@ -13,6 +13,7 @@ import typer
 
 from strongroom import errors
 from strongroom.cli import shown
+from strongroom.cli.export import DEV_STDOUT, stdout_or
 from strongroom.cli.keeping import Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.output import plain
 from strongroom.cli.problems import ExitCode, UsageProblem
@@ -160,21 +161,26 @@ async def restore(
 async def archive(
     session: Session,
     slug: Slug,
-    destination: Annotated[Path, typer.Argument(metavar="ZIP", help="File or folder.")] = Path(),
+    destination: Annotated[
+        str,
+        typer.Argument(metavar="ZIP", help="File or folder; - is standard output (a pipe). Default: here."),
+    ] = "",
     *,
     version: Version = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an existing ZIP in the folder.")] = False,
 ) -> None:
     """Write a version as a ZIP. Prints where it was written."""
-    inside = destination / f"{slug}.zip"
+    place = stdout_or(destination)
+    inside = place / f"{slug}.zip"
     if not force and await asyncio.to_thread(inside.exists):
         raise FileExistsError(
             errno.EEXIST, "is already there; add --force, or name the destination", str(inside)
         )
     async with session.client() as client:
         with bars_for(session.output) as bars, bars.transfer(slug) as report:
-            path = await client.projects.archive(slug, destination, version, on_progress=report)
-    session.output.result(shown.name(str(path)), {"path": str(path), "slug": slug})
+            path = await client.projects.archive(slug, place, version, on_progress=report)
+    if path != DEV_STDOUT:
+        session.output.result(shown.name(str(path)), {"path": str(path), "slug": slug})
 
 
 async def list_(session: Session) -> None:
@@ -336,5 +342,5 @@ def _below(root: Path, files: Sequence[Path]) -> dict[str, Path]:
 
 def _slug(source: Path) -> str:
     """A slug out of a folder's name; the service has the last word."""
-    name = Path(source.absolute()).name.removesuffix(".zip").lower()
+    name = source.resolve().name.removesuffix(".zip").lower()
     return "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in name)

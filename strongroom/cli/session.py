@@ -90,12 +90,23 @@ def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> 
         code = asyncio.run(to_the_end())
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read our output has gone (`| head`): nothing to say. The null device keeps the exit flush quiet.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Who read our output has gone (`| head`): nothing to say.
+        _drop_output()
         return ExitCode.BROKEN_PIPE
     except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # noqa: BLE001 - the outermost place
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_output()
         return session.report(error)
     return code
+
+
+def _drop_output() -> None:
+    """What can't be written must not be tried again by the interpreter's exit, which has words and a code of
+    its own for that.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run_app(app: Callable[[], object]) -> None:
@@ -108,6 +119,7 @@ def run_app(app: Callable[[], object]) -> None:
             raise SystemExit(int(ExitCode.BROKEN_PIPE)) from None
         raise
     except OSError as error:
+        _drop_output()
         plain = Session(ConnectionOptions(), Output(as_json=False, quiet=False))
         raise SystemExit(int(plain.report(error))) from None
 

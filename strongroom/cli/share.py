@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -158,8 +158,8 @@ async def _create(
     session.output.note(f"share {made.id}; this URL can't be shown again")
 
 
-def _span(text: str) -> int:
-    return 0 if text == "never" else int(duration(text).total_seconds())
+def _span(text: str) -> timedelta | int:
+    return 0 if text == "never" else duration(text)
 
 
 def _line(share: Share) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _PREFIXES = ("", "K", "M", "G", "T")
@@ -31,7 +32,15 @@ def line(text: str) -> str:
 
 
 def _is_visible(char: str) -> bool:
-    return char == " " or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
+    if char.isascii():
+        return char.isprintable()
+    if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}:
+        return False
+    try:
+        char.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:  # of an old locale: it could not even be written
+        return False
+    return True
 
 
 def _escaped(char: str) -> str:
@@ -81,5 +90,20 @@ def duration(text: str) -> timedelta:
     found = _DURATION.fullmatch(text.strip().lower())
     if found is None or not any(found.groups()):
         raise ValueError(f"{text!r} is not a time span; write 90s, 15m, 1h30m or 7d")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    try:
+        days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+    except (OverflowError, ValueError):
+        raise ValueError(f"{text[:40]} is longer than any time span") from None
+
+
+def moment(text: str) -> datetime:
+    """``2026-01-31``, ``2026-01-31T12:00:00Z``, in UTC where nothing else is said.
+
+    :raises ValueError: for anything else, and what UTC's years 1 to 9999 don't hold.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (OverflowError, ValueError):
+        raise ValueError(f"{text!r} is not a time; write 2026-01-31 or 2026-01-31T12:00:00Z") from None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import IO, Protocol, TypeVar
 
 import grpc
 
 from strongroom.client.connection import Connection, typed
-from strongroom.client.path_downloads import in_worker
+from strongroom.client.path_downloads import in_worker, is_special
 from strongroom.client.replacing import replacing
 from strongroom.client.retries import Deadline
 from strongroom.client.uploads import Progress
@@ -35,27 +37,43 @@ async def save_zip(
     on_progress: Progress | None,
     timeout: float | None,
 ) -> int:
-    """Write the ZIP that ``method`` streams to ``destination``, atomically; returns its size in bytes. A
-    stream that breaks is started over: archives have no ranges.
+    """Write the ZIP that ``method`` streams to ``destination``, atomically; returns its size in bytes. A link
+    is followed. A stream that breaks is started over: archives have no ranges. A device or pipe is written
+    to, and what it has got can't be taken back: there a stream that breaks after its first bytes is an error.
 
     :raises StrongroomError: typed by the reason.
     """
     deadline = Deadline(timeout)
     attempts = connection.attempts(deadline)
+    special = await in_worker(is_special, destination)
+    if await in_worker(destination.is_symlink) and not special:
+        destination = await in_worker(destination.resolve)
     while True:
         metadata = await connection.metadata()
         call = method(request, metadata=metadata, timeout=deadline.remaining())
         size = 0
         try:
-            async with replacing(destination) as file:
+            async with _writing(destination) if special else replacing(destination) as file:
                 async for message in call:
                     await in_worker(file.write, message.data)
                     size += len(message.data)
                     if on_progress is not None:
                         on_progress(size, None)
         except grpc.aio.AioRpcError as error:
+            if special and size:
+                raise typed(error, metadata) from error
             await attempts.pause(typed(error, metadata))
         else:
             return size
         finally:
             call.cancel()
+
+
+@asynccontextmanager
+async def _writing(device: Path) -> AsyncGenerator[IO[bytes]]:
+    """:raises OSError: it can't be opened, or whoever reads it has gone."""
+    file = await in_worker(device.open, "wb")
+    try:
+        yield file
+    finally:
+        await in_worker(file.close)

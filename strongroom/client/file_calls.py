@@ -234,8 +234,11 @@ class FileCalls(SearchCalls):
         :param expires_in: 1 s to 7 days, in seconds or as a timedelta; default one hour.
         :param disposition: how a browser treats it; default: inline for safe types, else attachment.
         :param family: only a file of this family is found.
+        :raises ValueError: ``expires_in`` is no time to come.
         """
         seconds = whole_seconds(expires_in)
+        if seconds == 0:
+            raise ValueError("expires_in is 1 s to 7 days; leave it out for one hour")
         request = download_pb2.SignUrlRequest(
             expires_in_seconds=seconds or 0,
             method=download_pb2.SignedMethod.Value(f"SIGNED_METHOD_{method}"),

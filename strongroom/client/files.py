@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -245,8 +246,15 @@ def moment_of(stamp: Timestamp) -> datetime | None:
 
 
 def whole_seconds(duration: timedelta | int | None) -> int | None:
-    """A timedelta in whole seconds, as requests need it; other values are returned unchanged."""
-    return int(duration.total_seconds()) if isinstance(duration, timedelta) else duration
+    """A timedelta in whole seconds, rounded up, as requests need it; other values are returned unchanged.
+
+    :raises ValueError: a timedelta of no length or less: 0 would stand for "never", or for a default.
+    """
+    if not isinstance(duration, timedelta):
+        return duration
+    if duration <= timedelta(0):
+        raise ValueError(f"{duration} is no time span to come")
+    return math.ceil(duration.total_seconds())
 
 
 def _generation_info(file: file_pb2.File) -> GenerationInfo | None:

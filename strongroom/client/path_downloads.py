@@ -70,9 +70,9 @@ class PathDownload:
         if await in_worker(destination.is_dir):
             described = await self._download().describe()
             destination /= local_name(described)
+        if await in_worker(is_special, destination):
+            return Downloaded(destination, await self._into(destination))
         real = await in_worker(destination.resolve)
-        if await in_worker(_is_special, real):
-            return Downloaded(destination, await self._into(real))
         for _ in range(MAX_RESTARTS):
             try:
                 return Downloaded(destination, await self._once(real))
@@ -153,8 +153,10 @@ class PathDownload:
             self._on_progress(done, total)
 
 
-def _is_special(path: Path) -> bool:
-    """Whether it is there and can't be replaced: a device, a pipe."""
+def is_special(path: Path) -> bool:
+    """Whether it is there and can't be replaced: a device, a pipe. Asked of the path as it is given: what
+    ``/dev/stdout`` resolves to in a pipe is no path.
+    """
     return path.exists() and not path.is_file()
 
 

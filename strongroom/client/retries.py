@@ -45,11 +45,19 @@ class RetryPolicy:
     on_retry: Callable[[errors.StrongroomError, float], None] | None = None
 
 
+#: gRPC's clock has an end: what is due behind it would be due at once.
+LONGEST_SECONDS = 10 * 365 * 24 * 3600.0
+
+
 class Deadline:
-    """A point in time that every attempt of one operation shares; ``timeout`` None: never."""
+    """A point in time that every attempt of one operation shares; ``timeout`` None, or longer than anybody
+    waits (``math.inf``): never.
+    """
 
     def __init__(self, timeout: float | None) -> None:
-        self._end = None if timeout is None else time.monotonic() + timeout
+        self._end: float | None = None
+        if timeout is not None and timeout < LONGEST_SECONDS:
+            self._end = time.monotonic() + timeout
 
     def remaining(self) -> float | None:
         """Seconds left, 0 at least; None: no end."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from strongroom import errors
 from strongroom.client.connection import Connection
-from strongroom.client.files import FileName, id_or_key, moment_of
+from strongroom.client.files import FileName, id_or_key, moment_of, whole_seconds
 from strongroom.client.wishes import RetentionWish, proto_of
 from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import share_pb2 as pb
@@ -125,7 +125,7 @@ class Shares:
             scope=await self._scope(shared),
             title=title,
             password=password,
-            expires_in_seconds=_seconds(expires_in),
+            expires_in_seconds=whole_seconds(expires_in) or 0,
             max_uses=max_uses,
             request_id=uuid4().hex if request_id is None else request_id,
             user_id=self._user_id,
@@ -170,7 +170,7 @@ class Shares:
             share_id=_id(share_id),
             title=title,
             password=password,
-            expires_in_seconds=None if expires_in is None else _seconds(expires_in),
+            expires_in_seconds=whole_seconds(expires_in),
             max_uses=max_uses,
             user_id=self._user_id,
         )
@@ -279,7 +279,3 @@ def _drop(box: DropBox) -> pb.Drop:
 
 def _id(share_id: str) -> str:
     return share_id.strip().lower()
-
-
-def _seconds(span: Span) -> int:
-    return int(span.total_seconds()) if isinstance(span, timedelta) else span

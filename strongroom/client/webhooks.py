@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -171,7 +172,7 @@ class Webhooks:
         """Create a new ``secret``; old ones also sign for ``overlap``."""
         request = service.RotateWebhookSecretRequest(
             webhook_id=webhook_id,
-            overlap_seconds=int(overlap.total_seconds()) if isinstance(overlap, timedelta) else overlap,
+            overlap_seconds=math.ceil(overlap.total_seconds()) if isinstance(overlap, timedelta) else overlap,
             user_id=self._user_id,
             all_users=self._all_users,
         )

@@ -201,6 +201,43 @@ def test_a_reader_that_goes_away_is_no_failure_worth_words(
         assert process.wait(60) == 141
 
 
+def test_standard_output_by_its_path_gets_the_bytes_alone(
+    fakes: Fakes, unset: dict[str, str], shell: Shell
+) -> None:
+    shell("put", "-", "--path", "a", stdin=b"abc")
+    done = subprocess.run(
+        command("get", "paths/alice/a", "/dev/stdout"),
+        cwd=ROOT,
+        env=environment(fakes, unset),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, b"abc")
+
+
+def test_closed_standard_streams_are_no_files_of_ours(
+    fakes: Fakes, unset: dict[str, str], shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    shell("put", str(tmp_path / "a"), "--path", "a")
+    for closed, words, exit_code in (
+        ("<&-", ("put", "-"), 9),
+        (">&- 2>&-", ("get", "paths/alice/a", str(tmp_path / "b")), 9),
+    ):
+        script = f'exec "$@" {closed}'
+        done = subprocess.run(
+            ["sh", "-c", script, "sh", *command(*words)],
+            cwd=ROOT,
+            env=environment(fakes, unset),
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout) == (exit_code, b"")
+        assert b"bug" not in done.stderr
+    assert (tmp_path / "b").read_bytes() == b"a"
+    assert len(fakes.state.stored) == 1
+
+
 def on_a_terminal(fakes: Fakes, unset: dict[str, str], *arguments: str) -> tuple[bytes, bytes]:
     """Standard output, and what a terminal at standard error shows."""
     ours, theirs = pty.openpty()

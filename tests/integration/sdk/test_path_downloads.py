@@ -251,6 +251,17 @@ async def test_a_pipe_is_written_to_not_replaced(
     assert path.is_fifo()
 
 
+async def test_a_pipe_without_a_path_is_written_to(client: AsyncClient, stored: StoredFile) -> None:
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as pipe:
+        reader = asyncio.create_task(asyncio.to_thread(pipe.read, len(DATA)))
+        try:
+            await client.download(stored, f"/dev/fd/{write_end}")
+            assert await reader == DATA
+        finally:
+            os.close(write_end)
+
+
 async def test_a_folder_that_is_missing_is_told(
     client: AsyncClient, stored: StoredFile, tmp_path: Path
 ) -> None:

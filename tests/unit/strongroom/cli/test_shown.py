@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 from datetime import UTC, datetime, timedelta
 
@@ -133,3 +134,26 @@ def test_what_is_no_time_span(text: str) -> None:
 def test_one_is_no_plural() -> None:
     assert [shown.count(number, "file") for number in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
     assert [shown.count(number, "try", "tries") for number in (1, 2)] == ["1 try", "2 tries"]
+
+
+def test_a_terminal_of_an_old_locale_gets_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert shown.name("caf\u00e9") == "$'caf\\xc3\\xa9'"
+    assert shown.line("caf\u00e9") == "caf\\xc3\\xa9"
+
+
+@pytest.mark.parametrize("text", ["999999999999d", "9" * 30 + "h", "9" * 5000])
+def test_a_span_may_be_too_long(text: str) -> None:
+    with pytest.raises(ValueError, match="longer than any time span"):
+        shown.duration(text)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "tomorrow"])
+def test_moments_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a time"):
+        shown.moment(text)
+
+
+def test_moments_are_in_utc() -> None:
+    assert shown.moment("2026-01-31") == datetime(2026, 1, 31, tzinfo=UTC)
+    assert shown.moment("2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)

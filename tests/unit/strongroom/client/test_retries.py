@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from itertools import pairwise
 
 import pytest
@@ -139,3 +140,9 @@ async def test_a_deadline_runs_down_to_zero() -> None:
         await asyncio.sleep(0.01)
     assert seen[-1] == 0.0
     assert all(later <= earlier for earlier, later in pairwise(seen))
+
+
+def test_what_is_longer_than_anybody_waits_has_no_end() -> None:
+    assert Deadline(math.inf).remaining() is None
+    assert Deadline(1e300).remaining() is None
+    assert 0 < (Deadline(3600).remaining() or 0) <= 3600

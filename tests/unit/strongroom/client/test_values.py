@@ -9,7 +9,7 @@ import pytest
 
 from strongroom.client import targets
 from strongroom.client.filenames import local_name
-from strongroom.client.files import Family, StoredFile, Usage, Visibility, id_or_key
+from strongroom.client.files import Family, StoredFile, Usage, Visibility, id_or_key, whole_seconds
 from strongroom.client.uploads import Checksums
 from strongroom.client.verification_values import to_finding, to_verification
 from strongroom.metadata.v1 import file_pb2, target_pb2, usage_service_pb2, verification_pb2
@@ -147,3 +147,12 @@ def test_long_names_keep_their_extension() -> None:
     assert name.endswith(".tar")
     assert len(name.encode()) <= 200
     name.encode().decode()
+
+
+def test_a_span_is_never_rounded_down_to_the_zero_that_means_forever() -> None:
+    assert whole_seconds(timedelta(milliseconds=1)) == 1
+    assert whole_seconds(timedelta(seconds=90, microseconds=1)) == 91
+    assert (whole_seconds(0), whole_seconds(3600), whole_seconds(None)) == (0, 3600, None)
+    for span in (timedelta(0), timedelta(seconds=-1)):
+        with pytest.raises(ValueError, match="no time span to come"):
+            whole_seconds(span)
