@@ -75,7 +75,7 @@ class GuestServicer(GuestServiceServicer):
         async with aclosing(self._outgoing.paced(self._do.contents.archive(share))) as pieces:
             sent = self._transfers.sending(ARCHIVE, "share")
             async for piece in pieces:
-                sent.piece(len(piece))
+                sent.inc(len(piece))
                 yield pb.DownloadSharedArchiveResponse(data=piece)
                 del piece
 

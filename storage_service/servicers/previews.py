@@ -35,6 +35,6 @@ class PreviewServicer(preview_pb2_grpc.PreviewServiceServicer):
                 if message.HasField("file"):
                     sent = self._transfers.begun(message.file, "preview")
                 elif sent is not None:
-                    sent.piece(len(message.data))
+                    sent.inc(len(message.data))
                 yield message
                 del message

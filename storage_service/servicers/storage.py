@@ -85,7 +85,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
             if opened.body is not None:
                 async with aclosing(self._do.outgoing.paced(opened.body)) as body:
                     async for chunk in body:
-                        sent.piece(len(chunk))
+                        sent.inc(len(chunk))
                         yield DownloadChunk(chunk)
                         del chunk
 
@@ -295,7 +295,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         async with aclosing(self._do.outgoing.paced(self._do.archives.chunks(request))) as pieces:
             sent = self._transfers.sending(ARCHIVE, read_way())
             async for piece in pieces:
-                sent.piece(len(piece))
+                sent.inc(len(piece))
                 yield download_pb2.DownloadArchiveResponse(data=piece)
                 del piece
 
@@ -307,7 +307,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         async with aclosing(self._do.outgoing.paced(self._do.exports.chunks(request.user_id))) as pieces:
             sent = self._transfers.sending(EXPORT, read_way())
             async for piece in pieces:
-                sent.piece(len(piece))
+                sent.inc(len(piece))
                 yield download_pb2.ExportUserResponse(data=piece)
                 del piece
 

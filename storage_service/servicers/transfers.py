@@ -45,24 +45,13 @@ def read_way() -> DownloadWay:
     return "http" if request is not None and request.by_gateway else "grpc"
 
 
-class Sent:
-    """Bytes of one download."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._add = counter.inc
-
-    def piece(self, size: int) -> None:
-        """Count ``size`` more bytes."""
-        self._add(size)
-
-
 class Download:
     """One download whose file becomes known only while it is being answered."""
 
     def __init__(self, transfers: Transfers, way: DownloadWay) -> None:
         self._transfers = transfers
         self._way: DownloadWay = way
-        self._sent: Sent | None = None
+        self._sent: Counter | None = None
 
     def begun(self, file: File | ProjectFile) -> None:
         """It is this one."""
@@ -71,7 +60,7 @@ class Download:
     def piece(self, size: int) -> None:
         """Count ``size`` more bytes."""
         if self._sent is not None:
-            self._sent.piece(size)
+            self._sent.inc(size)
 
 
 class Transfers(Collector):
@@ -106,8 +95,8 @@ class Transfers(Collector):
         self._stored(family, way).inc()
         self._stored_bytes(family, way).inc(size)
 
-    def begun(self, file: File | ProjectFile, way: DownloadWay) -> Sent:
-        """A download of this file."""
+    def begun(self, file: File | ProjectFile, way: DownloadWay) -> Counter:
+        """A download of this file: the counter of its bytes."""
         if isinstance(file, File):
             note_file(file.id)
         return self.sending(family_of(file), way)
@@ -116,7 +105,7 @@ class Transfers(Collector):
         """A download of what is not found yet."""
         return Download(self, way)
 
-    def sending(self, family: str, way: DownloadWay) -> Sent:
-        """A download of something of ``family``."""
+    def sending(self, family: str, way: DownloadWay) -> Counter:
+        """A download of something of ``family``: the counter of its bytes."""
         self._sent(family, way).inc()
-        return Sent(self._sent_bytes(family, way))
+        return self._sent_bytes(family, way)

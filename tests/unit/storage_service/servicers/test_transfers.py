@@ -17,11 +17,11 @@ def test_by_the_way_that_they_took() -> None:
     with bind(request):
         metrics.stored(file, by_gateway("form"))
         metrics.stored(file, by_gateway("tus"))
-        metrics.begun(file, read_way()).piece(3)
+        metrics.begun(file, read_way()).inc(3)
     assert request.file_id == "01a"
     with bind(RequestContext("r")):
         metrics.stored(file, by_gateway("tus"))
-        metrics.begun(ProjectFile(size_bytes=5), read_way()).piece(5)
+        metrics.begun(ProjectFile(size_bytes=5), read_way()).inc(5)
         metrics.saved(100, by_gateway("form"))
     assert values(metrics, "strongroom_uploads_total") == {
         ("generation", "form"): 1,
