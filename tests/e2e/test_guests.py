@@ -16,6 +16,7 @@ import pytest
 from tests.e2e import samples
 from tests.e2e.belongings import Belongings, upload
 from tests.e2e.shapes import check_problem
+from tests.e2e.strangers import stranger
 from tests.stack import RunningStack
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -30,7 +31,7 @@ def owner(http: httpx.Client, user: str) -> Belongings:
 @pytest.fixture
 def guest(stack: RunningStack) -> Iterator[httpx.Client]:
     """Somebody without an account, with a jar of cookies of their own."""
-    with httpx.Client(base_url=stack.url, trust_env=False) as client:
+    with stranger(stack.url) as client:
         yield client
 
 
@@ -206,7 +207,7 @@ def test_uses_are_counted_whoever_forgets(
         guest.cookies.clear()
         assert guest.post(path).status_code == 200
         assert guest.get(item).status_code == 200
-    with httpx.Client(base_url=stack.url, trust_env=False) as late:
+    with stranger(stack.url) as late:
         assert check_problem(late.post(path), 410, "SHARE_ENDED")["metadata"] == {"cause": "used_up"}
         check_problem(late.get(item), 410, "SHARE_ENDED")
         gone = late.get(path, headers=HTML)

@@ -12,6 +12,7 @@ from strongroom import Client
 from tests.e2e import samples
 from tests.e2e.belongings import Belongings, upload
 from tests.e2e.conftest import Login
+from tests.e2e.strangers import stranger
 from tests.stack import RunningStack
 
 
@@ -23,7 +24,7 @@ def owner(http: httpx.Client, user: str) -> Belongings:
 @pytest.fixture(scope="module")
 def visitor() -> Iterator[httpx.Client]:
     """Somebody without a token."""
-    with httpx.Client(trust_env=False) as client:
+    with stranger() as client:
         yield client
 
 

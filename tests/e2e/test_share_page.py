@@ -110,7 +110,7 @@ def test_a_guest_sends_files(owner: Belongings, tmp_path: Path) -> None:
 
 def test_the_owner_hears_of_what_came(stack: RunningStack, owner: Belongings) -> None:
     url = make(owner, drop={"folder": "uploads"})
-    with over_sse(stack, owner.name) as events, httpx.Client(trust_env=False) as guest:
+    with over_sse(stack, owner.name) as events, httpx.Client(trust_env=False, timeout=60) as guest:
         sent = guest.post(f"{url}/files", files=upload(b"hello", "a.txt", "text/plain"))
         assert sent.status_code == 201
         seen = until_seen(events, "file_ready")

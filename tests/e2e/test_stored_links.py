@@ -21,6 +21,7 @@ from tests.e2e.chromium import Page, open_page
 from tests.e2e.pages import Pages
 from tests.e2e.replicas import replica
 from tests.e2e.shapes import check_problem
+from tests.e2e.strangers import stranger
 from tests.stack import RunningStack, until
 
 YEAR: Final = 366 * 86_400.0
@@ -50,7 +51,7 @@ def later(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 @pytest.fixture(scope="module")
 def visitor() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False) as client:
+    with stranger() as client:
         yield client
 
 

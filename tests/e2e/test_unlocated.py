@@ -13,6 +13,7 @@ import pytest
 from tests.e2e import camera
 from tests.e2e.belongings import upload
 from tests.e2e.conftest import Login
+from tests.e2e.strangers import stranger
 from tests.e2e.test_media_facts import until
 from tests.stack import RunningStack
 
@@ -42,7 +43,7 @@ def test_links(stack: RunningStack, http: httpx.Client, event: dict[str, dict[st
     for name, (body, kind) in KINDS.items():
         assert has_place(body)
         url = event[name]["file_url"]
-        with httpx.Client(trust_env=False) as anybody:
+        with stranger() as anybody:
             seen = anybody.get(url)
             assert (seen.status_code, len(seen.content)) == (200, len(body))
             assert not has_place(seen.content)
@@ -71,7 +72,7 @@ def test_shares(http: httpx.Client, event: dict[str, dict[str, Any]], scope: str
     made = http.post("/api/v1/shares", json=of)
     assert made.status_code == 201, made.text
     token = made.json()["url"].rstrip("/").rpartition("/")[2]
-    with httpx.Client(base_url=http.base_url, trust_env=False) as guest:
+    with stranger(str(http.base_url)) as guest:
         seen = guest.get(f"/s/{token}/file/{media['id']}")
         assert (seen.status_code, len(seen.content)) == (200, len(PICTURE))
         assert not has_place(seen.content)
@@ -88,7 +89,7 @@ def test_shares(http: httpx.Client, event: dict[str, dict[str, Any]], scope: str
 def test_pictures_without_a_place_are_given_out_as_they_are(http: httpx.Client) -> None:
     body = camera.picture("JPEG", place=False)
     stored = http.post("/api/v1/temp", files=upload(body, "a.jpg", "image/jpeg")).json()
-    seen = httpx.get(stored["url"], trust_env=False)
+    seen = httpx.get(stored["url"], trust_env=False, timeout=60)
     assert seen.content == body
     assert "repr-digest" in seen.headers
     assert "has_location" not in until(http, f"/api/v1/files/{stored['id']}", lambda row: row)

@@ -337,7 +337,10 @@ class Cell:
         for name, probe in probes:
             until(f"{name} serves", lambda name=name, probe=probe: self._serves(name, probe))  # type: ignore[misc]
         with httpx.Client(
-            headers={"authorization": f"Bearer {self.token('probe')}"}, trust_env=False, verify=False
+            headers={"authorization": f"Bearer {self.token('probe')}"},
+            trust_env=False,
+            verify=False,
+            timeout=60,
         ) as client:
             # gateway → storage_service → metadata_service → Postgres: an unknown file is found to be unknown
             until(
