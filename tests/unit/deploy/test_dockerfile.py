@@ -47,6 +47,35 @@ def test_the_context_holds_nothing_that_is_not_copied() -> None:
     assert set(allowed_into_the_context()) <= copied
 
 
+def test_every_module_is_compiled() -> None:
+    """Containers write no bytecode; unchecked, so that no date of a file makes it stale."""
+    compiles = "python -m compileall -q -j 0 --invalidation-mode unchecked-hash "
+    runs = {stage: rest for stage, word, rest in instructions() if word == "RUN" and compiles in rest}
+    assert runs["packages"].endswith(f"{compiles}/opt/venv/lib")
+    assert " --no-compile " in runs["packages"]
+    assert runs["sources"].endswith(f"{compiles}.")
+    assert 'sysconfig.get_path("stdlib")' in runs["base"]
+    built = [rest.split() for stage, word, rest in instructions() if stage == "sources" and word == "COPY"]
+    taken = [
+        rest.split()
+        for stage, word, rest in instructions()
+        if word == "COPY" and stage in ("base", *TARGETS) and "--from=packages" not in rest
+    ]
+    for source, *rest in taken:
+        if source == "--from=sources":
+            place, name = rest
+            assert place == f"/app/{name}"
+            assert [name, name] in built
+        else:
+            assert source.startswith("deploy/"), "run by its path, or once"
+
+
+def test_what_is_compiled_says_where_it_is_from() -> None:
+    """Paths in tracebacks are those of the compiler."""
+    folders = {stage: rest for stage, word, rest in instructions() if word == "WORKDIR"}
+    assert folders == {"sources": "/app", "base": "/app"}
+
+
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_runs_its_own_module_without_root(target: str) -> None:
     here = {word: rest for stage, word, rest in instructions() if stage == target}
@@ -76,7 +105,7 @@ def test_an_image_is_labelled_with_what_it_is(target: str) -> None:
 def test_a_target_has_no_other_service_inside(target: str) -> None:
     modules = {"metadata": "metadata_service", "storage": "storage_service", "gateway": "gateway"}
     copied = {
-        rest.split()[0]
+        rest.split()[-1]
         for stage, word, rest in instructions()
         if word == "COPY" and stage in ("base", target)
     }
