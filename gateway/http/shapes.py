@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Final, TypeVar, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import AfterValidator, AwareDatetime, ConfigDict, with_config
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, with_config
 
 Shape = TypeVar("Shape", bound=type)
 
@@ -27,6 +27,15 @@ def _in_utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:  # 9999-12-31T23:59:59-14:00
         raise ValueError("must lie in the years 1 to 9999 in UTC, too") from None
+
+
+class StrictBody(BaseModel):
+    """A body whose members are all known: one that is mistyped would be left out, a share never end.
+
+    Bodies that applications sent before there was this service (imports, saves) may have others, too.
+    """
+
+    model_config = ConfigDict(extra="forbid")
 
 
 #: A time in a body: RFC 3339 with its offset. In UTC, as protobuf's Timestamp takes it.

@@ -1232,7 +1232,7 @@ export interface ScanResult {
   cause?: string;
 }
 
-/** A part that was uploaded to S3. */
+/** A part that was uploaded to S3. Clients may send the signed part with what S3 has answered. */
 export interface SentPart {
   part_number: number;
   /** ETag from S3's response, quoted or not. */

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from gateway.families.library.shapes import UsageAndQuota
-from gateway.http.shapes import example
+from gateway.http.shapes import StrictBody, example
 
 EXAMPLE_ID = "0b5c7d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
 EXAMPLE_TIME = "2026-01-02T03:04:05.123456Z"
@@ -36,11 +36,11 @@ class UserUsageList(TypedDict):
     next_page_token: str | None
 
 
-class QuotaBody(BaseModel):
+class QuotaBody(StrictBody):
     """Both limits of a user; null: none."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"example": {"limit_bytes": 20_000_000_000, "limit_files": None}}
+        json_schema_extra={"example": {"limit_bytes": 20_000_000_000, "limit_files": None}}
     )
 
     limit_bytes: Limit | None = Field(description="Null: no limit.")
@@ -135,10 +135,10 @@ class LastVerification(TypedDict):
     public_key: Annotated[str | None, Field(description="The public key that verifies it, in hex.")]
 
 
-class VerificationBody(BaseModel):
+class VerificationBody(StrictBody):
     """How deeply to compare."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"depth": "heads"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"depth": "heads"}})
 
     depth: Literal["listings", "heads", "bytes"] = "heads"
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
+from gateway.http.shapes import StrictBody
+
 MAX_PARTS = 10_000
 
 
@@ -16,10 +18,8 @@ PartNumber = Annotated[int, Field(ge=1, le=MAX_PARTS)]
 PartCount = Annotated[int, Field(ge=1, description="Number of parts to sign; a value over 1,000 is lowered.")]
 
 
-class WholeChecksums(BaseModel):
+class WholeChecksums(StrictBody):
     """Checksums of the whole file; each is verified before it becomes visible."""
-
-    model_config = ConfigDict(extra="forbid")
 
     crc32c: Base64 | None = Field(default=None, description="Big-endian.")
     md5: Base64 | None = None
@@ -27,7 +27,7 @@ class WholeChecksums(BaseModel):
     sha256: Base64 | None = None
 
 
-class DirectBody(BaseModel):
+class DirectBody(StrictBody):
     """A file to be uploaded."""
 
     model_config = ConfigDict(
@@ -60,7 +60,7 @@ class DirectBody(BaseModel):
     user_id: str | None = None
 
 
-class PartsBody(BaseModel):
+class PartsBody(StrictBody):
     """Which parts to sign."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"first_part": 101, "part_count": 100}})
@@ -72,7 +72,7 @@ class PartsBody(BaseModel):
 
 
 class SentPart(BaseModel):
-    """A part that was uploaded to S3."""
+    """A part that was uploaded to S3. Clients may send the signed part with what S3 has answered."""
 
     part_number: PartNumber
     etag: Annotated[
@@ -80,7 +80,7 @@ class SentPart(BaseModel):
     ]
 
 
-class CompleteBody(BaseModel):
+class CompleteBody(StrictBody):
     """All parts, in order."""
 
     model_config = ConfigDict(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from gateway.http.shapes import example
+from gateway.http.shapes import StrictBody, example
 from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
 from gateway.operations.retention import KeptFacts
@@ -63,7 +63,7 @@ class MediaList(TypedDict):
     next_page_token: str | None
 
 
-class MediaEdit(BaseModel):
+class MediaEdit(StrictBody):
     """The changes; members left out stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"title": "First dance", "tags": ["dance"]}})

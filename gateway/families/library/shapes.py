@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
-from gateway.http.shapes import example
+from gateway.http.shapes import StrictBody, example
 from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
 from gateway.operations.retention import LegalHold, StoredBody
@@ -85,11 +85,10 @@ class LibraryFile(ContentFacts):
     data_loss: NotRequired[LossField]
 
 
-class FileEdit(BaseModel):
+class FileEdit(StrictBody):
     """A merge patch (RFC 7396): members left out stay as they are, ``null`` removes."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"example": {"filename": "report.pdf", "metadata": {"team": "b", "draft": None}}},
     )
 
@@ -110,11 +109,10 @@ class FileEdit(BaseModel):
     )
 
 
-class CopyBody(StoredBody):
+class CopyBody(StrictBody, StoredBody):
     """Properties of the copy. What is left out is taken from the source, except visibility."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"example": {"target": {"family": "path", "path": "reports/2027.pdf"}}},
     )
 
@@ -134,10 +132,10 @@ class CopyBody(StoredBody):
     user_id: str | None = Field(default=None, description="Act for this user (admin role only).")
 
 
-class BatchDeleteBody(BaseModel):
+class BatchDeleteBody(StrictBody):
     """Up to 1,000 files, by id or key."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"files": [EXAMPLE_ID]}})
+    model_config = ConfigDict(json_schema_extra={"example": {"files": [EXAMPLE_ID]}})
 
     files: Annotated[list[FileName], Field(min_length=1, max_length=1000)]
     soft: bool = Field(default=False, description="Move to the trash.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from gateway.http.fields import canonical
-from gateway.http.shapes import example
+from gateway.http.shapes import StrictBody, example
 
 EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
 EXAMPLE_LINK = "https://files.example.com/l/q83vASNFZ4mrze8BI0VniQ/cat.png"
@@ -24,7 +24,7 @@ Key = Annotated[
 UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
 
 
-class LinkBody(BaseModel):
+class LinkBody(StrictBody):
     """A link to make: to a file by id or by key."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"key": EXAMPLE_KEY, "expires_in": 86_400}})
@@ -60,7 +60,7 @@ class LinkBody(BaseModel):
         return self
 
 
-class LinkBatchBody(BaseModel):
+class LinkBatchBody(StrictBody):
     """Links to make: to up to 1,000 files by id and 100 by key."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"file_ids": [EXAMPLE_ID], "expires_in": 86_400}})
@@ -79,7 +79,7 @@ class LinkBatchBody(BaseModel):
         return self
 
 
-class RevokeBody(BaseModel):
+class RevokeBody(StrictBody):
     """The links to revoke: those of a file by id or by key, or of all files."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"key": EXAMPLE_KEY}})

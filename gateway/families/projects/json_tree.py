@@ -3,9 +3,9 @@
 The JSON is ``{name, slug, user_id?, expected_version?, keep_until?, keep_for_seconds?, hold_reason?,
 storage_class?, version_name?, message?, tags?, files: [{path, content, encoding?, executable?}…]}``, in any
 order; of a partial save ``{name?, user_id?, expected_version?, files?, removed?: [path…]}`` with the same
-optional members. Unknown members are ignored. A file is held in memory as a whole (10 MiB at most, by the
-limits below). The member that says where it goes (``slug``) must come before the files, or the files before
-it must be small.
+optional members. Unknown members are ignored, but refused in a partial save: a mistyped ``removed`` would
+remove nothing. A file is held in memory as a whole (10 MiB at most, by the limits below). The member that
+says where it goes (``slug``) must come before the files, or the files before it must be small.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gateway.families.projects.json_events import Event, JsonEvents
-from gateway.http.json_body import lone_surrogate
+from gateway.http.json_body import UNKNOWN_LENGTH, lone_surrogate
 from servicekit.json_text import NotJson, has_lone_surrogate
 from strongroom.errors import InvalidField, MalformedRequest, ProjectLimitExceeded
 
@@ -204,6 +204,9 @@ class TreeReader:
             twice = name in self._seen
             if name in _HEAD or name in self._lists:
                 self._seen.add(name)
+            elif self._partial:
+                named = shown[:UNKNOWN_LENGTH]
+                raise InvalidField(f"{named} is not known here.", field=named, rule="extra_forbidden")
         elif self._depth == 3 and self._names[0] == "files":
             self._names[1] = shown
             twice = name in self._draft

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
-from gateway.http.shapes import example
+from gateway.http.shapes import StrictBody, example
 from gateway.operations.retention import KeptFacts, KeptObjectsBody
 
 
@@ -60,7 +60,7 @@ class SaveBody(KeptObjectsBody, LabelledBody):
     files: list[TreeFile]
 
 
-class PatchBody(KeptObjectsBody, LabelledBody):
+class PatchBody(StrictBody, KeptObjectsBody, LabelledBody):
     """Changes to a project: paths in neither files nor removed stay as they are."""
 
     model_config = ConfigDict(
@@ -83,7 +83,7 @@ class PatchBody(KeptObjectsBody, LabelledBody):
     removed: list[str] = Field(default_factory=list, description="Paths that the next version does not have.")
 
 
-class RollbackBody(LabelledBody):
+class RollbackBody(StrictBody, LabelledBody):
     """The version whose content becomes the newest again."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"version": 1}})
@@ -92,7 +92,7 @@ class RollbackBody(LabelledBody):
     expected_version: Annotated[int, Field(ge=0, le=2**53, strict=True)] | None = None
 
 
-class VersionEdit(BaseModel):
+class VersionEdit(StrictBody):
     """Labels of a version. Members left out stay as they are; null removes."""
 
     model_config = ConfigDict(
@@ -104,7 +104,7 @@ class VersionEdit(BaseModel):
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = Field(default=None, max_length=32)
 
 
-class RuleBody(BaseModel):
+class RuleBody(StrictBody):
     """Which old versions are kept, besides those with a name or a tag."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"keep_last": 20, "keep_daily_days": 30}})

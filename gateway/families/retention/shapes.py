@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from typing_extensions import TypedDict
 
 from gateway.families.library.shapes import FamilyName
-from gateway.http.shapes import Moment, example
+from gateway.http.shapes import Moment, StrictBody, example
 from gateway.operations.retention import Kept
 
 UNTIL = "2033-01-02T03:04:05Z"
@@ -25,10 +25,10 @@ class Retained(Kept):
     """The retention that is now in effect."""
 
 
-class RetentionBody(BaseModel):
+class RetentionBody(StrictBody):
     """The changes: members left out stay as they are, null removes a time."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"keep_until": UNTIL}})
+    model_config = ConfigDict(json_schema_extra={"example": {"keep_until": UNTIL}})
 
     keep_until: Moment | None = Field(
         default=None,
@@ -43,10 +43,10 @@ class RetentionBody(BaseModel):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
-class HoldBody(BaseModel):
+class HoldBody(StrictBody):
     """The reason of the hold."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"reason": "case 2026-17"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"reason": "case 2026-17"}})
 
     reason: Annotated[str, Field(max_length=255)] = ""
 

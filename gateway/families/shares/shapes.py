@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, NotRequired, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from gateway.http.fields import canonical
-from gateway.http.shapes import Moment, example
+from gateway.http.shapes import Moment, StrictBody, example
 from gateway.operations.retention import StoredBody, Wished
 
 EXAMPLE_ID = "5b0c3f8e-6c1d-4d5e-9a70-0c4f5d2b7a11"
@@ -26,7 +26,7 @@ End = Annotated[Moment, Field(description="Expiry, RFC 3339; instead of expires_
 UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
 
 
-class DropBody(StoredBody):
+class DropBody(StrictBody, StoredBody):
     """Where guests' files go (below `path`, to an event, or into a folder), their limits, retention and
     storage class.
     """
@@ -63,7 +63,7 @@ class DropBody(StoredBody):
         return self
 
 
-class ShareBody(BaseModel):
+class ShareBody(StrictBody):
     """A share to create, of exactly one thing."""
 
     model_config = ConfigDict(
@@ -102,7 +102,7 @@ class ShareBody(BaseModel):
         return self
 
 
-class ShareEditBody(BaseModel):
+class ShareEditBody(StrictBody):
     """The changes; members left out stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"expires_in": 86_400}})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
-from gateway.http.shapes import example
+from gateway.http.shapes import StrictBody, example
 
 EXAMPLE_ID = "3c9f6c1e-2b61-4f5e-8f0a-6a1d6f0a2c11"
 EXAMPLE_URL = "https://hooks.example.com/strongroom"
@@ -53,7 +53,7 @@ Families = Annotated[
 UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
 
 
-class WebhookBody(BaseModel):
+class WebhookBody(StrictBody):
     """A webhook to create."""
 
     model_config = ConfigDict(
@@ -62,12 +62,12 @@ class WebhookBody(BaseModel):
 
     url: Url
     description: Annotated[str, Field(max_length=255)] = ""
-    types: Types = []
-    families: Families = []
+    types: Types = Field(default=[])
+    families: Families = Field(default=[])
     user_id: UserId = None
 
 
-class WebhookEditBody(BaseModel):
+class WebhookEditBody(StrictBody):
     """The changes; members left out stay as they are."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"paused": True}})
@@ -88,7 +88,7 @@ class WebhookEditBody(BaseModel):
         return self
 
 
-class RotationBody(BaseModel):
+class RotationBody(StrictBody):
     """How long old secrets also sign."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"overlap_seconds": 86_400}})
@@ -97,7 +97,7 @@ class RotationBody(BaseModel):
     user_id: UserId = None
 
 
-class ReplayBody(BaseModel):
+class ReplayBody(StrictBody):
     """What to resend: one of the three."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"dead": True}})

@@ -100,6 +100,7 @@ async def test_checksums_of_the_whole_go_along(gateway: Running) -> None:
         ({"checksum": {"md4": "AAAA"}}, "checksum.md4"),
         ({"part_checksums": {"1": "AAAA"}}, "part_checksums.1"),
         ({"expires_in": 0}, "expires_in"),
+        ({"expire_in": 60}, "expire_in"),
         ({"part_count": 0}, "part_count"),
     ],
 )

@@ -178,3 +178,12 @@ def test_tags_are_no_more_than_a_version_may_have() -> None:
     with pytest.raises(InvalidField) as refused:
         read(body(tags=[str(number) for number in range(33)]))
     assert (refused.value.metadata["field"], refused.value.metadata["rule"]) == ("tags", "max_items")
+
+
+@pytest.mark.parametrize("name", ["remove", "x" * 1000])
+def test_what_changes_is_said_by_known_members_alone(name: str) -> None:
+    reader = TreeReader(10, partial=True)
+    with pytest.raises(InvalidField) as refused:
+        reader.feed(json.dumps({"name": "New", name: ["a.txt"]}).encode())
+    assert refused.value.metadata["field"] == name[:40]
+    assert not TreeReader(10).feed(json.dumps({name: ["a.txt"]}).encode())
