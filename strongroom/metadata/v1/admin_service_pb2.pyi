@@ -31,21 +31,21 @@ class _UsageOrderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_UsageOrder
     USAGE_ORDER_UNSPECIFIED: _UsageOrder.ValueType  # 0
     """Not set: by bytes."""
     USAGE_ORDER_BYTES: _UsageOrder.ValueType  # 1
-    """Who has stored the most bytes comes first."""
+    """Most bytes first."""
     USAGE_ORDER_FILES: _UsageOrder.ValueType  # 2
-    """Who has stored the most files comes first."""
+    """Most files first."""
     USAGE_ORDER_OWNER: _UsageOrder.ValueType  # 3
     """By name, in byte order."""
 
 class UsageOrder(_UsageOrder, metaclass=_UsageOrderEnumTypeWrapper):
-    """By what owners are sorted."""
+    """Sort order of owners."""
 
 USAGE_ORDER_UNSPECIFIED: UsageOrder.ValueType  # 0
 """Not set: by bytes."""
 USAGE_ORDER_BYTES: UsageOrder.ValueType  # 1
-"""Who has stored the most bytes comes first."""
+"""Most bytes first."""
 USAGE_ORDER_FILES: UsageOrder.ValueType  # 2
-"""Who has stored the most files comes first."""
+"""Most files first."""
 USAGE_ORDER_OWNER: UsageOrder.ValueType  # 3
 """By name, in byte order."""
 Global___UsageOrder: _TypeAlias = UsageOrder  # noqa: Y015
@@ -62,9 +62,9 @@ class ListUsageRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     BY_FAMILY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Only this user; empty: all who have something, or limits of their own."""
+    """Only this user; empty: all users with files or with their own limits."""
     order: Global___UsageOrder.ValueType
-    """In which order."""
+    """Sort order."""
     page_size: _builtins.int
     """Maximum number of owners; 0: 100, over 1,000 is lowered."""
     page_token: _builtins.str
@@ -90,7 +90,7 @@ Global___ListUsageRequest: _TypeAlias = ListUsageRequest  # noqa: Y015
 
 @_typing.final
 class FamilyUsage(_message.Message):
-    """What one owner has in one family."""
+    """Usage of one owner in one family."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -100,7 +100,7 @@ class FamilyUsage(_message.Message):
     family: _builtins.str
     """`file`, `generation`, `event_media`, `profile_picture`, `temp`, `path`; `project`: all versions of all projects."""
     file_count: _builtins.int
-    """Files; of projects contents, each of which may be in many versions."""
+    """Number of files; for projects, of contents, each of which may be in many versions."""
     size_bytes: _builtins.int
     """Their bytes."""
     def __init__(
@@ -120,7 +120,7 @@ Global___FamilyUsage: _TypeAlias = FamilyUsage  # noqa: Y015
 
 @_typing.final
 class OwnerUsage(_message.Message):
-    """What one owner has."""
+    """Usage of one owner."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -132,7 +132,7 @@ class OwnerUsage(_message.Message):
 
     @_builtins.property
     def families(self) -> _containers.RepeatedCompositeFieldContainer[Global___FamilyUsage]:
-        """With `by_family`: those in which there is something."""
+        """With `by_family`: the families with files."""
 
     def __init__(
         self,
@@ -178,7 +178,7 @@ Global___ListUsageResponse: _TypeAlias = ListUsageResponse  # noqa: Y015
 
 @_typing.final
 class AdminAct(_message.Message):
-    """Something that an admin has done."""
+    """An act of an admin."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -194,24 +194,24 @@ class AdminAct(_message.Message):
     id: _builtins.int
     """Ascending with time."""
     act: _builtins.str
-    """What: `set_quota`, …."""
+    """Its name: `set_quota`, …."""
     actor: _builtins.str
-    """Who: the admin's `sub`; empty: the installation itself, which ended what an admin had begun."""
+    """The admin's `sub`; empty: the installation itself, which ended an admin's act."""
     owner_id: _builtins.str
-    """The user it was about; empty if that user was erased since, or it was about no user."""
+    """The affected user; empty if that user was erased since, or no user was affected."""
     owner_sha256: _builtins.bytes
-    """SHA-256 over the installation's id, a line feed and the `sub` of whom it was about (32 bytes); stays when the user is
-    erased. Empty: about nobody.
+    """SHA-256 over the installation's id, a line feed and the `sub` of the affected user (32 bytes); stays when the user is
+    erased. Empty: no user was affected.
     """
     details_json: _builtins.str
-    """More about it, as a JSON object; nothing in it says whose it is."""
+    """Details as a JSON object, without anything that identifies the user."""
     outcome: _builtins.str
-    """`done`, or what the act says of itself."""
+    """`done`, or the outcome of the act."""
     request_id: _builtins.str
-    """Of the request that did it."""
+    """Id of the request that did it."""
     @_builtins.property
     def act_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """When it happened."""
 
     def __init__(
         self,
@@ -245,7 +245,7 @@ class ListAdminActsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     BEFORE_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Only about this user, erased or not."""
+    """Only acts that affect this user, erased or not."""
     act: _builtins.str
     """Only this kind."""
     page_size: _builtins.int
@@ -294,7 +294,7 @@ Global___ListAdminActsResponse: _TypeAlias = ListAdminActsResponse  # noqa: Y015
 
 @_typing.final
 class ErasureCounts(_message.Message):
-    """What was erased, as far as it is. What is counted was there when its turn came."""
+    """What was erased so far, counted at the time of erasure."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -320,17 +320,17 @@ class ErasureCounts(_message.Message):
     upload_sessions: _builtins.int
     """Resumable and direct uploads, ended or not."""
     objects: _builtins.int
-    """Objects of files, projects and attempts that were given to the cleaner, and those that it had to remove already."""
+    """Objects of files, projects and attempts that were handed to the cleaner, including those that it already had."""
     object_bytes: _builtins.int
-    """Bytes of those objects, as far as the rows said."""
+    """Bytes of those objects, as far as recorded."""
     events: _builtins.int
     """Events that were removed."""
     answers: _builtins.int
-    """Kept answers of requests."""
+    """Stored idempotency answers."""
     other_rows: _builtins.int
     """Rows of usage, statistics, limits, epochs of links and acts that named the user."""
     findings: _builtins.int
-    """Findings and cursors of verifications that named the user, and do no longer."""
+    """Findings and cursors of verifications from which the user's name was removed."""
     def __init__(
         self,
         *,
@@ -356,7 +356,7 @@ Global___ErasureCounts: _TypeAlias = ErasureCounts  # noqa: Y015
 
 @_typing.final
 class ErasureRest(_message.Message):
-    """What is still there."""
+    """What is left to erase."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -369,7 +369,7 @@ class ErasureRest(_message.Message):
     objects: _builtins.int
     """Objects that the cleaner has yet to remove."""
     tombstones: _builtins.int
-    """Removed ones that are checked once more, because a request may be late."""
+    """Removed objects that are checked once more, because a request may be late."""
     keys: _builtins.int
     """Keys of projects whose delete markers have to be removed."""
     rows: _builtins.int
@@ -378,7 +378,7 @@ class ErasureRest(_message.Message):
     """Objects whose removal has failed so far."""
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """When the last of them is due; absent: nothing waits."""
+        """When the last of them is due; absent: nothing is waiting."""
 
     def __init__(
         self,
@@ -400,7 +400,7 @@ Global___ErasureRest: _TypeAlias = ErasureRest  # noqa: Y015
 
 @_typing.final
 class Erasure(_message.Message):
-    """All that a user had, on its way out."""
+    """The erasure of everything that a user has stored."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -444,7 +444,7 @@ class Erasure(_message.Message):
 
     @_builtins.property
     def quarantine_time(self) -> _timestamp_pb2.Timestamp:
-        """When the quarantine had been looked through for what was the user's; absent: not yet."""
+        """When the quarantine had been searched for the user's objects; absent: not yet."""
 
     def __init__(
         self,
@@ -477,9 +477,9 @@ class EraseUserRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     OVERRIDE_HOLDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Who."""
+    """The user."""
     override_holds: _builtins.bool
-    """Also erase what is kept until a time or on legal hold."""
+    """Also erase files and projects that are kept or on legal hold."""
     def __init__(
         self,
         *,
@@ -531,7 +531,7 @@ class GetErasureRequest(_message.Message):
     ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Which (UUID)."""
+    """Id of the erasure (UUID)."""
     user_id: _builtins.str
     """The last one of this user."""
     def __init__(
@@ -603,7 +603,7 @@ Global___GetCleanerStatusRequest: _TypeAlias = GetCleanerStatusRequest  # noqa: 
 
 @_typing.final
 class CleanerBacklog(_message.Message):
-    """What is there in one state."""
+    """Attempts in one state."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -618,14 +618,14 @@ class CleanerBacklog(_message.Message):
     count: _builtins.int
     """How many."""
     size_bytes: _builtins.int
-    """Their bytes, as far as the rows say."""
+    """Their bytes, as far as recorded."""
     due: _builtins.int
-    """How many of them the cleaner may take now."""
+    """How many of them are due for the cleaner."""
     failing: _builtins.int
-    """How many were tried in vain."""
+    """How many have failed."""
     @_builtins.property
     def oldest_due_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when the oldest of those is due; absent: none is."""
+        """When the oldest of those became due; absent: none is due."""
 
     def __init__(
         self,
@@ -647,7 +647,7 @@ Global___CleanerBacklog: _TypeAlias = CleanerBacklog  # noqa: Y015
 
 @_typing.final
 class CleanerFailure(_message.Message):
-    """What has failed, by its reason."""
+    """Failures by reason."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -661,7 +661,7 @@ class CleanerFailure(_message.Message):
     count: _builtins.int
     """How many attempts."""
     most_tries: _builtins.int
-    """How often the one that was tried most was tried."""
+    """The largest number of tries among them."""
     example_id: _builtins.str
     """One of them (UUID)."""
     @_builtins.property
@@ -697,7 +697,7 @@ class CleanerReplica(_message.Message):
     """Host and process."""
     @_builtins.property
     def seen_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last did."""
+        """When it last asked."""
 
     def __init__(
         self,
@@ -733,7 +733,7 @@ class GetCleanerStatusResponse(_message.Message):
 
     @_builtins.property
     def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___CleanerReplica]:
-        """The one that was seen last comes first."""
+        """Most recently seen first."""
 
     @_builtins.property
     def now(self) -> _timestamp_pb2.Timestamp:
@@ -766,9 +766,9 @@ class ListAttemptsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Only of this user."""
+    """Only attempts of this user."""
     all: _builtins.bool
-    """Also those that have not failed."""
+    """Also attempts that have not failed."""
     page_size: _builtins.int
     """Maximum number; 0: 100, over 1,000 is lowered."""
     page_token: _builtins.str
@@ -811,26 +811,26 @@ class Attempt(_message.Message):
     owner_id: _builtins.str
     """The user."""
     state: _blob_pb2.BlobState.ValueType
-    """Where it is."""
+    """Its state."""
     key: _builtins.str
     """S3 key."""
     size_bytes: _builtins.int
-    """Bytes, as far as the row says."""
+    """Bytes, as far as recorded."""
     tries: _builtins.int
     """How often it was claimed in this state."""
     failure: _builtins.str
-    """Why the last one was in vain."""
+    """Why the last claim failed."""
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
-        """When the cleaner may take it."""
+        """When it is due for the cleaner."""
 
     @_builtins.property
     def lease_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when its writer lives."""
+        """When its writer's lease expires."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was begun."""
+        """When it began."""
 
     @_builtins.property
     def state_time(self) -> _timestamp_pb2.Timestamp:
@@ -951,7 +951,7 @@ class AbortAttemptRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Which (UUID)."""
+    """Id of the attempt (UUID)."""
     def __init__(
         self,
         *,
@@ -976,7 +976,7 @@ class AbortAttemptResponse(_message.Message):
     owner_id: _builtins.str
     """Its owner."""
     key: _builtins.str
-    """Its S3 key, from which the cleaner removes what has arrived."""
+    """Its S3 key, from which the cleaner removes the bytes that have arrived."""
     def __init__(
         self,
         *,
@@ -1026,7 +1026,7 @@ class NoteActRequest(_message.Message):
     """Whom it is about (`sub`), of acts about one user."""
     @_builtins.property
     def details(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What it is about: runs, entries and objects by id, at most 20 of each; nothing that says whose they are."""
+        """Its subject: ids of runs, entries and objects, at most 20 of each, without anything that identifies their owner."""
 
     def __init__(
         self,

@@ -28,8 +28,8 @@ if _version_not_supported:
 
 
 class AdminServiceStub:
-    """What an operator does (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. What changes something
-    leaves an admin act, in the same transaction.
+    """Operations for operators (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. Every change records
+    an admin act in the same transaction.
     """
 
     def __init__(self, channel):
@@ -111,12 +111,12 @@ class AdminServiceStub:
 
 
 class AdminServiceServicer:
-    """What an operator does (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. What changes something
-    leaves an admin act, in the same transaction.
+    """Operations for operators (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. Every change records
+    an admin act in the same transaction.
     """
 
     def ListUsage(self, request, context):
-        """What users have stored, and may store, page by page.
+        """Usage and limits of users, page by page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,21 +138,21 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetErasure(self, request, context):
-        """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure.
+        """Progress of an erasure; once it has ended, its signed receipt. NOT_FOUND if there is no such erasure.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def NoteAct(self, request, context):
-        """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin.
+        """Records an act of many steps that storage_service begins; storage_service calls this as the admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCleanerStatus(self, request, context):
-        """How much work the cleaner has, what has failed, and who does it.
+        """The cleaner's backlog, its failures, and the replicas that work on it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -166,21 +166,21 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RequeueAttempts(self, request, context):
-        """Lets the cleaner try again now what has failed.
+        """Makes the cleaner retry failed work now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AbortAttempt(self, request, context):
-        """Aborts an upload in progress: its writer is shut out, its bytes are removed. NOT_FOUND if there is none.
+        """Aborts an upload in progress: its writer is fenced off, its bytes are removed. NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListReplicas(self, request, context):
-        """Replicas of storage_service: who drains, who is busy with what.
+        """Replicas of storage_service: which are draining, and what they are working on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -194,7 +194,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UndrainReplica(self, request, context):
-        """Ends that. NOT_FOUND.
+        """Ends draining. NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -208,7 +208,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAdminActs(self, request, context):
-        """What admins have done, newest first.
+        """Acts of admins, newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -296,8 +296,8 @@ def add_AdminServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AdminService:
-    """What an operator does (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. What changes something
-    leaves an admin act, in the same transaction.
+    """Operations for operators (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. Every change records
+    an admin act in the same transaction.
     """
 
     @staticmethod

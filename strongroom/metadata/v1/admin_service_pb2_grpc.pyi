@@ -29,8 +29,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class AdminServiceStub:
-    """What an operator does (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. What changes something
-    leaves an admin act, in the same transaction.
+    """Operations for operators (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. Every change records
+    an admin act in the same transaction.
     """
 
     @_typing.overload
@@ -38,7 +38,7 @@ class AdminServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     ListUsage: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]
-    """What users have stored, and may store, page by page."""
+    """Usage and limits of users, page by page."""
     ListInfected: _grpc.UnaryUnaryMultiCallable[_infected_pb2.ListInfectedRequest, _infected_pb2.ListInfectedResponse]
     """Stored content of all users that the scanner found infected."""
     EraseUser: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]
@@ -46,37 +46,37 @@ class AdminServiceStub:
     It runs in the background and ends when the last object is gone; until then nothing new is stored for that user.
     """
     GetErasure: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]
-    """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
+    """Progress of an erasure; once it has ended, its signed receipt. NOT_FOUND if there is no such erasure."""
     NoteAct: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.NoteActRequest, _admin_service_pb2.NoteActResponse]
-    """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin."""
+    """Records an act of many steps that storage_service begins; storage_service calls this as the admin."""
     GetCleanerStatus: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]
-    """How much work the cleaner has, what has failed, and who does it."""
+    """The cleaner's backlog, its failures, and the replicas that work on it."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]
     """Uploads in progress and objects being removed, as the cleaner sees them."""
     RequeueAttempts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RequeueAttemptsRequest, _admin_service_pb2.RequeueAttemptsResponse]
-    """Lets the cleaner try again now what has failed."""
+    """Makes the cleaner retry failed work now."""
     AbortAttempt: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]
-    """Aborts an upload in progress: its writer is shut out, its bytes are removed. NOT_FOUND if there is none."""
+    """Aborts an upload in progress: its writer is fenced off, its bytes are removed. NOT_FOUND if there is none."""
     ListReplicas: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListReplicasRequest, _replica_pb2.ListReplicasResponse]
-    """Replicas of storage_service: who drains, who is busy with what."""
+    """Replicas of storage_service: which are draining, and what they are working on."""
     DrainReplica: _grpc.UnaryUnaryMultiCallable[_replica_pb2.DrainReplicaRequest, _replica_pb2.DrainReplicaResponse]
     """Makes a replica start nothing new and report that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
     UndrainReplica: _grpc.UnaryUnaryMultiCallable[_replica_pb2.UndrainReplicaRequest, _replica_pb2.UndrainReplicaResponse]
-    """Ends that. NOT_FOUND."""
+    """Ends draining. NOT_FOUND."""
     Reindex: _grpc.UnaryStreamMultiCallable[_replica_pb2.ReindexRequest, _replica_pb2.ReindexResponse]
     """Recomputes derived rows: usage, statistics, totals of projects."""
     ListAdminActs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]
-    """What admins have done, newest first."""
+    """Acts of admins, newest first."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
-    """What an operator does (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. What changes something
-    leaves an admin act, in the same transaction.
+    """Operations for operators (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. Every change records
+    an admin act in the same transaction.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsage: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]  # type: ignore[assignment]
-    """What users have stored, and may store, page by page."""
+    """Usage and limits of users, page by page."""
     ListInfected: _aio.UnaryUnaryMultiCallable[_infected_pb2.ListInfectedRequest, _infected_pb2.ListInfectedResponse]  # type: ignore[assignment]
     """Stored content of all users that the scanner found infected."""
     EraseUser: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]  # type: ignore[assignment]
@@ -84,31 +84,31 @@ class AdminServiceAsyncStub(AdminServiceStub):
     It runs in the background and ends when the last object is gone; until then nothing new is stored for that user.
     """
     GetErasure: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]  # type: ignore[assignment]
-    """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
+    """Progress of an erasure; once it has ended, its signed receipt. NOT_FOUND if there is no such erasure."""
     NoteAct: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.NoteActRequest, _admin_service_pb2.NoteActResponse]  # type: ignore[assignment]
-    """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin."""
+    """Records an act of many steps that storage_service begins; storage_service calls this as the admin."""
     GetCleanerStatus: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]  # type: ignore[assignment]
-    """How much work the cleaner has, what has failed, and who does it."""
+    """The cleaner's backlog, its failures, and the replicas that work on it."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
     """Uploads in progress and objects being removed, as the cleaner sees them."""
     RequeueAttempts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RequeueAttemptsRequest, _admin_service_pb2.RequeueAttemptsResponse]  # type: ignore[assignment]
-    """Lets the cleaner try again now what has failed."""
+    """Makes the cleaner retry failed work now."""
     AbortAttempt: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]  # type: ignore[assignment]
-    """Aborts an upload in progress: its writer is shut out, its bytes are removed. NOT_FOUND if there is none."""
+    """Aborts an upload in progress: its writer is fenced off, its bytes are removed. NOT_FOUND if there is none."""
     ListReplicas: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListReplicasRequest, _replica_pb2.ListReplicasResponse]  # type: ignore[assignment]
-    """Replicas of storage_service: who drains, who is busy with what."""
+    """Replicas of storage_service: which are draining, and what they are working on."""
     DrainReplica: _aio.UnaryUnaryMultiCallable[_replica_pb2.DrainReplicaRequest, _replica_pb2.DrainReplicaResponse]  # type: ignore[assignment]
     """Makes a replica start nothing new and report that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
     UndrainReplica: _aio.UnaryUnaryMultiCallable[_replica_pb2.UndrainReplicaRequest, _replica_pb2.UndrainReplicaResponse]  # type: ignore[assignment]
-    """Ends that. NOT_FOUND."""
+    """Ends draining. NOT_FOUND."""
     Reindex: _aio.UnaryStreamMultiCallable[_replica_pb2.ReindexRequest, _replica_pb2.ReindexResponse]  # type: ignore[assignment]
     """Recomputes derived rows: usage, statistics, totals of projects."""
     ListAdminActs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]  # type: ignore[assignment]
-    """What admins have done, newest first."""
+    """Acts of admins, newest first."""
 
 class AdminServiceServicer:
-    """What an operator does (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. What changes something
-    leaves an admin act, in the same transaction.
+    """Operations for operators (docs/admin.md). Every RPC is for the admin role only: PERMISSION_DENIED. Every change records
+    an admin act in the same transaction.
     """
 
     def ListUsage(
@@ -116,7 +116,7 @@ class AdminServiceServicer:
         request: _admin_service_pb2.ListUsageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListUsageResponse, _abc.Awaitable[_admin_service_pb2.ListUsageResponse]]:
-        """What users have stored, and may store, page by page."""
+        """Usage and limits of users, page by page."""
 
     def ListInfected(
         self,
@@ -139,21 +139,21 @@ class AdminServiceServicer:
         request: _admin_service_pb2.GetErasureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.GetErasureResponse, _abc.Awaitable[_admin_service_pb2.GetErasureResponse]]:
-        """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
+        """Progress of an erasure; once it has ended, its signed receipt. NOT_FOUND if there is no such erasure."""
 
     def NoteAct(
         self,
         request: _admin_service_pb2.NoteActRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.NoteActResponse, _abc.Awaitable[_admin_service_pb2.NoteActResponse]]:
-        """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin."""
+        """Records an act of many steps that storage_service begins; storage_service calls this as the admin."""
 
     def GetCleanerStatus(
         self,
         request: _admin_service_pb2.GetCleanerStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.GetCleanerStatusResponse, _abc.Awaitable[_admin_service_pb2.GetCleanerStatusResponse]]:
-        """How much work the cleaner has, what has failed, and who does it."""
+        """The cleaner's backlog, its failures, and the replicas that work on it."""
 
     def ListAttempts(
         self,
@@ -167,21 +167,21 @@ class AdminServiceServicer:
         request: _admin_service_pb2.RequeueAttemptsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.RequeueAttemptsResponse, _abc.Awaitable[_admin_service_pb2.RequeueAttemptsResponse]]:
-        """Lets the cleaner try again now what has failed."""
+        """Makes the cleaner retry failed work now."""
 
     def AbortAttempt(
         self,
         request: _admin_service_pb2.AbortAttemptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.AbortAttemptResponse, _abc.Awaitable[_admin_service_pb2.AbortAttemptResponse]]:
-        """Aborts an upload in progress: its writer is shut out, its bytes are removed. NOT_FOUND if there is none."""
+        """Aborts an upload in progress: its writer is fenced off, its bytes are removed. NOT_FOUND if there is none."""
 
     def ListReplicas(
         self,
         request: _replica_pb2.ListReplicasRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.ListReplicasResponse, _abc.Awaitable[_replica_pb2.ListReplicasResponse]]:
-        """Replicas of storage_service: who drains, who is busy with what."""
+        """Replicas of storage_service: which are draining, and what they are working on."""
 
     def DrainReplica(
         self,
@@ -195,7 +195,7 @@ class AdminServiceServicer:
         request: _replica_pb2.UndrainReplicaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_replica_pb2.UndrainReplicaResponse, _abc.Awaitable[_replica_pb2.UndrainReplicaResponse]]:
-        """Ends that. NOT_FOUND."""
+        """Ends draining. NOT_FOUND."""
 
     def Reindex(
         self,
@@ -209,6 +209,6 @@ class AdminServiceServicer:
         request: _admin_service_pb2.ListAdminActsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListAdminActsResponse, _abc.Awaitable[_admin_service_pb2.ListAdminActsResponse]]:
-        """What admins have done, newest first."""
+        """Acts of admins, newest first."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -31,7 +31,7 @@ class NoteRestoreRequest(_message.Message):
     key: _builtins.str
     """S3 key."""
     version_id: _builtins.str
-    """S3 version id. Empty: the bucket kept none."""
+    """S3 version id. Empty: the bucket has no versioning."""
     def __init__(
         self,
         *,
@@ -72,10 +72,10 @@ class ClaimRestoresRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     PAUSE_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """So many at most."""
+    """Maximum number."""
     @_builtins.property
     def pause(self) -> _duration_pb2.Duration:
-        """The next look at one of them is due after so long at the soonest."""
+        """Minimum time until the next check of one of them."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ Global___ClaimRestoresRequest: _TypeAlias = ClaimRestoresRequest  # noqa: Y015
 
 @_typing.final
 class ArchivedContent(_message.Message):
-    """A content that was asked back."""
+    """A content whose restoration was requested."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -110,12 +110,12 @@ class ArchivedContent(_message.Message):
     key: _builtins.str
     """S3 key."""
     version_id: _builtins.str
-    """S3 version id. Empty: the bucket kept none."""
+    """S3 version id. Empty: the bucket has no versioning."""
     traceparent: _builtins.str
-    """W3C trace context of the request because of which the store was asked. Empty: it was not traced."""
+    """W3C trace context of the request that caused the restoration. Empty: it was not traced."""
     @_builtins.property
     def ask_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is waited for."""
+        """When its restoration was requested."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ class ClaimRestoresResponse(_message.Message):
     CONTENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def contents(self) -> _containers.RepeatedCompositeFieldContainer[Global___ArchivedContent]:
-        """Those that have waited longest for a look first."""
+        """Longest unchecked first."""
 
     def __init__(
         self,
@@ -174,10 +174,10 @@ class ReportRestoreRequest(_message.Message):
     blob_id: _builtins.str
     """UUID of the blob."""
     readable: _builtins.bool
-    """Whether it can be read again; else it is waited for no longer, and nobody hears of it."""
+    """Whether it can be read again. If not, it is no longer checked, and nobody is notified."""
     @_builtins.property
     def readable_until(self) -> _timestamp_pb2.Timestamp:
-        """Until when it can be read. Absent: for good."""
+        """Until when it can be read. Absent: permanently."""
 
     def __init__(
         self,

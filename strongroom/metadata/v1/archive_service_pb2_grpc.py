@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ArchiveServiceStub:
-    """Contents that lie in an archive class of the object store and were asked back (docs/retention.md). Internal: only
+    """Archived contents whose restoration was requested from the object store (docs/retention.md). Internal: only
     storage_service may call it.
     """
 
@@ -54,26 +54,27 @@ class ArchiveServiceStub:
 
 
 class ArchiveServiceServicer:
-    """Contents that lie in an archive class of the object store and were asked back (docs/retention.md). Internal: only
+    """Archived contents whose restoration was requested from the object store (docs/retention.md). Internal: only
     storage_service may call it.
     """
 
     def NoteRestore(self, request, context):
-        """The object store was asked to bring a content back; repeating it changes nothing.
+        """Records that the object store was asked to restore a content. A repeat changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimRestores(self, request, context):
-        """Contents that were asked back and are worth a look by now, claimed until their next look is due.
+        """Claims contents whose restoration is due to be checked, until the next check is due.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportRestore(self, request, context):
-        """What a look has shown. Whoever owns a content that can be read again hears of it (EVENT_TYPE_FILE_READABLE), once.
+        """Reports the result of a check. The owner of a content that can be read again is notified once
+        (EVENT_TYPE_FILE_READABLE).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,7 +107,7 @@ def add_ArchiveServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ArchiveService:
-    """Contents that lie in an archive class of the object store and were asked back (docs/retention.md). Internal: only
+    """Archived contents whose restoration was requested from the object store (docs/retention.md). Internal: only
     storage_service may call it.
     """
 

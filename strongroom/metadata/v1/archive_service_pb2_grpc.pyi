@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ArchiveServiceStub:
-    """Contents that lie in an archive class of the object store and were asked back (docs/retention.md). Internal: only
+    """Archived contents whose restoration was requested from the object store (docs/retention.md). Internal: only
     storage_service may call it.
     """
 
@@ -36,28 +36,32 @@ class ArchiveServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ArchiveServiceAsyncStub: ...
     NoteRestore: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.NoteRestoreRequest, _archive_service_pb2.NoteRestoreResponse]
-    """The object store was asked to bring a content back; repeating it changes nothing."""
+    """Records that the object store was asked to restore a content. A repeat changes nothing."""
     ClaimRestores: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.ClaimRestoresRequest, _archive_service_pb2.ClaimRestoresResponse]
-    """Contents that were asked back and are worth a look by now, claimed until their next look is due."""
+    """Claims contents whose restoration is due to be checked, until the next check is due."""
     ReportRestore: _grpc.UnaryUnaryMultiCallable[_archive_service_pb2.ReportRestoreRequest, _archive_service_pb2.ReportRestoreResponse]
-    """What a look has shown. Whoever owns a content that can be read again hears of it (EVENT_TYPE_FILE_READABLE), once."""
+    """Reports the result of a check. The owner of a content that can be read again is notified once
+    (EVENT_TYPE_FILE_READABLE).
+    """
 
 @_typing.type_check_only
 class ArchiveServiceAsyncStub(ArchiveServiceStub):
-    """Contents that lie in an archive class of the object store and were asked back (docs/retention.md). Internal: only
+    """Archived contents whose restoration was requested from the object store (docs/retention.md). Internal: only
     storage_service may call it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     NoteRestore: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.NoteRestoreRequest, _archive_service_pb2.NoteRestoreResponse]  # type: ignore[assignment]
-    """The object store was asked to bring a content back; repeating it changes nothing."""
+    """Records that the object store was asked to restore a content. A repeat changes nothing."""
     ClaimRestores: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.ClaimRestoresRequest, _archive_service_pb2.ClaimRestoresResponse]  # type: ignore[assignment]
-    """Contents that were asked back and are worth a look by now, claimed until their next look is due."""
+    """Claims contents whose restoration is due to be checked, until the next check is due."""
     ReportRestore: _aio.UnaryUnaryMultiCallable[_archive_service_pb2.ReportRestoreRequest, _archive_service_pb2.ReportRestoreResponse]  # type: ignore[assignment]
-    """What a look has shown. Whoever owns a content that can be read again hears of it (EVENT_TYPE_FILE_READABLE), once."""
+    """Reports the result of a check. The owner of a content that can be read again is notified once
+    (EVENT_TYPE_FILE_READABLE).
+    """
 
 class ArchiveServiceServicer:
-    """Contents that lie in an archive class of the object store and were asked back (docs/retention.md). Internal: only
+    """Archived contents whose restoration was requested from the object store (docs/retention.md). Internal: only
     storage_service may call it.
     """
 
@@ -66,20 +70,22 @@ class ArchiveServiceServicer:
         request: _archive_service_pb2.NoteRestoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_archive_service_pb2.NoteRestoreResponse, _abc.Awaitable[_archive_service_pb2.NoteRestoreResponse]]:
-        """The object store was asked to bring a content back; repeating it changes nothing."""
+        """Records that the object store was asked to restore a content. A repeat changes nothing."""
 
     def ClaimRestores(
         self,
         request: _archive_service_pb2.ClaimRestoresRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_archive_service_pb2.ClaimRestoresResponse, _abc.Awaitable[_archive_service_pb2.ClaimRestoresResponse]]:
-        """Contents that were asked back and are worth a look by now, claimed until their next look is due."""
+        """Claims contents whose restoration is due to be checked, until the next check is due."""
 
     def ReportRestore(
         self,
         request: _archive_service_pb2.ReportRestoreRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_archive_service_pb2.ReportRestoreResponse, _abc.Awaitable[_archive_service_pb2.ReportRestoreResponse]]:
-        """What a look has shown. Whoever owns a content that can be read again hears of it (EVENT_TYPE_FILE_READABLE), once."""
+        """Reports the result of a check. The owner of a content that can be read again is notified once
+        (EVENT_TYPE_FILE_READABLE).
+        """
 
 def add_ArchiveServiceServicer_to_server(servicer: ArchiveServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -32,7 +32,7 @@ class _BlobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlobState.V
     BLOB_STATE_PENDING: _BlobState.ValueType  # 1
     """Being written under a lease."""
     BLOB_STATE_COMPLETING: _BlobState.ValueType  # 2
-    """All bytes are in S3 and verified against what the client said; the object is being completed and committed."""
+    """All bytes are in S3 and verified against the client's checksums; the object is being completed and committed."""
     BLOB_STATE_COMMITTED: _BlobState.ValueType  # 3
     """Durable and (part of) something visible."""
     BLOB_STATE_DELETING: _BlobState.ValueType  # 4
@@ -40,17 +40,17 @@ class _BlobStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlobState.V
     BLOB_STATE_ABORTING: _BlobState.ValueType  # 5
     """Given up; its uploads and object are to be removed."""
     BLOB_STATE_GONE: _BlobState.ValueType  # 6
-    """Tombstone: nothing is left in S3; looked at once more after the grace, then purged."""
+    """Tombstone: nothing is left in S3; checked once more after the grace, then purged."""
 
 class BlobState(_BlobState, metaclass=_BlobStateEnumTypeWrapper):
-    """States of a blob: one attempt to write one S3 object. docs/consistency.md draws the transitions."""
+    """States of a blob: one attempt to write one S3 object. docs/consistency.md shows the transitions."""
 
 BLOB_STATE_UNSPECIFIED: BlobState.ValueType  # 0
 """Never stored."""
 BLOB_STATE_PENDING: BlobState.ValueType  # 1
 """Being written under a lease."""
 BLOB_STATE_COMPLETING: BlobState.ValueType  # 2
-"""All bytes are in S3 and verified against what the client said; the object is being completed and committed."""
+"""All bytes are in S3 and verified against the client's checksums; the object is being completed and committed."""
 BLOB_STATE_COMMITTED: BlobState.ValueType  # 3
 """Durable and (part of) something visible."""
 BLOB_STATE_DELETING: BlobState.ValueType  # 4
@@ -58,7 +58,7 @@ BLOB_STATE_DELETING: BlobState.ValueType  # 4
 BLOB_STATE_ABORTING: BlobState.ValueType  # 5
 """Given up; its uploads and object are to be removed."""
 BLOB_STATE_GONE: BlobState.ValueType  # 6
-"""Tombstone: nothing is left in S3; looked at once more after the grace, then purged."""
+"""Tombstone: nothing is left in S3; checked once more after the grace, then purged."""
 Global___BlobState: _TypeAlias = BlobState  # noqa: Y015
 
 class _BlobKind:
@@ -76,8 +76,8 @@ class _BlobKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlobKind.Val
     BLOB_KIND_COPY: _BlobKind.ValueType  # 3
     """A server-side copy."""
     BLOB_KIND_LEFTOVERS: _BlobKind.ValueType  # 4
-    """Not at all: this row stands for what requests that were repeated or came late may have left of another attempt.
-    `key`, `upload_id` and `object_metadata` are that attempt's; `version_id` is to be kept, empty when nothing is.
+    """None: this row stands for what repeated or late requests of another attempt may have left behind. `key`, `upload_id`
+    and `object_metadata` are that attempt's; `version_id` is to be kept, empty if nothing is.
     """
 
 class BlobKind(_BlobKind, metaclass=_BlobKindEnumTypeWrapper):
@@ -92,8 +92,8 @@ BLOB_KIND_MULTIPART: BlobKind.ValueType  # 2
 BLOB_KIND_COPY: BlobKind.ValueType  # 3
 """A server-side copy."""
 BLOB_KIND_LEFTOVERS: BlobKind.ValueType  # 4
-"""Not at all: this row stands for what requests that were repeated or came late may have left of another attempt.
-`key`, `upload_id` and `object_metadata` are that attempt's; `version_id` is to be kept, empty when nothing is.
+"""None: this row stands for what repeated or late requests of another attempt may have left behind. `key`, `upload_id`
+and `object_metadata` are that attempt's; `version_id` is to be kept, empty if nothing is.
 """
 Global___BlobKind: _TypeAlias = BlobKind  # noqa: Y015
 
@@ -110,7 +110,7 @@ class Part(_message.Message):
     number: _builtins.int
     """Part number, from 1."""
     etag: _builtins.str
-    """Entity tag that S3 answered, without quotes."""
+    """Entity tag that S3 returned, without quotes."""
     size_bytes: _builtins.int
     """Bytes."""
     crc32c: _builtins.int
@@ -184,7 +184,7 @@ class Blob(_message.Message):
     state: Global___BlobState.ValueType
     """State."""
     epoch: _builtins.int
-    """Raised by every transition of ownership; each change names the epoch it saw."""
+    """Raised by every change of ownership; each update names the epoch that it has read."""
     kind: Global___BlobKind.ValueType
     """How the bytes go to S3."""
     key: _builtins.str
@@ -200,15 +200,15 @@ class Blob(_message.Message):
     crc32c: _builtins.int
     """CRC-32C of the whole, from COMPLETING on."""
     etag: _builtins.str
-    """Entity tag S3 answered, from COMMITTED on."""
+    """Entity tag that S3 returned, from COMMITTED on."""
     content_type: _builtins.str
     """Content type to be stored with the object."""
     hide_only: _builtins.bool
-    """In claims of DELETING blobs: within the restore window its bytes stay, and are only hidden from readers that name
-    no version (a delete marker).
+    """In claims of DELETING blobs: within the restore window its bytes are kept, and only hidden by a delete marker from
+    readers that name no version.
     """
     traceparent: _builtins.str
-    """In the cleaner's claims: W3C trace context of the request that has left it this work, the last one if there were
+    """In the cleaner's claims: W3C trace context of the request that caused this work, the last one if there were
     several. Empty: it was not traced.
     """
     @_builtins.property
@@ -217,11 +217,11 @@ class Blob(_message.Message):
 
     @_builtins.property
     def lease_expire_time(self) -> _timestamp_pb2.Timestamp:
-        """Until when the attempt may stay silent."""
+        """When the attempt's lease expires."""
 
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
-        """What the attempt stores; lets the cleaner roll a COMPLETING blob forward."""
+        """What the attempt stores; the cleaner uses it to roll a COMPLETING blob forward."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CredentialServiceStub:
-    """Whether services believe each other. Internal: only Strongroom's own services may call it.
+    """Checks that services accept each other's credentials. Internal: only Strongroom's own services may call it.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class CredentialServiceStub:
 
 
 class CredentialServiceServicer:
-    """Whether services believe each other. Internal: only Strongroom's own services may call it.
+    """Checks that services accept each other's credentials. Internal: only Strongroom's own services may call it.
     """
 
     def CheckCredential(self, request, context):
-        """Answers whoever has the internal credential. UNAVAILABLE (INTERNAL_TOKEN_INVALID) says why it is refused.
+        """Succeeds with a valid internal credential. UNAVAILABLE (INTERNAL_TOKEN_INVALID) states why it is refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ def add_CredentialServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CredentialService:
-    """Whether services believe each other. Internal: only Strongroom's own services may call it.
+    """Checks that services accept each other's credentials. Internal: only Strongroom's own services may call it.
     """
 
     @staticmethod

@@ -27,31 +27,31 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class CredentialServiceStub:
-    """Whether services believe each other. Internal: only Strongroom's own services may call it."""
+    """Checks that services accept each other's credentials. Internal: only Strongroom's own services may call it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> CredentialServiceAsyncStub: ...
     CheckCredential: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.CheckCredentialRequest, _credential_service_pb2.CheckCredentialResponse]
-    """Answers whoever has the internal credential. UNAVAILABLE (INTERNAL_TOKEN_INVALID) says why it is refused."""
+    """Succeeds with a valid internal credential. UNAVAILABLE (INTERNAL_TOKEN_INVALID) states why it is refused."""
 
 @_typing.type_check_only
 class CredentialServiceAsyncStub(CredentialServiceStub):
-    """Whether services believe each other. Internal: only Strongroom's own services may call it."""
+    """Checks that services accept each other's credentials. Internal: only Strongroom's own services may call it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CheckCredential: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.CheckCredentialRequest, _credential_service_pb2.CheckCredentialResponse]  # type: ignore[assignment]
-    """Answers whoever has the internal credential. UNAVAILABLE (INTERNAL_TOKEN_INVALID) says why it is refused."""
+    """Succeeds with a valid internal credential. UNAVAILABLE (INTERNAL_TOKEN_INVALID) states why it is refused."""
 
 class CredentialServiceServicer:
-    """Whether services believe each other. Internal: only Strongroom's own services may call it."""
+    """Checks that services accept each other's credentials. Internal: only Strongroom's own services may call it."""
 
     def CheckCredential(
         self,
         request: _credential_service_pb2.CheckCredentialRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_credential_service_pb2.CheckCredentialResponse, _abc.Awaitable[_credential_service_pb2.CheckCredentialResponse]]:
-        """Answers whoever has the internal credential. UNAVAILABLE (INTERNAL_TOKEN_INVALID) says why it is refused."""
+        """Succeeds with a valid internal credential. UNAVAILABLE (INTERNAL_TOKEN_INVALID) states why it is refused."""
 
 def add_CredentialServiceServicer_to_server(servicer: CredentialServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

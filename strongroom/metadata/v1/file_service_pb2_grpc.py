@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class FileServiceStub:
-    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; what belongs
-    to somebody else is NOT_FOUND (FILE_NOT_FOUND).
+    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; files
+    of other users are NOT_FOUND (FILE_NOT_FOUND).
     """
 
     def __init__(self, channel):
@@ -99,8 +99,8 @@ class FileServiceStub:
 
 
 class FileServiceServicer:
-    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; what belongs
-    to somebody else is NOT_FOUND (FILE_NOT_FOUND).
+    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; files
+    of other users are NOT_FOUND (FILE_NOT_FOUND).
     """
 
     def GetFile(self, request, context):
@@ -151,7 +151,7 @@ class FileServiceServicer:
     def UpdateFile(self, request, context):
         """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
         FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
-        for what the file's family does not have.
+        for fields that the file's family does not have.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,7 +172,7 @@ class FileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def PurgeFile(self, request, context):
-        """Deletes a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+        """Permanently deletes a soft-deleted file, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
         the trash.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -180,7 +180,7 @@ class FileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EmptyTrash(self, request, context):
-        """Deletes for good everything that is in the trash when the call begins, up to 10,000 files per call.
+        """Permanently deletes everything that is in the trash when the call begins, up to 10,000 files per call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -188,7 +188,7 @@ class FileServiceServicer:
 
     def RevokeLinks(self, request, context):
         """Revokes every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
-        at once; links made afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
+        at once; links created afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -266,8 +266,8 @@ def add_FileServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FileService:
-    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; what belongs
-    to somebody else is NOT_FOUND (FILE_NOT_FOUND).
+    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; files
+    of other users are NOT_FOUND (FILE_NOT_FOUND).
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FileServiceStub:
-    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; what belongs
-    to somebody else is NOT_FOUND (FILE_NOT_FOUND).
+    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; files
+    of other users are NOT_FOUND (FILE_NOT_FOUND).
     """
 
     @_typing.overload
@@ -56,27 +56,27 @@ class FileServiceStub:
     UpdateFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]
     """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
     FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
-    for what the file's family does not have.
+    for fields that the file's family does not have.
     """
     UndeleteFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.UndeleteFileRequest, _file_service_pb2.UndeleteFileResponse]
     """Restores a soft-deleted file, until its purge_time. NOT_FOUND afterwards."""
     ListTrash: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListTrashRequest, _file_service_pb2.ListTrashResponse]
     """A page of the trash: the caller's soft-deleted files that can still be restored, most recently deleted first. Keyset paging."""
     PurgeFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.PurgeFileRequest, _file_service_pb2.PurgeFileResponse]
-    """Deletes a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+    """Permanently deletes a soft-deleted file, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
     the trash.
     """
     EmptyTrash: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.EmptyTrashRequest, _file_service_pb2.EmptyTrashResponse]
-    """Deletes for good everything that is in the trash when the call begins, up to 10,000 files per call."""
+    """Permanently deletes everything that is in the trash when the call begins, up to 10,000 files per call."""
     RevokeLinks: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.RevokeLinksRequest, _file_service_pb2.RevokeLinksResponse]
     """Revokes every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
-    at once; links made afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
+    at once; links created afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
     """
 
 @_typing.type_check_only
 class FileServiceAsyncStub(FileServiceStub):
-    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; what belongs
-    to somebody else is NOT_FOUND (FILE_NOT_FOUND).
+    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; files
+    of other users are NOT_FOUND (FILE_NOT_FOUND).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -101,26 +101,26 @@ class FileServiceAsyncStub(FileServiceStub):
     UpdateFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]  # type: ignore[assignment]
     """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
     FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
-    for what the file's family does not have.
+    for fields that the file's family does not have.
     """
     UndeleteFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.UndeleteFileRequest, _file_service_pb2.UndeleteFileResponse]  # type: ignore[assignment]
     """Restores a soft-deleted file, until its purge_time. NOT_FOUND afterwards."""
     ListTrash: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListTrashRequest, _file_service_pb2.ListTrashResponse]  # type: ignore[assignment]
     """A page of the trash: the caller's soft-deleted files that can still be restored, most recently deleted first. Keyset paging."""
     PurgeFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.PurgeFileRequest, _file_service_pb2.PurgeFileResponse]  # type: ignore[assignment]
-    """Deletes a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+    """Permanently deletes a soft-deleted file, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
     the trash.
     """
     EmptyTrash: _aio.UnaryUnaryMultiCallable[_file_service_pb2.EmptyTrashRequest, _file_service_pb2.EmptyTrashResponse]  # type: ignore[assignment]
-    """Deletes for good everything that is in the trash when the call begins, up to 10,000 files per call."""
+    """Permanently deletes everything that is in the trash when the call begins, up to 10,000 files per call."""
     RevokeLinks: _aio.UnaryUnaryMultiCallable[_file_service_pb2.RevokeLinksRequest, _file_service_pb2.RevokeLinksResponse]  # type: ignore[assignment]
     """Revokes every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
-    at once; links made afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
+    at once; links created afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
     """
 
 class FileServiceServicer:
-    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; what belongs
-    to somebody else is NOT_FOUND (FILE_NOT_FOUND).
+    """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; files
+    of other users are NOT_FOUND (FILE_NOT_FOUND).
     """
 
     def GetFile(
@@ -178,7 +178,7 @@ class FileServiceServicer:
     ) -> _typing.Union[_file_service_pb2.UpdateFileResponse, _abc.Awaitable[_file_service_pb2.UpdateFileResponse]]:
         """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
         FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
-        for what the file's family does not have.
+        for fields that the file's family does not have.
         """
 
     def UndeleteFile(
@@ -200,7 +200,7 @@ class FileServiceServicer:
         request: _file_service_pb2.PurgeFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.PurgeFileResponse, _abc.Awaitable[_file_service_pb2.PurgeFileResponse]]:
-        """Deletes a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+        """Permanently deletes a soft-deleted file, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
         the trash.
         """
 
@@ -209,7 +209,7 @@ class FileServiceServicer:
         request: _file_service_pb2.EmptyTrashRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.EmptyTrashResponse, _abc.Awaitable[_file_service_pb2.EmptyTrashResponse]]:
-        """Deletes for good everything that is in the trash when the call begins, up to 10,000 files per call."""
+        """Permanently deletes everything that is in the trash when the call begins, up to 10,000 files per call."""
 
     def RevokeLinks(
         self,
@@ -217,7 +217,7 @@ class FileServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.RevokeLinksResponse, _abc.Awaitable[_file_service_pb2.RevokeLinksResponse]]:
         """Revokes every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
-        at once; links made afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
+        at once; links created afterwards work. Also for a file in the trash. NOT_FOUND (FILE_NOT_FOUND).
         """
 
 def add_FileServiceServicer_to_server(servicer: FileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

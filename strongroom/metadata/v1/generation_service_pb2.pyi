@@ -217,7 +217,7 @@ class GetGenerationStatsResponse(_message.Message):
         date: _builtins.str
         """The day, YYYY-MM-DD."""
         count: _builtins.int
-        """Number of generations made that day."""
+        """Number of generations created that day."""
         size_bytes: _builtins.int
         """Their bytes."""
         def __init__(

@@ -28,7 +28,7 @@ class AdmitGuestRequest(_message.Message):
     token: _builtins.str
     """The share's token."""
     password: _builtins.str
-    """What the guest has typed."""
+    """The password that the guest entered."""
     def __init__(
         self,
         *,
@@ -52,10 +52,10 @@ class AdmitGuestResponse(_message.Message):
     SHARE_FIELD_NUMBER: _builtins.int
     SESSION_EPOCH_FIELD_NUMBER: _builtins.int
     session_epoch: _builtins.int
-    """Sessions hold for as long as this stays the share's."""
+    """Sessions are valid as long as the share has this epoch."""
     @_builtins.property
     def share(self) -> _share_pb2.Share:
-        """The share, this use counted."""
+        """The share, including this use."""
 
     def __init__(
         self,
@@ -105,7 +105,7 @@ class GetGuestShareResponse(_message.Message):
     """As in AdmitGuestResponse."""
     @_builtins.property
     def share(self) -> _share_pb2.Share:
-        """The share; used up, it is answered all the same, for sessions that go on."""
+        """The share. It is also returned when it is used up, for sessions that continue."""
 
     def __init__(
         self,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class GuestAccessServiceStub:
-    """What shares open for guests (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
-    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it opens nothing any more.
+    """Access of guests to shares (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
+    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it can no longer be opened.
     """
 
     def __init__(self, channel):
@@ -49,8 +49,8 @@ class GuestAccessServiceStub:
 
 
 class GuestAccessServiceServicer:
-    """What shares open for guests (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
-    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it opens nothing any more.
+    """Access of guests to shares (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
+    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it can no longer be opened.
     """
 
     def AdmitGuest(self, request, context):
@@ -62,7 +62,7 @@ class GuestAccessServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetGuestShare(self, request, context):
-        """The share as it is now; nothing is counted.
+        """The share as it is now; does not count as a use.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -90,8 +90,8 @@ def add_GuestAccessServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GuestAccessService:
-    """What shares open for guests (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
-    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it opens nothing any more.
+    """Access of guests to shares (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
+    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it can no longer be opened.
     """
 
     @staticmethod

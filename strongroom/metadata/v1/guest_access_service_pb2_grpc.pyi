@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GuestAccessServiceStub:
-    """What shares open for guests (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
-    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it opens nothing any more.
+    """Access of guests to shares (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
+    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it can no longer be opened.
     """
 
     @_typing.overload
@@ -40,12 +40,12 @@ class GuestAccessServiceStub:
     too many wrong passwords were tried.
     """
     GetGuestShare: _grpc.UnaryUnaryMultiCallable[_guest_access_service_pb2.GetGuestShareRequest, _guest_access_service_pb2.GetGuestShareResponse]
-    """The share as it is now; nothing is counted."""
+    """The share as it is now; does not count as a use."""
 
 @_typing.type_check_only
 class GuestAccessServiceAsyncStub(GuestAccessServiceStub):
-    """What shares open for guests (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
-    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it opens nothing any more.
+    """Access of guests to shares (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
+    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it can no longer be opened.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -54,11 +54,11 @@ class GuestAccessServiceAsyncStub(GuestAccessServiceStub):
     too many wrong passwords were tried.
     """
     GetGuestShare: _aio.UnaryUnaryMultiCallable[_guest_access_service_pb2.GetGuestShareRequest, _guest_access_service_pb2.GetGuestShareResponse]  # type: ignore[assignment]
-    """The share as it is now; nothing is counted."""
+    """The share as it is now; does not count as a use."""
 
 class GuestAccessServiceServicer:
-    """What shares open for guests (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
-    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it opens nothing any more.
+    """Access of guests to shares (strongroom.storage.v1.GuestService). Internal: only storage_service may call it.
+    NOT_FOUND (SHARE_NOT_FOUND): no share has this token. FAILED_PRECONDITION (SHARE_ENDED): it can no longer be opened.
     """
 
     def AdmitGuest(
@@ -75,6 +75,6 @@ class GuestAccessServiceServicer:
         request: _guest_access_service_pb2.GetGuestShareRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_guest_access_service_pb2.GetGuestShareResponse, _abc.Awaitable[_guest_access_service_pb2.GetGuestShareResponse]]:
-        """The share as it is now; nothing is counted."""
+        """The share as it is now; does not count as a use."""
 
 def add_GuestAccessServiceServicer_to_server(servicer: GuestAccessServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

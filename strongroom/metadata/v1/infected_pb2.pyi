@@ -21,7 +21,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class InfectedContent(_message.Message):
-    """Stored content that the scanner found infected: nobody can read it."""
+    """Stored content that the scanner found infected. It cannot be read."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -38,15 +38,15 @@ class InfectedContent(_message.Message):
     key: _builtins.str
     """S3 key."""
     file_id: _builtins.str
-    """UUID of the file; empty: of a project, or of a version that no file shows any more."""
+    """UUID of the file; empty: it belongs to a project, or to a version that no file shows any more."""
     filename: _builtins.str
-    """The file's name; of a project's file the last part of its path."""
+    """The file's name; for a project's file the last part of its path."""
     size_bytes: _builtins.int
     """Bytes."""
     signature: _builtins.str
-    """What was found."""
+    """Name of the signature."""
     database: _builtins.str
-    """Scanner and signatures, as it names them."""
+    """Scanner and signatures, as the scanner names them."""
     @_builtins.property
     def scan_time(self) -> _timestamp_pb2.Timestamp:
         """When it was found."""

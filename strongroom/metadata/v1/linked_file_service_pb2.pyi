@@ -32,7 +32,7 @@ class GetLinkedFileRequest(_message.Message):
     """UUID of the file."""
     @_builtins.property
     def stamp(self) -> _file_pb2.LinkStamp:
-        """The file's stamp when the link was made. An empty content_id: whatever the file's content is now."""
+        """The file's stamp when the link was created. Empty content_id: the file's current content."""
 
     def __init__(
         self,

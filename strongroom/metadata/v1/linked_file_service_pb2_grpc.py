@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class LinkedFileServiceStub:
-    """What links read (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, once it has opened
-    a link's token.
+    """Files for links (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, after it has
+    opened a link's token.
     """
 
     def __init__(self, channel):
@@ -44,12 +44,12 @@ class LinkedFileServiceStub:
 
 
 class LinkedFileServiceServicer:
-    """What links read (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, once it has opened
-    a link's token.
+    """Files for links (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, after it has
+    opened a link's token.
     """
 
     def GetLinkedFile(self, request, context):
-        """The file that a token names, if the link still holds: neither deleted, nor replaced, nor revoked.
+        """The file that a token names, if the link is still valid: neither deleted, nor replaced, nor revoked.
         NOT_FOUND (FILE_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -73,8 +73,8 @@ def add_LinkedFileServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class LinkedFileService:
-    """What links read (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, once it has opened
-    a link's token.
+    """Files for links (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, after it has
+    opened a link's token.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class LinkedFileServiceStub:
-    """What links read (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, once it has opened
-    a link's token.
+    """Files for links (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, after it has
+    opened a link's token.
     """
 
     @_typing.overload
@@ -36,25 +36,25 @@ class LinkedFileServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> LinkedFileServiceAsyncStub: ...
     GetLinkedFile: _grpc.UnaryUnaryMultiCallable[_linked_file_service_pb2.GetLinkedFileRequest, _linked_file_service_pb2.GetLinkedFileResponse]
-    """The file that a token names, if the link still holds: neither deleted, nor replaced, nor revoked.
+    """The file that a token names, if the link is still valid: neither deleted, nor replaced, nor revoked.
     NOT_FOUND (FILE_NOT_FOUND).
     """
 
 @_typing.type_check_only
 class LinkedFileServiceAsyncStub(LinkedFileServiceStub):
-    """What links read (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, once it has opened
-    a link's token.
+    """Files for links (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, after it has
+    opened a link's token.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetLinkedFile: _aio.UnaryUnaryMultiCallable[_linked_file_service_pb2.GetLinkedFileRequest, _linked_file_service_pb2.GetLinkedFileResponse]  # type: ignore[assignment]
-    """The file that a token names, if the link still holds: neither deleted, nor replaced, nor revoked.
+    """The file that a token names, if the link is still valid: neither deleted, nor replaced, nor revoked.
     NOT_FOUND (FILE_NOT_FOUND).
     """
 
 class LinkedFileServiceServicer:
-    """What links read (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, once it has opened
-    a link's token.
+    """Files for links (strongroom.storage.v1.LinkService). Internal: only storage_service may call it, after it has
+    opened a link's token.
     """
 
     def GetLinkedFile(
@@ -62,7 +62,7 @@ class LinkedFileServiceServicer:
         request: _linked_file_service_pb2.GetLinkedFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_linked_file_service_pb2.GetLinkedFileResponse, _abc.Awaitable[_linked_file_service_pb2.GetLinkedFileResponse]]:
-        """The file that a token names, if the link still holds: neither deleted, nor replaced, nor revoked.
+        """The file that a token names, if the link is still valid: neither deleted, nor replaced, nor revoked.
         NOT_FOUND (FILE_NOT_FOUND).
         """
 

@@ -21,7 +21,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class LocationMask(_message.Message):
-    """Bytes of a file that are others for whoever must not learn where it was taken: as many, so that sizes and ranges stay."""
+    """Bytes of a file that are replaced for readers who must not see its location. The number of bytes stays the same, so
+    that sizes and ranges are unaffected.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -29,11 +31,11 @@ class LocationMask(_message.Message):
     LENGTH_FIELD_NUMBER: _builtins.int
     FILLING_FIELD_NUMBER: _builtins.int
     offset: _builtins.int
-    """Of the first byte."""
+    """Offset of the first byte."""
     length: _builtins.int
-    """How many bytes."""
+    """Number of bytes."""
     filling: _builtins.bytes
-    """What stands there instead, repeated as often as needed; empty: zeros."""
+    """The replacement, repeated as often as needed; empty: zeros."""
     def __init__(
         self,
         *,
@@ -57,7 +59,7 @@ class ClaimUnreadRequest(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """At most so many."""
+    """Maximum number."""
     def __init__(
         self,
         *,
@@ -101,13 +103,11 @@ class ClaimUnreadResponse(_message.Message):
     TRACEPARENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
-        """The longest due first."""
+        """Longest due first."""
 
     @_builtins.property
     def traceparents(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """W3C trace contexts of the requests that have stored their contents, by UUID of the file; only of those that were
-        traced.
-        """
+        """W3C trace contexts of the requests that stored their contents, by UUID of the file; only for traced requests."""
 
     def __init__(
         self,
@@ -139,14 +139,14 @@ class ReportMediaRequest(_message.Message):
     file_id: _builtins.str
     """UUID of the file."""
     content_id: _builtins.str
-    """The content that was read: File.link_stamp.content_id."""
+    """The content that was analysed: File.link_stamp.content_id."""
     @_builtins.property
     def media(self) -> _file_pb2.MediaInfo:
-        """What it says."""
+        """The facts."""
 
     @_builtins.property
     def masks(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocationMask]:
-        """Where it says where it was taken."""
+        """The bytes that contain its location."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class GetLocationMasksRequest(_message.Message):
     file_id: _builtins.str
     """UUID of the file."""
     content_id: _builtins.str
-    """The content that is read: File.link_stamp.content_id."""
+    """The content to be read: File.link_stamp.content_id."""
     def __init__(
         self,
         *,
@@ -221,7 +221,7 @@ class GetLocationMasksResponse(_message.Message):
     MASKS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def masks(self) -> _containers.RepeatedCompositeFieldContainer[Global___LocationMask]:
-        """In the order of their offsets; no two overlap."""
+        """Ordered by offset; no two overlap."""
 
     def __init__(
         self,

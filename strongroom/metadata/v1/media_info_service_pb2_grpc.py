@@ -26,8 +26,7 @@ if _version_not_supported:
 
 
 class MediaInfoServiceStub:
-    """What is read from pictures, videos and sounds once they are stored (docs/media.md). Internal: only storage_service may
-    call it.
+    """Analysis of stored pictures, videos and audio (docs/media.md). Internal: only storage_service may call it.
     """
 
     def __init__(self, channel):
@@ -54,26 +53,25 @@ class MediaInfoServiceStub:
 
 
 class MediaInfoServiceServicer:
-    """What is read from pictures, videos and sounds once they are stored (docs/media.md). Internal: only storage_service may
-    call it.
+    """Analysis of stored pictures, videos and audio (docs/media.md). Internal: only storage_service may call it.
     """
 
     def ClaimUnread(self, request, context):
-        """Files that nobody has read yet, claimed for a while: one that is not reported comes again, later each time.
+        """Claims files that are not analysed yet, for a while; one that is not reported is claimed again, later each time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportMedia(self, request, context):
-        """What was read. Passed over where the file is gone or has other content by now.
+        """Reports the result. Ignored if the file is gone or has other content now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLocationMasks(self, request, context):
-        """Which bytes of a file with `has_location` say where it was taken. Empty where it has other content by now.
+        """The bytes of a file with `has_location` that contain its location. Empty if it has other content now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -106,8 +104,7 @@ def add_MediaInfoServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MediaInfoService:
-    """What is read from pictures, videos and sounds once they are stored (docs/media.md). Internal: only storage_service may
-    call it.
+    """Analysis of stored pictures, videos and audio (docs/media.md). Internal: only storage_service may call it.
     """
 
     @staticmethod

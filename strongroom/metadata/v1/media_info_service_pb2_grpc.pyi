@@ -27,59 +27,53 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class MediaInfoServiceStub:
-    """What is read from pictures, videos and sounds once they are stored (docs/media.md). Internal: only storage_service may
-    call it.
-    """
+    """Analysis of stored pictures, videos and audio (docs/media.md). Internal: only storage_service may call it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MediaInfoServiceAsyncStub: ...
     ClaimUnread: _grpc.UnaryUnaryMultiCallable[_media_info_service_pb2.ClaimUnreadRequest, _media_info_service_pb2.ClaimUnreadResponse]
-    """Files that nobody has read yet, claimed for a while: one that is not reported comes again, later each time."""
+    """Claims files that are not analysed yet, for a while; one that is not reported is claimed again, later each time."""
     ReportMedia: _grpc.UnaryUnaryMultiCallable[_media_info_service_pb2.ReportMediaRequest, _media_info_service_pb2.ReportMediaResponse]
-    """What was read. Passed over where the file is gone or has other content by now."""
+    """Reports the result. Ignored if the file is gone or has other content now."""
     GetLocationMasks: _grpc.UnaryUnaryMultiCallable[_media_info_service_pb2.GetLocationMasksRequest, _media_info_service_pb2.GetLocationMasksResponse]
-    """Which bytes of a file with `has_location` say where it was taken. Empty where it has other content by now."""
+    """The bytes of a file with `has_location` that contain its location. Empty if it has other content now."""
 
 @_typing.type_check_only
 class MediaInfoServiceAsyncStub(MediaInfoServiceStub):
-    """What is read from pictures, videos and sounds once they are stored (docs/media.md). Internal: only storage_service may
-    call it.
-    """
+    """Analysis of stored pictures, videos and audio (docs/media.md). Internal: only storage_service may call it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ClaimUnread: _aio.UnaryUnaryMultiCallable[_media_info_service_pb2.ClaimUnreadRequest, _media_info_service_pb2.ClaimUnreadResponse]  # type: ignore[assignment]
-    """Files that nobody has read yet, claimed for a while: one that is not reported comes again, later each time."""
+    """Claims files that are not analysed yet, for a while; one that is not reported is claimed again, later each time."""
     ReportMedia: _aio.UnaryUnaryMultiCallable[_media_info_service_pb2.ReportMediaRequest, _media_info_service_pb2.ReportMediaResponse]  # type: ignore[assignment]
-    """What was read. Passed over where the file is gone or has other content by now."""
+    """Reports the result. Ignored if the file is gone or has other content now."""
     GetLocationMasks: _aio.UnaryUnaryMultiCallable[_media_info_service_pb2.GetLocationMasksRequest, _media_info_service_pb2.GetLocationMasksResponse]  # type: ignore[assignment]
-    """Which bytes of a file with `has_location` say where it was taken. Empty where it has other content by now."""
+    """The bytes of a file with `has_location` that contain its location. Empty if it has other content now."""
 
 class MediaInfoServiceServicer:
-    """What is read from pictures, videos and sounds once they are stored (docs/media.md). Internal: only storage_service may
-    call it.
-    """
+    """Analysis of stored pictures, videos and audio (docs/media.md). Internal: only storage_service may call it."""
 
     def ClaimUnread(
         self,
         request: _media_info_service_pb2.ClaimUnreadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_media_info_service_pb2.ClaimUnreadResponse, _abc.Awaitable[_media_info_service_pb2.ClaimUnreadResponse]]:
-        """Files that nobody has read yet, claimed for a while: one that is not reported comes again, later each time."""
+        """Claims files that are not analysed yet, for a while; one that is not reported is claimed again, later each time."""
 
     def ReportMedia(
         self,
         request: _media_info_service_pb2.ReportMediaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_media_info_service_pb2.ReportMediaResponse, _abc.Awaitable[_media_info_service_pb2.ReportMediaResponse]]:
-        """What was read. Passed over where the file is gone or has other content by now."""
+        """Reports the result. Ignored if the file is gone or has other content now."""
 
     def GetLocationMasks(
         self,
         request: _media_info_service_pb2.GetLocationMasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_media_info_service_pb2.GetLocationMasksResponse, _abc.Awaitable[_media_info_service_pb2.GetLocationMasksResponse]]:
-        """Which bytes of a file with `has_location` say where it was taken. Empty where it has other content by now."""
+        """The bytes of a file with `has_location` that contain its location. Empty if it has other content now."""
 
 def add_MediaInfoServiceServicer_to_server(servicer: MediaInfoServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -43,33 +43,31 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     EVENT_TYPE_PROJECT_DELETED: _EventType.ValueType  # 7
     """A project was deleted."""
     EVENT_TYPE_FILE_DAMAGED: _EventType.ValueType  # 8
-    """Somebody who read a file, or a file of a project, met no object or other bytes than were stored; at most once an
-    hour for one content. Store it again, or have the operator restore it.
+    """A reader of a file, or of a project's file, found no object, or other bytes than were stored; at most once an hour
+    per content. Store it again, or have the operator restore it.
     """
     EVENT_TYPE_PROJECT_SAVE_PROGRESS: _EventType.ValueType  # 9
-    """A save of a project that takes a while stores its files; at most every second for a save."""
+    """Progress of a longer save of a project; at most once a second per save."""
     EVENT_TYPE_SAVE_FAILED: _EventType.ValueType  # 10
     """An upload, or a save of a project, was refused because the object store could not be reached; nothing of it is
     stored. Send it again.
     """
     EVENT_TYPE_FILE_INFECTED: _EventType.ValueType  # 14
-    """The scanner for malware has found something: in what was sent, which is not stored, or in a file (or a file of a
-    project) that was stored before its signature was known, which nobody can read any more.
+    """The malware scanner has found something: in an upload, which is not stored, or in a file (or a file of a project)
+    that was stored before its signature was known, which can no longer be read.
     """
     EVENT_TYPE_FILE_DESCRIBED: _EventType.ValueType  # 15
-    """A picture, video or sound was read: width, height, duration, thumbhash and what else it says of itself are known.
-    Comes after EVENT_TYPE_FILE_READY, once for each content; it is no edit.
+    """A picture, video or audio file was analysed: width, height, duration, thumbhash and other facts are available. Follows
+    EVENT_TYPE_FILE_READY, once per content; it is not an edit.
     """
     EVENT_TYPE_FILE_READABLE: _EventType.ValueType  # 16
-    """A content that lay in an archive class of the object store, and was asked back by whoever read it, can be read
-    again.
-    """
+    """An archived content whose restoration was requested by a read can be read again."""
     EVENT_TYPE_WEBHOOK_DISABLED: _EventType.ValueType  # 20
-    """A webhook was disabled: its target has failed for days or answered 410, or its secret can't be read."""
+    """A webhook was disabled: its target has failed for days or answered 410, or its secret cannot be read."""
     EVENT_TYPE_WEBHOOK_PING: _EventType.ValueType  # 21
     """To one webhook only: a test of its target."""
     EVENT_TYPE_EVENTS_LOST: _EventType.ValueType  # 22
-    """To one webhook only: it did not send for longer than events are kept, and some may be lost. Read the lists."""
+    """To one webhook only: it sent nothing for longer than events are kept, so some may be lost. Read the lists."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """What happened."""
@@ -91,33 +89,31 @@ EVENT_TYPE_FILE_UPDATED: EventType.ValueType  # 6
 EVENT_TYPE_PROJECT_DELETED: EventType.ValueType  # 7
 """A project was deleted."""
 EVENT_TYPE_FILE_DAMAGED: EventType.ValueType  # 8
-"""Somebody who read a file, or a file of a project, met no object or other bytes than were stored; at most once an
-hour for one content. Store it again, or have the operator restore it.
+"""A reader of a file, or of a project's file, found no object, or other bytes than were stored; at most once an hour
+per content. Store it again, or have the operator restore it.
 """
 EVENT_TYPE_PROJECT_SAVE_PROGRESS: EventType.ValueType  # 9
-"""A save of a project that takes a while stores its files; at most every second for a save."""
+"""Progress of a longer save of a project; at most once a second per save."""
 EVENT_TYPE_SAVE_FAILED: EventType.ValueType  # 10
 """An upload, or a save of a project, was refused because the object store could not be reached; nothing of it is
 stored. Send it again.
 """
 EVENT_TYPE_FILE_INFECTED: EventType.ValueType  # 14
-"""The scanner for malware has found something: in what was sent, which is not stored, or in a file (or a file of a
-project) that was stored before its signature was known, which nobody can read any more.
+"""The malware scanner has found something: in an upload, which is not stored, or in a file (or a file of a project)
+that was stored before its signature was known, which can no longer be read.
 """
 EVENT_TYPE_FILE_DESCRIBED: EventType.ValueType  # 15
-"""A picture, video or sound was read: width, height, duration, thumbhash and what else it says of itself are known.
-Comes after EVENT_TYPE_FILE_READY, once for each content; it is no edit.
+"""A picture, video or audio file was analysed: width, height, duration, thumbhash and other facts are available. Follows
+EVENT_TYPE_FILE_READY, once per content; it is not an edit.
 """
 EVENT_TYPE_FILE_READABLE: EventType.ValueType  # 16
-"""A content that lay in an archive class of the object store, and was asked back by whoever read it, can be read
-again.
-"""
+"""An archived content whose restoration was requested by a read can be read again."""
 EVENT_TYPE_WEBHOOK_DISABLED: EventType.ValueType  # 20
-"""A webhook was disabled: its target has failed for days or answered 410, or its secret can't be read."""
+"""A webhook was disabled: its target has failed for days or answered 410, or its secret cannot be read."""
 EVENT_TYPE_WEBHOOK_PING: EventType.ValueType  # 21
 """To one webhook only: a test of its target."""
 EVENT_TYPE_EVENTS_LOST: EventType.ValueType  # 22
-"""To one webhook only: it did not send for longer than events are kept, and some may be lost. Read the lists."""
+"""To one webhook only: it sent nothing for longer than events are kept, so some may be lost. Read the lists."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 @_typing.final

@@ -30,27 +30,27 @@ class _ActOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ActOutcome
     ACT_OUTCOME_UNSPECIFIED: _ActOutcome.ValueType  # 0
     """Not set."""
     ACT_OUTCOME_DONE: _ActOutcome.ValueType  # 1
-    """It has come to its end."""
+    """It has finished."""
     ACT_OUTCOME_REFUSED: _ActOutcome.ValueType  # 2
-    """Nothing was touched, by a rule."""
+    """A rule refused it; nothing was changed."""
     ACT_OUTCOME_FAILED: _ActOutcome.ValueType  # 3
-    """It has failed on the way."""
+    """It failed."""
     ACT_OUTCOME_STOPPED: _ActOutcome.ValueType  # 4
-    """Whoever began it went away."""
+    """The caller disconnected."""
 
 class ActOutcome(_ActOutcome, metaclass=_ActOutcomeEnumTypeWrapper):
-    """What became of an act, or of one call of it."""
+    """Outcome of an act, or of one call of it."""
 
 ACT_OUTCOME_UNSPECIFIED: ActOutcome.ValueType  # 0
 """Not set."""
 ACT_OUTCOME_DONE: ActOutcome.ValueType  # 1
-"""It has come to its end."""
+"""It has finished."""
 ACT_OUTCOME_REFUSED: ActOutcome.ValueType  # 2
-"""Nothing was touched, by a rule."""
+"""A rule refused it; nothing was changed."""
 ACT_OUTCOME_FAILED: ActOutcome.ValueType  # 3
-"""It has failed on the way."""
+"""It failed."""
 ACT_OUTCOME_STOPPED: ActOutcome.ValueType  # 4
-"""Whoever began it went away."""
+"""The caller disconnected."""
 Global___ActOutcome: _TypeAlias = ActOutcome  # noqa: Y015
 
 @_typing.final
@@ -85,16 +85,16 @@ class BeginActRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     CHANGES_OBJECTS_FIELD_NUMBER: _builtins.int
     act: _builtins.str
-    """What: `repair_findings`, …."""
+    """Name of the act: `repair_findings`, …."""
     token: _builtins.str
-    """UUID of this call, made by the caller."""
+    """UUID of this call, chosen by the caller."""
     user_id: _builtins.str
-    """Whom it is about (`sub`), of acts about one user."""
+    """The user (`sub`) that it is about, for acts about one user."""
     changes_objects: _builtins.bool
-    """It changes objects or what rows say of them."""
+    """It changes objects, or rows of objects."""
     @_builtins.property
     def details(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What it is about: runs and entries by id; nothing that says whose they are."""
+        """Its subject: ids of runs and entries, but nothing that identifies their owner."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class BeginActResponse(_message.Message):
 
     LEASE_SECONDS_FIELD_NUMBER: _builtins.int
     lease_seconds: _builtins.float
-    """How long it is held from now on."""
+    """Duration of the lease from now on."""
     def __init__(
         self,
         *,
@@ -143,7 +143,7 @@ class RenewActRequest(_message.Message):
 
     TOKEN_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """Of BeginAct."""
+    """As in BeginActRequest."""
     def __init__(
         self,
         *,
@@ -165,7 +165,7 @@ class RenewActResponse(_message.Message):
 
     LEASE_SECONDS_FIELD_NUMBER: _builtins.int
     lease_seconds: _builtins.float
-    """How long it is held from now on."""
+    """Duration of the lease from now on."""
     def __init__(
         self,
         *,
@@ -211,16 +211,16 @@ class EndActRequest(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MORE_MAY_COME_FIELD_NUMBER: _builtins.int
     token: _builtins.str
-    """Of BeginAct."""
+    """As in BeginActRequest."""
     outcome: Global___ActOutcome.ValueType
-    """What became of it."""
+    """Its outcome."""
     reason: _builtins.str
-    """The reason of a failure or refusal."""
+    """Reason of a failure or refusal."""
     more_may_come: _builtins.bool
-    """More calls of the same act may follow: it ends when none has come for a while."""
+    """More calls of the same act may follow: it ends when none has arrived for a while."""
     @_builtins.property
     def counts(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """How many, by what was done with them."""
+        """Number of items, by what was done with them."""
 
     def __init__(
         self,
@@ -265,7 +265,7 @@ class ReportReplicaRequest(_message.Message):
     REPLICA_FIELD_NUMBER: _builtins.int
     INSTANCE_FIELD_NUMBER: _builtins.int
     instance: _builtins.str
-    """UUID of the process: another one under the same name does not drain."""
+    """UUID of the process: a new process under the same name does not drain."""
     @_builtins.property
     def replica(self) -> _replica_pb2.Replica:
         """Its `name`, `busy`, `requests` and `draining`."""
@@ -292,7 +292,7 @@ class ReportReplicaResponse(_message.Message):
 
     DRAIN_FIELD_NUMBER: _builtins.int
     drain: _builtins.bool
-    """It shall begin nothing new."""
+    """It must start nothing new."""
     def __init__(
         self,
         *,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class OperationsServiceStub:
-    """What storage_service and metadata_service agree upon when operators act (docs/admin.md). Internal: only other services of
-    Strongroom may call it.
+    """Coordination of storage_service and metadata_service for operators' acts (docs/admin.md). Internal: only Strongroom's own
+    services may call it.
     """
 
     def __init__(self, channel):
@@ -64,43 +64,42 @@ class OperationsServiceStub:
 
 
 class OperationsServiceServicer:
-    """What storage_service and metadata_service agree upon when operators act (docs/admin.md). Internal: only other services of
-    Strongroom may call it.
+    """Coordination of storage_service and metadata_service for operators' acts (docs/admin.md). Internal: only Strongroom's own
+    services may call it.
     """
 
     def BeginAct(self, request, context):
-        """Writes down that an admin, the caller, begins something that takes many steps, and holds it under a lease. Of the acts
-        that change objects one is under way in the whole installation: ACT_IN_PROGRESS, with RetryInfo. Another call of the
-        same admin and act, soon after the last one has ended, goes on with that act. May be repeated with the same token.
+        """Records that an admin, the caller, begins an act of many steps, and holds it under a lease. Only one act that changes
+        objects runs in the whole installation: ACT_IN_PROGRESS, with RetryInfo. Another call by the same admin for the same
+        act, soon after the last one has ended, continues that act. May be repeated with the same token.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewAct(self, request, context):
-        """The lease anew. UPLOAD_SUPERSEDED: it has run out, and somebody else may be at it.
+        """Renews the lease. UPLOAD_SUPERSEDED: it has expired, and another act may be running.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EndAct(self, request, context):
-        """Writes down what has come of it; or, of an act of many calls, adds up what this one has done. Nothing happens when the
-        lease has run out.
+        """Records the outcome; for an act of many calls, adds the figures of this one. Does nothing if the lease has expired.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportReplica(self, request, context):
-        """A storage_service tells how it is, and hears whether it shall drain.
+        """A storage_service reports its state, and learns whether it is to drain.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportQuarantinePass(self, request, context):
-        """The quarantine was looked through from the begin time on, and holds nothing any more of whoever was being erased then.
+        """Reports that the quarantine was searched from begin_time on, and contains nothing of users who were being erased then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -143,8 +142,8 @@ def add_OperationsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperationsService:
-    """What storage_service and metadata_service agree upon when operators act (docs/admin.md). Internal: only other services of
-    Strongroom may call it.
+    """Coordination of storage_service and metadata_service for operators' acts (docs/admin.md). Internal: only Strongroom's own
+    services may call it.
     """
 
     @staticmethod

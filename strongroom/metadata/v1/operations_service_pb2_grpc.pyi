@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class OperationsServiceStub:
-    """What storage_service and metadata_service agree upon when operators act (docs/admin.md). Internal: only other services of
-    Strongroom may call it.
+    """Coordination of storage_service and metadata_service for operators' acts (docs/admin.md). Internal: only Strongroom's own
+    services may call it.
     """
 
     @_typing.overload
@@ -36,47 +36,43 @@ class OperationsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> OperationsServiceAsyncStub: ...
     BeginAct: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.BeginActRequest, _operations_service_pb2.BeginActResponse]
-    """Writes down that an admin, the caller, begins something that takes many steps, and holds it under a lease. Of the acts
-    that change objects one is under way in the whole installation: ACT_IN_PROGRESS, with RetryInfo. Another call of the
-    same admin and act, soon after the last one has ended, goes on with that act. May be repeated with the same token.
+    """Records that an admin, the caller, begins an act of many steps, and holds it under a lease. Only one act that changes
+    objects runs in the whole installation: ACT_IN_PROGRESS, with RetryInfo. Another call by the same admin for the same
+    act, soon after the last one has ended, continues that act. May be repeated with the same token.
     """
     RenewAct: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.RenewActRequest, _operations_service_pb2.RenewActResponse]
-    """The lease anew. UPLOAD_SUPERSEDED: it has run out, and somebody else may be at it."""
+    """Renews the lease. UPLOAD_SUPERSEDED: it has expired, and another act may be running."""
     EndAct: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.EndActRequest, _operations_service_pb2.EndActResponse]
-    """Writes down what has come of it; or, of an act of many calls, adds up what this one has done. Nothing happens when the
-    lease has run out.
-    """
+    """Records the outcome; for an act of many calls, adds the figures of this one. Does nothing if the lease has expired."""
     ReportReplica: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ReportReplicaRequest, _operations_service_pb2.ReportReplicaResponse]
-    """A storage_service tells how it is, and hears whether it shall drain."""
+    """A storage_service reports its state, and learns whether it is to drain."""
     ReportQuarantinePass: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.ReportQuarantinePassRequest, _operations_service_pb2.ReportQuarantinePassResponse]
-    """The quarantine was looked through from the begin time on, and holds nothing any more of whoever was being erased then."""
+    """Reports that the quarantine was searched from begin_time on, and contains nothing of users who were being erased then."""
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
-    """What storage_service and metadata_service agree upon when operators act (docs/admin.md). Internal: only other services of
-    Strongroom may call it.
+    """Coordination of storage_service and metadata_service for operators' acts (docs/admin.md). Internal: only Strongroom's own
+    services may call it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginAct: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.BeginActRequest, _operations_service_pb2.BeginActResponse]  # type: ignore[assignment]
-    """Writes down that an admin, the caller, begins something that takes many steps, and holds it under a lease. Of the acts
-    that change objects one is under way in the whole installation: ACT_IN_PROGRESS, with RetryInfo. Another call of the
-    same admin and act, soon after the last one has ended, goes on with that act. May be repeated with the same token.
+    """Records that an admin, the caller, begins an act of many steps, and holds it under a lease. Only one act that changes
+    objects runs in the whole installation: ACT_IN_PROGRESS, with RetryInfo. Another call by the same admin for the same
+    act, soon after the last one has ended, continues that act. May be repeated with the same token.
     """
     RenewAct: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.RenewActRequest, _operations_service_pb2.RenewActResponse]  # type: ignore[assignment]
-    """The lease anew. UPLOAD_SUPERSEDED: it has run out, and somebody else may be at it."""
+    """Renews the lease. UPLOAD_SUPERSEDED: it has expired, and another act may be running."""
     EndAct: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.EndActRequest, _operations_service_pb2.EndActResponse]  # type: ignore[assignment]
-    """Writes down what has come of it; or, of an act of many calls, adds up what this one has done. Nothing happens when the
-    lease has run out.
-    """
+    """Records the outcome; for an act of many calls, adds the figures of this one. Does nothing if the lease has expired."""
     ReportReplica: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ReportReplicaRequest, _operations_service_pb2.ReportReplicaResponse]  # type: ignore[assignment]
-    """A storage_service tells how it is, and hears whether it shall drain."""
+    """A storage_service reports its state, and learns whether it is to drain."""
     ReportQuarantinePass: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.ReportQuarantinePassRequest, _operations_service_pb2.ReportQuarantinePassResponse]  # type: ignore[assignment]
-    """The quarantine was looked through from the begin time on, and holds nothing any more of whoever was being erased then."""
+    """Reports that the quarantine was searched from begin_time on, and contains nothing of users who were being erased then."""
 
 class OperationsServiceServicer:
-    """What storage_service and metadata_service agree upon when operators act (docs/admin.md). Internal: only other services of
-    Strongroom may call it.
+    """Coordination of storage_service and metadata_service for operators' acts (docs/admin.md). Internal: only Strongroom's own
+    services may call it.
     """
 
     def BeginAct(
@@ -84,9 +80,9 @@ class OperationsServiceServicer:
         request: _operations_service_pb2.BeginActRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.BeginActResponse, _abc.Awaitable[_operations_service_pb2.BeginActResponse]]:
-        """Writes down that an admin, the caller, begins something that takes many steps, and holds it under a lease. Of the acts
-        that change objects one is under way in the whole installation: ACT_IN_PROGRESS, with RetryInfo. Another call of the
-        same admin and act, soon after the last one has ended, goes on with that act. May be repeated with the same token.
+        """Records that an admin, the caller, begins an act of many steps, and holds it under a lease. Only one act that changes
+        objects runs in the whole installation: ACT_IN_PROGRESS, with RetryInfo. Another call by the same admin for the same
+        act, soon after the last one has ended, continues that act. May be repeated with the same token.
         """
 
     def RenewAct(
@@ -94,29 +90,27 @@ class OperationsServiceServicer:
         request: _operations_service_pb2.RenewActRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.RenewActResponse, _abc.Awaitable[_operations_service_pb2.RenewActResponse]]:
-        """The lease anew. UPLOAD_SUPERSEDED: it has run out, and somebody else may be at it."""
+        """Renews the lease. UPLOAD_SUPERSEDED: it has expired, and another act may be running."""
 
     def EndAct(
         self,
         request: _operations_service_pb2.EndActRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.EndActResponse, _abc.Awaitable[_operations_service_pb2.EndActResponse]]:
-        """Writes down what has come of it; or, of an act of many calls, adds up what this one has done. Nothing happens when the
-        lease has run out.
-        """
+        """Records the outcome; for an act of many calls, adds the figures of this one. Does nothing if the lease has expired."""
 
     def ReportReplica(
         self,
         request: _operations_service_pb2.ReportReplicaRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ReportReplicaResponse, _abc.Awaitable[_operations_service_pb2.ReportReplicaResponse]]:
-        """A storage_service tells how it is, and hears whether it shall drain."""
+        """A storage_service reports its state, and learns whether it is to drain."""
 
     def ReportQuarantinePass(
         self,
         request: _operations_service_pb2.ReportQuarantinePassRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.ReportQuarantinePassResponse, _abc.Awaitable[_operations_service_pb2.ReportQuarantinePassResponse]]:
-        """The quarantine was looked through from the begin time on, and holds nothing any more of whoever was being erased then."""
+        """Reports that the quarantine was searched from begin_time on, and contains nothing of users who were being erased then."""
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

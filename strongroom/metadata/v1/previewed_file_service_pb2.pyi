@@ -34,7 +34,7 @@ class GetPreviewedFileRequest(_message.Message):
     version: _builtins.int
     """The version."""
     path: _builtins.str
-    """Path inside the front end, from its root or from the project's."""
+    """Path inside the front end, relative to its root or to the project's."""
     def __init__(
         self,
         *,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PreviewedFileServiceStub:
-    """What previews show (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, once it has
+    """Files for previews (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, after it has
     verified a preview token.
     """
 
@@ -44,7 +44,7 @@ class PreviewedFileServiceStub:
 
 
 class PreviewedFileServiceServicer:
-    """What previews show (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, once it has
+    """Files for previews (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, after it has
     verified a preview token.
     """
 
@@ -73,7 +73,7 @@ def add_PreviewedFileServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PreviewedFileService:
-    """What previews show (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, once it has
+    """Files for previews (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, after it has
     verified a preview token.
     """
 

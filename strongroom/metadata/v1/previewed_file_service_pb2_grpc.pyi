@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PreviewedFileServiceStub:
-    """What previews show (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, once it has
+    """Files for previews (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, after it has
     verified a preview token.
     """
 
@@ -42,7 +42,7 @@ class PreviewedFileServiceStub:
 
 @_typing.type_check_only
 class PreviewedFileServiceAsyncStub(PreviewedFileServiceStub):
-    """What previews show (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, once it has
+    """Files for previews (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, after it has
     verified a preview token.
     """
 
@@ -53,7 +53,7 @@ class PreviewedFileServiceAsyncStub(PreviewedFileServiceStub):
     """
 
 class PreviewedFileServiceServicer:
-    """What previews show (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, once it has
+    """Files for previews (strongroom.storage.v1.PreviewService). Internal: only storage_service may call it, after it has
     verified a preview token.
     """
 

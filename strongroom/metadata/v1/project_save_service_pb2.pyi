@@ -30,25 +30,25 @@ class _KeyOutcome:
 class _KeyOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyOutcome.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     KEY_OUTCOME_UNSPECIFIED: _KeyOutcome.ValueType  # 0
-    """Not set: refused."""
+    """Not set: rejected."""
     KEY_OUTCOME_RIGHT: _KeyOutcome.ValueType  # 1
-    """The current object is the wanted one, and nothing had to be done: done, once the tombstone grace is over."""
+    """The current object is the wanted one, and nothing had to be done: done once the tombstone grace is over."""
     KEY_OUTCOME_MENDED: _KeyOutcome.ValueType  # 2
-    """It is right now, by this caller's doing; looked at again after the tombstone grace."""
+    """This caller has corrected it; it is checked again after the tombstone grace."""
     KEY_OUTCOME_LATER: _KeyOutcome.ValueType  # 3
-    """It could not be brought in order yet; tried again after a pause that grows."""
+    """It could not be corrected yet; retried after a growing pause."""
 
 class KeyOutcome(_KeyOutcome, metaclass=_KeyOutcomeEnumTypeWrapper):
-    """How a key was found and left."""
+    """Result of checking a key."""
 
 KEY_OUTCOME_UNSPECIFIED: KeyOutcome.ValueType  # 0
-"""Not set: refused."""
+"""Not set: rejected."""
 KEY_OUTCOME_RIGHT: KeyOutcome.ValueType  # 1
-"""The current object is the wanted one, and nothing had to be done: done, once the tombstone grace is over."""
+"""The current object is the wanted one, and nothing had to be done: done once the tombstone grace is over."""
 KEY_OUTCOME_MENDED: KeyOutcome.ValueType  # 2
-"""It is right now, by this caller's doing; looked at again after the tombstone grace."""
+"""This caller has corrected it; it is checked again after the tombstone grace."""
 KEY_OUTCOME_LATER: KeyOutcome.ValueType  # 3
-"""It could not be brought in order yet; tried again after a pause that grows."""
+"""It could not be corrected yet; retried after a growing pause."""
 Global___KeyOutcome: _TypeAlias = KeyOutcome  # noqa: Y015
 
 @_typing.final
@@ -75,16 +75,16 @@ class BeginSaveRequest(_message.Message):
     request_id: _builtins.str
     """Idempotency key."""
     fingerprint: _builtins.bytes
-    """SHA-256 of what makes the request the same request."""
+    """SHA-256 over everything in the request that has to match for a repeat."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     must_exist: _builtins.bool
-    """Only a project that has a version: NOT_FOUND (PROJECT_NOT_FOUND). For roll-backs."""
+    """The project must have a version, else NOT_FOUND (PROJECT_NOT_FOUND). For roll-backs."""
     storage_class: _builtins.str
-    """S3 storage class that ReserveFiles is going to name; only checked here."""
+    """S3 storage class that ReserveFiles will name; only validated here."""
     @_builtins.property
     def retention(self) -> _retention_pb2.RetentionWish:
-        """How long the project stays from this save on."""
+        """Retention of the project from this save on."""
 
     def __init__(
         self,
@@ -124,10 +124,10 @@ class BeginSaveResponse(_message.Message):
     owner_id: _builtins.str
     """`sub` of the owner."""
     base_version: _builtins.int
-    """Newest version, 0: none yet."""
+    """Newest version; 0: none yet."""
     @_builtins.property
     def replay(self) -> Global___CommitSaveResponse:
-        """An earlier request with this request_id has finished: its answer."""
+        """The response of an earlier finished request with this request_id."""
 
     def __init__(
         self,
@@ -160,15 +160,15 @@ class FileReservation(_message.Message):
     MUST_BE_UNCHANGED_FIELD_NUMBER: _builtins.int
     EXECUTABLE_FIELD_NUMBER: _builtins.int
     path: _builtins.str
-    """Path inside the project; brought to NFC."""
+    """Path inside the project; normalized to NFC."""
     content_type: _builtins.str
     """Media type."""
     size_bytes: _builtins.int
     """Bytes."""
     sha256: _builtins.bytes
-    """SHA-256 of the content. A file with the size and the SHA-256 that the newest version has at this path is unchanged."""
+    """SHA-256 of the content. A file is unchanged if the newest version has the same size and SHA-256 at this path."""
     must_be_unchanged: _builtins.bool
-    """The content is not at hand: FAILED_PRECONDITION (PRECONDITION_FAILED) unless the file is unchanged."""
+    """The content is not available: FAILED_PRECONDITION (PRECONDITION_FAILED) unless the file is unchanged."""
     executable: _builtins.bool
     """See SaveProjectFile.executable."""
     def __init__(
@@ -193,7 +193,7 @@ Global___FileReservation: _TypeAlias = FileReservation  # noqa: Y015
 
 @_typing.final
 class KeptFiles(_message.Message):
-    """Files of the newest version that a save keeps as they are, none of them named: those in a part of its paths."""
+    """Files of the newest version that a save keeps unchanged without naming them: all files in a range of paths."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -201,12 +201,12 @@ class KeptFiles(_message.Message):
     UP_TO_FIELD_NUMBER: _builtins.int
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     after: _builtins.str
-    """The part begins behind this path, in the order of bytes. Empty: with the first one."""
+    """The range begins after this path, in byte order. Empty: with the first path."""
     up_to: _builtins.str
-    """The part ends with this path. Empty: with the last one."""
+    """The range ends with this path. Empty: with the last path."""
     @_builtins.property
     def left_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Paths in this part that are not kept: the save brings them, or removes them."""
+        """Paths in this range that are not kept: the save writes or removes them."""
 
     def __init__(
         self,
@@ -242,14 +242,14 @@ class ReserveFilesRequest(_message.Message):
     kind: _blob_pb2.BlobKind.ValueType
     """How the bytes will go to S3: one PutObject (default) or a server-side copy."""
     storage_class: _builtins.str
-    """S3 storage class of their objects, as BeginSave has it. Empty: the installation's."""
+    """S3 storage class of their objects, as in BeginSaveRequest. Empty: the installation's."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileReservation]:
         """The next files, at most 500."""
 
     @_builtins.property
     def kept(self) -> Global___KeptFiles:
-        """What else the new version has, beside the files. A repeat changes nothing."""
+        """Unchanged files that the new version also has. A repeat changes nothing."""
 
     def __init__(
         self,
@@ -278,7 +278,7 @@ class ReserveFilesResponse(_message.Message):
     BLOBS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def blobs(self) -> _containers.RepeatedCompositeFieldContainer[_blob_pb2.Blob]:
-        """One blob per file, in the order given. Without an id: the file is unchanged, nothing is to be written."""
+        """One blob per file, in the given order. Without an id: the file is unchanged and must not be written."""
 
     def __init__(
         self,
@@ -305,7 +305,7 @@ class ManifestEntry(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     DOUBTFUL_FIELD_NUMBER: _builtins.int
     path: _builtins.str
-    """Path inside the project; not needed, the blob tells."""
+    """Path inside the project; optional, the blob has it."""
     blob_id: _builtins.str
     """Blob that this save wrote."""
     epoch: _builtins.int
@@ -348,7 +348,7 @@ class RecordFilesRequest(_message.Message):
     """`sub` of the owner."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManifestEntry]:
-        """What has been written, at most 500."""
+        """Written files, at most 500."""
 
     def __init__(
         self,
@@ -457,14 +457,14 @@ class CommitSaveRequest(_message.Message):
     has_backend: _builtins.bool
     """See Project.has_backend."""
     rolled_back_to: _builtins.int
-    """Set when this is a roll-back: the version restored, whose technologies and flags the new one takes over."""
+    """Set for a roll-back: the restored version, whose technologies and flags the new one takes over."""
     file_count: _builtins.int
-    """How many files the new version must have; guards against a save that lost some on its way."""
+    """How many files the new version must have; protects against a save that lost some on the way."""
     content_sha256: _builtins.bytes
-    """SHA-256 that tells a repeat of the same request from another one with the same request_id."""
+    """SHA-256 that distinguishes a repeat of the same request from another one with the same request_id."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManifestEntry]:
-        """What has been written and was not told by RecordFiles. The manifest is every file that was reserved."""
+        """Written files that RecordFiles has not recorded. The manifest is every file that was reserved."""
 
     @_builtins.property
     def tech_stack(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -472,7 +472,7 @@ class CommitSaveRequest(_message.Message):
 
     @_builtins.property
     def label(self) -> _project_pb2.VersionLabel:
-        """Of the new version."""
+        """Label of the new version."""
 
     def __init__(
         self,
@@ -587,7 +587,7 @@ class RemoveProjectRequest(_message.Message):
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     expected_version: _builtins.int
-    """The version the caller has seen: ABORTED (VERSION_CONFLICT) if the project has moved on."""
+    """The version the caller has seen: ABORTED (VERSION_CONFLICT) if the project has a newer one."""
     def __init__(
         self,
         *,
@@ -631,7 +631,7 @@ Global___RemoveProjectResponse: _TypeAlias = RemoveProjectResponse  # noqa: Y015
 
 @_typing.final
 class ProjectKey(_message.Message):
-    """An S3 key of a project whose current object has to be looked at."""
+    """An S3 key of a project whose current object has to be checked."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -650,13 +650,13 @@ class ProjectKey(_message.Message):
     epoch: _builtins.int
     """The epoch of this claim."""
     wanted_version_id: _builtins.str
-    """S3 version id that has to be the current one. Empty: no object may be current."""
+    """S3 version id that has to be current. Empty: no object may be current."""
     wanted_blob_id: _builtins.str
     """UUID of its blob."""
     has_versions: _builtins.bool
-    """Versions of this key are part of some version of a project: below a delete marker they stay."""
+    """Versions of this key belong to some version of a project: they stay below a delete marker."""
     is_busy: _builtins.bool
-    """Objects of this key are being written or removed: what is seen now will change."""
+    """Objects of this key are being written or removed: its present state will change."""
     @_builtins.property
     def busy_blob_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """UUIDs of the blobs that are being written, or removed because their save was given up."""
@@ -720,7 +720,7 @@ class ClaimKeysResponse(_message.Message):
     KEYS_FIELD_NUMBER: _builtins.int
     SAVES_GIVEN_UP_FIELD_NUMBER: _builtins.int
     saves_given_up: _builtins.int
-    """Saves that were given up because they fell silent."""
+    """Saves that were given up because their lease had expired."""
     @_builtins.property
     def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProjectKey]:
         """Keys, each leased to this caller."""
@@ -741,7 +741,7 @@ Global___ClaimKeysResponse: _TypeAlias = ClaimKeysResponse  # noqa: Y015
 
 @_typing.final
 class KeyReport(_message.Message):
-    """What became of one key."""
+    """Result for one key."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -756,7 +756,7 @@ class KeyReport(_message.Message):
     epoch: _builtins.int
     """The epoch of the claim."""
     outcome: Global___KeyOutcome.ValueType
-    """How it was found and left."""
+    """Its result."""
     def __init__(
         self,
         *,

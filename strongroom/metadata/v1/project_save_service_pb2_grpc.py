@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class ProjectSaveServiceStub:
     """The transactions of project saves: one commit of many blobs (docs/projects.md). Internal: only storage_service may
-    call it. A save whose lease has run out, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
+    call it. A save whose lease has expired, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
     """
 
     def __init__(self, channel):
@@ -85,11 +85,11 @@ class ProjectSaveServiceStub:
 
 class ProjectSaveServiceServicer:
     """The transactions of project saves: one commit of many blobs (docs/projects.md). Internal: only storage_service may
-    call it. A save whose lease has run out, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
+    call it. A save whose lease has expired, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
     """
 
     def BeginSave(self, request, context):
-        """Begins a save: the project row (made if needed), one save under way per project.
+        """Begins a save: the project row (created if needed), one save in progress per project.
         ABORTED (VERSION_CONFLICT, REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
         NOT_FOUND (PROJECT_NOT_FOUND).
         """
@@ -107,8 +107,8 @@ class ProjectSaveServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordFiles(self, request, context):
-        """Keeps what has been written so far; a repeat changes nothing. A large save tells its files in batches, because the
-        whole manifest may not fit one message.
+        """Records the files written so far; a repeat changes nothing. A large save records its files in batches, because the
+        whole manifest may not fit in one message.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -129,29 +129,29 @@ class ProjectSaveServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AbandonSave(self, request, context):
-        """Gives a save up: its blobs go to ABORTING, the newest version stays.
+        """Gives up a save: its blobs go to ABORTING, the newest version stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RemoveProject(self, request, context):
-        """D1 for a whole project: invisible, every version's blobs to DELETING. A save under way is given up.
+        """D1 for a whole project: invisible, every version's blobs to DELETING. A save in progress is given up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimKeys(self, request, context):
-        """Hands out keys whose current object may not be what the newest version says, each leased to one cleaner; gives up
-        saves that fell silent before.
+        """Hands out keys whose current object may differ from the newest version, each leased to one cleaner. First gives up
+        saves whose lease has expired.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportKeys(self, request, context):
-        """Reports how keys were found and left. A key at another epoch than the claim's is passed over.
+        """Reports the state of keys. A key whose epoch differs from the claim's is ignored.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -215,7 +215,7 @@ def add_ProjectSaveServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ProjectSaveService:
     """The transactions of project saves: one commit of many blobs (docs/projects.md). Internal: only storage_service may
-    call it. A save whose lease has run out, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
+    call it. A save whose lease has expired, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
     """
 
     @staticmethod

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class ProjectSaveServiceStub:
     """The transactions of project saves: one commit of many blobs (docs/projects.md). Internal: only storage_service may
-    call it. A save whose lease has run out, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
+    call it. A save whose lease has expired, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
     """
 
     @_typing.overload
@@ -36,7 +36,7 @@ class ProjectSaveServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProjectSaveServiceAsyncStub: ...
     BeginSave: _grpc.UnaryUnaryMultiCallable[_project_save_service_pb2.BeginSaveRequest, _project_save_service_pb2.BeginSaveResponse]
-    """Begins a save: the project row (made if needed), one save under way per project.
+    """Begins a save: the project row (created if needed), one save in progress per project.
     ABORTED (VERSION_CONFLICT, REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
     NOT_FOUND (PROJECT_NOT_FOUND).
     """
@@ -46,33 +46,33 @@ class ProjectSaveServiceStub:
     RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED).
     """
     RecordFiles: _grpc.UnaryUnaryMultiCallable[_project_save_service_pb2.RecordFilesRequest, _project_save_service_pb2.RecordFilesResponse]
-    """Keeps what has been written so far; a repeat changes nothing. A large save tells its files in batches, because the
-    whole manifest may not fit one message.
+    """Records the files written so far; a repeat changes nothing. A large save records its files in batches, because the
+    whole manifest may not fit in one message.
     """
     RenewSave: _grpc.UnaryUnaryMultiCallable[_project_save_service_pb2.RenewSaveRequest, _project_save_service_pb2.RenewSaveResponse]
     """Extends the lease of a save."""
     CommitSave: _grpc.UnaryUnaryMultiCallable[_project_save_service_pb2.CommitSaveRequest, _project_save_service_pb2.CommitSaveResponse]
     """T4 for all of them: the new version, its manifest, COMMITTED blobs, idempotency answer, event and quota, or nothing."""
     AbandonSave: _grpc.UnaryUnaryMultiCallable[_project_save_service_pb2.AbandonSaveRequest, _project_save_service_pb2.AbandonSaveResponse]
-    """Gives a save up: its blobs go to ABORTING, the newest version stays."""
+    """Gives up a save: its blobs go to ABORTING, the newest version stays."""
     RemoveProject: _grpc.UnaryUnaryMultiCallable[_project_save_service_pb2.RemoveProjectRequest, _project_save_service_pb2.RemoveProjectResponse]
-    """D1 for a whole project: invisible, every version's blobs to DELETING. A save under way is given up."""
+    """D1 for a whole project: invisible, every version's blobs to DELETING. A save in progress is given up."""
     ClaimKeys: _grpc.UnaryUnaryMultiCallable[_project_save_service_pb2.ClaimKeysRequest, _project_save_service_pb2.ClaimKeysResponse]
-    """Hands out keys whose current object may not be what the newest version says, each leased to one cleaner; gives up
-    saves that fell silent before.
+    """Hands out keys whose current object may differ from the newest version, each leased to one cleaner. First gives up
+    saves whose lease has expired.
     """
     ReportKeys: _grpc.UnaryUnaryMultiCallable[_project_save_service_pb2.ReportKeysRequest, _project_save_service_pb2.ReportKeysResponse]
-    """Reports how keys were found and left. A key at another epoch than the claim's is passed over."""
+    """Reports the state of keys. A key whose epoch differs from the claim's is ignored."""
 
 @_typing.type_check_only
 class ProjectSaveServiceAsyncStub(ProjectSaveServiceStub):
     """The transactions of project saves: one commit of many blobs (docs/projects.md). Internal: only storage_service may
-    call it. A save whose lease has run out, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
+    call it. A save whose lease has expired, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     BeginSave: _aio.UnaryUnaryMultiCallable[_project_save_service_pb2.BeginSaveRequest, _project_save_service_pb2.BeginSaveResponse]  # type: ignore[assignment]
-    """Begins a save: the project row (made if needed), one save under way per project.
+    """Begins a save: the project row (created if needed), one save in progress per project.
     ABORTED (VERSION_CONFLICT, REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
     NOT_FOUND (PROJECT_NOT_FOUND).
     """
@@ -82,27 +82,27 @@ class ProjectSaveServiceAsyncStub(ProjectSaveServiceStub):
     RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED).
     """
     RecordFiles: _aio.UnaryUnaryMultiCallable[_project_save_service_pb2.RecordFilesRequest, _project_save_service_pb2.RecordFilesResponse]  # type: ignore[assignment]
-    """Keeps what has been written so far; a repeat changes nothing. A large save tells its files in batches, because the
-    whole manifest may not fit one message.
+    """Records the files written so far; a repeat changes nothing. A large save records its files in batches, because the
+    whole manifest may not fit in one message.
     """
     RenewSave: _aio.UnaryUnaryMultiCallable[_project_save_service_pb2.RenewSaveRequest, _project_save_service_pb2.RenewSaveResponse]  # type: ignore[assignment]
     """Extends the lease of a save."""
     CommitSave: _aio.UnaryUnaryMultiCallable[_project_save_service_pb2.CommitSaveRequest, _project_save_service_pb2.CommitSaveResponse]  # type: ignore[assignment]
     """T4 for all of them: the new version, its manifest, COMMITTED blobs, idempotency answer, event and quota, or nothing."""
     AbandonSave: _aio.UnaryUnaryMultiCallable[_project_save_service_pb2.AbandonSaveRequest, _project_save_service_pb2.AbandonSaveResponse]  # type: ignore[assignment]
-    """Gives a save up: its blobs go to ABORTING, the newest version stays."""
+    """Gives up a save: its blobs go to ABORTING, the newest version stays."""
     RemoveProject: _aio.UnaryUnaryMultiCallable[_project_save_service_pb2.RemoveProjectRequest, _project_save_service_pb2.RemoveProjectResponse]  # type: ignore[assignment]
-    """D1 for a whole project: invisible, every version's blobs to DELETING. A save under way is given up."""
+    """D1 for a whole project: invisible, every version's blobs to DELETING. A save in progress is given up."""
     ClaimKeys: _aio.UnaryUnaryMultiCallable[_project_save_service_pb2.ClaimKeysRequest, _project_save_service_pb2.ClaimKeysResponse]  # type: ignore[assignment]
-    """Hands out keys whose current object may not be what the newest version says, each leased to one cleaner; gives up
-    saves that fell silent before.
+    """Hands out keys whose current object may differ from the newest version, each leased to one cleaner. First gives up
+    saves whose lease has expired.
     """
     ReportKeys: _aio.UnaryUnaryMultiCallable[_project_save_service_pb2.ReportKeysRequest, _project_save_service_pb2.ReportKeysResponse]  # type: ignore[assignment]
-    """Reports how keys were found and left. A key at another epoch than the claim's is passed over."""
+    """Reports the state of keys. A key whose epoch differs from the claim's is ignored."""
 
 class ProjectSaveServiceServicer:
     """The transactions of project saves: one commit of many blobs (docs/projects.md). Internal: only storage_service may
-    call it. A save whose lease has run out, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
+    call it. A save whose lease has expired, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
     """
 
     def BeginSave(
@@ -110,7 +110,7 @@ class ProjectSaveServiceServicer:
         request: _project_save_service_pb2.BeginSaveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_save_service_pb2.BeginSaveResponse, _abc.Awaitable[_project_save_service_pb2.BeginSaveResponse]]:
-        """Begins a save: the project row (made if needed), one save under way per project.
+        """Begins a save: the project row (created if needed), one save in progress per project.
         ABORTED (VERSION_CONFLICT, REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
         NOT_FOUND (PROJECT_NOT_FOUND).
         """
@@ -130,8 +130,8 @@ class ProjectSaveServiceServicer:
         request: _project_save_service_pb2.RecordFilesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_save_service_pb2.RecordFilesResponse, _abc.Awaitable[_project_save_service_pb2.RecordFilesResponse]]:
-        """Keeps what has been written so far; a repeat changes nothing. A large save tells its files in batches, because the
-        whole manifest may not fit one message.
+        """Records the files written so far; a repeat changes nothing. A large save records its files in batches, because the
+        whole manifest may not fit in one message.
         """
 
     def RenewSave(
@@ -153,22 +153,22 @@ class ProjectSaveServiceServicer:
         request: _project_save_service_pb2.AbandonSaveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_save_service_pb2.AbandonSaveResponse, _abc.Awaitable[_project_save_service_pb2.AbandonSaveResponse]]:
-        """Gives a save up: its blobs go to ABORTING, the newest version stays."""
+        """Gives up a save: its blobs go to ABORTING, the newest version stays."""
 
     def RemoveProject(
         self,
         request: _project_save_service_pb2.RemoveProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_save_service_pb2.RemoveProjectResponse, _abc.Awaitable[_project_save_service_pb2.RemoveProjectResponse]]:
-        """D1 for a whole project: invisible, every version's blobs to DELETING. A save under way is given up."""
+        """D1 for a whole project: invisible, every version's blobs to DELETING. A save in progress is given up."""
 
     def ClaimKeys(
         self,
         request: _project_save_service_pb2.ClaimKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_save_service_pb2.ClaimKeysResponse, _abc.Awaitable[_project_save_service_pb2.ClaimKeysResponse]]:
-        """Hands out keys whose current object may not be what the newest version says, each leased to one cleaner; gives up
-        saves that fell silent before.
+        """Hands out keys whose current object may differ from the newest version, each leased to one cleaner. First gives up
+        saves whose lease has expired.
         """
 
     def ReportKeys(
@@ -176,6 +176,6 @@ class ProjectSaveServiceServicer:
         request: _project_save_service_pb2.ReportKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_save_service_pb2.ReportKeysResponse, _abc.Awaitable[_project_save_service_pb2.ReportKeysResponse]]:
-        """Reports how keys were found and left. A key at another epoch than the claim's is passed over."""
+        """Reports the state of keys. A key whose epoch differs from the claim's is ignored."""
 
 def add_ProjectSaveServiceServicer_to_server(servicer: ProjectSaveServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

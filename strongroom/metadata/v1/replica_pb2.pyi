@@ -36,18 +36,18 @@ class Replica(_message.Message):
     requests: _builtins.int
     """Requests in progress."""
     draining: _builtins.bool
-    """Whether it has learnt that it is to drain."""
+    """Whether it has received the request to drain."""
     @_builtins.property
     def report_time(self) -> _timestamp_pb2.Timestamp:
         """When it last reported; it does so every few seconds."""
 
     @_builtins.property
     def drain_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when it has been draining; absent: it is not."""
+        """Since when it has been draining; absent: it is not draining."""
 
     @_builtins.property
     def busy(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Loops that are in the midst of something: `cleaner`, `verify`, …."""
+        """Loops that are working: `cleaner`, `verify`, …."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class DrainReplicaRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Which, as ListReplicas names it."""
+    """Name, as in ListReplicas."""
     def __init__(
         self,
         *,
@@ -145,7 +145,7 @@ class DrainReplicaResponse(_message.Message):
     REPLICA_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def replica(self) -> Global___Replica:
-        """Its current state; it learns of the change within seconds."""
+        """Its current state; it receives the request within seconds."""
 
     def __init__(
         self,
@@ -168,7 +168,7 @@ class UndrainReplicaRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Which."""
+    """Name, as in ListReplicas."""
     def __init__(
         self,
         *,
@@ -191,7 +191,7 @@ class UndrainReplicaResponse(_message.Message):
     REPLICA_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def replica(self) -> Global___Replica:
-        """As it is known now."""
+        """Its current state."""
 
     def __init__(
         self,
@@ -214,7 +214,7 @@ class ReindexRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Only of this user; empty: of all."""
+    """Only this user; empty: all users."""
     def __init__(
         self,
         *,
@@ -238,11 +238,11 @@ class ReindexResponse(_message.Message):
     RECOUNTED_FIELD_NUMBER: _builtins.int
     PROJECTS_FIELD_NUMBER: _builtins.int
     owners: _builtins.int
-    """Owners so far."""
+    """Number of owners so far."""
     recounted: _builtins.int
-    """Of those, how many had usage or statistics that were not the sums over their rows."""
+    """Number of those whose usage or statistics differed from the sums over their rows."""
     projects: _builtins.int
-    """Projects or versions of projects whose files and bytes were not the sums over their contents."""
+    """Projects or versions of projects whose totals differed from the sums over their contents."""
     def __init__(
         self,
         *,

@@ -94,9 +94,9 @@ class ReserveRequest(_message.Message):
     part_size_bytes: _builtins.int
     """Part size in bytes for multipart."""
     fingerprint: _builtins.bytes
-    """SHA-256 over everything that makes the request the same request, except its bytes. For request_id."""
+    """SHA-256 over everything in the request, except its bytes, that has to match for a repeat. For request_id."""
     supersedes_blob_id: _builtins.str
-    """The caller's own live attempt under the same request_id that this one replaces (its target was a guess): the
+    """The caller's own live attempt under the same request_id that this one replaces (its target was provisional): the
     idempotency row moves here with the new fingerprint. The old attempt stays PENDING until it is abandoned.
     """
     @_builtins.property
@@ -134,7 +134,7 @@ class ReserveResponse(_message.Message):
 
     @_builtins.property
     def replay(self) -> _file_pb2.File:
-        """An earlier request with this request_id has finished: its answer, even if the file is deleted by now."""
+        """The response of an earlier finished request with this request_id, even if the file has been deleted since."""
 
     def __init__(
         self,
@@ -164,9 +164,9 @@ class GetAnswerRequest(_message.Message):
     user_id: _builtins.str
     """Owner; empty means the caller. Only admins may name another one."""
     request_id: _builtins.str
-    """The id that the request was made with."""
+    """request_id of the original request."""
     fingerprint: _builtins.bytes
-    """As of Reserve."""
+    """As in ReserveRequest."""
     def __init__(
         self,
         *,
@@ -191,7 +191,7 @@ class GetAnswerResponse(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> _file_pb2.File:
-        """The file as it was answered, even if it is deleted by now; unset: there is no answer (any more)."""
+        """The file as it was returned, even if it has been deleted since. Unset: no response is stored (any more)."""
 
     def __init__(
         self,
@@ -324,8 +324,8 @@ class BeginCompletionRequest(_message.Message):
 
     @_builtins.property
     def scan(self) -> _scan_pb2.Scan:
-        """What the scanner has said of the whole; whoever rolls the attempt forward commits it with that. Unset: it was not
-        asked.
+        """The scanner's verdict on the whole content; if the attempt is rolled forward, it is committed with this. Unset: not
+        scanned.
         """
 
     def __init__(
@@ -380,12 +380,12 @@ class CommitRequest(_message.Message):
     crc32c: _builtins.int
     """CRC-32C of the whole, as verified."""
     etag: _builtins.str
-    """Entity tag S3 answered, without quotes."""
+    """Entity tag that S3 returned, without quotes."""
     version_id: _builtins.str
     """S3 version id, if the bucket keeps versions."""
     doubtful: _builtins.bool
-    """Some request of this attempt has been repeated, or may still be on its way: the key is looked at once more
-    after the grace, and what is there beside `version_id` is removed.
+    """Some S3 request of this attempt has been repeated, or may still be in flight: the key is checked again after the
+    grace, and everything except `version_id` is removed.
     """
     @_builtins.property
     def blob(self) -> Global___BlobHandle:
@@ -393,7 +393,7 @@ class CommitRequest(_message.Message):
 
     @_builtins.property
     def scan(self) -> _scan_pb2.Scan:
-        """What the scanner has said of the content. Unset: it was not asked, or T3 has told."""
+        """The scanner's verdict on the content. Unset: not scanned, or already recorded by T3."""
 
     def __init__(
         self,
@@ -568,10 +568,10 @@ class ClaimWorkRequest(_message.Message):
     limit: _builtins.int
     """Maximum number of results: 0 means 50; over 500 is lowered to 500."""
     replica: _builtins.str
-    """Which process asks, for operators: its host and number. Empty: not told."""
+    """The calling process, for operators: its host and number. Empty: not stated."""
     @_builtins.property
     def without_owner_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Owners (`sub`) whose blobs the caller still has in hand: nothing of theirs is claimed."""
+        """Owners (`sub`) whose blobs the caller is still working on: none of theirs is claimed."""
 
     def __init__(
         self,
@@ -597,7 +597,7 @@ class ClaimWorkResponse(_message.Message):
     BLOBS_FIELD_NUMBER: _builtins.int
     HOUSEKEEPING_FIELD_NUMBER: _builtins.int
     housekeeping: _builtins.int
-    """Rows of any other kind that this call brought on (expired files ended, answers forgotten, …)."""
+    """Number of other rows that this call processed (expired files, idempotency answers, …)."""
     @_builtins.property
     def blobs(self) -> _containers.RepeatedCompositeFieldContainer[_blob_pb2.Blob]:
         """ABORTING, COMPLETING (expired), DELETING (read grace over) and GONE (grace over) blobs, each at the epoch of this claim."""
@@ -625,7 +625,7 @@ class FinishRemovalRequest(_message.Message):
     BLOB_FIELD_NUMBER: _builtins.int
     FROM_STATE_FIELD_NUMBER: _builtins.int
     from_state: _blob_pb2.BlobState.ValueType
-    """The state the claim showed."""
+    """The state in the claim."""
     @_builtins.property
     def blob(self) -> Global___BlobHandle:
         """The attempt, at the epoch of the claim."""
@@ -671,11 +671,9 @@ class ReleaseWorkRequest(_message.Message):
     HIDDEN_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     hidden: _builtins.bool
-    """Nothing failed: the claim showed `hide_only`, and the object is hidden. It is claimed again when the restore window
-    is over.
-    """
+    """Nothing failed: the claim had `hide_only`, and the object is hidden. It is claimed again after the restore window."""
     failure: _builtins.str
-    """What has failed, for operators: one line, nothing internal."""
+    """What failed, for operators: one line without internal details."""
     @_builtins.property
     def blob(self) -> Global___BlobHandle:
         """The attempt, at the epoch of the claim."""
@@ -823,11 +821,11 @@ class ReportImportFailureRequest(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """Where it was to come from, without credentials, query and fragment: these may be secrets."""
+    """The source URL, without credentials, query and fragment, which may be secrets."""
     code: _builtins.str
-    """Name of the ErrorReason that the caller was told."""
+    """Name of the ErrorReason that the caller received."""
     message: _builtins.str
-    """The text that the caller was told."""
+    """The message that the caller received."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What was to be stored. Its request_id becomes the event's subject."""
@@ -880,19 +878,19 @@ class ReportSaveFailureRequest(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     family: _builtins.str
-    """What was to be stored: as the family of a target is named, or `project`. Empty: a piece of upload_id."""
+    """What was to be stored: the name of the target's family, or `project`. Empty: a piece of upload_id."""
     request_id: _builtins.str
-    """Idempotency key of the request; the event's subject where there is no other."""
+    """Idempotency key of the request; the event's subject if there is no other."""
     filename: _builtins.str
     """Name of the file."""
     upload_id: _builtins.str
-    """The upload over many requests that it was a part of; goes on when the store is back."""
+    """The resumable upload that it belonged to, which continues when the store is available again."""
     slug: _builtins.str
     """The project that was to be saved."""
     code: _builtins.str
-    """Name of the ErrorReason that the caller was told."""
+    """Name of the ErrorReason that the caller received."""
     message: _builtins.str
-    """The text that the caller was told."""
+    """The message that the caller received."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     def __init__(

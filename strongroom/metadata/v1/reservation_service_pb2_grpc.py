@@ -27,8 +27,8 @@ if _version_not_supported:
 
 class ReservationServiceStub:
     """The transactions of the write protocol (docs/consistency.md). Internal: only storage_service may call it, with the
-    internal credential; everybody else gets PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch);
-    a failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
+    internal credential; other callers get PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch); a
+    failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
     """
 
     def __init__(self, channel):
@@ -121,12 +121,12 @@ class ReservationServiceStub:
 
 class ReservationServiceServicer:
     """The transactions of the write protocol (docs/consistency.md). Internal: only storage_service may call it, with the
-    internal credential; everybody else gets PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch);
-    a failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
+    internal credential; other callers get PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch); a
+    failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
     """
 
     def Reserve(self, request, context):
-        """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored answer of an earlier
+        """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored response of an earlier
         request with the same request_id. ABORTED (REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
         RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED), FAILED_PRECONDITION (PRECONDITION_FAILED).
         """
@@ -135,7 +135,7 @@ class ReservationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetAnswer(self, request, context):
-        """The answer that a request with this request_id has had, before anything is fetched or looked up for its repeat.
+        """The stored response of a request with this request_id, so that a repeat need not fetch or look up anything.
         INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -164,16 +164,16 @@ class ReservationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Commit(self, request, context):
-        """T4: COMMITTED, domain row, idempotency answer, outbox event and quota in one transaction; what it replaces goes
-        to DELETING. A repeat answers the same file. If another attempt with the same request_id has won, this one goes
-        to ABORTING and the winner's file is answered.
+        """T4: COMMITTED, domain row, idempotency answer, outbox event and quota in one transaction; the replaced blob goes
+        to DELETING. A repeat returns the same file. If another attempt with the same request_id has won, this one goes
+        to ABORTING and the winner's file is returned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Abandon(self, request, context):
-        """Gives a PENDING or COMPLETING attempt up: → ABORTING; the cleaner removes what it wrote.
+        """Gives up a PENDING or COMPLETING attempt: → ABORTING; the cleaner removes what it wrote.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -187,8 +187,8 @@ class ReservationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClaimWork(self, request, context):
-        """Hands out blobs that need work, each leased to one cleaner (FOR UPDATE SKIP LOCKED); also ends expired temporary
-        and soft-deleted files (D1) and forgets idempotency answers, events and tombstones that are past their time.
+        """Hands out blobs that need work, each leased to one cleaner (FOR UPDATE SKIP LOCKED). Also deletes expired temporary
+        and soft-deleted files (D1) and expired idempotency answers, events and tombstones.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,46 +202,46 @@ class ReservationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseWork(self, request, context):
-        """Gives a claim back early: after a failure, to be tried again after a pause, or with an object hidden that stays.
+        """Gives a claim back early: after a failure, to be retried after a pause, or because the object is hidden and stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FilterSettledKeys(self, request, context):
-        """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
-        multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
+        """Returns those of the given keys that have a blob row but no attempt that may still write (PENDING, COMPLETING). An
+        open multipart upload of such a key is a leftover. Used by sweeps of unrecorded uploads.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FilterUnrecordedVersions(self, request, context):
-        """Of the versions given, those at this key that no blob row has recorded: whose they are only the objects
-        themselves say, by a request for each. For removals at keys that attempts share.
+        """Returns those of the given versions of a key that no blob row has recorded. Their attempts are known only from the
+        objects' own metadata, at one request each. Used by removals at keys that attempts share.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportImportFailure(self, request, context):
-        """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch.
+        """Notifies a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportSaveFailure(self, request, context):
-        """Tells a user that the object store could not be reached for what they have sent: EVENT_TYPE_SAVE_FAILED.
+        """Notifies a user that the object store was unreachable during their upload or save: EVENT_TYPE_SAVE_FAILED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportDamage(self, request, context):
-        """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
-        EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
-        shows any longer is nobody's business.
+        """Notifies the owner of a committed object that the object store no longer has it, or has other bytes:
+        EVENT_TYPE_FILE_DAMAGED. At most once an hour per object version, whoever read it. Does nothing for an object that no
+        file or project shows any more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -340,8 +340,8 @@ def add_ReservationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ReservationService:
     """The transactions of the write protocol (docs/consistency.md). Internal: only storage_service may call it, with the
-    internal credential; everybody else gets PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch);
-    a failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
+    internal credential; other callers get PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch); a
+    failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
     """
 
     @staticmethod

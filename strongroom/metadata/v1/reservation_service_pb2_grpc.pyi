@@ -28,8 +28,8 @@ GRPC_VERSION: str
 
 class ReservationServiceStub:
     """The transactions of the write protocol (docs/consistency.md). Internal: only storage_service may call it, with the
-    internal credential; everybody else gets PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch);
-    a failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
+    internal credential; other callers get PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch); a
+    failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
     """
 
     @_typing.overload
@@ -37,12 +37,12 @@ class ReservationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReservationServiceAsyncStub: ...
     Reserve: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReserveRequest, _reservation_service_pb2.ReserveResponse]
-    """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored answer of an earlier
+    """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored response of an earlier
     request with the same request_id. ABORTED (REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
     RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED), FAILED_PRECONDITION (PRECONDITION_FAILED).
     """
     GetAnswer: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.GetAnswerRequest, _reservation_service_pb2.GetAnswerResponse]
-    """The answer that a request with this request_id has had, before anything is fetched or looked up for its repeat.
+    """The stored response of a request with this request_id, so that a repeat need not fetch or look up anything.
     INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED).
     """
     RecordMultipart: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.RecordMultipartRequest, _reservation_service_pb2.RecordMultipartResponse]
@@ -52,55 +52,55 @@ class ReservationServiceStub:
     BeginCompletion: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.BeginCompletionRequest, _reservation_service_pb2.BeginCompletionResponse]
     """T3: PENDING → COMPLETING with parts, size and checksum; checks and reserves the final size against the quota."""
     Commit: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.CommitRequest, _reservation_service_pb2.CommitResponse]
-    """T4: COMMITTED, domain row, idempotency answer, outbox event and quota in one transaction; what it replaces goes
-    to DELETING. A repeat answers the same file. If another attempt with the same request_id has won, this one goes
-    to ABORTING and the winner's file is answered.
+    """T4: COMMITTED, domain row, idempotency answer, outbox event and quota in one transaction; the replaced blob goes
+    to DELETING. A repeat returns the same file. If another attempt with the same request_id has won, this one goes
+    to ABORTING and the winner's file is returned.
     """
     Abandon: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.AbandonRequest, _reservation_service_pb2.AbandonResponse]
-    """Gives a PENDING or COMPLETING attempt up: → ABORTING; the cleaner removes what it wrote."""
+    """Gives up a PENDING or COMPLETING attempt: → ABORTING; the cleaner removes what it wrote."""
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.DeleteFileRequest, _reservation_service_pb2.DeleteFileResponse]
     """D1: the file becomes invisible and its blob goes to DELETING (or, soft, it stays restorable until purge_time)."""
     ClaimWork: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ClaimWorkRequest, _reservation_service_pb2.ClaimWorkResponse]
-    """Hands out blobs that need work, each leased to one cleaner (FOR UPDATE SKIP LOCKED); also ends expired temporary
-    and soft-deleted files (D1) and forgets idempotency answers, events and tombstones that are past their time.
+    """Hands out blobs that need work, each leased to one cleaner (FOR UPDATE SKIP LOCKED). Also deletes expired temporary
+    and soft-deleted files (D1) and expired idempotency answers, events and tombstones.
     """
     FinishRemoval: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.FinishRemovalRequest, _reservation_service_pb2.FinishRemovalResponse]
     """Reports that nothing of a blob is left in S3: ABORTING or DELETING → GONE; GONE → purged (row removed)."""
     ReleaseWork: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReleaseWorkRequest, _reservation_service_pb2.ReleaseWorkResponse]
-    """Gives a claim back early: after a failure, to be tried again after a pause, or with an object hidden that stays."""
+    """Gives a claim back early: after a failure, to be retried after a pause, or because the object is hidden and stays."""
     FilterSettledKeys: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterSettledKeysRequest, _reservation_service_pb2.FilterSettledKeysResponse]
-    """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
-    multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
+    """Returns those of the given keys that have a blob row but no attempt that may still write (PENDING, COMPLETING). An
+    open multipart upload of such a key is a leftover. Used by sweeps of unrecorded uploads.
     """
     FilterUnrecordedVersions: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterUnrecordedVersionsRequest, _reservation_service_pb2.FilterUnrecordedVersionsResponse]
-    """Of the versions given, those at this key that no blob row has recorded: whose they are only the objects
-    themselves say, by a request for each. For removals at keys that attempts share.
+    """Returns those of the given versions of a key that no blob row has recorded. Their attempts are known only from the
+    objects' own metadata, at one request each. Used by removals at keys that attempts share.
     """
     ReportImportFailure: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]
-    """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
+    """Notifies a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
     ReportSaveFailure: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportSaveFailureRequest, _reservation_service_pb2.ReportSaveFailureResponse]
-    """Tells a user that the object store could not be reached for what they have sent: EVENT_TYPE_SAVE_FAILED."""
+    """Notifies a user that the object store was unreachable during their upload or save: EVENT_TYPE_SAVE_FAILED."""
     ReportDamage: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportDamageRequest, _reservation_service_pb2.ReportDamageResponse]
-    """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
-    EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
-    shows any longer is nobody's business.
+    """Notifies the owner of a committed object that the object store no longer has it, or has other bytes:
+    EVENT_TYPE_FILE_DAMAGED. At most once an hour per object version, whoever read it. Does nothing for an object that no
+    file or project shows any more.
     """
 
 @_typing.type_check_only
 class ReservationServiceAsyncStub(ReservationServiceStub):
     """The transactions of the write protocol (docs/consistency.md). Internal: only storage_service may call it, with the
-    internal credential; everybody else gets PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch);
-    a failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
+    internal credential; other callers get PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch); a
+    failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Reserve: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReserveRequest, _reservation_service_pb2.ReserveResponse]  # type: ignore[assignment]
-    """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored answer of an earlier
+    """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored response of an earlier
     request with the same request_id. ABORTED (REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
     RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED), FAILED_PRECONDITION (PRECONDITION_FAILED).
     """
     GetAnswer: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.GetAnswerRequest, _reservation_service_pb2.GetAnswerResponse]  # type: ignore[assignment]
-    """The answer that a request with this request_id has had, before anything is fetched or looked up for its repeat.
+    """The stored response of a request with this request_id, so that a repeat need not fetch or look up anything.
     INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED).
     """
     RecordMultipart: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.RecordMultipartRequest, _reservation_service_pb2.RecordMultipartResponse]  # type: ignore[assignment]
@@ -110,44 +110,44 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     BeginCompletion: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.BeginCompletionRequest, _reservation_service_pb2.BeginCompletionResponse]  # type: ignore[assignment]
     """T3: PENDING → COMPLETING with parts, size and checksum; checks and reserves the final size against the quota."""
     Commit: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.CommitRequest, _reservation_service_pb2.CommitResponse]  # type: ignore[assignment]
-    """T4: COMMITTED, domain row, idempotency answer, outbox event and quota in one transaction; what it replaces goes
-    to DELETING. A repeat answers the same file. If another attempt with the same request_id has won, this one goes
-    to ABORTING and the winner's file is answered.
+    """T4: COMMITTED, domain row, idempotency answer, outbox event and quota in one transaction; the replaced blob goes
+    to DELETING. A repeat returns the same file. If another attempt with the same request_id has won, this one goes
+    to ABORTING and the winner's file is returned.
     """
     Abandon: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.AbandonRequest, _reservation_service_pb2.AbandonResponse]  # type: ignore[assignment]
-    """Gives a PENDING or COMPLETING attempt up: → ABORTING; the cleaner removes what it wrote."""
+    """Gives up a PENDING or COMPLETING attempt: → ABORTING; the cleaner removes what it wrote."""
     DeleteFile: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.DeleteFileRequest, _reservation_service_pb2.DeleteFileResponse]  # type: ignore[assignment]
     """D1: the file becomes invisible and its blob goes to DELETING (or, soft, it stays restorable until purge_time)."""
     ClaimWork: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ClaimWorkRequest, _reservation_service_pb2.ClaimWorkResponse]  # type: ignore[assignment]
-    """Hands out blobs that need work, each leased to one cleaner (FOR UPDATE SKIP LOCKED); also ends expired temporary
-    and soft-deleted files (D1) and forgets idempotency answers, events and tombstones that are past their time.
+    """Hands out blobs that need work, each leased to one cleaner (FOR UPDATE SKIP LOCKED). Also deletes expired temporary
+    and soft-deleted files (D1) and expired idempotency answers, events and tombstones.
     """
     FinishRemoval: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.FinishRemovalRequest, _reservation_service_pb2.FinishRemovalResponse]  # type: ignore[assignment]
     """Reports that nothing of a blob is left in S3: ABORTING or DELETING → GONE; GONE → purged (row removed)."""
     ReleaseWork: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReleaseWorkRequest, _reservation_service_pb2.ReleaseWorkResponse]  # type: ignore[assignment]
-    """Gives a claim back early: after a failure, to be tried again after a pause, or with an object hidden that stays."""
+    """Gives a claim back early: after a failure, to be retried after a pause, or because the object is hidden and stays."""
     FilterSettledKeys: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterSettledKeysRequest, _reservation_service_pb2.FilterSettledKeysResponse]  # type: ignore[assignment]
-    """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
-    multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
+    """Returns those of the given keys that have a blob row but no attempt that may still write (PENDING, COMPLETING). An
+    open multipart upload of such a key is a leftover. Used by sweeps of unrecorded uploads.
     """
     FilterUnrecordedVersions: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterUnrecordedVersionsRequest, _reservation_service_pb2.FilterUnrecordedVersionsResponse]  # type: ignore[assignment]
-    """Of the versions given, those at this key that no blob row has recorded: whose they are only the objects
-    themselves say, by a request for each. For removals at keys that attempts share.
+    """Returns those of the given versions of a key that no blob row has recorded. Their attempts are known only from the
+    objects' own metadata, at one request each. Used by removals at keys that attempts share.
     """
     ReportImportFailure: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]  # type: ignore[assignment]
-    """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
+    """Notifies a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
     ReportSaveFailure: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportSaveFailureRequest, _reservation_service_pb2.ReportSaveFailureResponse]  # type: ignore[assignment]
-    """Tells a user that the object store could not be reached for what they have sent: EVENT_TYPE_SAVE_FAILED."""
+    """Notifies a user that the object store was unreachable during their upload or save: EVENT_TYPE_SAVE_FAILED."""
     ReportDamage: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportDamageRequest, _reservation_service_pb2.ReportDamageResponse]  # type: ignore[assignment]
-    """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
-    EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
-    shows any longer is nobody's business.
+    """Notifies the owner of a committed object that the object store no longer has it, or has other bytes:
+    EVENT_TYPE_FILE_DAMAGED. At most once an hour per object version, whoever read it. Does nothing for an object that no
+    file or project shows any more.
     """
 
 class ReservationServiceServicer:
     """The transactions of the write protocol (docs/consistency.md). Internal: only storage_service may call it, with the
-    internal credential; everybody else gets PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch);
-    a failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
+    internal credential; other callers get PERMISSION_DENIED. Each transition is a compare-and-set on (state, epoch); a
+    failed one is ABORTED (UPLOAD_SUPERSEDED) and changes nothing.
     """
 
     def Reserve(
@@ -155,7 +155,7 @@ class ReservationServiceServicer:
         request: _reservation_service_pb2.ReserveRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.ReserveResponse, _abc.Awaitable[_reservation_service_pb2.ReserveResponse]]:
-        """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored answer of an earlier
+        """T1: idempotency row, PENDING blob with lease and key, quota reservation; or the stored response of an earlier
         request with the same request_id. ABORTED (REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
         RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED), FAILED_PRECONDITION (PRECONDITION_FAILED).
         """
@@ -165,7 +165,7 @@ class ReservationServiceServicer:
         request: _reservation_service_pb2.GetAnswerRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.GetAnswerResponse, _abc.Awaitable[_reservation_service_pb2.GetAnswerResponse]]:
-        """The answer that a request with this request_id has had, before anything is fetched or looked up for its repeat.
+        """The stored response of a request with this request_id, so that a repeat need not fetch or look up anything.
         INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED).
         """
 
@@ -195,9 +195,9 @@ class ReservationServiceServicer:
         request: _reservation_service_pb2.CommitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.CommitResponse, _abc.Awaitable[_reservation_service_pb2.CommitResponse]]:
-        """T4: COMMITTED, domain row, idempotency answer, outbox event and quota in one transaction; what it replaces goes
-        to DELETING. A repeat answers the same file. If another attempt with the same request_id has won, this one goes
-        to ABORTING and the winner's file is answered.
+        """T4: COMMITTED, domain row, idempotency answer, outbox event and quota in one transaction; the replaced blob goes
+        to DELETING. A repeat returns the same file. If another attempt with the same request_id has won, this one goes
+        to ABORTING and the winner's file is returned.
         """
 
     def Abandon(
@@ -205,7 +205,7 @@ class ReservationServiceServicer:
         request: _reservation_service_pb2.AbandonRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.AbandonResponse, _abc.Awaitable[_reservation_service_pb2.AbandonResponse]]:
-        """Gives a PENDING or COMPLETING attempt up: → ABORTING; the cleaner removes what it wrote."""
+        """Gives up a PENDING or COMPLETING attempt: → ABORTING; the cleaner removes what it wrote."""
 
     def DeleteFile(
         self,
@@ -219,8 +219,8 @@ class ReservationServiceServicer:
         request: _reservation_service_pb2.ClaimWorkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.ClaimWorkResponse, _abc.Awaitable[_reservation_service_pb2.ClaimWorkResponse]]:
-        """Hands out blobs that need work, each leased to one cleaner (FOR UPDATE SKIP LOCKED); also ends expired temporary
-        and soft-deleted files (D1) and forgets idempotency answers, events and tombstones that are past their time.
+        """Hands out blobs that need work, each leased to one cleaner (FOR UPDATE SKIP LOCKED). Also deletes expired temporary
+        and soft-deleted files (D1) and expired idempotency answers, events and tombstones.
         """
 
     def FinishRemoval(
@@ -235,15 +235,15 @@ class ReservationServiceServicer:
         request: _reservation_service_pb2.ReleaseWorkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.ReleaseWorkResponse, _abc.Awaitable[_reservation_service_pb2.ReleaseWorkResponse]]:
-        """Gives a claim back early: after a failure, to be tried again after a pause, or with an object hidden that stays."""
+        """Gives a claim back early: after a failure, to be retried after a pause, or because the object is hidden and stays."""
 
     def FilterSettledKeys(
         self,
         request: _reservation_service_pb2.FilterSettledKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.FilterSettledKeysResponse, _abc.Awaitable[_reservation_service_pb2.FilterSettledKeysResponse]]:
-        """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
-        multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
+        """Returns those of the given keys that have a blob row but no attempt that may still write (PENDING, COMPLETING). An
+        open multipart upload of such a key is a leftover. Used by sweeps of unrecorded uploads.
         """
 
     def FilterUnrecordedVersions(
@@ -251,8 +251,8 @@ class ReservationServiceServicer:
         request: _reservation_service_pb2.FilterUnrecordedVersionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.FilterUnrecordedVersionsResponse, _abc.Awaitable[_reservation_service_pb2.FilterUnrecordedVersionsResponse]]:
-        """Of the versions given, those at this key that no blob row has recorded: whose they are only the objects
-        themselves say, by a request for each. For removals at keys that attempts share.
+        """Returns those of the given versions of a key that no blob row has recorded. Their attempts are known only from the
+        objects' own metadata, at one request each. Used by removals at keys that attempts share.
         """
 
     def ReportImportFailure(
@@ -260,23 +260,23 @@ class ReservationServiceServicer:
         request: _reservation_service_pb2.ReportImportFailureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.ReportImportFailureResponse, _abc.Awaitable[_reservation_service_pb2.ReportImportFailureResponse]]:
-        """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
+        """Notifies a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
 
     def ReportSaveFailure(
         self,
         request: _reservation_service_pb2.ReportSaveFailureRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.ReportSaveFailureResponse, _abc.Awaitable[_reservation_service_pb2.ReportSaveFailureResponse]]:
-        """Tells a user that the object store could not be reached for what they have sent: EVENT_TYPE_SAVE_FAILED."""
+        """Notifies a user that the object store was unreachable during their upload or save: EVENT_TYPE_SAVE_FAILED."""
 
     def ReportDamage(
         self,
         request: _reservation_service_pb2.ReportDamageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.ReportDamageResponse, _abc.Awaitable[_reservation_service_pb2.ReportDamageResponse]]:
-        """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
-        EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
-        shows any longer is nobody's business.
+        """Notifies the owner of a committed object that the object store no longer has it, or has other bytes:
+        EVENT_TYPE_FILE_DAMAGED. At most once an hour per object version, whoever read it. Does nothing for an object that no
+        file or project shows any more.
         """
 
 def add_ReservationServiceServicer_to_server(servicer: ReservationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

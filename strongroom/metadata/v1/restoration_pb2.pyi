@@ -22,7 +22,7 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class StoredObject(_message.Message):
-    """An object version as the bucket has it."""
+    """An object version in the bucket."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -57,7 +57,7 @@ class StoredObject(_message.Message):
     key: _builtins.str
     """S3 key."""
     version_id: _builtins.str
-    """S3 version id; empty: the bucket keeps none."""
+    """S3 version id; empty: the bucket has no versioning."""
     etag: _builtins.str
     """Entity tag, without quotes."""
     size_bytes: _builtins.int
@@ -96,7 +96,7 @@ Global___StoredObject: _TypeAlias = StoredObject  # noqa: Y015
 
 @_typing.final
 class ObjectDescription(_message.Message):
-    """What an object says of itself."""
+    """The description in an object's own metadata."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -108,19 +108,19 @@ class ObjectDescription(_message.Message):
     LEFT_OUT_FIELD_NUMBER: _builtins.int
     STORE_TIME_FIELD_NUMBER: _builtins.int
     attempt_id: _builtins.str
-    """UUID of the attempt that has written it; empty: it does not say."""
+    """UUID of the attempt that wrote it; empty: unknown."""
     owner_id: _builtins.str
-    """`sub` of the owner; empty: nobody can tell."""
+    """`sub` of the owner; empty: unknown."""
     family: _file_pb2.FileFamily.ValueType
-    """Family of the file; not set for files of projects."""
+    """Family of the file; unset for files of projects."""
     filename: _builtins.str
-    """File name; of a project's file its path."""
+    """File name; for a project's file its path."""
     project_slug: _builtins.str
     """The project that it belongs to; empty: none."""
     @_builtins.property
     def left_out(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What it does not say, because it did not fit: `settings_json`, `prompt`, `description`, `metadata`, `tags`, `filename`;
-        `spec`: all that the key does not tell.
+        """What is missing because it did not fit: `settings_json`, `prompt`, `description`, `metadata`, `tags`, `filename`;
+        `spec`: everything that the key does not contain.
         """
 
     @_builtins.property

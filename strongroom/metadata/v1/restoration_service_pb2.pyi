@@ -70,7 +70,7 @@ Global___DescribeObjectsResponse: _TypeAlias = DescribeObjectsResponse  # noqa: 
 
 @_typing.final
 class MovedRow(_message.Message):
-    """A committed row, and how the bucket of today names its bytes."""
+    """A committed row, and the current version id and entity tag of its bytes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -86,15 +86,15 @@ class MovedRow(_message.Message):
     blob_id: _builtins.str
     """UUID of the attempt."""
     old_version_id: _builtins.str
-    """Version id that the row has."""
+    """The row's version id."""
     size_bytes: _builtins.int
-    """Bytes; the row's."""
+    """The row's size in bytes."""
     crc32c: _builtins.int
-    """CRC-32C; the row's."""
+    """The row's CRC-32C."""
     version_id: _builtins.str
-    """Version id from now on."""
+    """New version id."""
     etag: _builtins.str
-    """Entity tag from now on."""
+    """New entity tag."""
     def __init__(
         self,
         *,
@@ -146,7 +146,7 @@ class RelinkRowsResponse(_message.Message):
 
     CHANGED_FIELD_NUMBER: _builtins.int
     changed: _builtins.int
-    """How many were changed."""
+    """Number of changed rows."""
     def __init__(
         self,
         *,
@@ -169,7 +169,7 @@ class AdoptObjectRequest(_message.Message):
     OBJECT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def object(self) -> _restoration_pb2.StoredObject:
-        """The object, looked at just now."""
+        """The object as just read."""
 
     def __init__(
         self,
@@ -193,10 +193,10 @@ class AdoptObjectResponse(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     ALREADY_FIELD_NUMBER: _builtins.int
     already: _builtins.bool
-    """It was that before."""
+    """It had been adopted before."""
     @_builtins.property
     def file(self) -> _file_pb2.File:
-        """What it is now."""
+        """The resulting file."""
 
     def __init__(
         self,

@@ -26,8 +26,7 @@ if _version_not_supported:
 
 
 class RestorationServiceStub:
-    """The database's side of a restore (docs/backup.md), over all owners. Internal: only Strongroom's own services may call
-    it.
+    """The database side of a restore (docs/backup.md), for all owners. Internal: only Strongroom's own services may call it.
     """
 
     def __init__(self, channel):
@@ -54,28 +53,28 @@ class RestorationServiceStub:
 
 
 class RestorationServiceServicer:
-    """The database's side of a restore (docs/backup.md), over all owners. Internal: only Strongroom's own services may call
-    it.
+    """The database side of a restore (docs/backup.md), for all owners. Internal: only Strongroom's own services may call it.
     """
 
     def DescribeObjects(self, request, context):
-        """What objects say of themselves.
+        """Decodes the descriptions in objects' own metadata.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AdoptObject(self, request, context):
-        """Makes an object that no committed row names a file of its owner, as T1 and T4 would have: with quota and places. A repeat
-        answers the same file. REQUEST_IN_PROGRESS: its upload is alive. ALREADY_EXISTS: its place has newer content.
-        PRECONDITION_FAILED: it was deleted, or its time is over. INVALID_FIELD: it does not say what it is.
+        """Turns an object that no committed row names into a file of its owner, as T1 and T4 would have: with quota and places. A
+        repeat returns the same file. REQUEST_IN_PROGRESS: its upload is in progress. ALREADY_EXISTS: its place has newer
+        content. PRECONDITION_FAILED: it was deleted, or has expired. INVALID_FIELD: it has no description.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RelinkRows(self, request, context):
-        """Has committed rows name the same bytes by another version id and entity tag. A row that is not as it is told stays.
+        """Changes committed rows to another version id and entity tag of the same bytes. A row that differs from the request is
+        left unchanged.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,8 +107,7 @@ def add_RestorationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RestorationService:
-    """The database's side of a restore (docs/backup.md), over all owners. Internal: only Strongroom's own services may call
-    it.
+    """The database side of a restore (docs/backup.md), for all owners. Internal: only Strongroom's own services may call it.
     """
 
     @staticmethod

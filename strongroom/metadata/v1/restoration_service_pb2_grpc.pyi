@@ -27,61 +27,59 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RestorationServiceStub:
-    """The database's side of a restore (docs/backup.md), over all owners. Internal: only Strongroom's own services may call
-    it.
-    """
+    """The database side of a restore (docs/backup.md), for all owners. Internal: only Strongroom's own services may call it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RestorationServiceAsyncStub: ...
     DescribeObjects: _grpc.UnaryUnaryMultiCallable[_restoration_service_pb2.DescribeObjectsRequest, _restoration_service_pb2.DescribeObjectsResponse]
-    """What objects say of themselves."""
+    """Decodes the descriptions in objects' own metadata."""
     AdoptObject: _grpc.UnaryUnaryMultiCallable[_restoration_service_pb2.AdoptObjectRequest, _restoration_service_pb2.AdoptObjectResponse]
-    """Makes an object that no committed row names a file of its owner, as T1 and T4 would have: with quota and places. A repeat
-    answers the same file. REQUEST_IN_PROGRESS: its upload is alive. ALREADY_EXISTS: its place has newer content.
-    PRECONDITION_FAILED: it was deleted, or its time is over. INVALID_FIELD: it does not say what it is.
+    """Turns an object that no committed row names into a file of its owner, as T1 and T4 would have: with quota and places. A
+    repeat returns the same file. REQUEST_IN_PROGRESS: its upload is in progress. ALREADY_EXISTS: its place has newer
+    content. PRECONDITION_FAILED: it was deleted, or has expired. INVALID_FIELD: it has no description.
     """
     RelinkRows: _grpc.UnaryUnaryMultiCallable[_restoration_service_pb2.RelinkRowsRequest, _restoration_service_pb2.RelinkRowsResponse]
-    """Has committed rows name the same bytes by another version id and entity tag. A row that is not as it is told stays."""
+    """Changes committed rows to another version id and entity tag of the same bytes. A row that differs from the request is
+    left unchanged.
+    """
 
 @_typing.type_check_only
 class RestorationServiceAsyncStub(RestorationServiceStub):
-    """The database's side of a restore (docs/backup.md), over all owners. Internal: only Strongroom's own services may call
-    it.
-    """
+    """The database side of a restore (docs/backup.md), for all owners. Internal: only Strongroom's own services may call it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     DescribeObjects: _aio.UnaryUnaryMultiCallable[_restoration_service_pb2.DescribeObjectsRequest, _restoration_service_pb2.DescribeObjectsResponse]  # type: ignore[assignment]
-    """What objects say of themselves."""
+    """Decodes the descriptions in objects' own metadata."""
     AdoptObject: _aio.UnaryUnaryMultiCallable[_restoration_service_pb2.AdoptObjectRequest, _restoration_service_pb2.AdoptObjectResponse]  # type: ignore[assignment]
-    """Makes an object that no committed row names a file of its owner, as T1 and T4 would have: with quota and places. A repeat
-    answers the same file. REQUEST_IN_PROGRESS: its upload is alive. ALREADY_EXISTS: its place has newer content.
-    PRECONDITION_FAILED: it was deleted, or its time is over. INVALID_FIELD: it does not say what it is.
+    """Turns an object that no committed row names into a file of its owner, as T1 and T4 would have: with quota and places. A
+    repeat returns the same file. REQUEST_IN_PROGRESS: its upload is in progress. ALREADY_EXISTS: its place has newer
+    content. PRECONDITION_FAILED: it was deleted, or has expired. INVALID_FIELD: it has no description.
     """
     RelinkRows: _aio.UnaryUnaryMultiCallable[_restoration_service_pb2.RelinkRowsRequest, _restoration_service_pb2.RelinkRowsResponse]  # type: ignore[assignment]
-    """Has committed rows name the same bytes by another version id and entity tag. A row that is not as it is told stays."""
+    """Changes committed rows to another version id and entity tag of the same bytes. A row that differs from the request is
+    left unchanged.
+    """
 
 class RestorationServiceServicer:
-    """The database's side of a restore (docs/backup.md), over all owners. Internal: only Strongroom's own services may call
-    it.
-    """
+    """The database side of a restore (docs/backup.md), for all owners. Internal: only Strongroom's own services may call it."""
 
     def DescribeObjects(
         self,
         request: _restoration_service_pb2.DescribeObjectsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_restoration_service_pb2.DescribeObjectsResponse, _abc.Awaitable[_restoration_service_pb2.DescribeObjectsResponse]]:
-        """What objects say of themselves."""
+        """Decodes the descriptions in objects' own metadata."""
 
     def AdoptObject(
         self,
         request: _restoration_service_pb2.AdoptObjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_restoration_service_pb2.AdoptObjectResponse, _abc.Awaitable[_restoration_service_pb2.AdoptObjectResponse]]:
-        """Makes an object that no committed row names a file of its owner, as T1 and T4 would have: with quota and places. A repeat
-        answers the same file. REQUEST_IN_PROGRESS: its upload is alive. ALREADY_EXISTS: its place has newer content.
-        PRECONDITION_FAILED: it was deleted, or its time is over. INVALID_FIELD: it does not say what it is.
+        """Turns an object that no committed row names into a file of its owner, as T1 and T4 would have: with quota and places. A
+        repeat returns the same file. REQUEST_IN_PROGRESS: its upload is in progress. ALREADY_EXISTS: its place has newer
+        content. PRECONDITION_FAILED: it was deleted, or has expired. INVALID_FIELD: it has no description.
         """
 
     def RelinkRows(
@@ -89,6 +87,8 @@ class RestorationServiceServicer:
         request: _restoration_service_pb2.RelinkRowsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_restoration_service_pb2.RelinkRowsResponse, _abc.Awaitable[_restoration_service_pb2.RelinkRowsResponse]]:
-        """Has committed rows name the same bytes by another version id and entity tag. A row that is not as it is told stays."""
+        """Changes committed rows to another version id and entity tag of the same bytes. A row that differs from the request is
+        left unchanged.
+        """
 
 def add_RestorationServiceServicer_to_server(servicer: RestorationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

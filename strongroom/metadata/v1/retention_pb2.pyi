@@ -20,8 +20,8 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class Retention(_message.Message):
-    """How long a file or project stays. What is kept or held is neither deleted nor put into the trash, and a file's bytes are
-    not replaced (RETENTION_HELD); names and metadata can be changed.
+    """How long a file or project is kept. While it is kept or on hold, it is neither deleted nor moved to the trash, and a
+    file's bytes are not replaced (RETENTION_HELD); names and metadata can be changed.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -92,7 +92,7 @@ Global___Hold: _TypeAlias = Hold  # noqa: Y015
 
 @_typing.final
 class RetentionWish(_message.Message):
-    """Retention requested with an upload. The rule of its family applies too: whatever keeps it longer wins. Times must be
+    """Retention requested with an upload. The rule of its family applies too: the longer one wins. Times must be
     in the future, within a hundred years.
     """
 
@@ -107,7 +107,7 @@ class RetentionWish(_message.Message):
     hold_reason: _builtins.str
     """Reason of a legal hold to place on it at its commit. Empty: no hold."""
     hold_by: _builtins.str
-    """`sub` of whoever asks for the hold. Set by metadata_service."""
+    """`sub` of the user who requests the hold. Set by metadata_service."""
     @_builtins.property
     def keep_until_time(self) -> _timestamp_pb2.Timestamp:
         """Keep it until this time."""

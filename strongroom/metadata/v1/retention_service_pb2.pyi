@@ -31,7 +31,7 @@ class RetentionRule(_message.Message):
     KEEP_DAYS_FIELD_NUMBER: _builtins.int
     DELETE_AFTER_DAYS_FIELD_NUMBER: _builtins.int
     family: _file_pb2.FileFamily.ValueType
-    """Of which."""
+    """The family."""
     keep_days: _builtins.float
     """Kept for this many days after the commit. 0: not kept."""
     delete_after_days: _builtins.float
@@ -88,7 +88,7 @@ class GetRetentionRulesResponse(_message.Message):
     """Projects are kept for this many days after their last save. 0: not kept."""
     @_builtins.property
     def rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___RetentionRule]:
-        """Of families that have one, by family."""
+        """Rules of families that have one, by family."""
 
     def __init__(
         self,
@@ -125,7 +125,7 @@ class SetRetentionRequest(_message.Message):
     clear_keep_until: _builtins.bool
     """Keep it no longer (before the time has passed: admin role only)."""
     clear_delete_after: _builtins.bool
-    """Don't delete it automatically."""
+    """Do not delete it automatically."""
     user_id: _builtins.str
     """The user (another than the caller: admin role only). Empty: the caller."""
     @_builtins.property
@@ -166,7 +166,7 @@ class SetRetentionResponse(_message.Message):
     RETENTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def retention(self) -> _retention_pb2.Retention:
-        """As it is now."""
+        """The retention as it is now."""
 
     def __init__(
         self,
@@ -226,7 +226,7 @@ class PlaceHoldResponse(_message.Message):
     RETENTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def retention(self) -> _retention_pb2.Retention:
-        """As it is now."""
+        """The retention as it is now."""
 
     def __init__(
         self,
@@ -282,7 +282,7 @@ class LiftHoldResponse(_message.Message):
     RETENTION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def retention(self) -> _retention_pb2.Retention:
-        """As it is now."""
+        """The retention as it is now."""
 
     def __init__(
         self,

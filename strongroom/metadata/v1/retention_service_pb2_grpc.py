@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RetentionServiceStub:
-    """How long files and projects stay (docs/retention.md). What belongs to somebody else is FILE_NOT_FOUND, PROJECT_NOT_FOUND.
+    """Retention of files and projects (docs/retention.md). Those of other users are FILE_NOT_FOUND, PROJECT_NOT_FOUND.
     """
 
     def __init__(self, channel):
@@ -58,7 +58,7 @@ class RetentionServiceStub:
 
 
 class RetentionServiceServicer:
-    """How long files and projects stay (docs/retention.md). What belongs to somebody else is FILE_NOT_FOUND, PROJECT_NOT_FOUND.
+    """Retention of files and projects (docs/retention.md). Those of other users are FILE_NOT_FOUND, PROJECT_NOT_FOUND.
     """
 
     def GetRetentionRules(self, request, context):
@@ -123,7 +123,7 @@ def add_RetentionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RetentionService:
-    """How long files and projects stay (docs/retention.md). What belongs to somebody else is FILE_NOT_FOUND, PROJECT_NOT_FOUND.
+    """Retention of files and projects (docs/retention.md). Those of other users are FILE_NOT_FOUND, PROJECT_NOT_FOUND.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RetentionServiceStub:
-    """How long files and projects stay (docs/retention.md). What belongs to somebody else is FILE_NOT_FOUND, PROJECT_NOT_FOUND."""
+    """Retention of files and projects (docs/retention.md). Those of other users are FILE_NOT_FOUND, PROJECT_NOT_FOUND."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -48,7 +48,7 @@ class RetentionServiceStub:
 
 @_typing.type_check_only
 class RetentionServiceAsyncStub(RetentionServiceStub):
-    """How long files and projects stay (docs/retention.md). What belongs to somebody else is FILE_NOT_FOUND, PROJECT_NOT_FOUND."""
+    """Retention of files and projects (docs/retention.md). Those of other users are FILE_NOT_FOUND, PROJECT_NOT_FOUND."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetRetentionRules: _aio.UnaryUnaryMultiCallable[_retention_service_pb2.GetRetentionRulesRequest, _retention_service_pb2.GetRetentionRulesResponse]  # type: ignore[assignment]
@@ -65,7 +65,7 @@ class RetentionServiceAsyncStub(RetentionServiceStub):
     """Lifts it. One placed by an admin can only be lifted by an admin: PERMISSION_DENIED. Does nothing if there is none."""
 
 class RetentionServiceServicer:
-    """How long files and projects stay (docs/retention.md). What belongs to somebody else is FILE_NOT_FOUND, PROJECT_NOT_FOUND."""
+    """Retention of files and projects (docs/retention.md). Those of other users are FILE_NOT_FOUND, PROJECT_NOT_FOUND."""
 
     def GetRetentionRules(
         self,

@@ -27,28 +27,28 @@ class _ScanOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScanOutco
     SCAN_OUTCOME_UNSPECIFIED: _ScanOutcome.ValueType  # 0
     """Not set."""
     SCAN_OUTCOME_CLEAN: _ScanOutcome.ValueType  # 1
-    """It was scanned, and nothing was found."""
+    """Scanned, and nothing was found."""
     SCAN_OUTCOME_UNSCANNED: _ScanOutcome.ValueType  # 2
-    """It was taken without a scan (`cause` says why), or was there before there was a scanner; it is scanned later."""
+    """Stored without a scan (see `cause`), or before there was a scanner; it is scanned later."""
     SCAN_OUTCOME_INFECTED: _ScanOutcome.ValueType  # 3
-    """Something was found after it had been stored: reading it is refused with CONTENT_INFECTED."""
+    """Found infected after it was stored: reading it is refused with CONTENT_INFECTED."""
 
 class ScanOutcome(_ScanOutcome, metaclass=_ScanOutcomeEnumTypeWrapper):
-    """What the scanner for malware has said of a content (docs/scanning.md)."""
+    """Verdict of the malware scanner on a content (docs/scanning.md)."""
 
 SCAN_OUTCOME_UNSPECIFIED: ScanOutcome.ValueType  # 0
 """Not set."""
 SCAN_OUTCOME_CLEAN: ScanOutcome.ValueType  # 1
-"""It was scanned, and nothing was found."""
+"""Scanned, and nothing was found."""
 SCAN_OUTCOME_UNSCANNED: ScanOutcome.ValueType  # 2
-"""It was taken without a scan (`cause` says why), or was there before there was a scanner; it is scanned later."""
+"""Stored without a scan (see `cause`), or before there was a scanner; it is scanned later."""
 SCAN_OUTCOME_INFECTED: ScanOutcome.ValueType  # 3
-"""Something was found after it had been stored: reading it is refused with CONTENT_INFECTED."""
+"""Found infected after it was stored: reading it is refused with CONTENT_INFECTED."""
 Global___ScanOutcome: _TypeAlias = ScanOutcome  # noqa: Y015
 
 @_typing.final
 class Scan(_message.Message):
-    """A scan of a content, or that there was none."""
+    """A scan of a content, or the absence of one."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -58,18 +58,18 @@ class Scan(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     CAUSE_FIELD_NUMBER: _builtins.int
     outcome: Global___ScanOutcome.ValueType
-    """What was found."""
+    """The verdict."""
     database: _builtins.str
-    """Scanner and signatures as the scanner names them, e.g. `ClamAV 1.4.6/27500/Sun Nov 29 08:00:00 2026`. Empty: it did
-    not say, or nobody has scanned it yet.
+    """Scanner and signatures as the scanner names them, e.g. `ClamAV 1.4.6/27500/Sun Nov 29 08:00:00 2026`. Empty: it does
+    not report them, or the content was not scanned yet.
     """
     signature: _builtins.str
-    """INFECTED: what was found, e.g. `Eicar-Test-Signature`."""
+    """INFECTED: name of the signature, e.g. `Eicar-Test-Signature`."""
     cause: _builtins.str
-    """UNSCANNED: `size` (larger than is scanned), `scanner` (it did not answer), or empty (nobody has looked yet)."""
+    """UNSCANNED: `size` (larger than the scan limit), `scanner` (it did not answer), or empty (not scanned yet)."""
     @_builtins.property
     def scan_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """When it was scanned."""
 
     def __init__(
         self,

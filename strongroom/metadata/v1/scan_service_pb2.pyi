@@ -28,9 +28,9 @@ class TakeStockRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """`cursor` of the response before; empty: from the beginning."""
+    """`cursor` of the previous response; empty: from the beginning."""
     limit: _builtins.int
-    """So many contents at most."""
+    """Maximum number of contents."""
     def __init__(
         self,
         *,
@@ -53,7 +53,7 @@ class TakeStockResponse(_message.Message):
 
     CURSOR_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Cursor of the next page; empty: this was the last."""
+    """Cursor of the next batch; empty: this was the last."""
     def __init__(
         self,
         *,
@@ -76,9 +76,9 @@ class ClaimScansRequest(_message.Message):
     DATABASE_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     database: _builtins.str
-    """Signatures of now: Scan.database."""
+    """The current signatures: Scan.database."""
     limit: _builtins.int
-    """So many at most."""
+    """Maximum number."""
     def __init__(
         self,
         *,
@@ -95,7 +95,7 @@ Global___ClaimScansRequest: _TypeAlias = ClaimScansRequest  # noqa: Y015
 
 @_typing.final
 class StoredContent(_message.Message):
-    """A content that is to be scanned."""
+    """A content to be scanned."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -114,15 +114,15 @@ class StoredContent(_message.Message):
     key: _builtins.str
     """S3 key."""
     version_id: _builtins.str
-    """S3 version id. Empty: the bucket kept none."""
+    """S3 version id. Empty: the bucket has no versioning."""
     etag: _builtins.str
     """Entity tag."""
     size_bytes: _builtins.int
     """Bytes."""
     family: _builtins.str
-    """Family of the file by its name in small letters, or `project`. Empty: nothing shows it."""
+    """Name of the file's family in lower case, or `project`. Empty: nothing shows it."""
     traceparent: _builtins.str
-    """W3C trace context of the request that has stored it. Empty: it was not traced."""
+    """W3C trace context of the request that stored it. Empty: it was not traced."""
     def __init__(
         self,
         *,
@@ -152,7 +152,7 @@ class ClaimScansResponse(_message.Message):
     CONTENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def contents(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoredContent]:
-        """Those of the oldest signatures first."""
+        """Contents with the oldest signatures first."""
 
     def __init__(
         self,
@@ -169,7 +169,7 @@ Global___ClaimScansResponse: _TypeAlias = ClaimScansResponse  # noqa: Y015
 
 @_typing.final
 class ScannedContent(_message.Message):
-    """What was found in one content."""
+    """Result for one content."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -254,13 +254,13 @@ class ReportRefusalRequest(_message.Message):
     owner_id: _builtins.str
     """`sub` of the owner."""
     family: _builtins.str
-    """Family of the target by its name in small letters, or `project_file`."""
+    """Name of the target's family in lower case, or `project_file`."""
     filename: _builtins.str
     """File name as it was sent, or the path inside the project."""
     request_id: _builtins.str
     """Idempotency key of the request; becomes the event's subject."""
     signature: _builtins.str
-    """What was found."""
+    """Name of the signature."""
     def __init__(
         self,
         *,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class ScanServiceStub:
-    """Which stored contents are to be scanned for malware, and what was found (docs/scanning.md). Internal: only
-    storage_service may call it.
+    """Rescans of stored contents for malware, and their results (docs/scanning.md). Internal: only storage_service may call
+    it.
     """
 
     def __init__(self, channel):
@@ -59,33 +59,33 @@ class ScanServiceStub:
 
 
 class ScanServiceServicer:
-    """Which stored contents are to be scanned for malware, and what was found (docs/scanning.md). Internal: only
-    storage_service may call it.
+    """Rescans of stored contents for malware, and their results (docs/scanning.md). Internal: only storage_service may call
+    it.
     """
 
     def TakeStock(self, request, context):
-        """Goes through all committed contents and notes those that nobody was asked to scan, a batch a call.
+        """Walks through all committed contents and records those that were never scanned, one batch per call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimScans(self, request, context):
-        """Contents that these signatures have not looked at, claimed for a while: what is not reported comes again.
+        """Claims contents that were not scanned with these signatures, for a while; unreported ones are claimed again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportScans(self, request, context):
-        """What was found. Who owns an infected content hears of it (EVENT_TYPE_FILE_INFECTED), once.
+        """Reports results. The owner of an infected content is notified once (EVENT_TYPE_FILE_INFECTED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportRefusal(self, request, context):
-        """Something was refused because it is infected: its owner hears of it (EVENT_TYPE_FILE_INFECTED).
+        """Reports that an infected upload was refused: its owner is notified (EVENT_TYPE_FILE_INFECTED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,8 +123,8 @@ def add_ScanServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ScanService:
-    """Which stored contents are to be scanned for malware, and what was found (docs/scanning.md). Internal: only
-    storage_service may call it.
+    """Rescans of stored contents for malware, and their results (docs/scanning.md). Internal: only storage_service may call
+    it.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ScanServiceStub:
-    """Which stored contents are to be scanned for malware, and what was found (docs/scanning.md). Internal: only
-    storage_service may call it.
+    """Rescans of stored contents for malware, and their results (docs/scanning.md). Internal: only storage_service may call
+    it.
     """
 
     @_typing.overload
@@ -36,33 +36,33 @@ class ScanServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ScanServiceAsyncStub: ...
     TakeStock: _grpc.UnaryUnaryMultiCallable[_scan_service_pb2.TakeStockRequest, _scan_service_pb2.TakeStockResponse]
-    """Goes through all committed contents and notes those that nobody was asked to scan, a batch a call."""
+    """Walks through all committed contents and records those that were never scanned, one batch per call."""
     ClaimScans: _grpc.UnaryUnaryMultiCallable[_scan_service_pb2.ClaimScansRequest, _scan_service_pb2.ClaimScansResponse]
-    """Contents that these signatures have not looked at, claimed for a while: what is not reported comes again."""
+    """Claims contents that were not scanned with these signatures, for a while; unreported ones are claimed again."""
     ReportScans: _grpc.UnaryUnaryMultiCallable[_scan_service_pb2.ReportScansRequest, _scan_service_pb2.ReportScansResponse]
-    """What was found. Who owns an infected content hears of it (EVENT_TYPE_FILE_INFECTED), once."""
+    """Reports results. The owner of an infected content is notified once (EVENT_TYPE_FILE_INFECTED)."""
     ReportRefusal: _grpc.UnaryUnaryMultiCallable[_scan_service_pb2.ReportRefusalRequest, _scan_service_pb2.ReportRefusalResponse]
-    """Something was refused because it is infected: its owner hears of it (EVENT_TYPE_FILE_INFECTED)."""
+    """Reports that an infected upload was refused: its owner is notified (EVENT_TYPE_FILE_INFECTED)."""
 
 @_typing.type_check_only
 class ScanServiceAsyncStub(ScanServiceStub):
-    """Which stored contents are to be scanned for malware, and what was found (docs/scanning.md). Internal: only
-    storage_service may call it.
+    """Rescans of stored contents for malware, and their results (docs/scanning.md). Internal: only storage_service may call
+    it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     TakeStock: _aio.UnaryUnaryMultiCallable[_scan_service_pb2.TakeStockRequest, _scan_service_pb2.TakeStockResponse]  # type: ignore[assignment]
-    """Goes through all committed contents and notes those that nobody was asked to scan, a batch a call."""
+    """Walks through all committed contents and records those that were never scanned, one batch per call."""
     ClaimScans: _aio.UnaryUnaryMultiCallable[_scan_service_pb2.ClaimScansRequest, _scan_service_pb2.ClaimScansResponse]  # type: ignore[assignment]
-    """Contents that these signatures have not looked at, claimed for a while: what is not reported comes again."""
+    """Claims contents that were not scanned with these signatures, for a while; unreported ones are claimed again."""
     ReportScans: _aio.UnaryUnaryMultiCallable[_scan_service_pb2.ReportScansRequest, _scan_service_pb2.ReportScansResponse]  # type: ignore[assignment]
-    """What was found. Who owns an infected content hears of it (EVENT_TYPE_FILE_INFECTED), once."""
+    """Reports results. The owner of an infected content is notified once (EVENT_TYPE_FILE_INFECTED)."""
     ReportRefusal: _aio.UnaryUnaryMultiCallable[_scan_service_pb2.ReportRefusalRequest, _scan_service_pb2.ReportRefusalResponse]  # type: ignore[assignment]
-    """Something was refused because it is infected: its owner hears of it (EVENT_TYPE_FILE_INFECTED)."""
+    """Reports that an infected upload was refused: its owner is notified (EVENT_TYPE_FILE_INFECTED)."""
 
 class ScanServiceServicer:
-    """Which stored contents are to be scanned for malware, and what was found (docs/scanning.md). Internal: only
-    storage_service may call it.
+    """Rescans of stored contents for malware, and their results (docs/scanning.md). Internal: only storage_service may call
+    it.
     """
 
     def TakeStock(
@@ -70,27 +70,27 @@ class ScanServiceServicer:
         request: _scan_service_pb2.TakeStockRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scan_service_pb2.TakeStockResponse, _abc.Awaitable[_scan_service_pb2.TakeStockResponse]]:
-        """Goes through all committed contents and notes those that nobody was asked to scan, a batch a call."""
+        """Walks through all committed contents and records those that were never scanned, one batch per call."""
 
     def ClaimScans(
         self,
         request: _scan_service_pb2.ClaimScansRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scan_service_pb2.ClaimScansResponse, _abc.Awaitable[_scan_service_pb2.ClaimScansResponse]]:
-        """Contents that these signatures have not looked at, claimed for a while: what is not reported comes again."""
+        """Claims contents that were not scanned with these signatures, for a while; unreported ones are claimed again."""
 
     def ReportScans(
         self,
         request: _scan_service_pb2.ReportScansRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scan_service_pb2.ReportScansResponse, _abc.Awaitable[_scan_service_pb2.ReportScansResponse]]:
-        """What was found. Who owns an infected content hears of it (EVENT_TYPE_FILE_INFECTED), once."""
+        """Reports results. The owner of an infected content is notified once (EVENT_TYPE_FILE_INFECTED)."""
 
     def ReportRefusal(
         self,
         request: _scan_service_pb2.ReportRefusalRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_scan_service_pb2.ReportRefusalResponse, _abc.Awaitable[_scan_service_pb2.ReportRefusalResponse]]:
-        """Something was refused because it is infected: its owner hears of it (EVENT_TYPE_FILE_INFECTED)."""
+        """Reports that an infected upload was refused: its owner is notified (EVENT_TYPE_FILE_INFECTED)."""
 
 def add_ScanServiceServicer_to_server(servicer: ScanServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

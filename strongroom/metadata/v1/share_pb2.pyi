@@ -31,7 +31,7 @@ class _ShareStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ShareState
     SHARE_STATE_UNSPECIFIED: _ShareState.ValueType  # 0
     """Never sent."""
     SHARE_STATE_ACTIVE: _ShareState.ValueType  # 1
-    """It does."""
+    """It can be opened."""
     SHARE_STATE_REVOKED: _ShareState.ValueType  # 2
     """Its owner has revoked it."""
     SHARE_STATE_EXPIRED: _ShareState.ValueType  # 3
@@ -45,7 +45,7 @@ class ShareState(_ShareState, metaclass=_ShareStateEnumTypeWrapper):
 SHARE_STATE_UNSPECIFIED: ShareState.ValueType  # 0
 """Never sent."""
 SHARE_STATE_ACTIVE: ShareState.ValueType  # 1
-"""It does."""
+"""It can be opened."""
 SHARE_STATE_REVOKED: ShareState.ValueType  # 2
 """Its owner has revoked it."""
 SHARE_STATE_EXPIRED: ShareState.ValueType  # 3
@@ -144,7 +144,7 @@ class Drop(_message.Message):
     RETENTION_FIELD_NUMBER: _builtins.int
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
-    """Below this path of the owner's (`paths/{user_id}/{path}/…`), each under a name of its own."""
+    """Below this path of the owner (`paths/{user_id}/{path}/…`), each under a unique name."""
     event_id: _builtins.str
     """To the media of this event."""
     max_files: _builtins.int
@@ -226,7 +226,7 @@ class Share(_message.Message):
     uses: _builtins.int
     """How often it was opened."""
     state: Global___ShareState.ValueType
-    """Whether it opens."""
+    """Whether it can be opened."""
     dropped_files: _builtins.int
     """Drops: number of files that guests have uploaded."""
     dropped_bytes: _builtins.int
@@ -245,11 +245,11 @@ class Share(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
+        """When it was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made or edited."""
+        """When it was last created or edited."""
 
     @_builtins.property
     def revoke_time(self) -> _timestamp_pb2.Timestamp:

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ShareServiceStub:
-    """The caller's shares. What belongs to somebody else is NOT_FOUND (SHARE_NOT_FOUND).
+    """The caller's shares. Other users' shares are NOT_FOUND (SHARE_NOT_FOUND).
     """
 
     def __init__(self, channel):
@@ -63,7 +63,7 @@ class ShareServiceStub:
 
 
 class ShareServiceServicer:
-    """The caller's shares. What belongs to somebody else is NOT_FOUND (SHARE_NOT_FOUND).
+    """The caller's shares. Other users' shares are NOT_FOUND (SHARE_NOT_FOUND).
     """
 
     def CreateShare(self, request, context):
@@ -98,7 +98,7 @@ class ShareServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RevokeShare(self, request, context):
-        """Revokes a share, with all its sessions, at once and for good. A repeat returns the same.
+        """Permanently revokes a share and all its sessions, at once. A repeat returns the same.
         NOT_FOUND (SHARE_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -142,7 +142,7 @@ def add_ShareServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ShareService:
-    """The caller's shares. What belongs to somebody else is NOT_FOUND (SHARE_NOT_FOUND).
+    """The caller's shares. Other users' shares are NOT_FOUND (SHARE_NOT_FOUND).
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ShareServiceStub:
-    """The caller's shares. What belongs to somebody else is NOT_FOUND (SHARE_NOT_FOUND)."""
+    """The caller's shares. Other users' shares are NOT_FOUND (SHARE_NOT_FOUND)."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -47,13 +47,13 @@ class ShareServiceStub:
     that it opens has gone since the last one.
     """
     RevokeShare: _grpc.UnaryUnaryMultiCallable[_share_service_pb2.RevokeShareRequest, _share_service_pb2.RevokeShareResponse]
-    """Revokes a share, with all its sessions, at once and for good. A repeat returns the same.
+    """Permanently revokes a share and all its sessions, at once. A repeat returns the same.
     NOT_FOUND (SHARE_NOT_FOUND).
     """
 
 @_typing.type_check_only
 class ShareServiceAsyncStub(ShareServiceStub):
-    """The caller's shares. What belongs to somebody else is NOT_FOUND (SHARE_NOT_FOUND)."""
+    """The caller's shares. Other users' shares are NOT_FOUND (SHARE_NOT_FOUND)."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateShare: _aio.UnaryUnaryMultiCallable[_share_service_pb2.CreateShareRequest, _share_service_pb2.CreateShareResponse]  # type: ignore[assignment]
@@ -70,12 +70,12 @@ class ShareServiceAsyncStub(ShareServiceStub):
     that it opens has gone since the last one.
     """
     RevokeShare: _aio.UnaryUnaryMultiCallable[_share_service_pb2.RevokeShareRequest, _share_service_pb2.RevokeShareResponse]  # type: ignore[assignment]
-    """Revokes a share, with all its sessions, at once and for good. A repeat returns the same.
+    """Permanently revokes a share and all its sessions, at once. A repeat returns the same.
     NOT_FOUND (SHARE_NOT_FOUND).
     """
 
 class ShareServiceServicer:
-    """The caller's shares. What belongs to somebody else is NOT_FOUND (SHARE_NOT_FOUND)."""
+    """The caller's shares. Other users' shares are NOT_FOUND (SHARE_NOT_FOUND)."""
 
     def CreateShare(
         self,
@@ -115,7 +115,7 @@ class ShareServiceServicer:
         request: _share_service_pb2.RevokeShareRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_share_service_pb2.RevokeShareResponse, _abc.Awaitable[_share_service_pb2.RevokeShareResponse]]:
-        """Revokes a share, with all its sessions, at once and for good. A repeat returns the same.
+        """Permanently revokes a share and all its sessions, at once. A repeat returns the same.
         NOT_FOUND (SHARE_NOT_FOUND).
         """
 

@@ -37,9 +37,9 @@ class _SessionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionKi
     SESSION_KIND_DIRECT: _SessionKind.ValueType  # 2
     """Straight to S3 by presigned parts."""
     SESSION_KIND_PARTIAL: _SessionKind.ValueType  # 3
-    """A tus partial upload: finished, but never a file of its own."""
+    """A tus partial upload: it can be finished, but never becomes a file."""
     SESSION_KIND_CONCATENATED: _SessionKind.ValueType  # 4
-    """Made of partial uploads."""
+    """Concatenated from partial uploads."""
 
 class SessionKind(_SessionKind, metaclass=_SessionKindEnumTypeWrapper):
     """How a session's bytes arrive."""
@@ -51,14 +51,14 @@ SESSION_KIND_SEQUENTIAL: SessionKind.ValueType  # 1
 SESSION_KIND_DIRECT: SessionKind.ValueType  # 2
 """Straight to S3 by presigned parts."""
 SESSION_KIND_PARTIAL: SessionKind.ValueType  # 3
-"""A tus partial upload: finished, but never a file of its own."""
+"""A tus partial upload: it can be finished, but never becomes a file."""
 SESSION_KIND_CONCATENATED: SessionKind.ValueType  # 4
-"""Made of partial uploads."""
+"""Concatenated from partial uploads."""
 Global___SessionKind: _TypeAlias = SessionKind  # noqa: Y015
 
 @_typing.final
 class Segment(_message.Message):
-    """An immutable object that keeps acknowledged bytes which don't fill a part yet."""
+    """An immutable object that holds acknowledged bytes which do not fill a part yet."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -69,7 +69,7 @@ class Segment(_message.Message):
     key: _builtins.str
     """S3 key, below the blob's own segment prefix."""
     offset: _builtins.int
-    """Where its bytes begin in the object."""
+    """Offset of its bytes in the uploaded object."""
     size_bytes: _builtins.int
     """Bytes."""
     crc32c: _builtins.int
@@ -109,7 +109,7 @@ class Session(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     ANNOTATION_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
-    """Unguessable name of the session."""
+    """Unguessable id of the session."""
     kind: Global___SessionKind.ValueType
     """How its bytes arrive."""
     persisted_size: _builtins.int
@@ -119,7 +119,7 @@ class Session(_message.Message):
     size_bytes: _builtins.int
     """Size of the object, once known."""
     finished: _builtins.bool
-    """All bytes are stored for good."""
+    """All bytes are durably stored."""
     annotation: _builtins.bytes
     """Opaque, for the caller's own use."""
     @_builtins.property
@@ -136,7 +136,7 @@ class Session(_message.Message):
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is removed if nothing more arrives."""
+        """When it expires if nothing more arrives."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -187,9 +187,9 @@ class OpenSessionRequest(_message.Message):
     part_size_bytes: _builtins.int
     """Part size in bytes, fixed for the session's life."""
     fingerprint: _builtins.bytes
-    """SHA-256 of what makes the request the same request. For request_id."""
+    """SHA-256 over everything in the request that has to match for a repeat. For request_id."""
     annotation: _builtins.bytes
-    """Kept with the session."""
+    """Stored with the session."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What is to be stored."""
@@ -346,13 +346,13 @@ class RecordProgressRequest(_message.Message):
     multipart_upload_id: _builtins.str
     """S3 upload id, on the first call after CreateMultipartUpload."""
     persisted_size: _builtins.int
-    """New contiguous prefix in bytes; never less than before."""
+    """New contiguous prefix in bytes; never smaller than before."""
     prefix_crc32c: _builtins.int
     """CRC-32C of the new prefix."""
     size_bytes: _builtins.int
     """The object ends here: its size, for a session whose length was deferred."""
     content_type: _builtins.str
-    """The content type as the first bytes show it. Empty: as it was."""
+    """Content type detected from the first bytes. Empty: unchanged."""
     @_builtins.property
     def blob(self) -> _reservation_service_pb2.BlobHandle:
         """The attempt at the writer's epoch."""
@@ -363,12 +363,12 @@ class RecordProgressRequest(_message.Message):
 
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
-        """All segments that now count, replacing those before."""
+        """All segments that are now valid; they replace the previous ones."""
 
     @_builtins.property
     def continuation(self) -> Global___Continuation:
-        """Set until the first answer to a write that goes on where an earlier one of the same process ended, at its
-        epoch, without AcquireWriter.
+        """Set until the first response to a write that continues where an earlier one of the same process ended, at its epoch,
+        without AcquireWriter.
         """
 
     def __init__(
@@ -396,8 +396,8 @@ Global___RecordProgressRequest: _TypeAlias = RecordProgressRequest  # noqa: Y015
 
 @_typing.final
 class Continuation(_message.Message):
-    """Where the earlier write ended. If somebody has raised the epoch since, but before this write began, it is
-    this write that is the newest: it gets an epoch of its own with its first step.
+    """Where the earlier write ended. If the epoch was raised since then, but before this write began, this write is the
+    newest: it gets a new epoch with its first step.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -408,16 +408,16 @@ class Continuation(_message.Message):
     MULTIPART_UPLOAD_ID_FIELD_NUMBER: _builtins.int
     IDLE_MICROSECONDS_FIELD_NUMBER: _builtins.int
     persisted_size: _builtins.int
-    """The prefix then, in bytes."""
+    """The prefix at that time, in bytes."""
     prefix_crc32c: _builtins.int
     """CRC-32C of it."""
     multipart_upload_id: _builtins.str
-    """S3 upload id then. Empty: not begun."""
+    """S3 upload id at that time. Empty: not begun."""
     idle_microseconds: _builtins.int
-    """Between that answer and the beginning of this write."""
+    """Time between that response and the beginning of this write."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """What RecordProgress last told the earlier write."""
+        """As RecordProgress last returned it to the earlier write."""
 
     def __init__(
         self,
@@ -446,14 +446,14 @@ class RecordProgressResponse(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     TAKEN_FIELD_NUMBER: _builtins.int
     persisted_size: _builtins.int
-    """The prefix now committed."""
+    """The committed prefix."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
-        """When the session is removed if nothing more arrives."""
+        """When the session expires if nothing more arrives."""
 
     @_builtins.property
     def taken(self) -> Global___Session:
-        """The session at this write's own epoch, without its parts, when it needed one."""
+        """The session at this write's new epoch, without its parts, if it needed one."""
 
     def __init__(
         self,
@@ -481,7 +481,7 @@ class DeclareLengthRequest(_message.Message):
     upload_id: _builtins.str
     """The session."""
     size_bytes: _builtins.int
-    """Size of the object in bytes. It can't change afterwards."""
+    """Size of the object in bytes. It cannot change afterwards."""
     def __init__(
         self,
         *,
@@ -532,10 +532,10 @@ class EndSessionRequest(_message.Message):
     upload_id: _builtins.str
     """The session."""
     lost: _builtins.bool
-    """The store has lost the parts: later queries answer DATA_LOSS (UPLOAD_LOST)."""
+    """The store has lost the parts: later queries return DATA_LOSS (UPLOAD_LOST)."""
     @_builtins.property
     def blob(self) -> _reservation_service_pb2.BlobHandle:
-        """Only while the caller is its writer; then it acts for the blob's owner instead of the token's user."""
+        """Only if the caller is its writer; the call then acts for the blob's owner instead of the token's user."""
 
     def __init__(
         self,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class UploadSessionServiceStub:
-    """State of resumable and direct uploads. Internal: only storage_service may call it. A session wraps one blob; its
-    offset is the contiguous prefix that S3 has accepted and Postgres has committed, and never goes back.
+    """State of resumable and direct uploads. Internal: only storage_service may call it. A session has one blob. Its offset is
+    the contiguous prefix that S3 has accepted and Postgres has committed; it never decreases.
     """
 
     def __init__(self, channel):
@@ -69,8 +69,8 @@ class UploadSessionServiceStub:
 
 
 class UploadSessionServiceServicer:
-    """State of resumable and direct uploads. Internal: only storage_service may call it. A session wraps one blob; its
-    offset is the contiguous prefix that S3 has accepted and Postgres has committed, and never goes back.
+    """State of resumable and direct uploads. Internal: only storage_service may call it. A session has one blob. Its offset is
+    the contiguous prefix that S3 has accepted and Postgres has committed; it never decreases.
     """
 
     def OpenSession(self, request, context):
@@ -88,7 +88,7 @@ class UploadSessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcquireWriter(self, request, context):
-        """Takes the writer's place: raises the epoch, so that an older writer's commits fail, and answers all state.
+        """Makes the caller the writer: raises the epoch, so that an older writer's commits fail, and returns all state.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,14 +102,14 @@ class UploadSessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeclareLength(self, request, context):
-        """Declares the length of a session that was begun without one.
+        """Declares the length of a session that began without one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EndSession(self, request, context):
-        """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it is a file by now.
+        """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it has become a file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,8 +157,8 @@ def add_UploadSessionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class UploadSessionService:
-    """State of resumable and direct uploads. Internal: only storage_service may call it. A session wraps one blob; its
-    offset is the contiguous prefix that S3 has accepted and Postgres has committed, and never goes back.
+    """State of resumable and direct uploads. Internal: only storage_service may call it. A session has one blob. Its offset is
+    the contiguous prefix that S3 has accepted and Postgres has committed; it never decreases.
     """
 
     @staticmethod

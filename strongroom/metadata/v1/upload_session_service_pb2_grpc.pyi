@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class UploadSessionServiceStub:
-    """State of resumable and direct uploads. Internal: only storage_service may call it. A session wraps one blob; its
-    offset is the contiguous prefix that S3 has accepted and Postgres has committed, and never goes back.
+    """State of resumable and direct uploads. Internal: only storage_service may call it. A session has one blob. Its offset is
+    the contiguous prefix that S3 has accepted and Postgres has committed; it never decreases.
     """
 
     @_typing.overload
@@ -40,18 +40,18 @@ class UploadSessionServiceStub:
     GetSession: _grpc.UnaryUnaryMultiCallable[_upload_session_service_pb2.GetSessionRequest, _upload_session_service_pb2.GetSessionResponse]
     """Reads a session. NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (UPLOAD_EXPIRED)."""
     AcquireWriter: _grpc.UnaryUnaryMultiCallable[_upload_session_service_pb2.AcquireWriterRequest, _upload_session_service_pb2.AcquireWriterResponse]
-    """Takes the writer's place: raises the epoch, so that an older writer's commits fail, and answers all state."""
+    """Makes the caller the writer: raises the epoch, so that an older writer's commits fail, and returns all state."""
     RecordProgress: _grpc.UnaryUnaryMultiCallable[_upload_session_service_pb2.RecordProgressRequest, _upload_session_service_pb2.RecordProgressResponse]
     """Commits progress: parts and segments that S3 has accepted, and the new contiguous prefix."""
     DeclareLength: _grpc.UnaryUnaryMultiCallable[_upload_session_service_pb2.DeclareLengthRequest, _upload_session_service_pb2.DeclareLengthResponse]
-    """Declares the length of a session that was begun without one."""
+    """Declares the length of a session that began without one."""
     EndSession: _grpc.UnaryUnaryMultiCallable[_upload_session_service_pb2.EndSessionRequest, _upload_session_service_pb2.EndSessionResponse]
-    """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it is a file by now."""
+    """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it has become a file."""
 
 @_typing.type_check_only
 class UploadSessionServiceAsyncStub(UploadSessionServiceStub):
-    """State of resumable and direct uploads. Internal: only storage_service may call it. A session wraps one blob; its
-    offset is the contiguous prefix that S3 has accepted and Postgres has committed, and never goes back.
+    """State of resumable and direct uploads. Internal: only storage_service may call it. A session has one blob. Its offset is
+    the contiguous prefix that S3 has accepted and Postgres has committed; it never decreases.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -60,17 +60,17 @@ class UploadSessionServiceAsyncStub(UploadSessionServiceStub):
     GetSession: _aio.UnaryUnaryMultiCallable[_upload_session_service_pb2.GetSessionRequest, _upload_session_service_pb2.GetSessionResponse]  # type: ignore[assignment]
     """Reads a session. NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (UPLOAD_EXPIRED)."""
     AcquireWriter: _aio.UnaryUnaryMultiCallable[_upload_session_service_pb2.AcquireWriterRequest, _upload_session_service_pb2.AcquireWriterResponse]  # type: ignore[assignment]
-    """Takes the writer's place: raises the epoch, so that an older writer's commits fail, and answers all state."""
+    """Makes the caller the writer: raises the epoch, so that an older writer's commits fail, and returns all state."""
     RecordProgress: _aio.UnaryUnaryMultiCallable[_upload_session_service_pb2.RecordProgressRequest, _upload_session_service_pb2.RecordProgressResponse]  # type: ignore[assignment]
     """Commits progress: parts and segments that S3 has accepted, and the new contiguous prefix."""
     DeclareLength: _aio.UnaryUnaryMultiCallable[_upload_session_service_pb2.DeclareLengthRequest, _upload_session_service_pb2.DeclareLengthResponse]  # type: ignore[assignment]
-    """Declares the length of a session that was begun without one."""
+    """Declares the length of a session that began without one."""
     EndSession: _aio.UnaryUnaryMultiCallable[_upload_session_service_pb2.EndSessionRequest, _upload_session_service_pb2.EndSessionResponse]  # type: ignore[assignment]
-    """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it is a file by now."""
+    """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it has become a file."""
 
 class UploadSessionServiceServicer:
-    """State of resumable and direct uploads. Internal: only storage_service may call it. A session wraps one blob; its
-    offset is the contiguous prefix that S3 has accepted and Postgres has committed, and never goes back.
+    """State of resumable and direct uploads. Internal: only storage_service may call it. A session has one blob. Its offset is
+    the contiguous prefix that S3 has accepted and Postgres has committed; it never decreases.
     """
 
     def OpenSession(
@@ -92,7 +92,7 @@ class UploadSessionServiceServicer:
         request: _upload_session_service_pb2.AcquireWriterRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_session_service_pb2.AcquireWriterResponse, _abc.Awaitable[_upload_session_service_pb2.AcquireWriterResponse]]:
-        """Takes the writer's place: raises the epoch, so that an older writer's commits fail, and answers all state."""
+        """Makes the caller the writer: raises the epoch, so that an older writer's commits fail, and returns all state."""
 
     def RecordProgress(
         self,
@@ -106,13 +106,13 @@ class UploadSessionServiceServicer:
         request: _upload_session_service_pb2.DeclareLengthRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_session_service_pb2.DeclareLengthResponse, _abc.Awaitable[_upload_session_service_pb2.DeclareLengthResponse]]:
-        """Declares the length of a session that was begun without one."""
+        """Declares the length of a session that began without one."""
 
     def EndSession(
         self,
         request: _upload_session_service_pb2.EndSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_session_service_pb2.EndSessionResponse, _abc.Awaitable[_upload_session_service_pb2.EndSessionResponse]]:
-        """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it is a file by now."""
+        """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it has become a file."""
 
 def add_UploadSessionServiceServicer_to_server(servicer: UploadSessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

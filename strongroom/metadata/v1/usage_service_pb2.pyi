@@ -258,19 +258,19 @@ class CostLine(_message.Message):
     USD_PER_GB_MONTH_FIELD_NUMBER: _builtins.int
     USD_PER_MONTH_FIELD_NUMBER: _builtins.int
     storage_class: _builtins.str
-    """S3's name of the class, as it is known or by the age at which the bucket moves objects."""
+    """S3's name of the class: as recorded, or computed from the age at which the bucket moves objects."""
     family: _builtins.str
-    """As FamilyUsage has it; `project`: all versions of all projects."""
+    """As in FamilyUsage; `project`: all versions of all projects."""
     object_count: _builtins.int
-    """How many objects: of visible files, in the trash, of older versions, and what waits for its removal."""
+    """Number of objects: of visible files, in the trash, of older versions, and waiting for removal."""
     size_bytes: _builtins.int
     """Their bytes."""
     written_count: _builtins.int
-    """How many of them were written in the last 30 days."""
+    """Number of objects written in the last 30 days."""
     usd_per_gb_month: _builtins.float
-    """USD per GB (2^30 bytes) and month. Not set: no price is known for this class."""
+    """USD per GB (2^30 bytes) and month. Unset: no price is known for this class."""
     usd_per_month: _builtins.float
-    """What its bytes cost a month, USD; 0 without a price."""
+    """Monthly cost of its bytes in USD; 0 without a price."""
     def __init__(
         self,
         *,
@@ -303,9 +303,9 @@ class GetCostsResponse(_message.Message):
     WRITE_USD_PER_MONTH_FIELD_NUMBER: _builtins.int
     USD_PER_1000_WRITES_FIELD_NUMBER: _builtins.int
     storage_usd_per_month: _builtins.float
-    """What all bytes cost a month, USD."""
+    """Monthly cost of all bytes in USD."""
     write_usd_per_month: _builtins.float
-    """What the writes of the last 30 days have cost, USD. Reads are not counted by user."""
+    """Cost of the writes of the last 30 days in USD. Reads are not counted by user."""
     usd_per_1000_writes: _builtins.float
     """USD per 1,000 writes."""
     @_builtins.property

@@ -69,7 +69,7 @@ class UsageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetCosts(self, request, context):
-        """What the store's objects of the caller cost a month, as the settings' prices have it: an estimate.
+        """Estimated monthly cost of the caller's objects, at the prices in the settings.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -83,8 +83,8 @@ class UsageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetRevision(self, request, context):
-        """Whether lists of the caller's files, projects and shares, or statistics of them, may have changed: they have not
-        while this is what they came with. One look-up, however much there is.
+        """Revision of the caller's lists of files, projects and shares and of their statistics: as long as it is the one that a
+        list was returned with, the list has not changed. A single look-up, whatever the number of files.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,12 +36,12 @@ class UsageServiceStub:
     GetUsage: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.GetUsageRequest, _usage_service_pb2.GetUsageResponse]
     """The caller's usage and limits."""
     GetCosts: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.GetCostsRequest, _usage_service_pb2.GetCostsResponse]
-    """What the store's objects of the caller cost a month, as the settings' prices have it: an estimate."""
+    """Estimated monthly cost of the caller's objects, at the prices in the settings."""
     SetQuota: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.SetQuotaRequest, _usage_service_pb2.SetQuotaResponse]
     """Sets a user's limits. Admin role only: PERMISSION_DENIED."""
     GetRevision: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.GetRevisionRequest, _usage_service_pb2.GetRevisionResponse]
-    """Whether lists of the caller's files, projects and shares, or statistics of them, may have changed: they have not
-    while this is what they came with. One look-up, however much there is.
+    """Revision of the caller's lists of files, projects and shares and of their statistics: as long as it is the one that a
+    list was returned with, the list has not changed. A single look-up, whatever the number of files.
     """
 
 @_typing.type_check_only
@@ -52,12 +52,12 @@ class UsageServiceAsyncStub(UsageServiceStub):
     GetUsage: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.GetUsageRequest, _usage_service_pb2.GetUsageResponse]  # type: ignore[assignment]
     """The caller's usage and limits."""
     GetCosts: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.GetCostsRequest, _usage_service_pb2.GetCostsResponse]  # type: ignore[assignment]
-    """What the store's objects of the caller cost a month, as the settings' prices have it: an estimate."""
+    """Estimated monthly cost of the caller's objects, at the prices in the settings."""
     SetQuota: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.SetQuotaRequest, _usage_service_pb2.SetQuotaResponse]  # type: ignore[assignment]
     """Sets a user's limits. Admin role only: PERMISSION_DENIED."""
     GetRevision: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.GetRevisionRequest, _usage_service_pb2.GetRevisionResponse]  # type: ignore[assignment]
-    """Whether lists of the caller's files, projects and shares, or statistics of them, may have changed: they have not
-    while this is what they came with. One look-up, however much there is.
+    """Revision of the caller's lists of files, projects and shares and of their statistics: as long as it is the one that a
+    list was returned with, the list has not changed. A single look-up, whatever the number of files.
     """
 
 class UsageServiceServicer:
@@ -75,7 +75,7 @@ class UsageServiceServicer:
         request: _usage_service_pb2.GetCostsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_usage_service_pb2.GetCostsResponse, _abc.Awaitable[_usage_service_pb2.GetCostsResponse]]:
-        """What the store's objects of the caller cost a month, as the settings' prices have it: an estimate."""
+        """Estimated monthly cost of the caller's objects, at the prices in the settings."""
 
     def SetQuota(
         self,
@@ -89,8 +89,8 @@ class UsageServiceServicer:
         request: _usage_service_pb2.GetRevisionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_usage_service_pb2.GetRevisionResponse, _abc.Awaitable[_usage_service_pb2.GetRevisionResponse]]:
-        """Whether lists of the caller's files, projects and shares, or statistics of them, may have changed: they have not
-        while this is what they came with. One look-up, however much there is.
+        """Revision of the caller's lists of files, projects and shares and of their statistics: as long as it is the one that a
+        list was returned with, the list has not changed. A single look-up, whatever the number of files.
         """
 
 def add_UsageServiceServicer_to_server(servicer: UsageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -51,13 +51,13 @@ class GetInstallationResponse(_message.Message):
     EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
     HAS_COMMITTED_FIELD_NUMBER: _builtins.int
     installation_id: _builtins.str
-    """UUID that the first migration has made; empty: the database has lost it."""
+    """UUID created by the first migration; empty: the database has lost it."""
     schema_revision: _builtins.str
     """Revision of the schema."""
     expected_revision: _builtins.str
-    """The revision that this release of metadata_service knows as its own."""
+    """The revision that this release of metadata_service expects."""
     has_committed: _builtins.bool
-    """The database knows of committed objects."""
+    """The database has rows of committed objects."""
     def __init__(
         self,
         *,
@@ -93,23 +93,23 @@ class RepairRowRequest(_message.Message):
     """UUID of the attempt; empty for `recount`."""
     @_builtins.property
     def relink(self) -> Global___Relink:
-        """The row names this object from now on."""
+        """The row is changed to name this object."""
 
     @_builtins.property
     def retire(self) -> Global___Retire:
-        """The row has no partner: it goes the way of a deleted file."""
+        """The row has no counterpart: it is treated like a deleted file."""
 
     @_builtins.property
     def copy_facts(self) -> Global___CopyFacts:
-        """What shows the blob says the same as the blob from now on."""
+        """The files that show the blob get the blob's facts."""
 
     @_builtins.property
     def recount(self) -> Global___Recount:
-        """Usage and tallies become the sums of the rows."""
+        """Usage and tallies are set to the sums of the rows."""
 
     @_builtins.property
     def mark(self) -> Global___MarkDamage:
-        """What shows the blob says that its bytes are lost or damaged, or that they are right again."""
+        """The files that show the blob are marked as lost or damaged, or the mark is removed."""
 
     def __init__(
         self,
@@ -134,7 +134,7 @@ Global___RepairRowRequest: _TypeAlias = RepairRowRequest  # noqa: Y015
 
 @_typing.final
 class Relink(_message.Message):
-    """Of a committed row: it names another version of its key, or says otherwise what its object is."""
+    """For a committed row: it gets another version of its key, or other facts of its object."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -146,9 +146,9 @@ class Relink(_message.Message):
     CRC32C_FIELD_NUMBER: _builtins.int
     SAID_FIELD_NUMBER: _builtins.int
     from_version_id: _builtins.str
-    """The version id that it names now; another one by then: nothing is changed."""
+    """The version id that the row has now; if it has changed, nothing is done."""
     from_etag: _builtins.str
-    """The entity tag that it names now."""
+    """The entity tag that the row has now."""
     version_id: _builtins.str
     """The object's version id."""
     etag: _builtins.str
@@ -159,7 +159,7 @@ class Relink(_message.Message):
     """CRC-32C of the whole."""
     @_builtins.property
     def said(self) -> Global___KeyRow:
-        """What the row says of the object from then on (object_metadata, content_type); none: what it has said."""
+        """The row's new facts of the object (object_metadata, content_type). Unset: they stay."""
 
     def __init__(
         self,
@@ -182,7 +182,7 @@ Global___Relink: _TypeAlias = Relink  # noqa: Y015
 
 @_typing.final
 class Retire(_message.Message):
-    """Of a committed row that neither a file nor a project shows: it is deleted, its object after the read grace."""
+    """For a committed row that neither a file nor a project shows: it is deleted, and its object after the read grace."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -199,7 +199,7 @@ Global___Retire: _TypeAlias = Retire  # noqa: Y015
 
 @_typing.final
 class CopyFacts(_message.Message):
-    """Of a committed row: files and files of projects that show it take its key, size, checksum, entity tag and version."""
+    """For a committed row: files and files of projects that show it get its key, size, checksum, entity tag and version."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -216,16 +216,16 @@ Global___CopyFacts: _TypeAlias = CopyFacts  # noqa: Y015
 
 @_typing.final
 class MarkDamage(_message.Message):
-    """Of a committed row."""
+    """For a committed row."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     VERSION_ID_FIELD_NUMBER: _builtins.int
     DAMAGE_FIELD_NUMBER: _builtins.int
     version_id: _builtins.str
-    """The version id that it names; another one by then: nothing is changed."""
+    """The version id that the row has; if it has changed, nothing is done."""
     damage: _reservation_service_pb2.Damage.ValueType
-    """What its bytes are; unset: they are right."""
+    """The damage; unset: its bytes are intact."""
     def __init__(
         self,
         *,
@@ -242,7 +242,7 @@ Global___MarkDamage: _TypeAlias = MarkDamage  # noqa: Y015
 
 @_typing.final
 class Recount(_message.Message):
-    """Of an owner."""
+    """For an owner."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -265,7 +265,7 @@ class RepairRowResponse(_message.Message):
 
     CHANGED_FIELD_NUMBER: _builtins.int
     changed: _builtins.bool
-    """False: the row is not any more as the caller has seen it, and nothing was changed."""
+    """False: the row has changed since the caller read it, and nothing was done."""
     def __init__(
         self,
         *,
@@ -290,7 +290,7 @@ class BeginVerificationRequest(_message.Message):
     depth: _verification_pb2.VerificationDepth.ValueType
     """How deeply to compare objects."""
     unless_younger_seconds: _builtins.float
-    """Only when the last run began so many seconds ago, or there was none; 0: in any case."""
+    """Begin only if the last run began at least this many seconds ago, or there was none; 0: in any case."""
     def __init__(
         self,
         *,
@@ -314,10 +314,10 @@ class BeginVerificationResponse(_message.Message):
     VERIFICATION_FIELD_NUMBER: _builtins.int
     BEGUN_FIELD_NUMBER: _builtins.int
     begun: _builtins.bool
-    """Whether this call has begun it."""
+    """Whether this call began it."""
     @_builtins.property
     def verification(self) -> _verification_pb2.Verification:
-        """The run under way; not set when the last one is young enough."""
+        """The run in progress; unset if the last one is recent enough."""
 
     def __init__(
         self,
@@ -341,7 +341,7 @@ class GetVerificationRequest(_message.Message):
 
     ID_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Which; empty: the last one."""
+    """Id of the run; empty: the last one."""
     def __init__(
         self,
         *,
@@ -389,9 +389,9 @@ class ListFindingsRequest(_message.Message):
     AFTER_NUMBER_FIELD_NUMBER: _builtins.int
     LIMIT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """Which run."""
+    """Id of the run."""
     after_number: _builtins.int
-    """Only those with a larger number."""
+    """Only findings with a larger number."""
     limit: _builtins.int
     """Maximum number; 0: 500."""
     def __init__(
@@ -418,7 +418,7 @@ class ListFindingsResponse(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_verification_pb2.Finding]:
-        """Ascending by number; fewer than asked for at the end."""
+        """Ascending by number; fewer than requested at the end."""
 
     def __init__(
         self,
@@ -448,21 +448,21 @@ class VerificationShard(_message.Message):
     DEPTH_FIELD_NUMBER: _builtins.int
     LEASE_SECONDS_FIELD_NUMBER: _builtins.int
     verification_id: _builtins.str
-    """Which run."""
+    """Id of the run."""
     number: _builtins.int
-    """Which part of it."""
+    """Number of the shard within the run."""
     epoch: _builtins.int
     """Raised by each claim."""
     stage: _verification_pb2.VerificationStage.ValueType
-    """What is to be looked at."""
+    """What is to be checked."""
     cursor: _builtins.str
-    """Where it goes on; its meaning is the stage's."""
+    """Where to continue; its meaning depends on the stage."""
     until_key: _builtins.str
-    """VERIFICATION_STAGE_OBJECTS: the last key of the range; empty: no end."""
+    """VERIFICATION_STAGE_OBJECTS: the last key of the range; empty: unbounded."""
     depth: _verification_pb2.VerificationDepth.ValueType
     """How deeply to compare objects."""
     lease_seconds: _builtins.float
-    """How long it is its claimer's, unless it is saved or renewed."""
+    """Duration of the lease, unless the shard is saved or renewed."""
     def __init__(
         self,
         *,
@@ -509,7 +509,7 @@ class ClaimShardResponse(_message.Message):
     SHARD_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def shard(self) -> Global___VerificationShard:
-        """Not set when there is nothing to do."""
+        """Unset if there is nothing to do."""
 
     def __init__(
         self,
@@ -537,24 +537,24 @@ class SaveShardRequest(_message.Message):
     FINDINGS_FIELD_NUMBER: _builtins.int
     MOVED_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Where to go on."""
+    """Where to continue."""
     done: _builtins.bool
-    """Nothing of it is left."""
+    """The shard is complete."""
     @_builtins.property
     def shard(self) -> Global___VerificationShard:
         """As claimed."""
 
     @_builtins.property
     def counts(self) -> _verification_pb2.VerificationCounts:
-        """What was looked at since it was saved last."""
+        """What was checked since the last save."""
 
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_verification_pb2.Finding]:
-        """What was found since."""
+        """Findings since the last save."""
 
     @_builtins.property
     def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyRow]:
-        """Committed rows whose objects are of another storage class: what names each, its version id, and the class."""
+        """Committed rows whose objects have another storage class: their ids, version ids, and the class."""
 
     def __init__(
         self,
@@ -623,7 +623,7 @@ class RenewShardResponse(_message.Message):
 
     LEASE_SECONDS_FIELD_NUMBER: _builtins.int
     lease_seconds: _builtins.float
-    """How long it is the caller's from now on."""
+    """Duration of the lease from now on."""
     def __init__(
         self,
         *,
@@ -646,7 +646,7 @@ class ReleaseShardRequest(_message.Message):
     SHARD_FIELD_NUMBER: _builtins.int
     FAILURE_FIELD_NUMBER: _builtins.int
     failure: _builtins.str
-    """What went wrong, one sentence without names of hosts."""
+    """What went wrong: one sentence without host names."""
     @_builtins.property
     def shard(self) -> Global___VerificationShard:
         """As claimed."""
@@ -684,7 +684,7 @@ Global___ReleaseShardResponse: _TypeAlias = ReleaseShardResponse  # noqa: Y015
 
 @_typing.final
 class KeyRow(_message.Message):
-    """What the database knows of one attempt."""
+    """The row of one attempt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -739,7 +739,7 @@ class KeyRow(_message.Message):
     key_shared: _builtins.bool
     """Several attempts write this key."""
     version_id: _builtins.str
-    """S3 version id; empty: the bucket kept none, or it is not known yet."""
+    """S3 version id; empty: the bucket has no versioning, or it is not known yet."""
     upload_id: _builtins.str
     """S3 multipart upload."""
     size_bytes: _builtins.int
@@ -751,18 +751,18 @@ class KeyRow(_message.Message):
     is_shown: _builtins.bool
     """A file or a project shows it."""
     is_current: _builtins.bool
-    """It is what its key should show to somebody who names no version."""
+    """It should be the current version of its key."""
     is_scrubbed: _builtins.bool
     """Its bytes were read back at least once."""
     damage: _reservation_service_pb2.Damage.ValueType
-    """The scrub has found it damaged, and not right again since."""
+    """Damage found by the scrub, and not resolved since."""
     content_type: _builtins.str
-    """Media type, with its charset where it has one."""
+    """Media type, with its charset if it has one."""
     storage_class: _builtins.str
-    """S3's, as far as it is known; empty: the installation's."""
+    """S3 storage class, if known; empty: the installation's."""
     @_builtins.property
     def object_metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """What the object's own metadata should say."""
+        """Expected metadata of the object itself."""
 
     def __init__(
         self,
@@ -808,7 +808,7 @@ class ListKeyRowsRequest(_message.Message):
     until_key: _builtins.str
     """Only keys up to this one; empty: to the last."""
     limit: _builtins.int
-    """About so many rows."""
+    """Approximate number of rows."""
     def __init__(
         self,
         *,
@@ -890,7 +890,7 @@ class LookUpKeysResponse(_message.Message):
 
     @_builtins.property
     def busy_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those of an upload under way, or that somebody is about to look at: nothing can be said of them now."""
+        """Keys of an upload in progress, or that are about to be processed: their state is undefined now."""
 
     def __init__(
         self,
@@ -915,9 +915,9 @@ class ListLiveSegmentsRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     BLOB_ID_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """As answered before; empty: from the first."""
+    """From the previous response; empty: from the first."""
     blob_id: _builtins.str
-    """Only this upload, at this moment (`cursor` is left out of account)."""
+    """Only this upload, as of now (`cursor` is ignored)."""
     def __init__(
         self,
         *,
@@ -934,7 +934,7 @@ Global___ListLiveSegmentsRequest: _TypeAlias = ListLiveSegmentsRequest  # noqa: 
 
 @_typing.final
 class LiveSession(_message.Message):
-    """A resumable upload under way."""
+    """A resumable upload in progress."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -947,7 +947,7 @@ class LiveSession(_message.Message):
     """UUID of the attempt."""
     @_builtins.property
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[_upload_session_service_pb2.Segment]:
-        """What was acknowledged and lies in no part yet."""
+        """Acknowledged bytes that are in no part yet."""
 
     def __init__(
         self,
@@ -973,7 +973,7 @@ class ListLiveSegmentsResponse(_message.Message):
     SESSIONS_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Where to go on; empty: these were the last."""
+    """Where to continue; empty: these were the last."""
     @_builtins.property
     def sessions(self) -> _containers.RepeatedCompositeFieldContainer[Global___LiveSession]:
         """The next uploads."""
@@ -1003,7 +1003,7 @@ class CheckRowsRequest(_message.Message):
     stage: _verification_pb2.VerificationStage.ValueType
     """FILES, PROJECT_FILES or SUMS."""
     cursor: _builtins.str
-    """As answered before; empty: from the first."""
+    """From the previous response; empty: from the first."""
     def __init__(
         self,
         *,
@@ -1028,14 +1028,14 @@ class CheckRowsResponse(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     CURSOR_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """Where to go on; empty: this was the last."""
+    """Where to continue; empty: this was the last."""
     @_builtins.property
     def findings(self) -> _containers.RepeatedCompositeFieldContainer[_verification_pb2.Finding]:
         """What was found."""
 
     @_builtins.property
     def counts(self) -> _verification_pb2.VerificationCounts:
-        """What was looked at."""
+        """What was checked."""
 
     def __init__(
         self,
@@ -1060,7 +1060,7 @@ class ClaimScrubRequest(_message.Message):
 
     LIMIT_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """At most so many."""
+    """Maximum number."""
     def __init__(
         self,
         *,
@@ -1084,14 +1084,14 @@ class ClaimScrubResponse(_message.Message):
     OLDEST_CHECK_TIME_FIELD_NUMBER: _builtins.int
     UNCHECKED_FIELD_NUMBER: _builtins.int
     unchecked: _builtins.int
-    """Committed objects that were never read back, as of a moment ago."""
+    """Approximate number of committed objects that were never read back."""
     @_builtins.property
     def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyRow]:
-        """The longest unchecked first; committed and not checked for at least the pause."""
+        """Committed objects that were not checked for at least the pause, least recently checked first."""
 
     @_builtins.property
     def oldest_check_time(self) -> _timestamp_pb2.Timestamp:
-        """When the one was read back that is the next (after these); not set: it never was, or there is none."""
+        """When the next object (after these) was last read back; unset: never, or there is none."""
 
     def __init__(
         self,
@@ -1110,7 +1110,7 @@ Global___ClaimScrubResponse: _TypeAlias = ClaimScrubResponse  # noqa: Y015
 
 @_typing.final
 class ScrubResult(_message.Message):
-    """What the scrub has seen of one object."""
+    """Result of the scrub for one object."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1122,7 +1122,7 @@ class ScrubResult(_message.Message):
     blob_id: _builtins.str
     """UUID of the attempt."""
     damage: _reservation_service_pb2.Damage.ValueType
-    """Not set: its bytes are right."""
+    """Unset: its bytes are intact."""
     def __init__(
         self,
         *,
@@ -1188,7 +1188,7 @@ class FindErasedRequest(_message.Message):
     OBJECTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def objects(self) -> _containers.RepeatedCompositeFieldContainer[_verification_pb2.UnownedObject]:
-        """At most 1,000; none: only whether anybody was erased."""
+        """At most 1,000; none: only report whether anybody was erased."""
 
     def __init__(
         self,

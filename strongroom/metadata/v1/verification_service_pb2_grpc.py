@@ -27,8 +27,8 @@ if _version_not_supported:
 
 
 class VerificationServiceStub:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
-    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
+    """The database side of verification and scrub (docs/verify.md), for all owners. Internal. It changes its own tables,
+    scrub times and storage classes of objects, and the row that RepairRow names.
     """
 
     def __init__(self, channel):
@@ -125,89 +125,89 @@ class VerificationServiceStub:
 
 
 class VerificationServiceServicer:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
-    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
+    """The database side of verification and scrub (docs/verify.md), for all owners. Internal. It changes its own tables,
+    scrub times and storage classes of objects, and the row that RepairRow names.
     """
 
     def GetInstallation(self, request, context):
-        """Which installation the database belongs to, and whether it can be acted upon.
+        """Which installation the database belongs to, and whether it can be changed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RepairRow(self, request, context):
-        """Mends one row, or an owner's sums, if they still are as the caller has seen them.
+        """Repairs one row, or an owner's sums, if they have not changed since the caller read them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BeginVerification(self, request, context):
-        """Begins a run, or names the one under way.
+        """Begins a run, or returns the one in progress.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetVerification(self, request, context):
-        """One run with its figures. NOT_FOUND when there is none.
+        """One run with its figures. NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListFindings(self, request, context):
-        """Findings of a run in the order of their numbers.
+        """Findings of a run, ordered by number.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimShard(self, request, context):
-        """A part of a run that nobody works on, for a lease; the answer is empty when there is none.
+        """Claims an unclaimed shard of a run for a lease; the response is empty if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SaveShard(self, request, context):
-        """Saves how far a shard has come and what was found, and renews its lease. UPLOAD_SUPERSEDED: it is somebody else's.
+        """Saves the progress and findings of a shard and renews its lease. UPLOAD_SUPERSEDED: another replica has claimed it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewShard(self, request, context):
-        """Renews a shard's lease, and nothing else, while a step takes long. UPLOAD_SUPERSEDED: it is somebody else's.
+        """Only renews a shard's lease, during a long step. UPLOAD_SUPERSEDED: another replica has claimed it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseShard(self, request, context):
-        """Gives a shard back after a failure; too many in a row fail the run.
+        """Gives a shard back after a failure; too many failures in a row fail the run.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListKeyRows(self, request, context):
-        """Rows of attempts by key; the last key comes with all its rows.
+        """Rows of attempts by key; the last key is returned with all its rows.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LookUpKeys(self, request, context):
-        """What is known of some keys at this moment.
+        """The current rows of some keys.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLiveSegments(self, request, context):
-        """Segments of resumable uploads that are under way.
+        """Segments of resumable uploads in progress.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -221,28 +221,28 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClaimScrub(self, request, context):
-        """Committed objects whose last scrub is the longest ago, claimed for a while.
+        """Claims the committed objects with the oldest scrub, for a while.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReportScrub(self, request, context):
-        """What the scrub has found.
+        """Reports the results of the scrub.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FindErased(self, request, context):
-        """Which of some objects were an owner's who is being erased, or was since they were written.
+        """Which of some objects belong to an owner who is being erased, or was erased after they were written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FindShown(self, request, context):
-        """Which of some objects, of which no attempt is known, a file shows all the same.
+        """Which of some objects without a known attempt are nevertheless shown by a file.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -345,8 +345,8 @@ def add_VerificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class VerificationService:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
-    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
+    """The database side of verification and scrub (docs/verify.md), for all owners. Internal. It changes its own tables,
+    scrub times and storage classes of objects, and the row that RepairRow names.
     """
 
     @staticmethod

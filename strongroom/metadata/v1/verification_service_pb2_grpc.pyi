@@ -28,8 +28,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class VerificationServiceStub:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
-    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
+    """The database side of verification and scrub (docs/verify.md), for all owners. Internal. It changes its own tables,
+    scrub times and storage classes of objects, and the row that RepairRow names.
     """
 
     @_typing.overload
@@ -37,85 +37,85 @@ class VerificationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VerificationServiceAsyncStub: ...
     GetInstallation: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.GetInstallationRequest, _verification_service_pb2.GetInstallationResponse]
-    """Which installation the database belongs to, and whether it can be acted upon."""
+    """Which installation the database belongs to, and whether it can be changed."""
     RepairRow: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.RepairRowRequest, _verification_service_pb2.RepairRowResponse]
-    """Mends one row, or an owner's sums, if they still are as the caller has seen them."""
+    """Repairs one row, or an owner's sums, if they have not changed since the caller read them."""
     BeginVerification: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.BeginVerificationRequest, _verification_service_pb2.BeginVerificationResponse]
-    """Begins a run, or names the one under way."""
+    """Begins a run, or returns the one in progress."""
     GetVerification: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.GetVerificationRequest, _verification_service_pb2.GetVerificationResponse]
-    """One run with its figures. NOT_FOUND when there is none."""
+    """One run with its figures. NOT_FOUND if there is none."""
     ListFindings: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ListFindingsRequest, _verification_service_pb2.ListFindingsResponse]
-    """Findings of a run in the order of their numbers."""
+    """Findings of a run, ordered by number."""
     ClaimShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ClaimShardRequest, _verification_service_pb2.ClaimShardResponse]
-    """A part of a run that nobody works on, for a lease; the answer is empty when there is none."""
+    """Claims an unclaimed shard of a run for a lease; the response is empty if there is none."""
     SaveShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.SaveShardRequest, _verification_service_pb2.SaveShardResponse]
-    """Saves how far a shard has come and what was found, and renews its lease. UPLOAD_SUPERSEDED: it is somebody else's."""
+    """Saves the progress and findings of a shard and renews its lease. UPLOAD_SUPERSEDED: another replica has claimed it."""
     RenewShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.RenewShardRequest, _verification_service_pb2.RenewShardResponse]
-    """Renews a shard's lease, and nothing else, while a step takes long. UPLOAD_SUPERSEDED: it is somebody else's."""
+    """Only renews a shard's lease, during a long step. UPLOAD_SUPERSEDED: another replica has claimed it."""
     ReleaseShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ReleaseShardRequest, _verification_service_pb2.ReleaseShardResponse]
-    """Gives a shard back after a failure; too many in a row fail the run."""
+    """Gives a shard back after a failure; too many failures in a row fail the run."""
     ListKeyRows: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ListKeyRowsRequest, _verification_service_pb2.ListKeyRowsResponse]
-    """Rows of attempts by key; the last key comes with all its rows."""
+    """Rows of attempts by key; the last key is returned with all its rows."""
     LookUpKeys: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.LookUpKeysRequest, _verification_service_pb2.LookUpKeysResponse]
-    """What is known of some keys at this moment."""
+    """The current rows of some keys."""
     ListLiveSegments: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ListLiveSegmentsRequest, _verification_service_pb2.ListLiveSegmentsResponse]
-    """Segments of resumable uploads that are under way."""
+    """Segments of resumable uploads in progress."""
     CheckRows: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.CheckRowsRequest, _verification_service_pb2.CheckRowsResponse]
     """Compares rows with rows: one step of a stage that needs no object store."""
     ClaimScrub: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ClaimScrubRequest, _verification_service_pb2.ClaimScrubResponse]
-    """Committed objects whose last scrub is the longest ago, claimed for a while."""
+    """Claims the committed objects with the oldest scrub, for a while."""
     ReportScrub: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ReportScrubRequest, _verification_service_pb2.ReportScrubResponse]
-    """What the scrub has found."""
+    """Reports the results of the scrub."""
     FindErased: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.FindErasedRequest, _verification_service_pb2.FindErasedResponse]
-    """Which of some objects were an owner's who is being erased, or was since they were written."""
+    """Which of some objects belong to an owner who is being erased, or was erased after they were written."""
     FindShown: _grpc.UnaryUnaryMultiCallable[_verification_pb2.FindShownRequest, _verification_pb2.FindShownResponse]
-    """Which of some objects, of which no attempt is known, a file shows all the same."""
+    """Which of some objects without a known attempt are nevertheless shown by a file."""
 
 @_typing.type_check_only
 class VerificationServiceAsyncStub(VerificationServiceStub):
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
-    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
+    """The database side of verification and scrub (docs/verify.md), for all owners. Internal. It changes its own tables,
+    scrub times and storage classes of objects, and the row that RepairRow names.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetInstallation: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.GetInstallationRequest, _verification_service_pb2.GetInstallationResponse]  # type: ignore[assignment]
-    """Which installation the database belongs to, and whether it can be acted upon."""
+    """Which installation the database belongs to, and whether it can be changed."""
     RepairRow: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.RepairRowRequest, _verification_service_pb2.RepairRowResponse]  # type: ignore[assignment]
-    """Mends one row, or an owner's sums, if they still are as the caller has seen them."""
+    """Repairs one row, or an owner's sums, if they have not changed since the caller read them."""
     BeginVerification: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.BeginVerificationRequest, _verification_service_pb2.BeginVerificationResponse]  # type: ignore[assignment]
-    """Begins a run, or names the one under way."""
+    """Begins a run, or returns the one in progress."""
     GetVerification: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.GetVerificationRequest, _verification_service_pb2.GetVerificationResponse]  # type: ignore[assignment]
-    """One run with its figures. NOT_FOUND when there is none."""
+    """One run with its figures. NOT_FOUND if there is none."""
     ListFindings: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ListFindingsRequest, _verification_service_pb2.ListFindingsResponse]  # type: ignore[assignment]
-    """Findings of a run in the order of their numbers."""
+    """Findings of a run, ordered by number."""
     ClaimShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ClaimShardRequest, _verification_service_pb2.ClaimShardResponse]  # type: ignore[assignment]
-    """A part of a run that nobody works on, for a lease; the answer is empty when there is none."""
+    """Claims an unclaimed shard of a run for a lease; the response is empty if there is none."""
     SaveShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.SaveShardRequest, _verification_service_pb2.SaveShardResponse]  # type: ignore[assignment]
-    """Saves how far a shard has come and what was found, and renews its lease. UPLOAD_SUPERSEDED: it is somebody else's."""
+    """Saves the progress and findings of a shard and renews its lease. UPLOAD_SUPERSEDED: another replica has claimed it."""
     RenewShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.RenewShardRequest, _verification_service_pb2.RenewShardResponse]  # type: ignore[assignment]
-    """Renews a shard's lease, and nothing else, while a step takes long. UPLOAD_SUPERSEDED: it is somebody else's."""
+    """Only renews a shard's lease, during a long step. UPLOAD_SUPERSEDED: another replica has claimed it."""
     ReleaseShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ReleaseShardRequest, _verification_service_pb2.ReleaseShardResponse]  # type: ignore[assignment]
-    """Gives a shard back after a failure; too many in a row fail the run."""
+    """Gives a shard back after a failure; too many failures in a row fail the run."""
     ListKeyRows: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ListKeyRowsRequest, _verification_service_pb2.ListKeyRowsResponse]  # type: ignore[assignment]
-    """Rows of attempts by key; the last key comes with all its rows."""
+    """Rows of attempts by key; the last key is returned with all its rows."""
     LookUpKeys: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.LookUpKeysRequest, _verification_service_pb2.LookUpKeysResponse]  # type: ignore[assignment]
-    """What is known of some keys at this moment."""
+    """The current rows of some keys."""
     ListLiveSegments: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ListLiveSegmentsRequest, _verification_service_pb2.ListLiveSegmentsResponse]  # type: ignore[assignment]
-    """Segments of resumable uploads that are under way."""
+    """Segments of resumable uploads in progress."""
     CheckRows: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.CheckRowsRequest, _verification_service_pb2.CheckRowsResponse]  # type: ignore[assignment]
     """Compares rows with rows: one step of a stage that needs no object store."""
     ClaimScrub: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ClaimScrubRequest, _verification_service_pb2.ClaimScrubResponse]  # type: ignore[assignment]
-    """Committed objects whose last scrub is the longest ago, claimed for a while."""
+    """Claims the committed objects with the oldest scrub, for a while."""
     ReportScrub: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ReportScrubRequest, _verification_service_pb2.ReportScrubResponse]  # type: ignore[assignment]
-    """What the scrub has found."""
+    """Reports the results of the scrub."""
     FindErased: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.FindErasedRequest, _verification_service_pb2.FindErasedResponse]  # type: ignore[assignment]
-    """Which of some objects were an owner's who is being erased, or was since they were written."""
+    """Which of some objects belong to an owner who is being erased, or was erased after they were written."""
     FindShown: _aio.UnaryUnaryMultiCallable[_verification_pb2.FindShownRequest, _verification_pb2.FindShownResponse]  # type: ignore[assignment]
-    """Which of some objects, of which no attempt is known, a file shows all the same."""
+    """Which of some objects without a known attempt are nevertheless shown by a file."""
 
 class VerificationServiceServicer:
-    """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: for our services alone.
-    It changes its own tables, when an object was last read back, its storage class, and what RepairRow is told to.
+    """The database side of verification and scrub (docs/verify.md), for all owners. Internal. It changes its own tables,
+    scrub times and storage classes of objects, and the row that RepairRow names.
     """
 
     def GetInstallation(
@@ -123,84 +123,84 @@ class VerificationServiceServicer:
         request: _verification_service_pb2.GetInstallationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.GetInstallationResponse, _abc.Awaitable[_verification_service_pb2.GetInstallationResponse]]:
-        """Which installation the database belongs to, and whether it can be acted upon."""
+        """Which installation the database belongs to, and whether it can be changed."""
 
     def RepairRow(
         self,
         request: _verification_service_pb2.RepairRowRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.RepairRowResponse, _abc.Awaitable[_verification_service_pb2.RepairRowResponse]]:
-        """Mends one row, or an owner's sums, if they still are as the caller has seen them."""
+        """Repairs one row, or an owner's sums, if they have not changed since the caller read them."""
 
     def BeginVerification(
         self,
         request: _verification_service_pb2.BeginVerificationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.BeginVerificationResponse, _abc.Awaitable[_verification_service_pb2.BeginVerificationResponse]]:
-        """Begins a run, or names the one under way."""
+        """Begins a run, or returns the one in progress."""
 
     def GetVerification(
         self,
         request: _verification_service_pb2.GetVerificationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.GetVerificationResponse, _abc.Awaitable[_verification_service_pb2.GetVerificationResponse]]:
-        """One run with its figures. NOT_FOUND when there is none."""
+        """One run with its figures. NOT_FOUND if there is none."""
 
     def ListFindings(
         self,
         request: _verification_service_pb2.ListFindingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.ListFindingsResponse, _abc.Awaitable[_verification_service_pb2.ListFindingsResponse]]:
-        """Findings of a run in the order of their numbers."""
+        """Findings of a run, ordered by number."""
 
     def ClaimShard(
         self,
         request: _verification_service_pb2.ClaimShardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.ClaimShardResponse, _abc.Awaitable[_verification_service_pb2.ClaimShardResponse]]:
-        """A part of a run that nobody works on, for a lease; the answer is empty when there is none."""
+        """Claims an unclaimed shard of a run for a lease; the response is empty if there is none."""
 
     def SaveShard(
         self,
         request: _verification_service_pb2.SaveShardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.SaveShardResponse, _abc.Awaitable[_verification_service_pb2.SaveShardResponse]]:
-        """Saves how far a shard has come and what was found, and renews its lease. UPLOAD_SUPERSEDED: it is somebody else's."""
+        """Saves the progress and findings of a shard and renews its lease. UPLOAD_SUPERSEDED: another replica has claimed it."""
 
     def RenewShard(
         self,
         request: _verification_service_pb2.RenewShardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.RenewShardResponse, _abc.Awaitable[_verification_service_pb2.RenewShardResponse]]:
-        """Renews a shard's lease, and nothing else, while a step takes long. UPLOAD_SUPERSEDED: it is somebody else's."""
+        """Only renews a shard's lease, during a long step. UPLOAD_SUPERSEDED: another replica has claimed it."""
 
     def ReleaseShard(
         self,
         request: _verification_service_pb2.ReleaseShardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.ReleaseShardResponse, _abc.Awaitable[_verification_service_pb2.ReleaseShardResponse]]:
-        """Gives a shard back after a failure; too many in a row fail the run."""
+        """Gives a shard back after a failure; too many failures in a row fail the run."""
 
     def ListKeyRows(
         self,
         request: _verification_service_pb2.ListKeyRowsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.ListKeyRowsResponse, _abc.Awaitable[_verification_service_pb2.ListKeyRowsResponse]]:
-        """Rows of attempts by key; the last key comes with all its rows."""
+        """Rows of attempts by key; the last key is returned with all its rows."""
 
     def LookUpKeys(
         self,
         request: _verification_service_pb2.LookUpKeysRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.LookUpKeysResponse, _abc.Awaitable[_verification_service_pb2.LookUpKeysResponse]]:
-        """What is known of some keys at this moment."""
+        """The current rows of some keys."""
 
     def ListLiveSegments(
         self,
         request: _verification_service_pb2.ListLiveSegmentsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.ListLiveSegmentsResponse, _abc.Awaitable[_verification_service_pb2.ListLiveSegmentsResponse]]:
-        """Segments of resumable uploads that are under way."""
+        """Segments of resumable uploads in progress."""
 
     def CheckRows(
         self,
@@ -214,27 +214,27 @@ class VerificationServiceServicer:
         request: _verification_service_pb2.ClaimScrubRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.ClaimScrubResponse, _abc.Awaitable[_verification_service_pb2.ClaimScrubResponse]]:
-        """Committed objects whose last scrub is the longest ago, claimed for a while."""
+        """Claims the committed objects with the oldest scrub, for a while."""
 
     def ReportScrub(
         self,
         request: _verification_service_pb2.ReportScrubRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.ReportScrubResponse, _abc.Awaitable[_verification_service_pb2.ReportScrubResponse]]:
-        """What the scrub has found."""
+        """Reports the results of the scrub."""
 
     def FindErased(
         self,
         request: _verification_service_pb2.FindErasedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.FindErasedResponse, _abc.Awaitable[_verification_service_pb2.FindErasedResponse]]:
-        """Which of some objects were an owner's who is being erased, or was since they were written."""
+        """Which of some objects belong to an owner who is being erased, or was erased after they were written."""
 
     def FindShown(
         self,
         request: _verification_pb2.FindShownRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_pb2.FindShownResponse, _abc.Awaitable[_verification_pb2.FindShownResponse]]:
-        """Which of some objects, of which no attempt is known, a file shows all the same."""
+        """Which of some objects without a known attempt are nevertheless shown by a file."""
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

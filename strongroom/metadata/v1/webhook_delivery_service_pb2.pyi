@@ -27,9 +27,9 @@ class ClaimDeliveriesRequest(_message.Message):
     LIMIT_FIELD_NUMBER: _builtins.int
     LEASE_SECONDS_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
-    """How many at most."""
+    """Maximum number."""
     lease_seconds: _builtins.float
-    """How long the caller may take over them."""
+    """Duration of the lease."""
     def __init__(
         self,
         *,
@@ -53,7 +53,7 @@ class ClaimDeliveriesResponse(_message.Message):
     DELIVERIES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def deliveries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ClaimedDelivery]:
-        """To be sent now."""
+        """Deliveries to send now."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ Global___ClaimDeliveriesResponse: _TypeAlias = ClaimDeliveriesResponse  # noqa: 
 
 @_typing.final
 class ClaimedDelivery(_message.Message):
-    """One request to be made."""
+    """One request to send."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -92,7 +92,7 @@ class ClaimedDelivery(_message.Message):
     body: _builtins.bytes
     """The body, JSON."""
     traceparent: _builtins.str
-    """W3C trace context of the request that the event tells of. Empty: it was not traced."""
+    """W3C trace context of the request that caused the event. Empty: it was not traced."""
     @_builtins.property
     def claim(self) -> Global___DeliveryClaim:
         """Which delivery."""
@@ -118,7 +118,7 @@ Global___ClaimedDelivery: _TypeAlias = ClaimedDelivery  # noqa: Y015
 
 @_typing.final
 class DeliveryClaim(_message.Message):
-    """A delivery in somebody's hands."""
+    """A claimed delivery."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -127,7 +127,7 @@ class DeliveryClaim(_message.Message):
     DELIVERY_ID_FIELD_NUMBER: _builtins.int
     NUMBER_FIELD_NUMBER: _builtins.int
     owner_id: _builtins.str
-    """Of the webhook. Empty: the installation's."""
+    """Owner of the webhook. Empty: it belongs to the installation."""
     webhook_id: _builtins.str
     """UUID of the webhook."""
     delivery_id: _builtins.str
@@ -161,9 +161,9 @@ class RecordDeliveryRequest(_message.Message):
     FAILURE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_SECONDS_FIELD_NUMBER: _builtins.int
     status: _builtins.int
-    """HTTP status of the answer; 0: there was none."""
+    """HTTP status of the response; 0: there was none."""
     failure: _builtins.str
-    """Why there was none, or what is wrong with it."""
+    """Why there was no response, or what is wrong with it."""
     retry_after_seconds: _builtins.float
     """The target's Retry-After."""
     @_builtins.property
@@ -194,7 +194,7 @@ class RecordDeliveryResponse(_message.Message):
 
     OUTCOME_FIELD_NUMBER: _builtins.int
     outcome: _builtins.str
-    """`delivered`, `retried`, `dead`, or `stale`: it was no longer the caller's."""
+    """`delivered`, `retried`, `dead`, or `stale`: the caller's claim was no longer valid."""
     def __init__(
         self,
         *,

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class WebhookDeliveryServiceStub:
-    """The sender's side of webhooks, over all owners. Internal: only Strongroom's own services may call it.
+    """The sender's side of webhooks, for all owners. Internal: only Strongroom's own services may call it.
     """
 
     def __init__(self, channel):
@@ -48,19 +48,19 @@ class WebhookDeliveryServiceStub:
 
 
 class WebhookDeliveryServiceServicer:
-    """The sender's side of webhooks, over all owners. Internal: only Strongroom's own services may call it.
+    """The sender's side of webhooks, for all owners. Internal: only Strongroom's own services may call it.
     """
 
     def ClaimDeliveries(self, request, context):
-        """Makes deliveries of new events and hands out what is due, signed. Each is the caller's until its lease is over; then
-        somebody else sends it again, with the same webhook-id.
+        """Creates deliveries for new events and hands out due ones, signed. Each is leased to the caller; when the lease expires,
+        another replica sends it again, with the same webhook-id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordDelivery(self, request, context):
-        """What has come of one. Of a lease that is over it changes nothing.
+        """Reports the result of one. Changes nothing if the lease has expired.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,7 +88,7 @@ def add_WebhookDeliveryServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WebhookDeliveryService:
-    """The sender's side of webhooks, over all owners. Internal: only Strongroom's own services may call it.
+    """The sender's side of webhooks, for all owners. Internal: only Strongroom's own services may call it.
     """
 
     @staticmethod

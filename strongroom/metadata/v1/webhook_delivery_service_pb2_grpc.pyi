@@ -27,41 +27,41 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class WebhookDeliveryServiceStub:
-    """The sender's side of webhooks, over all owners. Internal: only Strongroom's own services may call it."""
+    """The sender's side of webhooks, for all owners. Internal: only Strongroom's own services may call it."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WebhookDeliveryServiceAsyncStub: ...
     ClaimDeliveries: _grpc.UnaryUnaryMultiCallable[_webhook_delivery_service_pb2.ClaimDeliveriesRequest, _webhook_delivery_service_pb2.ClaimDeliveriesResponse]
-    """Makes deliveries of new events and hands out what is due, signed. Each is the caller's until its lease is over; then
-    somebody else sends it again, with the same webhook-id.
+    """Creates deliveries for new events and hands out due ones, signed. Each is leased to the caller; when the lease expires,
+    another replica sends it again, with the same webhook-id.
     """
     RecordDelivery: _grpc.UnaryUnaryMultiCallable[_webhook_delivery_service_pb2.RecordDeliveryRequest, _webhook_delivery_service_pb2.RecordDeliveryResponse]
-    """What has come of one. Of a lease that is over it changes nothing."""
+    """Reports the result of one. Changes nothing if the lease has expired."""
 
 @_typing.type_check_only
 class WebhookDeliveryServiceAsyncStub(WebhookDeliveryServiceStub):
-    """The sender's side of webhooks, over all owners. Internal: only Strongroom's own services may call it."""
+    """The sender's side of webhooks, for all owners. Internal: only Strongroom's own services may call it."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ClaimDeliveries: _aio.UnaryUnaryMultiCallable[_webhook_delivery_service_pb2.ClaimDeliveriesRequest, _webhook_delivery_service_pb2.ClaimDeliveriesResponse]  # type: ignore[assignment]
-    """Makes deliveries of new events and hands out what is due, signed. Each is the caller's until its lease is over; then
-    somebody else sends it again, with the same webhook-id.
+    """Creates deliveries for new events and hands out due ones, signed. Each is leased to the caller; when the lease expires,
+    another replica sends it again, with the same webhook-id.
     """
     RecordDelivery: _aio.UnaryUnaryMultiCallable[_webhook_delivery_service_pb2.RecordDeliveryRequest, _webhook_delivery_service_pb2.RecordDeliveryResponse]  # type: ignore[assignment]
-    """What has come of one. Of a lease that is over it changes nothing."""
+    """Reports the result of one. Changes nothing if the lease has expired."""
 
 class WebhookDeliveryServiceServicer:
-    """The sender's side of webhooks, over all owners. Internal: only Strongroom's own services may call it."""
+    """The sender's side of webhooks, for all owners. Internal: only Strongroom's own services may call it."""
 
     def ClaimDeliveries(
         self,
         request: _webhook_delivery_service_pb2.ClaimDeliveriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_delivery_service_pb2.ClaimDeliveriesResponse, _abc.Awaitable[_webhook_delivery_service_pb2.ClaimDeliveriesResponse]]:
-        """Makes deliveries of new events and hands out what is due, signed. Each is the caller's until its lease is over; then
-        somebody else sends it again, with the same webhook-id.
+        """Creates deliveries for new events and hands out due ones, signed. Each is leased to the caller; when the lease expires,
+        another replica sends it again, with the same webhook-id.
         """
 
     def RecordDelivery(
@@ -69,6 +69,6 @@ class WebhookDeliveryServiceServicer:
         request: _webhook_delivery_service_pb2.RecordDeliveryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_webhook_delivery_service_pb2.RecordDeliveryResponse, _abc.Awaitable[_webhook_delivery_service_pb2.RecordDeliveryResponse]]:
-        """What has come of one. Of a lease that is over it changes nothing."""
+        """Reports the result of one. Changes nothing if the lease has expired."""
 
 def add_WebhookDeliveryServiceServicer_to_server(servicer: WebhookDeliveryServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

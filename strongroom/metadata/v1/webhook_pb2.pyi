@@ -34,7 +34,7 @@ class _WebhookStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_WebhookS
     WEBHOOK_STATE_PAUSED: _WebhookState.ValueType  # 2
     """Its owner has paused it."""
     WEBHOOK_STATE_DISABLED: _WebhookState.ValueType  # 3
-    """Disabled because its target has failed for days, has answered 410, or its secret can't be read."""
+    """Disabled because its target has failed for days, has answered 410, or its secret cannot be read."""
 
 class WebhookState(_WebhookState, metaclass=_WebhookStateEnumTypeWrapper):
     """State of a webhook."""
@@ -46,7 +46,7 @@ WEBHOOK_STATE_ACTIVE: WebhookState.ValueType  # 1
 WEBHOOK_STATE_PAUSED: WebhookState.ValueType  # 2
 """Its owner has paused it."""
 WEBHOOK_STATE_DISABLED: WebhookState.ValueType  # 3
-"""Disabled because its target has failed for days, has answered 410, or its secret can't be read."""
+"""Disabled because its target has failed for days, has answered 410, or its secret cannot be read."""
 Global___WebhookState: _TypeAlias = WebhookState  # noqa: Y015
 
 class _DeliveryState:
@@ -187,7 +187,7 @@ class Webhook(_message.Message):
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When it was made."""
+        """When it was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:

@@ -577,7 +577,7 @@ class ReplayDeliveriesResponse(_message.Message):
 
     REPLAYED_FIELD_NUMBER: _builtins.int
     replayed: _builtins.int
-    """How many deliveries wait again. With `after` 0: they are made as events are read again."""
+    """Number of deliveries that are waiting again. With `after` 0: they are created as events are read again."""
     def __init__(
         self,
         *,

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class WebhookServiceStub:
     """The caller's webhooks, or with `all_users` the installation's, which get the events of all users (admin role only).
-    What belongs to somebody else is NOT_FOUND (WEBHOOK_NOT_FOUND).
+    Other users' webhooks are NOT_FOUND (WEBHOOK_NOT_FOUND).
     """
 
     def __init__(self, channel):
@@ -85,7 +85,7 @@ class WebhookServiceStub:
 
 class WebhookServiceServicer:
     """The caller's webhooks, or with `all_users` the installation's, which get the events of all users (admin role only).
-    What belongs to somebody else is NOT_FOUND (WEBHOOK_NOT_FOUND).
+    Other users' webhooks are NOT_FOUND (WEBHOOK_NOT_FOUND).
     """
 
     def CreateWebhook(self, request, context):
@@ -211,7 +211,7 @@ def add_WebhookServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class WebhookService:
     """The caller's webhooks, or with `all_users` the installation's, which get the events of all users (admin role only).
-    What belongs to somebody else is NOT_FOUND (WEBHOOK_NOT_FOUND).
+    Other users' webhooks are NOT_FOUND (WEBHOOK_NOT_FOUND).
     """
 
     @staticmethod

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class WebhookServiceStub:
     """The caller's webhooks, or with `all_users` the installation's, which get the events of all users (admin role only).
-    What belongs to somebody else is NOT_FOUND (WEBHOOK_NOT_FOUND).
+    Other users' webhooks are NOT_FOUND (WEBHOOK_NOT_FOUND).
     """
 
     @_typing.overload
@@ -61,7 +61,7 @@ class WebhookServiceStub:
 @_typing.type_check_only
 class WebhookServiceAsyncStub(WebhookServiceStub):
     """The caller's webhooks, or with `all_users` the installation's, which get the events of all users (admin role only).
-    What belongs to somebody else is NOT_FOUND (WEBHOOK_NOT_FOUND).
+    Other users' webhooks are NOT_FOUND (WEBHOOK_NOT_FOUND).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -90,7 +90,7 @@ class WebhookServiceAsyncStub(WebhookServiceStub):
 
 class WebhookServiceServicer:
     """The caller's webhooks, or with `all_users` the installation's, which get the events of all users (admin role only).
-    What belongs to somebody else is NOT_FOUND (WEBHOOK_NOT_FOUND).
+    Other users' webhooks are NOT_FOUND (WEBHOOK_NOT_FOUND).
     """
 
     def CreateWebhook(

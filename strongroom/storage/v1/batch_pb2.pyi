@@ -48,7 +48,7 @@ Global___BatchImportRequest: _TypeAlias = BatchImportRequest  # noqa: Y015
 
 @_typing.final
 class BatchImportResponse(_message.Message):
-    """Response of BatchImport. Not atomic: over S3 that can't be promised."""
+    """Response of BatchImport. Not atomic: S3 does not allow it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -112,10 +112,10 @@ class CopyFileRequest(_message.Message):
     SPEC_FIELD_NUMBER: _builtins.int
     ASKED_FIELD_NUMBER: _builtins.int
     source_file_id: _builtins.str
-    """UUID of the file to copy. Empty: it is not there any more, and only what the same request was answered is asked for."""
+    """UUID of the file to copy. Empty: the file no longer exists; only the stored response of the same request is returned."""
     asked: _builtins.bytes
-    """What the caller asked for, as a digest, where `spec` is partly made from the source: a repeat with the same request id and
-    digest is the same request, whatever has become of the source. Empty: the source's id and `spec` say it.
+    """Digest of the caller's request, if `spec` is partly derived from the source: a repeat with the same request id and digest
+    is the same request, whatever happened to the source. Empty: the source's id and `spec` identify the request.
     """
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:

@@ -57,11 +57,11 @@ class DiagnoseResponse(_message.Message):
 
     @_builtins.property
     def bucket(self) -> Global___BucketReport:
-        """The bucket, as storage_service finds it with its own settings."""
+        """The bucket's state, as seen by storage_service with its settings."""
 
     @_builtins.property
     def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___UploadLimit]:
-        """Limits of uploads, for planning many of them."""
+        """Limits of uploads, for planning large imports."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ Global___DiagnoseResponse: _TypeAlias = DiagnoseResponse  # noqa: Y015
 
 @_typing.final
 class UploadLimit(_message.Message):
-    """What one kind of upload has to keep to, by this storage_service's settings."""
+    """Limits of one kind of upload, from this storage_service's settings."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -94,12 +94,12 @@ class UploadLimit(_message.Message):
     of one together; `project_file`: each of them.
     """
     max_size_bytes: _builtins.int
-    """How many bytes at most."""
+    """Maximum size in bytes."""
     max_files: _builtins.int
-    """How many files a project has at most; 0 for all others."""
+    """Maximum number of files of a project; 0 for all others."""
     @_builtins.property
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Types it takes, exact or as `image/*`; none: any."""
+        """Accepted types, exact or as `image/*`; none: any."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ Global___UploadLimit: _TypeAlias = UploadLimit  # noqa: Y015
 
 @_typing.final
 class BucketReport(_message.Message):
-    """What storage_service says of its bucket."""
+    """State of storage_service's bucket."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -127,13 +127,13 @@ class BucketReport(_message.Message):
     ADVICE_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     state: _builtins.str
-    """`ok`, or what is wrong in one word: no_credentials, denied, bucket_missing, wrong_region, clock_skewed,
+    """`ok`, or the problem: no_credentials, denied, bucket_missing, wrong_region, clock_skewed,
     unreachable, unavailable.
     """
     advice: _builtins.str
     """One sentence that names the setting to change. No host, bucket or key."""
     region: _builtins.str
-    """Where the store says that the bucket is, if it does."""
+    """The bucket's region according to the store, if known."""
     def __init__(
         self,
         *,
@@ -164,7 +164,7 @@ class InternalCall(_message.Message):
         OUTCOME_UNSPECIFIED: InternalCall._Outcome.ValueType  # 0
         """Never sent."""
         OUTCOME_OK: InternalCall._Outcome.ValueType  # 1
-        """It was answered."""
+        """It succeeded."""
         OUTCOME_SECRET_DIFFERS: InternalCall._Outcome.ValueType  # 2
         """Refused: STRONGROOM_INTERNAL_SECRET is not the same in both services."""
         OUTCOME_CLOCK_DIFFERS: InternalCall._Outcome.ValueType  # 3
@@ -175,12 +175,12 @@ class InternalCall(_message.Message):
         """It failed otherwise; the log of metadata_service has the reason."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
-        """How it went."""
+        """Its result."""
 
     OUTCOME_UNSPECIFIED: InternalCall.Outcome.ValueType  # 0
     """Never sent."""
     OUTCOME_OK: InternalCall.Outcome.ValueType  # 1
-    """It was answered."""
+    """It succeeded."""
     OUTCOME_SECRET_DIFFERS: InternalCall.Outcome.ValueType  # 2
     """Refused: STRONGROOM_INTERNAL_SECRET is not the same in both services."""
     OUTCOME_CLOCK_DIFFERS: InternalCall.Outcome.ValueType  # 3

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class DiagnosticsServiceStub:
-    """What an operator wants to know of an installation that does not work. For anybody who is signed in: it tells
-    of settings and clocks, and nothing of users.
+    """Diagnosis of an installation that does not work. For every signed-in user: it reports settings and clocks, and nothing
+    about users.
     """
 
     def __init__(self, channel):
@@ -44,12 +44,12 @@ class DiagnosticsServiceStub:
 
 
 class DiagnosticsServiceServicer:
-    """What an operator wants to know of an installation that does not work. For anybody who is signed in: it tells
-    of settings and clocks, and nothing of users.
+    """Diagnosis of an installation that does not work. For every signed-in user: it reports settings and clocks, and nothing
+    about users.
     """
 
     def Diagnose(self, request, context):
-        """Makes one internal call and says how it went. The answer is OK also when the call was refused.
+        """Makes one internal call and reports its result. The status is OK even if the call was refused.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,8 +72,8 @@ def add_DiagnosticsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DiagnosticsService:
-    """What an operator wants to know of an installation that does not work. For anybody who is signed in: it tells
-    of settings and clocks, and nothing of users.
+    """Diagnosis of an installation that does not work. For every signed-in user: it reports settings and clocks, and nothing
+    about users.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DiagnosticsServiceStub:
-    """What an operator wants to know of an installation that does not work. For anybody who is signed in: it tells
-    of settings and clocks, and nothing of users.
+    """Diagnosis of an installation that does not work. For every signed-in user: it reports settings and clocks, and nothing
+    about users.
     """
 
     @_typing.overload
@@ -36,21 +36,21 @@ class DiagnosticsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DiagnosticsServiceAsyncStub: ...
     Diagnose: _grpc.UnaryUnaryMultiCallable[_diagnostics_service_pb2.DiagnoseRequest, _diagnostics_service_pb2.DiagnoseResponse]
-    """Makes one internal call and says how it went. The answer is OK also when the call was refused."""
+    """Makes one internal call and reports its result. The status is OK even if the call was refused."""
 
 @_typing.type_check_only
 class DiagnosticsServiceAsyncStub(DiagnosticsServiceStub):
-    """What an operator wants to know of an installation that does not work. For anybody who is signed in: it tells
-    of settings and clocks, and nothing of users.
+    """Diagnosis of an installation that does not work. For every signed-in user: it reports settings and clocks, and nothing
+    about users.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Diagnose: _aio.UnaryUnaryMultiCallable[_diagnostics_service_pb2.DiagnoseRequest, _diagnostics_service_pb2.DiagnoseResponse]  # type: ignore[assignment]
-    """Makes one internal call and says how it went. The answer is OK also when the call was refused."""
+    """Makes one internal call and reports its result. The status is OK even if the call was refused."""
 
 class DiagnosticsServiceServicer:
-    """What an operator wants to know of an installation that does not work. For anybody who is signed in: it tells
-    of settings and clocks, and nothing of users.
+    """Diagnosis of an installation that does not work. For every signed-in user: it reports settings and clocks, and nothing
+    about users.
     """
 
     def Diagnose(
@@ -58,6 +58,6 @@ class DiagnosticsServiceServicer:
         request: _diagnostics_service_pb2.DiagnoseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_diagnostics_service_pb2.DiagnoseResponse, _abc.Awaitable[_diagnostics_service_pb2.DiagnoseResponse]]:
-        """Makes one internal call and says how it went. The answer is OK also when the call was refused."""
+        """Makes one internal call and reports its result. The status is OK even if the call was refused."""
 
 def add_DiagnosticsServiceServicer_to_server(servicer: DiagnosticsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -114,7 +114,7 @@ class SignUploadRequest(_message.Message):
     EXPIRES_IN_SECONDS_FIELD_NUMBER: _builtins.int
     PART_CRC32C_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
-    """Go on: a running direct upload."""
+    """Continue: a running direct upload."""
     first_part: _builtins.int
     """First part to sign; 0: the first."""
     part_count: _builtins.int

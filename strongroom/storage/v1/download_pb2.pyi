@@ -53,17 +53,17 @@ class _DispositionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Dispositi
     DISPOSITION_UNSPECIFIED: _Disposition.ValueType  # 0
     """Not set: inline for safe types, attachment for all others."""
     DISPOSITION_INLINE: _Disposition.ValueType  # 1
-    """Inline if a browser can't execute the type, else attachment."""
+    """Inline if a browser cannot execute the type, else attachment."""
     DISPOSITION_ATTACHMENT: _Disposition.ValueType  # 2
     """Attachment, under the original file name."""
 
 class Disposition(_Disposition, metaclass=_DispositionEnumTypeWrapper):
-    """How a browser is told to treat the bytes behind a signed URL."""
+    """Content-Disposition of the bytes behind a signed URL."""
 
 DISPOSITION_UNSPECIFIED: Disposition.ValueType  # 0
 """Not set: inline for safe types, attachment for all others."""
 DISPOSITION_INLINE: Disposition.ValueType  # 1
-"""Inline if a browser can't execute the type, else attachment."""
+"""Inline if a browser cannot execute the type, else attachment."""
 DISPOSITION_ATTACHMENT: Disposition.ValueType  # 2
 """Attachment, under the original file name."""
 Global___Disposition: _TypeAlias = Disposition  # noqa: Y015
@@ -166,7 +166,7 @@ Global___DownloadRequest: _TypeAlias = DownloadRequest  # noqa: Y015
 
 @_typing.final
 class DownloadResponse(_message.Message):
-    """One message of Download. The first one describes what is read and has no data; the others have only data."""
+    """One message of Download. The first one describes the content and has no data; the others have only data."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -354,7 +354,7 @@ class SignUrlRequest(_message.Message):
     method: Global___SignedMethod.ValueType
     """The method it is valid for."""
     disposition: Global___Disposition.ValueType
-    """How a browser is told to treat the bytes."""
+    """Content-Disposition of the bytes."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     family: _file_pb2.FileFamily.ValueType

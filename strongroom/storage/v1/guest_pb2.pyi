@@ -118,7 +118,7 @@ class OpenShareRequest(_message.Message):
     token: _builtins.str
     """From the share's URL."""
     password: _builtins.str
-    """What the guest has typed."""
+    """The password that the guest entered."""
     def __init__(
         self,
         *,
@@ -389,7 +389,7 @@ class DownloadSharedResponse(_message.Message):
     """Bytes, up to 1 MiB per message."""
     @_builtins.property
     def file(self) -> _file_pb2.File:
-        """First message: the file; only what a reader of its bytes has to know."""
+        """First message: the file, reduced to what a reader of its bytes needs."""
 
     def __init__(
         self,

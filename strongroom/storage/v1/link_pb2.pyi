@@ -30,9 +30,9 @@ class _LinkScopeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LinkScope.V
     LINK_SCOPE_UNSPECIFIED: _LinkScope.ValueType  # 0
     """Not set: LINK_SCOPE_VERSION."""
     LINK_SCOPE_VERSION: _LinkScope.ValueType  # 1
-    """Nothing: it reads the content of when it was made."""
+    """Nothing: it reads the content that the file had when the link was created."""
     LINK_SCOPE_NEWEST: _LinkScope.ValueType  # 2
-    """The content of the moment."""
+    """The file's current content."""
 
 class LinkScope(_LinkScope, metaclass=_LinkScopeEnumTypeWrapper):
     """What a link reads after the file's content was replaced."""
@@ -40,9 +40,9 @@ class LinkScope(_LinkScope, metaclass=_LinkScopeEnumTypeWrapper):
 LINK_SCOPE_UNSPECIFIED: LinkScope.ValueType  # 0
 """Not set: LINK_SCOPE_VERSION."""
 LINK_SCOPE_VERSION: LinkScope.ValueType  # 1
-"""Nothing: it reads the content of when it was made."""
+"""Nothing: it reads the content that the file had when the link was created."""
 LINK_SCOPE_NEWEST: LinkScope.ValueType  # 2
-"""The content of the moment."""
+"""The file's current content."""
 Global___LinkScope: _TypeAlias = LinkScope  # noqa: Y015
 
 @_typing.final
@@ -58,7 +58,7 @@ class SignLinksRequest(_message.Message):
     ATTACHMENT_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     expires_in_seconds: _builtins.int
-    """Minimum validity of the links, in seconds; rounded up, so that links made soon after each other are equal.
+    """Minimum validity of the links, in seconds; rounded up, so that links created in quick succession are equal.
     Absent: as the setting of the file's family says. 0: until they are revoked.
     """
     scope: Global___LinkScope.ValueType
@@ -155,10 +155,10 @@ class SignLinksResponse(_message.Message):
     LINKS_FIELD_NUMBER: _builtins.int
     STAMP_FIELD_NUMBER: _builtins.int
     stamp: _builtins.str
-    """GetUrlStamps of before the links were made."""
+    """GetUrlStamps, read before the links were created."""
     @_builtins.property
     def links(self) -> _containers.MessageMap[_builtins.str, Global___Link]:
-        """By file id or key, as asked for; what is not the caller's is absent."""
+        """By file id or key, as requested; files that are not the caller's are absent."""
 
     def __init__(
         self,
@@ -275,20 +275,20 @@ class DownloadLinkResponse(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     URL_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     read_offset: _builtins.int
-    """First message: where the bytes begin in the object."""
+    """First message: offset of the bytes in the object."""
     read_size: _builtins.int
     """First message: how many bytes will follow."""
     data: _builtins.bytes
     """Bytes, up to 1 MiB per message."""
     attachment: _builtins.bool
-    """First message: browsers shall save it."""
+    """First message: browsers should save it."""
     newest: _builtins.bool
-    """First message: the link reads whatever the content is."""
+    """First message: the link reads the current content."""
     url: _builtins.str
-    """First message, with sign_url: where the bytes are. The same for all who ask soon after each other."""
+    """First message, with sign_url: URL of the bytes. Requests in quick succession get the same URL."""
     @_builtins.property
     def file(self) -> _file_pb2.File:
-        """First message: the file; only what a reader of its bytes has to know."""
+        """First message: the file, reduced to what a reader of its bytes needs."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:

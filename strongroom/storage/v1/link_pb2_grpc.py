@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class LinkServiceStub:
     """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
-    no bearer token, and gives nothing but the one file that the token names.
+    no bearer token, and returns only the file that the token names.
     """
 
     def __init__(self, channel):
@@ -45,7 +45,7 @@ class LinkServiceStub:
 
 class LinkServiceServicer:
     """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
-    no bearer token, and gives nothing but the one file that the token names.
+    no bearer token, and returns only the file that the token names.
     """
 
     def DownloadLink(self, request, context):
@@ -74,7 +74,7 @@ def add_LinkServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class LinkService:
     """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
-    no bearer token, and gives nothing but the one file that the token names.
+    no bearer token, and returns only the file that the token names.
     """
 
     @staticmethod

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class LinkServiceStub:
     """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
-    no bearer token, and gives nothing but the one file that the token names.
+    no bearer token, and returns only the file that the token names.
     """
 
     @_typing.overload
@@ -43,7 +43,7 @@ class LinkServiceStub:
 @_typing.type_check_only
 class LinkServiceAsyncStub(LinkServiceStub):
     """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
-    no bearer token, and gives nothing but the one file that the token names.
+    no bearer token, and returns only the file that the token names.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -54,7 +54,7 @@ class LinkServiceAsyncStub(LinkServiceStub):
 
 class LinkServiceServicer:
     """Reads files for anyone with a link of SignLinks: a browser sends no bearer token for an `<img>` or a `<video>`. Accepts
-    no bearer token, and gives nothing but the one file that the token names.
+    no bearer token, and returns only the file that the token names.
     """
 
     def DownloadLink(

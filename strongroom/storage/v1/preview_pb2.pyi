@@ -61,7 +61,7 @@ class SignPreviewsRequest(_message.Message):
     """Act for this user (admin role only). Empty: the caller."""
     @_builtins.property
     def projects(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewedVersion]:
-        """What is to be shown, each by a token of its own."""
+        """The versions to show; each gets its own token."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class SignPreviewsResponse(_message.Message):
     expires_in_seconds: _builtins.int
     """The same in seconds from now."""
     stamp: _builtins.str
-    """GetUrlStamps of before the tokens were made."""
+    """GetUrlStamps, read before the tokens were created."""
     @_builtins.property
     def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """One token per project, in the order given. Each is a path segment (RFC 3986 unreserved characters)."""

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class PreviewServiceStub:
     """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
-    and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
+    and what the page in it asks for. Accepts no bearer token, and returns only the version that the token names.
     """
 
     def __init__(self, channel):
@@ -45,7 +45,7 @@ class PreviewServiceStub:
 
 class PreviewServiceServicer:
     """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
-    and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
+    and what the page in it asks for. Accepts no bearer token, and returns only the version that the token names.
     """
 
     def DownloadPreview(self, request, context):
@@ -75,7 +75,7 @@ def add_PreviewServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class PreviewService:
     """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
-    and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
+    and what the page in it asks for. Accepts no bearer token, and returns only the version that the token names.
     """
 
     @staticmethod

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class PreviewServiceStub:
     """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
-    and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
+    and what the page in it asks for. Accepts no bearer token, and returns only the version that the token names.
     """
 
     @_typing.overload
@@ -44,7 +44,7 @@ class PreviewServiceStub:
 @_typing.type_check_only
 class PreviewServiceAsyncStub(PreviewServiceStub):
     """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
-    and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
+    and what the page in it asks for. Accepts no bearer token, and returns only the version that the token names.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -56,7 +56,7 @@ class PreviewServiceAsyncStub(PreviewServiceStub):
 
 class PreviewServiceServicer:
     """Shows files of a project to anyone with a token of SignPreviews: a browser sends no bearer token for an `<iframe>`
-    and what the page in it asks for. Takes no bearer token, and gives nothing but the one version that the token names.
+    and what the page in it asks for. Accepts no bearer token, and returns only the version that the token names.
     """
 
     def DownloadPreview(

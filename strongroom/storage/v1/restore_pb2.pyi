@@ -66,7 +66,7 @@ class _ObjectOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectO
     OBJECT_OUTCOME_KNOWN: _ObjectOutcome.ValueType  # 2
     """It was that already, or a file of the restored state that is shown again."""
     OBJECT_OUTCOME_DROPPED: _ObjectOutcome.ValueType  # 3
-    """It is in quarantine, or was not there any more."""
+    """It is in quarantine, or no longer existed."""
     OBJECT_OUTCOME_REFUSED: _ObjectOutcome.ValueType  # 4
     """Nothing was done; `reason` and `message` say why."""
 
@@ -80,7 +80,7 @@ OBJECT_OUTCOME_KEPT: ObjectOutcome.ValueType  # 1
 OBJECT_OUTCOME_KNOWN: ObjectOutcome.ValueType  # 2
 """It was that already, or a file of the restored state that is shown again."""
 OBJECT_OUTCOME_DROPPED: ObjectOutcome.ValueType  # 3
-"""It is in quarantine, or was not there any more."""
+"""It is in quarantine, or no longer existed."""
 OBJECT_OUTCOME_REFUSED: ObjectOutcome.ValueType  # 4
 """Nothing was done; `reason` and `message` say why."""
 Global___ObjectOutcome: _TypeAlias = ObjectOutcome  # noqa: Y015
@@ -113,7 +113,7 @@ Global___ObjectName: _TypeAlias = ObjectName  # noqa: Y015
 
 @_typing.final
 class StrayObject(_message.Message):
-    """A stray object, and what it says of itself."""
+    """A stray object, and its own description."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -131,7 +131,7 @@ class StrayObject(_message.Message):
 
     @_builtins.property
     def description(self) -> _restoration_pb2.ObjectDescription:
-        """What it says of itself."""
+        """The description in its own metadata."""
 
     def __init__(
         self,
@@ -157,7 +157,7 @@ class ListStrayObjectsRequest(_message.Message):
 
     CURSOR_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """As answered before; empty: from the first key."""
+    """From the previous response; empty: from the first key."""
     def __init__(
         self,
         *,
@@ -350,7 +350,7 @@ class RelinkObjectsRequest(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     DRY_RUN_FIELD_NUMBER: _builtins.int
     cursor: _builtins.str
-    """As answered before; empty: from the first key."""
+    """From the previous response; empty: from the first key."""
     dry_run: _builtins.bool
     """Only look."""
     def __init__(
@@ -387,7 +387,7 @@ class UnlinkedRow(_message.Message):
     size_bytes: _builtins.int
     """Bytes."""
     found: _builtins.str
-    """What is there instead, for people."""
+    """What was found instead, as text for people."""
     def __init__(
         self,
         *,

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class RestoreServiceStub:
-    """After Postgres was restored to an earlier moment (docs/backup.md): what the bucket has stored since, to be kept or
-    dropped. For admins: it names keys and owners of all users.
+    """For use after Postgres was restored to an earlier moment (docs/backup.md): keeps or drops what was stored in the bucket
+    since. For admins: it names keys and owners of all users.
     """
 
     def __init__(self, channel):
@@ -59,8 +59,8 @@ class RestoreServiceStub:
 
 
 class RestoreServiceServicer:
-    """After Postgres was restored to an earlier moment (docs/backup.md): what the bucket has stored since, to be kept or
-    dropped. For admins: it names keys and owners of all users.
+    """For use after Postgres was restored to an earlier moment (docs/backup.md): keeps or drops what was stored in the bucket
+    since. For admins: it names keys and owners of all users.
     """
 
     def ListStrayObjects(self, request, context):
@@ -71,7 +71,7 @@ class RestoreServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def KeepObjects(self, request, context):
-        """Makes stray objects files of their owners. May be repeated.
+        """Turns stray objects into files of their owners. May be repeated.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,8 +125,8 @@ def add_RestoreServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RestoreService:
-    """After Postgres was restored to an earlier moment (docs/backup.md): what the bucket has stored since, to be kept or
-    dropped. For admins: it names keys and owners of all users.
+    """For use after Postgres was restored to an earlier moment (docs/backup.md): keeps or drops what was stored in the bucket
+    since. For admins: it names keys and owners of all users.
     """
 
     @staticmethod

@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RestoreServiceStub:
-    """After Postgres was restored to an earlier moment (docs/backup.md): what the bucket has stored since, to be kept or
-    dropped. For admins: it names keys and owners of all users.
+    """For use after Postgres was restored to an earlier moment (docs/backup.md): keeps or drops what was stored in the bucket
+    since. For admins: it names keys and owners of all users.
     """
 
     @_typing.overload
@@ -38,7 +38,7 @@ class RestoreServiceStub:
     ListStrayObjects: _grpc.UnaryUnaryMultiCallable[_restore_pb2.ListStrayObjectsRequest, _restore_pb2.ListStrayObjectsResponse]
     """Objects that no committed row names, by key; page by page."""
     KeepObjects: _grpc.UnaryUnaryMultiCallable[_restore_pb2.KeepObjectsRequest, _restore_pb2.KeepObjectsResponse]
-    """Makes stray objects files of their owners. May be repeated."""
+    """Turns stray objects into files of their owners. May be repeated."""
     DropObjects: _grpc.UnaryUnaryMultiCallable[_restore_pb2.DropObjectsRequest, _restore_pb2.DropObjectsResponse]
     """Moves stray objects into quarantine. What a row names by then stays. May be repeated. REPAIR_REFUSED: the bucket is
     another installation's.
@@ -50,15 +50,15 @@ class RestoreServiceStub:
 
 @_typing.type_check_only
 class RestoreServiceAsyncStub(RestoreServiceStub):
-    """After Postgres was restored to an earlier moment (docs/backup.md): what the bucket has stored since, to be kept or
-    dropped. For admins: it names keys and owners of all users.
+    """For use after Postgres was restored to an earlier moment (docs/backup.md): keeps or drops what was stored in the bucket
+    since. For admins: it names keys and owners of all users.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListStrayObjects: _aio.UnaryUnaryMultiCallable[_restore_pb2.ListStrayObjectsRequest, _restore_pb2.ListStrayObjectsResponse]  # type: ignore[assignment]
     """Objects that no committed row names, by key; page by page."""
     KeepObjects: _aio.UnaryUnaryMultiCallable[_restore_pb2.KeepObjectsRequest, _restore_pb2.KeepObjectsResponse]  # type: ignore[assignment]
-    """Makes stray objects files of their owners. May be repeated."""
+    """Turns stray objects into files of their owners. May be repeated."""
     DropObjects: _aio.UnaryUnaryMultiCallable[_restore_pb2.DropObjectsRequest, _restore_pb2.DropObjectsResponse]  # type: ignore[assignment]
     """Moves stray objects into quarantine. What a row names by then stays. May be repeated. REPAIR_REFUSED: the bucket is
     another installation's.
@@ -69,8 +69,8 @@ class RestoreServiceAsyncStub(RestoreServiceStub):
     """
 
 class RestoreServiceServicer:
-    """After Postgres was restored to an earlier moment (docs/backup.md): what the bucket has stored since, to be kept or
-    dropped. For admins: it names keys and owners of all users.
+    """For use after Postgres was restored to an earlier moment (docs/backup.md): keeps or drops what was stored in the bucket
+    since. For admins: it names keys and owners of all users.
     """
 
     def ListStrayObjects(
@@ -85,7 +85,7 @@ class RestoreServiceServicer:
         request: _restore_pb2.KeepObjectsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_restore_pb2.KeepObjectsResponse, _abc.Awaitable[_restore_pb2.KeepObjectsResponse]]:
-        """Makes stray objects files of their owners. May be repeated."""
+        """Turns stray objects into files of their owners. May be repeated."""
 
     def DropObjects(
         self,

@@ -32,8 +32,8 @@ if _version_not_supported:
 
 
 class StorageServiceStub:
-    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
-    else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; other users'
+    resources are NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
     def __init__(self, channel):
@@ -175,8 +175,8 @@ class StorageServiceStub:
 
 
 class StorageServiceServicer:
-    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
-    else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; other users'
+    resources are NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
     def Upload(self, request_iterator, context):
@@ -247,7 +247,7 @@ class StorageServiceServicer:
 
     def ExportUser(self, request, context):
         """Streams everything that a user has stored as one ZIP with a manifest, in constant memory: the caller, or for admins another
-        user, which is recorded as an act. Lost objects don't stop it; the manifest names them.
+        user, which is recorded as an act. Lost objects do not stop it; the manifest names them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -365,7 +365,7 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUrlStamps(self, request, context):
-        """Whether links and previews made earlier equal those that would be made now: they are rounded in time, and
+        """Whether links and previews created earlier equal those that would be created now: they are rounded in time, and
         depend on settings. Nothing is looked up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -522,8 +522,8 @@ def add_StorageServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StorageService:
-    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
-    else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; other users'
+    resources are NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
     @staticmethod

@@ -33,8 +33,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class StorageServiceStub:
-    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
-    else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; other users'
+    resources are NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
     @_typing.overload
@@ -75,7 +75,7 @@ class StorageServiceStub:
     """Streams a ZIP of a project version or of all files below a key prefix, in constant memory."""
     ExportUser: _grpc.UnaryStreamMultiCallable[_download_pb2.ExportUserRequest, _download_pb2.ExportUserResponse]
     """Streams everything that a user has stored as one ZIP with a manifest, in constant memory: the caller, or for admins another
-    user, which is recorded as an act. Lost objects don't stop it; the manifest names them.
+    user, which is recorded as an act. Lost objects do not stop it; the manifest names them.
     """
     SignUrl: _grpc.UnaryUnaryMultiCallable[_download_pb2.SignUrlRequest, _download_pb2.SignUrlResponse]
     """A URL for reading a file directly from S3 (or its permanent public URL)."""
@@ -118,7 +118,7 @@ class StorageServiceStub:
     it expires or FileService.RevokeLinks revokes it.
     """
     GetUrlStamps: _grpc.UnaryUnaryMultiCallable[_link_pb2.GetUrlStampsRequest, _link_pb2.GetUrlStampsResponse]
-    """Whether links and previews made earlier equal those that would be made now: they are rounded in time, and
+    """Whether links and previews created earlier equal those that would be created now: they are rounded in time, and
     depend on settings. Nothing is looked up.
     """
     SignPreviews: _grpc.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]
@@ -128,8 +128,8 @@ class StorageServiceStub:
 
 @_typing.type_check_only
 class StorageServiceAsyncStub(StorageServiceStub):
-    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
-    else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; other users'
+    resources are NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -167,7 +167,7 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """Streams a ZIP of a project version or of all files below a key prefix, in constant memory."""
     ExportUser: _aio.UnaryStreamMultiCallable[_download_pb2.ExportUserRequest, _download_pb2.ExportUserResponse]  # type: ignore[assignment]
     """Streams everything that a user has stored as one ZIP with a manifest, in constant memory: the caller, or for admins another
-    user, which is recorded as an act. Lost objects don't stop it; the manifest names them.
+    user, which is recorded as an act. Lost objects do not stop it; the manifest names them.
     """
     SignUrl: _aio.UnaryUnaryMultiCallable[_download_pb2.SignUrlRequest, _download_pb2.SignUrlResponse]  # type: ignore[assignment]
     """A URL for reading a file directly from S3 (or its permanent public URL)."""
@@ -210,7 +210,7 @@ class StorageServiceAsyncStub(StorageServiceStub):
     it expires or FileService.RevokeLinks revokes it.
     """
     GetUrlStamps: _aio.UnaryUnaryMultiCallable[_link_pb2.GetUrlStampsRequest, _link_pb2.GetUrlStampsResponse]  # type: ignore[assignment]
-    """Whether links and previews made earlier equal those that would be made now: they are rounded in time, and
+    """Whether links and previews created earlier equal those that would be created now: they are rounded in time, and
     depend on settings. Nothing is looked up.
     """
     SignPreviews: _aio.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]  # type: ignore[assignment]
@@ -219,8 +219,8 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """
 
 class StorageServiceServicer:
-    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; what belongs to somebody
-    else is NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
+    """Moves bytes between callers and S3. Every call acts as the user of the bearer token; other users'
+    resources are NOT_FOUND. Errors carry google.rpc.ErrorInfo with a reason of strongroom.type.v1.ErrorReason.
     """
 
     def Upload(
@@ -301,7 +301,7 @@ class StorageServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_download_pb2.ExportUserResponse], _abc.AsyncIterator[_download_pb2.ExportUserResponse]]:
         """Streams everything that a user has stored as one ZIP with a manifest, in constant memory: the caller, or for admins another
-        user, which is recorded as an act. Lost objects don't stop it; the manifest names them.
+        user, which is recorded as an act. Lost objects do not stop it; the manifest names them.
         """
 
     def SignUrl(
@@ -424,7 +424,7 @@ class StorageServiceServicer:
         request: _link_pb2.GetUrlStampsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_link_pb2.GetUrlStampsResponse, _abc.Awaitable[_link_pb2.GetUrlStampsResponse]]:
-        """Whether links and previews made earlier equal those that would be made now: they are rounded in time, and
+        """Whether links and previews created earlier equal those that would be created now: they are rounded in time, and
         depend on settings. Nothing is looked up.
         """
 

@@ -120,8 +120,8 @@ class UploadResponse(_message.Message):
     persisted_size: _builtins.int
     """Session without finish_write: bytes that are stored durably; continue from here."""
     url: _builtins.str
-    """With sign_url: the file's link, as of SignLinks by default. Empty if none can be made now, and in the stored
-    answer to a repeated request_id, whose file may have been deleted: then call SignLinks.
+    """With sign_url: the file's link, as SignLinks returns it by default. Empty if none can be created now, and in the
+    stored response to a repeated request_id, whose file may have been deleted: then call SignLinks.
     """
     @_builtins.property
     def file(self) -> _file_pb2.File:
@@ -175,9 +175,9 @@ class UploadSession(_message.Message):
     part_size_bytes: _builtins.int
     """Size of every part but the last."""
     partial: _builtins.bool
-    """A partial upload: never a file of its own, only a piece for ConcatenateUploads."""
+    """A partial upload: it never becomes a file, and can only be used by ConcatenateUploads."""
     finished: _builtins.bool
-    """All bytes are stored for good: `file` is set, or it is a partial upload that can be concatenated."""
+    """All bytes are durably stored: `file` is set, or it is a partial upload that can be concatenated."""
     annotation: _builtins.bytes
     """The annotation given to CreateUpload or ConcatenateUploads, unchanged."""
     @_builtins.property
@@ -343,7 +343,7 @@ class DeclareUploadLengthRequest(_message.Message):
     upload_id: _builtins.str
     """The session."""
     size_bytes: _builtins.int
-    """Size of the object in bytes; it can't change afterwards (a repeat with the same one is fine)."""
+    """Size of the object in bytes; it cannot change afterwards (a repeat with the same one is fine)."""
     def __init__(
         self,
         *,

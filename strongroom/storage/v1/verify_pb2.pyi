@@ -94,7 +94,7 @@ class _RepairOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairO
     REPAIR_OUTCOME_OUTDATED: _RepairOutcome.ValueType  # 2
     """The finding no longer holds; nothing was done."""
     REPAIR_OUTCOME_LEFT: _RepairOutcome.ValueType  # 3
-    """Nothing was done: `detail` says what a person has to do."""
+    """Nothing was done: `detail` says what the operator has to do."""
     REPAIR_OUTCOME_FAILED: _RepairOutcome.ValueType  # 4
     """It failed; another repair continues from there."""
 
@@ -108,7 +108,7 @@ REPAIR_OUTCOME_DONE: RepairOutcome.ValueType  # 1
 REPAIR_OUTCOME_OUTDATED: RepairOutcome.ValueType  # 2
 """The finding no longer holds; nothing was done."""
 REPAIR_OUTCOME_LEFT: RepairOutcome.ValueType  # 3
-"""Nothing was done: `detail` says what a person has to do."""
+"""Nothing was done: `detail` says what the operator has to do."""
 REPAIR_OUTCOME_FAILED: RepairOutcome.ValueType  # 4
 """It failed; another repair continues from there."""
 Global___RepairOutcome: _TypeAlias = RepairOutcome  # noqa: Y015
@@ -344,7 +344,7 @@ class RepairFindingsResponse(_message.Message):
     outcome: Global___RepairOutcome.ValueType
     """Its outcome."""
     detail: _builtins.str
-    """Details: the entry in quarantine, the version that was found, what a person has to do."""
+    """Details: the entry in quarantine, the version that was found, what the operator has to do."""
     @_builtins.property
     def finding(self) -> _verification_pb2.Finding:
         """The finding."""
@@ -437,7 +437,7 @@ class QuarantinedObject(_message.Message):
     run_id: _builtins.str
     """The run whose report named it (UUID)."""
     unreadable: _builtins.bool
-    """Its manifest can't be read: only id and times are known."""
+    """Its manifest cannot be read: only id and times are known."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Its own metadata."""
@@ -448,7 +448,7 @@ class QuarantinedObject(_message.Message):
 
     @_builtins.property
     def purge_time(self) -> _timestamp_pb2.Timestamp:
-        """When it is removed for good."""
+        """When it is permanently removed."""
 
     def __init__(
         self,

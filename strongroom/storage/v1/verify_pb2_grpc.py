@@ -100,31 +100,31 @@ class VerifyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RepairFindings(self, request, context):
-        """Repairs what a run has found, after checking each finding again; what has changed since is left alone. Safe
-        to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
-        together, or so much is wrong that something else must be.
+        """Repairs the findings of a run, after checking each finding again; those that have changed are left alone. Can be
+        repeated at any time. REPAIR_REFUSED, before anything is changed: bucket, database and report do not belong
+        together, or there are so many findings that something else must be wrong.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListQuarantine(self, request, context):
-        """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`).
+        """Objects in quarantine: moved there by repairs, or dropped after a restore (`DropObjects`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RestoreQuarantined(self, request, context):
-        """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none.
+        """Restores one object to its key, as a new version, or all that one run has moved. NOT_FOUND if there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PurgeQuarantined(self, request, context):
-        """Removes one object from quarantine for good, before its time, or all that were moved there before a moment. It
-        can't be undone. NOT_FOUND when there is none of that id.
+        """Permanently removes one object from quarantine, before its time, or all that were moved there before a given time.
+        This cannot be undone. NOT_FOUND if there is none with that id.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,17 +42,17 @@ class VerifyServiceStub:
     ListVerificationFindings: _grpc.UnaryUnaryMultiCallable[_verify_pb2.ListVerificationFindingsRequest, _verify_pb2.ListVerificationFindingsResponse]
     """Findings of a run, in their order."""
     RepairFindings: _grpc.UnaryStreamMultiCallable[_verify_pb2.RepairFindingsRequest, _verify_pb2.RepairFindingsResponse]
-    """Repairs what a run has found, after checking each finding again; what has changed since is left alone. Safe
-    to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
-    together, or so much is wrong that something else must be.
+    """Repairs the findings of a run, after checking each finding again; those that have changed are left alone. Can be
+    repeated at any time. REPAIR_REFUSED, before anything is changed: bucket, database and report do not belong
+    together, or there are so many findings that something else must be wrong.
     """
     ListQuarantine: _grpc.UnaryStreamMultiCallable[_verify_pb2.ListQuarantineRequest, _verify_pb2.ListQuarantineResponse]
-    """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`)."""
+    """Objects in quarantine: moved there by repairs, or dropped after a restore (`DropObjects`)."""
     RestoreQuarantined: _grpc.UnaryStreamMultiCallable[_verify_pb2.RestoreQuarantinedRequest, _verify_pb2.RestoreQuarantinedResponse]
-    """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
+    """Restores one object to its key, as a new version, or all that one run has moved. NOT_FOUND if there is none."""
     PurgeQuarantined: _grpc.UnaryStreamMultiCallable[_verify_pb2.PurgeQuarantinedRequest, _verify_pb2.PurgeQuarantinedResponse]
-    """Removes one object from quarantine for good, before its time, or all that were moved there before a moment. It
-    can't be undone. NOT_FOUND when there is none of that id.
+    """Permanently removes one object from quarantine, before its time, or all that were moved there before a given time.
+    This cannot be undone. NOT_FOUND if there is none with that id.
     """
 
 @_typing.type_check_only
@@ -69,17 +69,17 @@ class VerifyServiceAsyncStub(VerifyServiceStub):
     ListVerificationFindings: _aio.UnaryUnaryMultiCallable[_verify_pb2.ListVerificationFindingsRequest, _verify_pb2.ListVerificationFindingsResponse]  # type: ignore[assignment]
     """Findings of a run, in their order."""
     RepairFindings: _aio.UnaryStreamMultiCallable[_verify_pb2.RepairFindingsRequest, _verify_pb2.RepairFindingsResponse]  # type: ignore[assignment]
-    """Repairs what a run has found, after checking each finding again; what has changed since is left alone. Safe
-    to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
-    together, or so much is wrong that something else must be.
+    """Repairs the findings of a run, after checking each finding again; those that have changed are left alone. Can be
+    repeated at any time. REPAIR_REFUSED, before anything is changed: bucket, database and report do not belong
+    together, or there are so many findings that something else must be wrong.
     """
     ListQuarantine: _aio.UnaryStreamMultiCallable[_verify_pb2.ListQuarantineRequest, _verify_pb2.ListQuarantineResponse]  # type: ignore[assignment]
-    """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`)."""
+    """Objects in quarantine: moved there by repairs, or dropped after a restore (`DropObjects`)."""
     RestoreQuarantined: _aio.UnaryStreamMultiCallable[_verify_pb2.RestoreQuarantinedRequest, _verify_pb2.RestoreQuarantinedResponse]  # type: ignore[assignment]
-    """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
+    """Restores one object to its key, as a new version, or all that one run has moved. NOT_FOUND if there is none."""
     PurgeQuarantined: _aio.UnaryStreamMultiCallable[_verify_pb2.PurgeQuarantinedRequest, _verify_pb2.PurgeQuarantinedResponse]  # type: ignore[assignment]
-    """Removes one object from quarantine for good, before its time, or all that were moved there before a moment. It
-    can't be undone. NOT_FOUND when there is none of that id.
+    """Permanently removes one object from quarantine, before its time, or all that were moved there before a given time.
+    This cannot be undone. NOT_FOUND if there is none with that id.
     """
 
 class VerifyServiceServicer:
@@ -113,9 +113,9 @@ class VerifyServiceServicer:
         request: _verify_pb2.RepairFindingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_verify_pb2.RepairFindingsResponse], _abc.AsyncIterator[_verify_pb2.RepairFindingsResponse]]:
-        """Repairs what a run has found, after checking each finding again; what has changed since is left alone. Safe
-        to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
-        together, or so much is wrong that something else must be.
+        """Repairs the findings of a run, after checking each finding again; those that have changed are left alone. Can be
+        repeated at any time. REPAIR_REFUSED, before anything is changed: bucket, database and report do not belong
+        together, or there are so many findings that something else must be wrong.
         """
 
     def ListQuarantine(
@@ -123,22 +123,22 @@ class VerifyServiceServicer:
         request: _verify_pb2.ListQuarantineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_verify_pb2.ListQuarantineResponse], _abc.AsyncIterator[_verify_pb2.ListQuarantineResponse]]:
-        """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`)."""
+        """Objects in quarantine: moved there by repairs, or dropped after a restore (`DropObjects`)."""
 
     def RestoreQuarantined(
         self,
         request: _verify_pb2.RestoreQuarantinedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_verify_pb2.RestoreQuarantinedResponse], _abc.AsyncIterator[_verify_pb2.RestoreQuarantinedResponse]]:
-        """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
+        """Restores one object to its key, as a new version, or all that one run has moved. NOT_FOUND if there is none."""
 
     def PurgeQuarantined(
         self,
         request: _verify_pb2.PurgeQuarantinedRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_verify_pb2.PurgeQuarantinedResponse], _abc.AsyncIterator[_verify_pb2.PurgeQuarantinedResponse]]:
-        """Removes one object from quarantine for good, before its time, or all that were moved there before a moment. It
-        can't be undone. NOT_FOUND when there is none of that id.
+        """Permanently removes one object from quarantine, before its time, or all that were moved there before a given time.
+        This cannot be undone. NOT_FOUND if there is none with that id.
         """
 
 def add_VerifyServiceServicer_to_server(servicer: VerifyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -45,7 +45,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_USER_BEING_ERASED: _ErrorReason.ValueType  # 9
     """FAILED_PRECONDITION, 409. This user is being erased; nothing new is stored until that has ended."""
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 10
-    """INVALID_ARGUMENT, 400. The request can't be parsed (JSON, multipart framing, a header)."""
+    """INVALID_ARGUMENT, 400. The request cannot be parsed (JSON, multipart framing, a header)."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 11
     """INVALID_ARGUMENT, 422. A field breaks its rule. {field, rule}"""
     ERROR_REASON_UPLOAD_INCOMPLETE: _ErrorReason.ValueType  # 12
@@ -53,7 +53,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SIZE_MISMATCH: _ErrorReason.ValueType  # 13
     """INVALID_ARGUMENT, 400. The number of bytes received differs from the declared size. {expected, actual}"""
     ERROR_REASON_CHECKSUM_MISMATCH: _ErrorReason.ValueType  # 14
-    """DATA_LOSS, 422. The bytes received don't match a checksum that was sent. {algorithm, expected, actual}"""
+    """DATA_LOSS, 422. The bytes received do not match a checksum that was sent. {algorithm, expected, actual}"""
     ERROR_REASON_CHUNK_TOO_LARGE: _ErrorReason.ValueType  # 15
     """INVALID_ARGUMENT, 413. One gRPC message carries more data than allowed. {limit}"""
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 16
@@ -80,7 +80,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT, 422. The type is not on the family's list. {detected, allowed}"""
     ERROR_REASON_CONTENT_INFECTED: _ErrorReason.ValueType  # 32
     """INVALID_ARGUMENT, 422. The malware scanner found something: in an upload, which is not stored, or in a
-    file that was stored before its signature was known, which nobody can read any more. {signature}
+    file that was stored before its signature was known, which can no longer be read. {signature}
     """
     ERROR_REASON_ARCHIVE_INVALID: _ErrorReason.ValueType  # 33
     """INVALID_ARGUMENT, 422. The ZIP breaks a rule. {rule, entry}"""
@@ -99,7 +99,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 43
     """NOT_FOUND, 404. No such version of the file or project."""
     ERROR_REASON_SHARE_NOT_FOUND: _ErrorReason.ValueType  # 44
-    """NOT_FOUND, 404. No such share, or it is somebody else's."""
+    """NOT_FOUND, 404. No such share, or it belongs to another user."""
     ERROR_REASON_SHARE_ENDED: _ErrorReason.ValueType  # 45
     """FAILED_PRECONDITION, 410. The share has ended (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
     ERROR_REASON_ALREADY_EXISTS: _ErrorReason.ValueType  # 50
@@ -177,7 +177,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 95
     """UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
     ERROR_REASON_RETENTION_HELD: _ErrorReason.ValueType  # 101
-    """FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it can't be deleted or replaced. {until, hold}"""
+    """FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it cannot be deleted or replaced. {until, hold}"""
     ERROR_REASON_OBJECT_ARCHIVED: _ErrorReason.ValueType  # 102
     """FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being restored; RetryInfo says
     when to ask again.
@@ -218,7 +218,7 @@ RetryInfo says when to try again. {cause, seconds}
 ERROR_REASON_USER_BEING_ERASED: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION, 409. This user is being erased; nothing new is stored until that has ended."""
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 10
-"""INVALID_ARGUMENT, 400. The request can't be parsed (JSON, multipart framing, a header)."""
+"""INVALID_ARGUMENT, 400. The request cannot be parsed (JSON, multipart framing, a header)."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 11
 """INVALID_ARGUMENT, 422. A field breaks its rule. {field, rule}"""
 ERROR_REASON_UPLOAD_INCOMPLETE: ErrorReason.ValueType  # 12
@@ -226,7 +226,7 @@ ERROR_REASON_UPLOAD_INCOMPLETE: ErrorReason.ValueType  # 12
 ERROR_REASON_SIZE_MISMATCH: ErrorReason.ValueType  # 13
 """INVALID_ARGUMENT, 400. The number of bytes received differs from the declared size. {expected, actual}"""
 ERROR_REASON_CHECKSUM_MISMATCH: ErrorReason.ValueType  # 14
-"""DATA_LOSS, 422. The bytes received don't match a checksum that was sent. {algorithm, expected, actual}"""
+"""DATA_LOSS, 422. The bytes received do not match a checksum that was sent. {algorithm, expected, actual}"""
 ERROR_REASON_CHUNK_TOO_LARGE: ErrorReason.ValueType  # 15
 """INVALID_ARGUMENT, 413. One gRPC message carries more data than allowed. {limit}"""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 16
@@ -253,7 +253,7 @@ ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: ErrorReason.ValueType  # 31
 """INVALID_ARGUMENT, 422. The type is not on the family's list. {detected, allowed}"""
 ERROR_REASON_CONTENT_INFECTED: ErrorReason.ValueType  # 32
 """INVALID_ARGUMENT, 422. The malware scanner found something: in an upload, which is not stored, or in a
-file that was stored before its signature was known, which nobody can read any more. {signature}
+file that was stored before its signature was known, which can no longer be read. {signature}
 """
 ERROR_REASON_ARCHIVE_INVALID: ErrorReason.ValueType  # 33
 """INVALID_ARGUMENT, 422. The ZIP breaks a rule. {rule, entry}"""
@@ -272,7 +272,7 @@ ERROR_REASON_PROJECT_NOT_FOUND: ErrorReason.ValueType  # 42
 ERROR_REASON_VERSION_NOT_FOUND: ErrorReason.ValueType  # 43
 """NOT_FOUND, 404. No such version of the file or project."""
 ERROR_REASON_SHARE_NOT_FOUND: ErrorReason.ValueType  # 44
-"""NOT_FOUND, 404. No such share, or it is somebody else's."""
+"""NOT_FOUND, 404. No such share, or it belongs to another user."""
 ERROR_REASON_SHARE_ENDED: ErrorReason.ValueType  # 45
 """FAILED_PRECONDITION, 410. The share has ended (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
 ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 50
@@ -350,7 +350,7 @@ ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 94
 ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 95
 """UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
 ERROR_REASON_RETENTION_HELD: ErrorReason.ValueType  # 101
-"""FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it can't be deleted or replaced. {until, hold}"""
+"""FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it cannot be deleted or replaced. {until, hold}"""
 ERROR_REASON_OBJECT_ARCHIVED: ErrorReason.ValueType  # 102
 """FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being restored; RetryInfo says
 when to ask again.
