@@ -1,4 +1,4 @@
-"""A real clamd for tests, from Debian (`clamav-daemon`), on a unix socket, with signatures of our own."""
+"""A real clamd for tests, from Debian (`clamav-daemon`), on a Unix socket, with test signatures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 PATIENCE: Final = 120.0
-#: The test file of the EICAR, in two pieces: whole, it would have this very file removed by some scanners.
+#: The EICAR test file, in two pieces: some scanners would remove this file if it contained the whole.
 EICAR: Final = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}" + rb"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 FOUND: Final = "Strongroom.Eicar.UNOFFICIAL"
 LATER: Final = b"known to be bad from tomorrow on"
@@ -32,7 +32,7 @@ MaxScanSize {scanned}
 
 
 class Clamd:
-    """A started one. ``address``: as STRONGROOM_CLAMD_ADDRESS names it."""
+    """A started clamd. ``address``: the value for STRONGROOM_CLAMD_ADDRESS."""
 
     def __init__(self, folder: Path) -> None:
         program = shutil.which("clamd") or shutil.which("clamd", path="/usr/sbin")
@@ -51,11 +51,11 @@ class Clamd:
         self.address = f"unix:{self._socket}"
 
     def knows(self, name: str, content: bytes) -> None:
-        """Add a signature: any file that holds ``content``. For a running one, ``reload`` afterwards."""
+        """Add a signature for any file that contains ``content``. A running clamd then needs ``reload``."""
         (self._signatures / f"{name}.ndb").write_text(f"{name}:0:*:{content.hex()}\n")
 
     def wait(self) -> None:
-        """Until it answers."""
+        """Wait until it answers."""
         deadline = time.monotonic() + PATIENCE
         while True:
             with contextlib.suppress(OSError):
@@ -66,12 +66,12 @@ class Clamd:
             time.sleep(0.02)
 
     def reload(self) -> None:
-        """Until it knows what it was taught."""
+        """Reload, and wait until the new signatures are loaded."""
         assert self._ask(b"zRELOAD\0") == b"RELOADING\0"
         self.wait()
 
     def kill(self) -> None:
-        """At once."""
+        """Kill it at once."""
         self._process.kill()
         self._process.wait(PATIENCE)
 
@@ -85,7 +85,7 @@ class Clamd:
 
 @contextlib.contextmanager
 def running_clamd(folder: Path) -> Iterator[Clamd]:
-    """A started one, killed at the end."""
+    """A started clamd, killed at the end."""
     clamd = Clamd(folder)
     try:
         clamd.wait()

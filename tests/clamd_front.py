@@ -1,4 +1,4 @@
-"""Stands before a real clamd: it can be away, and say that its signatures are others."""
+"""A front for a real clamd: it can be away, and claim other signatures."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _PIECE: Final = 1 << 16
 
 
 class ClamdFront:
-    """``address``: as STRONGROOM_CLAMD_ADDRESS names it. ``version``: what VERSION answers. ``streams``: how
-    many were asked for.
+    """``address``: the value for STRONGROOM_CLAMD_ADDRESS. ``version``: the answer to VERSION. ``streams``:
+    the number of streams so far.
     """
 
     def __init__(self, place: Path, behind: str) -> None:
@@ -28,7 +28,7 @@ class ClamdFront:
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
-        """It hangs up on everybody inside."""
+        """Close every connection inside the block."""
         self._is_away.set()
         try:
             yield
@@ -36,7 +36,7 @@ class ClamdFront:
             self._is_away.clear()
 
     def serve(self, asking: socket.socket) -> None:
-        """One connection."""
+        """Serve one connection."""
         if self._is_away.is_set():
             return
         command = asking.recv(_PIECE)
@@ -54,7 +54,7 @@ class ClamdFront:
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    """Until the end; a peer that has hung up takes no more."""
+    """Copy until the end; a peer that has hung up takes no more."""
     with contextlib.suppress(OSError):
         while piece := source.recv(_PIECE):
             target.sendall(piece)
@@ -64,7 +64,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 @contextlib.contextmanager
 def clamd_front(folder: Path, behind: str) -> Iterator[ClamdFront]:
-    """A running one before the clamd at ``behind``."""
+    """A running front for the clamd at ``behind``."""
     folder.mkdir(parents=True, exist_ok=True)
     place = folder / "front.sock"
     front = ClamdFront(place, behind)

@@ -1,4 +1,4 @@
-"""Databases for tests: made by copying a template, dropped afterwards."""
+"""Databases for tests: copied from a template, dropped afterwards."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from tests.servers import locked
 
 @dataclass(frozen=True)
 class Logins:
-    """One database seen by its three logins: superuser, owner of the tables, metadata_service."""
+    """One database with three logins: superuser, owner of the tables, metadata_service."""
 
     superuser: str
     owner: str
     app: str
 
     def create(self, name: str, template: str = "template0") -> Logins:
-        """A new database on the same server, owned by the owner role."""
+        """Create a database on the same server, owned by the owner role."""
         _connections.close(_named(self.superuser, template))
-        # Copied as files, not block by block through the log: a third of the work.
+        # copied as files instead of block by block through the log: a third of the work
         making = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
             sql.Identifier(name), sql.Identifier(roles.OWNER), sql.Identifier(template)
         )
@@ -47,30 +47,31 @@ class Logins:
         return bool(self.at("postgres").rows("SELECT 1 FROM pg_database WHERE datname = %s", name))
 
     def drop(self) -> None:
-        """Remove it, whoever is still connected."""
+        """Drop it, even with open connections."""
         _connections.close(self.superuser)
         name = sql.Identifier(urlsplit(self.superuser).path.lstrip("/"))
         dropping = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name)
         _connections.ask(_named(self.superuser, "postgres"), dropping)
 
     def migration_settings(self) -> MigrationSettings:
-        """For `migrate`: the owner's login, and the service's as the one that gets the rights."""
+        """Settings for `migrate`: the owner's login, and the service's, which gets the rights."""
         return MigrationSettings(
             database_url=SecretStr(self.app), migration_database_url=SecretStr(self.owner)
         )
 
     def rows(self, query: str, *params: object) -> list[tuple[Any, ...]]:
-        """What the superuser sees: everything."""
+        """Rows as the superuser sees them: all of them."""
         return _connections.ask(self.superuser, query.encode(), params).fetchall()
 
     def change(self, query: str, *params: object) -> int:
-        """Change rows as superuser (time passes, a lease runs out); how many."""
+        """Change rows as superuser (let time pass, end a lease). Returns how many."""
         return _connections.ask(self.superuser, query.encode(), params).rowcount
 
 
 class _Connections:
-    """Those of this process that nobody uses at the moment, by URL: to make one costs many times what most
-    questions do. Of the databases that were asked last, as each one is a process of the server.
+    """Idle connections of this process, by URL: to open one costs many times more than most queries.
+
+    Only for the most recently used databases, because each connection is a process of the server.
     """
 
     def __init__(self) -> None:
@@ -80,19 +81,19 @@ class _Connections:
     def ask(
         self, url: str, query: bytes | sql.Composed, params: Sequence[object] | None = None
     ) -> psycopg.Cursor[Any]:
-        """What one statement has led to; each caller has a connection of its own meanwhile."""
+        """Execute a statement; the caller has a connection of its own meanwhile."""
         while (kept := self._take(url)) is not None:
             try:
                 return self._asked(kept, url, query, params)
             except psycopg.OperationalError:
                 if not kept.closed:
-                    raise  # else the server has ended it since it was used last
-        # Nothing is prepared: what a statement yields may be another after the next migration.
+                    raise  # otherwise the server has closed it since its last use
+        # Prepare nothing: a statement may return other columns after the next migration.
         made = psycopg.connect(url, autocommit=True, prepare_threshold=None)
         return self._asked(made, url, query, params)
 
     def close(self, *urls: str) -> None:
-        """Those to these databases; without any: all."""
+        """Close connections to these databases; without any: all."""
         for url in urls or [*self._idle]:
             while (kept := self._take(url)) is not None:
                 kept.close()
@@ -131,7 +132,7 @@ TEMPLATE: Final = "metadata_template"
 
 
 def migrated_template(servers: infra.Infra) -> Logins:
-    """A migrated database without rows, to be copied: made by the first process that asks.
+    """A migrated database without rows, to be copied: created by the first process that needs it.
 
     Nobody may connect to it, or copies would be refused.
     """

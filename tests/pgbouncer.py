@@ -1,4 +1,4 @@
-"""A real PgBouncer for tests, from Debian (`pgbouncer`): transaction mode, before the Postgres of the run."""
+"""A real PgBouncer for tests, from Debian (`pgbouncer`): transaction mode, in front of the run's Postgres."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ default_pool_size = {servers}
 
 @contextlib.contextmanager
 def running_pgbouncer(folder: Path, dsn: str, servers: int) -> Iterator[str]:
-    """The same login through a pooler that opens so many connections to the server; killed at the end."""
+    """The same login through a pooler that opens at most ``servers`` connections; killed at the end."""
     program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
     if program is None:
         raise RuntimeError("these tests need Debian's pgbouncer: apt-get install pgbouncer")

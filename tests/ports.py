@@ -1,4 +1,4 @@
-"""A free TCP port on loopback, for servers that are told theirs."""
+"""A free TCP port on loopback, for servers that need a port in advance."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import socket
 
 
 def free_port() -> int:
-    """A port nobody listens on now."""
+    """A port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""A real Redis for tests, from Debian (`redis-server`), on a free port; it keeps nothing on disk."""
+"""A real Redis for tests, from Debian (`redis-server`), on a free port, without persistence."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE: Final = 60.0
 
 
 class RedisServer:
-    """Stopped at first; ``start`` and ``kill`` as often as a test likes, always on the same port."""
+    """Initially stopped. ``start`` and ``kill`` may be repeated, always on the same port."""
 
     def __init__(self) -> None:
         found = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -28,7 +28,7 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Until it takes connections."""
+        """Start it, and wait until it accepts connections."""
         options = ("--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--appendonly", "no")
         self._process = subprocess.Popen(
             [self._program, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/tmp"
@@ -42,7 +42,7 @@ class RedisServer:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """At once, without a word."""
+        """Kill it at once."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(PATIENCE)
@@ -51,7 +51,7 @@ class RedisServer:
 
 @contextlib.contextmanager
 def running_redis() -> Iterator[RedisServer]:
-    """A started one, killed at the end."""
+    """A started Redis, killed at the end."""
     server = RedisServer()
     server.start()
     try:

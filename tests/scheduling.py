@@ -1,10 +1,10 @@
-"""Which tests stay on one worker, and which go first.
+"""Which tests stay on one worker, and which run first.
 
-A module stays on one worker, so that its fixtures are made once. Modules that share a stack of services stay
-together for the same reason, in as many groups as there may be stacks. The longest goes first by the seconds
-of an earlier run (``durations.json``): no worker idles at the end while another has a long module before it.
-Tests that only compute are spread over the whole run: those of services wait for much of their time, and
-while all workers have some of them the machine idles.
+A module stays on one worker, so that its fixtures are created once. Modules that share a stack of services
+stay together for the same reason, in as many groups as there may be stacks. The longest go first, by the
+durations of an earlier run (``durations.json``), so that no worker idles at the end while another runs a long
+module. Tests that only compute are spread over the whole run: tests of services mostly wait, and if all
+workers had only those, the machine would idle.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import pytest
 
 RECORD: Final = Path(__file__).with_name("durations.json")
 _STACKS: Final[Mapping[str, int]] = {"tests/e2e/": 2, "tests/integration/importing/": 1}
-"""Folders whose modules share one stack, and how many stacks may run at once."""
+"""Folders whose modules share a stack, and how many stacks may run at once."""
 _COMPUTING: Final = ("tests/unit/", "tests/contract/", "tests/model/")
-"""Folders whose tests wait for hardly anything."""
+"""Folders whose tests hardly ever wait."""
 _UNKNOWN: Final = 0.05
-"""Seconds that a test of a module takes which no record knows."""
+"""Assumed seconds per test of a module without a record."""
 _WORTH_KEEPING: Final = 1.0
 
 
 def scope_of(nodeid: str) -> str:
-    """What stays together: the module of a test, or the folder of a stack with the number of its group."""
+    """The tests that stay together: a test's module, or the folder of a stack with its group's number."""
     module = nodeid.partition("::")[0]
     for folder, stacks in _STACKS.items():
         if module.startswith(folder):
@@ -39,14 +39,14 @@ def scope_of(nodeid: str) -> str:
 
 
 def sort(items: list[pytest.Item], workers: int) -> None:
-    """In the order of ``begins``; within a scope nothing changes places."""
+    """Sort in the order of ``begins``; the order within a scope stays."""
     begin = begins(expected(item.nodeid for item in items), workers)
     items.sort(key=lambda item: (begin[scope_of(item.nodeid)], scope_of(item.nodeid)))
 
 
 def begins(seconds: Mapping[str, float], workers: int) -> Mapping[str, float]:
-    """When each scope begins, of these seconds, if what computes has as much of one worker as there is of it
-    and the rest has the others; the longest of each kind first.
+    """When each scope begins, given these durations: computing scopes get as much of one worker as they need,
+    the rest get the others; the longest of each kind go first.
     """
     longest_first = sorted(seconds, key=lambda scope: (-seconds[scope], scope))
     computing = [scope for scope in longest_first if scope.startswith(_COMPUTING)]
@@ -60,7 +60,7 @@ def begins(seconds: Mapping[str, float], workers: int) -> Mapping[str, float]:
 def _one_after_the_other(
     scopes: Sequence[str], seconds: Mapping[str, float], workers: int
 ) -> Iterator[tuple[str, float]]:
-    """Each scope, and when one of so many workers is free for it."""
+    """Each scope, and the time when one of the workers is free for it."""
     free = [0.0] * workers
     for scope in scopes:
         at = heapq.heappop(free)
@@ -69,7 +69,7 @@ def _one_after_the_other(
 
 
 def expected(nodeids: Iterable[str]) -> Mapping[str, float]:
-    """Seconds by scope."""
+    """Expected seconds by scope."""
     record: dict[str, float] = json.loads(RECORD.read_text())
     modules = Counter(nodeid.partition("::")[0] for nodeid in nodeids)
     seconds = Counter[str]()
@@ -79,7 +79,7 @@ def expected(nodeids: Iterable[str]) -> Mapping[str, float]:
 
 
 def record(reports: Mapping[str, list[Any]]) -> None:
-    """Write down how long each module took, of the reports of a whole run."""
+    """Record how long each module took, from the reports of a whole run."""
     seconds = Counter[str]()
     for report in (report for found in reports.values() for report in found):
         if isinstance(report, pytest.TestReport):

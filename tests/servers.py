@@ -1,9 +1,9 @@
 """One Postgres and one S3 server for a whole test run, whatever the number of its processes.
 
-The process that pytest was started in holds a FIFO open, the lifeline of the servers. The first test process
-that needs them starts them, whichever that is; they stop when the run ends or dies, kill -9 included, and not
-when one worker of several does. Their data lies in memory where that is large enough: what tests kill is
-processes, and those lose nothing that they have written.
+The process started by the user holds a FIFO open, the servers' lifeline. The first test process that needs
+the servers starts them. They stop when the run ends or dies, even by kill -9, but not when one of several
+workers does. Their data is in memory if that is large enough: tests kill processes, which lose nothing
+written.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from tests.stack import until
 _PREFIX: Final = "strongroom-tests-"
 _IN_MEMORY: Final = Path("/dev/shm")
 _ENOUGH: Final = 8 << 30
-"""Bytes: a run leaves some 2 GiB behind, and e2e/test_memory.py needs the double of its file."""
+"""Bytes: a run writes some 2 GiB, and e2e/test_memory.py needs twice its file."""
 
 _kept: list[infra.Infra] = []
 
 
 class Run:
-    """What the processes of one run share: a folder, and the lifeline in it. ``close`` ends the servers."""
+    """Shared by the processes of a run: a folder with the lifeline. ``close`` ends the servers."""
 
     def __init__(self) -> None:
         _remove_what_dead_runs_left()
@@ -43,7 +43,7 @@ class Run:
         self._held = os.open(_lifeline(self.folder), os.O_RDWR)
 
     def close(self) -> None:
-        """Let go of the servers, wait until they have ended, and remove what they have written."""
+        """Release the servers, wait until they have ended, and delete their data."""
         os.close(self._held)
         servers = DataDir(_servers(self.folder))
         until("the servers of the run have ended", lambda: servers.supervisor_pid() is None)
@@ -51,7 +51,7 @@ class Run:
 
 
 def of_run(folder: Path) -> infra.Infra:
-    """The servers of the run with this folder, started where nobody has done so."""
+    """The servers of the run with this folder, started if necessary."""
     with locked(folder / "servers.lock"):
         try:
             return infra.find(_servers(folder))
@@ -61,14 +61,14 @@ def of_run(folder: Path) -> infra.Infra:
 
 
 def forks_of_run(folder: Path) -> ForkServer:
-    """A connection to the fork server of the run with this folder, started where nobody has done so."""
+    """A connection to the fork server of the run with this folder, started if necessary."""
     with locked(folder / "forks.lock"):
         return connect(folder)
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold a lock file, alone among all processes."""
+    """Hold a lock file, exclusively among all processes."""
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
@@ -83,7 +83,9 @@ def _lifeline(folder: Path) -> Path:
 
 
 def _place() -> Path | None:
-    """Memory, if it is free and its file system keeps the attributes that Swift needs; None: wherever."""
+    """A folder in memory, if there is room and its file system has the attributes that Swift needs; else
+    None.
+    """
     if not _IN_MEMORY.is_dir() or not os.access(_IN_MEMORY, os.W_OK):
         return None
     free = min(psutil.disk_usage(str(_IN_MEMORY)).free, psutil.virtual_memory().available)
@@ -100,7 +102,7 @@ def _has_attributes() -> bool:
 
 
 def _remove_what_dead_runs_left() -> None:
-    """A run that was killed could not do so itself."""
+    """Clean up after killed runs."""
     for place in {_IN_MEMORY, Path(tempfile.gettempdir())}:
         for folder in place.glob(f"{_PREFIX}*"):
             pid = folder.name.removeprefix(_PREFIX).partition("-")[0]

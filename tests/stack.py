@@ -1,8 +1,8 @@
-"""A whole real stack for tests: `python -m devstack up` in a process of its own, on free ports.
+"""A whole real stack for tests: `python -m devstack up` in a separate process, on free ports.
 
 ``with start_stack(tmp_path / "data") as stack: stack.http("ada").get("/api/v1/s3/files")``. The supervisor
-restarts what crashes, and stack.json tells the pids of the moment, so ``kill`` and the waits below are all a
-test needs.
+restarts crashed processes, and stack.json has the current pids, so tests need only ``kill`` and the waits
+below.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import jwt
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 PATIENCE: Final = 120.0
-#: The services in one process, or each in its own; `make test-both` runs the tests of whole stacks in both.
+#: The services in one process, or in three; `make test-both` tests whole stacks in both forms.
 FORM: Final = os.environ.get("STRONGROOM_FORM") or "one"
 
 FAST_DRAIN: Final[Mapping[str, str]] = {
@@ -38,19 +38,19 @@ FAST_DRAIN: Final[Mapping[str, str]] = {
     "STRONGROOM_VERIFY_INTERVAL_SECONDS": "0",
     "STRONGROOM_VERIFY_GRACE_SECONDS": "2",
 }
-"""Leases and graces with which everything that a dead process left behind is gone within seconds."""
+"""Leases and graces so short that everything left by a dead process is gone within seconds."""
 
 AT_EASE: Final[Mapping[str, str]] = {
     "STRONGROOM_CLEANER_INTERVAL_SECONDS": "2",
     "STRONGROOM_CLEANER_SWEEP_SECONDS": "30",
     "STRONGROOM_WEBHOOK_INTERVAL_SECONDS": "3",
 }
-"""For stacks in which seldom anything waits for what is removed or delivered: a look of the cleaner costs all
-the others processor time.
+"""For stacks in which tests seldom wait for removals or deliveries: the cleaner's passes cost the
+others CPU.
 """
 
 NO_WEBHOOKS: Final[Mapping[str, str]] = {"STRONGROOM_WEBHOOKS_ENABLED": "false"}
-"""Where no test has any: looking for what is to be delivered was a fifth of what an idle service costs."""
+"""If no test has webhooks: looking for deliveries was a fifth of an idle service's cost."""
 
 NO_LIMITS: Final[Mapping[str, str]] = {
     f"STRONGROOM_{name}": "0"
@@ -70,7 +70,7 @@ NO_LIMITS: Final[Mapping[str, str]] = {
         "USER_OPEN_SESSIONS",
     )
 }
-"""A test is one user at full speed, on one address."""
+"""A test is one user at full speed on one address."""
 
 _LONGEST_PAUSE: Final = 0.5
 
@@ -79,10 +79,10 @@ T = TypeVar("T")
 
 
 def until(what: str, holds: Callable[[], T], seconds: float = PATIENCE, pause: float = 0.05) -> T:
-    """Wait until ``holds()`` is true and return its value; fails with ``what`` after ``seconds``.
+    """Wait until ``holds()`` is true and return its value; fail with ``what`` after ``seconds``.
 
-    It asks at least ``pause`` seconds apart and notices at most a tenth of the wait too late: what takes long
-    is asked about less often, because many tests wait at once and each question is work for the services.
+    The pause between two calls is at least ``pause`` seconds and at most a tenth of the time waited so far.
+    So long waits ask less often: many tests wait at once, and each call is work for the services.
     """
     begin = time.monotonic()
     while not (value := holds()):
@@ -93,20 +93,20 @@ def until(what: str, holds: Callable[[], T], seconds: float = PATIENCE, pause: f
 
 
 def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The caller's environment without anything that would configure the system under test."""
+    """The caller's environment without variables that would configure the system under test."""
     return {
         key: value for key, value in environ.items() if not key.startswith(("AWS_", "S3_", "STRONGROOM_"))
     } | {"STRONGROOM_ENV_FILE": os.devnull}
 
 
 def user_token(secret: str, sub: str, **claims: object) -> str:
-    """An HS256 token for ``sub``, good for an hour; ``claims`` add to or replace its claims."""
+    """An HS256 token for ``sub``, valid for an hour; ``claims`` are added to its claims or replace them."""
     now = int(time.time())
     return jwt.encode({"sub": sub, "iat": now, "exp": now + 3600, **claims}, secret, algorithm="HS256")
 
 
 class Supervisor(Protocol):
-    """The process of an `up`: a ``subprocess.Popen``, or what stands for one."""
+    """The process of an `up`: a ``subprocess.Popen``, or an equivalent."""
 
     def poll(self) -> int | None: ...
 
@@ -116,17 +116,17 @@ class Supervisor(Protocol):
 
 
 Launch = Callable[[Mapping[str, str], Path], Supervisor]
-"""Starts an `up` in an environment, its output appended to a file."""
+"""Starts an `up` with an environment; its output is appended to a file."""
 
 
 class RunningStack:
-    """One `up`. What it prints is in ``output``, the logs of the processes in ``data_dir / "log"``."""
+    """A running `up`. Its output is in ``output``, the processes' logs in ``data_dir / "log"``."""
 
     def __init__(
         self, data_dir: Path, env: Mapping[str, str] | None = None, launch: Launch | None = None
     ) -> None:
         self.data_dir = data_dir
-        #: Where the embedded S3 server keeps objects: another folder where it is that of the whole run.
+        #: Where the embedded S3 server keeps objects; another folder if it is the run's server.
         self.store_dir = data_dir
         data_dir.mkdir(parents=True, exist_ok=True)
         self._printed = data_dir / "printed.txt"
@@ -145,17 +145,17 @@ class RunningStack:
             )  # fmt: skip
 
     def command(self) -> tuple[list[str], Path]:
-        """What starts it, and in which folder."""
+        """The command that starts it, and its working folder."""
         return [sys.executable, "-m", "devstack", "up"], CHECKOUT
 
     @property
     def output(self) -> str:
-        """What `up` has printed so far."""
+        """The output of `up` so far."""
         return self._printed.read_text()
 
     @property
     def state(self) -> dict[str, Any]:
-        """stack.json of this moment."""
+        """The current stack.json."""
         content: dict[str, Any] = json.loads((self.data_dir / "stack.json").read_text())
         return content
 
@@ -165,21 +165,21 @@ class RunningStack:
         return str(self.state["gateway"]["url"])
 
     def pid(self, service: Service) -> int:
-        """The process of this moment."""
+        """The current pid."""
         return int(self.state[service]["pid"])
 
     def log(self, service: Service) -> str:
-        """What the process of a service has logged so far, but for a line that it is just writing."""
+        """The log of a service's process so far, without an unfinished last line."""
         text = self.log_path(service).read_text()
         return text[: text.rfind("\n") + 1]
 
     def log_path(self, service: Service) -> Path:
-        """Where the process of a service logs to: the same for all where they are one process."""
+        """The log file of a service's process: the same for all if they are one process."""
         name = service if self.form == "three" else "strongroom"
         return self.data_dir / "log" / f"{name}.log"
 
     def wait_up(self) -> None:
-        """Until stack.json is written and the gateway reaches everything behind it."""
+        """Wait until stack.json exists and the gateway reaches everything behind it."""
 
         def written() -> bool:
             assert self._process.poll() is None, f"the stack ended:\n{self.output}"
@@ -189,17 +189,18 @@ class RunningStack:
         self.wait_ready()
 
     def wait_ready(self) -> None:
-        """Until /readyz says that both services, Postgres and S3 are reachable."""
+        """Wait until /readyz says that both services, Postgres and S3 are reachable."""
         until(f"{self.url}/readyz answers 200", lambda: answers(f"{self.url}/readyz"))
 
     def token(self, sub: str, **claims: object) -> str:
-        """A token of this stack."""
+        """A token for this stack."""
         return user_token(self.state["jwt_secret"], sub, **claims)
 
     def http(self, sub: str, **claims: object) -> httpx.Client:
-        """A client of the gateway that is signed in as ``sub``; the caller closes it.
+        """A gateway client signed in as ``sub``; the caller closes it.
 
-        It speaks no TLS (``verify=False``, here and in other tests): loading certificates takes 27 ms of CPU.
+        It uses no TLS (``verify=False``, here and in other tests), because loading certificates takes 27 ms
+        of CPU.
         """
         return httpx.Client(
             base_url=self.url,
@@ -214,7 +215,7 @@ class RunningStack:
         return grpc.insecure_channel(self.state[service]["address"], options=[("grpc.enable_http_proxy", 0)])
 
     def kill(self, service: Service, number: signal.Signals = signal.SIGKILL) -> int:
-        """Signal a service, wait until the supervisor has another one ready, and return its pid."""
+        """Signal a service, wait until the supervisor has restarted it, and return the new pid."""
         before = self.pid(service)
         os.kill(before, number)
         pid = until(f"{service} runs again", lambda: self._other_pid(service, before))
@@ -240,11 +241,10 @@ class RunningStack:
 def start_stack(
     data_dir: Path, env: Mapping[str, str] | None = None, launch: Launch | None = None
 ) -> RunningStack:
-    """Bring a stack up with `env` on top of ``FAST_DRAIN``, ``AT_EASE`` and ``NO_LIMITS``; old data is used
-    again.
+    """Start a stack with `env` added to ``FAST_DRAIN``, ``AT_EASE`` and ``NO_LIMITS``; existing data is used.
 
-    It starts a Postgres and an S3 server unless ``env`` names others (``tests.shared_stack``). ``launch``:
-    another way to start the same programs.
+    It starts Postgres and S3 unless ``env`` names other servers (``tests.shared_stack``). ``launch``: another
+    way to start the same programs.
     """
     stack = RunningStack(data_dir, {**FAST_DRAIN, **AT_EASE, **NO_LIMITS, **(env or {})}, launch)
     try:
@@ -256,7 +256,7 @@ def start_stack(
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered with 200."""
+    """Whether a GET returns 200."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=10) as reply:

@@ -1,8 +1,8 @@
-"""``pytest --workers N``: tests are collected once, then run by N forks of the process that has done so.
+"""``pytest --workers N``: tests are collected once and then run by N forks of the collecting process.
 
-Collecting takes half a minute of CPU, which workers that are started rather than forked spend once each. A
-fork asks for one scope of tests after the other (``scheduling.scope_of``), runs it, and sends what pytest
-reports. One that dies fails the test that it was running; another takes the rest of its scope.
+Collecting takes half a minute of CPU, which started (instead of forked) workers would each spend again. A
+fork requests one scope of tests after the other (``scheduling.scope_of``), runs it, and sends pytest's
+reports. If it dies, the test it was running fails, and another fork takes the rest of its scope.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from _pytest.tmpdir import TempPathFactory
 from tests.scheduling import scope_of
 
 Scope = list[int]
-"""Tests that stay together, by their places in ``session.items``."""
+"""Tests that stay together, as positions in ``session.items``."""
 
 _PR_SET_PDEATHSIG: Final = 1
 
 
 @dataclass
 class _Worker:
-    """A fork, as the process that collected sees it: what it has not begun, and what it has."""
+    """A fork, as seen by the collecting process: the tests it has not begun, and those it has."""
 
     pid: int
     connection: Connection
@@ -52,7 +52,7 @@ def add_option(parser: pytest.Parser) -> None:
 
 
 def run_tests(session: pytest.Session) -> bool | None:
-    """A ``pytest_runtestloop``: None where no workers are wanted."""
+    """A ``pytest_runtestloop``; None if no workers are requested."""
     number: int = session.config.getoption("--workers")
     if not number or session.config.option.collectonly or session.testsfailed:
         return None
@@ -61,7 +61,7 @@ def run_tests(session: pytest.Session) -> bool | None:
 
 
 class Workers:
-    """Runs the tests of a session, whose order is the order in which they are begun."""
+    """Runs a session's tests, begun in the session's order."""
 
     def __init__(self, session: pytest.Session, number: int) -> None:
         self._session = session
@@ -72,8 +72,10 @@ class Workers:
         self._started = 0
 
     def run(self) -> None:
-        """Until every test is reported. Raises Failed or Interrupted as ``--maxfail`` or a plugin wants."""
-        _temporary(self._config).getbasetemp()  # once, before many make it
+        """Run until every test is reported. Raises Failed or Interrupted if ``--maxfail`` or a plugin
+        requests it.
+        """
+        _temporary(self._config).getbasetemp()  # once, before several processes create it
         try:
             for _ in range(self._number):
                 self._fork()
@@ -92,7 +94,7 @@ class Workers:
         ours, theirs = Pipe()
         parent = os.getpid()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of eventlet, for programs that run on it
+            warnings.simplefilter("ignore", DeprecationWarning)  # for programs that run on eventlet
             pid = os.fork()
         if pid == 0:
             for other in self._living:
@@ -100,7 +102,7 @@ class Workers:
             ours.close()
             try:
                 _work(self._session, theirs, parent, self._started)
-            except BaseException:  # noqa: BLE001 - a fork must not go on as if it were the parent
+            except BaseException:  # noqa: BLE001 - a fork must never continue as the parent
                 traceback.print_exc()
             finally:
                 os._exit(70)
@@ -126,7 +128,7 @@ class Workers:
             stopping = self._session.shouldfail or self._session.shouldstop
             worker.running = None
             worker.left = self._scopes.pop(0) if self._scopes and not stopping else []
-            with suppress(BrokenPipeError):  # it has just died: the end of its messages says so
+            with suppress(BrokenPipeError):  # it has just died, which the end of its messages shows
                 worker.connection.send(worker.left)
 
     def _report(self, content: dict[str, Any]) -> None:
@@ -137,7 +139,7 @@ class Workers:
             hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
 
     def _bury(self, worker: _Worker) -> None:
-        """Its last test has failed if it was running one; what it has not begun goes to another."""
+        """Report the test it was running as failed; give the tests it has not begun to others."""
         _, status = os.waitpid(worker.pid, 0)
         worker.connection.close()
         self._living.remove(worker)
@@ -156,7 +158,7 @@ class Workers:
             self._fork()
 
     def _interrupt(self) -> None:
-        """Let the workers end what they have started, and wait for that."""
+        """Let the workers finish what they have begun, and wait."""
         for worker in self._living:
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGINT)
@@ -165,20 +167,20 @@ class Workers:
 
 
 class _Sender:
-    """Sends a worker's reports; what it prints itself is nobody's."""
+    """Sends a worker's reports; its own output is dropped."""
 
     def __init__(self, config: pytest.Config, connection: Connection) -> None:
         self._config = config
         self._connection = connection
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """For the terminal of the process that has collected."""
+        """Send a report to the terminal of the collecting process."""
         content = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
         self._connection.send(("report", content))
 
 
 def _scopes(items: Sequence[pytest.Item]) -> list[Scope]:
-    """Neighbours of one scope, in their order."""
+    """Consecutive tests of one scope, in order."""
     places = range(len(items))
     return [list(scope) for _, scope in groupby(places, key=lambda place: scope_of(items[place].nodeid))]
 
@@ -186,7 +188,7 @@ def _scopes(items: Sequence[pytest.Item]) -> list[Scope]:
 def _work(session: pytest.Session, connection: Connection, parent: int, number: int) -> NoReturn:
     """Be a worker until nothing is left to do."""
     try:
-        # Ctrl-C goes to the parent, which passes it on: twice would interrupt the cleaning up.
+        # Ctrl-C goes to the parent, which passes it on; received twice, it would interrupt the cleanup.
         os.setpgid(0, 0)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
         if os.getppid() != parent:
@@ -195,13 +197,13 @@ def _work(session: pytest.Session, connection: Connection, parent: int, number: 
         _run_scopes(session, connection)
     except KeyboardInterrupt:
         _tear_down(session)
-    except BaseException:  # noqa: BLE001 - whatever it is, the parent tells it
+    except BaseException:  # noqa: BLE001 - the parent reports it, whatever it is
         connection.send(("error", traceback.format_exc()))
     os._exit(0)
 
 
 def _make_own(config: pytest.Config, connection: Connection, number: int) -> None:
-    """What a fork must not share: captured output, the terminal, the folder of temporary files."""
+    """Replace what forks must not share: captured output, the terminal, the temporary folder."""
     plugins = config.pluginmanager
     plugins.unregister(name="terminalreporter")
     plugins.register(_Terminal(), name="terminalreporter")
@@ -215,15 +217,15 @@ def _make_own(config: pytest.Config, connection: Connection, number: int) -> Non
 
 
 class _Terminal:
-    """Where pytest-timeout writes the stacks of a test that takes too long, without which it fails itself."""
+    """Where pytest-timeout writes the stacks of a slow test; it fails without a terminal."""
 
     @property
     def _tw(self) -> TerminalWriter:
-        return TerminalWriter(sys.stderr)  # as it is captured at this moment
+        return TerminalWriter(sys.stderr)  # the stream currently captured
 
 
 def _temporary(config: pytest.Config) -> TempPathFactory:
-    """The folder of temporary files, and what makes folders in it."""
+    """The temporary folder, and the factory for folders in it."""
     factory: TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
     return factory
 
@@ -245,5 +247,5 @@ def _run_scopes(session: pytest.Session, connection: Connection) -> None:
 
 
 def _tear_down(session: pytest.Session) -> None:
-    """The fixtures of the whole session: those of a scope end with it."""
+    """Tear down session fixtures; those of a scope end with it."""
     session._setupstate.teardown_exact(None)

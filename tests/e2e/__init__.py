@@ -1,1 +1,3 @@
-"""Tests of a whole stack. A package, so that what it shares (``scope="package"``) ends with its last test."""
+"""Tests of a whole stack. It is a package so that shared fixtures (``scope="package"``) end with its last
+test.
+"""

@@ -1,4 +1,4 @@
-"""What one user has, made when it is first asked for."""
+"""What one user has, created on first use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.e2e.shapes import FACTS
 
 
 class Belongings:
-    """A user with a file, a generation, a medium and a picture; each is what the gateway answered."""
+    """A user with a file, a generation, a medium and a picture; each is the gateway's answer."""
 
     def __init__(self, name: str, http: httpx.Client) -> None:
         self.name = name
@@ -65,14 +65,14 @@ class Belongings:
 
     @cached_property
     def direct(self) -> str:
-        """The id of a direct upload of three bytes, begun."""
+        """The id of an open direct upload of three bytes."""
         reply = self.http.post("/api/v1/uploads", json=direct())
         assert reply.status_code == 201, reply.text
         return str(reply.json()["upload_id"])
 
     @cached_property
     def tus(self) -> str:
-        """The id of a resumable upload of three bytes, begun."""
+        """The id of an open resumable upload of three bytes."""
         reply = self.http.post("/files", headers=TUS | {"upload-length": "3"})
         assert reply.status_code == 201, reply.text
         return reply.headers["location"].rpartition("/")[2]
@@ -98,7 +98,7 @@ class Belongings:
         return quote(self.file["key"], safe="")
 
     def secrets(self) -> set[str]:
-        """Texts that nobody else may ever be told."""
+        """Texts that nobody else may ever see."""
         made = [self.file, self.generation, self.medium, self.picture]
         found = {self.share["id"], self.share["url"].rpartition("/")[2], self.project, self.direct, self.tus}
         found |= {self.deleted, self.webhook}
@@ -106,8 +106,8 @@ class Belongings:
         return found | {item["id"] for item in made if "id" in item}
 
     def everything(self) -> dict[str, Any]:
-        """All of it as it is now, aside from URLs, which are signed anew each time, and from days without
-        files, whose list begins one day later after midnight.
+        """Everything in its current state, without URLs, which are signed anew each time, and without days
+        that have no files, whose list begins one day later after midnight.
         """
         paths = {
             "files": "/api/v1/s3/files",
@@ -151,12 +151,12 @@ def project(slug: str) -> dict[str, Any]:
 
 
 def upload(body: bytes | None = None, name: str = "cat.png", kind: str = "image/png") -> dict[str, Any]:
-    """Httpx's ``files`` of a form with one file."""
+    """Httpx's ``files`` for a form with one file."""
     return {"file": (name, samples.png() if body is None else body, kind)}
 
 
 def without_urls(value: Any) -> Any:
-    """JSON without the members that hold signed URLs, nor those that come a moment after the upload."""
+    """JSON without members that contain signed URLs, or that are filled in a moment after the upload."""
     if isinstance(value, dict):
         passing = {"url", "s3_url", "file_url", *FACTS}
         return {name: without_urls(item) for name, item in value.items() if name not in passing}

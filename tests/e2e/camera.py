@@ -1,4 +1,4 @@
-"""Pictures and videos as cameras make them: with orientation, time and place."""
+"""Pictures and videos like those of cameras: with orientation, time and place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PLACE: Final = "+48.8566+002.3522/"
 
 
 def picture(kind: str, size: tuple[int, int] = (60, 40), *, place: bool = True, xmp: bytes = b"") -> bytes:
-    """``kind`` as Pillow calls it."""
+    """``kind``: Pillow's name of the format."""
     made = io.BytesIO()
     more: dict[str, Any] = {"xmp": xmp} if xmp else {}
     Image.radial_gradient("L").resize(size).convert("RGB").save(made, kind, exif=_exif(place=place), **more)
@@ -30,7 +30,7 @@ def picture(kind: str, size: tuple[int, int] = (60, 40), *, place: bool = True, 
 
 
 def exif() -> bytes:
-    """With a place, as a TIFF structure."""
+    """EXIF with a place, as a TIFF structure."""
     return _exif(place=True).tobytes().removeprefix(b"Exif\0\0")
 
 
@@ -49,9 +49,7 @@ def _gps() -> dict[int, object]:
 
 
 def video(*, place: bool = True, size: tuple[int, int] = (640, 360), seconds: int = 12) -> bytes:
-    """An MP4 without a picture in it, its ``moov`` at the end: turned by 90°, from 2026-01-02 03:04:05
-    UTC.
-    """
+    """An MP4 without a picture, its ``moov`` at the end: rotated by 90°, from 2026-01-02 03:04:05 UTC."""
     when = 3850167845
     scale = 1000
     turned = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)

@@ -1,7 +1,7 @@
-"""Headless Chromium, steered over the DevTools protocol.
+"""Headless Chromium, controlled over the DevTools protocol.
 
-Pages of visitors (``open_page``) are shown by ``chromium-headless-shell`` where that is installed: the same
-engine without the windows of a desktop's browser, a fifth of the CPU for each (0.18 s instead of 1.0).
+Visitors' pages (``open_page``) use ``chromium-headless-shell`` if it is installed: the same engine without a
+desktop browser's windows, at a fifth of the CPU (0.18 s instead of 1.0).
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from tests.stack import until
 _ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",
     "--no-first-run", "--disable-background-networking", "--no-proxy-server", "--remote-debugging-port=0",
-    # what a desktop's browser does besides showing pages
+    # features of a desktop browser that are not needed
     "--disable-software-rasterizer", "--disable-extensions", "--disable-component-update",
     "--disable-default-apps", "--disable-sync", "--disable-breakpad",
     "--disable-features=PreloadTopChromeWebUI,TabSearch,OptimizationHints,MediaRouter,Translate",
 )  # fmt: skip
 _PROGRAMS: Final = ("chromium", "google-chrome")
-#: Not by Debian's own starter, which does not pass a signal on.
+#: Debian's own launcher does not pass on signals.
 _SHELL: Final = "/usr/lib/chromium/chromium-headless-shell"
 
 
-#: What the protocol answers while one page goes and the next comes.
+#: Answers of the protocol between two pages.
 BETWEEN_PAGES: Final = ("Cannot find default execution context", "Inspected target navigated or closed")
 
 
 class Page:
-    """The one tab of a browser."""
+    """The only tab of a browser."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
         self._calls = 0
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command of the protocol; events are passed over."""
+        """Send one command; events are ignored."""
         return self._result(self._answer(method, **params))
 
     def _answer(self, method: str, **params: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ class Page:
         return result
 
     def value(self, expression: str) -> Any:
-        """What a JavaScript expression yields; None while it can't be evaluated (the page is loading)."""
+        """The value of a JavaScript expression; None while it can't be evaluated (the page is loading)."""
         answer = self._answer("Runtime.evaluate", expression=expression, returnByValue=True)
         if answer.get("error", {}).get("message") in BETWEEN_PAGES:
             return None
@@ -70,13 +70,13 @@ class Page:
         return None if "exceptionDetails" in found else found["result"].get("value")
 
     def choose_file(self, selector: str, file: Path) -> None:
-        """As a user who picks ``file`` in an <input type=file>."""
+        """Pick ``file`` in an <input type=file>, like a user."""
         root = self.call("DOM.getDocument")["root"]["nodeId"]
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
 
     def upload_rate(self, rate: float) -> None:
-        """Bytes per second that the page may send; -1: no limit."""
+        """Limit the page's upload rate, in bytes per second; -1: no limit."""
         self.call(
             "Network.emulateNetworkConditions",
             offline=False, latency=0, downloadThroughput=-1, uploadThroughput=rate,
@@ -84,13 +84,13 @@ class Page:
 
 
 class Browser:
-    """A running browser; each tab is a window of its own, with a session storage of its own."""
+    """A running browser; each tab is a separate window with its own session storage."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
     def first(self) -> str:
-        """Where the tab that it began with is steered; empty: not yet."""
+        """The address that controls its first tab; empty: not known yet."""
         with httpx.Client(trust_env=False, verify=False, timeout=60) as client:
             pages = client.get(f"http://127.0.0.1:{self._port}/json/list").json()
         return next((str(page["webSocketDebuggerUrl"]) for page in pages if page["type"] == "page"), "")
@@ -105,7 +105,7 @@ class Browser:
 
     @contextmanager
     def visitor(self) -> Iterator[Page]:
-        """An empty tab of a profile of its own, which is forgotten at the end."""
+        """An empty tab in a separate profile, which is deleted at the end."""
         with httpx.Client(trust_env=False, verify=False, timeout=60) as client:
             about = client.get(f"http://127.0.0.1:{self._port}/json/version").json()
         with connect(about["webSocketDebuggerUrl"], proxy=None, max_size=None, compression=None) as steering:
@@ -119,14 +119,14 @@ class Browser:
 
 
 class _Shared:
-    """One browser for all pages of a process: starting one costs more than what most tests do in it."""
+    """One browser for all pages of a process: to start one costs more than most tests do in it."""
 
     def __init__(self) -> None:
         self._open = ExitStack()
         self._browser: Browser | None = None
 
     def get(self) -> Browser:
-        """Started where none runs."""
+        """The browser, started if necessary."""
         if self._browser is None:
             profile = Path(self._open.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
             self._browser = self._open.enter_context(open_browser("about:blank", profile, _SHELL))
@@ -143,7 +143,7 @@ shared: Final = _Shared()
 
 @contextmanager
 def open_page(url: str) -> Iterator[Page]:
-    """A tab that shows ``url``, of a visitor of its own: no cookies, storage or cache of another page's."""
+    """A tab with ``url`` for a new visitor, without the cookies, storage or cache of other pages."""
     with shared.get().visitor() as page:
         page.call("Page.navigate", url=url)
         yield page
@@ -151,7 +151,7 @@ def open_page(url: str) -> Iterator[Page]:
 
 @contextmanager
 def open_browser(url: str, profile: Path, preferred: str = _PROGRAMS[0]) -> Iterator[Browser]:
-    """A browser of its own, with one tab that shows ``url``; closed at the end."""
+    """A separate browser with one tab that shows ``url``; closed at the end."""
     chromium = next(filter(None, map(shutil.which, (preferred, *_PROGRAMS))), None)
     assert chromium, "this test needs Chromium: apt-get install chromium"
     arguments = [chromium, *_ARGUMENTS, f"--user-data-dir={profile}", url]

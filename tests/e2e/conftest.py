@@ -1,6 +1,6 @@
-"""One whole stack per group of modules, and an origin that it may import from.
+"""One whole stack per group of modules, and an origin from which it may import.
 
-The stack ends with the last test of the group: idle it would cost a twentieth of a core until the run ends.
+The stack ends with the last test of the group: idle, it would cost a twentieth of a core until the run ends.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Login = Callable[..., httpx.Client]
 
 @pytest.fixture(scope="package")
 def origin() -> Iterator[Origin]:
-    """Where generations come from."""
+    """The source of imported generations."""
     with running_origin() as running:
         yield running
 
 
 @pytest.fixture(scope="package")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
-    """Web pages that may call the gateway, of another origin."""
+    """Web pages of another origin that may call the gateway."""
     with serving(tmp_path_factory.mktemp("pages")) as running:
         yield running
 
@@ -43,7 +43,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
 def stack(
     servers: infra.Infra, origin: Origin, pages: Pages, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningStack]:
-    """Everything runs; users are told apart by name only, so take new ones (``somebody``)."""
+    """A running stack. Users are distinguished by name only, so use new ones (``somebody``)."""
     env = {
         "STRONGROOM_IMPORT_ALLOW_HOSTS": origin.authority,
         "STRONGROOM_CORS_ORIGINS": pages.origin,
@@ -55,7 +55,7 @@ def stack(
 
 @pytest.fixture(scope="package", autouse=True)
 def _browser_ends() -> Iterator[None]:
-    """The one that ``open_page`` has started goes with the last page."""
+    """Close ``open_page``'s browser after the last page."""
     yield
     chromium.shared.close()
 
@@ -69,7 +69,7 @@ def checker(stack: RunningStack) -> Checker:
 
 @contextmanager
 def signing_in(stack: RunningStack) -> Iterator[Login]:
-    """Makes clients of a stack's gateway; they are closed at the end."""
+    """Creates clients of a stack's gateway; they are closed at the end."""
     made: list[httpx.Client] = []
 
     def make(sub: str, **claims: object) -> httpx.Client:
@@ -90,19 +90,19 @@ def login(stack: RunningStack) -> Iterator[Login]:
 
 @pytest.fixture
 def user() -> str:
-    """A user nobody else is."""
+    """A new user."""
     return f"user-{uuid.uuid4()}"
 
 
 @pytest.fixture
 def http(login: Login, user: str) -> httpx.Client:
-    """Signed in as ``user``."""
+    """A client signed in as ``user``."""
     return login(user)
 
 
 @pytest.fixture
 def environ(stack: RunningStack, user: str) -> dict[str, str]:
-    """How the command line finds the stack, as ``user``."""
+    """The environment with which the command line finds the stack, as ``user``."""
     return {
         "STRONGROOM_DATA_DIR": str(stack.data_dir),
         "STRONGROOM_TOKEN": stack.token(user),

@@ -1,4 +1,4 @@
-"""How each operation of the gateway is called on somebody's belongings, and what a stranger gets."""
+"""How each operation of the gateway is called on an owner's belongings, and what a stranger gets."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from tests.e2e import samples
 from tests.e2e.belongings import TUS, Belongings, direct, project, upload
 
 Stranger = Literal["missing", "nothing", "own", "denied", "public"]
-"""What somebody else gets who makes the same call with their own token. ``missing``: 404; ``nothing``: a good
-answer that tells nothing; ``own``: a resource of their own; ``denied``: 403, for
-admins only; ``public``: no token is asked for.
+"""What another user gets for the same call with their own token.
+
+``missing``: 404. ``nothing``: a success that reveals nothing. ``own``: a resource of their own. ``denied``:
+403, for admins only. ``public``: no token is needed.
 """
 
 NO_WEBHOOK: Final = "/api/admin/webhooks/00000000-0000-4000-8000-000000000000"
@@ -22,7 +23,9 @@ NO_WEBHOOK: Final = "/api/admin/webhooks/00000000-0000-4000-8000-000000000000"
 
 @dataclass(frozen=True)
 class Way:
-    """One operation. ``path``: filled in with the owner's belongings; ``more``: of httpx's ``request``."""
+    """One operation. ``path``: filled in with the owner's belongings; ``more``: arguments for httpx's
+    ``request``.
+    """
 
     stranger: Stranger
     path: Callable[[Belongings], str]
@@ -77,7 +80,7 @@ def _in_trash(suffix: str = "") -> Callable[[Belongings], str]:
 
 
 def _save(_: Belongings) -> Mapping[str, Any]:
-    """A slug of its own: a stranger's save becomes a project of the stranger's."""
+    """A separate slug: a stranger's save creates the stranger's own project."""
     return {"json": project(f"s-{uuid.uuid4().hex}")}
 
 
@@ -119,7 +122,7 @@ def _kept(_: Belongings) -> Mapping[str, Any]:
 
 
 UNFINISHED: Final = 400
-"""What completing an upload answers whose bytes have not been sent."""
+"""The answer when completing an upload whose bytes were not sent."""
 IMPORT: Final = {"url": "http://127.0.0.1:1/", "type": "text-to-image"}
 WAYS: Final[Mapping[str, Way]] = {
     "POST /api/v1/s3/upload": Way("own", _at("/api/v1/s3/upload"), _form(folder="uploads"), 201),

@@ -1,4 +1,4 @@
-"""What one user of the gRPC services has, made when it is first asked for."""
+"""What one user of the gRPC services has, created on first use."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Owner:
 
     @cached_property
     def soft_deleted(self) -> File:
-        """A file that can be restored."""
+        """A file in the trash."""
         file = self._stored(UploadTarget(path=PathTarget(path=f"{self.name}/deleted.png")))
         request = DeleteFileRequest(file_id=file.id, soft=True)
         return self._storage.DeleteFile(request, timeout=PATIENCE, metadata=self._metadata).file
@@ -73,7 +73,7 @@ class Owner:
 
     @cached_property
     def upload_id(self) -> str:
-        """A resumable upload, begun."""
+        """An open resumable upload."""
         request = CreateUploadRequest(spec=UploadSpec(filename="a.bin"))
         request.spec.target.file.SetInParent()
         reply = self._storage.CreateUpload(request, timeout=PATIENCE, metadata=self._metadata)
@@ -89,7 +89,7 @@ class Owner:
 
     @cached_property
     def webhook(self) -> Webhook:
-        """For the owner's events."""
+        """A webhook for the owner's events."""
         request = CreateWebhookRequest(url="https://hooks.example.com/in")
         return self._webhooks.CreateWebhook(request, timeout=PATIENCE, metadata=self._metadata).webhook
 
@@ -100,7 +100,7 @@ class Owner:
         return self._shares.CreateShare(request, timeout=PATIENCE, metadata=self._metadata)
 
     def secrets(self) -> set[str]:
-        """Texts that nobody else may ever be told."""
+        """Texts that nobody else may ever see."""
         files = (self.at_path, self.soft_deleted, self.generation, self.medium, self.picture)
         return {text for file in files for text in (file.id, file.key)} | {
             self.project,

@@ -1,4 +1,4 @@
-"""A web server of another origin than the gateway's."""
+"""A web server with another origin than the gateway."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Pages(NamedTuple):
 
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Pages]:
-    """Until the end of the block."""
+    """Serve until the end of the block."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:

@@ -1,4 +1,4 @@
-"""A second process of all services beside a running stack: the same database, store and secrets."""
+"""A second process with all services beside a running stack: same database, store and secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.forks.stacks import ENVIRON
 from tests.ports import free_port
 from tests.stack import CHECKOUT, RunningStack, Service, until
 
-#: What links are judged by is another time; everything else (signatures, leases, tokens) has the real one.
+#: Shifts only the time by which links are judged; signatures, leases and tokens use the real one.
 _SERVE: Final = """
 import sys, time, types
 from storage_service.reading import links
@@ -33,7 +33,7 @@ _SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
 def replica(
     stack: RunningStack, folder: Path, env: Mapping[str, str], *, links_ahead: float = 0.0
 ) -> Iterator[str]:
-    """Its URL. ``env``: what differs; ``links_ahead``: by so many seconds its links are older."""
+    """Its URL. ``env``: settings that differ; ``links_ahead``: seconds by which links seem older."""
     environ = dict(os.environ)
     for service in _SERVICES:
         environ |= _environ_of(stack, service)

@@ -1,4 +1,4 @@
-"""How each RPC is called on somebody's belongings, and what a stranger gets."""
+"""How each RPC is called on an owner's belongings, and what a stranger gets."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from tests.e2e import samples
 from tests.e2e.owner import Owner, save_messages
 
 Stranger = Literal["missing", "nothing", "own", "denied"]
-"""``missing``: NOT_FOUND; ``nothing``: a good answer that tells nothing; ``own``: something of the caller's
+"""``missing``: NOT_FOUND; ``nothing``: a success that reveals nothing; ``own``: something of the caller's
 own; ``denied``: PERMISSION_DENIED.
 """
 INTERNAL: Final = (
@@ -65,16 +65,16 @@ INTERNAL: Final = (
     "WebhookDeliveryService",
 )
 OPEN: Final = ("PreviewService", "LinkService", "GuestService")
-"""Take no bearer token (test_previews.py, test_links.py, test_guests.py)."""
+"""Services without a bearer token (test_previews.py, test_links.py, test_guests.py)."""
 
 
 NO_RUN: Final = "00000000-0000-4000-8000-000000000000"
-"""A verification that there never was."""
+"""The id of a verification that does not exist."""
 
 
 @dataclass(frozen=True)
 class Way:
-    """One RPC. ``request``: the messages of a good call on the owner's belongings."""
+    """One RPC. ``request``: the messages of a valid call on the owner's belongings."""
 
     stranger: Stranger
     request: Callable[[Owner], Message | list[Message]]
@@ -98,7 +98,7 @@ def name_of(method: MethodDescriptor) -> str:
 def call(
     channel: grpc.Channel, method: MethodDescriptor, messages: list[Message], token: str
 ) -> list[Message]:
-    """What the RPC answers; of an endless stream nothing more than that it has begun.
+    """The RPC's answers; for an endless stream only that it has begun.
 
     Raises grpc.RpcError.
     """
@@ -123,7 +123,7 @@ def call(
 
 
 def name_user(message: Message, user_id: str) -> bool:
-    """Set each ``user_id`` in ``message`` and its spec or items; whether there was one."""
+    """Set each ``user_id`` in ``message`` and its spec or items. Returns whether there was one."""
     named = False
     if "user_id" in message.DESCRIPTOR.fields_by_name:
         message.user_id = user_id  # type: ignore[attr-defined]
@@ -170,7 +170,7 @@ def _webhook(kind: Callable[..., Message], **more: Any) -> Callable[[Owner], Mes
 
 
 def _save(_: Owner) -> list[Message]:
-    """A slug of its own: what a stranger saves is the stranger's."""
+    """A separate slug: a stranger's save is the stranger's."""
     return list(save_messages(f"s-{uuid.uuid4().hex}"))
 
 

@@ -1,4 +1,4 @@
-"""Small files of real kinds, made here."""
+"""Small files of real types, generated here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-#: One pixel, as libjpeg writes it.
+#: One pixel, as written by libjpeg.
 _JPEG: Final = """
 /9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////////////////////////////
 ////////////////////2wBDAVVaWnhpeOuCguv/////////////////////////////////////////////////////////////
@@ -38,7 +38,7 @@ def jpeg() -> bytes:
 
 
 def mp4(size: int = 4096) -> bytes:
-    """What begins like a video: a file type box, then a box of media data."""
+    """The beginning of a video: a file type box, then a box of media data."""
     kind = b"ftypisom" + bytes(4) + b"isommp41"
     return struct.pack(">I", 4 + len(kind)) + kind + struct.pack(">I", 8 + size) + b"mdat" + bytes(size)
 
@@ -60,7 +60,7 @@ def zip_of(files: Mapping[str, bytes]) -> bytes:
     return made.getvalue()
 
 
-#: The headers of a JPEG of 8 by 8 pixels, and a scan of nothing.
+#: The headers of a JPEG of 8 by 8 pixels, and an empty scan.
 JPEG: Final = (
     b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
     b"\xff\xc0\x00\x0b\x08\x00\x08\x00\x08\x01\x01\x11\x00\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"

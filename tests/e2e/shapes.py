@@ -1,4 +1,4 @@
-"""Golden bodies: exactly these members, each of its kind."""
+"""Golden bodies: exactly these members, each of its type."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STAMP: Final = r"\d{4}/\d{2}/\d{2}/\d{6}_\d{6}"
 FACTS: Final = frozenset(
     {"width", "height", "orientation", "duration", "taken_at", "thumbhash", "has_location"}
 )
-"""Members of pictures, videos and sounds from a moment after they were stored."""
+"""Members that pictures, videos and sounds get a moment after they are stored."""
 
 PROBLEM: Final[Mapping[str, Any]] = {
     "type": re.compile(r"urn:strongroom:problem:[A-Z_]+"),
@@ -31,8 +31,8 @@ PROBLEM: Final[Mapping[str, Any]] = {
 
 
 def check(value: Any, shape: Any, where: str = "body") -> None:
-    """``shape``: a mapping (exactly its members), a list of one shape (each item), a pattern (whole text), a
-    type, a callable that judges, or the value itself.
+    """``shape``: a mapping (exactly its members), a list with one shape (for each item), a pattern (for the
+    whole text), a type, a predicate, or the value itself.
     """
     if isinstance(shape, Mapping):
         assert isinstance(value, dict), f"{where} is no object: {value!r}"
@@ -56,7 +56,9 @@ def check(value: Any, shape: Any, where: str = "body") -> None:
 
 
 def check_problem(reply: Any, status: int, code: str) -> dict[str, Any]:
-    """A problem+json of ``status`` and ``code``; ``metadata`` and ``errors`` may be there. Returns it."""
+    """Check a problem+json for ``status`` and ``code``, and return it. It may have ``metadata`` and
+    ``errors``.
+    """
     assert reply.status_code == status, reply.text
     assert reply.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = reply.json()

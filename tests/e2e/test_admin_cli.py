@@ -1,4 +1,4 @@
-"""``strongroom admin`` against a whole stack: what is printed, what is asked, what an ordinary user gets."""
+"""``strongroom admin`` against a whole stack: output, questions, and refusals for ordinary users."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.stack import CHECKOUT, RunningStack, clean_environ, until
 
 @pytest.fixture
 def shell_of(stack: RunningStack) -> Callable[..., Shell]:
-    """A command line signed in as somebody."""
+    """A command line for any user."""
 
     def make(sub: str, **claims: object) -> Shell:
         return Shell(
@@ -39,7 +39,7 @@ def shell_of(stack: RunningStack) -> Callable[..., Shell]:
 
 @pytest.fixture
 def admin(shell_of: Callable[..., Shell]) -> Shell:
-    """As an admin of the test's own, by whom nothing was done before."""
+    """A new admin, about whom nothing is recorded yet."""
     return shell_of(f"root-{uuid.uuid4()}", roles=["admin"])
 
 
@@ -229,7 +229,7 @@ def test_an_operator_watches_what_happens_to_everybody(
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=env, cwd=CHECKOUT, text=True) as running:
 
         def put_until_seen() -> bool:
-            """What comes after it began is seen; and one more, for the next watcher."""
+            """Later events are seen; store another one for the next watcher."""
             ended = running.poll() is not None
             put(http, b"first")
             return ended

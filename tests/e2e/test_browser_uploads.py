@@ -26,7 +26,7 @@ SCRIPTS = Path(__file__).parent / "browser_js"
 MIB = 1024 * 1024
 SIZE = 40 * MIB + 17
 RATE = 8 * MIB
-"""Bytes per second before the reload, so that it comes in the middle of a request."""
+"""Bytes per second before the reload, so that it interrupts a request."""
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +77,13 @@ def _wait_loaded(page: Page) -> None:
 
 
 def _asked(page: Page, expression: str) -> Any:
-    """A value of the page; fails with what the client met, if that was an error."""
+    """A value of the page; fails with the client's error, if there was one."""
     error = page.value("seen.error")
     assert error is None, error
     return page.value(expression)
 
 
 def _received(http: httpx.Client, url: str) -> int:
-    """Bytes that survive anything, asked without ending the writer (HEAD would)."""
+    """Persisted bytes, asked without ending the writer (HEAD would end it)."""
     answer = http.get("/api/v1/uploads/" + urlsplit(url).path.rpartition("/")[2]).json()
     return int(answer["received"])

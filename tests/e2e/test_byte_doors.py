@@ -1,4 +1,4 @@
-"""Every door that hands out a file's bytes: what a browser is told, and HEAD says what GET says."""
+"""Every route with a file's bytes: headers for browsers, and HEAD is equal to GET."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.belongings import Belongings
 
-#: Of one answer, not of the file.
+#: Headers of one answer, not of the file.
 _OWN: Final = frozenset(
     {"date", "x-request-id", "connection", "transfer-encoding", "ratelimit", "ratelimit-policy"}
 )
@@ -59,7 +59,7 @@ def test_a_door(http: httpx.Client, user: str, door: str) -> None:
     for reply in answers:
         assert reply.headers["x-content-type-options"] == "nosniff"
         assert reply.headers["referrer-policy"] == "no-referrer"
-        assert reply.headers["cross-origin-resource-policy"] == "cross-origin"  # the stack lets origins in
+        assert reply.headers["cross-origin-resource-policy"] == "cross-origin"  # the stack allows origins
         inert = reply.headers["content-type"] == "image/png"
         assert reply.headers.get("content-security-policy", "sandbox").startswith("sandbox")
         assert inert or "content-security-policy" in reply.headers

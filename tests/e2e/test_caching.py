@@ -1,4 +1,4 @@
-"""What caches may keep of each GET route, as docs/rest.md says it; 304, HEAD and compression of each."""
+"""What caches may keep of each GET route, as in docs/rest.md; 304, HEAD and compression of each."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _SECTION: Final = _REST.partition("\n### Caching\n")[2].partition("\n### ")[0].p
 #: Routes of the second table.
 LISTS: Final = {path for _, path in re.findall(r"`(GET )?(/api/[^`]*)`", _SECTION)}
 BYTES: Final = ("/content", "/download", "/stream", "/profile-picture", "/file/{key:path}", "/{path:path}")
-#: What hands out a credential, short or long.
+#: Routes that return a credential, short or long.
 SECRETS: Final = ("/url", "/signed-url", "/preview-url", "/uploads/{id}")
-#: Pages and scripts of ours, by what is said of them.
+#: Our own pages and scripts, with their headers.
 OURS: Final = {
     "/docs/{name}": "public, max-age=86400",
     "/console": "no-cache",
     "/console/{version}/{name:path}": "no-cache",  # of another release
 }
 NEVER_ALIKE: Final = frozenset({"date", "x-request-id", "transfer-encoding"})
-#: Links are rounded in time, and facts of pictures come a moment after them: then it is another answer.
+#: Links are rounded in time, and facts of pictures follow a moment later: then the answer is another one.
 TRIES: Final = 20
 ROUTES: Final = sorted(
     one.path for one in all_operations() if one.method == "GET" and not WAYS[f"GET {one.path}"].stream
@@ -39,7 +39,7 @@ ROUTES: Final = sorted(
 
 @pytest.fixture(scope="module")
 def owner(login: Login) -> Belongings:
-    """Who may ask for everything; with lists that are long enough to be compressed."""
+    """A user who may request everything, with lists long enough to be compressed."""
     made = Belongings("owner", login(f"owner-{uuid.uuid4()}", roles=["admin"]))
     assert made.secrets()
     long = {"type": "text-to-image", "prompt": "a cat " * 400}
@@ -48,7 +48,7 @@ def owner(login: Login) -> Belongings:
 
 
 def kept(path: str) -> str:
-    """The Cache-Control of a good answer."""
+    """The Cache-Control of a successful answer."""
     if path in OURS:
         return OURS[path]
     shown = path.replace(":path", "")
@@ -57,7 +57,7 @@ def kept(path: str) -> str:
 
 
 def ask(owner: Belongings, path: str, method: str, **headers: str) -> tuple[httpx.Response, bytes]:
-    """The answer, and its body as it travelled."""
+    """The answer, and its body as transferred."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     with owner.http.stream(method, WAYS[f"GET {path}"].path(owner), headers=named) as reply:
         return reply, b"".join(reply.iter_raw())
@@ -76,7 +76,7 @@ def test_the_table_names_routes() -> None:
 def test_a_route(owner: Belongings, path: str) -> None:
     reply, body = ask(owner, path, "GET", accept_encoding="identity")
     assert reply.headers["cache-control"] == (kept(path) if reply.is_success else "no-store")
-    if path != "/metrics":  # counts itself
+    if path != "/metrics":  # it counts its own requests
         reply, body = _as_head_tells(owner, path)
     coded, packed = ask(owner, path, "GET", accept_encoding="gzip")
     is_json = reply.headers.get("content-type", "") == "application/json"
@@ -93,7 +93,7 @@ def test_a_route(owner: Belongings, path: str) -> None:
 
 
 def _as_head_tells(owner: Belongings, path: str) -> tuple[httpx.Response, bytes]:
-    """The answer to GET that HEAD has the head of."""
+    """The GET answer with the same head as HEAD."""
     for _ in range(TRIES):
         reply, body = ask(owner, path, "GET", accept_encoding="identity")
         head, nothing = ask(owner, path, "HEAD", accept_encoding="identity")

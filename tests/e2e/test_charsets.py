@@ -1,4 +1,4 @@
-"""A text's encoding is told at every door, whichever way the text came in."""
+"""Every route tells a text's encoding, however the text was uploaded."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_folders(shell: Shell, site: Path, user: str, tmp_path: Path) -> None:
     here = tmp_path / "here"
     assert len(lines(shell, "get", "-r", f"paths/{user}/web", str(here))) == 3
     assert content(here) == content(site)
-    assert shell("get", "-r", f"paths/{user}/web", str(here)).exit_code == 6  # nothing is replaced
+    assert shell("get", "-r", f"paths/{user}/web", str(here)).exit_code == 6  # nothing is overwritten
     lines(shell, "get", "-r", f"paths/{user}/web/", str(here), "--force")
     mistake(shell("get", "-r", f"paths/{user}/none", str(here)), 3, "no such folder")
     gone = lines(shell, "rm", "-r", "--soft", f"paths/{user}/web/src")
@@ -112,7 +112,7 @@ def test_sync(shell: Shell, site: Path, user: str) -> None:
     (site / "new.txt").write_text("n")
     again = lines(shell, "sync", str(site), "web", "--apply")
     assert [line.split()[0] for line in again] == ["replace", "add"]
-    assert len(lines(shell, "ls")) == 4  # nothing is deleted unasked
+    assert len(lines(shell, "ls")) == 4  # nothing is deleted without an option
     extra = lines(shell, "sync", str(site), f"paths/{user}/web/", "--apply", "--delete")
     assert extra == ["delete  web/src/deep/b.txt"]
     assert len(lines(shell, "trash", "ls")) == 1

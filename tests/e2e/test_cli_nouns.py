@@ -46,7 +46,7 @@ def good(outcome: Outcome) -> Outcome:
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
-    """The one document that a command with ``--json`` prints."""
+    """The only document printed by a command with ``--json``."""
     (found,) = good(outcome).documents
     assert outcome.err == ""
     assert isinstance(found, dict)
@@ -54,7 +54,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
 
 
 def mistake(outcome: Outcome, code: int, said: str) -> None:
-    """One clear line (and perhaps a hint), no stack, no output."""
+    """One clear line (perhaps with a hint), no traceback, no output."""
     assert (outcome.exit_code, outcome.out) == (code, ""), outcome.err
     first, *more = outcome.err.splitlines()
     assert first.startswith("strongroom: ")
@@ -198,7 +198,7 @@ def test_notify_watch(environ: Mapping[str, str], shell: Shell, tmp_path: Path) 
         ids: list[str] = []
 
         def put_until_seen() -> bool:
-            """What comes after it began is seen; and one more, for the next watcher."""
+            """Later events are seen; store another one for the next watcher."""
             ended = running.poll() is not None
             ids.append(document(shell("put", str(tmp_path / "a"), "--json"))["id"])
             return ended
@@ -219,7 +219,7 @@ def test_a_bad_token_is_one_line(shell: Shell) -> None:
 
 
 def test_bars_go_to_the_terminal_only(environ: Mapping[str, str], site: Path, tmp_path: Path) -> None:
-    """Standard error is a terminal, standard output a pipe: what is piped on is the result alone."""
+    """Standard error is a terminal, standard output a pipe, which gets only the result."""
     ours, theirs = pty.openpty()
     with ThreadPoolExecutor(1) as beside:
         reading = beside.submit(_shown, ours)
@@ -235,12 +235,12 @@ def test_bars_go_to_the_terminal_only(environ: Mapping[str, str], site: Path, tm
 
 
 def _shown(terminal: int) -> bytes:
-    """All that is written to it, which holds no more than 4 KiB, until nobody has it open any more."""
+    """Everything written to it, until nobody has it open; its buffer is 4 KiB."""
     shown = bytearray()
     with (
         contextlib.suppress(OSError),
         open(terminal, "rb", buffering=0) as screen,
-    ):  # EIO: its other end has gone
+    ):  # EIO: the other end is closed
         while piece := screen.read(4096):
             shown += piece
     return bytes(shown)

@@ -1,4 +1,4 @@
-"""A change that is made to depend on what was seen is not made to anything else (RFC 9110 section 13.1)."""
+"""A conditional change applies only to the state that the client has seen (RFC 9110 section 13.1)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STALE: Final[list[dict[str, str]]] = [
 
 
 def refused(reply: httpx.Response) -> None:
-    """412, and nothing was done."""
+    """The answer is 412, and nothing was done."""
     check_problem(reply, 412, "PRECONDITION_FAILED")
 
 

@@ -1,4 +1,4 @@
-"""An object that the store has damaged on its disk: its reader is cut off, its owner alone hears of it."""
+"""An object damaged on the store's disk: its reader is cut off, and only its owner gets an event."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST = "index.html"
 
 
 def rot(stack: RunningStack, body: bytes) -> None:
-    """Turn one bit of the one object with this content around, where the embedded store keeps it."""
+    """Flip one bit of the only object with this content, in the embedded store's files."""
     kept = [path for path in stack.store_dir.rglob("*.data") if _holds(path, body)]
     assert len(kept) == 1, kept
     kept[0].write_bytes(bytes([body[0] ^ 1]) + body[1:])
@@ -29,7 +29,7 @@ def rot(stack: RunningStack, body: bytes) -> None:
 def _holds(path: Path, body: bytes) -> bool:
     try:
         return path.stat().st_size == len(body) and path.read_bytes() == body
-    except FileNotFoundError:  # somebody else's, deleted meanwhile
+    except FileNotFoundError:  # another test's object, deleted meanwhile
         return False
 
 
@@ -45,7 +45,7 @@ def body_of_its_own() -> bytes:
 
 
 def damaged_file(http: httpx.Client, body: bytes) -> tuple[str, dict[str, Any]]:
-    """Where it is read, and what an event says of it."""
+    """Its path for reading, and its event."""
     reply = http.post("/api/v1/s3/upload", files=upload(body, "a.html", "text/html"))
     key = reply.json()["key"]
     return f"/api/v1/s3/file/{key}", {"family": "file", "key": key, "filename": "a.html"}

@@ -1,4 +1,4 @@
-"""The pages of docs/ that show a family: their lines run as they stand, top to bottom."""
+"""The pages of docs/ about a family: their commands work as written, top to bottom."""
 
 from __future__ import annotations
 

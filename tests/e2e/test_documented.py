@@ -1,4 +1,4 @@
-"""Answers that many routes document alike, each seen on each of them."""
+"""Answers documented for many routes, tested on each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.shapes import check_problem
 
 Path = Callable[[Belongings], str]
 EVENT: Final = "5d2b7a34-6d6f-4c55-9c0e-0d6a3d8a7f10"
-"""The same in every test process: it is part of the names of tests."""
+"""Constant in all test processes, because it is part of test names."""
 
 
 def _media(owner: Belongings, suffix: str) -> str:
@@ -88,7 +88,7 @@ def test_bytes(owner: Belongings, name: str) -> None:
         assert (part.status_code, part.content) == (206, whole.content[cut])
         assert part.headers["content-range"].endswith(f"/{size}")
         assert part.headers["repr-digest"] == headers["repr-digest"]  # of the whole file
-        assert "x-amz-checksum-crc32c" not in part.headers  # S3 clients compare it with what has come
+        assert "x-amz-checksum-crc32c" not in part.headers  # S3 clients compare it with the bytes received
     several = http.get(url, headers={"range": "bytes=0-0,2-2"})
     assert (several.status_code, several.content) == (200, whole.content)
     for condition in ("if-none-match", "if-modified-since"):
@@ -136,7 +136,7 @@ def test_a_repeated_form(http: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("way", NO_ID)
 def test_what_is_no_id(http: httpx.Client, way: str) -> None:
-    """Names nothing, like an id that nobody has."""
+    """It names nothing, like an id that nobody has."""
     method, _, path = way.partition(" ")
     for name in ("none", str(uuid.uuid4())):
         check_problem(http.request(method, path.format(name)), 404, "FILE_NOT_FOUND")

@@ -1,4 +1,4 @@
-"""Drops: guests put files in, and see none."""
+"""Drops: guests upload files, and see none."""
 
 from __future__ import annotations
 

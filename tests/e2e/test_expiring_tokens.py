@@ -1,4 +1,4 @@
-"""A token that expires while the body is on its way: who may write is decided when the request arrives."""
+"""A token that expires during the body: authorization is decided when the request arrives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from tests.stack import RunningStack, until
 
-#: What is left of the token, the leeway included, when the request arrives. Seconds.
+#: The rest of the token's validity, leeway included, when the request arrives. Seconds.
 LEFT: Final = 4.0
 LEEWAY: Final = 5.0
 FORM: Final = (
@@ -39,7 +39,7 @@ def zipped() -> bytes:
 
 
 def slowly(body: bytes, from_: int, until_: float) -> Iterator[bytes]:
-    """``body`` from there on in pieces, the last one only after ``until_``."""
+    """``body`` from there on in pieces, the last one after ``until_``."""
     yield body[:from_]
     rest = body[from_:]
     step = max(1, len(rest) // 8)
@@ -47,7 +47,7 @@ def slowly(body: bytes, from_: int, until_: float) -> Iterator[bytes]:
     while at + step < len(rest) and time.time() < until_:
         yield rest[at : at + step]
         at += step
-        time.sleep(0.3)  # the client is slow: this is what the test is about
+        time.sleep(0.3)  # the slow client is what is tested
     until("the token has expired", lambda: time.time() > until_)
     yield rest[at:]
 
@@ -55,7 +55,7 @@ def slowly(body: bytes, from_: int, until_: float) -> Iterator[bytes]:
 def exchange(
     stack: RunningStack, line: str, headers: dict[str, str], body: bytes, *, at_once: int, sub: str = ""
 ) -> tuple[int, str]:
-    """Send the head and ``at_once`` bytes while the token holds, and the end when it has expired."""
+    """Send the head and ``at_once`` bytes while the token is valid, and the rest when it has expired."""
     expires = time.time() + LEFT
     token = stack.token(sub or f"slow-{uuid.uuid4()}", exp=expires - LEEWAY, iat=int(expires) - 600)
     where = urlsplit(stack.url)
@@ -106,8 +106,8 @@ def test_tus_with_its_creation(stack: RunningStack) -> None:
     assert status == 201, text
 
 
-#: Routes whose call to a service begins once the body is there, and what they answer. ``none``: nothing has
-#: that name, which is found out by somebody who has let the caller in.
+#: Routes that call a service only after the body, and their answers. ``none`` names nothing, which shows that
+#: the caller was admitted.
 IMPORT: Final = {"url": "http://127.0.0.1:1/", "type": "text-to-image"}
 SMALL: Final = {
     "POST /api/v1/uploads": ({"filename": "a.txt", "size": 5, "target": {"folder": "uploads"}}, 201),
@@ -121,7 +121,7 @@ SMALL: Final = {
 
 
 def test_small_bodies_that_drip(stack: RunningStack) -> None:
-    """All at once: each is slow."""
+    """In parallel, because each is slow."""
 
     def ask(line: str) -> tuple[int, str]:
         body = json.dumps(SMALL[line][0]).encode() + b" " * 64

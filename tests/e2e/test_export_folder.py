@@ -1,4 +1,4 @@
-"""All that one has stored, as a folder: complete, comparable, gone on with."""
+"""A folder with everything that a user has stored: complete, comparable, resumable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.integration.sdk.shell import Shell
 
 @pytest.fixture
 def stored(shell: Shell, http: httpx.Client, tmp_path: Path) -> Callable[[], dict[str, bytes]]:
-    """Stores some files, and a project; content by key."""
+    """Store some files and a project. Returns content by key."""
 
     def store() -> dict[str, bytes]:
         contents = {

@@ -64,7 +64,7 @@ def test_pages_of_a_folder(http: httpx.Client, tree: str, size: int) -> None:
         entries = [*page["folders"], *(one["key"] for one in page["files"])]
         assert 1 <= len(entries) <= size
         seen += sorted(entries)
-        if not token:  # what comes before the page moves nothing
+        if not token:  # files added before the page don't shift it
             to_path(http, f"{tree}top.png", "a/new/x.png")
         token = page["next_page_token"]
     assert seen == [f"{tree}{one}" for one in ("a/", "a0.png", "b/", "top.png")]
@@ -125,7 +125,7 @@ FOX: Final = {"provider": "stability", "model": "sdxl", "steps": 30, "hires": Tr
 
 @pytest.fixture
 def searched(http: httpx.Client) -> dict[str, str]:
-    """Files of every family by a name of theirs: what words find is told by their texts."""
+    """Files of every family with a common name; their texts tell which words find them."""
     found: dict[str, str] = {}
 
     def generation(name: str, prompt: str, settings: dict[str, Any], kind: str = "text-to-image") -> None:
@@ -198,7 +198,7 @@ def test_filters(http: httpx.Client, searched: dict[str, str]) -> None:
         ({"settings.model": "sdxl"}, {"one"}),
         ({"settings.model": "sdxl", "settings.steps": "30", "settings.hires": "true"}, {"one"}),
         ({"settings.model": "sdxl", "settings.provider": "other"}, set()),
-        ({"settings.model": "flux"}, set()),  # its settings can't be told as a text of Postgres
+        ({"settings.model": "flux"}, set()),  # can't be stored as Postgres text
         ({"settings.none": ""}, set()),
         ({"prefix": "paths/"}, {"path"}),
     ):
@@ -221,7 +221,7 @@ def test_pages_of_a_search(http: httpx.Client) -> None:
     while token is not None:
         page = http.get(ALL, params={"q": "page", "limit": 2, "page_token": token}).json()
         seen += [one["key"] for one in page["files"]]
-        if not token:  # newer ones come before the first page
+        if not token:  # newer files come before the first page
             http.post("/api/v1/s3/upload", files=upload(name="page 9.png"))
         token = page["next_page_token"]
     assert seen == made[::-1]

@@ -106,7 +106,7 @@ def test_a_byte_order_mark_is_passed_over(http: httpx.Client) -> None:
 
 
 def test_half_a_character(http: httpx.Client, user: str, origin: Origin) -> None:
-    """JSON can say it, UTF-8 can't: refused wherever it stands, by the name of the place."""
+    """JSON can express it, UTF-8 can't: refused everywhere, with the name of the place."""
     form = {"type": KINDS[0], "settings": '{"a": "\\ud800"}'}
     reply = http.post(f"{PATH}/upload", data=form, files=upload())
     assert check_problem(reply, 422, "INVALID_FIELD")["metadata"]["field"] == "settings.a"

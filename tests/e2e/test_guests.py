@@ -1,4 +1,4 @@
-"""Guests of shares: what they see, and what they don't."""
+"""Guests of shares: what they see, and what they don't see."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def owner(http: httpx.Client, user: str) -> Belongings:
 
 @pytest.fixture
 def guest(stack: RunningStack) -> Iterator[httpx.Client]:
-    """Somebody without an account, with a jar of cookies of their own."""
+    """A user without an account, with a separate cookie jar."""
     with stranger(stack.url) as client:
         yield client
 
@@ -54,7 +54,7 @@ def last_share(owner: Belongings) -> dict[str, Any]:
 
 
 def nothing_of_the_owner(owner: Belongings, text: str) -> bool:
-    """Neither name, nor keys, nor ids of other things."""
+    """Neither name, keys nor ids of the owner's other things."""
     return not [secret for secret in (owner.name, owner.event_id, owner.file["key"]) if secret in text]
 
 
@@ -126,7 +126,7 @@ def test_a_version_of_a_project(owner: Belongings, guest: httpx.Client, make: Ma
     with zipfile.ZipFile(io.BytesIO(guest.get(f"{path}/archive").content)) as archive:
         assert archive.namelist() == ["index.html"]
     assert owner.http.delete(f"/api/projects/{owner.project}").status_code == 200
-    assert owner.http.post("/api/projects/save", json=newer).status_code == 200  # a later one of this slug
+    assert owner.http.post("/api/projects/save", json=newer).status_code == 200  # a new project
     check_problem(guest.get(f"{path}/file/secret.txt"), 404, "FILE_NOT_FOUND")
     check_problem(guest.get(path), 404, "FILE_NOT_FOUND")
 
@@ -185,7 +185,7 @@ def test_a_password(owner: Belongings, guest: httpx.Client, make: Make) -> None:
     assert guest.get(item).status_code == 200
     share = last_share(owner)
     assert share["uses"] == 1
-    assert guest.post(path, headers=HTML).status_code == 303  # already in: no second use
+    assert guest.post(path, headers=HTML).status_code == 303  # admitted already: no second use
     assert last_share(owner)["uses"] == 1
     assert owner.http.patch(f"/api/v1/shares/{share['id']}", json={"password": "new"}).status_code == 200
     check_problem(guest.get(item), 403, "SHARE_LOCKED")
@@ -199,7 +199,7 @@ def test_uses_are_counted_whoever_forgets(
 ) -> None:
     path = make(file_id=owner.generation["id"], max_uses=2)
     item = f"{path}/file/{owner.generation['id']}"
-    for _ in range(3):  # looking at the door, as the previews of messengers do, is no use
+    for _ in range(3):  # loading the page, like messengers' previews, is no use
         assert "limited number of times" in guest.get(path, headers=HTML).text
         check_problem(guest.get(item), 403, "SHARE_LOCKED")
     assert last_share(owner)["uses"] == 0
@@ -216,7 +216,7 @@ def test_uses_are_counted_whoever_forgets(
         other = make(file_id=owner.generation["id"], max_uses=1)
         late.cookies.set("strongroom_share", guest.cookies["strongroom_share"])  # of another share
         check_problem(late.get(f"{other}/file/{owner.generation['id']}"), 403, "SHARE_LOCKED")
-    assert guest.get(item).status_code == 200  # who is in goes on
+    assert guest.get(item).status_code == 200  # admitted guests may go on
 
 
 def test_revoked_is_gone_at_once(owner: Belongings, guest: httpx.Client, make: Make) -> None:

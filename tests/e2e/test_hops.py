@@ -1,8 +1,8 @@
-"""How many calls between the services a request costs, pinned: read from their own logs, by request id.
+"""The number of calls between services for a request, pinned: read from their logs, by request id.
 
-What Postgres is asked in each of them stands in tests/integration/metadata_service/db/test_round_trips.py.
-And how many reads and writes of files, pipes and connections the kernel counts for one, all services
-together: a line of the log is a write, and a hop to a thread is a write and a read to wake the loop.
+tests/integration/metadata_service/db/test_round_trips.py has the Postgres statements of each. Also the number
+of reads and writes that the kernel counts for a request, all services together: a log line is a write, and
+switching to a thread is a write and a read to wake the loop.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tests.e2e.test_tus import BYTES, MIB, TUS, create
 from tests.stack import FORM, RunningStack, Service, until
 
 SERVICES: Final[tuple[Service, ...]] = ("storage", "metadata")
-#: As its lines in the log name it.
+#: The service's name in log lines.
 NAMES: Final[Mapping[Service, str]] = {
     "gateway": "gateway",
     "storage": "storage_service",
@@ -28,7 +28,7 @@ NAMES: Final[Mapping[Service, str]] = {
 
 
 class Hops:
-    """Requests of one user, and the calls that each of them became."""
+    """A user's requests, and the calls that each caused."""
 
     def __init__(self, stack: RunningStack, http: httpx.Client) -> None:
         self._stack = stack
@@ -37,7 +37,7 @@ class Hops:
     def of(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, **body: Any
     ) -> tuple[httpx.Response, list[str]]:
-        """The reply, and the calls by name, in byte order."""
+        """The reply, and the names of the calls, sorted."""
         request_id = f"hops-{uuid.uuid4()}"
         reply = self._http.request(
             method, path, headers={"x-request-id": request_id, **(headers or {})}, **body
@@ -52,7 +52,7 @@ class Hops:
         return reply, sorted(calls)
 
     def _lines(self, service: Service, request_id: str) -> list[dict[str, object]]:
-        """What a service says of the request, in its own file or in that of the process of all three."""
+        """A service's log lines about the request, from its own file or that of the common process."""
         found = [json.loads(line) for line in self._stack.log(service).splitlines() if request_id in line]
         return [line for line in found if "method" in line and NAMES[service] == line["service"]]
 
@@ -75,13 +75,13 @@ def test_the_calls_of_each_request(stack: RunningStack, http: httpx.Client) -> N
     assert head == ["GetFile"]
     assert listed == ["ListFiles"]
     assert patched == ["AcquireWriter", "RecordProgress", "Upload"]
-    assert next_patched == ["RecordProgress", "Upload"]  # it goes on where the one before it has ended
-    assert looked == ["AcquireWriter", "GetSession", "GetUpload"]  # whoever asks for the offset is the writer
+    assert next_patched == ["RecordProgress", "Upload"]  # it continues where the previous one ended
+    assert looked == ["AcquireWriter", "GetSession", "GetUpload"]  # asking makes it the writer
 
 
 REQUESTS: Final = 10
 BATCHES: Final = 4
-#: Measured in one process: 11.3, 6, 4, 5 and 7.3; in three, which wake each other too: 50, 51, 17, 18, 49.
+#: Measured in one process: 11.3, 6, 4, 5 and 7.3; in three, which also wake each other: 50, 51, 17, 18, 49.
 MOST: Final[Mapping[str, Mapping[str, float]]] = {
     "one": {"upload": 13, "GET": 7, "HEAD": 5, "list": 6, "PATCH": 9},
     "three": {"upload": 65, "GET": 65, "HEAD": 25, "list": 25, "PATCH": 65},
@@ -89,15 +89,15 @@ MOST: Final[Mapping[str, Mapping[str, float]]] = {
 
 
 def _system_calls(stack: RunningStack) -> int:
-    """Reads and writes so far of all services (proc_pid_io(5): syscr, syscw), without recv(2) and send(2)."""
+    """Reads and writes of all services so far (proc_pid_io(5): syscr, syscw), without recv(2) and send(2)."""
     pids = {stack.pid(service) for service in NAMES}
     texts = [Path(f"/proc/{pid}/io").read_text() for pid in pids]
     return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if "sysc" in line)
 
 
 def _cost(stack: RunningStack, request: Callable[[], httpx.Response]) -> float:
-    """Reads and writes of one request: the least of some batches, because what the services do by themselves
-    falls into them as well.
+    """Reads and writes of one request: the minimum of some batches, because they also contain background
+    work.
     """
     found = []
     for _ in range(BATCHES):

@@ -1,4 +1,4 @@
-"""Who watches while the gateway leaves hears so, and goes on at the next one without missing anything."""
+"""Watchers are told when the gateway stops, and continue at the next one without missing anything."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_streams_end_cleanly_and_go_on(stack: RunningStack, http: httpx.Client, 
         last = json.loads(socket.recv(timeout=60))
         assert last["data"]["key"] == first
         os.kill(before, signal.SIGTERM)
-        events = _blocks(reply.read().decode())  # ends as an answer ends: nothing is broken off
+        events = _blocks(reply.read().decode())  # a regular end of the answer, not an abort
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(timeout=60)
     assert closed.value.rcvd is not None

@@ -172,7 +172,7 @@ def test_a_repeated_copy(owner: Belongings) -> None:
 def test_a_repeat_is_answered_whatever_has_become_of_its_source(
     owner: Belongings, user: str, how: str, named: str
 ) -> None:
-    """A move takes its source away itself, and a copy is made of what the source said of itself."""
+    """A move removes its source itself, and a copy's answer is based on its source."""
     http, key = owner.http, {"idempotency-key": f"k-{uuid.uuid4()}"}
     source = to_path(http, owner.file["key"], "source.png").json()[named]
     first = to_path(http, source, "a.png", how, headers=key)
@@ -195,7 +195,7 @@ def test_a_repeat_is_answered_whatever_has_become_of_its_source(
 
 @pytest.mark.parametrize("content", [samples.png(), b"other"], ids=["the same bytes", "others"])
 def test_a_repeated_move_leaves_what_came_after_it(owner: Belongings, user: str, content: bytes) -> None:
-    """What was stored in the old place since is another file, with or without If-Match."""
+    """A file stored at the old place since then is another file, with or without If-Match."""
     http, key = owner.http, {"idempotency-key": f"k-{uuid.uuid4()}"}
     source = to_path(http, owner.file["key"], "old.png").json()
     key["if-match"] = f'"{source["id"]}-1"'
@@ -284,7 +284,7 @@ def test_pages_of_the_trash(owner: Belongings) -> None:
         page = http.get("/api/v1/trash", params={"limit": 2, "page_token": token}).json()
         seen += [one["id"] for one in page["files"]]
         token = page["next_page_token"]
-        if len(seen) == 2:  # what is deleted or purged meanwhile moves nobody else
+        if len(seen) == 2:  # files deleted or purged meanwhile don't shift the rest
             http.delete(at(owner.generation["id"]), params=SOFT)
             assert http.delete(f"/api/v1/trash/{made[4]}").json() == {"id": made[4], "purged": True}
     assert seen == made[::-1]

@@ -1,4 +1,4 @@
-"""Links: what answers hand out, what they read, and when they die."""
+"""Links: in which answers they are, what they read, and when they end."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def owner(http: httpx.Client, user: str) -> Belongings:
 
 @pytest.fixture(scope="module")
 def visitor() -> Iterator[httpx.Client]:
-    """Somebody without a token."""
+    """A visitor without a token."""
     with stranger() as client:
         yield client
 
 
 def handed_out(owner: Belongings) -> dict[str, str]:
-    """The URLs of each family, as answers have them."""
+    """The URLs of each family in answers."""
     media = f"/api/v1/events/{owner.event_id}/media"
     generation = owner.http.get(f"/api/generations/{owner.generation['id']}").json()["generation"]
     assert generation["url"] == generation["s3_url"]
@@ -58,7 +58,7 @@ def make(http: httpx.Client, **body: object) -> dict[str, str]:
 
 
 def dead(visitor: httpx.Client, url: str) -> bool:
-    """Whether nobody gets anything by it, by any verb."""
+    """Whether nobody gets anything by it, with any method."""
     replies = [visitor.get(url), visitor.head(url), visitor.get(url, headers={"range": "bytes=0-1"})]
     if {reply.status_code for reply in replies} != {404}:
         return False
@@ -75,11 +75,11 @@ def test_they_are_ours_and_stay_the_same(owner: Belongings, visitor: httpx.Clien
         assert url.startswith(f"{str(owner.http.base_url).rstrip('/')}/l/")
         assert visitor.get(url).status_code == 200
         assert owner.name not in url
-        assert visitor.get(url.rpartition("/")[0]).status_code == 200  # the name is for people
+        assert visitor.get(url.rpartition("/")[0]).status_code == 200  # the name is only for people
 
 
 def paths_at_every_door(owner: Belongings, stack: RunningStack) -> list[dict[str, str]]:
-    """The path of each file's URL, by its id: of two lists, and between them as every other door says it."""
+    """The path of each file's URL, by id: in two lists, and between them in every other answer."""
     http, addresses = owner.http, (stack.state["storage"]["address"], stack.state["metadata"]["address"])
     listed = {file["id"]: file["url"] for file in http.get("/api/v1/files").json()["files"]}
     ids = list(listed)
@@ -98,13 +98,13 @@ def paths_at_every_door(owner: Belongings, stack: RunningStack) -> list[dict[str
 
 
 def test_one_url_for_a_file_at_every_door(owner: Belongings, stack: RunningStack) -> None:
-    """Whoever asks, however often: what a browser has once is not fetched under another name."""
-    handed_out(owner)  # something of each family
+    """Every request gets the same URL, so that browsers don't fetch a file again under another name."""
+    handed_out(owner)  # one file of each family
     temp = owner.http.post("/api/v1/temp", files=upload(samples.png(), "\u00fc 1.png", "image/png")).json()
     families = {file["family"] for file in owner.http.get("/api/v1/files").json()["files"]}
     assert families >= {"files", "generations", "event_media", "profile_picture", "temp"}
     first, *others, last = paths_at_every_door(owner, stack)
-    while first != last:  # the quarter of an hour to which ends are rounded was over meanwhile
+    while first != last:  # a rounding period of a quarter of an hour ended meanwhile
         first, *others, last = paths_at_every_door(owner, stack)
     assert temp["id"] in first
     for found in others:

@@ -1,4 +1,4 @@
-"""What a stack logs about a tour with failures: one schema, a line a request, a reason for each failure."""
+"""A stack's log of a tour with failures: one schema, a line per request, a reason for each failure."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.stack import RunningStack, Service, until
 TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SERVICES: Final = {"gateway", "storage_service", "metadata_service", "strongroom"}
 LEVELS: Final = {"debug", "info", "warning", "error"}
-#: On standard output, for whoever starts the process: that it is ready.
+#: On standard output for the starter of the process: it is ready.
 READY: Final = re.compile(r"\w+ listening on \S+")
 
 
 def lines(stack: RunningStack) -> Iterator[dict[str, Any]]:
-    """All that the services have logged; what is still being written is left out."""
+    """Everything logged by the services, without unfinished lines."""
     services: tuple[Service, ...] = ("gateway", "storage", "metadata")
     for path in {stack.log_path(name) for name in services}:
         for line in path.read_text().splitlines(keepends=True):
@@ -39,7 +39,7 @@ def of(stack: RunningStack, request_id: str, service: str, event: str) -> list[d
 
 @pytest.fixture
 def tour(stack: RunningStack, login: Login, user: str) -> dict[str, str]:
-    """Request ids of what was done, by name."""
+    """Request ids of the steps, by name."""
     http, ids = login(user), {name: uuid.uuid4().hex for name in ("put", "get", "none", "stranger", "rot")}
     body = f"<!doctype html><title>{uuid.uuid4()}</title>".encode()
     files = upload(body, "a.html", "text/html")

@@ -1,6 +1,4 @@
-"""Pictures, videos and sounds tell what they are, whatever door they came through; hostile ones tell
-little.
-"""
+"""Pictures, videos and sounds show their facts, however uploaded; hostile ones show few."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ Place = Callable[[httpx.Client], dict[str, Any]]
 
 
 def until(http: httpx.Client, path: str, pick: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """The row once it was read."""
+    """The row once the file was read."""
 
     def read() -> dict[str, Any] | None:
         response = http.get(path)
@@ -135,7 +133,7 @@ def test_a_video_and_a_sound(http: httpx.Client) -> None:
 
 
 def _bomb() -> bytes:
-    """A PNG whose pixels are all there, and compress to nothing."""
+    """A PNG whose many pixels compress to almost nothing."""
     width, height = 9000, 9000
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     packer = zlib.compressobj(9)
@@ -149,7 +147,7 @@ def _bomb() -> bytes:
 
 
 def _endless_gif() -> bytes:
-    """One picture again and again."""
+    """A GIF that repeats one picture."""
     whole = camera.picture("GIF", (8, 8))
     head, frame = whole[: whole.index(b"\x2c", 13)], whole[whole.index(b"\x2c", 13) : -1]
     return head + frame * 3000
@@ -166,7 +164,7 @@ HOSTILE: Final = {
     "an endless gif": (_endless_gif, "image/gif", (8, 8)),
     "a wrong sum": (lambda: samples.png()[:-20] + bytes(20), "image/png", (8, 8)),
 }
-"""What makes it (a bomb is a second's work), its kind, and the sides that it tells."""
+"""How to make it (a bomb takes a second), its kind, and its dimensions."""
 
 
 @pytest.mark.parametrize("case", HOSTILE)

@@ -1,4 +1,4 @@
-"""A body of 256 MiB passes through without being held: gateway and storage_service stay small."""
+"""A body of 256 MiB passes through without being held in memory by gateway or storage_service."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ SIZE = 1 << 28
 CHUNK = bytes(1 << 20)
 BOUNDARY = "the-boundary-of-a-large-body"
 SERVICES: tuple[Service, ...] = ("gateway", "storage")
-#: A quarter of the body, the double of what is seen with bodies of any size (32 MiB with 512); what processes
-#: reach at most stands in benchmarks/README.md.
+#: A quarter of the body, twice the growth seen with bodies of any size (32 MiB with 512).
+#: benchmarks/README.md has the peaks.
 MOST_GROWTH = 64 << 20
 MOST_PEAK = 512 << 20
 

@@ -1,6 +1,4 @@
-"""Old files move in from a folder, against a whole stack: planned, killed at any moment, complete in the
-end.
-"""
+"""Migrating old files from a folder to a whole stack: planned, killed at any moment, complete in the end."""
 
 from __future__ import annotations
 
@@ -28,7 +26,7 @@ Member = Callable[[str], httpx.Client]
 
 @pytest.fixture
 def operator(stack: RunningStack) -> dict[str, str]:
-    """What an operator's shell has: the stack, and a token with the admin role."""
+    """An operator's environment: the stack, and a token with the admin role."""
     return {
         "STRONGROOM_DATA_DIR": str(stack.data_dir),
         "STRONGROOM_TOKEN": stack.token(f"mover-{uuid.uuid4()}", roles=["admin"]),
@@ -50,7 +48,7 @@ def tree(root: Path, files: dict[str, bytes]) -> Path:
 
 
 def planned(shell: Shell, source: Path, plan: Path, *options: str) -> Path:
-    """A plan of all that ``source`` holds."""
+    """A plan for everything in ``source``."""
     made = shell("migrate", "plan", str(source), "-o", str(plan), *options)
     assert made.exit_code == 0, made.err
     return plan

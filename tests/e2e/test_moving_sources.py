@@ -1,5 +1,5 @@
-"""Each source against a whole stack: planned, moved, mapped, verified byte for byte, cleared of what is
-proved.
+"""Each migration source against a whole stack: planned, moved, mapped, verified byte for byte, and cleared of
+verified files.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.stack import RunningStack
 
 @pytest.fixture
 def shell(stack: RunningStack) -> Shell:
-    """An operator's."""
+    """An operator's command line."""
     return Shell(
         {
             "STRONGROOM_DATA_DIR": str(stack.data_dir),
@@ -47,7 +47,7 @@ def rows_of(path: Path) -> dict[str, dict[str, str]]:
 
 @pytest.fixture
 def old_database(stack: RunningStack) -> Iterator[str]:
-    """A database of the old application, beside the stack's."""
+    """A database of the old application, on the stack's server."""
     dsn, name = stack.state["postgres"]["dsn"], f"old_{uuid.uuid4().hex}"
     with psycopg.connect(dsn, autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}"')
@@ -137,7 +137,7 @@ def test_what_a_table_lacks_is_told(
 
 @dataclass(frozen=True)
 class OldBucket:
-    """A bucket of the old application, and what a shell needs to reach it."""
+    """A bucket of the old application, and the environment to reach it."""
 
     client: Any
     name: str

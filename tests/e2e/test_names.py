@@ -1,4 +1,4 @@
-"""A file's name and whether it is shown, at every door that hands out its bytes: they say the same."""
+"""A file's name and disposition are the same on every route with its bytes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_door_writes_a_name_alike(http: httpx.Client, name: str) -> None:
     doors = [http.get(path).headers, http.head(path).headers, _signed(http, path)]
     slug = f"p-{uuid.uuid4().hex}"
     tree = {"name": "x", "slug": slug, "files": [{"path": f"docs/{name}", "content": "%PDF-1.4\n"}]}
-    if http.post("/api/projects/save", json=tree).status_code == 200:  # projects take no marks that hide
+    if http.post("/api/projects/save", json=tree).status_code == 200:  # no invisible characters there
         doors.append(http.get(f"/api/projects/{slug}/files/docs/{quote(name)}").headers)
     else:
         assert SAVED[name] != name

@@ -1,4 +1,4 @@
-"""The gateway and the gRPC ports behind nginx, with the configuration that docs/deploy/nginx.md is about."""
+"""The gateway and the gRPC ports behind nginx, with the configuration from docs/deploy/nginx.md."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ HOST: Final = "http://files.example.com"
 
 @dataclass(frozen=True)
 class Proxy:
-    """A running nginx on sockets of ``folder``, where it would also store bodies."""
+    """A running nginx on sockets in ``folder``, where it would also buffer bodies."""
 
     folder: Path
 
     @property
     def http(self) -> Path:
-        """Where it takes HTTP."""
+        """The socket for HTTP."""
         return self.folder / "http"
 
     @property
     def grpc(self) -> str:
-        """Where it takes gRPC."""
+        """The socket for gRPC."""
         return f"unix:{self.folder}/grpc"
 
     def client(self, stack: RunningStack, user: str) -> httpx.Client:
@@ -110,7 +110,7 @@ def test_what_has_come_of_a_broken_upload_is_kept(proxy: Proxy, stack: RunningSt
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(proxy.http))
             connection.sendall(head.encode() + bytes(2 * MIB))
-        # nginx that buffers requests passes on nothing of one that breaks off.
+        # nginx with request buffering would pass on nothing of an aborted request.
         offset = until("the bytes are kept", lambda: _offset(http, path))
     assert 0 < offset <= 2 * MIB
 

@@ -52,7 +52,7 @@ def _sse(lines: Iterator[str]) -> Events:
 
 @contextmanager
 def over_websocket(stack: RunningStack, user: str, last: str = "") -> Iterator[Events]:
-    """/api/notifications/ws, the token as a page has to send it."""
+    """/api/notifications/ws, with the token as pages send it."""
     url = stack.url.replace("http", "ws", 1) + f"{PATH}/ws" + (f"?last_event_id={last}" if last else "")
     protocols = ["strongroom", f"bearer.{stack.token(user)}"]
     with connect(url, subprotocols=protocols, proxy=None) as socket:  # type: ignore[arg-type]
@@ -102,7 +102,7 @@ def test_what_happens_to_files_and_projects(
         project = {"name": "n", "slug": "s", "files": [{"path": "a", "content": "b"}]}
         assert http.post("/api/projects/save", json=project).status_code == 200
         heard = until_seen(events, "project_saved")
-    # On a machine that is slow just now the save also tells how far it is.
+    # On a slow machine the save also reports its progress.
     seen = [event for event in heard if event["type"] != "project_save_progress"]
     assert [event["type"] for event in seen] == ["file_ready", "file_deleted", "project_saved"]
     assert [event["data"]["key"] for event in seen[:2]] == [key, key]
@@ -193,7 +193,7 @@ def test_a_ticket_opens_streams_only(stack: RunningStack, http: httpx.Client) ->
 def test_a_stream_that_breaks_before_its_first_event_goes_on_where_it_began(
     stack: RunningStack, http: httpx.Client, user: str
 ) -> None:
-    """An id alone is what an EventSource comes back with (WHATWG HTML section 9.2.6)."""
+    """An EventSource reconnects with a lone id (WHATWG HTML section 9.2.6)."""
     with stack.http(user) as client, client.stream("GET", PATH) as reply:
         place = next(line for line in reply.iter_lines() if line.startswith("id: "))
     key = store(http)
@@ -229,7 +229,7 @@ def test_refusals_come_before_the_stream(stack: RunningStack, http: httpx.Client
 
 
 def store(http: httpx.Client) -> str:
-    """A file's key."""
+    """Store a file. Returns its key."""
     reply = http.post("/api/v1/s3/upload", files=upload(b"x", "a.bin", "application/octet-stream"))
     assert reply.status_code == 201, reply.text
     key: str = reply.json()["key"]

@@ -1,4 +1,6 @@
-"""schemathesis over the OpenAPI document: whatever is sent, the answer is no bug and looks as documented."""
+"""schemathesis on the OpenAPI document: no request causes a server error, and all answers are as
+documented.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,12 @@ from gateway.surface import all_operations
 from tests.stack import RunningStack
 
 ENDLESS: Final = ("/api/notifications",)
-"""Server-sent events have no end to wait for."""
+"""Server-sent events never end."""
 EXAMPLES: Final = 8
 
 
 def no_error_of_ours(context: Any, reply: Any, case: Any) -> bool | None:
-    """No 5xx, but for the documented 502 of an import whose source, named by the caller, does not answer."""
+    """No 5xx, except the documented 502 of an import whose source, chosen by the caller, does not answer."""
     if reply.status_code == 502 and reply.json()["code"] == "SOURCE_URL_FAILED":
         return None
     return not_a_server_error(context, reply, case)
@@ -41,12 +43,12 @@ CHECKS: Final = (
 
 @schemathesis.serializer("application/zip", "application/offset+octet-stream")
 def _raw(_: Any, value: Any) -> bytes:
-    """Bytes as they are."""
+    """Bytes unchanged."""
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
 
 
 def _operations() -> dict[str, Any]:
-    """By method and path, of the document that the gateway serves."""
+    """By method and path, from the document that the gateway serves."""
     document = json.loads(json.dumps(build_document(all_operations())))
     schema = schemathesis.openapi.from_dict(document)
     found = [schema[path][method] for path, item in document["paths"].items() for method in item]
@@ -56,7 +58,7 @@ def _operations() -> dict[str, Any]:
 OPERATIONS: Final = _operations()
 
 
-# Hypothesis takes what another thread draws from `random` meanwhile for the strategy's doing.
+# Hypothesis attributes draws from `random` by other threads to the strategy.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize("label", sorted(OPERATIONS))
 def test_every_operation_keeps_its_word(stack: RunningStack, label: str) -> None:

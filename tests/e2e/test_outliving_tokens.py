@@ -1,4 +1,4 @@
-"""What is on its way, or being completed, when its token expires: it goes on."""
+"""Requests and completions in progress continue when their token expires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.stack import RunningStack, until
 
 
 def fetch_slowly(stack: RunningStack, path: str, sub: str) -> tuple[bytes, bytes]:
-    """Head and body of a download whose reader takes most of it after its token has expired."""
+    """Head and body of a download that is mostly read after its token has expired."""
     expires = time.time() + LEFT
     token = stack.token(sub, exp=expires - LEEWAY, iat=int(expires) - 600)
     where = urlsplit(stack.url)
@@ -56,7 +56,7 @@ def test_downloads(stack: RunningStack) -> None:
     assert [head.split(b" ", 2)[1] for head, _ in answers] == [b"200"] * 3
     assert [body == content for _, body in answers[:2]] == [True, True]
     assert b"chunked" in answers[2][0].lower()
-    assert answers[2][1].endswith(b"0\r\n\r\n")  # to its end, and not broken off
+    assert answers[2][1].endswith(b"0\r\n\r\n")  # complete, not aborted
 
 
 def test_a_direct_upload_is_completed(stack: RunningStack) -> None:

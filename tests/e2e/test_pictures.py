@@ -1,4 +1,6 @@
-"""A picture that claims too many pixels, or none, is refused at every door; nothing of it is stored."""
+"""A picture that claims too many pixels, or none, is refused by every way of uploading, and nothing is
+stored.
+"""
 
 from __future__ import annotations
 

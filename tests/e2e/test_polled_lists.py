@@ -1,4 +1,4 @@
-"""Lists that are asked for again: 304 for one look-up, and another tag whenever the answer is another."""
+"""Repeated requests for lists: 304 for one look-up, and another entity tag whenever the answer differs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.e2e.conftest import Login
 from tests.e2e.test_hops import Hops
 from tests.stack import RunningStack
 
-#: By route; whether it holds URLs.
+#: By route: whether the list contains URLs.
 LISTS: Final[dict[str, bool]] = {
     "/api/v1/s3/files": False,
     "/api/v1/s3/files?prefix=uploads/&delimiter=/": False,
     "/api/v1/files": True,
     "/api/v1/files?family=generations": True,
-    "/api/v1/files?prefix=uploads/&delimiter=/": False,  # folders alone
+    "/api/v1/files?prefix=uploads/&delimiter=/": False,  # only folders
     "/api/v1/trash": False,
     "/api/generations": True,
     "/api/generations/stats": False,
@@ -48,8 +48,8 @@ def paths(mine: Belongings) -> dict[str, bool]:
 
 
 def _unchanged(ask: Callable[[str, str], httpx.Response], path: str) -> httpx.Response:
-    """The 304 of ``ask(path, tag)``. Links are rounded in time, and what is read from pictures comes a moment
-    later: then the list is another one, and is read again.
+    """The 304 of ``ask(path, tag)``. If the list changes meanwhile (links are rounded in time, facts of
+    pictures follow a moment later), it is read again.
     """
     for _ in range(20):
         tag: str = ask(path, "").headers["etag"]

@@ -1,4 +1,4 @@
-"""A saved project in an ``<iframe>``, in headless Chromium: all of it loads, nothing gets out."""
+"""A saved project in an ``<iframe>`` in headless Chromium: everything loads, nothing gets out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Projects shown in a browser: URLs with a token of their own, and what these open."""
+"""Projects shown in a browser: URLs that contain a token, and what they give access to."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILES: Final = {"index.html": PAGE, "css/a.css": "h1 {color: red}", "docs/index.
 
 @pytest.fixture
 def nobody(stack: RunningStack) -> Iterator[httpx.Client]:
-    """A client that sends no token, as a browser does for an iframe."""
+    """A client without a token, like a browser for an iframe."""
     with httpx.Client(base_url=stack.url, trust_env=False, verify=False, timeout=60) as client:
         yield client
 
@@ -232,7 +232,7 @@ def test_other_routes_refuse_it(http: httpx.Client, nobody: httpx.Client, user: 
 
 
 def test_grpc(stack: RunningStack, http: httpx.Client, slug: str) -> None:
-    """The same on the services themselves: good for PreviewService, and for nothing else."""
+    """The same token on the services: valid for PreviewService, and for nothing else."""
     token = url_of(http, slug).split("/")[5]
     with stack.channel("storage") as storage, stack.channel("metadata") as metadata:
         previews = PreviewServiceStub(storage)

@@ -1,4 +1,4 @@
-"""Family D, PATCH: what changes in a project, as JSON and as a form, and versions that callers have seen."""
+"""Family D, PATCH: changes of a project, as JSON and as a form, with the version that the caller has seen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JSON: Final = {"content-type": "application/json"}
 
 @pytest.fixture
 def slug(http: httpx.Client) -> str:
-    """Of a project that is there."""
+    """The slug of an existing project."""
     slug = f"p-{uuid.uuid4().hex}"
     assert save(http, slug).status_code == 200
     return slug
@@ -109,7 +109,7 @@ def test_bodies_that_are_no_changes(http: httpx.Client, slug: str) -> None:
 
 
 def test_the_version_seen_may_stand_behind_the_files(http: httpx.Client, slug: str) -> None:
-    """As long as these are few; before many it has to come first."""
+    """As long as these are few; with many it must come first."""
     few, many = tree({"a": b"x"}), tree({str(number): b"x" * (1 << 20) for number in range(12)})
     check_problem(patch(http, slug, {"files": few, "expected_version": 2}), 409, "VERSION_CONFLICT")
     check_problem(patch(http, slug, {"files": many, "expected_version": 1}), 400, "MALFORMED_REQUEST")
@@ -118,7 +118,7 @@ def test_the_version_seen_may_stand_behind_the_files(http: httpx.Client, slug: s
 
 
 def test_a_conflict_tells_the_version(http: httpx.Client, slug: str) -> None:
-    """In every way in which a project changes."""
+    """In every request that changes a project."""
     ask: Any = {"params": {"expected_version": 7}}
     zipped: Any = {"content": b"PK\x05\x06" + bytes(18), "headers": {"content-type": "application/zip"}}
     conflicts = [

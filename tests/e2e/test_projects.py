@@ -28,7 +28,7 @@ def slug() -> str:
 
 
 def tree(files: dict[str, bytes]) -> list[dict[str, str]]:
-    """As JSON has it: text as it is, all else as base64."""
+    """As in JSON: text unchanged, everything else as base64."""
     found = []
     for path, content in files.items():
         try:
@@ -380,7 +380,7 @@ def test_deleting(http: httpx.Client, slug: str) -> None:
 
 @pytest.mark.parametrize("path", ["\u65e5" * 250, "a" * 990, "=" * 400, "\U0001f600/" * 90 + "a"])
 def test_paths_that_the_store_cannot_hold(http: httpx.Client, slug: str, path: str) -> None:
-    """The embedded store keeps names in the file system's attributes: S3's own limit is longer."""
+    """The embedded store keeps names in file attributes; S3's own limit is higher."""
     problem = check_problem(save(http, slug, {"a": b"1", path: b"2"}), 422, "PATH_INVALID")
     assert problem["metadata"]["rule"] in ("max_store_key_bytes", "max_key_bytes")
     assert http.get(f"{PATH}/{slug}").status_code == 404

@@ -1,4 +1,4 @@
-"""The README's ``buf curl`` lines work as they stand, against a running stack."""
+"""The README's ``buf curl`` lines work as written against a running stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept or held, over REST, the SDK's words and the command line's."""
+"""Kept and held files over REST, the SDK and the command line."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_a_kept_project(owner: Belongings) -> None:
     assert http.get(at_project).status_code == 200
 
 
-#: What an upload says, as text.
+#: The fields of an upload, as text.
 WISH: Final = {"keep_for_seconds": "3600", "delete_after_seconds": "7200", "hold_reason": "case 7"}
 MINUTE: Final = timedelta(minutes=1)
 Door = Callable[[Belongings, Origin, dict[str, str]], httpx.Response]

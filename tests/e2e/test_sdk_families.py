@@ -21,7 +21,7 @@ from tests.stack import RunningStack
 
 @pytest.fixture
 def client(stack: RunningStack, user: str) -> Iterator[Client]:
-    """Signed in as ``user``."""
+    """A client signed in as ``user``."""
     addresses = (stack.state["storage"]["address"], stack.state["metadata"]["address"])
     with Client(*addresses, token=stack.token(user), tls=False) as client:
         yield client
@@ -63,7 +63,7 @@ def test_files_at_paths(client: Client, user: str, tmp_path: Path) -> None:
 
 
 def test_users_with_odd_names(stack: RunningStack) -> None:
-    """The key prefix that the client works out is the one that the service makes."""
+    """The client and the service compute the same key prefix."""
     addresses = (stack.state["storage"]["address"], stack.state["metadata"]["address"])
     for name in (f"ü b/{uuid.uuid4()}", "..."):
         with Client(*addresses, token=stack.token(name), tls=False) as client:
@@ -167,7 +167,7 @@ def test_projects(client: Client, tmp_path: Path) -> None:
 
 
 def test_the_executable_bit(client: Client, tmp_path: Path) -> None:
-    """From a folder, from a ZIP and through a roll-back, to a folder, a ZIP and the list."""
+    """From a folder, from a ZIP and by a roll-back; to a folder, a ZIP and the list."""
     projects, root = client.projects, write(tmp_path / "in", {"run.sh": b"#!", "plain": b"#!"})
     (root / "run.sh").chmod(0o755)
     assert projects.save(root, "runs").sent == 2
@@ -220,7 +220,7 @@ def test_watching(client: Client) -> None:
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     stored = client.files.upload_file(b"x", "watched")
-    while not ready.wait(0.2):  # whoever watches from now on sees none of before
+    while not ready.wait(0.2):  # later watchers don't see it
         stored = client.files.upload_file(b"x", "watched")
     thread.join(60)
     assert found[-1].subject_id == stored.id

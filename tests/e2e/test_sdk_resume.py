@@ -1,4 +1,4 @@
-"""``strongroom put --resume`` against a whole stack, with the client and the service killed in the middle."""
+"""``strongroom put --resume`` against a whole stack, with client and service killed in between."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.stack import CHECKOUT, PATIENCE, RunningStack, Service, clean_environ
 
 MIB = 1024 * 1024
 SIZE = 48 * MIB + 17
-#: The client runs behind a brake, so that there is a middle to be killed in: 1 MiB each 120 ms.
+#: The client is slowed down to 1 MiB per 120 ms, so that it can be killed in between.
 SLOW = """
 import time
 from strongroom.client.seekable import Seekable
@@ -35,7 +35,7 @@ main()
 
 
 class Put:
-    """``put --resume`` of one file by one user, in processes of its own."""
+    """``put --resume`` of a file by one user, in separate processes."""
 
     def __init__(self, stack: RunningStack, user: str, folder: Path) -> None:
         self.stack = stack
@@ -54,7 +54,7 @@ class Put:
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[str]]:
-        """The command at work; killed at the end if it still is."""
+        """The running command; killed at the end if necessary."""
         command = [sys.executable, "-c", SLOW, "put", "--resume", "--json", "--debug", str(self.path)]
         process = subprocess.Popen(
             command, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -66,12 +66,12 @@ class Put:
             process.communicate(timeout=PATIENCE)
 
     def entries(self) -> list[dict[str, object]]:
-        """What the client remembers."""
+        """The client's stored entries."""
         book = self._state / "strongroom" / "uploads.json"
         return list(json.loads(book.read_text()).values()) if book.exists() else []
 
     def persisted(self) -> int:
-        """What the service has; 0 where it can't tell now."""
+        """Bytes that the service has; 0 if it can't tell now."""
         entries = self.entries()
         if not entries:
             return 0
@@ -91,13 +91,13 @@ class Put:
 
     @property
     def expected(self) -> list[tuple[int, str]]:
-        """What is to be stored."""
+        """What should be stored."""
         return [(SIZE, hashlib.sha256(self.data).hexdigest())]
 
 
 @pytest.fixture
 def put(stack: RunningStack, user: str, tmp_path: Path) -> Put:
-    """A file to be stored."""
+    """A file to store."""
     return Put(stack, user, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""The page for guests in headless Chromium: its policy and its cookie let through what it needs."""
+"""The page for guests in headless Chromium: its policy and its cookie allow what it needs."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_guest_opens_and_looks(owner: Belongings, tmp_path: Path) -> None:
             "headings": 1,
             "language": "en",
         }
-        assert page.value("document.cookie") == ""  # out of reach of scripts
+        assert page.value("document.cookie") == ""  # inaccessible to scripts
         page.call(
             "Emulation.setDeviceMetricsOverride", width=320, height=640, deviceScaleFactor=1, mobile=True
         )

@@ -1,4 +1,4 @@
-"""Shares: made, listed, edited and revoked by their owners."""
+"""Shares: created, listed, edited and revoked by their owners."""
 
 from __future__ import annotations
 

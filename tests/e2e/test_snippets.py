@@ -1,4 +1,4 @@
-"""The tours of README.md, docs/cli.md and docs/sdk.md: their lines run as they stand, top to bottom."""
+"""The tours of README.md, docs/cli.md and docs/sdk.md: their commands work as written, top to bottom."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tests.e2e.warm_cli import warm_cli
 from tests.integration.importing.origin import Origin, answer
 from tests.stack import CHECKOUT, RunningStack, clean_environ
 
-#: What a newcomer can't do: the store of the development stack knows no lifecycle rules, and admins' commands
-#: need their role.
+#: Commands that a newcomer can't run: the development store has no lifecycle rules, and admins' commands need
+#: their role.
 OPERATORS: Final = ("strongroom bucket init", "strongroom verify", "strongroom adopt", "strongroom relink")
-#: Commands without an end of their own.
+#: Commands that never end.
 ENDLESS: Final = ("strongroom notify watch",)
 
 
@@ -39,7 +39,7 @@ def blocks(page: str, language: str) -> list[str]:
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what the pages speak of."""
+    """A folder with the files named on the pages."""
     for name in ("photo.jpg", "a.jpg"):
         (tmp_path / name).write_bytes(samples.jpeg())
     (tmp_path / "me.png").write_bytes(samples.png())
@@ -57,7 +57,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def environment(
     stack: RunningStack, origin: Origin, here: Path, request: pytest.FixtureRequest
 ) -> dict[str, str]:
-    """What a newcomer's shell has: the stack, and a token of a user without files."""
+    """A newcomer's environment: the stack, and a token of a user without files."""
     return clean_environ() | {
         "STRONGROOM_DATA_DIR": str(stack.data_dir),
         "STRONGROOM_TOKEN": stack.token(f"newcomer-{uuid.uuid4()}"),
@@ -70,7 +70,7 @@ def environment(
 
 
 def run(script: str, env: Mapping[str, str]) -> str:
-    """Run lines of a shell; what they print."""
+    """Run shell lines. Returns their output."""
     done = subprocess.run(
         ["bash", "-c", f"set -eu -o pipefail\n{script}"],
         env=dict(env),
@@ -111,7 +111,7 @@ def test_the_lines_of_the_command_line(
 
 @contextlib.contextmanager
 def environ_of(env: Mapping[str, str]) -> Iterator[None]:
-    """The process's environment for a while."""
+    """Use this environment in the process."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in env.items():
             patch.setenv(name, value)
@@ -167,7 +167,7 @@ async def test_python_of_the_client(environment: dict[str, str], here: Path) -> 
         exec(compile(connecting, "docs/sdk.md", "exec"), {"my_identity_provider": None})
         names["client"] = client
         resumable, families, errors = others
-        # In the page another process goes on with what was kept; here the first line has ended already.
+        # On the page another process continues what was begun; here the first line has ended already.
         lines = resumable.splitlines()
         exec(compile(lines[0], "docs/sdk.md", "exec"), names)
         assert len(kept) == 1

@@ -1,5 +1,7 @@
-"""Pages that store links: a year later they still show, revoked ones are gone, cached ones are not fetched
-twice. In headless Chromium, over two replicas, one of which leads on to the store.
+"""Pages that store links: a year later they still work, revoked ones don't, cached ones are not fetched
+twice.
+
+In headless Chromium, with two replicas, one of which redirects to the store.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ def owner(http: httpx.Client, user: str) -> Belongings:
 
 @pytest.fixture(scope="module")
 def later(stack: RunningStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A replica for which a year has passed, and that redirects."""
+    """A replica for which a year has passed, and which redirects."""
     folder = tmp_path_factory.mktemp("replica")
     with replica(stack, folder, {"STRONGROOM_LINK_MODE": "redirect"}, links_ahead=YEAR) as url:
         yield url
@@ -56,7 +58,7 @@ def visitor() -> Iterator[httpx.Client]:
 
 
 def stored(owner: Belongings) -> dict[str, str]:
-    """What a page keeps: a generation, an event's picture and its recording."""
+    """Links stored by a page: to a generation, an event's picture and its recording."""
     media = f"/api/v1/events/{owner.event_id}/media"
     kind = ("song.wav", samples.wav(1.0, 8_000), "audio/wav")
     sound = owner.http.post(media, files={"file": kind})
@@ -69,12 +71,12 @@ def stored(owner: Belongings) -> dict[str, str]:
 
 
 def at(base: str, url: str) -> str:
-    """The same link at another replica: behind one address they are one."""
+    """The same link at another replica: behind one address they are the same."""
     return f"{base}{urlsplit(url).path}"
 
 
 def write_page(pages: Pages, urls: dict[str, str]) -> str:
-    """The address of a page that shows them."""
+    """Write a page that shows them. Returns its address."""
     elements = "".join(
         f'<video src="{html.escape(url)}" preload="metadata"></video>'
         if name == "sound"
@@ -91,7 +93,7 @@ def looked(page: Page) -> str:
 
 
 def fetched(stack: RunningStack) -> int:
-    """How many requests for links the gateway has answered."""
+    """The number of link requests that the gateway has answered."""
     return stack.log("gateway").count('"route":"/l/{token}/{name}"')
 
 
@@ -107,7 +109,7 @@ def test_a_year_later_they_show_through_the_store(
     assert visitor.head(urls["generation"]).status_code == 200
     with open_page(write_page(pages, urls)) as page:
         assert looked(page) == "shown shown shown"
-    hour = at(later, owner.file["url"])  # a plain file's link ends, as its family has it
+    hour = at(later, owner.file["url"])  # a plain file's link ends after its family's time
     check_problem(visitor.get(hour), 404, "FILE_NOT_FOUND")
 
 
@@ -120,7 +122,7 @@ def test_cached_ones_are_not_fetched_twice(
     with open_page(address) as page:
         assert looked(page) == "shown shown"
         assert until("both are logged", lambda: fetched(stack) >= before + 2)
-        assert stored(owner)["medium"] == urls["medium"]  # listed again, the same
+        assert stored(owner)["medium"] == urls["medium"]  # listed again, it is the same
         page.call("Page.navigate", url=write_page(pages, pictures))
         until("the other page is there", lambda: page.value("location.href") != address)
         assert looked(page) == "shown shown"
@@ -147,4 +149,4 @@ def test_revoked_is_gone_on_every_replica_at_once(
     waited = time.monotonic() - began
     with open_page(write_page(pages, urls)) as page:
         assert looked(page) == "broken broken broken"
-    assert waited < 30  # the first answer after the commit refuses; nothing is waited for
+    assert waited < 30  # the first answer after the commit refuses; there is no delay

@@ -1,4 +1,4 @@
-"""One trace for each request, from the gateway to S3 and Postgres, whatever runs in which process."""
+"""One trace per request, from the gateway to S3 and Postgres, with any distribution over processes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture(scope="module")
 def hosts(origin: Origin, receiver: Receiver) -> str:
-    """Private addresses that may be asked."""
+    """Private addresses that may be contacted."""
     return f"{origin.authority},{receiver.authority}"
 
 
@@ -61,7 +61,7 @@ def traced(
 
 
 class Client:
-    """Requests with an id each; ``spans``: those of the trace of one of them, once it is whole."""
+    """Requests, each with an id. ``spans``: the complete trace of one."""
 
     def __init__(self, http: httpx.Client, collector: Collector) -> None:
         self._http = http

@@ -1,4 +1,4 @@
-"""tus 1.0 header by header, against a whole stack: what the clients of the other tests don't ask for."""
+"""tus 1.0 header by header against a whole stack: what the clients of the other tests don't use."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def head(http: httpx.Client, path: str) -> httpx.Headers:
 
 
 def content(http: httpx.Client, path: str) -> bytes:
-    """Of the file that an upload has become."""
+    """The content of an upload's file."""
     upload: dict[str, Any] = http.get("/api/v1/uploads/" + path.rpartition("/")[2]).json()
     assert upload["status"] == "finished"
     return http.get(f"/api/v1/s3/file/{upload['file']['key']}").content
@@ -164,7 +164,7 @@ def test_every_answer_tells_when_it_ends(http: httpx.Client) -> None:
 
 
 def test_a_repeated_creation_names_the_same_upload_for_a_day(http: httpx.Client) -> None:
-    """Also when its file is deleted by then: the answer is the one of then (rule R6)."""
+    """Also if its file is deleted by then: the answer is the original one (rule R6)."""
     key = {"Idempotency-Key": "one"}
     path = create(http, 3, **key)
     patch(http, path, 0, b"abc")
@@ -188,7 +188,7 @@ def test_an_admin_goes_on_for_a_user(http: httpx.Client, login: Login, user: str
 
 
 def test_the_beginning_of_a_direct_upload_that_is_over(http: httpx.Client) -> None:
-    """Repeated under its key it is the same upload, of which nothing is left to send."""
+    """Repeated with its key it is the same upload, with nothing left to send."""
     body = {"target": {"family": "files"}, "filename": "a.txt", "content_type": "text/plain", "size": 3}
     key = {"idempotency-key": str(uuid.uuid4())}
     begun = http.post("/api/v1/uploads", json=body, headers=key).json()
@@ -205,7 +205,7 @@ def test_the_beginning_of_a_direct_upload_that_is_over(http: httpx.Client) -> No
 
 @pytest.mark.parametrize("meanwhile", ["written", "deleted"])
 def test_a_direct_upload_to_a_path_at_which_others_write(http: httpx.Client, meanwhile: str) -> None:
-    """What its client has sent lies below what came later, until it is completed: the last one counts."""
+    """Until completion the client's object is below later ones; then it counts as the last."""
     body = {"target": {"family": "path", "path": "a.txt"}, "content_type": "text/plain", "size": 3}
     begun = http.post("/api/v1/uploads", json=body).json()
     complete = f"/api/v1/uploads/{begun['upload_id']}/complete"
@@ -224,7 +224,9 @@ def test_a_direct_upload_to_a_path_at_which_others_write(http: httpx.Client, mea
 
 
 def test_uploads_whose_file_was_replaced(http: httpx.Client, user: str) -> None:
-    """Their answers may have been lost: who asks is told that they are stored, and sends nothing again."""
+    """Their answers may have been lost: a client that asks is told that they are stored, and sends nothing
+    again.
+    """
     path = {"family": "path", "path": "a.txt"}
     body = {"target": path, "content_type": "text/plain", "size": 3}
     begun = http.post("/api/v1/uploads", json=body).json()

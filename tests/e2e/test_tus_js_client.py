@@ -26,7 +26,7 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Uploader:
-    """Runs upload.mjs as a user of its own."""
+    """Runs upload.mjs as a new user."""
 
     def __init__(self, stack: RunningStack, scripts: Path, user: str, folder: Path) -> None:
         self.stack, self.scripts, self.user, self.folder = stack, scripts, user, folder
@@ -37,7 +37,7 @@ class Uploader:
         return path
 
     def run(self, file: Path, **options: Any) -> dict[str, Any]:
-        """What the upload ended with."""
+        """The result of the upload."""
         options |= {
             "endpoint": f"{self.stack.url}/files",
             "token": self.stack.token(self.user),

@@ -1,4 +1,4 @@
-"""tuspy, the tus client of the Python world, against a whole stack."""
+"""tuspy, a tus client in Python, against a whole stack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tusclient import client as tus
 from tests.stack import RunningStack
 
 MIB = 1024 * 1024
-#: Uploads what standard input brings to the URL that it is told, and is killed after the second chunk.
+#: Uploads standard input to the given URL, and is killed after the second chunk.
 DYING = """
 import io, os, signal, sys
 from tusclient import client as tus

@@ -1,4 +1,4 @@
-"""Two users and every route: nothing foreign is read, listed, signed, deleted or edited."""
+"""Two users and every route: nothing of others is read, listed, signed, deleted or edited."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def alice(new_owner: Callable[[str], Belongings]) -> Belongings:
 
 @pytest.fixture(scope="module")
 def before(alice: Belongings) -> dict[str, Any]:
-    """All that alice has, before anybody else has tried anything."""
+    """Everything that alice has, before others try anything."""
     assert alice.secrets()
     return alice.everything()
 
@@ -44,7 +44,7 @@ def bob(login: Login) -> httpx.Client:
 
 
 def _call(client: httpx.Client, name: str, owner: Belongings, user_id: str = "") -> httpx.Response:
-    """The whole answer; of an endless stream its beginning."""
+    """The whole answer; for an endless stream its beginning."""
     way = WAYS[name]
     params = {"user_id": user_id} if user_id else {}
     method, more = name.partition(" ")[0], way.more(owner)
@@ -81,7 +81,7 @@ def test_what_a_stranger_gets(
 
 
 def _named(alice: Belongings, name: str) -> set[str]:
-    """What bob has named himself, and is told again."""
+    """Names that bob has sent himself, and may see in answers."""
     if name.endswith(("/exists", "/links/batch")):
         return {alice.file["key"]}
     return {alice.medium["id"], alice.file["key"]} if name.endswith("/batch-delete") else set()
@@ -138,7 +138,7 @@ def test_another_user_id(alice: Belongings, before: dict[str, Any], bob: httpx.C
 
 
 def _unchanged(alice: Belongings, before: dict[str, Any], name: str) -> None:
-    """Nothing of hers was touched; calls that only read need not be asked."""
+    """Nothing of alice's was changed; not checked for calls that only read."""
     assert name.startswith("GET ") or alice.everything() == before
 
 
@@ -157,7 +157,7 @@ def carol(new_owner: Callable[[str], Belongings]) -> Belongings:
 def test_an_admin_may(
     login: Login, new_owner: Callable[[str], Belongings], carol: Belongings, name: str
 ) -> None:
-    """What changes something does so to belongings of its own, because some calls take them away."""
+    """Calls that change something use separate belongings, because some remove them."""
     only_reads = name.startswith(("GET ", "HEAD "))
     owner = carol if only_reads else new_owner(f"carol-{uuid.uuid4()}")
     reply = _call(login("root", roles=["admin"]), name, owner, user_id=owner.name)

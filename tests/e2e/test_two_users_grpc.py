@@ -1,4 +1,4 @@
-"""Two users and every RPC: nothing foreign is read, listed, signed, copied, deleted or edited."""
+"""Two users and every RPC: nothing of others is read, listed, signed, copied, deleted or edited."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ METHODS: Final = {name_of(method): method for method in all_methods()}
 FOR_USERS: Final = sorted(name for name in METHODS if not name.startswith(INTERNAL + OPEN))
 FOR_SERVICES: Final = sorted(name for name in METHODS if name.startswith(INTERNAL))
 BY_UPLOAD: Final = {"GetUpload", "DeclareUploadLength", "CancelUpload", "SignUpload", "CompleteUpload"}
-"""Name an upload of the caller's, and no user."""
+"""These name an upload of the caller's, and no user."""
 REFUSED_OTHERWISE: Final = {
     "ImportFromUrl": grpc.StatusCode.INVALID_ARGUMENT,
     "ConcatenateUploads": grpc.StatusCode.INVALID_ARGUMENT,
@@ -38,7 +38,9 @@ REFUSED_OTHERWISE: Final = {
     "PurgeQuarantined": grpc.StatusCode.NOT_FOUND,
     "CompleteUpload": grpc.StatusCode.INVALID_ARGUMENT,
 }
-"""Refused for what the request is: an import from nowhere, no parts, a session that is not direct, no run."""
+"""Refused because of the request itself: an import from nowhere, no parts, a session that is not direct, no
+run.
+"""
 
 OF_NO_USER: Final = {
     *("GetCleanerStatus", "RequeueAttempts", "AbortAttempt"),
@@ -61,7 +63,7 @@ def channels(stack: RunningStack) -> Iterator[dict[str, grpc.Channel]]:
 
 @pytest.fixture(scope="module")
 def ask(channels: dict[str, grpc.Channel]) -> Call:
-    """Call an RPC by its name with a token."""
+    """Calls an RPC by its name with a token."""
 
     def ask(name: str, messages: list[Message], token: str) -> list[Message]:
         kind = "storage" if name.startswith(STORAGE) else "metadata"
@@ -84,7 +86,7 @@ def alice(new_owner: Callable[[str], Owner]) -> Owner:
 
 @pytest.fixture(scope="module")
 def bob(stack: RunningStack) -> str:
-    """The token of somebody who has nothing."""
+    """The token of a user who has nothing."""
     return stack.token(f"bob-{uuid.uuid4()}")
 
 
@@ -130,7 +132,7 @@ def _tells_nothing(ask: Call, name: str, messages: list[Message], token: str, se
 
 
 def _as_stored(file: file_pb2.File) -> file_pb2.File:
-    """Without what is read from its picture, which comes a moment after the upload."""
+    """Without what is read from the picture a moment after the upload."""
     stored = file_pb2.File()
     stored.CopyFrom(file)
     stored.ClearField("media")
@@ -160,12 +162,12 @@ def test_another_user_id(ask: Call, alice: Owner, bob: str, name: str) -> None:
     if not name_user(messages[0], alice.name):
         assert name.rpartition("/")[2] in BY_UPLOAD | OF_NO_USER
         return
-    if name in ("StorageService/BatchImport", "StorageService/BatchDelete"):  # each item on its own
+    if name in ("StorageService/BatchImport", "StorageService/BatchDelete"):  # each item separately
         (reply,) = ask(name, messages, bob)
         assert "USER_MISMATCH" in str(reply)
         return
     error = _refusal(ask, name, messages, bob)
-    if name == "StorageService/ConcatenateUploads":  # the foreign uploads it names come first
+    if name == "StorageService/ConcatenateUploads":  # the foreign uploads in the request are checked first
         assert error.code is grpc.StatusCode.NOT_FOUND
         return
     for_admins = name == "UsageService/SetQuota" or name.startswith("AdminService/")
@@ -184,7 +186,7 @@ def carol(new_owner: Callable[[str], Owner]) -> Owner:
 def test_an_admin_may(
     ask: Call, stack: RunningStack, new_owner: Callable[[str], Owner], carol: Owner, name: str
 ) -> None:
-    """What changes something does so to belongings of its own, because some calls take them away."""
+    """Calls that change something use separate belongings, because some remove them."""
     only_reads = name.rpartition("/")[2].startswith(("Get", "List", "BatchGet"))
     owner = carol if only_reads else new_owner(f"carol-{uuid.uuid4()}")
     messages = _messages(name, owner)

@@ -1,4 +1,4 @@
-"""The package of clients/typescript, as npm packs it: under Node and in Chromium against a whole stack."""
+"""The package clients/typescript, as packed by npm: under Node and in Chromium against a whole stack."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def npm(folder: Path, *command: str) -> str:
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the folder, built, with the packed package among its own modules: what is imported by name is
-    that.
-    """
+    """A built copy of the folder, with the packed package among its modules, which imports by name use."""
     copy = install(CLIENT, tmp_path_factory.mktemp("typescript"))
     npm(copy, "run", "check")
     npm(copy, "run", "build")
@@ -77,7 +75,7 @@ def test_the_package_holds_what_it_says(package: Path) -> None:
 
 
 def test_the_modules_of_the_console_have_no_wrong_types(package: Path) -> None:
-    """By JSDoc and the types of the API: the compiler is here, and theirs is a page without a build."""
+    """Checked with JSDoc and the API's types here, because the compiler is here; the console has no build."""
     console = CLIENT.parents[1] / "gateway" / "families" / "console"
     npm(package, "exec", "tsc", "--", "-p", str(console))
 
@@ -118,7 +116,7 @@ def test_the_readmes_examples(package: Path, stack: RunningStack, user: str) -> 
 
 @pytest.fixture
 def example(package: Path, pages: Pages) -> str:
-    """Where the React page is."""
+    """The address of the React page."""
     npm(package, "run", "example")
     folder = pages.folder / "react"
     shutil.copytree(package / "examples" / "react" / "dist", folder)

@@ -1,4 +1,4 @@
-"""Lists refuse parameters that they don't know, by name; what pages add to get past caches is passed over."""
+"""Lists refuse unknown parameters by name; those that pages add to bypass caches are ignored."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.e2e.operations import WAYS
 from tests.e2e.shapes import check_problem
 
 NO_PAGES: Final = ("list_project_versions", "empty_trash")
-"""Lists that come whole."""
+"""Lists without pages."""
 
 
 def _parameters(operation: Operation) -> set[str]:
-    """Query parameters that the document has."""
+    """Documented query parameters."""
     return {one["name"] for one in doc_of(operation).parameters if one["in"] == "query"}
 
 
@@ -38,7 +38,7 @@ def owner(user: str, http: httpx.Client) -> Belongings:
 
 @pytest.fixture(params=sorted(LISTS))
 def asked(request: pytest.FixtureRequest, owner: Belongings, login: Login) -> tuple[Belongings, str]:
-    """Somebody who may have the list, and its name."""
+    """A user who may request the list, and its name."""
     name: str = request.param
     if WAYS[name].stranger == "denied":
         return Belongings(owner.name, login(owner.name, roles=["admin"])), name

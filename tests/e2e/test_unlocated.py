@@ -1,4 +1,4 @@
-"""Others than the owner get pictures and videos without the place where they were taken, by every way."""
+"""Readers other than the owner get pictures and videos without their place, on every route."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def has_place(body: bytes) -> bool:
 
 @pytest.fixture
 def event(http: httpx.Client) -> dict[str, dict[str, Any]]:
-    """A picture and a video of one event, by name; nobody has read them yet."""
+    """A picture and a video of one event, by name, not read by the media service yet."""
     where = f"/api/v1/events/{uuid.uuid4()}/media"
     found = {}
     for name, (body, kind) in KINDS.items():

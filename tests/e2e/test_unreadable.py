@@ -1,4 +1,6 @@
-"""What nobody may read is refused before any head, at every door, for HEAD, ranges and conditions alike."""
+"""Unreadable contents are refused before any response head, on every route, for HEAD, ranges and conditions
+alike.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from tests.e2e.shapes import check_problem
 from tests.e2e.test_byte_doors import DOORS
 from tests.faults.checker import Checker
 
-#: What is known of all that a user has, and what readers are told.
+#: What is known of a user's contents, and what readers are told.
 MARKS: Final = {
     "infected": (
         (

@@ -1,4 +1,4 @@
-"""Upload answers with a URL when it is asked for one."""
+"""Upload answers with a URL if requested."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATIENCE = 60.0
 
 
 class Client:
-    """Uploads the same small file again and again."""
+    """Uploads the same small file repeatedly."""
 
     def __init__(self, stub: StorageServiceStub, token: str) -> None:
         self._stub = stub

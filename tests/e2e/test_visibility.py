@@ -1,4 +1,4 @@
-"""``visibility`` of uploads that have no form: imports, batches, direct and resumable uploads."""
+"""``visibility`` of uploads without a form: imports, batches, direct and resumable uploads."""
 
 from __future__ import annotations
 

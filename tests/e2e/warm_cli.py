@@ -1,8 +1,8 @@
-"""A ``strongroom`` whose processes are forked from one that has imported everything.
+"""A ``strongroom`` command whose processes are forked from one that has imported everything.
 
-The pages of docs/ start some seventy processes, and most of each is imports. A forked one has a pid, an
-environment, a folder and standard streams of its own, as its caller's; what it does from ``main`` on is what
-the installed program does. The tour of README.md runs that one.
+The pages of docs/ start some seventy processes, which mostly spend their time on imports. A fork has a pid,
+environment, working folder and standard streams like its caller's; from ``main`` on it does what the
+installed program does. The tour of README.md uses the installed one.
 
 ``python -m tests.e2e.warm_cli SOCKET`` is the parent; it ends with its standard input.
 """
@@ -28,8 +28,8 @@ from strongroom import cli
 from tests.forks.server import import_all
 from tests.stack import CHECKOUT, until
 
-#: Stands for the program: hands its caller's streams, words, folder and environment over, passes SIGINT and
-#: SIGTERM on, and ends as the process does.
+#: Stands in for the program: passes on its caller's streams, arguments, folder, environment, SIGINT and
+#: SIGTERM, and exits like the process.
 _LAUNCHER: Final = """#!{python} -SE
 import json, os, signal, socket, sys
 place = {{"argv": sys.argv[1:], "folder": os.getcwd(), "environ": dict(os.environ)}}
@@ -79,7 +79,7 @@ def _serve(path: Path) -> None:
 
 
 def _attend(connection: socket.socket) -> NoReturn:
-    """Fork the command, and tell its pid and how it has ended."""
+    """Fork the command, and send its pid and its exit status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     line, streams, _, _ = socket.recv_fds(connection, 1 << 20, 3)
     while not line.endswith(b"\n"):

@@ -1,4 +1,4 @@
-"""One browser for all tests of the console, on the stack that all end-to-end tests share."""
+"""One browser for all tests of the console, on the end-to-end tests' shared stack."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def seat(browser: Browser, stack: RunningStack) -> Iterator[Person]:
-    """The tab that tests take turns in."""
+    """The tab that tests use in turn."""
     with browser.tab() as page:
         yield Person(page, stack)
 
 
 @pytest.fixture
 def person(seat: Person) -> Iterator[Person]:
-    """Nobody yet; the test fails when a script did, or when the page's policy was broken."""
+    """A person who is not signed in. The test fails after errors of scripts or violations of the page's
+    policy.
+    """
     seat.size(1280, 800)
     yield seat
     assert seat.trouble() == []

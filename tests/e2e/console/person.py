@@ -1,4 +1,4 @@
-"""A person at the console: what is on the screen by its words, and what is clicked and typed."""
+"""A person at the console: sees the screen's words, clicks and types."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from tests.e2e.chromium import Page
 from tests.stack import RunningStack, until
 
-#: In each page before its own scripts: what goes wrong is kept, and things are found as people find them.
+#: In each page before its own scripts: records errors, and finds elements like a person.
 SECONDS: Final = 60.0
 _EYES: Final = (Path(__file__).parent / "eyes.js").read_text("utf-8")
 
@@ -25,7 +25,7 @@ class Person:
         page.call("Page.addScriptToEvaluateOnNewDocument", source=_EYES)
 
     def sign_in(self, user: str, view: str = "", **claims: object) -> None:
-        """By the link that `make up` prints."""
+        """Sign in with the link that `make up` prints."""
         token = self._stack.token(user, **claims)
         self.open(f"{self._stack.url}/console#token={token}")
         self.wait("the shell is there", "document.querySelector('.shell')")
@@ -33,8 +33,8 @@ class Person:
             self.go(view)
 
     def open(self, url: str) -> None:
-        """Another document; also where the address differs behind its `#` only."""
-        self.page.call("Page.bringToFront")  # a tab behind another one draws nothing
+        """Open another document, even if its address differs only after the `#`."""
+        self.page.call("Page.bringToFront")  # a tab behind another is not drawn
         self.page.call("Page.navigate", url="about:blank")
         self.wait("the page is left", "location.href === 'about:blank'")
         self.page.call("Page.navigate", url=url)
@@ -42,36 +42,36 @@ class Person:
         self.wait("the page is loaded", loaded)
 
     def go(self, view: str) -> None:
-        """To a view, by its address behind the `#`."""
+        """Go to a view, by its address after the `#`."""
         self.js(f"location.hash = {json.dumps(view)}")
 
     def js(self, expression: str) -> Any:
-        """What an expression yields."""
+        """The value of an expression."""
         return self.page.value(expression)
 
     def wait(self, what: str, expression: str) -> Any:
-        """Until an expression is true."""
+        """Wait until an expression is true."""
         told = f"(() => {{ const it = {expression}; return it instanceof Node || it }})()"
         return until(what, lambda: self.js(told), SECONDS)
 
     def sees(self, text: str, where: str = "body") -> None:
-        """Until a text is shown."""
+        """Wait until a text is shown."""
         self.wait(f"{text!r} is shown in {where}", f"eyes.shows({json.dumps(text)}, {json.dumps(where)})")
 
     def sees_not(self, text: str, where: str = "body") -> None:
-        """Until a text is no longer shown."""
+        """Wait until a text is not shown."""
         self.wait(f"{text!r} is gone from {where}", f"!eyes.shows({json.dumps(text)}, {json.dumps(where)})")
 
     def click(self, name: str, where: str = "body") -> None:
-        """A button or link by its name, once it is there and can be used."""
+        """Click a button or link by its name, once it can be used."""
         self.wait(f"{name!r} is clicked", f"eyes.click({json.dumps(name)}, {json.dumps(where)})")
 
     def fill(self, label: str, value: str) -> None:
-        """A field by its label."""
+        """Fill a field by its label."""
         self.wait(f"{label!r} is filled", f"eyes.fill({json.dumps(label)}, {json.dumps(value)})")
 
     def press(self, key: str) -> None:
-        """A key, where the focus is."""
+        """Press a key, where the focus is."""
         number = {"Escape": 27}.get(key, 0)
         for kind in ("rawKeyDown", "keyUp"):
             self.page.call(
@@ -79,11 +79,11 @@ class Person:
             )
 
     def drop(self, *files: tuple[str, str, str]) -> None:
-        """Files of (name, type, text) onto the page."""
+        """Drop files of (name, type, text) onto the page."""
         self.js(f"eyes.drop({json.dumps(files)})")
 
     def size(self, width: int, height: int, *, dark: bool = False) -> None:
-        """Of the window, and which colours the person likes."""
+        """Set the window's size and the preferred colour scheme."""
         self.page.call(
             "Emulation.setDeviceMetricsOverride",
             width=width, height=height, deviceScaleFactor=1, mobile=width < 600,
@@ -93,10 +93,10 @@ class Person:
         self.page.call("Emulation.setEmulatedMedia", features=[scheme, calm])
 
     def screenshot(self) -> bytes:
-        """A PNG of what is seen."""
+        """A PNG of the screen."""
         return base64.b64decode(self.page.call("Page.captureScreenshot", format="png")["data"])
 
     def trouble(self) -> list[str]:
-        """Errors of scripts and breaches of the policy since the page was loaded."""
+        """Errors of scripts and violations of the policy since the page was loaded."""
         found: list[str] = self.js("eyes.trouble") or []
         return found

@@ -1,4 +1,4 @@
-"""Everybody can use it: axe-core over every view, the keyboard, a phone, long lists."""
+"""The console is accessible to everybody: axe-core on every view, the keyboard, a phone, long lists."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OPENED: Final = "document.querySelector('main h1, main h2') && !document.queryS
 
 
 def visit(person: Person, view: str) -> None:
-    """Until a view shows what it has."""
+    """Open a view, and wait for its content."""
     person.go(view)
     person.wait(f"{view} is there", f"location.hash === '#{view}' && {_OPENED}")
 
@@ -41,7 +41,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def look(person: Person, axe: str) -> list[str]:
-    """What axe finds serious or critical on the page of now."""
+    """Axe's serious and critical findings on the current page."""
     person.js(f"window.axe || (() => {{ {axe} }})(); 0")
     answer = person.page.call("Runtime.evaluate", expression=_RUN, awaitPromise=True, returnByValue=True)
     found: list[str] = json.loads(answer["result"]["value"])
@@ -49,7 +49,7 @@ def look(person: Person, axe: str) -> list[str]:
 
 
 def fill(http: httpx.Client) -> None:
-    """Something for each view."""
+    """Create something for each view."""
     store(http, "cat.png", samples.png(), "image/png")
     store(http, "notes.md", b"# Notes\n", "text/markdown")
     store(http, "song.wav", samples.wav(0.1), "audio/wav")
@@ -65,7 +65,7 @@ def test_axe_finds_nothing_serious(
 ) -> None:
     fill(http)
     person.open(f"{stack.url}/console")
-    person.js("sessionStorage.clear()")  # somebody else's seat before
+    person.js("sessionStorage.clear()")  # used by somebody else before
     person.open(f"{stack.url}/console")
     person.sees("Access token")
     assert look(person, axe) == []
@@ -135,7 +135,7 @@ def test_nothing_is_cut_off(person: Person, user: str, http: httpx.Client, width
 
 
 def test_a_menu_that_is_opened_at_once_stays_open(person: Person, user: str) -> None:
-    """Another view closes it with its own first appearance, and not whenever the browser has time."""
+    """Opening another view closes it as soon as that one appears, and not at a later time."""
     person.size(390, 800)
     person.sign_in(user)
     person.sees("Nothing here yet")
@@ -155,7 +155,7 @@ def test_a_menu_that_is_opened_at_once_stays_open(person: Person, user: str) -> 
 def test_ten_thousand_files_scroll(
     person: Person, user: str, http: httpx.Client, stack: RunningStack
 ) -> None:
-    """Pages come as they are scrolled to; what can't be seen is not in the document."""
+    """Pages are loaded when scrolled to; invisible rows are not in the document."""
     store(http, "one.txt", b"x", "text/plain")
     (one,) = http.get("/api/v1/files").json()["files"]
     many = (Path(__file__).parent / "many.js").read_text("utf-8").replace("ONE", json.dumps(one))

@@ -25,7 +25,7 @@ def store(http: httpx.Client, name: str, body: bytes, kind: str) -> str:
 
 
 def lists(person: Person, names: list[str]) -> None:
-    """Until the list shows just these, in this order."""
+    """Wait until the list shows exactly these, in this order."""
     shown = "JSON.stringify([...document.querySelectorAll('.tile-name')].map(one => one.innerText))"
     until(f"{names} are listed", lambda: json.loads(person.js(shown) or "[]") == names)
 
@@ -59,7 +59,7 @@ def test_a_token_is_typed_in(person: Person, stack: RunningStack, user: str) -> 
     person.click("Sign in")
     person.sees("Nothing here yet")
     person.page.call("Page.reload")
-    person.sees("Nothing here yet")  # a reload keeps who is signed in
+    person.sees("Nothing here yet")  # a reload keeps the user signed in
     person.sees(user, ".who")
 
 
@@ -67,7 +67,7 @@ def test_a_sign_in_that_ends_is_told(person: Person, stack: RunningStack, user: 
     person.sign_in(user, exp=int(time.time()) + 60)
     person.sees("Your session expires in less than a minute")
     person.js("for (const name of Object.keys(sessionStorage)) sessionStorage[name] += 'broken'")
-    person.page.call("Page.reload")  # as a token that the service no longer takes
+    person.page.call("Page.reload")  # as if the service no longer accepted the token
     person.sees("Your session has expired")
 
 
@@ -84,7 +84,7 @@ def test_nobody_sees_what_is_somebody_elses(
         second.sign_in(other)
         second.sees("theirs.txt", "main")
         lists(second, ["theirs.txt"])
-        # What comes to one is seen by that one at once, and not by the other.
+        # Changes of one user are seen by that user at once, and not by the other.
         store(login(other), "more.txt", b"more", "text/plain")
         second.sees("more.txt", "main")
         assert second.trouble() == []
@@ -157,7 +157,7 @@ def test_a_folder_of_files_goes_to_its_path(person: Person, user: str, http: htt
     assert file["key"].endswith("/reports/2026/q1.csv")
     person.go(f"/folder/{file['key'].rpartition('/')[0].replace('/', '%2F')}%2F")
     person.sees("q1.csv", "main")
-    person.drop(("q2.csv", "text/csv", "w"))  # in a folder of theirs it goes where they look
+    person.drop(("q2.csv", "text/csv", "w"))  # in an open folder, the file goes there
     person.sees("q2.csv", "main")
     assert {one["key"].rpartition("/")[2] for one in http.get("/api/v1/files").json()["files"]} == {
         "q1.csv",
@@ -176,7 +176,7 @@ def test_a_refusal_is_told_in_words(person: Person, user: str) -> None:
 def test_an_upload_is_paused_and_goes_on(person: Person, user: str, http: httpx.Client) -> None:
     person.sign_in(user)
     person.sees("Nothing here yet")
-    # Bodies wait until they are let go, so that the pause comes in the middle however fast the machine is.
+    # Request bodies wait until released, so that the pause comes in the middle on any machine.
     person.js("""XMLHttpRequest.prototype.send = (send => function (body) {
         if (!body || window.released) send.call(this, body)
     })(XMLHttpRequest.prototype.send)""")

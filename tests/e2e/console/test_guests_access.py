@@ -1,4 +1,4 @@
-"""Guests have no account and no choice of page: axe-core over what a share and a drop show them."""
+"""Axe-core on the pages of shares and drops: guests can't choose another page."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make(owner: Belongings, **body: Any) -> str:
 
 
 def send(person: Person, selector: str, value: str, then: str) -> None:
-    """Fill the one field of a guest's form, and wait for the page that answers."""
+    """Fill the only field of a guest's form, and wait for the page that answers."""
     person.js(f"document.querySelector({json.dumps(selector)}).value = {json.dumps(value)}")
     person.js("document.forms[0].submit()")
     person.sees(then)

@@ -118,7 +118,7 @@ def test_into_the_trash_and_back_and_gone(person: Person, user: str, http: httpx
     assert len(http.get("/api/v1/files").json()["files"]) == 3
     key = http.get("/api/v1/files").json()["files"][0]["key"]
     http.delete(f"/api/v1/files/{key}", params={"soft": "true"})
-    person.sees("Empty trash", "main")  # it is heard of
+    person.sees("Empty trash", "main")  # the event arrived
     person.click("Empty trash", "main")
     person.click("Delete for good", "dialog")
     person.sees("The trash is empty")

@@ -1,4 +1,4 @@
-"""What outlives a sign-in and a connection: uploads, and the view that one looks at."""
+"""What survives a sign-in and a lost connection: uploads, and the current view."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.e2e.console.person import Person
 from tests.e2e.console.test_gallery import store
 from tests.stack import RunningStack, until
 
-#: Bodies wait until they are let go, so that what happens to an upload happens in its middle.
+#: Request bodies wait until released, so that events come in the middle of an upload.
 HELD: Final = """XMLHttpRequest.prototype.send = (send => function (body) {
     if (!body || window.released) send.call(this, body)
 })(XMLHttpRequest.prototype.send)"""
-#: No answer comes, and nobody waits for long between two tries.
+#: No answer comes, and the pause between two tries is short.
 BROKEN: Final = """XMLHttpRequest.prototype.send = (send => function (body) {
     if (window.mended) send.call(this, body)
     else queueMicrotask(() => this.dispatchEvent(new ProgressEvent('error')))
@@ -22,7 +22,7 @@ BROKEN: Final = """XMLHttpRequest.prototype.send = (send => function (body) {
 window.setTimeout = (wait => (act, time) => wait(act, Math.min(time, 20)))(window.setTimeout)"""
 FILM: Final = ("film.bin", "application/octet-stream", "y" * 1_000_000)
 
-#: What the page asks for, and what it hears of.
+#: Records the page's requests and events.
 _ASKED: Final = """window.asked = []
 window.fetch = (ask => (...request) => {
   asked.push(new URL(request[0], location).pathname)
@@ -36,7 +36,7 @@ window.tell = async (ids) => {
 
 
 def again(person: Person, stack: RunningStack, user: str) -> None:
-    """At the door of the same page."""
+    """Sign in again on the same page."""
     person.click("Sign out")
     person.fill("Access token", stack.token(user))
     person.click("Sign in", "main.door")
@@ -114,5 +114,5 @@ def test_news_of_many_files_are_one_list_and_not_one_request_each(
     )
     person.js(f"asked.length = 0; tell({keys})")
     person.wait("the list is asked for", "asked.some(path => path === '/api/v1/files')")
-    # Not one for each; what happened before the page was opened may still be told, one by one.
+    # Not one for each. Earlier events may still arrive, one by one.
     assert len([path for path in person.js("asked") if path.startswith("/api/v1/files/")]) < len(keys)

@@ -1,4 +1,4 @@
-"""Pictures in full size one after the other, what stands in for them, and files that go to another place."""
+"""Pictures in full size one after the other, their placeholders, and moved files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_pictures_are_seen_in_full_size_by_keys(person: Person, user: str, http:
 def test_a_picture_is_stood_in_for_until_it_is_there(person: Person, user: str, http: httpx.Client) -> None:
     store(http, "slow.png", samples.png(7, side=40), "image/png")
     until("it was read", lambda: "thumbhash" in http.get("/api/v1/files").json()["files"][0])
-    person.page.call("Fetch.enable", patterns=[{"urlPattern": "*/l/*"}])  # held back, as on a bad line
+    person.page.call("Fetch.enable", patterns=[{"urlPattern": "*/l/*"}])  # delayed, as on a slow connection
     try:
         person.sign_in(user)
         person.wait("its colours are drawn", "document.querySelector('.thumb canvas.placeholder')?.width > 8")

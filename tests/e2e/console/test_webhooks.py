@@ -1,4 +1,4 @@
-"""Webhooks, made and looked after at the console."""
+"""Webhooks created and managed at the console."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.e2e.console.person import Person
 from tests.e2e.console.test_gallery import store
 from tests.integration.importing.origin import Origin, answer
 
-#: The first answer to a GET of webhooks comes when `release()` says so; `drawn` two frames after it was read.
+#: The first answer to a GET of webhooks waits for `release()`; `drawn` is set two frames after it was read.
 _HELD = """
 const original = window.fetch
 const released = new Promise((resolve) => { window.release = resolve })
@@ -27,7 +27,7 @@ window.fetch = async (url, options) => {
 
 
 def make(person: Person, url: str) -> str:
-    """Through the form; the secret that it shows."""
+    """Create one through the form. Returns the secret that it shows."""
     person.click("New webhook", "main")
     person.fill("Address", url)
     person.fill("Description", "The gallery")
@@ -84,7 +84,7 @@ def test_operators_hear_of_everybody_and_others_do_not(person: Person, user: str
 def test_what_is_made_while_the_list_is_on_its_way_stays_in_it(
     person: Person, user: str, origin: Origin
 ) -> None:
-    """The list was asked for before, and its answer comes after."""
+    """The list was requested before, and its answer comes after."""
     person.sign_in(user, "/shares")
     person.sees("Shares", "main h1")
     person.js(_HELD)
@@ -105,6 +105,6 @@ def test_a_refused_address_is_told_in_words(person: Person, user: str) -> None:
 
 
 def _reloading(text: str) -> str:
-    """True when it is shown; asks for the list again otherwise, as a person does who waits."""
+    """True once it is shown; otherwise reloads the list, like a person who waits."""
     other = "document.querySelector('.segmented button[aria-pressed=false]')"
     return f"eyes.shows({text!r}, 'main') || ({other}.click(), false)"

@@ -1,1 +1,1 @@
-"""Malware at every door, on one stack with a real clamd."""
+"""Malware through every way of uploading, on one stack with a real clamd."""

@@ -1,4 +1,4 @@
-"""A stack of their own with a real clamd, behind a front that can be away."""
+"""A separate stack with a real clamd, behind a front that can be away."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.integration.importing.origin import Origin
 from tests.shared_stack import shared_stack
 from tests.stack import RunningStack
 
-#: So many bytes are scanned, and the largest part of a multipart upload is as large: both ways to S3 are.
+#: The most bytes scanned, and a multipart upload's largest part: both ways to S3 fit.
 MOST = 11 << 20
 
 
 @pytest.fixture(scope="package")
 def clamd() -> Iterator[Clamd]:
-    """Paths of sockets have to be short."""
+    """In a short folder, because paths of sockets are limited."""
     with (
         tempfile.TemporaryDirectory(prefix="clamd-") as folder,
         running_clamd(Path(folder) / "real") as running,
@@ -34,7 +34,7 @@ def clamd() -> Iterator[Clamd]:
 
 @pytest.fixture(scope="package")
 def front(clamd: Clamd) -> Iterator[ClamdFront]:
-    """What the stack asks."""
+    """The stack's scanner."""
     with (
         tempfile.TemporaryDirectory(prefix="clamd-") as folder,
         clamd_front(Path(folder) / "front", clamd.address) as running,
@@ -46,7 +46,7 @@ def front(clamd: Clamd) -> Iterator[ClamdFront]:
 def stack(
     servers: infra.Infra, origin: Origin, front: ClamdFront, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningStack]:
-    """Everything runs; users are told apart by name only, so take new ones (``user``)."""
+    """A running stack. Users are distinguished by name only, so use new ones (``user``)."""
     env = {
         "STRONGROOM_CLAMD_ADDRESS": front.address,
         "STRONGROOM_SCAN_MAX_BYTES": str(MOST),

@@ -1,4 +1,4 @@
-"""Every way in, as a function that sends one body and answers what the sender was told."""
+"""Every way of uploading, as a function that sends one body and returns what the sender was told."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.e2e.belongings import TUS, direct, upload
 from tests.integration.importing.origin import Origin, answer
 from tests.stack import RunningStack
 
-#: Larger than a part: goes to S3 as a multipart upload.
+#: Larger than a part: a multipart upload in S3.
 LARGE: Final = 9 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One user, and what it takes to send something."""
+    """One user, and what sending needs."""
 
     stack: RunningStack
     http: httpx.Client
@@ -37,7 +37,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """``status``: of HTTP; of gRPC what it would have been. ``code`` of a refusal, else empty."""
+    """``status``: of HTTP; for gRPC its equivalent. ``code``: of a refusal, else empty."""
 
     status: int
     code: str = ""
@@ -46,22 +46,22 @@ class Told:
 
 
 def text(*, infected: bool) -> bytes:
-    """A file of no family's particular kind."""
+    """A file without a specific type."""
     return b"a letter of " + uuid.uuid4().hex.encode() + b"\n" + (EICAR if infected else b"")
 
 
 def large(*, infected: bool) -> bytes:
-    """The same, longer than a part, its end infected."""
+    """The same, longer than a part, with an infected end."""
     return text(infected=False) + b"\n" * LARGE + text(infected=infected)
 
 
 def picture(*, infected: bool) -> bytes:
-    """A picture with a tail."""
+    """A picture with appended bytes."""
     return samples.png() + text(infected=infected)
 
 
 def told(reply: httpx.Response) -> Told:
-    """What an answer says."""
+    """The content of an answer."""
     if reply.is_success:
         return Told(reply.status_code)
     problem = reply.json()
@@ -78,7 +78,7 @@ def _form(sender: Sender, body: bytes) -> Told:
 
 
 def _late_fields(sender: Sender, body: bytes) -> Told:
-    """The field that says where it goes stands behind the bytes."""
+    """The field with the target comes after the bytes."""
     files = {"file": ("a.txt", body, "text/plain"), "folder": (None, b"uploads", None)}
     return told(sender.http.post("/api/v1/s3/upload", files=files))
 
@@ -173,7 +173,7 @@ def _tus(pieces: int) -> Send:
 
 
 def _tus_joined(sender: Sender, body: bytes) -> Told:
-    """Two pieces side by side, and what they make."""
+    """Two parallel pieces, and their concatenation."""
     urls, half = list[str](), len(body) // 2
     for piece in (body[:half], body[half:]):
         headers = {"upload-length": str(len(piece)), "upload-concat": "partial"}
@@ -189,7 +189,7 @@ def _tus_joined(sender: Sender, body: bytes) -> Told:
 
 
 def begin_direct(sender: Sender, body: bytes) -> str:
-    """Everything but its completion: the bytes go straight to S3. Answers the path of the upload."""
+    """Everything except completion: the bytes go directly to S3. Returns the upload's path."""
     made = sender.http.post("/api/v1/uploads", json=direct() | {"size": len(body)})
     assert made.status_code == 201, made.text
     begun = made.json()

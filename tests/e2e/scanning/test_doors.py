@@ -1,5 +1,5 @@
-"""Every way in: what is clean is stored and says so, what is infected leaves nothing, and without the scanner
-nothing is stored and nobody is to blame.
+"""Every way of uploading: clean bodies are stored and marked so, infected ones leave nothing, and without the
+scanner nothing is stored and the sender is not blamed.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def test_a_door(sender: Sender, checker: Checker, front: ClamdFront, door: str) 
     assert away.retry_after > 0
 
     def taken() -> bool:
-        """Again, once the scanner is found to be back."""
+        """Retried, once the scanner is found to be back."""
         reply = send(sender, body(infected=False))
         assert reply.code in {"", "SCANNER_UNAVAILABLE"}
         return reply.code == ""
@@ -72,7 +72,7 @@ def test_a_door(sender: Sender, checker: Checker, front: ClamdFront, door: str) 
 
 @pytest.mark.parametrize("door", PROJECTS)
 def test_a_project(sender: Sender, checker: Checker, front: ClamdFront, door: str) -> None:
-    """All of its files, or none."""
+    """All files, or none."""
     send, body = PROJECTS[door]
     assert send(sender, body(infected=True)) == Told(422, "CONTENT_INFECTED", FOUND)
     assert sender.http.get("/api/projects/site").status_code == 404
@@ -119,20 +119,20 @@ def test_a_resumable_upload_goes_on_once_the_scanner_is_back(
 
 
 def test_an_infected_session_is_over(sender: Sender) -> None:
-    """Asked again, it says so; nothing is tried again for ever."""
+    """A repeat gets the same answer; nothing is retried for ever."""
     path = begin_direct(sender, text(infected=True))
     assert told(sender.http.post(f"{path}/complete", json={"parts": []})).code == "CONTENT_INFECTED"
     assert told(sender.http.post(f"{path}/complete", json={"parts": []})).status == 410
 
 
 def test_nothing_of_what_was_refused_is_left(checker: Checker) -> None:
-    # What waited for the scanner until its sender gave up: it stays as long as every unfinished upload does.
+    # It waited for the scanner until its sender gave up, and stays as long as any unfinished upload.
     checker.execute("UPDATE upload_sessions SET expires_at = now() WHERE ended = 0")
     checker.execute("UPDATE blobs SET lease_expires_at = now() WHERE state = 1")
     checker.wait_drained()
     objects = ("object without", "row without", "open multipart", "delete marker")
     assert [one for one in checker.problems() if one.startswith(objects)] == []
-    # The rows of projects are another checker's.
+    # Another checker covers rows of projects.
     owners = checker.query("SELECT owner_id FROM usage EXCEPT SELECT owner_id FROM projects")
     assert len(owners) > 1
     for row in owners:

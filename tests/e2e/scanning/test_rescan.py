@@ -1,4 +1,4 @@
-"""What was stored before its signature was known: found later, read by nobody any more, and told of."""
+"""Files stored before their signature was known: found later, then unreadable, and reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OUTCOMES = "SELECT outcome, database FROM scans WHERE owner_id = %s"
 
 @pytest.fixture
 def teach(clamd: Clamd, front: ClamdFront) -> Teach:
-    """The scanner learns that whatever holds these bytes is bad; answers the signature's name."""
+    """Add a signature for files that contain these bytes. Returns its name."""
 
     def teach(content: bytes) -> str:
         name = f"Strongroom.Late{uuid.uuid4().hex[:8]}"
@@ -41,7 +41,7 @@ def teach(clamd: Clamd, front: ClamdFront) -> Teach:
 
 
 def bad(user: str) -> bytes:
-    """Bytes that will be known to be bad."""
+    """Bytes that will be infected."""
     return LATER + user.encode()
 
 
@@ -50,7 +50,7 @@ def outcomes(checker: Checker, user: str) -> set[tuple[int, str]]:
 
 
 class Infected(Belongings):
-    """Whose every file will be."""
+    """A user whose files will all be infected."""
 
     def _stored(self, path: str, data: dict[str, str]) -> dict[str, object]:
         body = upload()
