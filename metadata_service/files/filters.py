@@ -23,7 +23,9 @@ log = structlog.get_logger(__name__)
 
 #: Words of one query.
 MOST_WORDS: Final = 10
-#: Escapes in JSON that no text of Postgres can hold; settings with one are not compared.
+#: Escapes in JSON that a text of Postgres can hold: backslashes, and whole surrogate pairs.
+_READABLE: Final = r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+#: Of the others, those that it can't; settings with one are not compared.
 _UNREADABLE: Final = r"\\u(0000|[dD][89a-fA-F])"
 
 _NAME: Final = f"""files.filename,
@@ -116,8 +118,12 @@ class Filter:
             return
         held = []
         for number, word in enumerate(wanted):
-            held.append(f"position({lower.format(text=f'%(word{number})s::text')} IN looked_at.texts) > 0")
-            params[f"word{number}"] = word
+            forms: list[str] = []
+            for form in sorted({word, unicodedata.normalize("NFD", word)}):
+                name = f"word{number}_{len(forms)}"
+                forms.append(f"position({lower.format(text=f'%({name})s::text')} IN looked_at.texts) > 0")
+                params[name] = form
+            held.append(f"({' OR '.join(forms)})")
         found.append(_WORDS.format(texts=lower.format(text=TEXTS), held=" AND ".join(held)))
 
     def _add_settings(self, found: list[str], params: dict[str, object]) -> None:
@@ -127,7 +133,7 @@ class Filter:
         for number, (name, text) in enumerate(sorted(self.settings.items())):
             held.append(f"parsed.settings ->> %(setting{number})s = %(value{number})s")
             params |= {f"setting{number}": name, f"value{number}": text}
-        params["unreadable"] = _UNREADABLE
+        params |= {"readable": _READABLE, "unreadable": _UNREADABLE}
         found.append(_SETTINGS.format(held=" AND ".join(held)))
 
     def _add_type(self, found: list[str], params: dict[str, object]) -> None:
@@ -145,8 +151,10 @@ _WORDS: Final = "(SELECT {held} FROM (SELECT {texts} AS texts OFFSET 0) AS looke
 _SETTINGS: Final = """
 CASE WHEN files.family = 2 THEN (
     SELECT {held} FROM (
-        SELECT CASE WHEN g.settings_json <> '' AND g.settings_json !~ %(unreadable)s
-            THEN g.settings_json::json END AS settings
+        SELECT CASE WHEN g.settings_json <> '' AND (
+            strpos(g.settings_json, E'\\\\u') = 0
+            OR regexp_replace(g.settings_json, %(readable)s, ' ', 'g') !~ %(unreadable)s
+        ) THEN g.settings_json::json END AS settings
         FROM generations AS g WHERE g.owner_id = files.owner_id AND g.file_id = files.id OFFSET 0
     ) AS parsed
 ) END
@@ -154,7 +162,8 @@ CASE WHEN files.family = 2 THEN (
 
 
 def words(query: str) -> list[str]:
-    """The words of a query, each of which a row has to hold somewhere; what stands in quotes is one word.
+    """The words of a query in NFC; what stands in quotes is one word. A row has to hold each of them
+    somewhere, in NFC or NFD: texts are kept as they came.
 
     Raises InvalidField for too many.
     """

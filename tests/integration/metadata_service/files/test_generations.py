@@ -120,6 +120,27 @@ async def test_lists_with_filters_are_counted_so_far(
     assert await queries(world).page(owner, 0, PageRequest(2), nothing) == ([], 0, "")
 
 
+async def test_settings_with_escapes_are_compared_where_postgres_can(world: World, owner: str) -> None:
+    readable = (
+        r'{"a": "x", "b": "\ud83d\ude00"}',
+        r'{"a": "x", "b": "\uD83D\uDE00\ud83d\ude00\\"}',
+        r'{"a": "x", "b": "\\u0000 \\ud83d \n"}',
+        r'{"a": "\u0078", "b": ""}',
+    )
+    unreadable = (
+        r'{"a": "x", "b": "\u0000"}',
+        r'{"a": "x", "b": "\\\u0000"}',
+        r'{"a": "x", "b": "\\ud83d\\\u0000"}',
+    )
+    for text in (*readable, *unreadable):
+        await world.upload(owner, spec(1, "", text))
+    files, total, _ = await queries(world).page(owner, 0, PageRequest(10), Filter(settings={"a": "x"}))
+    assert total == len(readable)
+    assert {file.generation_details.settings_json for file in files} == set(readable)
+    smiling = Filter(settings={"b": "\U0001f600"})
+    assert (await queries(world).page(owner, 0, PageRequest(10), smiling))[1] == 1
+
+
 async def test_everything_agrees_with_counting(own_world: World, owner: str) -> None:
     chance = random.Random(7)
     world = own_world

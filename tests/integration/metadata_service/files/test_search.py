@@ -108,3 +108,14 @@ def test_words_of_a_query() -> None:
     assert words('an "open quote') == ["an", "open quote"]
     with pytest.raises(InvalidField):
         words("a b c d e f g h i j k")
+
+
+async def test_a_text_is_found_in_either_form_of_unicode(world: World, owner: str) -> None:
+    composed, apart = "Caf\u00e9 Zo\u00eb", "Cafe\u0301 Zoe\u0308"
+    for name in (composed, apart):
+        named = plain_spec()
+        named.filename = f"{name}.txt"
+        await world.upload(owner, named)
+    for query in (composed, apart, "CAF\u00c9", '"e\u0301 zo\u00eb"'):
+        files, _ = await searcher(world).page(Search(owner, filter=Filter(query)), 10, "")
+        assert len(files) == 2, query
