@@ -6,6 +6,8 @@ A claim runs out by itself, after a longer time with each try. So no file is for
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -25,18 +27,27 @@ log = structlog.get_logger(__name__)
 #: with two of the costliest files it still ends before its claim does.
 BATCH: Final = 2
 REST_SECONDS: Final = 5.0
+"""Also how long reading processes are kept after the last file: starting one costs more than most files."""
 
 
 class MediaLoop:
     """One instance per process; ``loop`` runs it. ``processes``: files read in parallel."""
 
     def __init__(
-        self, reader: MediaReader, records: MediaRecords, heartbeat: Heartbeat, *, processes: int
+        self,
+        reader: MediaReader,
+        records: MediaRecords,
+        heartbeat: Heartbeat,
+        *,
+        processes: int,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._batch = BATCH * processes
         self._reader = reader
         self._records = records
         self._heartbeat = heartbeat
+        self._clock = clock
+        self._read_at = -REST_SECONDS
         self._items = FailingItems("media_read_failed", "media_read_again")
         self.loop = BackgroundLoop(
             self.run_once, heartbeat, rest_seconds=REST_SECONDS, expected=(StrongroomError, StoreError)
@@ -48,7 +59,9 @@ class MediaLoop:
         async with asyncio.TaskGroup() as group:
             for file in claim.files:
                 group.create_task(self._read(file, claim.traceparents.get(file.id, "")))
-        if not claim.files:
+        if claim.files:
+            self._read_at = self._clock()
+        elif self._clock() - self._read_at >= REST_SECONDS:
             await self._reader.idle()
         return bool(claim.files)
 

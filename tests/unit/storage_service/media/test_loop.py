@@ -1,4 +1,6 @@
-"""How much is claimed at a time: what is stored meanwhile waits for no more than that."""
+"""How much is claimed at a time: what is stored meanwhile waits for no more than that. How long processes are
+kept that read nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from typing import cast
 import pytest
 
 from servicekit.background import Heartbeat
-from storage_service.media.loop import MediaLoop
+from storage_service.media.loop import REST_SECONDS, MediaLoop
 from storage_service.media.reader import MediaReader
 from storage_service.metadata.media import MediaRecords
 from strongroom.metadata.v1.file_pb2 import File
@@ -20,6 +22,7 @@ class Films:
     def __init__(self) -> None:
         self.unread = [File(id=f"film {number}") for number in range(100)]
         self.read_ids: list[str] = []
+        self.stopped = 0
 
     async def claim(self, limit: int) -> ClaimUnreadResponse:
         """The oldest; the picture when there is one, as if it were its owner's turn."""
@@ -33,6 +36,10 @@ class Films:
             self.unread.append(File(id="picture"))
         self.read_ids.append(file.id)
 
+    async def idle(self) -> None:
+        """The processes are stopped."""
+        self.stopped += 1
+
 
 @pytest.mark.parametrize("processes", [1, 4])
 async def test_a_picture_waits_for_two_films_of_each_process(processes: int) -> None:
@@ -42,3 +49,17 @@ async def test_a_picture_waits_for_two_films_of_each_process(processes: int) -> 
     assert await loop.run_once()
     assert await loop.run_once()
     assert films.read_ids.index("picture") == 2 * processes
+
+
+async def test_processes_are_kept_for_what_is_stored_next() -> None:
+    now, films = 100.0, Films()
+    films.unread = [File(id="picture")]
+    reader, records = cast("MediaReader", films), cast("MediaRecords", films)
+    loop = MediaLoop(reader, records, Heartbeat("media", 1), processes=1, clock=lambda: now)
+    films.read_ids = ["film"]
+    stopped = []
+    for now in (100.0, 100.1, 100.0 + REST_SECONDS):  # noqa: B007 - for the clock
+        await loop.run_once()
+        stopped.append(films.stopped)
+    assert films.read_ids == ["film", "picture"]
+    assert stopped == [0, 0, 1]
