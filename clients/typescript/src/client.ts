@@ -2,7 +2,7 @@ import { watch } from "./events.js";
 import type { WatchOptions } from "./events.js";
 import type { DirectBody, Notification, Operations, SaveBody, StoredFile } from "./schema.js";
 import { operatorsOf } from "./operators.js";
-import { Transport } from "./transport.js";
+import { Transport, newKey } from "./transport.js";
 import type { Body, Call, ClientOptions, OperationName } from "./transport.js";
 import { ResumableUpload, sendDirect, sendForm } from "./uploads.js";
 import type { TusOptions, TusTarget, UploadOptions } from "./uploads.js";
@@ -131,8 +131,11 @@ export class Strongroom {
     get: (file: string) => this.call("get_library_file", { path: { file } }),
     edit: (file: string, body: Body<"edit_library_file">, ifMatch?: string) =>
       this.call("edit_library_file", { path: { file }, body }, ifMatch === undefined ? {} : { headers: { "if-match": ifMatch } }),
-    copy: (file: string, body: Body<"copy_library_file">) => this.call("copy_library_file", { path: { file }, body }),
-    move: (file: string, body: Body<"move_library_file">) => this.call("move_library_file", { path: { file }, body }),
+    /** Copies and moves are repeated after a lost answer, under a key of their own if you give none. */
+    copy: (file: string, body: Body<"copy_library_file">, idempotencyKey = newKey()) =>
+      this.call("copy_library_file", { path: { file }, body }, { idempotencyKey }),
+    move: (file: string, body: Body<"move_library_file">, idempotencyKey = newKey()) =>
+      this.call("move_library_file", { path: { file }, body }, { idempotencyKey }),
     delete: (file: string, query: Query<"delete_library_file"> = {}) =>
       this.call("delete_library_file", { path: { file }, query }),
     deleteMany: (body: Body<"delete_library_files">) => this.call("delete_library_files", { body }),

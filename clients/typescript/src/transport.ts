@@ -10,7 +10,7 @@ export interface ClientOptions {
   url: string;
   /** None: as nobody, where the service allows it. */
   token?: Token;
-  /** How often what is safe to repeat is asked again after 429, 503 or a broken connection. */
+  /** How often what is safe to repeat is asked again after 503 or a broken connection, and everything after 429. */
   retries?: number;
   /** Instead of the global one. */
   fetch?: typeof fetch;
@@ -69,7 +69,9 @@ export function routeOf(name: OperationName): readonly [string, string, string] 
   return route;
 }
 
-const REPEATABLE = new Set(["GET", "HEAD", "PUT", "DELETE"]);
+const REPEATABLE = new Set(["GET", "HEAD", "PUT"]);
+/** Those whose second answer is the first one's; of what is deleted it is 404, or somebody has stored another file there. */
+const REPEATABLE_BY_NAME = new Set(["clear_version_rule", "release_file", "release_project", "revoke_share"]);
 
 /** Requests with the user's token, each by the name that the OpenAPI document gives it. */
 export class Transport {
@@ -95,7 +97,7 @@ export class Transport {
     const init: RequestInit = { method, headers };
     if (options.signal !== undefined) init.signal = options.signal;
     if (parts.body !== undefined) init.body = encoded(parts.body, headers);
-    const repeatable = REPEATABLE.has(method) || options.idempotencyKey !== undefined;
+    const repeatable = REPEATABLE.has(method) || REPEATABLE_BY_NAME.has(name) || options.idempotencyKey !== undefined;
     const response = await this.send(this.url(path, parts.path, parts.query), init, repeatable);
     if (kind === "json") return response.json();
     return kind === "bytes" ? response : undefined;
@@ -118,22 +120,23 @@ export class Transport {
     return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
-  /** A good answer to a request; what is not one is raised. */
+  /** A good answer to a request; what is not one is raised. What is not `repeatable` is sent again only when a limit
+   * has refused it at the door (429). */
   async send(url: string, init: RequestInit, repeatable: boolean): Promise<Response> {
     for (let tried = 0; ; tried += 1) {
-      const mayRepeat = repeatable && tried < this.#retries;
+      const mayRepeat = tried < this.#retries;
       const headers = { ...(await this.authorization()), ...(init.headers as Record<string, string>) };
       let response: Response;
       try {
         response = await this.#fetch(url, { ...init, headers });
       } catch (error) {
-        if (isAborted(error) || !mayRepeat) throw broken(error);
+        if (isAborted(error) || !mayRepeat || !repeatable) throw broken(error);
         await pause(backOff(tried), init.signal);
         continue;
       }
       if (response.ok) return response;
       const refused = await StrongroomError.from(response);
-      if (!mayRepeat || (refused.status !== 429 && refused.status !== 503)) throw refused;
+      if (!mayRepeat || !(refused.status === 429 || (refused.status === 503 && repeatable))) throw refused;
       await pause(refused.retryAfter === undefined ? backOff(tried) : refused.retryAfter * 1000, init.signal);
     }
   }
@@ -155,6 +158,12 @@ function encoded(body: unknown, headers: Record<string, string>): BodyInit {
   }
   headers["content-type"] = "application/json";
   return JSON.stringify(body);
+}
+
+/** An `idempotencyKey`: no secret, but one of a kind for its user. */
+export function newKey(): string {
+  const random = (): string => Math.random().toString(36).slice(2);
+  return `${Date.now().toString(36)}-${random()}${random()}`;
 }
 
 /** Milliseconds: half a second, doubled, with as much jitter. */

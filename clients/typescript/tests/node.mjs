@@ -170,8 +170,26 @@ async function faults() {
     return tries < 3 ? new Response("<html>", { status: 503, headers: { "retry-after": "0" } }) : Response.json({ files: [] });
   };
   assert.deepEqual((await new Strongroom({ url, fetch: busy }).files.list()).files, []);
+  await repeats();
   const stop = AbortSignal.abort();
   await assert.rejects(client.call("list_files", {}, { signal: stop }), { name: "AbortError" });
+}
+
+async function repeats() {
+  let sent = 0;
+  const losing = async (input, init) => {
+    const answer = await fetch(input, init);
+    if (init.method === "GET" || (sent += 1) > 1) return answer;
+    throw new TypeError("broken off");
+  };
+  const unlucky = new Strongroom({ url, token, fetch: losing });
+  const file = await client.uploadDirect(image(), { family: "path", path: "repeats/a.png" });
+  const moved = await unlucky.library.move(file.id, { target: { family: "path", path: "repeats/b.png" } });
+  assert.deepEqual([sent, moved.key.endsWith("/repeats/b.png")], [2, true]);
+  sent = 0;
+  await assert.rejects(unlucky.library.delete(moved.id), ConnectionError);
+  assert.equal(sent, 1);
+  await refused(() => client.library.get(moved.id), "FILE_NOT_FOUND", 404);
 }
 
 async function guests() {
