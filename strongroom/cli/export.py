@@ -37,6 +37,7 @@ _LEFT_OUT = (
     "not in a folder: older versions of projects, soft-deleted files, shares and webhooks;"
     " a ZIP has them (-o FILE.zip)"
 )
+_COMES_BACK = "what lies in an archive class is being restored: export again when it is there"
 
 
 async def export(session: Session, *, output: Destination, force: Force = False) -> ExitCode:
@@ -45,7 +46,8 @@ async def export(session: Session, *, output: Destination, force: Force = False)
 
     To a folder: files and the newest version of each project, without shares and webhooks. If interrupted,
     run the same command again; a later run fetches only what is missing. The manifest describes everything.
-    Exit code 8: something was lost.
+    Exit code 8: something was lost; 7: something lies in an archive class and is being restored: export again
+    later.
     """
     return await export_to(session, "", output, force=force)
 
@@ -94,11 +96,14 @@ async def _to_folder(session: Session, client: AsyncClient, root: Path) -> ExitC
             "fetched": outcome.fetched,
             "size_bytes": outcome.bytes,
             "lost": outcome.lost,
+            "archived": outcome.archived,
         },
     )
     session.output.note(_LEFT_OUT)
-    if outcome.lost:
-        return ExitCode.DAMAGED
+    if outcome.archived:
+        session.output.note(_COMES_BACK)
+    if outcome.lost or outcome.archived:
+        return _ended(outcome.lost, outcome.archived)
     return ExitCode.LOCAL_FILE if outcome.failed else ExitCode.OK
 
 
@@ -113,17 +118,29 @@ async def _to_zip(session: Session, client: AsyncClient, output: Path, *, force:
         )
     with bars_for(session.output) as bars, bars.transfer(output.name) as report:
         size = await client.export(output, on_progress=report)
-    lost = await asyncio.to_thread(_lost, output)
-    for one in lost:
-        session.output.note(f"lost: {shown.line(json.dumps(one, ensure_ascii=False))}")
+    missing = await asyncio.to_thread(_missing, output)
+    for one in missing:
+        word = "archived" if one.get("archived") else "lost"
+        session.output.note(f"{word}: {shown.line(json.dumps(one, ensure_ascii=False))}")
+    archived = sum(bool(one.get("archived")) for one in missing)
+    lost = len(missing) - archived
     session.output.result(
-        shown.name(str(output)), {"path": str(output), "size_bytes": size, "lost": len(lost)}
+        shown.name(str(output)),
+        {"path": str(output), "size_bytes": size, "lost": lost, "archived": archived},
     )
-    return ExitCode.DAMAGED if lost else ExitCode.OK
+    if archived:
+        session.output.note(_COMES_BACK)
+    return _ended(lost, archived)
 
 
-def _lost(path: Path) -> list[dict[str, Any]]:
-    """What the manifest names as lost."""
+def _ended(lost: int, archived: int) -> ExitCode:
+    if lost:
+        return ExitCode.DAMAGED
+    return ExitCode.UNAVAILABLE if archived else ExitCode.OK
+
+
+def _missing(path: Path) -> list[dict[str, Any]]:
+    """What the manifest names as lost, for now or for good."""
     with zipfile.ZipFile(path) as archive, archive.open(MANIFEST) as manifest:
         found: list[dict[str, Any]] = json.load(manifest)["lost"]
     return found

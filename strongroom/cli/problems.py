@@ -63,8 +63,9 @@ _EXIT_CODES = {
     grpc.StatusCode.DEADLINE_EXCEEDED: ExitCode.UNAVAILABLE,
     grpc.StatusCode.DATA_LOSS: ExitCode.DAMAGED,
 }
-#: Set-up of the service, not something the request conflicts with.
-_SERVICE_SETUP = (
+#: Set-up of the service, or something that passes, not something the request conflicts with.
+_NOT_THE_REQUEST = (
+    errors.ObjectArchived,
     errors.ObjectStoreDenied,
     errors.ObjectStoreFull,
     errors.ObjectStoreNoCredentials,
@@ -83,6 +84,7 @@ _HINTS: dict[type[errors.StrongroomError], str] = {
     errors.QuotaExceeded: "`strongroom usage` shows the limits; `strongroom rm` makes room",
     errors.FileCountExceeded: "`strongroom usage` shows the limits; `strongroom rm` makes room",
     errors.PreconditionFailed: "somebody changed the file; look at it again with `strongroom stat`",
+    errors.ObjectArchived: "it is being restored; `strongroom notify watch` tells when it can be read",
     errors.RateLimited: "wait a little and try again",
     errors.PermissionDenied: "in development: strongroom token --sub NAME --role admin",
     errors.UserMismatch: "--for-user needs a token with the admin role",
@@ -116,7 +118,7 @@ def explain(error: BaseException) -> Problem:
 
 def _strongroom(error: errors.StrongroomError) -> Problem:
     exit_code = _EXIT_CODES.get(error.code, ExitCode.FAILED)
-    if isinstance(error, _SERVICE_SETUP):
+    if isinstance(error, _NOT_THE_REQUEST):
         exit_code = ExitCode.UNAVAILABLE
     hint = _HINTS.get(type(error), "")
     if isinstance(error, errors.ServiceUnavailable):

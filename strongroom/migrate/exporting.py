@@ -29,7 +29,7 @@ _READ_BYTES: Final = 1 << 20
 @dataclass(slots=True)
 class Exported:
     """What an export came to. ``fetched``: files that were not there yet; ``failed``: what is not here, and
-    why.
+    why: ``lost`` for good, ``archived`` until the store has brought it back, or for want of a place.
     """
 
     files: int = 0
@@ -38,6 +38,7 @@ class Exported:
     bytes: int = 0
     failed: list[tuple[str, str]] = field(default_factory=list)
     lost: int = 0
+    archived: int = 0
 
 
 class FolderExport:
@@ -78,7 +79,9 @@ class FolderExport:
         try:
             await work
         except (errors.ObjectLost, errors.ObjectArchived, errors.ChecksumMismatch) as error:
-            self.outcome.lost += 1
+            is_archived = isinstance(error, errors.ObjectArchived)
+            self.outcome.lost += not is_archived
+            self.outcome.archived += is_archived
             self.outcome.failed.append((name, error.message))
         except (errors.FileNotFound, errors.ProjectNotFound):
             return  # deleted since it was listed

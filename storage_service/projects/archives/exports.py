@@ -196,17 +196,19 @@ def _there(manifest: Manifest, file: File | ProjectFile, name: str) -> StoredFil
     try:
         return stored_file(name, file)
     except ObjectLost as error:
-        _lost(manifest, name, file.size_bytes, None, str(error))
+        _lost(manifest, name, file.size_bytes, None, error)
         return None
 
 
 def _tell(manifest: Manifest, entry: ZipEntry, kept: int | None, error: Exception) -> None:
+    _lost(manifest, entry.name, entry.size, kept, error)
+
+
+def _lost(manifest: Manifest, name: str, size: int, kept: int | None, error: Exception) -> None:
+    """``archived``: it is asked back, and a later export has it."""
     reason = "not as long as it was stored" if isinstance(error, BodySizeChanged) else str(error)
-    _lost(manifest, entry.name, entry.size, kept, reason)
-
-
-def _lost(manifest: Manifest, name: str, size: int, kept: int | None, reason: str) -> None:
-    manifest.lost({"name": name, "size_bytes": size, "kept_bytes": kept, "reason": reason})
+    record = {"name": name, "size_bytes": size, "kept_bytes": kept, "reason": reason}
+    manifest.lost({**record, "archived": isinstance(error, ObjectArchived)})
 
 
 def _name_of(file: File) -> str:

@@ -21,6 +21,8 @@ def test_every_reason_can_be_explained(kind: type[errors.StrongroomError]) -> No
 
 def test_what_gives_hope_is_told() -> None:
     assert explain(errors.RateLimited("slow down", retry_after=4.2)).hint.startswith("try again in 4 s")
+    archived = explain(errors.ObjectArchived("in an archive class", retry_after=3600.0))
+    assert (archived.exit_code, "restored" in archived.hint) == (ExitCode.UNAVAILABLE, True)
     gone = errors.ServiceUnavailable("no answer")
     gone.transport_details = "connection refused: 127.0.0.1:1"
     assert explain(gone).message == "no answer (connection refused: 127.0.0.1:1)"

@@ -138,7 +138,7 @@ async def test_what_is_known_to_be_damaged_is_told_of_and_ends_nothing() -> None
     assert [one["name"] for one in manifest["lost"]] == ["files/file/b/b", "projects/site/1/b"]
     for lost in manifest["lost"]:
         assert (lost["size_bytes"], lost["kept_bytes"]) == (1, None)
-        assert "damaged" in lost["reason"]
+        assert ("damaged" in lost["reason"], lost["archived"]) == (True, False)
     assert [one["name"] for one in manifest["files"]] == [f"files/file/{name}/{name}" for name in "abc"]
     assert len(manifest["project_contents"]) == 3
 
@@ -152,7 +152,7 @@ async def test_what_is_archived_is_told_of_and_all_of_it_is_asked_back() -> None
     assert bodies == {f"files/file/{name}/{name}": name.encode() for name in ("b", "d")}
     assert [one["name"] for one in manifest["lost"]] == ["files/file/a/a", "files/file/c/c"]
     assert {one["kept_bytes"] for one in manifest["lost"]} == {None}
-    assert all("archive" in one["reason"] for one in manifest["lost"]), manifest["lost"]
+    assert all("archive" in one["reason"] and one["archived"] for one in manifest["lost"]), manifest["lost"]
     assert have.store.asked_back == ["uploads/ada/a", "uploads/ada/c"]
 
 
