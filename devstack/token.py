@@ -11,7 +11,7 @@ _LIFETIME_SECONDS = 24 * 3600
 
 
 def development_token(secret: str, environ: Mapping[str, str], subject: str = "dev") -> str:
-    """A JWT (HS256) good for 24 hours; it has `aud` and `iss` where the services ask for them."""
+    """A JWT (HS256) valid for 24 hours, with `aud` and `iss` if the services require them."""
     now = int(time.time())
     lifetime = min(_LIFETIME_SECONDS, _longest(environ))
     claims: dict[str, object] = {"sub": subject, "iat": now, "exp": now + lifetime}

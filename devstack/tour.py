@@ -11,7 +11,7 @@ from devstack.token import development_token
 _TEXT = """
 Everything is up; {stack} says where. Ctrl-C stops it.
 
-{console}A first upload, as the user `dev` (the token is good for 24 hours):
+{console}A first upload, as the user `dev` (the token is valid for 24 hours):
 
   curl -f -H "Authorization: Bearer {token}" -F file=@README.md {url}/api/v1/s3/upload
 
@@ -24,7 +24,7 @@ Every route, to try out: {url}/docs
 When something is wrong: strongroom doctor
 """
 #: The part after `#` is sent to no server; the page removes it from its address at once.
-_CONSOLE = """Look around in a browser, signed in as `dev`:
+_CONSOLE = """Open the console, signed in as `dev`:
 
   {url}/console#token={token}
 
