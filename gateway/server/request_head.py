@@ -49,7 +49,7 @@ def values_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes
 
 def tokens_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
     """The members of a list-valued header, in lower case."""
-    parts = [part for value in values_of(headers, name) for part in value.split(b",")]
+    parts = b",".join(values_of(headers, name)).split(b",")
     return [token for part in parts if (token := part.strip().lower())]
 
 

@@ -14,7 +14,6 @@ from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
 from metadata_service.files.retention import HOLD_MORE, KEEP_UNTIL, lock_holds, note_hold, wish_params
 from metadata_service.projects import events, looks
-from metadata_service.projects.labels import label_params
 from metadata_service.projects.rows import (
     HASH_JOINS,
     OF_SAVE,
@@ -164,7 +163,9 @@ class SaveCommitter:
             "changed": counts.changed,
             "removed": counts.removed,
             "content": request.content_sha256,
-            **label_params(request.label),
+            "label": request.label.version_name,
+            "message": request.label.message,
+            "tags": list(request.label.tags),
             "keep": self._keep,
         }
         await _move_files(tx, owner_id, slug, params, counts)

@@ -1,4 +1,4 @@
-"""Labels of a version (name, message, tags): set with its save, and changed later."""
+"""Labels of a version (name, message, tags), which a save has set, are changed here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from metadata_service.db.database import Database, Transaction, user
 from metadata_service.projects.rows import VERSION_COLUMNS, project_not_found, to_version
 from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField, VersionNotFound
-from strongroom.metadata.v1.project_pb2 import ProjectVersion, VersionLabel
+from strongroom.metadata.v1.project_pb2 import ProjectVersion
 from strongroom.metadata.v1.project_service_pb2 import UpdateProjectVersionRequest
 
 #: Pruning (`projects.pruning`) holds the row's lock while it works: either it sees the new name or tag, which
@@ -22,11 +22,6 @@ UPDATE project_versions AS versions SET name = coalesce(%(label)s, name),
 WHERE owner_id = %(owner)s AND project_id = %(project)s AND version = %(version)s
 RETURNING {VERSION_COLUMNS}
 """
-
-
-def label_params(label: VersionLabel) -> dict[str, object]:
-    """Parameters `label`, `message` and `tags` of a new version."""
-    return {"label": label.version_name, "message": label.message, "tags": list(label.tags)}
 
 
 class VersionLabels:
