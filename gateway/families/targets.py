@@ -38,18 +38,36 @@ def visibility_of(fields: Fields) -> Visibility.ValueType:
     return choice(fields, "visibility", VISIBILITIES, default="private")
 
 
+#: Members of a target that are text and nothing else.
+TEXTS: Final = frozenset(
+    {"family", "folder", "class_id", "event_id", "title", "description", "prompt", "type", "path"}
+)
+#: Those that tell the family of a target in which ``family`` itself was forgotten.
+TELLING: Final = {"path": "path", "event_id": "event_media", "ttl_seconds": "temp"}
+
+
 def target_fields(target: Mapping[str, Any]) -> dict[str, str]:
     """The target's members as a form would send them: text unchanged, tags joined, everything else as JSON
     text.
+
+    :raises InvalidField: a member that has to be text is none; ``family`` is missing beside a member of
+        another family, which would be stored as a plain file.
     """
     found: dict[str, str] = {}
     for name, value in target.items():
+        if name in TEXTS and not (value is None or isinstance(value, str)):
+            raise InvalidField(f"{name} must be a text.", field=name, rule="string_type")
         if isinstance(value, str):
             found[name] = value
         elif isinstance(value, list) and name == "tags":
             found[name] = ",".join(str(tag) for tag in value)
         elif value is not None:
             found[name] = json.dumps(value, ensure_ascii=False)
+    for name, family in TELLING.items():
+        if name in found and not found.get("family"):
+            raise InvalidField(
+                f'family is required beside {name}: "family": "{family}".', field="family", rule="required"
+            )
     return found
 
 

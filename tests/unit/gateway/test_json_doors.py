@@ -15,7 +15,7 @@ from gateway.families.event_media.shapes import MediaEdit
 from gateway.families.generations.routes import GenerationForm
 from gateway.families.generations.shapes import BatchBody, GenerationBody
 from gateway.families.projects.shapes import RollbackBody
-from gateway.families.targets import upload_target
+from gateway.families.targets import target_fields, upload_target
 from gateway.families.tus.metadata import MetadataFields
 from gateway.http.json_body import read_json
 from gateway.http.reply import json_reply
@@ -63,6 +63,32 @@ def test_settings_that_are_refused(door: Callable[[str], Any], settings: str, fi
 @pytest.mark.parametrize("door", [by_form, by_metadata, by_direct])
 def test_settings_that_are_taken(door: Callable[[str], Any]) -> None:
     assert door('\ufeff{"a": "\\ud83d\\ude00"}').generation.settings_json == '{"a": "\\ud83d\\ude00"}'
+
+
+@pytest.mark.parametrize(
+    ("target", "field"),
+    [
+        ({"path": "a/b"}, "family"),
+        ({"family": None, "path": "a/b"}, "family"),
+        ({"Family": "path", "path": "a/b"}, "family"),
+        ({"event_id": "0b7c3c1e-0000-4000-8000-000000000000", "title": "x"}, "family"),
+        ({"ttl_seconds": 60}, "family"),
+        ({"family": "path", "path": ["a/b"]}, "path"),
+        ({"family": "path", "path": 5}, "path"),
+        ({"family": ["files"]}, "family"),
+        ({"family": "files", "folder": {"name": "audio"}}, "folder"),
+    ],
+)
+def test_targets_that_would_be_stored_elsewhere_are_refused(target: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        target_fields(target)
+    assert raised.value.field == field
+
+
+def test_targets_that_are_taken() -> None:
+    assert target_fields({"folder": "audio", "class_id": None, "x": 1}) == {"folder": "audio", "x": "1"}
+    assert target_fields({"family": "temp", "ttl_seconds": 60}) == {"family": "temp", "ttl_seconds": "60"}
+    assert target_fields({"family": "event_media", "tags": ["a", "b"]})["tags"] == "a,b"
 
 
 def call(raw: bytes, **headers: str) -> Any:
