@@ -24,7 +24,9 @@ class Order:
 
     argv: Sequence[str]
     env: Mapping[str, str]
+    #: Where its output goes, and what it says of errors unless ``errors`` names another file.
     log: str
+    errors: str = ""
     constants: Mapping[str, int] = field(default_factory=dict)
     clock: float = 0.0
     #: What the kernel sends it when its parent dies.
@@ -41,7 +43,7 @@ def become(order: Order, parent: int, prepare: Callable[[Order], None]) -> NoRet
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, order.orphaned, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
-        _own_streams(order.log)
+        _own_streams(order.log, order.errors or order.log)
         os.environ.clear()
         os.environ.update(order.env)
         for place, value in order.constants.items():
@@ -65,9 +67,11 @@ def become(order: Order, parent: int, prepare: Callable[[Order], None]) -> NoRet
         os._exit(code)
 
 
-def _own_streams(path: str) -> None:
-    log = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+def _own_streams(log: str, errors: str) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((null, 0), (log, 1), (log, 2)):
+    output, problems = (
+        os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600) for path in (log, errors)
+    )
+    for source, target in ((null, 0), (output, 1), (problems, 2)):
         os.dup2(source, target)
     os.closerange(3, 256)

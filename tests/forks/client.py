@@ -81,6 +81,10 @@ class ForkServer:
             clock=clock,
         )
 
+    def start_program(self, module: str, env: Mapping[str, str], log: Path, errors: Path) -> Child:
+        """Run ``python -m MODULE`` in this environment, its output and errors appended to files."""
+        return self._order(argv=[module], env=dict(env), log=str(log), errors=str(errors))
+
     def start_stack(
         self, env: Mapping[str, str], log: Path, argv: Sequence[str] = ("devstack", "up")
     ) -> Child:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,15 @@ from grpc import aio
 from servicekit.inprocess import InProcessChannel
 from servicekit.serving.server import RunningServer, started_server
 from servicekit.telemetry.rpcs import Metrics
+from tests.integration.servicekit import processes
 from tests.integration.servicekit.echo import SERVICE, Echo, EchoStub, settings
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forking(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For ``processes``."""
+    with processes.forking(run_folder, tmp_path_factory.mktemp("printed")):
+        yield
 
 
 class Serving:

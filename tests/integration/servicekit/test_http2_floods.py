@@ -17,7 +17,7 @@ from grpc import aio
 from benchmarks.attacks.http2 import PREFACE, frame
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest
 from tests.integration.servicekit.echo import SERVICE, EchoStub, bearer
-from tests.integration.servicekit.processes import ServerProcess
+from tests.integration.servicekit.processes import LoneProcess
 
 DATA, HEADERS, PRIORITY, RESET, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 END_HEADERS = 4
@@ -202,20 +202,20 @@ class Flooder:
             self._worked_off.set()
 
 
-def resident_mib(server: ServerProcess) -> int:
-    status = Path(f"/proc/{server.process.pid}/status").read_text()
+def resident_mib(server: LoneProcess) -> int:
+    status = Path(f"/proc/{server.pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) // 1024
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("floods") / "stderr") as running:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoneProcess]:
+    with LoneProcess(tmp_path_factory.mktemp("floods") / "stderr") as running:
         yield running
 
 
 @pytest.mark.parametrize("flood", FLOODS, ids=lambda flood: flood.__name__)
 async def test_others_are_answered_and_memory_has_a_ceiling(
-    server: ServerProcess, flood: Callable[[], Iterator[bytes]]
+    server: LoneProcess, flood: Callable[[], Iterator[bytes]]
 ) -> None:
     async with aio.insecure_channel(server.address) as channel, asyncio.timeout(SECONDS):
         call = EchoStub(channel).unary

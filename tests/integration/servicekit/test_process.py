@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest
 from tests.integration.servicekit.certificates import Authority
 from tests.integration.servicekit.echo import SERVICE, EchoStub, bearer, failure
-from tests.integration.servicekit.processes import ServerProcess, finished
+from tests.integration.servicekit.processes import LoneProcess, ServerProcess, finished
 
 
 @contextlib.asynccontextmanager
@@ -206,7 +206,7 @@ async def test_a_failpoint_kills_the_process_in_the_middle_of_a_call(tmp_path: P
 
 async def test_a_failpoint_of_another_process_is_only_a_warning(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with ServerProcess(log, STRONGROOM_FAILPOINTS="storage.after_put=kill") as server:
+    with LoneProcess(log, STRONGROOM_FAILPOINTS="storage.after_put=kill") as server:
         async with client(server.address) as (stub, _):
             await stub.unary(GetUploadRequest(upload_id="u"), metadata=bearer())
     assert "no failpoint 'storage.after_put' in this process" in log.read_text()
