@@ -1,4 +1,4 @@
-# Everything runs from .venv, made by `make setup` with nothing but Python >= 3.11, make and git.
+# Everything runs from .venv, which `make setup` creates with only Python >= 3.11, make and git.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -9,7 +9,7 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.setup
 DOCS   := .tools/docs/.setup
 PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service gateway strongroom_server devstack benchmarks scripts tests)
-# More than cores: a test of real processes waits more than it works.
+# More than cores: tests of real processes mostly wait.
 PYTEST_WORKERS ?= 6
 PYTEST_ARGS ?=
 PYTEST := $(PY) -m pytest -q --durations 10
