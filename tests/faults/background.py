@@ -1,4 +1,4 @@
-"""An asyncio loop in a thread of its own, for proxies that serve tests which are not asynchronous."""
+"""An asyncio loop in a separate thread, for proxies used by synchronous tests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 class BackgroundLoop:
-    """Runs coroutines of any thread, and servers. ``close`` stops listening and cancels what still runs."""
+    """Runs servers, and coroutines for any thread. ``close`` stops listening and cancels what is running."""
 
     def __init__(self, name: str) -> None:
         self._loop = (loop_factory() or asyncio.new_event_loop)()
@@ -24,11 +24,11 @@ class BackgroundLoop:
         self._thread.start()
 
     def run(self, coroutine: Coroutine[Any, Any, T], seconds: float = 60.0) -> T:
-        """The result of ``coroutine``, waited for from another thread."""
+        """Run ``coroutine`` and wait for its result from another thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
     def serve(self, handler: Handler, *, limit: int = 1 << 16) -> int:
-        """Call ``handler`` for each connection to a free port of loopback; returns the port."""
+        """Call ``handler`` for each connection to a free loopback port. Returns the port."""
         return self.run(self._listen(handler, limit))
 
     def close(self) -> None:
@@ -42,12 +42,13 @@ class BackgroundLoop:
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             assert task is not None
-            # asyncio lets go of a handler when its client hangs up, and it would be collected while it waits
+            # asyncio drops its reference when the client hangs up, and a waiting handler would be
+            # garbage-collected
             self._handlers.add(task)
             try:
                 await handler(reader, writer)
             except asyncio.CancelledError:
-                return  # the loop closes; asyncio of Python 3.11 reports a cancelled handler as an error
+                return  # the loop is closing; Python 3.11's asyncio reports a cancelled handler as an error
             finally:
                 self._handlers.discard(task)
                 writer.close()
@@ -58,7 +59,7 @@ class BackgroundLoop:
         return port
 
     async def _end(self) -> None:
-        """A connection just accepted needs a moment first: what is cancelled before its first step closes
+        """Give connections just accepted a moment first: a task cancelled before its first step closes
         nothing.
         """
         for server in self._servers:

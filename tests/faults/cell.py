@@ -1,8 +1,7 @@
-"""Three real service processes on a database and a bucket of their own, with a fault proxy before each
-server.
+"""Three real service processes with their own database and bucket, and a fault proxy in front of each server.
 
-Failpoints are read once per process, so arming one means starting that process anew; ``run`` starts exactly
-those that are dead or armed otherwise. No supervisor restarts anything behind a test's back.
+Failpoints are read once per process, so arming one means restarting that process; ``run`` starts exactly the
+processes that are dead or armed differently. No supervisor restarts anything on its own.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ from tests.stack import FAST_DRAIN, NO_LIMITS, NO_WEBHOOKS, clean_environ, until
 Service = Literal["gateway", "storage", "metadata"]
 SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
 _JWT_SECRET: Final = "fault-tests-jwt-secret-0123456789abcdef"
-_SMALL_PARTS: Final = {"STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}  # the least that S3 allows
-#: A look of the cleaner was half of what an idle cell costs, and six cells idle at once.
+_SMALL_PARTS: Final = {"STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}  # the smallest that S3 allows
+#: The cleaner's passes were half the cost of an idle cell, and up to six cells are idle at once.
 _SELDOM_LOOKS: Final = {
     "STRONGROOM_CLEANER_INTERVAL_SECONDS": "1",
     "STRONGROOM_CLEANER_SWEEP_SECONDS": "5",
@@ -48,13 +47,13 @@ _MODULES: Final = {
     GATEWAY: "gateway",
     ALL: "strongroom_server",
 }
-#: Each service in a process of its own, unless a module or the environment says that one holds them all.
+#: Each service in a separate process, unless a module or the environment requests one for all.
 FORM: Final = os.environ.get("STRONGROOM_FORM") or "three"
 
 
 @dataclass
 class _Process:
-    """One service and the failpoints it was started with."""
+    """One process, and the failpoints with which it was started."""
 
     process: Child
     failpoints: str
@@ -65,9 +64,10 @@ class _Process:
 
 
 class Cell:
-    """``run()`` starts the services; ``stop()`` ends everything. ``logins``: the database, past the proxy.
+    """``run()`` starts the services, ``stop()`` ends everything. ``logins``: of the database, bypassing the
+    proxy.
 
-    ``form``: "three" processes, or "one", which dies as a whole, whichever service a test means.
+    ``form``: "three" processes, or "one", which dies as a whole, whichever service a test names.
     ``constants``: see ``ForkServer.start``.
     """
 
@@ -125,11 +125,11 @@ class Cell:
 
     @property
     def store(self) -> S3Entry:
-        """The bucket at its real endpoint."""
+        """The bucket, bypassing the proxy."""
         return self._store
 
     def use_bucket(self, name: str) -> None:
-        """Another bucket, made where it is missing, for services that start from now on."""
+        """Use another bucket, created if missing, for services started from now on."""
         self._store = replace(self._store, bucket=name)
         bucket.ensure(self._store)
         self._values = replace(self._values, s3=replace(self._values.s3, bucket=name))
@@ -139,18 +139,18 @@ class Cell:
         return user_token(_JWT_SECRET, sub, **claims)
 
     def http(self, sub: str) -> httpx.Client:
-        """A client of the gateway for ``sub``; the caller closes it."""
+        """A gateway client for ``sub``; the caller closes it."""
         headers = {"authorization": f"Bearer {self.token(sub)}"}
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60)
 
     def run(self, **failpoints: str) -> None:
-        """Let the services run with exactly these failpoints: ``run(storage="storage.t1.after=kill")``."""
+        """Run the services with exactly these failpoints: ``run(storage="storage.t1.after=kill")``."""
         if self.start(**failpoints):
             self._wait_ready()
 
     def start(self, **failpoints: str) -> bool:
-        """``run`` without waiting, for processes that may die before they are ready; whether anything was
-        started.
+        """Like ``run`` without waiting, for processes that may die before they are ready. Returns whether any
+        was started.
         """
         if self.form == "one":
             armed = ";".join(filter(None, (failpoints.get(name) for name in SERVICES)))
@@ -159,13 +159,13 @@ class Cell:
         return bool(started)
 
     def wait_killed(self, service: Service) -> None:
-        """Until SIGKILL has ended the process."""
+        """Wait until SIGKILL has ended the process."""
         process = self._running[service].process
         until(f"{service} dies", lambda: process.code is not None)
         assert process.code == -signal.SIGKILL, self._told(service, f"ended with {process.code}")
 
     def kill(self, service: Service) -> None:
-        """SIGKILL now."""
+        """SIGKILL it now."""
         self._running[service].process.end()
 
     def is_alive(self, service: Service) -> bool:
@@ -173,15 +173,15 @@ class Cell:
         return self._running[service].alive
 
     def pid(self, service: Service) -> int:
-        """The process of this moment."""
+        """The current pid."""
         return self._running[service].process.pid
 
     def exit_code(self, service: Service) -> int | None:
-        """How the process has ended; None while it runs."""
+        """The exit code; None while it runs."""
         return self._running[service].process.code
 
     def children(self, service: Service) -> list[int]:
-        """The processes that it has started and that run, oldest first."""
+        """Its running child processes, oldest first."""
         pid = self.pid(service)
         if not psutil.pid_exists(pid):
             return []
@@ -191,7 +191,7 @@ class Cell:
 
     @contextmanager
     def settings(self, **env: str) -> Iterator[None]:
-        """Processes that start inside of the block have these settings, too."""
+        """Processes started inside the block also have these settings."""
         before = dict(self._env)
         self._env.update(env)
         try:
@@ -202,8 +202,8 @@ class Cell:
 
     @contextmanager
     def clock(self, service: Service, seconds: float) -> Iterator[None]:
-        """The process of this service, when it starts inside of the block, is so far ahead of the others;
-        leaving kills it.
+        """This service's process, if started inside the block, has its clock this far ahead; leaving kills
+        it.
         """
         role = ALL if self.form == "one" else service
         self.kill(service)
@@ -215,11 +215,11 @@ class Cell:
             self.kill(service)
 
     def failpoints_of(self, service: Service) -> str:
-        """What the process of this moment was armed with."""
+        """The failpoints of the current process."""
         return self._running[service].failpoints
 
     def wait_stopped(self, service: Service) -> None:
-        """Until SIGSTOP has frozen the process."""
+        """Wait until SIGSTOP has frozen the process."""
         process = psutil.Process(self._running[service].process.pid)
         until(f"{service} is frozen", lambda: process.status() == psutil.STATUS_STOPPED)
 
@@ -228,7 +228,7 @@ class Cell:
         os.kill(self._running[service].process.pid, number)
 
     def postgres_pid(self) -> int:
-        """The postmaster of this moment."""
+        """The postmaster's current pid."""
         return self._infra.state().postgres.pid
 
     def kill_postgres(self, number: signal.Signals = signal.SIGQUIT) -> None:
@@ -241,9 +241,9 @@ class Cell:
     def second_storage(
         self, failpoints: str = "", *, name: str = "storage-2", role: str = STORAGE, **env: str
     ) -> Iterator[str]:
-        """Another storage_service beside the first one, on the same rows; yields its address, which the
-        gateway does not know. ``role`` ALL: with services of its own around it. ``env`` replaces its
-        settings.
+        """Another storage_service with the same rows. Yields its address, which the gateway does not know.
+
+        ``role`` ALL: with its own other services. ``env`` replaces its settings.
         """
         services = SERVICES if role == ALL else (STORAGE,)
         own = {service: f"{HOST}:{self._ports.get(f'{name}-{service}')}" for service in services}
@@ -258,7 +258,8 @@ class Cell:
 
     @contextmanager
     def second_gateway(self, *storages: str, path: str = "/readyz", **env: str) -> Iterator[str]:
-        """Another gateway, before these storage services; yields its URL once it answers 200 at ``path``.
+        """Another gateway for these storage services. Yields its URL once ``path`` answers 200.
+
         ``env`` replaces its settings.
         """
         name = "gateway-2"
@@ -273,19 +274,19 @@ class Cell:
             self._running.pop(name).process.end()
 
     def end(self, service: Service) -> None:
-        """SIGTERM, and wait until the process has ended what it does."""
+        """SIGTERM, and wait until the process has finished its work."""
         self.send(service, signal.SIGTERM)
         process = self._running[service].process
         until(f"{service} ends", lambda: process.code is not None)
 
     def end_tombstones(self, seconds: float = 60.0) -> None:
-        """``Checker.end_tombstones``, once the store has answered all requests that were sent so far."""
+        """``Checker.end_tombstones``, after the store has answered all requests sent so far."""
         self.checker.wait_removed(seconds)
         self.s3.wait_answered(seconds)
         self.checker.end_tombstones(seconds)
 
     def stop_services(self) -> None:
-        """SIGKILL to all services."""
+        """SIGKILL all services."""
         for running in self._running.values():
             running.process.end()
 
@@ -302,7 +303,7 @@ class Cell:
         return log_tail(self._folder / f"{service}.log", lines, 1000 * lines)
 
     def _start(self, role: str, services: Sequence[Service], failpoints: str) -> bool:
-        """The process that holds these services, unless it runs and is armed like this."""
+        """Start the process with these services, unless it runs with these failpoints."""
         running = self._running.get(services[0])
         if running is not None and running.alive and running.failpoints == failpoints:
             return False
@@ -327,7 +328,7 @@ class Cell:
         return self._forks.start(_MODULES[role], env | armed, log, self._constants, clock)
 
     def _wait_ready(self) -> None:
-        """Until each service serves and each of the connections between them has been found again."""
+        """Wait until each service serves and the connections between them work again."""
         at = self._values.addresses
         probes = (
             (METADATA, health.grpc_serving(at.metadata)),
@@ -342,7 +343,7 @@ class Cell:
             verify=False,
             timeout=60,
         ) as client:
-            # gateway → storage_service → metadata_service → Postgres: an unknown file is found to be unknown
+            # gateway → storage_service → metadata_service → Postgres: an unknown file is reported as unknown
             until(
                 "a call goes all the way",
                 lambda: _status(client, f"{self.url}/api/v1/s3/file/none/url") == 404,
@@ -371,7 +372,7 @@ class Cell:
 
 
 def _at(dsn: str, database: str, port: int | None = None) -> str:
-    """The same login on another database, and through another port."""
+    """The same login for another database, and through another port."""
     parts = urlsplit(dsn)
     login = parts.netloc.rpartition("@")[0]
     host = f"{parts.hostname}:{port or parts.port}"

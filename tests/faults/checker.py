@@ -1,8 +1,7 @@
-"""The independent checker: looks at Postgres, at S3 and at the client's log, and at nothing else.
+"""The independent checker: reads only Postgres, S3 and the clients' log.
 
-It shares no code with the services: statements are written here, object keys and states are read as they are.
-Call ``wait_drained`` first; then ``problems`` lists every broken promise in words, and an empty list is the
-proof.
+It shares no code with the services: its statements are written here, keys and states are read as they are.
+Call ``wait_drained`` first. Then ``problems`` describes every broken promise; an empty list is the proof.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from tests.stack import until
 COMMITTED: Final = 3
 GONE: Final = 6
 _SECOND_LOOK_LATER: Final = "(blobs.kind = 4 AND blobs.not_before > now() + interval '1 minute')"
-"""Kind LEFTOVERS, due long after the test: when the signed requests of a direct upload have expired."""
+"""Kind LEFTOVERS, due long after the test: when a direct upload's signed requests have expired."""
 Expected = Literal["hidden", "visible", "either"]
 
 
 @dataclass
 class Upload:
-    """What a client knows of one upload: ``request_id`` is its idempotency key.
+    """What a client knows of an upload. ``request_id`` is its idempotency key.
 
-    ``acked`` is the S3 key that the service has answered with, empty as long as it has not acknowledged.
+    ``acked`` is the S3 key in the service's answer, empty until it has acknowledged.
     """
 
     owner: str
@@ -43,7 +42,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A visible file with its blob, as Postgres has them."""
+    """A visible file with its blob, from Postgres."""
 
     id: str
     key: str
@@ -56,46 +55,45 @@ class Checker:
 
     def __init__(self, dsn: str, s3: S3Entry) -> None:
         self.delivered_twice = set[str]()
-        """Owners whose PutObject has arrived twice: a second version is there until the file goes."""
+        """Owners whose PutObject arrived twice: a second version exists until the file is deleted."""
         self.dsn = dsn
         self._connection: psycopg.Connection[Any] | None = None
         self.bucket = s3.bucket
         self.s3: Any = bucket.client(s3)
 
     def query(self, sql: str, *values: object) -> list[Any]:
-        """Rows of one statement. The caller's waiting survives a Postgres that restarts: see
-        ``wait_drained``.
-        """
+        """Rows of one statement. If Postgres restarts, only waits are retried: see ``wait_drained``."""
         try:
             return self._connected().execute(sql.encode(), values).fetchall()
         except psycopg.OperationalError:  # Postgres has restarted since the last one
             return self._connected().execute(sql.encode(), values).fetchall()
 
     def execute(self, sql: str, *values: object) -> None:
-        """Change something as superuser: what a test plants."""
+        """Change rows as superuser, to plant something."""
         try:
             self._connected().execute(sql.encode(), values or None)
         except psycopg.OperationalError:  # as in ``query``
             self._connected().execute(sql.encode(), values or None)
 
     def _connected(self) -> psycopg.Connection[Any]:
-        """One connection for all statements, for as long as it lives: to make one costs more than to ask."""
+        """One connection for all statements while it lives: to open one costs more than a query."""
         if self._connection is None or self._connection.closed:
             self._connection = psycopg.connect(self.dsn, autocommit=True, row_factory=namedtuple_row)
             weakref.finalize(self, self._connection.close)
         return self._connection
 
     def wait_drained(self, seconds: float = 60.0) -> None:
-        """Until no attempt is under way, being removed or remembered as a tombstone, for any owner."""
+        """Wait until no owner has an open attempt, an object being removed, or a tombstone."""
         until("every attempt has ended", self.is_drained, seconds, pause=0.1)
 
     def wait_removed(self, seconds: float = 60.0) -> None:
-        """Until nothing but tombstones is left of any attempt that has not been committed."""
+        """Wait until only tombstones are left of attempts that were not committed."""
         until("all but tombstones has ended", self._is_removed, seconds, pause=0.1)
 
     def end_tombstones(self, seconds: float = 60.0) -> None:
-        """Let the time of tombstones be over, however long it is, and wait until they are gone. Only who
-        knows that no request is on its way to the store may say so (rule R5).
+        """End the tombstones' time, however long, and wait until they are gone.
+
+        Only allowed if no request is in flight to the store (rule R5).
         """
         self.expire_tombstones(seconds)
         self.wait_drained(seconds)
@@ -112,11 +110,11 @@ class Checker:
             return False  # Postgres restarts
 
     def wait_no_open_uploads(self, seconds: float = 60.0) -> None:
-        """Until the sweep has found uploads that no row knows of."""
+        """Wait until the sweep has aborted uploads without a row."""
         until("no multipart upload is open", lambda: not self.open_uploads(), seconds, pause=0.2)
 
     def is_drained(self) -> bool:
-        """Whether every blob row is COMMITTED, and housekeeping has seen the end of every session."""
+        """Whether every blob row is COMMITTED, and housekeeping has handled every ended session."""
         try:
             return not self.unsettled() and not self._unswept_sessions()
         except psycopg.OperationalError:
@@ -125,7 +123,7 @@ class Checker:
     def unsettled(self, owner: str | None = None) -> list[Any]:
         """Blob rows that are not COMMITTED: PENDING, COMPLETING, DELETING, ABORTING, GONE.
 
-        Not those that only say when a key will be looked at again.
+        Without rows that only say when a key is checked again.
         """
         return self.query(
             "SELECT owner_id, id, state, key FROM blobs"
@@ -141,7 +139,7 @@ class Checker:
         )
 
     def files(self, owner: str, request_id: str) -> list[StoredFile]:
-        """The visible files that this request has made."""
+        """The visible files of this request."""
         rows = self.query(
             "SELECT f.id, f.key, f.version_id, f.size_bytes FROM files f JOIN blobs b"
             " ON (b.owner_id, b.id) = (f.owner_id, f.blob_id)"
@@ -152,14 +150,16 @@ class Checker:
         return [StoredFile(str(row.id), row.key, row.version_id, row.size_bytes) for row in rows]
 
     def problems(self, *log: Upload) -> list[str]:
-        """What is wrong: leaks anywhere, contradictions between rows, broken promises to these clients."""
+        """Everything that is wrong: leaks, contradictions between rows, broken promises to these clients."""
         return [
             *self._damage(None),
             *(problem for upload in log for problem in self._broken_promises(upload)),
         ]
 
     def must_hold(self, upload: Upload, expected: Expected) -> list[str]:
-        """``problems`` of this owner, and whether the file is (in)visible as the crash point demands."""
+        """``problems`` of this owner, and whether the file is visible or hidden as the crash point
+        demands.
+        """
         found = len(self.files(upload.owner, upload.request_id))
         wrong = {"hidden": found != 0, "visible": found != 1, "either": found > 1}[expected]
         extra = [f"{upload.request_id}: {found} visible files, must be {expected}"] if wrong else []
@@ -170,7 +170,7 @@ class Checker:
         return self._damage(owner)
 
     def content(self, key: str, version_id: str) -> bytes | None:
-        """The bytes of an object, or None where it does not exist."""
+        """The bytes of an object; None if it does not exist."""
         version = {"VersionId": version_id} if version_id else {}
         try:
             reply = self.s3.get_object(Bucket=self.bucket, Key=key, **version)
@@ -185,17 +185,18 @@ class Checker:
         return [(found["Key"], found["UploadId"]) for page in pages for found in page.get("Uploads", [])]
 
     def abort_upload(self, key: str, number: str) -> None:
-        """Abort a multipart upload behind the service's back, as a bucket's lifecycle rule does."""
+        """Abort a multipart upload directly in the store, like a lifecycle rule."""
         self.s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=number)
 
     def begin_upload(self, key: str) -> str:
-        """Begin a multipart upload behind the service's back; its id."""
+        """Begin a multipart upload directly in the store. Returns its id."""
         upload_id: str = self.s3.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"]
         return upload_id
 
     def versions(self) -> list[tuple[str, str, str]]:
-        """Every object version and delete marker in the bucket: key, version id, ``object`` or ``marker``;
-        not what says whose bucket it is.
+        """Every object version and delete marker in the bucket: key, version id, ``object`` or ``marker``.
+
+        Without the object that names the bucket's installation.
         """
         found = []
         for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket):
@@ -204,7 +205,7 @@ class Checker:
         return [one for one in found if not one[0].startswith(".strongroom/")]
 
     def _damage(self, owner: str | None) -> list[str]:
-        """Leaks and contradictions; only those of ``owner``, if given (its keys name it)."""
+        """Leaks and contradictions; with ``owner`` only that owner's (their keys contain the name)."""
         return [
             *self._leaked_uploads(f"/{owner}/" if owner else ""),
             *self._objects_against_rows(f"/{owner}/" if owner else ""),
@@ -218,7 +219,7 @@ class Checker:
         ]
 
     def _objects_against_rows(self, part: str) -> list[str]:
-        """Each object version belongs to one COMMITTED blob, each COMMITTED blob has its object."""
+        """Each object version belongs to one COMMITTED blob, and each COMMITTED blob has its object."""
         rows = self.query("SELECT key, version_id FROM blobs WHERE state = %s", COMMITTED)
         wanted = {(row.key, row.version_id or "null") for row in rows if part in row.key}
         found = [version for version in self.versions() if part in version[0]]
@@ -232,9 +233,10 @@ class Checker:
         ]
 
     def _is_twin(self, key: str, version: str) -> bool:
-        """Swift makes a version of every Complete that arrives before the first has ended. It has the parts
-        of the committed one, no bytes of its own, and goes with it: removing one would destroy both. So does
-        what a proxy has made of a PutObject that it delivered twice, which nobody can tell.
+        """Swift creates a version for every Complete that arrives before the first has ended. It has the
+        parts of the committed one, no bytes of its own, and is removed with it: deleting one would destroy
+        both. The same holds for a PutObject that a proxy delivered twice, whose versions can't be
+        distinguished.
         """
         head = self.s3.head_object(Bucket=self.bucket, Key=key, VersionId=version)
         return bool(
@@ -299,7 +301,7 @@ class Checker:
         ]
 
     def _broken_promises(self, upload: Upload) -> list[str]:
-        """What was acknowledged is visible once, under the answered key; what is visible is whole."""
+        """Acknowledged files are visible once, under the answered key; visible files are whole."""
         files = self.files(upload.owner, upload.request_id)
         name = f"{upload.owner}/{upload.request_id}"
         if upload.deleted:

@@ -1,4 +1,4 @@
-"""Clients of a cell that write down what they were told, for the checker to compare with what is stored."""
+"""Clients of a cell that record what they were told, for the checker to compare with what is stored."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PART: Final = 5 << 20
 """STRONGROOM_PART_SIZE_BYTES of every cell: the smallest that S3 allows."""
 SMALL: Final = 20_011
 LARGE: Final = PART + 300_007
-"""Two parts, the last one short."""
+"""Two parts, the second one short."""
 
 
 def new_upload(owner: str, size: int = SMALL) -> Upload:
-    """An upload of random bytes with an idempotency key; one per owner is enough for most tests."""
+    """Random bytes with an idempotency key; one upload per owner is enough for most tests."""
     return Upload(owner, f"request-of-{owner}", dice(owner).randbytes(size))
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the HTTP status (0: the connection broke), the key or the error's code, Retry-After."""
+    """An answer: the HTTP status (0: the connection broke), the key or the error's code, Retry-After."""
 
     status: int
     key: str = ""
@@ -40,8 +40,9 @@ class Answer:
 
 
 def put(cell: Cell, upload: Upload) -> Answer:
-    """Send the file through the gateway once, and log the answer in ``upload``. Without a request id no
-    idempotency key goes with it.
+    """Upload the file through the gateway once, and record the answer in ``upload``.
+
+    Without a request id no idempotency key is sent.
     """
     with http_client(cell, upload.owner) as client:
         try:
@@ -62,7 +63,7 @@ def put(cell: Cell, upload: Upload) -> Answer:
 
 
 def repeat_until_stored(cell: Cell, upload: Upload) -> str:
-    """Do as a client is told: repeat while the answer says to come again (409, 503). Returns the key."""
+    """Repeat while the answer says so (409, 503), like a client. Returns the key."""
 
     def attempt() -> str:
         answer = put(cell, upload)
@@ -73,7 +74,7 @@ def repeat_until_stored(cell: Cell, upload: Upload) -> str:
 
 
 def delete(cell: Cell, owner: str, key: str) -> int:
-    """Delete a file through the gateway; the status, or 0 where the connection broke."""
+    """Delete a file through the gateway. Returns the status; 0 if the connection broke."""
     with http_client(cell, owner) as client:
         try:
             return client.delete(f"/api/v1/s3/file/{quote(key)}").status_code
@@ -89,8 +90,8 @@ def read(cell: Cell, owner: str, key: str) -> tuple[int, bytes]:
 
 
 def read_as_told(cell: Cell, owner: str, key: str) -> tuple[int, bytes]:
-    """The same, once more where the answer says when (``Retry-After``): a machine that is busy with a restart
-    of all services takes longer over a read than it may.
+    """Download, with one retry if the answer says when (``Retry-After``): a machine that restarts all
+    services may be too busy for a read in time.
     """
     with http_client(cell, owner) as client:
         path = f"/api/v1/s3/file/{quote(key)}"
@@ -114,7 +115,7 @@ def putting(cell: Cell, upload: Upload) -> Iterator[threading.Thread]:
 
 
 def http_client(cell: Cell, owner: str, url: str = "") -> httpx.Client:
-    """A user's, of the gateway at ``url``; without one, of the cell's own."""
+    """A user's client of the gateway at ``url``, by default the cell's."""
     return httpx.Client(
         base_url=url or cell.url,
         headers={"authorization": f"Bearer {cell.token(owner)}"},

@@ -1,4 +1,4 @@
-"""A cell (database, bucket, three services) once per module, on the servers of the run."""
+"""One cell (database, bucket, three services) per module, on the run's servers."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def cell(
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Iterator[Cell]:
-    """The services of this module; its ``CELL_ENV`` adds to their environment.
+    """The module's services; its ``CELL_ENV`` is added to their environment.
 
-    A module that ends its Postgres says ``OWN_POSTGRES = True``: everybody else is on the one of the run. One
-    whose services share a process says ``FORM = "one"``. ``CONSTANTS`` are those of ``ForkServer.start``.
+    A module that ends Postgres sets ``OWN_POSTGRES = True``; all others use the run's. One whose services
+    share a process sets ``FORM = "one"``. ``CONSTANTS`` are those of ``ForkServer.start``.
     """
     path = request.module.__name__.removeprefix("tests.faults.")
     name = path.replace("test_", "").replace("_", "-").replace(".", "-")
@@ -49,7 +49,7 @@ def cell(
 
 @pytest.fixture(autouse=True)
 def _nothing_armed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """No rule of a proxy outlives its test."""
+    """A proxy's rules end with their test."""
     yield
     if "cell" in request.fixturenames:
         running: Cell = request.getfixturevalue("cell")

@@ -1,8 +1,7 @@
-"""Clients that give an upload up half-way: cancelled, dead, or out of time. None of them says that it is
-done.
+"""Clients that abandon an upload: cancelled, dead, or out of time. None of them finishes it.
 
-Also a program (``python -m tests.faults.cutting DOOR ADDRESS SECONDS TOKEN…``) for clients that are to die by
-SIGKILL: it opens one stream per token, prints ``streaming`` and goes on sending until it is killed.
+Also a program (``python -m tests.faults.cutting DOOR ADDRESS SECONDS TOKEN…``) for clients to be killed by
+SIGKILL: it opens one stream per token, prints ``streaming`` and sends until it is killed.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER without waiting: closing se
 
 
 def form_head(token: str, request_id: str, size: int) -> bytes:
-    """Head of an HTTP upload of ``size`` bytes, up to the first of them."""
+    """The head of an HTTP upload of ``size`` bytes, up to the first byte."""
     length = len(_FORM_HEAD) + size + len(_FORM_TAIL)
     head = (
         "POST /api/v1/s3/upload HTTP/1.1\r\nhost: gateway\r\n"
@@ -46,15 +45,15 @@ def form_head(token: str, request_id: str, size: int) -> bytes:
 
 
 def form_tail() -> bytes:
-    """What follows the last byte of the file."""
+    """The bytes after the file."""
     return _FORM_TAIL
 
 
 async def cut_stream(
     address: str, token: str, request_id: str, cut: int, *, seconds: float | None = None
 ) -> grpc.StatusCode:
-    """Send ``cut`` bytes over gRPC, then cancel; with ``seconds``: go on slowly until the deadline. The
-    status.
+    """Send ``cut`` bytes over gRPC, then cancel; with ``seconds``, continue slowly until the deadline.
+    Returns the status.
     """
     async with aio.insecure_channel(address, options=OPTIONS) as channel:
         call = StorageServiceStub(channel).Upload(
@@ -62,7 +61,7 @@ async def cut_stream(
         )
         with contextlib.suppress(
             aio.AioRpcError, asyncio.InvalidStateError
-        ):  # it may be over while we still write
+        ):  # the call may end while we still write
             await call.write(UploadRequest(spec=file_spec(request_id)))
             async for message in _pieces(cut, pause=0.02 if seconds else 0.0):
                 await call.write(message)
@@ -74,8 +73,8 @@ async def cut_stream(
 
 
 async def cut_form(address: str, token: str, request_id: str, cut: int, *, whole: bool = False) -> None:
-    """Send ``cut`` bytes of a larger file (``whole``: of exactly this size, without the end of the form),
-    then reset.
+    """Send ``cut`` bytes of a larger file (``whole``: of a file of this size, without the form's end), then
+    reset.
     """
     host, _, port = address.rpartition(":")
     size = cut if whole else cut + 1 + cut // 3
@@ -99,7 +98,7 @@ async def _pieces(size: int, *, pause: float = 0.0) -> AsyncIterator[UploadReque
 
 
 async def _stream_until_killed(door: Door, address: str, token: str, number: int) -> None:
-    """Bytes without end, at a pace of its own."""
+    """Send bytes endlessly, at a steady pace."""
     pace = random.uniform(0.03, 0.4)
     request_id = f"killed-{number}"
     if door == "grpc":

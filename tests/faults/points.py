@@ -1,9 +1,8 @@
-"""The crash points, and where the code has them.
+"""The crash points, and where they are in the code.
 
 Points: U upload, P single put, V replace, D delete, A cleaner, Z frozen process and clocks, X duplicates, R
-reconciler. ``matrices/crash_points.json`` lists them all. Each ``Kill``
-names the process that dies and the failpoint at which it does; the tests of ``test_points.py`` hold this
-table against the code.
+reconciler. ``matrices/crash_points.json`` lists all. Each ``Kill`` names the process that dies and its
+failpoint; ``test_points.py`` compares this table with the code.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from tests.faults.seed import dice
 
 @dataclass(frozen=True)
 class Kill:
-    """SIGKILL of ``service`` at ``failpoint`` during an upload; afterwards the file must be as ``holds``
+    """SIGKILL ``service`` at ``failpoint`` during an upload; afterwards the file must be as ``holds``
     says.
     """
 
@@ -71,14 +70,14 @@ _KILLS: Final = (
     Kill("P01", "storage", "s3.put.mid_body", "hidden", large=False),
     Kill("P03", "storage", "storage.put.after", "either", large=False),
 )
-#: By process, so that the one that has died is the one to be armed next; completions are interrupted last.
+#: By process, so that the one that died is armed next; completions are interrupted last.
 KILLS: Final = tuple(
     sorted(dice("kills").sample(_KILLS, len(_KILLS)), key=lambda kill: (kill.holds == "either", kill.service))
 )
 
 
-#: The process dies in a transaction of several clients' uploads; what was acknowledged is visible, nothing is
-#: half there.
+#: The process dies in a transaction of several clients' uploads: acknowledged ones are visible, nothing is
+#: partial.
 GROUP_KILLS: Final = (
     Kill("U02", "metadata", "metadata.t1.before_commit", "hidden", large=False),
     Kill("U03", "metadata", "metadata.t1.group.after_commit", "hidden", large=False),
@@ -89,10 +88,10 @@ GROUP_KILLS: Final = (
 
 @dataclass(frozen=True)
 class Break:
-    """An S3 request of an upload goes wrong: the ``nth`` of ``operation`` (None: each) meets ``fault``.
+    """An upload's S3 request goes wrong: the ``nth`` of ``operation`` (None: each) meets ``fault``.
 
-    ``kills``: storage_service is killed as soon as that has happened. ``release``: what the fault holds back
-    is let go when the client has its ``answer``, or when the attempt is ``gone`` (a tombstone).
+    ``kills``: storage_service is killed right after that. ``release``: what the fault holds back is released
+    when the client has its ``answer``, or when the attempt is ``gone`` (a tombstone).
     """
 
     point: str
@@ -117,7 +116,7 @@ def _refused(point: str, operation: str, status: int, code: str, holds: Expected
 
 
 _UPLOADS: Final = (
-    # the writer's create arrives only after the writer has died, before or after the cleaner was there
+    # the writer's create arrives only after the writer's death, before or after the cleaner's work
     Break("U05", "CreateMultipartUpload", apply_late, "hidden", nth=None, kills=True, release="answer"),
     Break("U05", "CreateMultipartUpload", apply_late, "hidden", nth=None, kills=True, release="gone"),
     Break("U06", "CreateMultipartUpload", hold_reply, "hidden", kills=True, release="answer"),
@@ -146,10 +145,10 @@ BREAKS: Final = tuple(dice("breaks").sample(_UPLOADS, len(_UPLOADS)))
 
 @dataclass(frozen=True)
 class Clean:
-    """SIGKILL of ``service`` at ``failpoint`` while the cleaner works on what ``left`` has left.
+    """SIGKILL ``service`` at ``failpoint`` while the cleaner works on what ``left`` has left.
 
-    ``given up``: the client has cancelled a multipart upload. ``expired``: storage_service died in the middle
-    of one. ``completing``: it died when all bytes were in S3. ``deleted``: a file that was deleted.
+    ``given up``: the client cancelled a multipart upload. ``expired``: storage_service died in the middle of
+    one. ``completing``: it died when all bytes were in S3. ``deleted``: a file was deleted.
     """
 
     point: str
@@ -182,9 +181,9 @@ CLEANS: Final = (
 
 @dataclass(frozen=True)
 class Late:
-    """A request that the cleaner makes, or that reaches S3 after the cleaner was there.
+    """A request by the cleaner, or one that reaches S3 after the cleaner's work.
 
-    ``given up``: the client cancels while the request is held; it goes on when the attempt is a tombstone.
+    ``given up``: the client cancels while the request is held; it continues when the attempt is a tombstone.
     """
 
     point: str
@@ -211,11 +210,9 @@ LATE: Final = (
 
 @dataclass(frozen=True)
 class Freeze:
-    """SIGSTOP of storage_service at ``failpoint`` for longer than its lease, while another one's cleaner
-    works.
+    """SIGSTOP storage_service at ``failpoint`` for longer than its lease, while another one's cleaner works.
 
-    It goes on when the cleaner has nothing left to do (``purged``), or when the attempt is a tombstone
-    (``gone``).
+    It continues when the cleaner has finished (``purged``), or when the attempt is a tombstone (``gone``).
     """
 
     point: str
@@ -233,13 +230,13 @@ FREEZES: Final = (
     Freeze("Z03", "storage.s3.after_complete"),
     Freeze("Z04", "storage.s4.after_head"),
     Freeze("Z05", "storage.s2.between_parts"),
-    # a zombie whose request makes something new: the tombstone is there to see it
+    # the zombie's request creates something new: the tombstone must still exist
     Freeze("Z05", "storage.s1.before", until="gone"),
     Freeze("Z05", "storage.put.before", large=False, until="gone"),
 )
 
 
-#: Points that have a test of their own: its module and name.
+#: Points with a test of their own: its module and name.
 TESTS: Final = {
     "U13": "test_client_points.test_disconnect_in_the_last_part",
     "U14": "test_client_points.test_cancel_at_a_part_boundary",
@@ -281,7 +278,7 @@ TESTS: Final = {
     "_and_nothing_is_touched",
 }
 
-#: Points that are planted (``verifying/planting.py``) and looked for by ``verifying/test_planted.py``.
+#: Planted points (``verifying/planting.py``), found by ``verifying/test_planted.py``.
 PLANTED: Final = {
     "R10": "object_deleted",
     "R11": "bit_flipped_on_disk",

@@ -1,4 +1,4 @@
-"""gRPC clients of a cell: whole uploads, and streams that are given up half-way."""
+"""gRPC clients of a cell: whole uploads, and streams that are abandoned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from tests.stack import PATIENCE, until
 
-if TYPE_CHECKING:  # the programs of cutting.py, which die within a second, start without Alembic and boto3
+if TYPE_CHECKING:  # cutting.py's programs, which die within a second, start without Alembic and boto3
     from tests.faults.cell import Cell
     from tests.faults.checker import Upload
 
@@ -24,7 +24,7 @@ PNG = (
 
 
 def channel(cell: Cell) -> grpc.Channel:
-    """A connection of its own to storage_service; the caller closes it."""
+    """A separate connection to storage_service; the caller closes it."""
     return grpc.insecure_channel(cell.storage_address, options=OPTIONS)
 
 
@@ -45,7 +45,7 @@ def file_spec(request_id: str, size: int | None = None) -> UploadSpec:
 
 
 def messages(spec: UploadSpec, body: bytes, *, finish: bool = True) -> Iterator[UploadRequest]:
-    """The stream of one upload; without ``finish`` it ends like that of a client that has died."""
+    """The stream of one upload; without ``finish`` it ends like that of a dead client."""
     yield UploadRequest(spec=spec)
     for offset in range(0, len(body), CHUNK):
         yield UploadRequest(write_offset=offset, data=body[offset : offset + CHUNK])
@@ -54,13 +54,13 @@ def messages(spec: UploadSpec, body: bytes, *, finish: bool = True) -> Iterator[
 
 
 def picture_spec(request_id: str) -> UploadSpec:
-    """The owner's profile picture, which takes the place of the one before."""
+    """The owner's profile picture, which replaces the earlier one."""
     target = UploadTarget(profile_picture=ProfilePictureTarget())
     return UploadSpec(target=target, filename="me.png", request_id=request_id)
 
 
 def send(cell: Cell, upload: Upload, spec: UploadSpec) -> File | None:
-    """Upload over gRPC once; None where no good answer came. Logs the answer in ``upload``."""
+    """Upload over gRPC once; None without a successful answer. Records the answer in ``upload``."""
     with channel(cell) as connection:
         try:
             reply = StorageServiceStub(connection).Upload(
@@ -74,7 +74,7 @@ def send(cell: Cell, upload: Upload, spec: UploadSpec) -> File | None:
 
 
 def send_until_stored(cell: Cell, upload: Upload, spec: UploadSpec) -> File:
-    """Repeat, as a client is told to do, until the file is stored."""
+    """Repeat, as told by the answers, until the file is stored."""
     found = until(
         f"the repetition of {upload.request_id} succeeds", lambda: send(cell, upload, spec), pause=0.3
     )
@@ -83,7 +83,7 @@ def send_until_stored(cell: Cell, upload: Upload, spec: UploadSpec) -> File:
 
 
 def send_and_cancel(cell: Cell, upload: Upload, spec: UploadSpec, reached: Callable[[], None]) -> None:
-    """Send the whole stream, and cancel the call as soon as ``reached`` returns."""
+    """Send the whole stream, and cancel the call when ``reached`` returns."""
     with channel(cell) as connection:
         call = StorageServiceStub(connection).Upload.future(
             messages(spec, upload.body), metadata=signed_in(cell, upload.owner)

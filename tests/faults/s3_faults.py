@@ -1,4 +1,4 @@
-"""What the S3 proxy can do to a request. Each is a Fault; those with settings are made by a function."""
+"""Faults of the S3 proxy. Those with parameters are made by functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults.s3_wire import Reply, error_reply
 
 
 async def drop(exchange: Exchange, rule: Rule) -> None:
-    """Reset the connection before the store hears of the request."""
+    """Reset the connection before the store gets the request."""
     exchange.hang_up()
 
 
@@ -30,7 +30,7 @@ async def apply_late(exchange: Exchange, rule: Rule) -> None:
 
 
 async def hold(exchange: Exchange, rule: Rule) -> None:
-    """Keep the request, and the client waiting, until ``rule.release()``."""
+    """Hold the request, and the client, until ``rule.release()``."""
     body = await exchange.read_body()
     rule.reached.set()
     await rule.released()
@@ -40,7 +40,7 @@ async def hold(exchange: Exchange, rule: Rule) -> None:
 
 
 async def hold_reply(exchange: Exchange, rule: Rule) -> None:
-    """Let the store apply the request; keep its answer until ``rule.release()``."""
+    """Let the store apply the request; hold its answer until ``rule.release()``."""
     reply = await exchange.apply(await exchange.read_body())
     rule.reached.set()
     await rule.released()
@@ -48,14 +48,14 @@ async def hold_reply(exchange: Exchange, rule: Rule) -> None:
 
 
 async def duplicate(exchange: Exchange, rule: Rule) -> None:
-    """Deliver the request twice, and the second answer."""
+    """Deliver the request twice; pass on the second answer."""
     body = await exchange.read_body()
     await exchange.apply(body)
     await exchange.answer(await exchange.apply(body))
 
 
 def delay(seconds: float) -> Fault:
-    """Pass the request on after a while."""
+    """Pass the request on after a delay."""
 
     async def fault(exchange: Exchange, rule: Rule) -> None:
         await asyncio.sleep(seconds)
@@ -65,7 +65,7 @@ def delay(seconds: float) -> Fault:
 
 
 def refuse(status: int, code: str) -> Fault:
-    """Answer with an S3 error; the store never hears of the request."""
+    """Answer with an S3 error; the store never gets the request."""
 
     async def fault(exchange: Exchange, rule: Rule) -> None:
         await exchange.read_body()
@@ -85,7 +85,7 @@ def apply_then_refuse(status: int, code: str) -> Fault:
 
 
 def edit_reply(edit: Callable[[Reply], Reply]) -> Fault:
-    """Let the store apply the request, and change its answer."""
+    """Let the store apply the request, and modify its answer."""
 
     async def fault(exchange: Exchange, rule: Rule) -> None:
         await exchange.answer(edit(await exchange.apply(await exchange.read_body())))
@@ -94,7 +94,7 @@ def edit_reply(edit: Callable[[Reply], Reply]) -> Fault:
 
 
 def flip_bit(at: int) -> Fault:
-    """Change one bit of the answer's body."""
+    """Flip one bit of the answer's body."""
 
     def edit(reply: Reply) -> Reply:
         body = bytearray(reply.body)
@@ -105,7 +105,7 @@ def flip_bit(at: int) -> Fault:
 
 
 def halve_body(reply: Reply) -> Reply:
-    """The first half of the body, with a length that says so: what a careless middlebox does to XML."""
+    """The first half of the body with its length: like a careless middlebox."""
     return Reply(reply.head, reply.body[: len(reply.body) // 2])
 
 
@@ -116,7 +116,7 @@ def break_off(after: int) -> Fault:
         reply = await exchange.apply(await exchange.read_body())
         whole = reply.encode(to_head=exchange.request.method == "HEAD")
         exchange.write(whole[: len(whole) - len(reply.body) + after])
-        await asyncio.sleep(0.2)  # a reset overtakes bytes that are not read yet
+        await asyncio.sleep(0.2)  # a reset overtakes unread bytes
         exchange.hang_up()
 
     return fault

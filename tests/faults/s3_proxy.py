@@ -1,11 +1,10 @@
 """An S3 proxy that breaks requests by rule.
 
-It stands between storage_service and the store. Requests pass untouched, Host header included:
-storage_service signs for the proxy's address, and the store verifies the signature with the Host header that
-it gets.
+It is between storage_service and the store. Requests pass unmodified, Host header included: storage_service
+signs for the proxy's address, and the store verifies the signature with the received Host header.
 
 ``rule = proxy.arm("CompleteMultipartUpload", drop_reply, key="uploads/ada/")``: the first request of this
-operation whose path (of a listing: its prefix) holds ``key`` meets the fault; the others pass.
+operation whose path (for a listing its prefix) contains ``key`` meets the fault; all others pass.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ _BUFFER = 1 << 20
 
 @dataclass(eq=False)
 class Rule:
-    """One armed fault. ``nth`` counts matching requests from 1; None means each of them.
+    """An armed fault. ``nth`` counts matching requests from 1; None means each of them.
 
-    ``reached`` is set when the fault has done its work, or holds what it holds. ``statuses``: what the store
-    has answered to requests that were held.
+    ``reached`` is set when the fault has acted, or holds what it holds. ``statuses``: the store's answers to
+    held requests.
     """
 
     operation: str
@@ -56,25 +55,25 @@ class Rule:
         return self.nth is None or self.nth == self.hits
 
     def release(self) -> None:
-        """Let go of what the fault holds back."""
+        """Release what the fault holds back."""
         self._released.set()
 
     async def released(self) -> None:
-        """Until ``release``."""
+        """Wait for ``release``."""
         while not self._released.is_set():  # noqa: ASYNC110 - set by another thread
             await asyncio.sleep(0.01)
 
     def wait_reached(self) -> None:
-        """Until a request has met the fault."""
+        """Wait until a request has met the fault."""
         until(f"{self.operation} of {self.key!r} meets its fault", self.reached.is_set)
 
     def wait_applied(self) -> int:
-        """Until the store has answered what was held back; the last status."""
+        """Wait until the store has answered a held request. Returns the last status."""
         return until("the late request is applied", lambda: self.statuses)[-1]
 
 
 class Exchange:
-    """One request and the two connections it travels on."""
+    """One request, and its two connections."""
 
     def __init__(
         self, request: Request, client: tuple[asyncio.StreamReader, asyncio.StreamWriter], upstream: str
@@ -85,12 +84,12 @@ class Exchange:
         self.keeps_client = True
 
     async def read_body(self) -> bytes:
-        """All of the request's body."""
+        """The request's whole body."""
         return await self._reader.readexactly(self.request.length)
 
     async def relay(self) -> None:
-        """Pass the request on and the answer back, without holding either. Ends when the store has: also for
-        a client that has hung up.
+        """Pass on the request and the answer without holding either. Ends when the store has finished, also
+        if the client has hung up.
         """
         reader, writer = await self.connect()
         try:
@@ -99,13 +98,13 @@ class Exchange:
             try:
                 await self._relay_reply(reader)
             finally:
-                while await reader.read(_BUFFER):  # a client that has died does not stop the store
+                while await reader.read(_BUFFER):  # a dead client does not stop the store
                     continue
         finally:
             writer.close()
 
     async def apply(self, body: bytes) -> Reply:
-        """Send the request with this body to the store; returns its answer."""
+        """Send the request with this body to the store. Returns its answer."""
         reader, writer = await self.connect()
         try:
             writer.write(self.request.head.with_headers(connection="close", expect="").encode() + body)
@@ -119,7 +118,7 @@ class Exchange:
         await self._writer.drain()
 
     def write(self, data: bytes) -> None:
-        """Send bytes to the client as they are."""
+        """Send bytes to the client unchanged."""
         self._writer.write(data)
 
     def hang_up(self) -> None:
@@ -148,7 +147,7 @@ class Exchange:
         if sized or head.line.split(" ", 2)[1] in {"204", "304"}:
             head = head.with_headers(connection="")
         else:
-            self.keeps_client = False  # only the end of the connection tells the end of the body
+            self.keeps_client = False  # only the connection's end marks the end of the body
         self.write(head.encode())
         await copy_to_end(reader, self._writer)
         await self._writer.drain()
@@ -158,7 +157,7 @@ Fault = Callable[[Exchange, Rule], Awaitable[None]]
 
 
 class S3Proxy:
-    """``with S3Proxy(endpoint) as proxy:`` — ``proxy.endpoint`` goes into AWS_S3_ENDPOINT_URL."""
+    """``with S3Proxy(endpoint) as proxy:``; ``proxy.endpoint`` is the value for AWS_S3_ENDPOINT_URL."""
 
     def __init__(self, endpoint: str) -> None:
         self._upstream = urlsplit(endpoint).netloc
@@ -179,31 +178,31 @@ class S3Proxy:
         return rule
 
     def disarm(self) -> None:
-        """Let everything pass, and let go of what is held back."""
+        """Let everything pass, and release what is held back."""
         for rule in self._rules:
             rule.release()
             self._late += rule.tasks
         self._rules = []
 
     def retire(self, rule: Rule) -> None:
-        """Let requests pass that would meet this rule, and let go of what it holds back."""
+        """Disarm this rule, and release what it holds back."""
         self._rules = [kept for kept in self._rules if kept is not rule]
         rule.release()
 
     def operations(self, key: str) -> list[str]:
-        """Operations so far on paths that hold ``key``, in order."""
+        """Operations so far on paths that contain ``key``, in order."""
         return [operation for operation, path in self.seen if key in path]
 
     def wait_left(self, seconds: float = PATIENCE) -> None:
-        """Until every client has gone, and the store has answered whatever they had sent. For clients that
-        have died: nothing of theirs is on its way any more.
+        """Wait until every client has gone, and the store has answered what they had sent. For dead clients:
+        nothing of theirs is in flight any more.
         """
         self._accept_all(seconds)
         until("nothing is on its way to the store", self._is_left, seconds)
 
     def wait_answered(self, seconds: float = PATIENCE) -> None:
-        """Until the store has answered whatever was sent so far, also by clients that have died. Those that
-        live may send more.
+        """Wait until the store has answered everything sent so far, also by dead clients. Live ones may send
+        more.
         """
         self._accept_all(seconds)
         try:
@@ -228,7 +227,7 @@ class S3Proxy:
         self.close()
 
     def _accept_all(self, seconds: float) -> None:
-        """Until a connection that comes after all of theirs is accepted."""
+        """Wait until a connection made after all of theirs is accepted."""
         before = self._accepted
         socket.create_connection(("127.0.0.1", urlsplit(self.endpoint).port or 0)).close()
         until("every connection is accepted", lambda: self._accepted > before, seconds)
@@ -255,7 +254,7 @@ class S3Proxy:
                 if not exchange.keeps_client:
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
-            writer.transport.abort()  # one side is gone: the other side sees the same
+            writer.transport.abort()  # one side is gone: so is the other
         finally:
             self._clients -= 1
 

@@ -1,4 +1,4 @@
-"""As much of HTTP/1.1 and of S3's request forms as the fault proxy has to understand."""
+"""The parts of HTTP/1.1 and of S3's requests that the fault proxy needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BODILESS: Final = frozenset({204, 304})
 
 @dataclass(frozen=True)
 class Head:
-    """First line and headers of a message, in the order and spelling in which they came."""
+    """First line and headers of a message, in their original order and spelling."""
 
     line: str
     headers: tuple[tuple[str, str], ...]
@@ -31,7 +31,7 @@ class Head:
         return Head(self.line, (*kept, *((name, value) for name, value in names.items() if value)))
 
     def encode(self) -> bytes:
-        """As it goes over the wire."""
+        """As bytes on the wire."""
         lines = [self.line, *(f"{key}: {value}" for key, value in self.headers), "", ""]
         return "\r\n".join(lines).encode("latin-1")
 
@@ -49,9 +49,7 @@ class Reply:
         return int(self.head.line.split(" ", 2)[1])
 
     def encode(self, *, to_head: bool) -> bytes:
-        """With the length of its body; ``to_head``: as the answer to HEAD, whose length is that of the
-        object.
-        """
+        """With the length of its body. ``to_head``: as the answer to HEAD, with the length of the object."""
         if to_head:
             return self.head.with_headers(connection="").encode()
         sized = self.head.with_headers(
@@ -61,7 +59,9 @@ class Reply:
 
 
 def error_reply(status: int, code: str) -> Reply:
-    """An S3 error; ``status`` 200 is how CompleteMultipartUpload fails after it has begun to answer."""
+    """An S3 error; with ``status`` 200 as from a CompleteMultipartUpload that fails after it has begun to
+    answer.
+    """
     error = f"<Error><Code>{code}</Code><Message>injected</Message></Error>"
     xml = f"<?xml version='1.0' encoding='UTF-8'?>\n{error}"
     headers = (("Content-Type", "application/xml"), ("x-amz-request-id", "injected"))
@@ -69,7 +69,7 @@ def error_reply(status: int, code: str) -> Reply:
 
 
 async def read_head(reader: asyncio.StreamReader) -> Head | None:
-    """The next head, or None where the connection ends before one."""
+    """The next head; None if the connection ends before it."""
     try:
         raw = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -80,7 +80,7 @@ async def read_head(reader: asyncio.StreamReader) -> Head | None:
 
 @dataclass(frozen=True)
 class Request:
-    """A request's head, and what it asks of S3."""
+    """A request's head, and its S3 operation."""
 
     head: Head
 
@@ -95,7 +95,7 @@ class Request:
 
     @property
     def about(self) -> str:
-        """What it is about: the path, and of a listing the prefix as well."""
+        """The path; for a listing also the prefix."""
         prefix = parse_qs(self.head.line.split(" ", 2)[1].partition("?")[2]).get("prefix", [""])[0]
         return f"{self.path}/{prefix}" if prefix else self.path
 
@@ -106,7 +106,7 @@ class Request:
 
     @property
     def operation(self) -> str:
-        """S3's name of it."""
+        """S3's name of the operation."""
         query = parse_qs(self.head.line.split(" ", 2)[1].partition("?")[2], keep_blank_values=True)
         key = self.path.lstrip("/").partition("/")[2]
         return _of_object(self, query) if key else _of_bucket(self.method, query)
@@ -141,7 +141,7 @@ def _of_bucket(method: str, query: Iterable[str]) -> str:
 
 
 async def copy_exactly(source: asyncio.StreamReader, target: asyncio.StreamWriter, size: int) -> None:
-    """Move ``size`` bytes; raises IncompleteReadError where the source ends before."""
+    """Copy ``size`` bytes. Raises IncompleteReadError if the source ends earlier."""
     left = size
     while left:
         piece = await source.read(min(left, _READ))
@@ -153,14 +153,14 @@ async def copy_exactly(source: asyncio.StreamReader, target: asyncio.StreamWrite
 
 
 async def copy_to_end(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    """Move everything until the source ends."""
+    """Copy until the source ends."""
     while piece := await source.read(_READ):
         target.write(piece)
         await target.drain()
 
 
 async def read_reply(reader: asyncio.StreamReader, method: str) -> Reply:
-    """A whole reply. Raises ConnectionError where there is none."""
+    """A whole reply. Raises ConnectionError if there is none."""
     head = await read_head(reader)
     while head is not None and head.line.split(" ", 2)[1] == "100":
         head = await read_head(reader)

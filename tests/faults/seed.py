@@ -1,4 +1,4 @@
-"""What varies from one run of the fault tests to the next: `make faults` runs them under many seeds."""
+"""The random seed of a run: `make faults` runs the fault tests with many seeds."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 import random
 from typing import Final
 
-#: 0 is what `make test` runs.
+#: 0 is used by `make test`.
 SEED: Final = int(os.environ.get("STRONGROOM_FAULTS_SEED") or 0)
-#: How many rounds a campaign has, from that seed on.
+#: Rounds of a campaign, beginning with that seed.
 ROUNDS: Final = int(os.environ.get("STRONGROOM_CAMPAIGN_ROUNDS") or 1)
 
 
 def dice(*about: object) -> random.Random:
-    """Random numbers that depend on the seed of this run and on what they are for, and on nothing else."""
+    """Random numbers that depend only on the run's seed and on their purpose."""
     return random.Random("/".join(map(str, (SEED, *about))))

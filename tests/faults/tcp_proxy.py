@@ -1,11 +1,11 @@
 """A TCP proxy in front of Postgres that breaks connections around COMMIT.
 
-It reads the frontend messages (PostgreSQL manual, "Message Formats") as far as needed to know which
-statements a transaction has run and when its COMMIT goes out; everything else passes untouched. Connections
-must be plain text: the proxy answers requests for encryption with a no.
+It parses frontend messages (PostgreSQL manual, "Message Formats") as far as needed to know a transaction's
+statements and when its COMMIT is sent; everything else passes unmodified. Connections must be unencrypted:
+the proxy refuses requests for encryption.
 
-``rule = proxy.arm("INSERT INTO files", at="after")``: the first COMMIT of a transaction that ran a statement
-with this text is applied, and its answer never arrives.
+``rule = proxy.arm("INSERT INTO files", at="after")``: the first COMMIT of a transaction with a statement
+containing this text is applied, and its answer never arrives.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ _ENCRYPTION_REQUESTS = (80877103, 80877104)  # SSLRequest, GSSENCRequest
 
 @dataclass(eq=False)
 class CommitRule:
-    """One armed fault: ``before`` the COMMIT reaches the server, in the ``mid``dle of it, or ``after`` its
+    """An armed fault: ``before`` the COMMIT reaches the server, in the ``mid``dle of it, or ``after`` its
     answer.
 
-    ``owner``: of a transaction of theirs only. ``race`` sends it and does not wait: whether it is applied
-    is open. ``slow`` delays it by ``seconds`` and lets it pass. ``then`` is called, in a thread, at that
-    moment.
+    ``owner``: only for this owner's transactions. ``race`` sends it without waiting: it may be applied or
+    not. ``slow`` delays it by ``seconds`` and lets it pass. ``then`` is called at that moment, in a thread.
     """
 
     sql: str
@@ -44,19 +43,19 @@ class CommitRule:
     reached: threading.Event = field(default_factory=threading.Event)
 
     def wait_reached(self) -> None:
-        """Until a transaction has met the fault."""
+        """Wait until a transaction has met the fault."""
         until(f"the COMMIT after {self.sql!r} meets its fault", self.reached.is_set)
 
 
 class Statements:
-    """What one connection's current transaction has run, by its frontend messages."""
+    """The statements of a connection's current transaction, from its frontend messages."""
 
     def __init__(self) -> None:
         self._prepared: dict[bytes, bytes] = {}
         self._text = b""
 
     def see(self, kind: bytes, payload: bytes) -> bool:
-        """Take a message in; whether it executes COMMIT."""
+        """Process a message. Returns whether it executes COMMIT."""
         statement = b""
         if kind == b"Q":
             statement = payload.rstrip(b"\0")
@@ -71,12 +70,12 @@ class Statements:
         return statement.strip().upper() == b"COMMIT"
 
     def ran(self, sql: str) -> bool:
-        """Whether a statement of this transaction, or a value of one, holds this text."""
+        """Whether a statement of this transaction, or one of its values, contains this text."""
         return sql.encode() in self._text
 
 
 class PostgresProxy:
-    """``with PostgresProxy(host, port) as proxy:`` — ``proxy.port`` goes into the DSN."""
+    """``with PostgresProxy(host, port) as proxy:``; ``proxy.port`` goes into the DSN."""
 
     def __init__(self, host: str, port: int) -> None:
         self._upstream = (host, port)
@@ -110,19 +109,19 @@ class PostgresProxy:
         self.hanging = False
 
     def turn_away(self, connections: int) -> None:
-        """Answer the next ones as a server that has no connection left (53300)."""
+        """Answer the next connections like a server without free connections (53300)."""
         self._turned_away = connections
 
     def retire(self, rule: CommitRule) -> None:
-        """Let transactions pass that would meet this rule."""
+        """Disarm this rule."""
         self._rules = [kept for kept in self._rules if kept is not rule]
 
     def hang(self) -> None:
-        """Accept, and let nothing pass either way until ``disarm``: a frozen server."""
+        """Accept, and pass nothing in either direction until ``disarm``: a frozen server."""
         self.hanging = True
 
     async def flows(self) -> None:
-        """Until bytes may pass."""
+        """Wait until bytes may pass."""
         while self.hanging:  # noqa: ASYNC110 - set by another thread
             await asyncio.sleep(0.02)
 
@@ -132,7 +131,7 @@ class PostgresProxy:
         self.drop_all()
 
     def drop_all(self) -> None:
-        """Drop every connection; new ones are good."""
+        """Drop every connection; new ones work."""
 
         async def drop() -> None:
             for writer in self._open:
@@ -172,7 +171,7 @@ class PostgresProxy:
             self._open -= {writer, up_writer}
 
     def take(self, statements: Statements) -> CommitRule | None:
-        """The rule that a COMMIT of this transaction meets; each is met once."""
+        """The rule that this transaction's COMMIT meets; each is met once."""
         for rule in self._rules:
             if statements.ran(rule.sql) and statements.ran(rule.owner):
                 self._rules.remove(rule)
@@ -188,7 +187,7 @@ async def _tell_too_many(reader: asyncio.StreamReader, writer: asyncio.StreamWri
 
 
 async def _startup_message(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
-    """The StartupMessage; requests for encryption before it are refused."""
+    """The StartupMessage; earlier requests for encryption are refused."""
     while True:
         size = await reader.readexactly(4)
         body = await reader.readexactly(int.from_bytes(size, "big") - 4)
@@ -198,7 +197,7 @@ async def _startup_message(reader: asyncio.StreamReader, writer: asyncio.StreamW
 
 
 def _ends(data: bytes) -> Iterator[int]:
-    """Where each whole message ends: a letter, the length of the rest with itself, the rest."""
+    """The end of each complete message: a letter, the length of the rest including itself, the rest."""
     begin = 0
     while (rest := begin + _HEADER) <= len(data):
         begin += 1 + int.from_bytes(data[begin + 1 : rest], "big")
@@ -211,7 +210,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class _Session:
-    """One client connection and its connection to the server."""
+    """A client's connection and its connection to the server."""
 
     def __init__(self, proxy: PostgresProxy, client: Streams, server: Streams) -> None:
         self._proxy = proxy
@@ -221,7 +220,7 @@ class _Session:
         self._answered = asyncio.Event()
 
     async def run(self) -> None:
-        """Until either side ends."""
+        """Run until either side ends."""
         tasks = [asyncio.create_task(self._upward()), asyncio.create_task(self._downward())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -237,7 +236,7 @@ class _Session:
         while _COMMITTED not in kept and (piece := await self._from_server.read(_READ)):
             await self._proxy.flows()
             if self._swallow:
-                kept += piece  # of what stands before the COMMIT, too, where all of it was sent at once
+                kept += piece  # includes what precedes the COMMIT, if everything was sent at once
                 continue
             self._to_client.write(piece)
             await self._to_client.drain()
@@ -248,7 +247,7 @@ class _Session:
         statements, left = Statements(), b""
         while piece := await self._from_client.read(_READ):
             await self._proxy.flows()
-            data, sent, begin = left + piece, 0, 0  # most of a transaction comes, and goes on, at once
+            data, sent, begin = left + piece, 0, 0  # a transaction mostly arrives, and is passed on, at once
             for end in _ends(data):
                 seen = statements.see(data[begin : begin + 1], data[begin + _HEADER : end])
                 if seen and (rule := self._proxy.take(statements)):
@@ -263,7 +262,7 @@ class _Session:
             left = data[begin:]
 
     async def _fail(self, rule: CommitRule, commit: bytes) -> None:
-        """Do to this COMMIT what the rule says; returning from _upward then drops both connections."""
+        """Apply the rule to this COMMIT; returning from _upward then drops both connections."""
         rule.reached.set()
         if rule.at == "mid":
             self._to_server.write(commit[: len(commit) // 2])
@@ -275,13 +274,13 @@ class _Session:
         elif rule.at == "slow":
             await asyncio.sleep(rule.seconds)
             self._to_server.write(commit)
-        if rule.then is not None:  # also when the session ends before a thread has begun with it
+        if rule.then is not None:  # also if the session ends before the thread has begun
             await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, rule.then))
 
     async def _send_whole(self, commit: bytes) -> None:
-        """Let the server commit, and keep its answer.
+        """Let the server commit, and withhold its answer.
 
-        With the extended protocol the COMMIT is executed only at the Execute and Sync that follow this Bind.
+        In the extended protocol the COMMIT is executed only at the Execute and Sync after this Bind.
         """
         self._swallow = True
         self._to_server.write(commit)

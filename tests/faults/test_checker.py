@@ -1,4 +1,4 @@
-"""The checker finds what it is there for: each kind of damage, planted by hand beside a whole file."""
+"""The checker finds what it should: each kind of damage, planted beside a whole file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Plant = Callable[[Cell, Upload], None]
 
 @dataclass(frozen=True)
 class Damage:
-    """What is done to a healthy system, and what the checker must say; ``undo`` mends it."""
+    """A change to a healthy system, and the checker's expected message; ``undo`` reverts it."""
 
     name: str
     plant: Plant

@@ -1,7 +1,7 @@
 """The cleaner is killed at each of its steps, or S3 answers it late or never (points A, D03 to D06).
 
-Each case that kills drains before the next: what one has left behind would be cleaned by the process that is
-to die of the next one's. What follows is done for all together: late requests, repetitions, the last look.
+Each case that kills drains before the next one, or the next process to die would clean the leftovers. The
+rest is done for all together: late requests, repeats, the last check.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LEASE_SECONDS = 1.0
 CELL_ENV = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": str(LEASE_SECONDS),
     "STRONGROOM_READ_GRACE_SECONDS": "0.5",
-    # As deployed: `end_tombstones` says when that time is over, however busy the machine is.
+    # as deployed: `end_tombstones` ends that time, however busy the machine is
     "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600",
     "STRONGROOM_CLEANER_INTERVAL_SECONDS": "0.2",
 }
@@ -108,7 +108,7 @@ def test_two_cleaners_on_one_row(cell: Cell) -> None:
 
 
 def _ends_as_it_must(cell: Cell, upload: Upload, *, visible: bool) -> None:
-    """Drained, without a trace or visible; deleted again where it was deleted."""
+    """Drained, visible or without a trace; if deleted, deleted again."""
     cell.end_tombstones()
     assert cell.checker.must_hold(upload, "visible" if visible else "hidden") == []
     if upload.deleted:
@@ -116,20 +116,20 @@ def _ends_as_it_must(cell: Cell, upload: Upload, *, visible: bool) -> None:
 
 
 def _repeat(cell: Cell, upload: Upload) -> None:
-    """The same request stores the file, and is answered the same once it is stored."""
+    """A repeat stores the file, and gets the same answer once it is stored."""
     spec = file_spec(upload.request_id)
     assert send_until_stored(cell, upload, spec) == send(cell, upload, spec)
 
 
 def _give_up(cell: Cell, upload: Upload) -> None:
-    """A client that cancels after its first part."""
+    """A client cancels after its first part."""
     rule = cell.s3.arm("UploadPart", hold, key=f"/{upload.owner}/", nth=2)
     send_and_cancel(cell, upload, file_spec(upload.request_id), rule.wait_reached)
     rule.release()
 
 
 def _leave(cell: Cell, what: str, upload: Upload, at: str = "storage.t4.before") -> None:
-    """Leave behind what the cleaner is to find."""
+    """Create the leftovers that the cleaner should find."""
     if what == "deleted":
         send(cell, upload, file_spec(upload.request_id))
         _delete(cell, upload)

@@ -38,7 +38,7 @@ def _connected(cell: Cell) -> Iterator[socket.socket]:
 
 
 def _wait_for_parts(cell: Cell, owner: str) -> None:
-    """Until the first part has gone to S3."""
+    """Wait until the first part is in S3."""
     until("a part is sent", lambda: "UploadPart" in cell.s3.operations(f"/{owner}/"))
 
 
@@ -57,8 +57,8 @@ def test_disconnect_in_the_last_part(cell: Cell) -> None:
 
 @pytest.mark.parametrize("way", ["cancel", "close"])
 def test_cancel_at_a_part_boundary(cell: Cell, way: str) -> None:
-    """Also when the client closes its side of the stream properly: only finish_write says that the body is
-    whole.
+    """Also if the client closes its side of the stream regularly: only finish_write says that the body is
+    complete.
     """
     cell.run()
     upload = new_upload(f"{way}-at-boundary", 2 * PART)

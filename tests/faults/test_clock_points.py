@@ -1,6 +1,4 @@
-"""A process whose clock is an hour off, and servers that are frozen in the middle of a step (points Z06 to
-Z09).
-"""
+"""A process whose clock is an hour off, and servers frozen in the middle of a step (points Z06 to Z09)."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ HOUR = 3600.0
 
 
 def ends_well(cell: Cell, upload: Upload) -> None:
-    """There once or not at all; and once, when it is repeated."""
+    """The file exists once or not at all; and once after a repeat."""
     cell.run()
     cell.checker.wait_drained()
     assert cell.checker.must_hold(upload, "either") == []
@@ -48,7 +46,7 @@ def test_a_clock_that_is_an_hour_off(cell: Cell, service: Service, ahead: float)
 
 
 def test_metadata_is_frozen_in_t4(cell: Cell) -> None:
-    """Longer than Postgres lets a transaction last: what it wakes up with is no longer good."""
+    """Longer than Postgres allows for a transaction: when it wakes up, its transaction has been aborted."""
     upload = new_upload("frozen-in-t4", SMALL)
     cell.run(metadata="metadata.t4.before_commit=stop@1")
     with putting(cell, upload):
@@ -60,7 +58,7 @@ def test_metadata_is_frozen_in_t4(cell: Cell) -> None:
 
 
 def transactions(cell: Cell) -> list[object]:
-    """Those that wait for their client."""
+    """Transactions that wait for their client."""
     return cell.checker.query(
         "SELECT pid FROM pg_stat_activity"
         " WHERE state LIKE 'idle in transaction%%' AND datname = current_database()"
@@ -69,7 +67,7 @@ def transactions(cell: Cell) -> list[object]:
 
 @contextmanager
 def frozen(pid: int) -> Iterator[None]:
-    """A server and all of its processes."""
+    """A server with all of its processes."""
     server = psutil.Process(pid)
     whole = [server, *server.children(recursive=True)]
     for process in whole:
@@ -97,7 +95,7 @@ def test_postgres_is_frozen(cell: Cell) -> None:
 
 
 def test_the_store_is_frozen_in_complete(cell: Cell) -> None:
-    """What it had taken in is done when it wakes up."""
+    """Requests that it had received are processed when it wakes up."""
     cell.run()
     upload = new_upload("frozen-store", LARGE)
     rule = cell.s3.arm("CompleteMultipartUpload", hold, nth=None)

@@ -1,4 +1,4 @@
-"""A Postgres that stops at COMMIT (point U27), or refuses. ``matrices`` has all that may happen to each
+"""A Postgres that stops at COMMIT (point U27), or refuses. ``matrices`` has all faults of each
 transaction.
 """
 

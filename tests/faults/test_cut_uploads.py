@@ -27,7 +27,7 @@ _OUT_OF_TIME = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL)
 
 
 def _cut_point(number: int) -> int:
-    """Mostly in the first MiB; every tenth one after a part or two; sometimes at the end of a part."""
+    """Mostly in the first MiB; every tenth after a part or two; sometimes at the end of a part."""
     rng = random.Random(number)
     if number % 50 == 9:
         return PART * rng.choice((1, 2))
@@ -37,7 +37,7 @@ def _cut_point(number: int) -> int:
 
 
 async def _storm(one: Callable[[int], Awaitable[object]]) -> list[object]:
-    """``one(n)`` for each n below TRIES, a few at a time."""
+    """``one(n)`` for each n below TRIES, a few in parallel."""
     slots = asyncio.Semaphore(AT_ONCE)
 
     async def bounded(number: int) -> object:
@@ -48,7 +48,7 @@ async def _storm(one: Callable[[int], Awaitable[object]]) -> list[object]:
 
 
 def _nothing_is_left(cell: Cell) -> None:
-    """No file of anybody, no attempt, no object, no multipart upload, once everything has drained."""
+    """Nobody has a file, attempt, object or multipart upload after everything has drained."""
     assert cell.checker.query("SELECT owner_id, key FROM files") == []
     cell.checker.wait_drained()
     assert cell.checker.query("SELECT owner_id, key FROM files") == []
@@ -78,7 +78,7 @@ async def test_streams_out_of_time(cell: Cell) -> None:
         return await cut_stream(cell.storage_address, token, f"r-{number}", 1 << 30, seconds=seconds)
 
     codes = await _storm(one)
-    # INTERNAL is what grpc.aio itself makes of a write that meets the end of its call
+    # grpc.aio itself returns INTERNAL for a write that meets the end of its call
     assert {grpc.StatusCode.DEADLINE_EXCEEDED} <= set(codes) <= {*_OUT_OF_TIME}
     await asyncio.to_thread(_nothing_is_left, cell)
 
@@ -88,7 +88,7 @@ async def test_cut_forms(cell: Cell) -> None:
     address = cell.url.removeprefix("http://")
 
     async def one(number: int) -> None:
-        whole = number % 4 == 0  # every byte of the file, but not the end of the form
+        whole = number % 4 == 0  # every byte of the file, but not the form's end
         await cut_form(address, cell.token(f"hc-{number}"), f"r-{number}", _cut_point(number), whole=whole)
 
     await _storm(one)

@@ -1,5 +1,5 @@
-"""Listings of S3 that can't be read, once and for good on one row: the other rows are cleaned as usual, and a
-cleaner that gets nowhere is seen.
+"""Unreadable listings of S3, once and permanently, for one row: other rows are cleaned as usual, and a
+cleaner without progress is visible.
 """
 
 from __future__ import annotations

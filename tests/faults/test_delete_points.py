@@ -1,4 +1,4 @@
-"""Deletions: killed around their commit, answered into the void, racing with a replacement (points D01, D02,
+"""Deletions: killed around their commit, with a lost answer, concurrent with a replacement (points D01, D02,
 D07, D08).
 """
 
@@ -70,7 +70,7 @@ def test_what_others_delete_does_not_go(cell: Cell) -> None:
 
 
 def test_a_deletion_meets_a_replacement(cell: Cell) -> None:
-    """Both of one place, at once: the outcome is that of one order or the other, and nothing is left of the
+    """Both of one slot at once: the outcome is that of one order or the other, and nothing is left of the
     loser.
     """
     cell.run()
@@ -86,7 +86,7 @@ def test_a_deletion_meets_a_replacement(cell: Cell) -> None:
             second, deleted = replacing.result(), deleting.result()
         assert second is not None
         visible = [file.id for file in cell.checker.files(owner, new.request_id)]
-        # deleted first: the picture is a new file. Replaced first: it kept its id, and is gone.
+        # deleted first: the picture is a new file; replaced first: it kept its id, and is gone
         assert visible == ([] if deleted and second.id == first.id else [second.id])
         outcomes.add((deleted, bool(visible)))
         if visible:
@@ -102,7 +102,7 @@ def _picture(owner: str, request_id: str) -> Upload:
 
 
 def _delete_picture(cell: Cell, owner: str, file_id: str) -> bool:
-    """Whether the deletion was done; False where the file was not there."""
+    """Whether the deletion was done; False if the file did not exist."""
     with channel(cell) as connection:
         try:
             StorageServiceStub(connection).DeleteFile(

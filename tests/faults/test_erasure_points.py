@@ -1,4 +1,4 @@
-"""Erasures whose process dies: as it begins, in a step, at its end; before and after each commit."""
+"""Erasures whose process dies: at the begin, in a step, at the end; before and after each commit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ POINTS: Final = tuple(
 
 @pytest.fixture(scope="module")
 def neighbour(cell: Cell) -> Iterator[None]:
-    """Somebody whose file is there, byte for byte, after everything."""
+    """Another user, whose file must stay unchanged."""
     upload = new_upload("neighbour")
     cell.run()
     assert put(cell, upload).status == 201
@@ -35,13 +35,13 @@ def neighbour(cell: Cell) -> Iterator[None]:
 
 
 def test_these_are_all() -> None:
-    import metadata_service.erasing.erasures  # noqa: F401 - registers them
+    import metadata_service.erasing.erasures  # noqa: F401 - registers the failpoints
 
     assert {name for name in registered() if name.startswith("metadata.erase.")} == set(POINTS)
 
 
 def ask(cell: Cell, method: str, request: Message) -> Any:
-    """The answer of AdminService to an admin; None: it failed, or its process has died."""
+    """AdminService's answer to an admin; None: it failed, or its process died."""
     metadata = (("authorization", f"Bearer {cell.token('root', roles=['admin'])}"),)
     with grpc.insecure_channel(cell.address("metadata"), options=OPTIONS) as channel:
         try:
@@ -51,7 +51,7 @@ def ask(cell: Cell, method: str, request: Message) -> Any:
 
 
 def ended(cell: Cell, owner: str) -> Erasure | None:
-    """The last erasure of the owner, once it is over."""
+    """The owner's last erasure, once it has ended."""
     found = ask(cell, "GetErasure", GetErasureRequest(user_id=owner))
     return found.erasure if found is not None and found.erasure.HasField("end_time") else None
 

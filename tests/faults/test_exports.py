@@ -1,5 +1,5 @@
-"""Exports and restores from an archive class whose process dies: nobody takes half of an export for all of
-it, and whoever waits for archived bytes hears of them once.
+"""Exports, and restores from an archive class, whose process dies: an incomplete export is never taken for a
+complete one, and the owner is told once of restored bytes.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ _EVENTS: Final = "SELECT count(*) AS count FROM events WHERE owner_id = %s AND t
 
 
 class Archive:
-    """Lets the store say that one object is in GLACIER. ``asked``: how often it was asked back."""
+    """Makes the store report one object as being in GLACIER. ``asked``: how often its restore was
+    requested.
+    """
 
     def __init__(self) -> None:
         self.asked = 0
@@ -58,7 +60,7 @@ class Archive:
 
 @pytest.fixture
 def stored(cell: Cell, request: pytest.FixtureRequest) -> Iterator[Upload]:
-    """A file of somebody, which is there after everything."""
+    """A user's file, which must still exist at the end."""
     upload = new_upload(request.node.name.replace("_", "-"), 3 * _PIECE)
     cell.run()
     assert put(cell, upload).status == 201
@@ -68,14 +70,14 @@ def stored(cell: Cell, request: pytest.FixtureRequest) -> Iterator[Upload]:
 
 
 def export(cell: Cell, upload: Upload, path: Path) -> None:
-    """Ask for it once."""
+    """Request an export once."""
     addresses = cell.storage_address, cell.address("metadata")
     with Client(*addresses, token=cell.token(upload.owner), retry=RetryPolicy(attempts=1)) as client:
         client.export(path)
 
 
 def opened(path: Path) -> tuple[list[bytes], list[str]]:
-    """The files in an export, and why others are not."""
+    """The files in an export, and the reasons for missing ones."""
     with zipfile.ZipFile(path) as archive:
         found = [archive.read(name) for name in archive.namelist() if name.startswith("files/")]
         return found, [lost["reason"] for lost in json.loads(archive.read("manifest.json"))["lost"]]
@@ -115,7 +117,7 @@ def test_who_waits_for_archived_bytes_hears_of_them_once(cell: Cell, stored: Upl
     archive.is_back = True
     cell.kill("storage")
     cell.checker.execute(_LOOK_NOW)
-    cell.start()  # and so it looks at once
+    cell.start()  # so that it checks at once
     told.wait_reached()
     cell.wait_killed("metadata")
     cell.run()

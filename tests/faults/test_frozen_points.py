@@ -14,7 +14,7 @@ from tests.stack import until
 
 CELL_ENV = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": "1",
-    # As deployed: `end_tombstones` says when that time is over, however busy the machine is.
+    # as deployed: `end_tombstones` ends that time, however busy the machine is
     "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600",
     "STRONGROOM_CLEANER_INTERVAL_SECONDS": "0.2",
 }
@@ -32,7 +32,7 @@ def test_a_zombie_changes_nothing(cell: Cell, case: Freeze) -> None:
             until("the attempt is a tombstone", lambda: _is_tombstone(cell, upload.owner))
         before = cell.checker.files(upload.owner, upload.request_id)
         cell.send("storage", signal.SIGCONT)
-    cell.end("storage")  # one that was stopped just before it creates a multipart upload creates it now
+    cell.end("storage")  # one stopped right before it creates a multipart upload creates it now
     cell.run()
     cell.end_tombstones()
     expected: Expected = "visible" if before else "hidden"

@@ -1,6 +1,6 @@
-"""SIGKILL of metadata_service in a transaction that uploads of several users share: all of it or none.
+"""SIGKILL of metadata_service in a transaction shared by several users' uploads: all of it or none.
 
-The clients send no idempotency key, and all at once, so that they do come together.
+The clients send no idempotency key, and all at once, so that they are grouped.
 """
 
 from __future__ import annotations

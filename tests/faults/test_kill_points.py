@@ -1,9 +1,9 @@
 """SIGKILL of each process at each step of an upload (points U and P of the crash point table).
 
-First every point is reached, one after the other, each by a client of its own; what the dead left behind is
-cleaned up by whoever runs next, in the middle of further kills. Once everything has drained, each client's
-promise is checked. Then each repeats its request with the same idempotency key, and once that has drained,
-each file is looked at again: one drain for all, the checker looks at one owner at a time.
+First every point is reached, one after the other, each by a new client; leftovers of the dead are cleaned up
+by the next processes, during further kills. After everything has drained, each client's promise is checked.
+Then each repeats its request with the same idempotency key, and after the drain each file is checked again:
+one drain for all, the checker looks at one owner at a time.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ def test_it_is_stored_once_after_the_drain(cell: Cell, kill: Kill) -> None:
 
 
 def _finish_completions(cell: Cell) -> None:
-    """A completion that an earlier kill has cut short would be rolled forward by the cleaner of the next
-    process, which would then die at a point that belongs to an upload.
+    """Otherwise the next process's cleaner would roll forward an interrupted completion, and die at a point
+    that belongs to an upload.
     """
 
     def completing() -> bool:

@@ -1,7 +1,7 @@
-"""The three services in one process: killed together, drained in order, told apart in logs and metrics.
+"""The three services in one process: killed together, drained in order, distinguished in logs and metrics.
 
-The whole tables of kills run in this form by ``STRONGROOM_FORM=one`` (`make test-both`); here some points of
-each service, where all three die at once.
+``STRONGROOM_FORM=one`` (`make test-both`) runs all tables of kills in this form; here are some points of each
+service, where all three die at once.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def test_all_three_die_at_once_and_the_promise_holds(cell: Cell, kill: Kill) -> 
 
 
 def _heard_of(cell: Cell, user: str) -> dict[str, str]:
-    """By service, the method that it logged for the user's request; nothing before all three have."""
+    """The method that each service logged for the user's request; empty until all three have."""
     lines = _lines(cell, "{")
     ids = {line["request_id"] for line in lines if line["event"] == "request" and line.get("user") == user}
     heard = {
@@ -116,7 +116,7 @@ def test_a_drain_lets_an_upload_finish_whose_services_behind_it_leave_last(cell:
 
 
 def _lines(cell: Cell, part: str) -> list[dict[str, Any]]:
-    """The last log lines that have ``part`` in them."""
+    """The last log lines that contain ``part``."""
     lines = (line.strip() for line in cell.log("gateway", 400).splitlines())
     whole = [line for line in lines if line.startswith('{"') and line.endswith("}")]  # the first may be cut
     return [json.loads(line) for line in whole if part in line]

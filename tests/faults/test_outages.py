@@ -1,5 +1,5 @@
-"""Something behind the gateway refuses, hangs or is frozen: every door answers in time, and says when to come
-again; afterwards everything works, by itself.
+"""A dependency of the gateway refuses, hangs or is frozen: every route answers in time, and says when to
+retry; afterwards everything works again by itself.
 """
 
 from __future__ import annotations
@@ -30,14 +30,13 @@ from tests.faults.client import http_client, new_upload, read, repeat_until_stor
 from tests.faults.s3_proxy import Rule
 from tests.stack import PATIENCE
 
-#: Ten seconds are meant (``test_the_time_budget_is_ten_seconds``); the rest is for a machine that does much
-#: else.
+#: Ten seconds are intended (``test_the_time_budget_is_ten_seconds``); the rest is for a busy machine.
 SECONDS = 25.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a door answered. ``status`` 0: the connection broke."""
+    """A route's answer. ``status`` 0: the connection broke."""
 
     door: str
     status: int
@@ -47,7 +46,9 @@ class Answer:
 
     @property
     def is_right(self) -> bool:
-        """Done without what is away, or refused for now, with a time to come again; never in silence."""
+        """Done without the missing dependency, or refused temporarily with a time to retry; never without an
+        answer.
+        """
         if self.status == 503:
             return self.retry_after.isdecimal() and int(self.retry_after) >= 1 and self.seconds < SECONDS
         return 200 <= self.status < 500 and self.seconds < SECONDS
@@ -133,7 +134,7 @@ def test_every_door_answers_and_all_recovers(cell: Cell, fault: str) -> None:
 
 
 def _owner_has_heard(cell: Cell, owner: str) -> None:
-    """Of uploads and saves that met no store, wherever they came in."""
+    """About uploads and saves that could not reach the store, whatever their route."""
     rows = cell.logins.rows(
         "SELECT DISTINCT payload ->> 'family' FROM events WHERE owner_id = %s AND type = 10", owner
     )
@@ -141,7 +142,7 @@ def _owner_has_heard(cell: Cell, owner: str) -> None:
 
 
 def test_the_time_budget_is_ten_seconds() -> None:
-    """What a door may wait for, by the limits that are set: the slowest chain of each kind."""
+    """The longest a route may wait, from the configured limits: the slowest chain of each kind."""
     assert registry.TURN_SECONDS < 10
     assert backend.FIRST_SECONDS < 10
     assert GatewaySettings.model_fields["rpc_seconds"].default < 10
@@ -152,7 +153,7 @@ def test_the_time_budget_is_ten_seconds() -> None:
 async def _ask_all(
     client: httpx.Client, asked: dict[str, tuple[Way, str, dict[str, object]]]
 ) -> list[Answer]:
-    """All doors at once."""
+    """All routes at once."""
     async with httpx.AsyncClient(
         base_url=client.base_url,
         headers=client.headers,
@@ -173,7 +174,7 @@ async def _ask(http: httpx.AsyncClient, door: str, way: Way, path: str, more: di
                 if way.stream and reply.status_code == 200
                 else (await reply.aread())[:300].decode("latin-1")
             )
-    except httpx.RemoteProtocolError as error:  # an answer that had begun, broken off
+    except httpx.RemoteProtocolError as error:  # an answer that broke off
         return Answer(door, 206, "", time.monotonic() - began, str(error))
     seconds = time.monotonic() - began
     return Answer(door, reply.status_code, reply.headers.get("retry-after", ""), seconds, text)

@@ -1,4 +1,4 @@
-"""What the owner's own repeat meets after a crash or an outage, with the lease of a real installation."""
+"""What the owner's own repeat meets after a crash or an outage, with an installation's lease."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from tests.faults.client import LARGE, new_upload, put, repeat_until_stored
 from tests.faults.s3_faults import refuse
 from tests.stack import until
 
-#: The lease is the default. A cleaner that has failed once stays away for an hour.
+#: The lease is the default. A cleaner that has failed pauses for an hour.
 CELL_ENV = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": str(Timing().lease),
     "STRONGROOM_CLEANER_RETRY_SECONDS": "3600",
 }
-#: Far below the hour for which the cleaner stays away, far above what a busy machine adds to the lease.
+#: Far below the cleaner's pause of an hour, far above what a busy machine adds to the lease.
 SECONDS = 60.0
 COMPLETING = 2
 

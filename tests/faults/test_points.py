@@ -1,4 +1,4 @@
-"""The tables of crash points against the code: every point has its case, every failpoint its point."""
+"""Compares the tables of crash points with the code: every point has its case, every failpoint its point."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _LIST = (
 
 @functools.cache
 def registered() -> set[str]:
-    """The failpoints that the services declare, as a process says that knows no test."""
+    """The failpoints registered by the services, in a process without tests."""
     argv = [sys.executable, "-c", _LIST]
     return set(subprocess.run(argv, cwd=CHECKOUT, capture_output=True, check=True, text=True).stdout.split())
 
 
 def covered(what: str, wanted: Collection[object], cases: Iterable[object]) -> str:
-    """How many of them have a case; fails with those that have none."""
+    """How many have a case; fails with those that don't."""
     missing = [str(one) for one in wanted if one not in set(cases)]
     assert missing == [], f"{what} without a case"
     return f"{what} {len(wanted) - len(missing)}/{len(wanted)}"
 
 
 def test_every_point_and_cell_has_a_case(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of the lists in ``matrices``, whose sizes are those of docs/consistency.md."""
+    """For the lists in ``matrices``, whose sizes are those in docs/consistency.md."""
     points = {case.point for case in KILLS} | {case.point for case in BREAKS} | {case.point for case in LATE}
     points |= {case.point for case in CLEANS} | {case.point for case in FREEZES}
     points |= TESTS.keys() | PLANTED.keys()

@@ -1,4 +1,4 @@
-"""The fault proxies themselves: what they pass untouched, and that each fault does what its name says."""
+"""Tests of the fault proxies: what they pass unmodified, and that each fault does what its name says."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def proxy(servers: infra.Infra) -> Iterator[S3Proxy]:
 
 @pytest.fixture
 def s3(servers: infra.Infra, proxy: S3Proxy) -> Iterator[Any]:
-    """boto3 through the proxy, one try per call."""
+    """boto3 through the proxy, with one try per call."""
     client = boto3.client(
         "s3",
         endpoint_url=proxy.endpoint,
@@ -124,7 +124,7 @@ def test_faults_of_a_read(servers: infra.Infra, s3: Any, proxy: S3Proxy) -> None
 @pytest.mark.parametrize("runs_before", [0, 8], ids=["plain", "prepared"])
 @pytest.mark.parametrize(("at", "applied"), [("before", 0), ("mid", 0), ("after", 1), ("slow", 1)])
 def test_faults_of_a_commit(servers: infra.Infra, at: Moment, applied: int, runs_before: int) -> None:
-    """After five times psycopg prepares a statement, COMMIT included; the proxy recognises both."""
+    """After five uses psycopg prepares a statement, COMMIT included; the proxy recognizes both forms."""
     where = urlsplit(servers.postgres_superuser_dsn)
     table = f"proxy_{at}_{runs_before}"
     with PostgresProxy("127.0.0.1", where.port or 0) as proxy:
@@ -149,7 +149,7 @@ def test_faults_of_a_commit(servers: infra.Infra, at: Moment, applied: int, runs
 
 
 def test_only_what_is_committed_is_after_the_commit(servers: infra.Infra) -> None:
-    """Of a transaction that was sent at once, answers arrive before the COMMIT has begun."""
+    """If a transaction is sent at once, answers arrive before the COMMIT has begun."""
     where = urlsplit(servers.postgres_superuser_dsn)
 
     def insert(port: int) -> None:

@@ -1,4 +1,4 @@
-"""The same request more than once: at once, afterwards, with other content, by somebody else (points X)."""
+"""The same request more than once: at once, afterwards, with other content, by another user (points X)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults.client import LARGE, delete, new_upload, put, putting, read, r
 from tests.faults.s3_faults import drop_reply, hold
 
 AT_ONCE = 32
-CELL_ENV = {"STRONGROOM_UPLOAD_LEASE_SECONDS": "20"}  # nothing dies here, and none of the crowd may starve
+CELL_ENV = {"STRONGROOM_UPLOAD_LEASE_SECONDS": "20"}  # no parallel request may lose its lease
 
 
 def _clean(cell: Cell, *log: Upload) -> None:
@@ -82,7 +82,7 @@ def test_repetition_while_the_first_is_running(cell: Cell) -> None:
 
 
 def test_a_repeated_create_leaves_no_upload(cell: Cell) -> None:
-    """The answer of CreateMultipartUpload is lost; the second try makes a second upload of the key."""
+    """The answer of CreateMultipartUpload is lost; the second try creates a second upload of the key."""
     cell.run()
     upload = new_upload("twice", LARGE)
     rule = cell.s3.arm("CreateMultipartUpload", drop_reply, key=f"/{upload.owner}/")
@@ -94,7 +94,7 @@ def test_a_repeated_create_leaves_no_upload(cell: Cell) -> None:
 
 
 def test_same_key_after_its_time(cell: Cell) -> None:
-    """As docs/consistency.md says: forgotten, so that a request with it is a new one, whatever it holds."""
+    """As in docs/consistency.md: forgotten, so a request with it is new, whatever its content."""
     cell.run()
     first = new_upload("forgetful")
     other = Upload(first.owner, first.request_id, first.body[::-1])

@@ -1,4 +1,4 @@
-"""Replacements in one place: the old content or the new one, never neither, never a mixture (points V)."""
+"""Replacements in one slot: the old content or the new one, never neither, never a mixture (points V)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _first(cell: Cell, owner: str, size: int = SMALL) -> tuple[Upload, File]:
 
 
 def _replaced(cell: Cell, old: Upload, new: Upload, first: File) -> None:
-    """The new content stands in the old one's place, under the same id; nothing is left of the old one."""
+    """The new content has replaced the old one under the same id; nothing is left of the old one."""
     old.deleted = True
     cell.checker.wait_drained()
     assert cell.checker.must_hold(new, "visible") == []
@@ -79,7 +79,7 @@ def test_the_cleaner_dies_before_the_old_object_goes(cell: Cell) -> None:
 
 
 def test_a_reader_never_sees_a_splice(cell: Cell) -> None:
-    """The old content is being read, stalls, is replaced and removed meanwhile, and the reading goes on."""
+    """The old content is being read, stalls, is replaced and removed meanwhile, and the read continues."""
     old, first = _first(cell, "reader", BIG)
     new = _picture(old.owner, "new", BIG)
     rule = cell.s3.arm("GetObject", stall(BIG // 2), key=first.key)

@@ -1,5 +1,5 @@
-"""Keys that several attempts write (paths, projects): requests that arrive twice, a bucket that stops keeping
-versions, and bytes that come back changed.
+"""Keys written by several attempts (paths, projects): requests that arrive twice, a bucket that stops keeping
+versions, and changed bytes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def path_spec(request_id: str) -> UploadSpec:
 
 
 async def deliver_again(exchange: Exchange, rule: Rule) -> None:
-    """Answer at once; deliver the request a second time after ``rule.release()``."""
+    """Answer at once; deliver the request again after ``rule.release()``."""
     body = await exchange.read_body()
     await exchange.answer(await exchange.apply(body))
     rule.reached.set()
@@ -80,9 +80,7 @@ def _versioning(cell: Cell, status: str) -> None:
 
 
 def test_a_bucket_that_stops_keeping_versions(cell: Cell) -> None:
-    """Noticed by the first reply without a version, then before any byte is sent; what was acknowledged
-    stays.
-    """
+    """Noticed in the first reply without a version, then before any byte is sent; acknowledged files stay."""
     cell.run()
     owner = "unversioned"
     old = new_upload(owner)
@@ -122,16 +120,16 @@ def _plain() -> UploadTarget:
 
 
 def _other_bytes(reply: Reply) -> Reply:
-    """Another object's content of the same length, under the head of the one that was asked for."""
+    """Another object's content of the same length, with the head of the requested one."""
     return Reply(reply.head, random.Random(len(reply.body)).randbytes(len(reply.body)))
 
 
 def _other_object(reply: Reply) -> Reply:
-    """A whole other object: its length, its entity tag, its content."""
+    """A whole other object: its length, entity tag and content."""
     return Reply(reply.head.with_headers(etag=f'"{"0" * 32}"'), b"other content")
 
 
-#: One bit in the last byte; content, or a whole object, that belongs to another key.
+#: One bit in the last byte; the content, or the whole object, of another key.
 CHANGES = {
     "bit": flip_bit(-1),
     "content": edit_reply(_other_bytes),
@@ -141,7 +139,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_changed_bytes_are_no_complete_answer(cell: Cell, change: str) -> None:
-    """Whichever door they would go out by."""
+    """On every route."""
     cell.run()
     owner = f"changed-{change}"
     upload = new_upload(owner)
@@ -166,8 +164,8 @@ def test_changed_bytes_are_no_complete_answer(cell: Cell, change: str) -> None:
 
 
 def _is_whole(http: httpx.Client, door: str) -> bool:
-    """Whether a client takes the answer for a complete one. Damage shows before the first byte, or breaks
-    the body off.
+    """Whether a client considers the answer complete. Damage must show before the first byte, or abort the
+    body.
     """
     try:
         reply = http.get(door)

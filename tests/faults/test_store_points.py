@@ -1,7 +1,7 @@
 """S3 requests of an upload that are lost, late, repeated, refused or answered wrongly.
 
-As in ``test_kill_points``: first each fault meets a client of its own, then the promises are checked, then
-the requests repeated, then the files looked at.
+As in ``test_kill_points``: first each fault meets a new client, then the promises are checked, then the
+requests repeated, then the files checked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.faults.points import BREAKS, Break
 from tests.faults.s3_proxy import Rule
 from tests.stack import until
 
-# As deployed: `end_tombstones` says when that time is over, however busy the machine is.
+# as deployed: `end_tombstones` ends that time, however busy the machine is
 CELL_ENV = {"STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600"}
 _log: dict[Break, Upload] = {}
 
@@ -62,7 +62,7 @@ def test_it_is_stored_once_after_the_drain(cell: Cell, case: Break) -> None:
 
 
 def _let_go(cell: Cell, case: Break, rule: Rule, owner: str) -> None:
-    """Deliver what was held back, at the moment that the case names."""
+    """Deliver what was held back, at the moment named by the case."""
     if case.release == "gone":
         until(
             "the attempt is a tombstone",
@@ -81,7 +81,7 @@ def test_nothing_is_left_of_anybody(cell: Cell) -> None:
 
 
 def test_what_is_deleted_leaves_no_version(cell: Cell) -> None:
-    """Also where a Complete that came late has made a second one."""
+    """Also if a late Complete has created a second one."""
     cell.run()
     for upload in _log.values():
         assert delete(cell, upload.owner, upload.acked) == 200

@@ -1,6 +1,4 @@
-"""The same promise under ``python -m devstack up``: its supervisor restarts whoever is killed, nobody else
-helps.
-"""
+"""The same promises under ``python -m devstack up``: only its supervisor restarts what is killed."""
 
 from __future__ import annotations
 
@@ -48,7 +46,9 @@ def _put(stack: RunningStack, upload: Upload) -> int:
 def test_an_interrupted_upload_is_finished_by_the_restarted_service(
     stack: RunningStack, checker: Checker
 ) -> None:
-    """Killed by its failpoint, which only its first life has; the next one rolls the completion forward."""
+    """Killed by its failpoint, which only its first start has; the next process rolls the completion
+    forward.
+    """
     upload = new_upload("supervised", LARGE)
     before = stack.pid("storage")
     if stack.form == "three":
@@ -79,7 +79,7 @@ def test_what_was_acknowledged_outlives_a_kill(
 
 
 def _acknowledged(stack: RunningStack, upload: Upload) -> bool:
-    """Repeats what breaks off: the gateway's own failpoint strikes once, between commit and answer."""
+    """Repeats after a broken connection: the gateway's own failpoint acts once, between commit and answer."""
     try:
         return _put(stack, upload) == 201
     except httpx.TransportError:

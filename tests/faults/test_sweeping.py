@@ -14,8 +14,8 @@ SWEEPS = 3
 
 
 def _still_listed(key: str, upload_id: str) -> Fault:
-    """What Swift answers when it has died between an upload's manifest and the removal of its marker: the
-    object is there, and so is the upload, parts and all.
+    """Swift's listing after it died between writing an upload's manifest and removing its marker: the object
+    exists, and so does the upload with its parts.
     """
     entry = (
         f"<Upload><Key>{key}</Key><UploadId>{upload_id}</UploadId>"
@@ -26,7 +26,7 @@ def _still_listed(key: str, upload_id: str) -> Fault:
 
 
 def _sweep_often(cell: Cell) -> None:
-    """Until the open uploads have been listed a few more times."""
+    """Wait until the open uploads have been listed a few more times."""
 
     def listed() -> int:
         return [operation for operation, _ in cell.s3.seen].count("ListMultipartUploads")
@@ -48,7 +48,7 @@ def test_a_completed_upload_that_is_still_listed_keeps_its_parts(cell: Cell) -> 
 
 
 def test_an_upload_without_a_row_is_not_ours(cell: Cell) -> None:
-    """The bucket may hold other things."""
+    """The bucket may contain other things."""
     cell.run()
     stranger = cell.checker.begin_upload("somebody-elses/thing.bin")
     _sweep_often(cell)

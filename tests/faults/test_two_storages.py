@@ -1,4 +1,4 @@
-"""One of two storage services is frozen: once it is left out, nobody notices."""
+"""One of two storage services is frozen: once it is left out, clients don't notice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_frozen_one_of_two_costs_nobody_more_than_a_retry(cell: Cell) -> None:
         key = put(http).json()["key"]
 
         def first_try(number: int) -> tuple[int, float]:
-            """An upload or a download by turns; its status, and how long it took."""
+            """An upload or a download alternately; its status and its duration."""
             began = time.monotonic()
             reply = put(http) if number % 2 else http.get(f"/api/v1/s3/file/{key}")
             return reply.status_code, time.monotonic() - began
@@ -38,7 +38,7 @@ def test_a_frozen_one_of_two_costs_nobody_more_than_a_retry(cell: Cell) -> None:
             early: list[tuple[int, float]] = []
 
             def left_out() -> bool:
-                """Each of the last ones was served, so that no turn was the frozen one's."""
+                """Each of the last ones was served, so the frozen one gets no requests."""
                 early.extend(pool.map(first_try, range(WORKERS)))
                 last = early[-SERVED:]
                 return len(last) == SERVED and all(status in {200, 201} for status, _ in last)

@@ -1,6 +1,4 @@
-"""Services that were given different secrets: nobody is told that a token is at fault, and the log names the
-cause.
-"""
+"""Services with different secrets: nobody is told that a token is wrong, and the log names the cause."""
 
 from __future__ import annotations
 
@@ -40,7 +38,7 @@ def test_an_internal_secret_that_differs_is_nobodys_401(cell: Cell) -> None:
 
 
 def test_a_gateway_secret_that_differs_is_nobodys_401(cell: Cell) -> None:
-    """Its word is not taken: everybody is counted, and judged by the services' own clocks."""
+    """Its statements are not trusted: everybody is counted, and judged by the services' own clocks."""
     cell.run()
     with (
         cell.second_gateway(cell.storage_address, STRONGROOM_GATEWAY_SECRET=OTHER) as url,
@@ -48,5 +46,5 @@ def test_a_gateway_secret_that_differs_is_nobodys_401(cell: Cell) -> None:
     ):
         statuses = {put(http).status_code for _ in range(UPLOADS)}
         assert 201 in statuses
-        assert statuses <= {201, 503}  # the latter of a machine that is busy
+        assert statuses <= {201, 503}  # the latter on a busy machine
         assert OTHER not in cell.log("storage", 400)

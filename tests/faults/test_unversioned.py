@@ -1,5 +1,5 @@
-"""Places that several attempts write, in a bucket that keeps no versions: nothing is acknowledged that is not
-there afterwards, and what was acknowledged while it kept them outlives every attempt and every crash.
+"""Keys written by several attempts, in a bucket without versions: nothing is acknowledged that does not exist
+afterwards, and files acknowledged while it kept versions survive every attempt and crash.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from tests.faults.s3_wire import Reply
 
 PLACES = 15
 WRITERS = 3
-#: Before and after the bytes are there, of small bodies and of large ones. What a dead writer completes, the
-#: cleaner goes on with.
+#: Before and after the bytes are stored, for small and large bodies. The cleaner continues what a dead writer
+#: completes.
 KILLS: tuple[tuple[Service, str, int], ...] = (
     ("storage", "storage.put.before", SMALL),
     ("storage", "s3.put.mid_body", SMALL),
@@ -48,7 +48,7 @@ def _store_first(cell: Cell, owner: str, places: int = PLACES) -> list[Upload]:
 
 
 def _overwrite_all_at_once(cell: Cell, owner: str) -> list[Upload]:
-    """Each place by several writers at the same time; with the answers."""
+    """Several writers at once for each path; with the answers."""
     uploads = [
         (place, Upload(owner, f"again-{place}-{n}", new_upload(f"{owner}-{place}-{n}").body))
         for place in range(PLACES)
@@ -60,7 +60,7 @@ def _overwrite_all_at_once(cell: Cell, owner: str) -> list[Upload]:
 
 
 def _unreadable(cell: Cell, uploads: list[Upload]) -> list[str]:
-    """Acknowledged, and not what a reader gets now."""
+    """Acknowledged files that a reader does not get now."""
     return [up.request_id for up in uploads if up.acked and read(cell, up.owner, up.acked) != (200, up.body)]
 
 
@@ -75,12 +75,12 @@ def _suspended(cell: Cell) -> Iterator[None]:
 
 
 def _still_enabled(reply: Reply) -> Reply:
-    """What storage_service has been told a moment before versioning was suspended."""
+    """storage_service's answer from a moment before versioning was suspended."""
     return Reply(reply.head, reply.body.replace(b"Suspended", b"Enabled"))
 
 
 def test_a_bucket_that_never_kept_versions(cell: Cell) -> None:
-    """Also within the seconds for which the answer of a bucket that kept them is trusted."""
+    """Also during the seconds for which the answer of a versioned bucket is cached."""
     cell.run()
     s3 = bucket.client(cell.store)
     s3.delete_bucket(Bucket=cell.store.bucket)

@@ -1,4 +1,4 @@
-"""A process whose wall clock is wrong, in all that Python code reads of it; durations are right."""
+"""A process with a wrong wall clock in everything that Python code reads; durations are right."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 
 
 def shift_clock(seconds: float) -> None:
-    """From now on this process is so far ahead. Modules that have imported ``datetime`` get the wrong one."""
+    """From now on this process's clock is ahead. Modules that have imported ``datetime`` get the wrong
+    one.
+    """
     right, right_ns, real = time.time, time.time_ns, dt.datetime
 
     class AsReal(type):

@@ -1,6 +1,6 @@
-"""A round of a random campaign: clients at work, troubles at chance moments, and the checker at its end.
+"""A round of a random campaign: clients at work, troubles at random moments, and the checker at the end.
 
-A round's seed is all that it depends on, but for the time that things take.
+A round depends only on its seed, and on how long things take.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ CLIENTS: Final = 8
 STEPS: Final = 5
 _MOST_TROUBLES: Final = 5
 _GOOD: Final = frozenset({0, 201, 409, 410, 422, 503, 504})
-"""0: the connection broke. 410, 422: a store that said what is not so (test_store_cells)."""
+"""0: the connection broke. 410, 422: the store gave a wrong answer (test_store_cells)."""
 
 
 @dataclass
 class Round:
-    """What was done in it: by clients, by chance, and what was wrong at its end."""
+    """A round: what clients and chance did, and what was wrong at the end."""
 
     seed: int
     troubles: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Round:
 
 
 def play(fleet: Fleet, seed: int) -> Round:
-    """One round, from a fleet that is whole to one that is."""
+    """Play one round; the fleet is whole before and after it."""
     chance = random.Random(seed)
     this = Round(seed)
     fleet.launch()
@@ -62,7 +62,7 @@ def play(fleet: Fleet, seed: int) -> Round:
 
 
 def _make_trouble(fleet: Fleet, this: Round, chance: random.Random, walks: list[_Client]) -> None:
-    """One after the other, each when the clients have gone some steps more."""
+    """Make troubles one after the other, each after some more steps of the clients."""
     whole = CLIENTS * STEPS
     moments = sorted(chance.randrange(whole) for _ in range(chance.randint(2, _MOST_TROUBLES)))
     for moment in moments:
@@ -74,7 +74,7 @@ def _make_trouble(fleet: Fleet, this: Round, chance: random.Random, walks: list[
 
 
 def _mend(fleet: Fleet) -> None:
-    """Nothing is wrong any more, and what was late has arrived."""
+    """End all troubles, and deliver late requests."""
     for name in fleet.names:
         fleet.signal(name, signal.SIGCONT)
     fleet.s3.disarm()
@@ -84,7 +84,7 @@ def _mend(fleet: Fleet) -> None:
 
 
 def _look(fleet: Fleet, this: Round, walks: list[_Client]) -> None:
-    """What the checker says, before and after each client has repeated what it was not told the end of."""
+    """The checker's result, before and after each client has repeated requests without an answer."""
     _let_the_hour_pass(fleet)
     unsure = {id(upload) for walk in walks for upload in walk.doubtful}
     this.problems += fleet.checker.problems(*(one for one in this.uploads if id(one) not in unsure))
@@ -102,8 +102,8 @@ def _look(fleet: Fleet, this: Round, walks: list[_Client]) -> None:
 
 
 def _let_the_hour_pass(fleet: Fleet) -> None:
-    """A tombstone outlives whatever may still be on its way: here every process dies and the store answers
-    what they had sent, and only then its time is over. No stall, however long, is longer than that.
+    """End the tombstones' time. They must outlive any request in flight: first every process is killed and
+    the store answers what was sent. No stall of the machine takes longer than that.
     """
     fleet.checker.wait_removed(120)
     fleet.stop_services()
@@ -114,8 +114,8 @@ def _let_the_hour_pass(fleet: Fleet) -> None:
 
 
 class _Client:
-    """One user, who does one thing after the other. ``steps``: how many so far. ``doubtful``: deletions of
-    which no answer came.
+    """One user, with one action after the other. ``steps``: how many so far. ``doubtful``: deletions without
+    an answer.
     """
 
     def __init__(self, fleet: Fleet, this: Round, seed: int, number: int) -> None:
@@ -127,7 +127,7 @@ class _Client:
         self.steps = 0
 
     def go(self) -> None:
-        """All steps."""
+        """Run all steps."""
         for _ in range(STEPS):
             try:
                 self._step()
@@ -166,7 +166,7 @@ class _Client:
             self._round.problems.append(f"{upload.request_id}: 503 without Retry-After")
 
     def _is_of_a_wrong_clock(self, status: int) -> bool:
-        """A gateway that is an hour ahead takes every token for expired."""
+        """A gateway whose clock is an hour ahead considers every token expired."""
         ahead = [trouble for trouble in self._round.troubles if trouble.endswith("ahead")]
         return status == 401 and any(trouble.startswith(("gateway", "strongroom")) for trouble in ahead)
 
@@ -185,7 +185,7 @@ class _Client:
             self._round.problems.append(f"{upload.request_id}: read with {status} and other bytes")
 
     def ask_again(self) -> None:
-        """Uploads without an answer are repeated, and so are deletions."""
+        """Repeat uploads and deletions without an answer."""
         for upload in self.doubtful:
             assert delete(self._fleet, self._owner, upload.acked) in {200, 404}
             upload.deleted = True

@@ -1,9 +1,9 @@
-"""The executable model and the real service driven by the same random requests: whatever the service shows
-must be a state that the model can reach from what it has shown before.
+"""Drives the executable model and the real service with the same random requests, and compares them.
 
-The model has more freedom than the service (anybody may die at any time, leases run out when they like), so
-what is compared is inclusion: the set of model states that fit all observations so far may not become empty.
-Each walk is one request (one idempotency key) of one user, by as many attempts as the model has.
+Every state shown by the service must be one that the model can reach from those shown before. The model has
+more freedom than the service (processes may die and leases run out at any time), so the comparison is
+inclusion: the set of model states that fit all observations so far may not become empty. Each walk is one
+request (one idempotency key) of one user, with as many attempts as the model has.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ _ROWS: Final = {
     5: Row.ABORTING,
     6: Row.GONE,
 }
-#: A row of this kind says when a key is looked at again, and is no attempt.
+#: A row of this kind says when a key is checked again; it is no attempt.
 _LEFTOVERS: Final = 4
 _ABSENT: Final = frozenset({Row.NONE, Row.PURGED})
 
 
 Look: TypeAlias = tuple[str, bool, int]
-"""Of an attempt: the state of its row (empty: there is none), whether it has an object, open uploads."""
+"""An attempt: its row's state (empty: no row), whether it has an object, and its number of open uploads."""
 Places: TypeAlias = tuple[str, ...]
-"""Which attempt of the service is which one of the model's; empty: none has been seen yet."""
+"""The service's attempt for each of the model's; empty: not seen yet."""
 _NOTHING: Final[Look] = ("", False, 0)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What can be seen of one request: its attempts by their ids; whether it has an answer, the client has
-    one, and what the client may have been told of its deletion.
+    """An observation of one request: its attempts by id; whether it has an answer, whether the client has it,
+    and what the client may know about its deletion.
     """
 
     attempts: Mapping[str, Look]
@@ -54,7 +54,7 @@ class Seen:
     deletions: frozenset[Delete]
 
     def fits(self, state: State, places: Places) -> bool:
-        """Whether the model's state looks like this."""
+        """Whether the model's state matches it."""
         return (
             (state.winner is not None) == self.answered
             and state.acknowledged == self.acknowledged
@@ -76,12 +76,12 @@ Possible: TypeAlias = dict[Places, set[State]]
 
 
 def beginning() -> Possible:
-    """Before anything has happened."""
+    """The initial states."""
     return {("",) * ATTEMPTS: {start(ATTEMPTS)}}
 
 
 def narrowed(graph: Graph, possible: Possible, seen: Seen) -> Possible:
-    """What may be the case after this picture; empty: the model does not allow it."""
+    """The states that match this observation; empty: the model does not allow it."""
     after: Possible = {}
     for places, states in possible.items():
         reached = graph.reachable(states)
@@ -92,7 +92,7 @@ def narrowed(graph: Graph, possible: Possible, seen: Seen) -> Possible:
 
 
 def _filled(places: Places, new: list[str]) -> Iterator[Places]:
-    """The new attempts in free places, in every way."""
+    """Put the new attempts into free places in every possible way."""
     free = [at for at, name in enumerate(places) if not name]
     for chosen in permutations(free, len(new)):
         filled = list(places)
@@ -102,14 +102,14 @@ def _filled(places: Places, new: list[str]) -> Iterator[Places]:
 
 
 class Graph:
-    """The states of the model and the ways between them; each is computed once."""
+    """The model's states and transitions, each computed once."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._next: dict[State, tuple[State, ...]] = {}
 
     def reachable(self, states: set[State]) -> set[State]:
-        """All that may have become of these."""
+        """All states reachable from these."""
         found, waiting = set(states), list(states)
         while waiting:
             for state in self._following(waiting.pop()):
@@ -129,12 +129,12 @@ class Graph:
         for _, following in moves(state, self._rules):
             yield following
         if state.winner is not None and not state.acknowledged:
-            yield state.but(acknowledged=True)  # a repeat that makes no attempt: the stored answer
+            yield state.but(acknowledged=True)  # a repeat without an attempt: the stored answer
 
 
 @dataclass
 class Walk:
-    """One request and the states in which the model may be."""
+    """One request, and the possible states of the model."""
 
     cell: Cell
     graph: Graph
@@ -151,7 +151,7 @@ class Walk:
 
     @property
     def may_try(self) -> bool:
-        """Whether another attempt fits into the model."""
+        """Whether the model has room for another attempt."""
         return len(self._keys) < ATTEMPTS or bool(self.upload.acked)
 
     @property
@@ -179,7 +179,7 @@ class Walk:
         self.upload.deleted = status in {200, 404}
 
     def settle(self) -> None:
-        """A client that did not hear of its deletion repeats it."""
+        """Repeat a deletion without an answer, like a client."""
         if not self.upload.deleted and self._deletions != frozenset({Delete.NOT_ASKED}):
             until(f"{self.owner} hears of its deletion", self._delete_again, pause=0.3)
 
@@ -188,7 +188,7 @@ class Walk:
         return self.upload.deleted
 
     def compare(self) -> str:
-        """Look, and keep the states that fit; what is wrong when none does."""
+        """Observe, and keep the states that match. Returns what is wrong if none does."""
         seen = until(f"{self.owner} holds still", self._look, pause=0.02)
         assert seen is not None
         self.history.append(str(list(seen.attempts.values())))
@@ -198,7 +198,7 @@ class Walk:
         return f"{self.owner}: after {self.history} the model can't show {seen}"
 
     def _look(self) -> Seen | None:
-        """A picture of rows and bucket at one moment; None when it has changed meanwhile."""
+        """Rows and bucket at one moment; None if they changed meanwhile."""
         first = self._rows(), self._answers(), self._bucket()
         second = self._rows(), self._answers(), self._bucket()
         if first != second:

@@ -1,4 +1,4 @@
-"""Two replicas of each service before one database and one bucket; in form "one", two processes of all
+"""Two replicas of each service with one database and one bucket; in form "one", two processes with all
 three.
 """
 
@@ -25,14 +25,14 @@ _LONG_ENOUGH: Final = {
     "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600",
     "STRONGROOM_UPLOAD_LEASE_SECONDS": "5",
 }
-"""Tombstones as by default, longer than any stall: requests are held back until a round ends, and a busy
-machine lets the store take what time it likes. ``Checker.end_tombstones`` says when that hour is over. Leases
-half as long as by default: a machine that stands still for one takes writers for dead that are not.
+"""The default grace of tombstones, longer than any stall: requests are held back until a round ends, and the
+store may be slow on a busy machine. ``Checker.end_tombstones`` ends that hour. Leases are half the default:
+if the machine stalls for one, live writers are taken for dead.
 """
 
 
 class Fleet(Cell):
-    """``launch()`` starts what does not run. ``url`` is either gateway, as a balancer would choose."""
+    """``launch()`` starts what does not run. ``url`` is either gateway, as from a load balancer."""
 
     def __init__(self, infra: Infra, forks: ForkServer, name: str, folder: Path) -> None:
         super().__init__(infra, forks, name, folder, _LONG_ENOUGH)
@@ -45,7 +45,7 @@ class Fleet(Cell):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Each process."""
+        """The name of each process."""
         roles: Iterable[str] = (ALL,) if self.form == "one" else SERVICES
         return tuple(f"{role}-{number}" for role in roles for number in REPLICAS)
 
@@ -63,8 +63,8 @@ class Fleet(Cell):
         return "ipv4:" + ",".join(self._at[f"{service}-{number}"] for number in REPLICAS)
 
     def launch(self, name: str = "", failpoints: str = "", ahead: float = 0.0) -> None:
-        """Start this process anew, so armed and so far ahead; without a name, each that has ended, is armed
-        or is ahead.
+        """Start a process with these failpoints and its clock this far ahead. Without a name: every process
+        that has ended, has failpoints, or has a wrong clock.
         """
         if not name:
             for each in self.names:
@@ -80,7 +80,7 @@ class Fleet(Cell):
         self._running[name] = _Process(process, told)
 
     def runs(self, name: str) -> bool:
-        """Whether it has not ended."""
+        """Whether it runs."""
         return name in self._running and self._running[name].alive
 
     def end(self, name: str) -> None:
@@ -89,12 +89,12 @@ class Fleet(Cell):
             self._running[name].process.end()
 
     def signal(self, name: str, number: signal.Signals) -> None:
-        """Send a signal, unless it has ended."""
+        """Send a signal, if it runs."""
         if self.runs(name):
             os.kill(self._running[name].process.pid, number)
 
     def wait_whole(self) -> None:
-        """Until every process serves, and each gateway reaches all behind it."""
+        """Wait until every process serves, and each gateway reaches everything behind it."""
         for number in REPLICAS:
             gateway = f"gateway-{number}"
             until(f"{gateway} is ready", health.http_ok(f"http://{self._at[gateway]}/readyz"))
@@ -102,7 +102,7 @@ class Fleet(Cell):
             until("it serves", health.grpc_serving(self._at[f"metadata-{number}"]))
 
     def _values_of(self, role: str, number: str) -> Any:
-        """Its own address, and those of both replicas of what it asks."""
+        """Its address, and the addresses of both replicas of the services that it calls."""
         places = {
             service: self._at[f"{service}-{number}"] if role in (ALL, service) else self.target(service)
             for service in SERVICES

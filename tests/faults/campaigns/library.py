@@ -1,5 +1,5 @@
-"""What one user's files at paths may be after each request: the model of replacing, copying, moving,
-deleting (one or several), the trash and holds.
+"""A model of one user's files at paths: replacing, copying, moving, deleting (one or several), trash and
+holds.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PATHS: Final = ("a.bin", "b.bin", "c.bin")
 
 
 class Entry(NamedTuple):
-    """A file at a path: its content by number; ``generation`` from 1; whether it is on hold."""
+    """A file at a path: its content by number; ``generation``, from 1; whether it is on hold."""
 
     content: int
     generation: int = 1
@@ -22,7 +22,7 @@ class Entry(NamedTuple):
 
 
 class Trashed(NamedTuple):
-    """A file in the trash, and where it was."""
+    """A file in the trash, and its former path."""
 
     path: str
     entry: Entry
@@ -35,22 +35,22 @@ class Library(NamedTuple):
     trash: tuple[Trashed, ...] = ()
 
     def at(self, path: str) -> Entry | None:
-        """What stands there."""
+        """The file at this path."""
         return dict(self.files).get(path)
 
     def placed(self, path: str, entry: Entry | None) -> Library:
-        """The same with this there; None: nothing."""
+        """With this file at the path; None: with nothing."""
         files = {name: there for name, there in self.files if name != path}
         if entry is not None:
             files[path] = entry
         return self._replace(files=tuple(sorted(files.items())))
 
     def thrown(self, trashed: Trashed) -> Library:
-        """One more in the trash."""
+        """With this file in the trash."""
         return self._replace(trash=tuple(sorted((*self.trash, trashed))))
 
     def taken(self, trashed: Trashed) -> Library:
-        """One less in the trash."""
+        """Without this file in the trash."""
         left = list(self.trash)
         left.remove(trashed)
         return self._replace(trash=tuple(left))
@@ -61,7 +61,7 @@ Request: TypeAlias = possible.Request[Library]
 
 
 def put(path: str, content: int, expected: int | None) -> Request:
-    """Store at the path; ``expected``: only if that generation is there, 0: nothing."""
+    """Store at the path. ``expected``: only over that generation; 0: only if there is nothing."""
 
     def request(library: Library) -> Steps:
         there = library.at(path)
@@ -75,7 +75,7 @@ def put(path: str, content: int, expected: int | None) -> Request:
 
 
 def copy(source: str, target: str) -> Request:
-    """Replaces what is there."""
+    """Copy, replacing the target."""
 
     def request(library: Library) -> Steps:
         copied = library.at(source)
@@ -85,7 +85,7 @@ def copy(source: str, target: str) -> Request:
 
 
 def move(source: str, target: str, *, replace: bool) -> Request:
-    """A copy, and then the end of the source."""
+    """Two transactions: a copy, and the removal of the source."""
 
     def request(library: Library) -> Steps:
         moved = library.at(source)
@@ -98,7 +98,7 @@ def move(source: str, target: str, *, replace: bool) -> Request:
 
 
 def delete(path: str, *, soft: bool) -> Request:
-    """``soft``: into the trash."""
+    """``soft``: move to the trash."""
 
     def request(library: Library) -> Steps:
         there = library.at(path)
@@ -111,7 +111,7 @@ def delete(path: str, *, soft: bool) -> Request:
 
 
 def delete_all(paths: Sequence[str], *, soft: bool) -> Request:
-    """Each by itself, side by side: what is not there or held spoils no other."""
+    """Delete each separately: missing or held files don't affect the others."""
 
     def request(library: Library) -> Steps:
         after = []
@@ -127,7 +127,7 @@ def delete_all(paths: Sequence[str], *, soft: bool) -> Request:
 
 
 def undelete(trashed: Trashed) -> Request:
-    """Out of the trash, if its place is free."""
+    """Restore from the trash, if the place is free."""
 
     def request(library: Library) -> Steps:
         if trashed not in library.trash or library.at(trashed.path) is not None:
@@ -138,12 +138,12 @@ def undelete(trashed: Trashed) -> Request:
 
 
 def purge(trashed: Trashed) -> Request:
-    """Out of the trash for good."""
+    """Delete from the trash for good."""
     return lambda library: (library.taken(trashed),) if trashed in library.trash else ()
 
 
 def hold(path: str, *, held: bool) -> Request:
-    """Place or lift a legal hold; either may be repeated."""
+    """Place or lift a legal hold; both may be repeated."""
 
     def request(library: Library) -> Steps:
         there = library.at(path)

@@ -1,4 +1,4 @@
-"""A user who does random things with files at paths."""
+"""A user with random requests about files at paths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STAYED: Final = frozenset({"FILE_NOT_FOUND", "RETENTION_HELD"})
 
 
 class LibraryWalk(ModelWalk[Library]):
-    """Puts, copies, moves, deletes, holds, one by one or several, and links."""
+    """Puts, copies, moves, deletes, holds (single or several), and links."""
 
     refusals: ClassVar = (
         *(AlreadyExists, FileNotFound, NotFound, PreconditionFailed, RetentionHeld),
@@ -33,7 +33,7 @@ class LibraryWalk(ModelWalk[Library]):
         self._ids: dict[Trashed, str] = {}
 
     def after_refusal(self, request: Request, error: Exception) -> set[Library]:
-        """Of a move: it may have come to its half."""
+        """A refused move may have been done by half."""
         after = super().after_refusal(request, error)
         if isinstance(error, (FileNotFound, PreconditionFailed)):
             after |= {half for one in self.possible for half in request(one)[:-1]}
@@ -132,7 +132,7 @@ class LibraryWalk(ModelWalk[Library]):
         return Chosen(f"delete all of {paths} {soft=}", library.delete_all(paths, soft=soft), send)
 
     def _links(self, paths: tuple[str, ...]) -> Chosen:
-        """Each reads what stands at its path, without a token."""
+        """Each link reads the file at its path, without a token."""
         keys = [self._key(path) for path in paths]
 
         def send(_: Client) -> Callable[[Library, Library], bool]:

@@ -1,4 +1,4 @@
-"""What models keep by the number of the request that made it, in the order of the numbers."""
+"""Tuples of things identified by the number of the request that created them, in the order of the numbers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ N = TypeVar("N", bound=Numbered)
 
 
 def at(things: tuple[N, ...], number: int) -> N | None:
-    """The one of this number."""
+    """The one with this number."""
     return next((thing for thing in things if thing.number == number), None)
 
 
 def added(things: tuple[N, ...], thing: N) -> tuple[N, ...]:
-    """Also repeated: there is one, as it was."""
+    """Add a thing; a repeat adds nothing."""
     if at(things, thing.number) is not None:
         return things
     return tuple(sorted((*things, thing), key=lambda one: one.number))
 
 
 def changed(things: tuple[N, ...], thing: N) -> tuple[N, ...]:
-    """Instead of the one that had its number."""
+    """Replace the thing with its number."""
     return tuple(thing if one.number == thing.number else one for one in things)

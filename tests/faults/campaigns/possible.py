@@ -1,8 +1,8 @@
-"""What a user's belongings may be after each request, by a model of them.
+"""The possible states of a user's belongings after each request, by a model.
 
-A request that was answered has one outcome in each state; one without an answer may have been made, or not,
-or, where it is several transactions, in part. So what is kept is the set of states that fit all answers and
-all looks so far, and it may not become empty.
+An answered request has one outcome in each state. One without an answer may have been done or not or, if it
+is several transactions, in part. So the set of states that fit all answers and observations so far is kept,
+and it may not become empty.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from typing import TypeAlias, TypeVar
 S = TypeVar("S")
 
 Steps: TypeAlias = tuple[S, ...]
-"""The states that a request goes through, each a transaction; none: it is refused."""
+"""The states through which a request goes, one per transaction; none: it is refused."""
 Request: TypeAlias = Callable[[S], Steps[S]]
 Fits: TypeAlias = Callable[[S, S], bool]
-"""Whether an answer can be of a request that made the second state of the first one."""
+"""Whether an answer fits a request that changed the first state to the second."""
 
 
 def anything(before: S, after: S) -> bool:
-    """The answer says no more than that it was done."""
+    """The answer only says that it was done."""
     return True
 
 
 def answered(possible: Iterable[S], request: Request[S], fits: Fits[S] = anything) -> set[S]:
-    """After a success."""
+    """The states after a success."""
     return {steps[-1] for before in possible if (steps := request(before)) and fits(before, steps[-1])}
 
 
 def refused(possible: Iterable[S], request: Request[S]) -> set[S]:
-    """After a refusal, which changes nothing."""
+    """The states after a refusal, which changes nothing."""
     return {state for state in possible if not request(state)}
 
 
 def unanswered(possible: Iterable[S], request: Request[S]) -> set[S]:
-    """When nobody knows."""
+    """The states after a request without an answer."""
     return {after for state in possible for after in (state, *request(state))}

@@ -1,8 +1,8 @@
-"""Each replica restarted or killed in turn, under load: who is behind a balancer repeats once at most.
+"""Each replica is restarted or killed in turn, under load: a client behind a balancer repeats at most once.
 
-A client has the addresses of both gateways, as a balancer has, and takes another after a failure; it comes
-back when the answer says so (``Retry-After``), and gives up when that has not helped. Of whoever was killed
-the lease has to run out first: until then the repeat is told to wait (REQUEST_IN_PROGRESS), and does.
+A client has the addresses of both gateways, like a balancer, and uses the other one after a failure. It
+retries when the answer says so (``Retry-After``), and gives up if that does not help. A killed process's
+lease has to run out first: until then a repeat is told to wait (REQUEST_IN_PROGRESS), and does.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from tests.faults.seed import dice
 from tests.stack import PATIENCE, until
 
 _CLIENTS: Final = 2
-#: What a balancer repeats elsewhere: nobody was there, or whoever was there can't now.
+#: Statuses that a balancer repeats elsewhere: nobody was there, or could not answer now.
 _AWAY: Final = frozenset({502, 503, 504})
 _PIECE: Final = 64 << 10
 _BOUNDARY: Final = "a-boundary-that-no-body-has"
-#: Steps of each client while a replica is away, and again when it comes back.
+#: Steps of each client while a replica is away, and again when it is back.
 _STEPS: Final = 1
 
 
 @dataclass
 class Log:
-    """What clients saw. ``failed``: what a repetition did not mend, or was answered wrongly."""
+    """What clients saw. ``failed``: requests that a repeat did not cure, or wrong answers."""
 
     requests: int = 0
     repeated: list[str] = field(default_factory=list)
@@ -46,8 +46,8 @@ class Log:
 
 
 def roll(fleet: Fleet, signals: Sequence[signal.Signals], log: Log) -> None:
-    """Send each process in turn one of the signals while an upload is half-way, let clients work without it,
-    start it again, and let them work with it before it is the next one's turn.
+    """Send each process one of the signals while an upload is half done. Let clients work without it, restart
+    it, and let them work with it before the next one's turn.
     """
     about = "-".join(one.name.lower() for one in signals)
     with ExitStack() as clients:
@@ -71,13 +71,13 @@ def roll(fleet: Fleet, signals: Sequence[signal.Signals], log: Log) -> None:
 
 
 def _walk(pool: ThreadPoolExecutor, walkers: list[_Walker]) -> None:
-    """Each client takes a few steps, beside the others."""
+    """Let each client take a few steps, in parallel."""
     for ended in [pool.submit(walker.go) for walker in walkers]:
         ended.result(PATIENCE)
 
 
 class _Balanced:
-    """A user's requests, by turns at both gateways, each repeated once at the other."""
+    """A user's requests, to both gateways alternately, each repeated once at the other."""
 
     def __init__(self, fleet: Fleet, owner: str, log: Log) -> None:
         self._owner, self._log = owner, log
@@ -86,7 +86,7 @@ class _Balanced:
         self._clients: Iterator[httpx.Client] = itertools.cycle(clients)
 
     def ask(self, method: str, path: str, expected: int, **options: Any) -> httpx.Response | None:
-        """The answer, if it is the one that is expected, at the second try if need be."""
+        """The answer, if it is the expected one, in at most two tries."""
         self._log.requests += 1
         first = self._try(method, path, options)
         if self._is_away(first):
@@ -120,7 +120,7 @@ class _Balanced:
 
 
 def _pause(answer: httpx.Response | httpx.TransportError) -> float:
-    """Seconds, as the answer asks."""
+    """Seconds to wait, from the answer."""
     return float(answer.headers.get("retry-after", 0)) if isinstance(answer, httpx.Response) else 0.0
 
 
@@ -137,7 +137,7 @@ class _Walker:
         clients.callback(self._asking.close)
 
     def go(self) -> None:
-        """Some steps."""
+        """Take some steps."""
         for _ in range(_STEPS):
             self._step()
 
@@ -157,7 +157,7 @@ class _Walker:
 
 
 class _GrpcWalker(_Walker):
-    """The same with the SDK, which repeats by itself."""
+    """The same with the SDK, which retries by itself."""
 
     def _open(self, fleet: Fleet, clients: ExitStack) -> None:
         storage, metadata = (fleet.target(name) for name in ("storage", "metadata"))
@@ -178,7 +178,9 @@ class _GrpcWalker(_Walker):
 
 
 class _SlowUpload:
-    """An upload whose second half comes when ``rest`` is set. An answer that cuts it is repeated once."""
+    """An upload whose second half is sent when ``rest`` is set. It is repeated once after a connection
+    error.
+    """
 
     def __init__(self, fleet: Fleet, owner: str, log: Log) -> None:
         self._fleet, self._log = fleet, log
@@ -187,7 +189,7 @@ class _SlowUpload:
         self.upload = _new_upload(log, owner, dice(owner).randbytes(LARGE))
 
     def is_under_way(self) -> bool:
-        """Whether its first half is sent, and its row is there."""
+        """Whether its first half was sent and its row exists."""
         return self._sent.is_set() and bool(self._fleet.checker.unsettled(self.upload.owner))
 
     def go(self) -> None:
@@ -209,7 +211,7 @@ class _SlowUpload:
 
 
 def _send(asking: _Balanced, upload: Upload, pieces: Callable[[], Iterator[bytes]]) -> None:
-    """A form with one file, whose bytes come as they come; what was acknowledged is written down."""
+    """A form with one file, whose bytes come when they come. Records the acknowledgement."""
     head = (
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="file.bin"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"

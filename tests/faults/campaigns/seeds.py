@@ -30,19 +30,19 @@ _MATRICES: Final = ("matrices.test_store_cells", "matrices.test_database_cells")
 _PLANTED: Final = "verifying.test_planted.test_each_planted_fault_is_found_and_nothing_else"
 
 
-#: The cells of a matrix are played beside each other before the first of them is judged, which a busy machine
-#: makes last: they wait for states, and nothing here is about speed.
+#: The cells of a matrix are all played before the first is judged, which takes long on a busy machine: they
+#: wait for states, and nothing here is about speed.
 _PATIENCE_SECONDS: Final = 3600
 
 
 def paths() -> list[str]:
-    """The modules that have them, without what else those modules test."""
+    """The modules with points, without their other tests."""
     modules = {path.rpartition(".")[0] for path in (*TESTS.values(), _PLANTED)} | {*_TABLES, *_MATRICES}
     return sorted(f"tests/faults/{module.replace('.', '/')}.py" for module in modules)
 
 
 def points_of(module: str, test: str) -> Iterator[str]:
-    """What a test shows: ``module`` below tests.faults, ``test`` with its parameters."""
+    """The points of a test: ``module`` below tests.faults, ``test`` with its parameters."""
     name, _, parameters = test.rstrip("]").partition("[")
     if module in _TABLES and parameters[:3] in CRASH_POINTS:
         yield parameters[:3]
@@ -56,8 +56,9 @@ def points_of(module: str, test: str) -> Iterator[str]:
 
 
 def run(seed: int, more: list[str], printed: Path) -> dict[str, list[str]]:
-    """All tests under one seed: those that failed, by point; a point of which none failed has none.
-    ``printed``: where pytest's words go. Where it died without a report no point has been tested.
+    """Run all tests with one seed. Returns the failed ones by point; a point without failures has none.
+
+    ``printed``: the file for pytest's output. If it died without a report, no point counts as tested.
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -70,7 +71,7 @@ def run(seed: int, more: list[str], printed: Path) -> dict[str, list[str]]:
 
 
 def by_point(cases: Iterable[ET.Element]) -> dict[str, list[str]]:
-    """Of pytest's report."""
+    """From pytest's report."""
     failed: dict[str, list[str]] = defaultdict(list)
     for case in cases:
         module, test = case.get("classname", "").removeprefix(_HERE), case.get("name", "")
@@ -80,7 +81,7 @@ def by_point(cases: Iterable[ET.Element]) -> dict[str, list[str]]:
 
 
 def main() -> int:
-    """Exit status 1 when a point has failed or had no test."""
+    """Exit status 1 if a point has failed or had no test."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seeds", type=int, help="how many")
     parser.add_argument("--first", type=int, default=0, help="the first of them")

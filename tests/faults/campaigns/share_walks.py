@@ -1,5 +1,5 @@
-"""A user who shares a file, and guests who open it as often as they may; and the model of that: what each
-share allows and has counted.
+"""A user who shares a file, guests who open it as often as allowed, and a model of that: each share's limit
+and count.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_USES: Final = 3
 
 
 class Shared(NamedTuple):
-    """A share by the number of its request."""
+    """A share, by the number of its request."""
 
     number: int
     max_uses: int
@@ -37,12 +37,12 @@ Request: TypeAlias = possible.Request[Shares]
 
 
 def create(number: int, max_uses: int) -> Request:
-    """Also repeated: there is one."""
+    """A repeat creates nothing."""
     return lambda shares: (added(shares, Shared(number, max_uses)),)
 
 
 def open_once(number: int) -> Request:
-    """Counted, and no oftener than it may be."""
+    """Counted, up to the limit."""
 
     def request(shares: Shares) -> Steps:
         share = at(shares, number)
@@ -54,7 +54,7 @@ def open_once(number: int) -> Request:
 
 
 def read(number: int) -> Request:
-    """By whoever has opened it: until it is revoked."""
+    """Read by a guest who has opened it, until it is revoked."""
 
     def request(shares: Shares) -> Steps:
         share = at(shares, number)
@@ -64,7 +64,7 @@ def read(number: int) -> Request:
 
 
 def allow(number: int, max_uses: int) -> Request:
-    """So many uses, those that were included."""
+    """Set the limit, earlier uses included."""
 
     def request(shares: Shares) -> Steps:
         share = at(shares, number)
@@ -86,7 +86,7 @@ def revoke(number: int) -> Request:
 
 
 class ShareWalk(ModelWalk[Shares]):
-    """Its file stays; shares of it come and go."""
+    """The file stays; its shares come and go."""
 
     refusals: ClassVar = (ShareNotFound, Refused)
 
@@ -150,7 +150,7 @@ class ShareWalk(ModelWalk[Shares]):
         return Chosen(f"create {number}", create(number, max_uses), send)
 
     def _open(self, number: int) -> Chosen:
-        """By a guest who has not been here."""
+        """Open as a new guest."""
 
         def send(_: Client) -> None:
             with self._guest() as guest:
@@ -161,7 +161,7 @@ class ShareWalk(ModelWalk[Shares]):
         return Chosen(f"open {number}", open_once(number), send)
 
     def _read(self, number: int) -> Chosen:
-        """By the last one who has opened it."""
+        """Read as the last guest who has opened it."""
 
         def send(_: Client) -> None:
             with self._guest(self._sessions[number]) as guest:

@@ -1,5 +1,5 @@
-"""Random campaigns: clients at work beside kills, stops, faults of S3 and Postgres, late and doubled
-requests, wrong clocks, over two replicas of each service. `make chaos ROUNDS=100 SEED=7` runs more of them.
+"""Random campaigns: clients at work during kills, stops, faults of S3 and Postgres, late and repeated
+requests and wrong clocks, over two replicas of each service. `make chaos ROUNDS=100 SEED=7` runs more.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tests.forks.client import ForkServer
 def fleet(
     servers: infra.Infra, forks: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fleet]:
-    """On a Postgres of its own, which restarts."""
+    """With a separate Postgres, which restarts."""
     folder = tmp_path_factory.mktemp("chaos")
     with infra.start(folder / "servers", servers.storage_environ()) as own:
         running = Fleet(own, forks, "chaos", folder)
@@ -38,8 +38,8 @@ _TERM, _KILL = signal.SIGTERM, signal.SIGKILL
 def test_replicas_go_in_turn_and_nobody_repeats_twice(
     fleet: Fleet, signals: tuple[signal.Signals, ...]
 ) -> None:
-    """One replica of each service is restarted, the other killed; in further rounds the other way round, each
-    one killed, and each one restarted.
+    """One replica of each service is restarted, the other killed; in further rounds the other way round, all
+    killed, and all restarted.
     """
     log = Log()
     fleet.launch()

@@ -1,4 +1,4 @@
-"""Random requests, and random deaths and faults among them: what the service shows, the model allows."""
+"""Random requests with random deaths and faults: the model allows everything that the service shows."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ USERS: Final[Mapping[str, Callable[[Cell, str], ModelWalk[Any]]]] = {
     "tus": TusWalk,
 }
 REQUESTS: Final = 5
-# As deployed: longer than any stall of a busy machine.
+# as deployed: longer than any stall of a busy machine
 CELL_ENV: Final = {"STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600"}
 GRAPHS: Final = {True: Graph(Rules()), False: Graph(Rules(small=True))}
-#: In orders of their own: a round depends on its seed alone, and not on that of the run.
+#: In a sorted order: a round depends only on its seed, not on that of the run.
 _KILLS: Final = tuple(sorted(KILLS, key=str))
 _BREAKS: Final = tuple(sorted((case for case in BREAKS if not case.release and not case.kills), key=str))
 
 
 def trouble(cell: Cell, chance: random.Random) -> str:
-    """Nothing, a process that will die at a point, or a request of S3 that fails."""
+    """Nothing, a process that will die at a point, or a failing S3 request."""
     choice = chance.random()
     if choice < 0.45:
         kill = chance.choice(_KILLS)
@@ -89,7 +89,7 @@ def test_what_the_service_shows_the_model_allows(cell: Cell, seed: int) -> None:
 
 
 def end_tombstones(cell: Cell) -> None:
-    """Once every process has died and the store has answered what they had sent: as in ``chaos``."""
+    """After every process has died and the store has answered what was sent: as in ``chaos``."""
     cell.checker.wait_removed()
     cell.stop_services()
     cell.s3.wait_left()
@@ -98,7 +98,7 @@ def end_tombstones(cell: Cell) -> None:
 
 
 def accident(cell: Cell, walks: Sequence[ModelWalk[Any]], chance: random.Random) -> str:
-    """As ``trouble``; or a process dies in a deletion, or some owner's next COMMIT breaks."""
+    """Like ``trouble``; or a process dies in a deletion, or some owner's next COMMIT breaks."""
     choice = chance.random()
     if choice < 0.6:
         return trouble(cell, chance)

@@ -1,4 +1,4 @@
-"""The comparison of conformance runs itself: it lets through what the protocol shows, and nothing else."""
+"""Tests of the comparison in conformance runs: it accepts what the protocol shows, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DELETED = frozenset({Delete.ACKNOWLEDGED})
 
 
 def seen(*attempts: Look, told: bool = False, deleted: bool = False) -> Seen:
-    """Of the first attempt, and of the second. ``told``: answered and acknowledged."""
+    """Observations of the first and the second attempt. ``told``: answered and acknowledged."""
     return Seen(dict(zip("12", attempts, strict=False)), told, told, DELETED if deleted else NOT_ASKED)
 
 

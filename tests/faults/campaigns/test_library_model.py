@@ -1,4 +1,4 @@
-"""What the model of a library allows, and what it does not."""
+"""What the model of a library allows, and what not."""
 
 from __future__ import annotations
 

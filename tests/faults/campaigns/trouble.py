@@ -1,4 +1,4 @@
-"""What may go wrong during a round of a campaign, each once and at a chance moment."""
+"""Troubles during a round of a campaign, each once and at a random moment."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.faults.s3_faults import apply_late, duplicate
 from tests.faults.tcp_proxy import Moment
 
 _MOMENTS: Final[tuple[Moment, ...]] = ("before", "mid", "race", "after", "slow")
-#: In an order of their own: a round depends on its seed alone, and not on that of the run.
+#: In a sorted order: a round depends only on its seed, not on that of the run.
 _POINTS: Final = tuple(sorted((*KILLS, *GROUP_KILLS), key=str))
 _SECONDS_AHEAD: Final = (-3600.0, -200.0, 200.0, 3600.0)
 _LATE: Final = ("CreateMultipartUpload", "CompleteMultipartUpload", "PutObject", "UploadPart")
-#: What the store says of a stored object must be so: a lie of its would be the loss that is looked for. What
-#: a proxy has put twice stays until the file goes.
+#: Not used: wrong answers of the store about a stored object would be the loss that is looked for, and the
+#: second version from a repeated PutObject stays until the file is deleted.
 _NOT_HERE: Final = frozenset(
     {"wrong-etag", "wrong-length", "404-NoSuchBucket", "page-missing", "duplicate-page", "unordered"}
 )
@@ -34,14 +34,14 @@ CELLS: Final = tuple(
 
 
 def kill(fleet: Fleet, chance: random.Random) -> str:
-    """SIGKILL of one process, which is started again."""
+    """SIGKILL one process, which is restarted."""
     name = chance.choice(fleet.names)
     fleet.launch(name)
     return f"kill {name}"
 
 
 def kill_at_a_point(fleet: Fleet, chance: random.Random) -> str:
-    """One process dies as soon as it comes to a crash point."""
+    """Kill one process as soon as it reaches a crash point."""
     case = chance.choice(_POINTS)
     role = case.service if fleet.form == "three" else fleet.names[0].rpartition("-")[0]
     name = f"{role}-{chance.choice((1, 2))}"
@@ -50,8 +50,8 @@ def kill_at_a_point(fleet: Fleet, chance: random.Random) -> str:
 
 
 def freeze(fleet: Fleet, chance: random.Random) -> str:
-    """SIGSTOP, for less or more than a lease. It ends by itself: clients wait at a frozen gateway without a
-    limit, and no later step of theirs would end it.
+    """SIGSTOP one process for less or more than a lease. It ends by itself: clients wait for a frozen gateway
+    without a limit, so no later step of theirs would end it.
     """
     name, seconds = chance.choice(fleet.names), chance.uniform(1.0, 12.0)
     fleet.signal(name, signal.SIGSTOP)
@@ -62,14 +62,14 @@ def freeze(fleet: Fleet, chance: random.Random) -> str:
 
 
 def set_the_clock(fleet: Fleet, chance: random.Random) -> str:
-    """One process is started anew with a wrong clock."""
+    """Restart one process with a wrong clock."""
     name, ahead = chance.choice(fleet.names), chance.choice(_SECONDS_AHEAD)
     fleet.launch(name, ahead=ahead)
     return f"{name} is {ahead:+.0f} s ahead"
 
 
 def break_a_request(fleet: Fleet, chance: random.Random) -> str:
-    """One request of S3 meets one fault."""
+    """One S3 request meets one fault."""
     cell, nth = chance.choice(CELLS), chance.randint(1, 3)
     operation = "ListObjectVersions" if cell.operation == "ListObjectsV2" else cell.operation
     fleet.s3.arm(operation, FAULTS[cell.fault], nth=nth)
@@ -77,35 +77,35 @@ def break_a_request(fleet: Fleet, chance: random.Random) -> str:
 
 
 def deliver_late(fleet: Fleet, chance: random.Random) -> str:
-    """One request of S3 arrives when its sender has given it up; at the end of the round."""
+    """One S3 request arrives after its sender has given up, at the end of the round."""
     operation = chance.choice(_LATE)
     fleet.s3.arm(operation, apply_late, nth=chance.randint(1, 3))
     return f"{operation} late"
 
 
 def deliver_twice(fleet: Fleet, chance: random.Random) -> str:
-    """One request of S3 arrives twice."""
+    """One S3 request arrives twice."""
     operation = chance.choice(("UploadPart", "CompleteMultipartUpload", "DeleteObject"))
     fleet.s3.arm(operation, duplicate, nth=chance.randint(1, 3))
     return f"{operation} twice"
 
 
 def cut_a_commit(fleet: Fleet, chance: random.Random) -> str:
-    """The connection to Postgres breaks around one COMMIT, or that takes long."""
+    """The connection to Postgres breaks around a COMMIT, or the COMMIT is slow."""
     transaction, at = chance.choice(list(STATEMENTS)), chance.choice(_MOMENTS)
     fleet.postgres.arm(STATEMENTS[transaction], at=at, seconds=3.0)
     return f"{transaction} cut {at}"
 
 
 def too_many_connections(fleet: Fleet, chance: random.Random) -> str:
-    """Every connection to Postgres breaks, and the next ones are turned away."""
+    """Every connection to Postgres breaks, and the next ones are refused."""
     fleet.postgres.turn_away(chance.randint(1, 8))
     fleet.postgres.drop_all()
     return "no connections"
 
 
 def restart_postgres(fleet: Fleet, chance: random.Random) -> str:
-    """Fast, or immediate."""
+    """Restart fast, or immediately."""
     number = chance.choice((signal.SIGINT, signal.SIGQUIT))
     fleet.kill_postgres(number)
     return f"Postgres {number.name}"

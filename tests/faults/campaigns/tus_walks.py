@@ -1,6 +1,6 @@
-"""A user who sends files by tus, in pieces, and gives some up; and the model of that: how far each upload is.
+"""A user who uploads files by tus in pieces, and cancels some; and a model of that: each upload's offset.
 
-A piece whose request has no answer may have been kept up to any byte of it.
+A piece whose request has no answer may have been persisted up to any of its bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WHERE blobs.owner_id = session.owner_id AND blobs.id = session.blob_id AND blobs
 
 
 class Is(StrEnum):
-    """What an upload has come to; the file of a finished one is there."""
+    """The outcome of an upload; the file of a finished one exists."""
 
     OPEN = "open"
     FINISHED = "finished"
@@ -40,7 +40,7 @@ class Is(StrEnum):
 
 
 class Sent(NamedTuple):
-    """An upload by the number of its request."""
+    """An upload, by the number of its request."""
 
     number: int
     length: int
@@ -54,12 +54,12 @@ Request: TypeAlias = possible.Request[Uploads]
 
 
 def create(number: int, length: int) -> Request:
-    """Also repeated: there is one."""
+    """A repeat creates nothing."""
     return lambda uploads: (added(uploads, Sent(number, length)),)
 
 
 def append(number: int, offset: int, size: int) -> Request:
-    """Each byte a step; with the last of all of them the file is there."""
+    """Each byte is a step; after the last one the file exists."""
 
     def request(uploads: Uploads) -> Steps:
         upload = at(uploads, number)
@@ -81,7 +81,7 @@ def ask(number: int) -> Request:
 
 
 def terminate(number: int) -> Request:
-    """Of a finished one the file goes."""
+    """Deletes the file of a finished one."""
 
     def request(uploads: Uploads) -> Steps:
         upload = at(uploads, number)
@@ -93,7 +93,7 @@ def terminate(number: int) -> Request:
 
 
 def expire(number: int) -> Request:
-    """Its time is over; a finished one has none."""
+    """The upload expires; a finished one does not."""
 
     def request(uploads: Uploads) -> Steps:
         upload = at(uploads, number)
@@ -154,7 +154,7 @@ class TusWalk(ModelWalk[Uploads]):
                 case _:
                     assert reply.status_code == 200, reply.status_code
                     found.append(_grown(Sent(number, length), int(reply.headers["upload-offset"])))
-        # HEAD may have been what finished one.
+        # HEAD may have finished one
         files |= {int(file.filename): b"" for file in client.list()}
         finished = {one.number for one in found if one.state is Is.FINISHED}
         assert finished == set(files), f"{self.owner}: finished {finished}, files {set(files)}"
@@ -171,7 +171,7 @@ class TusWalk(ModelWalk[Uploads]):
         return self.cell.checker.damage_of(self.owner)
 
     def _known(self) -> dict[int, str]:
-        """Names by number, also of those whose request had no answer."""
+        """Ids by number, also of uploads whose request had no answer."""
         rows = self.query("SELECT request_id, upload_id FROM upload_sessions WHERE owner_id = %(owner)s")
         told = {number: path.rpartition("/")[2] for number, path in self._paths.items()}
         return told | {int(row.request_id.rpartition("-")[2]): row.upload_id for row in rows}

@@ -1,5 +1,5 @@
-"""A user who saves versions of a project, rolls back to old ones and deletes it all; and the model of that:
-what each version holds.
+"""A user who saves versions of a project, rolls back and deletes it; and a model of that: each version's
+content.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ WHERE owner_id = %s AND not_before > now() + interval '30 minutes'
 _STAYS: Final = {"same.txt": b"in every version"}
 
 Versions: TypeAlias = tuple[int, ...]
-"""The number of each version's content, oldest first; none: there is no project."""
+"""The content number of each version, oldest first; none: there is no project."""
 Steps: TypeAlias = possible.Steps[Versions]
 Request: TypeAlias = possible.Request[Versions]
 
@@ -41,7 +41,7 @@ def save(content: int, expected: int | None) -> Request:
 
 
 def roll_back(version: int, expected: int | None) -> Request:
-    """A new version with what an old one holds."""
+    """A new version with the content of an old one."""
 
     def request(versions: Versions) -> Steps:
         there = 1 <= version <= len(versions) and expected in {None, len(versions)}
@@ -51,12 +51,12 @@ def roll_back(version: int, expected: int | None) -> Request:
 
 
 def delete(versions: Versions) -> Steps:
-    """All versions together."""
+    """Deletes all versions together."""
     return ((),) if versions else ()
 
 
 class VersionWalk(ModelWalk[Versions]):
-    """Each content is a file that stays and one that no other content has."""
+    """Each content has a file that stays and one of its own."""
 
     refusals: ClassVar = (ProjectNotFound, VersionConflict, VersionNotFound)
 
@@ -104,7 +104,7 @@ class VersionWalk(ModelWalk[Versions]):
         return checker.problems(self.owner, [self._contents[number] for number in versions])
 
     def _keys_are_settled(self) -> bool:
-        """No request is on its way now, and so nobody has to wait with the next look, as at tombstones."""
+        """No request is in flight now, so the next look need not wait, as with tombstones."""
         self.cell.checker.execute(_GRACE_IS_OVER, self.owner)
         return not self.query("SELECT FROM project_keys WHERE owner_id = %(owner)s")
 

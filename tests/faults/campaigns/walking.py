@@ -1,4 +1,4 @@
-"""Somebody who does random things, each sent once, and what the service may show afterwards."""
+"""A user with random requests, each sent once, and the states that the service may show afterwards."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SELECT FROM blobs WHERE owner_id = %(owner)s AND state IN (1, 2) AND NOT EXISTS 
     WHERE session.owner_id = blobs.owner_id AND session.blob_id = blobs.id)
 UNION ALL SELECT FROM project_saves WHERE owner_id = %(owner)s
 """
-"""Not uploads that go on another time: whoever asks where they stand ends what writes."""
+"""Without uploads that continue later: asking for their offset ends a writer."""
 _BUSY: Final = """
 SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
     AND state <> 'idle' AND usename <> 'postgres'
@@ -33,16 +33,16 @@ SELECT FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_ba
 
 
 class Refused(Exception):
-    """An answer over HTTP: it was not done, for good."""
+    """A final refusal over HTTP: it was not done."""
 
 
 class Unanswered(Exception):
-    """Over HTTP there is none, or one that leaves open whether it was done."""
+    """No answer over HTTP, or one that leaves open whether it was done."""
 
 
 class Chosen(NamedTuple):
-    """What to do next: its name, what the model says of it, and how it is sent. That answers which outcomes
-    fit what came back; None: all.
+    """The next request: its name, the model's version, and how to send it. Sending returns the outcomes that
+    fit the answer; None: all.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Chosen(NamedTuple):
 
 
 def done(name: str, request: Request[Any], send: Callable[[Client], object]) -> Chosen:
-    """Where the answer says no more than that it was done."""
+    """A request whose answer only says that it was done."""
 
     def sent(client: Client) -> None:
         send(client)
@@ -60,7 +60,7 @@ def done(name: str, request: Request[Any], send: Callable[[Client], object]) -> 
 
 
 class ModelWalk(ABC, Generic[S]):
-    """One user. ``possible``: the states of the model in which all may be."""
+    """One user. ``possible``: the possible states of the model."""
 
     refusals: ClassVar[tuple[type[Exception], ...]] = (Refused,)
 
@@ -71,9 +71,9 @@ class ModelWalk(ABC, Generic[S]):
         self.history: list[str] = []
 
     def step(self, chance: random.Random) -> None:
-        """One request, sent once."""
+        """Send one request once."""
         known = min(self.possible)  # type: ignore[type-var]  # states are tuples
-        chosen = self.choose(known, chance)  # by what may be wrong: then it is refused
+        chosen = self.choose(known, chance)  # chosen for a possibly wrong state: then it is refused
         with self.client(RetryPolicy(attempts=1)) as client:
             try:
                 fits = chosen.send(client) or possible.anything
@@ -89,11 +89,13 @@ class ModelWalk(ABC, Generic[S]):
         self.possible = after
 
     def after_refusal(self, request: Request[S], error: Exception) -> set[S]:
-        """What may be then."""
+        """The states possible then."""
         return possible.refused(self.possible, request)
 
     def compare(self) -> str:
-        """Look once nothing is under way, and keep the state that fits; what is wrong when none does."""
+        """Observe once nothing is in progress, and keep the state that fits. Returns what is wrong if none
+        does.
+        """
         until(f"the attempts of {self.owner} have ended", lambda: not self.query(_UNDER_WAY), pause=0.1)
         until("no transaction is open", lambda: not self.query(_BUSY), pause=0.05)
         with self.client() as client:
@@ -105,26 +107,26 @@ class ModelWalk(ABC, Generic[S]):
 
     @abstractmethod
     def choose(self, known: S, chance: random.Random) -> Chosen:
-        """What to do next, if this is how things are."""
+        """Choose the next request, given this state."""
 
     @abstractmethod
     def look(self, client: Client) -> S:
-        """How things are."""
+        """The observed state."""
 
     def settle(self) -> None:
-        """Give up what would go on another time."""
+        """Cancel what would otherwise continue later."""
 
     @abstractmethod
     def damage(self) -> list[str]:
-        """What is left over, once all tombstones have ended, and what is not as it was stored."""
+        """Leftovers after all tombstones have ended, and content that differs from what was stored."""
 
     def client(self, retry: RetryPolicy | None = None) -> Client:
-        """The SDK's; the caller closes it."""
+        """An SDK client; the caller closes it."""
         addresses = self.cell.storage_address, self.cell.address("metadata")
         return Client(*addresses, token=self.cell.token(self.owner), retry=retry)
 
     def ask(self, method: str, path: str, **how: Any) -> httpx.Response:
-        """Over HTTP, once. Raises Refused, Unanswered."""
+        """One HTTP request. Raises Refused, Unanswered."""
         with http_client(self.cell, self.owner) as client:
             return asked(client, method, path, **how)
 
@@ -134,7 +136,7 @@ class ModelWalk(ABC, Generic[S]):
 
 
 def asked(client: httpx.Client, method: str, path: str, **how: Any) -> httpx.Response:
-    """One request. Raises Refused: for good, Unanswered: nobody knows, or it may be asked again."""
+    """One request. Raises Refused: finally; Unanswered: unknown, or it may be repeated."""
     try:
         reply = client.request(method, path, **how)
     except httpx.TransportError as error:

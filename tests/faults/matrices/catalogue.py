@@ -1,5 +1,5 @@
-"""What has to be shown: 96 crash points, 134 cells of S3 and 84 of Postgres, as the JSON files beside this
-module list them.
+"""What must be shown: 96 crash points, 134 cells of S3 and 84 of Postgres, from the JSON files beside this
+module.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _FOLDER: Final = Path(__file__).parent
 
 
 class StoreCell(NamedTuple):
-    """One request of S3 and what becomes of it."""
+    """One S3 request and its fault."""
 
     operation: str
     fault: str
@@ -22,7 +22,7 @@ class StoreCell(NamedTuple):
 
 
 class DatabaseCell(NamedTuple):
-    """One transaction (as docs/consistency.md names them) and what becomes of it."""
+    """One transaction (by its name in docs/consistency.md) and its fault."""
 
     transaction: str
     fault: str

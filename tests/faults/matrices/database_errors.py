@@ -1,4 +1,4 @@
-"""Errors and delays that Postgres itself produces, in the transactions of one owner: triggers that raise.
+"""Errors and delays raised by Postgres itself in one owner's transactions, by triggers.
 
 A sequence counts how often a fault was met, because it is not rolled back with the transaction.
 """
@@ -56,7 +56,7 @@ CREATE POLICY faults ON idempotency_keys AS RESTRICTIVE FOR SELECT
 
 
 class DatabaseErrors:
-    """``arm("ada", "T1", code="40001")``: the next T1 of ada's fails so, once."""
+    """``arm("ada", "T1", code="40001")``: ada's next T1 fails with this code, once."""
 
     def __init__(self, checker: Checker) -> None:
         self._checker = checker
@@ -93,11 +93,11 @@ class DatabaseErrors:
         return bool(row.is_called)
 
     def retire(self, number: int) -> None:
-        """No transaction meets it any more."""
+        """Disarm the fault."""
         self._checker.execute("DELETE FROM faults.armed WHERE id = %s", number)
 
     def sleeping(self) -> int:
-        """Connections that a fault holds at this moment."""
+        """The number of connections held by a fault now."""
         (row,) = self._checker.query(
             "SELECT count(*) AS held FROM pg_stat_activity"
             " WHERE wait_event = 'PgSleep' AND datname = current_database()"

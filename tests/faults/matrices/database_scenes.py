@@ -1,4 +1,4 @@
-"""What a client does so that a transaction is run, and how that transaction is met by its fault."""
+"""Actions of a client that run a transaction, and how that transaction meets its fault."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.faults.seed import dice
 from tests.faults.tcp_proxy import Moment
 from tests.stack import until
 
-#: A statement by which each transaction is known on the wire.
+#: A statement by which each transaction is recognized on the wire.
 STATEMENTS: Final[Mapping[str, str]] = {
     "T1": "INSERT INTO blobs",
     "T2": "UPDATE blobs SET upload_id",
@@ -43,15 +43,15 @@ _CODES: Final[Mapping[str, str]] = {
 TOGETHER: Final = frozenset({"restart-fast", "restart-immediate", "pool-exhausted"})
 Met = Callable[[], bool]
 _TURNED_AWAY: Final = 3
-#: What only the server itself can say; a delay may come about on the way to it as well.
+#: Faults that only the server can produce; a delay can also come from the network.
 _ONLY_SQL: Final = frozenset(_CODES) - {"slow-5s"}
 _WHILE_SERVED: Final = frozenset({"D1", "cleaner", "idem-read"})
 
 
 @dataclass
 class Scene:
-    """One case under way. ``upload`` is the last of the client's requests, which are as many as it takes for
-    the transaction to meet the fault.
+    """One running case. ``upload`` is the client's last request; it makes as many as the transaction needs to
+    meet the fault.
     """
 
     cell: Cell
@@ -74,18 +74,18 @@ class Scene:
         self.another()
 
     def another(self) -> None:
-        """The next request of this client is a new one."""
+        """Make the client's next request a new one."""
         self.upload = new_upload(self.owner, self._size)
         self.upload.request_id += f"-{self._tried}"
         self._tried += 1
 
     def prepare(self) -> None:
-        """What has to be there before the transaction can be run."""
+        """Create what the transaction needs."""
         if self.case.transaction in _WHILE_SERVED:
             repeat_until_stored(self.cell, self.upload)
 
     def act(self) -> None:
-        """Let the transaction be run, once at least."""
+        """Run the transaction at least once."""
         if self.case.transaction not in {"D1", "cleaner"}:
             assert put(self.cell, self.upload).status in {0, 201, 409, 503, 504}
         elif not self.upload.deleted:
@@ -94,8 +94,8 @@ class Scene:
             self.upload.deleted = answer in {200, 404}
 
     def play(self) -> None:
-        """Until the transaction has met the fault and the client has its answer. Faults that all meet at
-        once have been played before (``database_together``).
+        """Run until the transaction has met the fault and the client has its answer. Faults that all
+        transactions meet together were played before (``database_together``).
         """
         if self.case.fault in TOGETHER:
             assert not self.broken, self.broken
@@ -106,7 +106,7 @@ class Scene:
         self.end()
 
     def _tries(self, met: Met) -> bool:
-        """Once; whether it has met its fault."""
+        """One try. Returns whether it met its fault."""
         self.act()
         if self._is_met(met):
             return True
@@ -114,14 +114,14 @@ class Scene:
         return False
 
     def once_more(self) -> None:
-        """What was done has not met the fault: another request may."""
+        """The action has not met the fault: another request may."""
         served = self.case.transaction in {"D1", "cleaner"}
         if self.upload.deleted if served else self.upload.acked and self.case.transaction != "idem-read":
             self.another()
             self.prepare()
 
     def end(self) -> None:
-        """A client that did not hear of its deletion repeats it."""
+        """Repeat a deletion without an answer, like a client."""
         if self.case.transaction in {"D1", "cleaner"}:
             until("it is deleted", self._deleted, pause=0.3)
 
@@ -141,7 +141,7 @@ class Scene:
         assert before in ([], [key])
 
     def fault(self) -> AbstractContextManager[Met]:
-        """The fault, as long as the block lasts; gives whether it was met."""
+        """The fault, for the duration of the block. Yields a function that tells whether it was met."""
         if self.case.fault in _CODES and (self.case.fault in _ONLY_SQL or self._dice.random() < 0.5):
             return self._raised()
         return self._on_the_wire()

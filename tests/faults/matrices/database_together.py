@@ -1,5 +1,5 @@
-"""Faults that all transactions meet at once: Postgres that restarts while each is at its COMMIT, and a pool
-whose connections are all taken.
+"""Faults that all transactions meet together: Postgres restarts while each is at its COMMIT, and a pool
+without free connections.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ POOL: Final = 8
 _HOGS: Final = 2 * POOL
 _HELD_SECONDS: Final = 3.0
 _GATHERING: Final = (2.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Seconds of each round: the few that are left on a slow machine get longer."""
+"""Seconds of each round; the few left on a slow machine get longer ones."""
 _ENDLESS: Final = 1000
 _PATIENCE: Final = 60.0
 _SIGNALS: Final = {"restart-fast": signal.SIGINT, "restart-immediate": signal.SIGQUIT}
 _MOMENTS: Final[tuple[Moment, ...]] = ("before", "mid", "race")
-#: The request of S3 that goes before a transaction: while its answer is held, the transaction waits.
+#: The S3 request before a transaction: while its answer is held, the transaction waits.
 _BEFORE: Final = {
     "T2": "CreateMultipartUpload",
     "T3": "UploadPart",
@@ -40,7 +40,7 @@ _BEFORE: Final = {
 
 
 def restarted(cell: Cell, scenes: Sequence[Scene]) -> None:
-    """Postgres restarts while these are at their COMMIT; who was not gets another round."""
+    """Restart Postgres while these are at their COMMIT; those that were not get another round."""
     left = list(scenes)
     for seconds in _GATHERING:
         if not left:
@@ -50,7 +50,7 @@ def restarted(cell: Cell, scenes: Sequence[Scene]) -> None:
 
 
 def _restart_once(cell: Cell, scenes: Sequence[Scene], seconds: float) -> list[Scene]:
-    """Those that were not at their COMMIT within ``seconds``."""
+    """Returns those that were not at their COMMIT within ``seconds``."""
     over = threading.Event()
     with ThreadPoolExecutor(len(scenes)) as pool:
         list(pool.map(lambda scene: scene.prepare(), scenes))
@@ -77,7 +77,7 @@ def _restart_once(cell: Cell, scenes: Sequence[Scene], seconds: float) -> list[S
         for act in acts:
             act.result()
         list(pool.map(lambda scene: scene.end(), scenes))
-    repeat_until_stored(cell, new_upload(f"after-{scenes[0].owner}"))  # nothing meets a fault while all fails
+    repeat_until_stored(cell, new_upload(f"after-{scenes[0].owner}"))  # none meets a fault while all fails
     missed = [scene for scene in scenes if not rules[scene.owner].reached.is_set()]
     for rule in rules.values():
         cell.postgres.retire(rule)
@@ -87,7 +87,7 @@ def _restart_once(cell: Cell, scenes: Sequence[Scene], seconds: float) -> list[S
 
 
 def without_connections(cell: Cell, errors: DatabaseErrors, scenes: Sequence[Scene]) -> None:
-    """All connections are taken at the moment when each of these wants one."""
+    """Occupy all connections when each of these needs one."""
     with ThreadPoolExecutor(len(scenes)) as pool:
         list(pool.map(lambda scene: scene.prepare(), scenes))
         held = {scene.owner: _hold(cell, scene) for scene in scenes if scene.case.transaction in _BEFORE}
@@ -105,7 +105,7 @@ def without_connections(cell: Cell, errors: DatabaseErrors, scenes: Sequence[Sce
 
 
 def waits(event: threading.Event) -> None:
-    """What a transaction at its COMMIT does."""
+    """Hold a transaction at its COMMIT."""
     assert event.wait(_PATIENCE), "Postgres was not restarted"
 
 
@@ -118,8 +118,8 @@ def _hold(cell: Cell, scene: Scene) -> Rule:
 
 @contextmanager
 def _hogs(cell: Cell, errors: DatabaseErrors) -> Iterator[Met]:
-    """Users whose transactions take long, one after the other; gives whether they have every connection of
-    the pool.
+    """Users with long transactions, one after the other. Yields a function that tells whether they have every
+    connection of the pool.
     """
     over = threading.Event()
     armed = {

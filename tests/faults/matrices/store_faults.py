@@ -1,4 +1,4 @@
-"""The faults of s3_matrix.json by name, each as what the S3 proxy does to a request."""
+"""The faults in s3_matrix.json by name, each as an action of the S3 proxy."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from tests.faults.s3_proxy import Exchange, Fault, Rule
 from tests.faults.s3_wire import Reply, error_reply
 
 CUT_AFTER: Final = 7_001
-"""Bytes of an object that arrive before its answer breaks off or stands still."""
+"""Bytes of an object that arrive before its answer breaks off or stalls."""
 
 
 async def silence(exchange: Exchange, rule: Rule) -> None:
-    """The store never hears of the request, and the client never of the store."""
+    """Neither side hears of the other."""
     await exchange.read_body()
     rule.reached.set()
     await rule.released()
@@ -56,7 +56,7 @@ async def _second(rule: Rule) -> None:
 
 
 async def cut_reply(exchange: Exchange, rule: Rule) -> None:
-    """Half of the answer's XML, its length right; where there is none, half of the head, then a reset."""
+    """Half of the answer's XML, with its correct length; without XML half of the head, then a reset."""
     reply = await exchange.apply(await exchange.read_body())
     to_head = exchange.request.method == "HEAD"
     if reply.body and not to_head:
@@ -67,21 +67,21 @@ async def cut_reply(exchange: Exchange, rule: Rule) -> None:
 
 
 async def cut_error(exchange: Exchange, rule: Rule) -> None:
-    """An error whose XML breaks off, its length right."""
+    """An error with incomplete XML of the announced length."""
     await exchange.read_body()
     reply = error_reply(500, "InternalError")
     await exchange.answer(Reply(reply.head, reply.body[: len(reply.body) // 2]))
 
 
 async def cut_body(exchange: Exchange, rule: Rule) -> None:
-    """The whole length is announced, and the connection ends half-way."""
+    """Announce the whole length, and end the connection half-way."""
     reply = await exchange.apply(await exchange.read_body())
     whole = reply.encode(to_head=False)
     await _send_and_reset(exchange, whole[: len(whole) - len(reply.body) // 2])
 
 
 async def stand_still(exchange: Exchange, rule: Rule) -> None:
-    """The first bytes of an object; the rest after ``rule.release()``."""
+    """Send the first bytes of an object; the rest after ``rule.release()``."""
     reply = await exchange.apply(await exchange.read_body())
     whole = reply.encode(to_head=False)
     cut = len(whole) - len(reply.body) + CUT_AFTER
@@ -92,23 +92,21 @@ async def stand_still(exchange: Exchange, rule: Rule) -> None:
 
 
 async def damage_sent(exchange: Exchange, rule: Rule) -> None:
-    """One bit of the body turns on its way; what the store says of that is passed on."""
+    """Flip one bit of the request's body; the store's answer is passed on."""
     body = bytearray(await exchange.read_body())
     body[len(body) // 2] ^= 1
     await exchange.answer(await exchange.apply(bytes(body)))
 
 
 async def whitespace_then_close(exchange: Exchange, rule: Rule) -> None:
-    """200, blanks to keep the connection open while the store works, and its end instead of an answer."""
+    """200, whitespace while the store works, and then the end of the connection instead of an answer."""
     await exchange.apply(await exchange.read_body())
     head = b"HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\nTransfer-Encoding: chunked\r\n\r\n"
     await _send_and_reset(exchange, head + b"1\r\n \r\n" * 3)
 
 
 async def answer_and_repeat(exchange: Exchange, rule: Rule) -> None:
-    """Apply and answer the request; apply it once more when ``rule.release()`` says that another one has
-    been applied meanwhile.
-    """
+    """Apply and answer the request; apply it again on ``rule.release()``, after another one was applied."""
     body = await exchange.read_body()
     await exchange.answer(await exchange.apply(body))
     rule.reached.set()
@@ -145,7 +143,7 @@ def _other_object(reply: Reply) -> Reply:
 
 async def _send_and_reset(exchange: Exchange, data: bytes) -> None:
     exchange.write(data)
-    await asyncio.sleep(0.2)  # a reset overtakes bytes that are not read yet
+    await asyncio.sleep(0.2)  # a reset overtakes unread bytes
     exchange.hang_up()
 
 
@@ -180,7 +178,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "stall-mid-body": stand_still,
     "wrong-length": edit_reply(_longer),
 }
-#: What happens in a second way as well; which one, the dice say.
+#: Alternative forms of faults, chosen at random.
 OTHERWISE: Final[Mapping[tuple[str, str], Fault]] = {
     ("GetObject", "truncated-xml"): cut_error,
     ("CompleteMultipartUpload", "500"): apply_then_refuse(500, "InternalError"),

@@ -1,4 +1,4 @@
-"""What a client does so that a request of S3 is made, by the operation: one scene for all faults of it."""
+"""Actions of a client that cause an S3 request, by operation: one scene for all its faults."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.faults.s3_proxy import Rule
 from tests.faults.seed import SEED, dice
 from tests.stack import until
 
-#: A try that nobody answers is given up after 4.5 s, and all tries of a call after 9.
+#: A try without an answer is given up after 4.5 s, and all tries of a call after 9.
 PATIENCE: Final = 60.0
 SLOW: Final = 6.0
 TRIES: Final = 8
 _ANSWERS: Final = frozenset({201, 409, 503, 504})
 _LIES: Final = frozenset({410, 422})
-"""Also of an upload whose store says what is not so: its parts are gone, or it holds another length."""
+"""Also allowed if the store answers wrongly: parts are gone, or another length is stored."""
 
 
 @dataclass
@@ -53,14 +53,14 @@ class Scene:
         self.another()
 
     def another(self) -> None:
-        """The next request of this client is a new one."""
+        """Make the client's next request a new one."""
         size = SMALL if self.cases[0].operation in _SMALL else LARGE
         self.upload = new_upload(self.owner, size + self._dice.randrange(4096))
         self.upload.request_id += f"-{self._tried}"
         self._tried += 1
 
     def arm(self) -> dict[StoreCell, Rule]:
-        """Each fault, for the next request of its operation that names the owner."""
+        """Arm each fault for the next request of its operation that names the owner."""
         return {case: self._arm(case) for case in self.cases}
 
     def _arm(self, case: StoreCell) -> Rule:
@@ -74,9 +74,7 @@ class Scene:
         return rule
 
     def wait_met(self, rules: Mapping[StoreCell, Rule]) -> None:
-        """Until a request has met each fault; where it stays, a second one as well. The faults are over
-        then.
-        """
+        """Wait until each fault was met, twice if it stays. Then disarm all."""
         for case, rule in rules.items():
             rule.wait_reached()
             if rule.nth is None:
@@ -84,24 +82,24 @@ class Scene:
             self.cell.s3.retire(rule)
 
     def _is_done(self) -> bool:
-        """Nothing more is asked of the store: what is left are tombstones."""
+        """The store gets no more requests: only tombstones are left."""
         return all(row.state == GONE for row in self.cell.checker.unsettled(self.owner))
 
     def play(self) -> None:
-        """Until the client has its answer and the faults are over."""
+        """Run until the client has its answer and the faults are over."""
         _PLAYS[self.cases[0].operation](self)
 
     def repeat(self) -> None:
         """See ``waves.Played``."""
         if self.holds == "hidden" and not self.upload.deleted:
-            return  # the cleaner's requests, which were asked by nobody
+            return  # the cleaner's requests, which nobody waits for
         before = [file.key for file in self.cell.checker.files(self.owner, self.upload.request_id)]
         key = repeat_until_stored(self.cell, self.upload)
         assert before in ([], [key])
 
 
 def uploading(scene: Scene) -> None:
-    """Repeated, as a client does, until its requests have met every fault."""
+    """Repeat, like a client, until its requests have met every fault."""
     rules = scene.arm()
     for _ in range(TRIES):
         put(scene.cell, scene.upload)
@@ -116,7 +114,7 @@ def uploading(scene: Scene) -> None:
 
 
 def giving_up(scene: Scene) -> None:
-    """A client that cancels after its first part."""
+    """A client cancels after its first part."""
     scene.holds = "hidden"
     rules = scene.arm()
     held = scene.cell.s3.arm("UploadPart", hold, key=f"/{scene.owner}/", nth=2)
@@ -126,7 +124,7 @@ def giving_up(scene: Scene) -> None:
 
 
 def deleting(scene: Scene) -> None:
-    """A file is deleted; its bytes go later."""
+    """A file is deleted; its bytes are removed later."""
     scene.holds = "hidden"
     repeat_until_stored(scene.cell, scene.upload)
     rules = scene.arm()
@@ -136,7 +134,7 @@ def deleting(scene: Scene) -> None:
 
 
 def reading(scene: Scene) -> None:
-    """A file is read: whole and right, or visibly not whole."""
+    """A file is read: completely and correctly, or visibly incomplete."""
     scene.holds = "visible"
     repeat_until_stored(scene.cell, scene.upload)
     ((case, rule),) = scene.arm().items()
@@ -156,7 +154,7 @@ def reading(scene: Scene) -> None:
 
 
 def sweeping(scene: Scene) -> None:
-    """A create that came late is found by the sweep."""
+    """The sweep finds a create that came late."""
     scene.holds = "visible"
     key = repeat_until_stored(scene.cell, scene.upload)
     rules = scene.arm()
@@ -168,7 +166,7 @@ def sweeping(scene: Scene) -> None:
 
 
 def read_somehow(cell: Cell, owner: str, key: str) -> tuple[int, bytes | None]:
-    """The status, and the content where a whole file was answered; None where it broke off or was refused."""
+    """The status, and the content of a complete answer; None if it broke off or was refused."""
     with http_client(cell, owner) as http:
         try:
             reply = http.get(f"/api/v1/s3/file/{quote(key)}")
@@ -186,7 +184,7 @@ _PLAYS: Final[Mapping[str, Callable[[Scene], None]]] = {
     "AbortMultipartUpload": giving_up,
     "ListMultipartUploads": giving_up,
     "DeleteObject": deleting,
-    "ListObjectsV2": deleting,  # what removals ask is ListObjectVersions, the listing of a versioned bucket
+    "ListObjectsV2": deleting,  # removals use ListObjectVersions, the listing of a versioned bucket
     "GetObject": reading,
     "ListParts": sweeping,
 }
@@ -197,14 +195,14 @@ _TOGETHER: Final = (
     ("DeleteObject", "ListObjectsV2"),
 )
 _SMALL: Final = frozenset({"PutObject", "DeleteObject", "ListObjectsV2", "GetObject", "ListParts"})
-#: What is over by itself, or says nothing when it never ends.
+#: Faults that end by themselves, or prove nothing if they never end.
 _ONCE: Final = frozenset(
     {"applied-twice-different-order", "duplicate-delivery", "stale-404-then-200", "wrong-etag"}
 )
 
 
 def grouped(cases: Iterable[StoreCell]) -> Iterable[tuple[StoreCell, ...]]:
-    """Cases that share a scene. Under half of the seeds each has one of its own, and its fault may stay."""
+    """Cases that share a scene. Under half of the seeds each case has its own, and its fault may stay."""
     groups: dict[tuple[str, str], list[StoreCell]] = {}
     alone = SEED % 2 == 1
     for case in cases:

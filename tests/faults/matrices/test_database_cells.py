@@ -1,5 +1,5 @@
-"""Each transaction meets each fault of Postgres (pg_matrix.json): all cells beside each other, each with an
-owner of its own, and one drain for all.
+"""Each transaction meets each fault of Postgres (pg_matrix.json): all cells in parallel, each with its own
+owner, and one drain for all.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CELL_ENV: Final = {
 
 @pytest.fixture(scope="module")
 def outcomes(cell: Cell, request: pytest.FixtureRequest) -> Mapping[DatabaseCell, list[str]]:
-    """What was wrong, by case."""
+    """The problems of each case."""
     cell.run()
     errors = DatabaseErrors(cell.checker)
     scenes = {
@@ -45,7 +45,7 @@ def outcomes(cell: Cell, request: pytest.FixtureRequest) -> Mapping[DatabaseCell
 
 
 def play_together(scenes: Sequence[Scene], act: Callable[[Sequence[Scene]], None]) -> None:
-    """What goes wrong is told of these, and of no others."""
+    """A failure is attributed to these scenes only."""
     if not scenes:
         return
     try:

@@ -1,5 +1,5 @@
-"""Each operation of S3 meets each fault (s3_matrix.json): all cells beside each other, each with an owner of
-its own, and one drain for all.
+"""Each S3 operation meets each fault (s3_matrix.json): all cells in parallel, each with its own owner, and
+one drain for all.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from tests.faults.matrices.waves import chosen_of, outcomes_of
 
 CELL_ENV: Final = {
     "STRONGROOM_CLEANER_SWEEP_SECONDS": "0.5",
-    # As deployed: a request that is late on a busy machine is still expected.
+    # as deployed: a late request on a busy machine is still expected
     "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600",
 }
-#: Of a listing of many keys; ``verifying/test_reconciler_points.py`` has them.
+#: Faults of listings with many keys; ``verifying/test_reconciler_points.py`` tests them.
 OF_PAGES: Final = frozenset({"page-missing", "duplicate-page", "unordered"})
 CASES: Final = tuple(case for case in STORE_CELLS if case.fault not in OF_PAGES)
 
 
 @pytest.fixture(scope="module")
 def outcomes(cell: Cell, request: pytest.FixtureRequest) -> Mapping[StoreCell, list[str]]:
-    """What was wrong, by case."""
+    """The problems of each case."""
     cell.run()
     scenes = {
         cases: Scene(cell, cases, f"store-{CASES.index(cases[0]):03}")

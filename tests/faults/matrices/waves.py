@@ -1,4 +1,4 @@
-"""Many cases beside each other, each with an owner of its own, and one drain for all."""
+"""Many cases in parallel, each with its own owner, and one drain for all."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from tests.faults.checker import Expected, Upload
 from tests.faults.client import delete
 
 T = TypeVar("T")
-#: More than cores: a case waits more than it works.
+#: More than cores: a case mostly waits.
 AT_ONCE: Final = 16
 
 
 class Played(Protocol):
-    """One case. ``holds``: whether its file is there when all has drained."""
+    """One case. ``holds``: whether its file exists after the drain."""
 
     owner: str
     upload: Upload
     holds: Expected
 
     def play(self) -> None:
-        """Until the client has its answer and the fault is over."""
+        """Run until the client has its answer and the fault is over."""
 
     def repeat(self) -> None:
-        """The same request is answered with the same file; a deleted one stays deleted."""
+        """A repeat gets the same file; a deleted file stays deleted."""
 
 
 def wave(cases: Iterable[T], act: Callable[[T], None], at_once: int = AT_ONCE) -> Mapping[T, list[str]]:
-    """Do this for each; what went wrong by case, in words."""
+    """Run this for each. Returns the problems by case."""
 
     def tried(case: T) -> list[str]:
         try:
             act(case)
-        except Exception:  # noqa: BLE001 - told as this case's outcome, and no other's
+        except Exception:  # noqa: BLE001 - reported as this case's outcome only
             return [traceback.format_exc()]
         return []
 
@@ -48,15 +48,15 @@ def wave(cases: Iterable[T], act: Callable[[T], None], at_once: int = AT_ONCE) -
 
 
 def outcomes_of(cell: Cell, scenes: Mapping[T, Played]) -> Mapping[T, list[str]]:
-    """Play all; look when all has drained, when all was repeated, and when all was deleted. What was wrong,
-    by case.
+    """Play all; check after the drain, after all were repeated, and after all were deleted. Returns the
+    problems by case.
     """
     wrong: dict[T, list[str]] = {case: [] for case in scenes}
 
     def together(act: Callable[[Played], None]) -> None:
         for case, problems in wave(scenes, lambda case: act(scenes[case])).items():
             wrong[case] += problems
-        cell.s3.disarm()  # a case that has failed holds nothing back for the others
+        cell.s3.disarm()  # a failed case must hold nothing back for the others
         cell.end_tombstones(120)
 
     def look(*, repeated: bool) -> None:
@@ -86,14 +86,14 @@ def _not_as_promised(cell: Cell, scene: Played, *, repeated: bool) -> list[str]:
 
 
 def _delete(cell: Cell, upload: Upload) -> None:
-    """The file goes, unless it has gone."""
+    """Delete the file, if it exists."""
     if upload.acked:
         expected = 404 if upload.deleted else 200
         assert delete(cell, upload.owner, upload.acked) == expected
 
 
 def chosen_of(request: pytest.FixtureRequest, kind: type[T]) -> list[T]:
-    """The cases of this module that pytest is going to run, so that `-k` starts no others."""
+    """The cases of this module that pytest will run, so that `-k` starts no others."""
     module = request.module.__name__
     found = [
         value

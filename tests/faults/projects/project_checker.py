@@ -1,7 +1,7 @@
-"""The independent checker of projects: Postgres and S3 as they are, and what clients were told; nothing else.
+"""The independent checker of projects: reads only Postgres, S3 and the clients' log.
 
-It shares no code with the services. ``wait_drained`` first; then ``problems`` lists every broken promise in
-words.
+It shares no code with the services. Call ``wait_drained`` first; then ``problems`` describes every broken
+promise.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Content = dict[str, bytes]
 
 
 class ProjectChecker:
-    """Looks at the one project ``slug`` of each owner."""
+    """Checks one project ``slug`` of each owner."""
 
     def __init__(self, cell: Cell, slug: str) -> None:
         self._cell = cell
@@ -26,7 +26,7 @@ class ProjectChecker:
         self._s3: Any = cell.checker.s3
 
     def wait_drained(self, owner: str | None = None) -> None:
-        """Until no save is under way, no blob is being removed and no key has to be looked at."""
+        """Wait until no save is in progress, no blob is being removed and no key has a pending look."""
         try:
             until("every save has ended and every key is settled", lambda: not self._left(owner), 400)
         except AssertionError as error:
@@ -38,13 +38,13 @@ class ProjectChecker:
         return int(rows[0].version) if rows else 0
 
     def versions(self, owner: str) -> set[int]:
-        """Those that there are."""
+        """The existing versions."""
         rows = self._rows("SELECT version FROM project_versions WHERE owner_id = %s", owner)
         return {int(row.version) for row in rows}
 
     def problems(self, owner: str, versions: Sequence[Content | None]) -> list[str]:
-        """``versions``: what version 1, 2, … must hold (None: has gone by a rule); none: the project must be
-        gone without a trace.
+        """``versions``: the expected content of version 1, 2, … (None: removed by a rule); empty: the project
+        must be gone without a trace.
         """
         rows = self._rows(
             "SELECT f.* FROM project_files f"
@@ -99,9 +99,8 @@ class ProjectChecker:
         return problems
 
     def _wrong_objects(self, owner: str, rows: list[Any], versions: Sequence[Content | None]) -> list[str]:
-        """Exactly the versions that rows name, markers exactly where something is hidden, and the current
-        objects are
-        the newest version.
+        """The bucket has exactly the versions in rows, markers exactly where something is hidden, and as
+        current objects the newest version.
         """
         prefix = self._prefix(owner)
         entries = self._versions(prefix)

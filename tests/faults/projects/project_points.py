@@ -1,4 +1,4 @@
-"""The crash points of projects: every failpoint that saves, roll-backs, deletions and settling have."""
+"""The crash points of projects: all failpoints in saves, roll-backs, deletions and settling."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ Holds = Literal["old", "new", "either"]
 
 @dataclass(frozen=True)
 class ProjectKill:
-    """SIGKILL of ``service`` at ``failpoint`` during ``operation``; afterwards the old versions are as they
-    were, and
-    the new one is not there (old), is whole (new), or one of the two.
+    """SIGKILL ``service`` at ``failpoint`` during ``operation``; afterwards the old versions are unchanged,
+    and the new one does not exist (old), is whole (new), or either.
     """
 
     operation: Operation
@@ -51,7 +50,7 @@ KILLS: Final = (
         "storage.project.commit.before",
     ),
     *_storage("save", "new", "storage.project.commit.after"),
-    # the cleaner may come to these on another project's key before the save has begun
+    # the cleaner may reach these for another project's key before the save has begun
     *_storage(
         "save",
         "either",

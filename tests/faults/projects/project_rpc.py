@@ -1,4 +1,4 @@
-"""Project calls to a cell, whatever becomes of them: the answer, or None where no good one came."""
+"""Project calls to a cell under faults: the answer, or None without a successful one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from tests.faults.cell import Cell
 from tests.faults.rpc import channel, signed_in
 
-#: A large save takes half a minute where eight others want the processor.
+#: A large save takes half a minute if eight others use the processor.
 SECONDS = 300.0
 
 

@@ -1,10 +1,10 @@
 """SIGKILL at every step of a project's save, roll-back and deletion: the old version intact or the new one
 whole, and nothing left behind.
 
-First every point is reached, one after the other, each by an owner of its own; what the dead left behind is
-cleaned up in the middle of further kills. Once everything has drained, each project is looked at. Then each
-request is repeated with the same idempotency key, and once that has drained, each project is looked at again.
-A test that runs alone, or before its turn, makes up for the steps it needs.
+First every point is reached, one after the other, each with its own owner; leftovers of the dead are cleaned
+up during further kills. After everything has drained, each project is checked. Then each request is repeated
+with the same idempotency key, and after the drain each project is checked again. A test that runs alone or
+earlier runs the steps it needs.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tests.stack import until
 
 SLUG = "site"
 REQUEST = "request-1"
-#: A save that is starved for so long loses its lease; two seconds are over at once on a busy machine.
+#: A save stalled for this long loses its lease; two seconds pass at once on a busy machine.
 CELL_ENV = {"STRONGROOM_UPLOAD_LEASE_SECONDS": "6", "STRONGROOM_RETENTION_SWEEP_SECONDS": "1"}
-#: After so many written files metadata_service is told of them; in production after 100, each of which costs
-#: a dozen requests to S3 by the time that nothing is left of it.
+#: Written files are reported in batches of this size; in production of 100, each of which costs a dozen S3
+#: requests until nothing is left of it.
 CONSTANTS = {"storage_service.projects.writer:RECORDED_AT_ONCE": 8}
-#: As many as make RecordFiles necessary.
+#: Enough for RecordFiles.
 MANY = {f"many/{number:03}.txt": b"v2 %d" % number for number in range(10)}
 OLD: Content = {"index.html": b"old", "same.txt": b"same", "gone.txt": b"gone", "gone/too.txt": b"gone too"}
 NEW: Content = {"index.html": b"new", "same.txt": b"same", "added.txt": b"added"}
@@ -38,7 +38,7 @@ NEW: Content = {"index.html": b"new", "same.txt": b"same", "added.txt": b"added"
 _prepared: set[ProjectKill] = set()
 _reached: set[ProjectKill] = set()
 _repeated: set[ProjectKill] = set()
-#: A save that was cut has no request to repeat.
+#: An aborted save has no request to repeat.
 REPEATED = [kill for kill in KILLS if kill.operation != "cut"]
 
 
@@ -54,7 +54,7 @@ def _new(kill: ProjectKill) -> Content:
 
 
 def _before(kill: ProjectKill) -> list[Content]:
-    """The versions there are before the operation."""
+    """The versions before the operation."""
     return [OLD, NEW] if kill.operation == "roll back" else [OLD]
 
 
@@ -106,7 +106,7 @@ def test_it_is_done_once_after_the_drain(cell: Cell, kill: ProjectKill) -> None:
 
 
 def test_versions_that_go_by_a_rule_leave_nothing_in_the_bucket(cell: Cell) -> None:
-    """Also when the services die in between: nothing is lost of those that stay, no object without a row."""
+    """Also if services die in between: the remaining versions are complete, and no object lacks a row."""
     owner = "user-of-many-versions"
     saved = [OLD, OLD | {"only2.txt": b"2"}, NEW, NEW | {"index.html": b"4"}, NEW | {"index.html": b"5"}]
     cell.run()
@@ -125,7 +125,7 @@ def test_versions_that_go_by_a_rule_leave_nothing_in_the_bucket(cell: Cell) -> N
 
 
 def _drained(cell: Cell, kill: ProjectKill) -> ProjectChecker:
-    """The checker, when the point has been reached and nothing of this owner is under way any more."""
+    """The checker, after the point was reached and this owner's work has drained."""
     _reach(cell, kill)
     cell.run()
     checker = ProjectChecker(cell, SLUG)
@@ -134,12 +134,12 @@ def _drained(cell: Cell, kill: ProjectKill) -> ProjectChecker:
 
 
 def _after(kill: ProjectKill) -> list[Content]:
-    """The versions there are after the operation."""
+    """The versions after the operation."""
     return [] if kill.operation == "delete" else [*_before(kill), _new(kill)]
 
 
 def _prepare(cell: Cell, kills: Iterable[ProjectKill]) -> None:
-    """Each kill's project as it is before the operation, unless it is there already."""
+    """Create each kill's project as it is before the operation, unless it exists."""
     missing = [kill for kill in kills if kill not in _prepared]
     if not missing:
         return
@@ -154,13 +154,13 @@ def _prepare(cell: Cell, kills: Iterable[ProjectKill]) -> None:
 
 
 def _reach(cell: Cell, kill: ProjectKill) -> None:
-    """Let the process die at the point, unless it did. A save that lost its lease on the way is repeated."""
+    """Let the process die at the point, unless it has. A save that lost its lease is repeated."""
     if kill in _reached:
         return
     _prepare(cell, [kill])
     armed = {kill.service: f"{kill.failpoint}=kill"}
     if kill.holds == "either":
-        cell.start(**armed)  # its cleaner may die of another project's keys at once
+        cell.start(**armed)  # its cleaner may die at once for another project's keys
     else:
         cell.run(**armed)
     until("the process is dead, or all is done", lambda: _try(cell, kill), pause=0.5)

@@ -1,4 +1,4 @@
-"""What a user has stored, of every family, and the SHA-256 of each byte of it as GET answers."""
+"""A user's files of every family, and the SHA-256 of their bytes as returned by GET."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def admin_shell(cell: Cell) -> Shell:
 
 
 class Holdings:
-    """One user's. ``shown`` is what GET says of all of it at this moment."""
+    """One user's files. ``shown`` is what GET returns now."""
 
     def __init__(self, cell: Cell, owner: str, folder: Path) -> None:
         self.owner = owner
@@ -50,7 +50,7 @@ class Holdings:
         self._folder = folder
 
     def fill(self) -> None:
-        """One of each family, and a project."""
+        """Create one of each family, and a project."""
         with client_of(self._cell, self.owner) as client:
             client.upload(noise(f"{self.owner} small"), filename="small.bin", metadata={"note": "ä"})
             client.upload(noise(f"{self.owner} large", LARGE), filename="large.bin")
@@ -70,7 +70,7 @@ class Holdings:
             client.projects.save(tree, slug)
 
     def shown(self) -> dict[str, str]:
-        """Digests by key, and by slug, version and path."""
+        """Digests by key; for projects by slug, version and path."""
         digests = {}
         with client_of(self._cell, self.owner) as client:
             for file in client.list():

@@ -1,6 +1,6 @@
-"""The database of a cell at a moment, and the same moment again: what a backup and its restore are.
+"""Snapshots of a cell's database, and their restoration: like a backup and its restore.
 
-A copy by TEMPLATE takes tenths of a second, and is all of it: rows, roles' rights, row-level security.
+A copy by TEMPLATE takes tenths of a second and contains everything: rows, roles' rights, row-level security.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pi
 
 
 def take(cell: Cell, label: str) -> Logins:
-    """The state of this moment, under a name of its own. The services end for it, and run again."""
+    """Copy the current state under a name. The services are stopped for it, and run again afterwards."""
     cell.stop_services()
     name = _name(cell.logins)
     cell.logins.at("postgres").rows(_END_CONNECTIONS, name)
@@ -28,7 +28,7 @@ def take(cell: Cell, label: str) -> Logins:
 
 
 def restore(cell: Cell, taken: Logins | None) -> None:
-    """The database is that moment's again, or without a row. The services have ended, and don't run yet."""
+    """Restore the snapshot, or an empty database. The services have ended, and are not started."""
     cell.stop_services()
     current = cell.logins
     current.drop()
@@ -36,8 +36,9 @@ def restore(cell: Cell, taken: Logins | None) -> None:
 
 
 def copy_bucket(cell: Cell, name: str) -> int:
-    """Every version of every object into a new bucket, the oldest first, each by one PUT, as copying tools
-    do: version ids and entity tags are new, delete markers are not copied. The services have ended; how many.
+    """Copy every version of every object into a new bucket, oldest first, by one PUT each, like copying
+    tools: version ids and entity tags are new, delete markers are not copied. The services have ended.
+    Returns how many.
     """
     s3, old = cell.checker.s3, cell.store.bucket
     cell.use_bucket(name)

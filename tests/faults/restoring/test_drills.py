@@ -1,9 +1,8 @@
-"""Restores as an operator does them, one after the other on one cell; each ends with a clean verification and
-every byte as it was.
+"""Restores as operators do them, one after the other on one cell. Each ends with a clean verification and
+unchanged bytes.
 
-Same bucket: Postgres goes back to an earlier moment; every object of that moment is there, and what came
-later is kept or dropped. Other bucket: both are copies; rows are relinked. No database: the rows are made
-anew.
+Same bucket: Postgres goes back to an earlier moment; every object of that moment exists, and later ones are
+kept or dropped. Other bucket: both are copies; rows are relinked. No database: the rows are rebuilt.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def before(ada: Holdings) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def later(cell: Cell, ada: Holdings, before: dict[str, str]) -> dict[str, str]:
-    """After the moment something of every kind is stored, replaced and deleted; what is shown then."""
+    """Store, replace and delete something of every kind after the snapshot. Returns what is shown then."""
     assert len(before) == 11
     taken = snapshots.take(cell, "before")
     change_everything(cell, ada)
@@ -136,7 +135,7 @@ HIDDEN = (
 
 
 def test_what_is_kept_is_as_it_was(cell: Cell, restored: dict[str, str], ada: Holdings) -> None:
-    """Twice: a run that was killed in the middle is begun anew."""
+    """Twice: a run killed in the middle is begun again."""
     for _ in range(2):
         outcome = admin_shell(cell)("adopt", "keep", "--all", "--json")
         assert outcome.exit_code == 0, outcome.out
@@ -160,7 +159,7 @@ def test_what_is_dropped_is_gone_and_nothing_else(
 ) -> None:
     before = ada.shown()
     shell = admin_shell(cell)
-    assert shell("adopt", "drop", "--all").exit_code == 2  # nobody was asked
+    assert shell("adopt", "drop", "--all").exit_code == 2  # not asked for confirmation
     outcome = shell("adopt", "drop", "--all", "--yes", "--json")
     assert {one["outcome"] for one in outcome.documents} == {"dropped"}, outcome.out
     assert strays(cell) == []
@@ -179,7 +178,7 @@ def test_a_verification_ends_clean(cell: Cell, restored: dict[str, str], ada: Ho
 
 @pytest.fixture(scope="module")
 def moved(cell: Cell, restored: dict[str, str], ada: Holdings) -> dict[str, str]:
-    """Another bucket that has the objects, and the same database."""
+    """Another bucket with the objects, and the same database."""
     shown = ada.shown()
     taken = snapshots.take(cell, "to-move")
     cell.stop_services()
@@ -255,7 +254,7 @@ def test_the_other_bucket_verifies_clean(cell: Cell, moved: dict[str, str], ada:
 
 @pytest.fixture(scope="module")
 def rebuilt(cell: Cell, moved: dict[str, str]) -> dict[str, str]:
-    """The bucket of the first drill, and a database without a row. Old versions of projects are lost."""
+    """The first drill's bucket, and an empty database. Old versions of projects are lost."""
     cell.stop_services()
     cell.use_bucket(FIRST_BUCKET)
     snapshots.restore(cell, None)

@@ -1,5 +1,5 @@
-"""SIGKILL at each step of keeping, relinking, restoring a project and hiding: the same act again ends it,
-each object is one file, and every byte is as it was.
+"""SIGKILL at each step of keeping, relinking, restoring a project and hiding: repeating the operation
+completes it, each object is one file, and every byte is unchanged.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def at(cell: Cell) -> Iterator[Planting]:
 
 
 def killed(cell: Cell, at: Planting, failpoint: str, act: Callable[[], object]) -> None:
-    """The act, in which a service dies; then all of them run again, and the dead one's lease is over."""
+    """Run the operation, in which a service dies; then restart all, and end the dead one's lease."""
     service: Literal["storage", "metadata"] = "storage" if failpoint.startswith("storage.") else "metadata"
     cell.run(**{service: f"{failpoint}=kill"})
-    with suppress(StrongroomError):  # of many objects each is answered, also by why it failed
+    with suppress(StrongroomError):  # with many objects each has its answer, also about its failure
         act()
     cell.wait_killed(service)
     cell.run()
@@ -67,7 +67,7 @@ def killed(cell: Cell, at: Planting, failpoint: str, act: Callable[[], object]) 
 
 
 def keep(at: Planting, key: str) -> list[str]:
-    """What became of each version of it."""
+    """The results for each version of it."""
     names = [(key, version) for version in at.versions(key)]
     with admin(at) as client:
         return [one.outcome for one in client.restores.keep(names)]
@@ -79,7 +79,7 @@ def relink(at: Planting) -> int:
 
 
 def count_anew(at: Planting, owner: str) -> None:
-    """Rows that were taken away past the service are counted no more."""
+    """Recount after rows were removed without the service."""
     with admin(at) as client:
         assert list(client.admin.reindex(owner))
 
@@ -148,7 +148,7 @@ def test_what_is_hidden_keeps_its_bytes(cell: Cell, at: Planting) -> None:
 
 
 def test_a_verification_finds_nothing_that_is_wrong(cell: Cell, at: Planting) -> None:
-    """Once it was dropped what the project was saved anew from: the last step after a restore."""
+    """After dropping what the project was restored from: the last step after a restore."""
     cell.run()
     with admin(at) as client:
         strays = [stray for page, _ in client.restores.strays() for stray in page]

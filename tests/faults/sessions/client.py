@@ -1,4 +1,4 @@
-"""A client of sessions over gRPC, and what tests ask about one."""
+"""A client of sessions over gRPC, and queries about a session."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ TRANSIENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCo
 
 
 def body_of(size: int, seed: int = 1) -> bytes:
-    """Bytes that no compression or shift makes look right."""
+    """Pseudo-random bytes: no shift or compression goes unnoticed."""
     return random.Random(seed).randbytes(size)
 
 
 class SessionClient:
-    """One owner's calls, each on a connection of its own so that a restart is never met by an old one."""
+    """One owner's calls, each on a new connection so that a restart does not meet an old one."""
 
     def __init__(self, cell: Cell, owner: str = "") -> None:
         self.cell = cell
@@ -63,7 +63,7 @@ class SessionClient:
         chunk: int = CHUNK,
         **first: Any,
     ) -> UploadResponse:
-        """Upload with these bytes; half-closed at the end."""
+        """Upload these bytes; half-closed at the end."""
         messages = write_messages(upload_id, offset, data, finish=finish, chunk=chunk, **first)
         answer: UploadResponse = self.call("Upload", messages)
         return answer
@@ -75,7 +75,7 @@ class SessionClient:
         return session
 
     def get_settled(self, upload_id: str) -> UploadSession:
-        """GetUpload, repeated while the answer is to ask again."""
+        """GetUpload, repeated while the answer says so."""
         found = until("the upload can be asked about", lambda: self._try_get(upload_id), pause=0.2)
         assert found is not None
         return found
@@ -106,7 +106,9 @@ class SessionClient:
         return _THREADS.submit(self.write, upload_id, offset, data)
 
     def finish_somehow(self, upload_id: str, body: bytes, piece: int = 2 * MIB) -> UploadSession:
-        """What a client does after any failure: ask, go on, ask again; the offset may never go back."""
+        """Continue after any failure, like a client: ask for the offset, write, repeat. The offset may never
+        go back.
+        """
         seen = 0
 
         def step() -> UploadSession | None:
@@ -129,7 +131,7 @@ class SessionClient:
         return found
 
     def stored(self, session: UploadSession) -> bytes | None:
-        """The object behind a finished session."""
+        """The object of a finished session."""
         return self.cell.checker.content(session.file.key, session.file.version_id)
 
     def _try_get(self, upload_id: str) -> UploadSession | None:
@@ -154,5 +156,5 @@ def write_messages(
 
 
 def same(stored: bytes | None, body: bytes) -> bool:
-    """Byte for byte, without a dump of megabytes when it isn't."""
+    """Compare bytes without printing megabytes if they differ."""
     return stored is not None and hashlib.sha256(stored).digest() == hashlib.sha256(body).digest()

@@ -1,4 +1,4 @@
-"""Partial uploads and what is made of them, on a real store."""
+"""Partial uploads and their concatenation, on a real store."""
 
 from __future__ import annotations
 

@@ -100,7 +100,9 @@ def test_wrong_etags_sizes_and_types_are_refused(cell: Cell) -> None:
 
 
 def test_an_object_that_was_put_again_is_not_what_was_completed(cell: Cell) -> None:
-    """Its signed URL still works: what is sent there late is another version, and is not called stored."""
+    """Its signed URL still works, but bytes sent late become another version, which is not reported as
+    stored.
+    """
     cell.run()
     client, body = SessionClient(cell), body_of(1000)
     signed = _sign(client, 1000)

@@ -1,4 +1,4 @@
-"""Uploads that lie still too long, through each door: 410, and nothing of them stays."""
+"""Uploads idle for too long, by each protocol: 410, and nothing of them stays."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_over_tus(cell: Cell) -> None:
 
 
 def _kept_up(client: TusClient) -> bool:
-    """Whether an upload lives for twice its time because it goes on; False where the machine was too slow."""
+    """Whether an upload lives for twice its time because it continues; False if the machine was too slow."""
     began = last = time.monotonic()
     path, offset = client.create(1000), 0
     while time.monotonic() - began < 2 * EXPIRY:

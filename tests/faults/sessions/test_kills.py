@@ -1,9 +1,9 @@
 """SIGKILL of each process at each transition of a session: no acknowledged byte is lost, the offset never
-goes back, the client's next tries end well, and nothing is left behind.
+goes back, the client's next tries succeed, and nothing is left behind.
 
-First every point is reached, one after the other, each in the story of an owner of its own. Then, once
-everything has drained, it is looked at what each has left behind: one drain for all. A test that runs alone
-makes up for the story it needs.
+First every point is reached, one after the other, each in the story of a new owner. After everything has
+drained, the leftovers of each are checked: one drain for all. A test that runs alone plays the story it
+needs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Step = Callable[[], object]
 
 
 class Story(ABC):
-    """What one client does; ``steps`` may each be repeated until they succeed."""
+    """The actions of one client; each of the ``steps`` may be repeated until it succeeds."""
 
     def __init__(self, cell: Cell) -> None:
         self.client = SessionClient(cell)
@@ -39,7 +39,7 @@ class Story(ABC):
         """In order."""
 
     def step(self, step: Step) -> bool:
-        """Whether it has succeeded."""
+        """Whether it succeeded."""
         try:
             step()
         except StrongroomError as error:
@@ -50,7 +50,7 @@ class Story(ABC):
 
 
 class Writing(Story):
-    """Create, write in pieces of 3 MiB until it is finished."""
+    """Create, and write in pieces of 3 MiB until finished."""
 
     body = BODY
     declares = False
@@ -89,13 +89,13 @@ class Small(Writing):
 
 
 class Declaring(Writing):
-    """Its length comes later."""
+    """Its length is declared later."""
 
     declares = True
 
 
 class Cancelling(Writing):
-    """Given up half-way."""
+    """Cancelled half-way."""
 
     def steps(self) -> Iterator[Step]:
         yield self._create
@@ -106,11 +106,11 @@ class Cancelling(Writing):
         try:
             self.client.cancel(self.upload)
         except UploadNotFound:
-            return  # an earlier try whose answer was lost
+            return  # an earlier try's answer was lost
 
 
 class Joining(Story):
-    """Two pieces, copied inside the store."""
+    """Two pieces, concatenated inside the store."""
 
     def steps(self) -> Iterator[Step]:
         self.pieces = ["", ""]
@@ -135,7 +135,7 @@ class Joining(Story):
 
 
 class Direct(Story):
-    """Parts straight to the store."""
+    """Parts directly to the store."""
 
     def steps(self) -> Iterator[Step]:
         yield self._sign
@@ -183,7 +183,7 @@ STORIES: dict[type[Story], tuple[str, ...]] = {
     Joining: ("storage.session.piece_copied",),
     Direct: ("storage.session.direct.after_create", "storage.session.direct.after_complete"),
 }
-#: First those that housekeeping may reach for somebody else: they begin when it has nothing to do.
+#: First the points that housekeeping may reach for others: they begin while it has nothing to do.
 CASES = sorted(
     ((story, point) for story, points in STORIES.items() for point in points),
     key=lambda case: case[0] is not Cancelling,
@@ -213,7 +213,7 @@ def test_nothing_is_left_of_anybody(cell: Cell) -> None:
 
 
 def _tell(cell: Cell, story: type[Story], point: str) -> Story:
-    """The story in which the point is reached; to its end, and once."""
+    """The story in which the point is reached; it is played to its end, once."""
     if (story, point) in _told:
         return _told[story, point]
     if story is Cancelling:
@@ -234,11 +234,11 @@ def _tell(cell: Cell, story: type[Story], point: str) -> Story:
 def _drain(cell: Cell) -> None:
     cell.run()
     cell.checker.wait_drained()
-    cell.checker.wait_no_open_uploads()  # one that nobody has recorded waits for the sweep
+    cell.checker.wait_no_open_uploads()  # an unrecorded one waits for the sweep
 
 
 def _armed(cell: Cell, service: Service) -> bool:
-    """Whether the process that runs now was started to die."""
+    """Whether the current process was started to die."""
     return cell.failpoints_of(service) != ""
 
 

@@ -1,4 +1,4 @@
-"""Signed requests of a direct upload may still be used when it has ended: what they store does not stay."""
+"""Signed requests of a direct upload may be used after its end: what they store does not stay."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _versions(cell: Cell, client: SessionClient) -> list[str]:
 
 
 def _let_signatures_expire(cell: Cell, client: SessionClient) -> None:
-    """What is due then, is due now."""
+    """Make everything due now that is due when the signatures expire."""
     until(
         "a second look is planned",
         lambda: cell.checker.query(

@@ -1,4 +1,4 @@
-"""64 uploads at once, on a store that hangs until the byte budget is spent."""
+"""64 parallel uploads to a store that hangs until the byte budget is used up."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tests.stack import until
 UPLOADS: Final = 64
 BUDGET_MIB: Final = 256
 SIZE: Final = PART + MIB // 16
-#: Beside the budget: of each stream one message that waits and one that is being decoded.
+#: Beside the budget: for each stream one waiting message and one being decoded.
 BESIDE_MIB: Final = 2 * UPLOADS
 CELL_ENV: Final = {"STRONGROOM_UPLOAD_MEMORY_BYTES": str(BUDGET_MIB * MIB)}
 _BYTES: Final = random.Random(1).randbytes(SIZE + UPLOADS)
 
 
 def _body(number: int) -> bytes:
-    """Of one upload: no two are the same."""
+    """A different body for each upload."""
     return _BYTES[number : number + SIZE]
 
 
@@ -53,7 +53,7 @@ def test_many_uploads_at_once_stay_inside_the_budget(cell: Cell, threads: Thread
         body = _body(number)
         try:
             return client.write(uploads[number], 0, body).file
-        except StrongroomError as error:  # a slow machine: held for longer than one waits for a store
+        except StrongroomError as error:  # a slow machine: held for longer than the wait for a store
             if error.code not in TRANSIENT:
                 raise
             return client.finish_somehow(uploads[number], body).file
@@ -74,7 +74,7 @@ def test_many_uploads_at_once_stay_inside_the_budget(cell: Cell, threads: Thread
 
 
 def _wait_stalled(parts: Rule) -> None:
-    """Until no further part comes: what the budget lets in is held by the store."""
+    """Wait until no further part arrives: the store holds everything that the budget admits."""
     seen, since = -1, time.monotonic()
 
     def stalled() -> bool:

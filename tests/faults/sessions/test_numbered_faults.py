@@ -1,4 +1,4 @@
-"""The seven ways in which known implementations lose or corrupt resumable uploads (docs/resumable.md)."""
+"""Seven ways in which known implementations lose or corrupt resumable uploads (docs/resumable.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.faults.sessions.client import MIB, PART, SessionClient, body_of, same
 
 
 async def _refuse_part_two(exchange: Exchange, rule: Rule) -> None:
-    """Only that part: those before and behind it are stored."""
+    """Refuses only that part: those before and after it are stored."""
     if "partNumber=2&" in exchange.request.head.line:
         await refuse(500, "InternalError")(exchange, rule)
     else:
@@ -170,7 +170,7 @@ def test_a_store_that_hangs_does_not_keep_a_newcomer_waiting(cell: Cell) -> None
     client, body = SessionClient(cell), body_of(2 * PART)
     upload = client.create(len(body)).upload_id
     assert client.write(upload, 0, body[:MIB]).persisted_size == MIB
-    rule = cell.s3.arm("UploadPart", hold, nth=None)  # each try: one alone would be given up, and made again
+    rule = cell.s3.arm("UploadPart", hold, nth=None)  # every try: a single one would be given up and repeated
     stuck = client.start_write(upload, MIB, body[MIB : PART + MIB])
     rule.wait_reached()
     found = client.get(upload, preempt=True)
@@ -187,7 +187,7 @@ def test_a_segment_that_stays_damaged_ends_the_upload(cell: Cell) -> None:
     client, body = SessionClient(cell), body_of(MIB)
     upload = client.create(len(body)).upload_id
     client.write(upload, 0, body[:1000])
-    cell.kill("storage")  # and with it the bytes that it still had at hand
+    cell.kill("storage")  # and with it the bytes still in memory
     cell.run()
     cell.s3.arm("GetObject", flip_bit(-1), key="segments/", nth=None)
     with pytest.raises(UploadLost):
@@ -208,7 +208,7 @@ def test_a_segment_that_is_damaged_behind_bytes_at_hand_is_not_read(cell: Cell) 
     try:
         client.write(upload, 1000, body[1000:])
     except UploadLost:
-        assert rule.hits > 0  # five seconds had passed: nothing was at hand any more
+        assert rule.hits > 0  # five seconds had passed: nothing was in memory any more
         return
     finished = client.get(upload)
     assert finished.finished

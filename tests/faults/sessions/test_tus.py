@@ -1,4 +1,4 @@
-"""tus on real processes: each of them killed in the middle of a PATCH, lines that break, newer requests."""
+"""tus on real processes: each killed in the middle of a PATCH, broken connections, newer requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _begun(client: TusClient) -> str:
 
 
 def _finish(client: TusClient, path: str) -> None:
-    """HEAD, PATCH, as often as it takes; the offset may never go back."""
+    """HEAD and PATCH as often as necessary; the offset may never go back."""
     seen = 0
     while seen < len(BODY):
         found = client.offset(path)
@@ -42,7 +42,7 @@ def _finish(client: TusClient, path: str) -> None:
 
 
 def _received(client: TusClient, path: str) -> int:
-    """Asked without ending the writer."""
+    """The offset, asked without ending the writer."""
     return int(client.request("GET", "/api/v1/uploads/" + path.rpartition("/")[2], {}).json()["received"])
 
 
@@ -67,7 +67,7 @@ def test_a_line_that_breaks_costs_no_byte(cell: Cell, sent: int) -> None:
     path = _begun(client)
     with client.broken(path, ACKNOWLEDGED, len(BODY) - ACKNOWLEDGED) as patch:
         patch.send(BODY[ACKNOWLEDGED : ACKNOWLEDGED + sent])
-    # HEAD would end the writer that still reads what was sent
+    # HEAD would end the writer that is still reading
     until("every byte is there", lambda: _received(client, path) == ACKNOWLEDGED + sent)
     assert client.offset(path) == ACKNOWLEDGED + sent
     _finish(client, path)
@@ -87,14 +87,14 @@ def test_a_reset_line_is_gone_on_from(cell: Cell) -> None:
 
 @pytest.mark.parametrize("newer", ["HEAD", "PATCH"])
 def test_a_newer_request_ends_a_half_dead_one(cell: Cell, newer: str) -> None:
-    """The older connection stays open and silent, as one does whose client has lost its network."""
+    """The older connection stays open and silent, like one of a client that has lost its network."""
     cell.run()
     client = TusClient(cell)
     path = _begun(client)
     arrived = ACKNOWLEDGED + 2 * MIB
     with client.broken(path, ACKNOWLEDGED, len(BODY) - ACKNOWLEDGED) as dead:
         dead.send(BODY[ACKNOWLEDGED:arrived])
-        time.sleep(1.0)  # all of it reaches storage_service
+        time.sleep(1.0)  # everything reaches storage_service
         began = time.monotonic()
         if newer == "HEAD":
             assert int(client.head(path).headers["upload-offset"]) == arrived

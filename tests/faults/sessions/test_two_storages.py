@@ -1,4 +1,4 @@
-"""An upload that goes on through another storage_service: what that one tells holds."""
+"""An upload that continues at another storage_service, whose answers count."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def elsewhere(cell: Cell, here: SessionClient, address: str) -> Elsewhere:
 
 
 def epoch_of(cell: Cell, upload: str) -> int:
-    """Grows whenever somebody becomes the writer of this upload."""
+    """Raised whenever a new writer takes the upload."""
     found = cell.checker.query(
         "SELECT epoch FROM blobs JOIN upload_sessions AS sessions ON sessions.owner_id = blobs.owner_id"
         " AND sessions.blob_id = blobs.id WHERE sessions.upload_id = %s",
@@ -55,7 +55,7 @@ def epoch_of(cell: Cell, upload: str) -> int:
 
 
 def has_begun(answer: Any, cell: Cell, upload: str, epoch: int) -> bool:
-    """Whether the stream is the writer; one that has ended before says why."""
+    """Whether the stream is the writer. If it has already ended, raises its error."""
     begun = epoch_of(cell, upload) > epoch
     assert begun or not answer.done(), answer.exception()
     return begun
@@ -69,7 +69,7 @@ def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
         for number in range(TIMES):
             body = body_of(SIZE, number)
             upload = here.create(SIZE).upload_id
-            there.write(upload, 0, body[:1000])  # so that nothing is remembered where the stream goes
+            there.write(upload, 0, body[:1000])  # so that nothing is cached where the stream goes
             go_on, epoch = Event(), epoch_of(cell, upload)
 
             def stream(upload: str, body: bytes, go_on: Event) -> Iterator[UploadRequest]:
@@ -102,7 +102,7 @@ def test_a_remembered_session_is_shut_out_as_well(cell: Cell, operation: str) ->
         assert here.write(upload, 0, body[:1000]).persisted_size == 1000
         rule = cell.s3.arm(operation, hold, nth=None)
         slow = here.start_write(upload, 1000, body[1000 : size - 9])
-        rule.wait_reached()  # it goes on where the first write has ended, and has recorded no byte yet
+        rule.wait_reached()  # it continues where the first write has ended, and has recorded nothing yet
         told = there.get(upload, preempt=True).persisted_size
         assert told == 1000
         cell.s3.retire(rule)

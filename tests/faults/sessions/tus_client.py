@@ -1,4 +1,4 @@
-"""A tus client of a cell: whole requests, and ones that stop in the middle."""
+"""A tus client of a cell: whole requests, and interrupted ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BYTES = TUS | {"Content-Type": "application/offset+octet-stream"}
 
 
 class TusClient:
-    """One owner's requests, each on a connection of its own."""
+    """One owner's requests, each on a new connection."""
 
     def __init__(self, cell: Cell, owner: str = "") -> None:
         self.cell = cell
@@ -28,7 +28,7 @@ class TusClient:
     def request(
         self, method: str, path: str, headers: dict[str, str], content: bytes = b""
     ) -> httpx.Response:
-        """Raises httpx.HTTPError when the connection breaks."""
+        """Raises httpx.HTTPError if the connection breaks."""
         signed = TUS | headers | {"Authorization": f"Bearer {self.cell.token(self.owner)}"}
         with httpx.Client(trust_env=False, verify=False, timeout=PATIENCE) as client:
             return client.request(method, self.cell.url + path, headers=signed, content=content)
@@ -45,7 +45,7 @@ class TusClient:
         return self.request("HEAD", path, {})
 
     def offset(self, path: str) -> int:
-        """Where it stands, asked until there is an answer."""
+        """The offset, asked until there is an answer."""
         answer = until("HEAD is answered", lambda: self._try_offset(path), pause=0.2)
         assert answer is not None
         return int(answer.headers["upload-offset"])
@@ -55,11 +55,11 @@ class TusClient:
         return self.request("PATCH", path, BYTES | {"Upload-Offset": str(offset)} | headers, content)
 
     def broken(self, path: str, offset: int, announced: int) -> BrokenPatch:
-        """A PATCH whose body of ``announced`` bytes is sent by hand."""
+        """A PATCH whose body of ``announced`` bytes is sent manually."""
         return BrokenPatch(self, path, offset, announced)
 
     def stored(self, path: str) -> bytes | None:
-        """The object behind a finished upload."""
+        """The object of a finished upload."""
         upload = self.request("GET", "/api/v1/uploads/" + path.rpartition("/")[2], {}).json()
         return self.cell.checker.content(upload["file"]["key"], "")
 
@@ -86,16 +86,16 @@ class BrokenPatch:
         self._socket.sendall(f"PATCH {path} HTTP/1.1\r\n{head}\r\n".encode())
 
     def send(self, content: bytes) -> None:
-        """Some of the body."""
+        """Send some of the body."""
         self._socket.sendall(content)
 
     def reset(self) -> None:
-        """RST instead of FIN: what a dying line looks like."""
+        """RST instead of FIN: like a broken line."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     def status(self) -> int:
-        """Of the answer; 0 when the connection ends without one."""
+        """The answer's status; 0 if the connection ends without one."""
         try:
             first = self._socket.recv(4096)
         except OSError:

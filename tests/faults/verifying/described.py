@@ -1,4 +1,4 @@
-"""Faults in what rows and objects say of the bytes, as ``planting`` plants them."""
+"""Planted faults in what rows and objects say about the bytes; see ``planting``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.e2e.belongings import Belongings
 
 
 class Planted(Protocol):
-    """``planting.Planting`` is one."""
+    """Implemented by ``planting.Planting``."""
 
     bucket: str
     s3: Any
@@ -22,7 +22,7 @@ class Planted(Protocol):
 
 
 def version_replaced_by_a_copy(at: Planted) -> set[tuple[str, str]]:
-    """What copying a bucket does: the same bytes and metadata, another version id."""
+    """Like copying a bucket: the same bytes and metadata, another version id."""
     _, key = at.file()
     (old,) = at.versions(key)
     source = {"Bucket": at.bucket, "Key": key, "VersionId": old}

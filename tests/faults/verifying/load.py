@@ -1,4 +1,4 @@
-"""What users do while a verification runs: every kind of write, over and over, until it is told to stop."""
+"""Users during a verification: every kind of write, repeated until told to stop."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.faults.verifying.planting import Planting
 
 TRIES: Final = 6
 BREATH: Final = 0.5
-"""Seconds between the rounds of a user: each meets every stage of a verification, which has to run, too."""
+"""Seconds between a user's rounds: each meets every stage of a verification, which needs time, too."""
 OFFSET: Final = "application/offset+octet-stream"
 
 
 class Patient(httpx.HTTPTransport):
-    """Sends again what is answered 503, when the answer says, as users do: the machine may be busy."""
+    """Repeats requests answered 503 when the answer says, like users: the machine may be busy."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
@@ -38,7 +38,9 @@ class Patient(httpx.HTTPTransport):
 
 @contextmanager
 def running(at: Planting) -> Iterator[Callable[[], int]]:
-    """Users of all kinds at work; gives how many rounds they have gone so far. Their errors are raised."""
+    """Users of all kinds at work. Yields a function for the number of their rounds. Their errors are
+    raised.
+    """
     stop, rounds = threading.Event(), [0] * len(USERS)
 
     def work(number: int) -> None:
@@ -66,7 +68,7 @@ def running(at: Planting) -> Iterator[Callable[[], int]]:
 
 
 def files(at: Planting, http: httpx.Client, owner: str) -> None:
-    """Uploads, of which one stays and one goes."""
+    """Uploads, one of which stays and one is deleted."""
     keys = []
     for _ in range(2):
         reply = http.post("/api/v1/s3/upload", files=upload(uuid.uuid4().bytes, "a.bin", "application/x-a"))
@@ -83,7 +85,7 @@ def paths(at: Planting, http: httpx.Client, owner: str) -> None:
 
 
 def projects(at: Planting, http: httpx.Client, owner: str) -> None:
-    """Saves that change, remove and bring back a path."""
+    """Saves that change, remove and add a path again."""
     page = {"path": "index.html", "content": str(uuid.uuid4())}
     other = {"path": "other.txt", "content": str(uuid.uuid4())}
     for tree in ([page, other], [page], [page, other]):
@@ -92,7 +94,7 @@ def projects(at: Planting, http: httpx.Client, owner: str) -> None:
 
 
 def sessions(at: Planting, http: httpx.Client, owner: str) -> None:
-    """Resumable uploads: one to its end, one given up."""
+    """Resumable uploads: one finished, one cancelled."""
     for length, ended in ((6, True), (9, False)):
         reply = http.post("/files", headers=TUS | {"upload-length": str(length)})
         assert reply.status_code == 201, reply.text
@@ -106,7 +108,7 @@ def sessions(at: Planting, http: httpx.Client, owner: str) -> None:
 
 
 def generations(at: Planting, http: httpx.Client, owner: str) -> None:
-    """Generations that come and go, which are counted by day."""
+    """Generations that are created and deleted, counted by day."""
     data = {"type": "text-to-image", "prompt": owner}
     reply = http.post("/api/generations/upload", data=data, files=upload())
     assert reply.status_code == 201, reply.text
@@ -114,7 +116,7 @@ def generations(at: Planting, http: httpx.Client, owner: str) -> None:
 
 
 def multipart(at: Planting, http: httpx.Client, owner: str) -> None:
-    """Bodies of several parts."""
+    """Bodies with several parts."""
     body = uuid.uuid4().bytes * (6 << 16)
     reply = http.post("/api/v1/s3/upload", files=upload(body, "a.bin", "application/x-a"))
     assert reply.status_code == 201, reply.text

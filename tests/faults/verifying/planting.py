@@ -1,6 +1,6 @@
-"""Faults by hand: rows changed as superuser, objects changed past the services, bits turned on the disk.
+"""Planted faults: rows changed as superuser, objects changed without the services, bits flipped on the disk.
 
-Each planter answers what a verification has to say of it: pairs of kind and key (or owner, where no key is).
+Each planter returns what a verification must report: pairs of kind and key (or owner, if there is no key).
 """
 
 from __future__ import annotations
@@ -43,16 +43,14 @@ ATTEMPT: Final = "strongroom-attempt"
 
 
 class Planting:
-    """One stack, its database and its bucket. ``disk``: where the object store keeps its bytes."""
+    """One stack, its database and its bucket. ``disk``: the object store's files."""
 
     def __init__(self, stack: RunningStack, disk: Path) -> None:
         self._stack = stack
         self._disk = disk
         self._clients: list[httpx.Client] = []
         self.stays: list[tuple[str, str]] = []
-        """Owners and keys of files that are found to be wrong, and have to be read after a repair all the
-        same.
-        """
+        """Owners and keys of files found to be wrong, which must be readable after a repair all the same."""
         state = stack.state
         self._dsn: str = state["postgres"]["dsn"]
         entry = S3Entry(**state["s3"])
@@ -77,7 +75,7 @@ class Planting:
         return Belongings(owner, self.http(owner))
 
     def file(self, body: bytes | None = None) -> tuple[str, str]:
-        """A file of somebody new: owner and key."""
+        """A file of a new user: owner and key."""
         owner = self.owner()
         content = body if body is not None else uuid.uuid4().bytes * 4
         reply = self.http(owner).post(
@@ -87,13 +85,13 @@ class Planting:
         return owner, str(reply.json()["key"])
 
     def sql(self, statement: str, *values: object) -> None:
-        """Exactly as it says, past foreign keys and policies; it has to change something."""
+        """Execute exactly this, bypassing foreign keys and policies; it must change something."""
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")
             assert connection.execute(statement.encode(), values).rowcount > 0, statement
 
     def client(self, owner: str, **claims: object) -> Client:
-        """The SDK's; the caller closes it."""
+        """An SDK client; the caller closes it."""
         state = self._stack.state
         return Client(
             state["storage"]["address"],
@@ -120,7 +118,7 @@ class Planting:
             self.s3.upload_part(Bucket=self.bucket, Key=key, UploadId=made, PartNumber=number, Body=part)
 
     def rot(self, body: bytes) -> None:
-        """Turn one bit of the one object with this content."""
+        """Flip one bit of the only object with this content."""
         kept = [
             path
             for path in self._disk.rglob("*.data")
@@ -246,7 +244,7 @@ def size_changed_in_both(at: Planting) -> Expected:
 
 
 def object_truncated(at: Planting) -> Expected:
-    """The version that the rows name is shorter than they say."""
+    """The version in the rows is shorter than they say."""
     body = uuid.uuid4().bytes * 4
     _, key = at.file(body)
     (old,) = at.versions(key)
@@ -295,7 +293,7 @@ def blob_of_a_file_in_another_state(at: Planting) -> Expected:
 
 
 def blob_row_deleted(at: Planting) -> Expected:
-    """The file shows its object still, and nobody may move that away."""
+    """The file still shows its object, and nobody may move that."""
     owner, key = at.file()
     at.sql("DELETE FROM blobs WHERE key = %s", key)
     at.stays.append((owner, key))
@@ -303,7 +301,7 @@ def blob_row_deleted(at: Planting) -> Expected:
 
 
 def blob_row_deleted_of_a_medium(at: Planting) -> Expected:
-    """Its key does not say whose it is."""
+    """The key does not contain the owner."""
     mine = at.belongings()
     assert mine.medium
     ((key,),) = at.rows("SELECT key FROM files WHERE owner_id = %s", mine.name)
@@ -320,7 +318,7 @@ def blob_row_deleted_of_a_project(at: Planting) -> Expected:
 
 
 def owner_changed_in_blobs(at: Planting) -> Expected:
-    """Nothing of that owner's shows the blob, and the file's own is gone: the object is one and the same."""
+    """No file of the new owner shows the blob, and the file's own is gone: it is one object for both."""
     owner, key = at.file()
     at.sql("UPDATE blobs SET owner_id = owner_id || 'x' WHERE key = %s", key)
     at.stays.append((owner, key))
@@ -348,8 +346,8 @@ def segment_deleted(at: Planting) -> Expected:
     return {("segment_missing", key)}
 
 
-#: Each with what stays to be found after a repair: bytes that are nowhere, rows that only a backup has, and
-#: parts that may be a file.
+#: Each with what stays after a repair: bytes that are nowhere, rows that only a backup has, and parts that
+#: may be a file.
 FAULTS: Final[tuple[tuple[Callable[[Planting], Expected], frozenset[str]], ...]] = (
     (object_deleted, LOST),
     (object_deleted_of_a_project, LOST),

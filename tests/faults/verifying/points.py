@@ -1,10 +1,10 @@
-"""The failpoints of repairs; `tests.faults.test_points` holds them against the code."""
+"""The failpoints of repairs; `tests.faults.test_points` compares them with the code."""
 
 from __future__ import annotations
 
 from typing import Final
 
-#: In the order in which a repair comes to them.
+#: In the order in which a repair reaches them.
 REPAIR: Final = (
     "storage.repair.before_row",
     "storage.repair.after_row",

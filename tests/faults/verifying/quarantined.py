@@ -1,4 +1,4 @@
-"""Faults in the quarantine, as ``planting`` plants them."""
+"""Planted faults in the quarantine; see ``planting``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Bucket(Protocol):
-    """``planting.Planting`` is one."""
+    """Implemented by ``planting.Planting``."""
 
     def put(self, key: str, body: bytes, **metadata: str) -> str: ...
 
@@ -21,7 +21,7 @@ def manifest_damaged(at: Bucket) -> set[tuple[str, str]]:
 
 
 def manifest_of_another_key(at: Bucket) -> set[tuple[str, str]]:
-    """What it names is none of Strongroom's: bringing it back would write there."""
+    """It names a key that is not Strongroom's: restoring it would write there."""
     entry = str(uuid.uuid4())
     at.put(f".strongroom/quarantine/{entry}/manifest.json", _manifest(entry, key="logs/app.log"))
     return {("quarantine_damaged", f".strongroom/quarantine/{entry}/manifest.json")}

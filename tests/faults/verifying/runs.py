@@ -1,4 +1,4 @@
-"""Verifications and repairs of a cell, as an operator asks for them."""
+"""Verifications and repairs of a cell, as requested by an operator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.stack import until
 
 
 class _AsStack:
-    """A cell, with what ``Planting`` asks of a stack."""
+    """A cell with the attributes of a stack that ``Planting`` uses."""
 
     def __init__(self, cell: Cell, storage: str) -> None:
         self._cell = cell
@@ -36,7 +36,7 @@ class _AsStack:
 
 @contextmanager
 def planting_in(cell: Cell, storage: str = "") -> Iterator[Planting]:
-    """Plants faults in a cell. ``storage``: the address of the storage_service to ask, if not its first."""
+    """Plants faults in a cell. ``storage``: the address of the storage_service, if not its first one."""
     cell.run()
     stack = _AsStack(cell, storage or cell.storage_address)
     planting = Planting(stack, SimpleNamespace())  # type: ignore[arg-type]
@@ -50,7 +50,7 @@ def admin(at: Planting) -> Client:
 
 def verified(at: Planting) -> str:
     """A run that has ended."""
-    # The store's times are rounded up to whole seconds, and what is younger than now is not judged yet.
+    # The store's times are rounded up to whole seconds, and anything younger than now is not judged yet.
     planted = math.ceil(time.time())
     until("the second of the planting is over", lambda: time.time() >= planted)
     with admin(at) as client:
@@ -65,7 +65,7 @@ def found(at: Planting, run_id: str) -> Expected:
 
 
 def nobody_acts(at: Planting) -> None:
-    """The lease of whoever was killed is over."""
+    """End the leases of killed processes."""
     held = "SELECT count(*) FROM running_acts WHERE held_until > now()"
     until("the lease of the dead is over", lambda: at.rows(held) == [(0,)])
 

@@ -1,5 +1,5 @@
-"""A request that reaches the store after the tombstone of its attempt has gone (rule R5 says that none does):
-a verification finds what it has left behind and nothing else, and a repair takes it away.
+"""A request that reaches the store after its attempt's tombstone is gone (rule R5 excludes it): a
+verification finds its leftovers and nothing else, and a repair removes them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CELL_ENV: Final = {
     "STRONGROOM_CLEANER_SWEEP_SECONDS": "3600",
     "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600",
 }
-#: Owner, what is sent, which request is late, and as what it is found.
+#: Owner, what is sent, which request is late, and the kind of its finding.
 LATE: Final[tuple[tuple[str, Any, int, str, str], ...]] = (
     ("late-file", file_spec, SMALL, "PutObject", "object_orphaned"),
     ("late-picture", picture_spec, SMALL, "PutObject", "object_orphaned"),
@@ -43,7 +43,7 @@ def at(cell: Cell) -> Iterator[Planting]:
 
 
 def given_up(cell: Cell, owner: str, spec: UploadSpec, size: int, operation: str) -> Rule:
-    """An upload that its client cancels while the request is held."""
+    """An upload cancelled by its client while the request is held."""
     rule = cell.s3.arm(operation, hold, key=f"/{owner}/")
     upload = new_upload(owner, size)
     upload.body = PNG + upload.body

@@ -1,4 +1,4 @@
-"""A verification finds each planted fault and nothing else, while users go on working."""
+"""A verification finds each planted fault and nothing else, while users continue to work."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_all_is_right_while_users_work(planting: Planting, verify: Shell) -> Non
 
 
 def test_rows_follow_the_storage_class_of_their_objects(planting: Planting, verify: Shell) -> None:
-    """What the bucket's rules have moved is no fault."""
+    """Objects moved by lifecycle rules are no fault."""
     _, key = planting.file()
     planting.sql("UPDATE blobs SET storage_class = 'GLACIER' WHERE key = %s", key)
     for moved in (1, 0):
@@ -103,7 +103,7 @@ def test_each_planted_fault_is_found_and_nothing_else(planting: Planting, verify
         outcome = verify("verify", "--json", "--depth=bytes")
     seen = found(outcome)
     rotten = {pair for pair in expected if pair[0] == "checksum_mismatch"} - seen
-    # Swift takes an object out of service once it has been read whole and is damaged.
+    # Swift takes an object out of service when a read finds it damaged.
     assert seen == (expected - rotten) | {("object_missing", key) for _, key in rotten}
     assert len(rotten) <= 1
     assert outcome.exit_code == 1, outcome.err
@@ -121,8 +121,8 @@ def test_each_planted_fault_is_found_and_nothing_else(planting: Planting, verify
 
 
 def repair_and_look(planting: Planting, verify: Shell, left: set[str]) -> None:
-    """What can be repaired is; what stays are bytes that are nowhere, rows that only a backup has,
-    and parts that may be a file.
+    """Everything repairable is repaired; bytes that are nowhere, rows that only a backup has, and parts that
+    may be a file stay.
     """
     with load.running(planting) as rounds:
         until_next_round(rounds)
@@ -138,7 +138,7 @@ def read(planting: Planting, owner: str, key: str) -> bytes:
 
 
 def test_the_quarantine_is_purged_before_its_time(planting: Planting, verify: Shell) -> None:
-    """Last of those that look at what a repair has moved there."""
+    """The last of the tests that look at what a repair has moved there."""
     planting.file()  # an empty database is refused
     planting.put(f".strongroom/quarantine/{uuid.uuid4()}/object", b"bytes")
     alien = f"uploads/alien/{uuid.uuid4()}.bin"

@@ -1,5 +1,5 @@
-"""The verification beside writers, with listings that break, and killed (points R): nothing is found that is
-not there, and nothing is done because of what was half seen.
+"""Verification concurrent with writers, with broken listings, and killed (points R): there are no false
+findings, and nothing is done because of an incomplete view.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def ended(at: Planting, run_id: str) -> None:
 
 
 def rearranged(entries: Callable[[list[bytes]], list[bytes]]) -> Fault:
-    """A listing with other entries, or in another order."""
+    """A listing with changed entries, or in another order."""
 
     def edit(reply: Reply) -> Reply:
         whole = _ENTRY.findall(reply.body)
@@ -153,7 +153,7 @@ def let_go_and_find_nothing(cell: Cell, at: Planting, rule: Rule, run_id: str) -
 
 
 def repaired_or_refused(at: Planting, run_id: str) -> set[str]:
-    """Outcomes; that another one was at it is one, too."""
+    """Outcomes; that another repair was running is one of them."""
     try:
         return repaired(at, run_id)
     except ActInProgress as error:

@@ -1,8 +1,8 @@
-"""SIGKILL of storage_service at each step of a repair, of a restore and of a purge, and of metadata_service
-with a COMMIT: repairing again ends it, and nothing is lost or there twice.
+"""SIGKILL of storage_service at each step of a repair, a restore and a purge, and of metadata_service at a
+COMMIT: another repair completes it, and nothing is lost or duplicated.
 
-One report for all: each repair begins at its first finding, passes over what is mended by now, and dies at
-the first place that reaches its point.
+One report for all: each repair begins at its first finding, skips what is repaired by now, and dies at the
+first place that reaches its point.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def at(cell: Cell) -> Iterator[Planting]:
 
 @pytest.fixture(scope="module")
 def planted(at: Planting) -> tuple[str, Expected]:
-    """The run that has found them, and what it has found."""
+    """The run that has found them, and its findings."""
     expected = set[tuple[str, str]]().union(*(plant(at) for plant in PLANTED))
     run_id = verified(at)
     assert found(at, run_id) == expected
@@ -57,7 +57,7 @@ def planted(at: Planting) -> tuple[str, Expected]:
 
 
 def killed(cell: Cell, at: Planting, service: Service = "storage") -> None:
-    """The process has died, and so much time has passed that the act is nobody's any more."""
+    """Wait until the process has died, and let enough time pass that the act is over."""
     cell.wait_killed(service)
     at.sql("UPDATE running_acts SET held_until = now()")
 
@@ -90,7 +90,7 @@ def test_the_next_repair_ends_it(cell: Cell, at: Planting, planted: tuple[str, E
 
 
 def test_metadata_service_dies_with_the_commit_of_a_row(cell: Cell, at: Planting) -> None:
-    """The row is mended, and nobody hears of it."""
+    """The row is repaired, but nobody gets the answer."""
     cell.run()
     ((_, key),) = described.version_replaced_by_a_copy(at)
     run_id = verified(at)
@@ -107,7 +107,7 @@ def test_metadata_service_dies_with_the_commit_of_a_row(cell: Cell, at: Planting
 
 
 def test_a_rewrite_that_dies_leaves_no_second_version(cell: Cell, at: Planting) -> None:
-    """Both are of the row's own attempt, so no verification would call the old one foreign."""
+    """Both belong to the row's own attempt, so no verification would report the old one as foreign."""
     cell.run()
     ((_, key),) = described.media_type_of_an_object_changed(at)
     (old,) = at.versions(key)
@@ -213,7 +213,7 @@ def test_a_foreign_bucket_and_a_flood_of_orphans_are_refused_and_nothing_is_touc
     cell: Cell, at: Planting
 ) -> None:
     cell.run()
-    at.file()  # a database without a file is refused for that
+    at.file()  # a database without a file is refused because of that
     keys = [f"uploads/alien/{uuid.uuid4()}.bin" for _ in range(3)]
     versions = [at.put(key, key.encode()) for key in keys]
     run_id = verified(at)
@@ -238,13 +238,15 @@ def test_a_foreign_bucket_and_a_flood_of_orphans_are_refused_and_nothing_is_touc
 
 
 def test_the_cleaner_leaves_a_foreign_bucket_alone(cell: Cell, at: Planting) -> None:
-    """What it would not find there it would call removed, and the right bucket would keep it for ever."""
+    """The cleaner would find no objects, record them as removed, and leave them in the right bucket for
+    ever.
+    """
     cell.run()
     owner, key = at.file()
-    assert verified(at)  # and so the bucket says whose it is
+    assert verified(at)  # so the bucket now names its installation
     mine = at.rows("SELECT id::text FROM installation")[0][0]
     at.sql("UPDATE installation SET id = gen_random_uuid()")
-    cell.kill("storage")  # what it knows is good for ten minutes
+    cell.kill("storage")  # its answer is cached for ten minutes
     cell.run()
     until("it is told", lambda: "foreign_bucket" in cell.log("storage", 1000))
     assert at.http(owner).delete(f"/api/v1/s3/file/{key}").status_code == 200

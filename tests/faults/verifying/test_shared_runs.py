@@ -1,7 +1,8 @@
-"""Replicas of storage_service that share one verification: one dies in its part, one is frozen beyond its
-lease and comes back. Each part is done once, no finding is lost or there twice, and there is one report.
+"""Replicas of storage_service that share a verification: one dies during its part, one is frozen for longer
+than its lease and wakes up. Each part is done once, no finding is lost or duplicated, and there is one
+report.
 
-Each replica has a proxy of its own before the store, so that a held request says whose part is held.
+Each replica has its own proxy in front of the store, so a held request tells whose part is held.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ _PART: Final = "SELECT epoch, counts FROM verification_shards WHERE verification
 def at(cell: Cell) -> Iterator[Planting]:
     with planting_in(cell) as made:
         made.file()
-        ended(made, begun(made))  # the bucket says whose it is from now on
+        ended(made, begun(made))  # from now on the bucket names its installation
         yield made
 
 
 @contextmanager
 def replica(cell: Cell, run_id: str, name: str, operation: str) -> Iterator[tuple[Planting, Rule]]:
-    """One that has taken the part which begins with this request, all of which are held."""
+    """A replica that has claimed the part which begins with this request; all such requests are held."""
     role, before = ALL if cell.form == "one" else STORAGE, epoch(cell, run_id, operation)
     with S3Proxy(cell.store.endpoint) as store:
         held = store.arm(operation, hold_reply, nth=None)
@@ -65,7 +66,7 @@ def replica(cell: Cell, run_id: str, name: str, operation: str) -> Iterator[tupl
             cell.second_storage(name=name, role=role, AWS_S3_ENDPOINT_URL=store.endpoint) as address,
             planting_in(cell, address) as asked,
         ):
-            begun(asked)  # tells it of the run under way
+            begun(asked)  # tells it about the run
             until("it has its part", lambda: epoch(cell, run_id, operation) > before)
             yield asked, held
 
@@ -87,7 +88,7 @@ def ended(at: Planting, run_id: str) -> Any:
 
 
 def listed(at: Planting, run_id: str) -> list[tuple[str, str]]:
-    """Each finding as often as it is there."""
+    """Each finding, as often as it is reported."""
     with admin(at) as client:
         return sorted((one.kind, one.key or one.owner_id) for one in client.verifications.findings(run_id))
 
@@ -109,7 +110,7 @@ def test_one_dies_and_one_is_frozen_beyond_its_lease(cell: Cell, at: Planting, b
     run_id = begun(at)
     until("it has its part", lambda: epoch(cell, run_id, "ListObjectVersions") == 2)
     with replica(cell, run_id, "storage-2", "ListMultipartUploads"):
-        pass  # and so it dies in its part
+        pass  # it dies during its part
     cell.send("storage", signal.SIGSTOP)
     cell.wait_stopped("storage")
     cell.s3.retire(of_first)
