@@ -45,7 +45,7 @@ from metadata_service.db.scopes import (
     tells,
     user,
 )
-from metadata_service.db.standby import Standby
+from metadata_service.db.standby import ANSWER_SECONDS, Standby
 from servicekit import failpoints
 from servicekit.telemetry.spans import Value
 from servicekit.telemetry.tracing import call
@@ -253,11 +253,13 @@ class Database:
                 self.tell(part.owner_id)
         return results
 
-    async def read(self, scope: Scope, query: str, params: Params = ()) -> list[Row]:
-        """All rows of one query, in one round trip and a transaction of its own. Raises DatabaseUnavailable,
-        InvalidField.
+    async def read(
+        self, scope: Scope, query: str, params: Params = (), *, within: float | None = None
+    ) -> list[Row]:
+        """All rows of one query, in one round trip and a transaction of its own; `within` so many seconds,
+        else as long as `scope` may wait. Raises DatabaseUnavailable, InvalidField.
         """
-        seconds = SYSTEM_SECONDS if scope == SYSTEM else USER_SECONDS
+        seconds = within or (SYSTEM_SECONDS if scope == SYSTEM else USER_SECONDS)
         return await self._in_time("read", seconds, partial(self._read, scope, query, params))
 
     async def read_list(self, scope: Scope, query: str, params: Params = ()) -> list[Row]:
@@ -268,7 +270,9 @@ class Database:
             return await self.read(scope, query, params)
         standby, there = self._standby
         return await standby.read(
-            scope.uid, lambda: there.read(scope, query, params), lambda: self.read(scope, query, params)
+            scope.uid,
+            lambda: there.read(scope, query, params, within=ANSWER_SECONDS),
+            lambda: self.read(scope, query, params),
         )
 
     def _wrote(self, owner_id: str) -> None:

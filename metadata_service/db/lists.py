@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from metadata_service.config import MetadataSettings
 from metadata_service.db.database import SYSTEM, Database
 from metadata_service.db.pool import Pool, make_pool
-from metadata_service.db.standby import PRIMARY_POSITION, STANDBY_POSITION, Standby
+from metadata_service.db.standby import ANSWER_SECONDS, PRIMARY_POSITION, STANDBY_POSITION, Standby
 from servicekit.background import Heartbeats
 
 
@@ -29,7 +29,7 @@ class ListsAway:
         there = Database(pool)
         standby = Standby(
             lambda: _position(database, PRIMARY_POSITION),
-            lambda: _position(there, STANDBY_POSITION),
+            lambda: _position(there, STANDBY_POSITION, within=ANSWER_SECONDS),
             settings.database_read_lag_seconds,
         )
         database.with_standby(standby, there)
@@ -59,7 +59,7 @@ class ListsAway:
             await self._pool.close()
 
 
-async def _position(database: Database, query: str) -> int | None:
+async def _position(database: Database, query: str, within: float | None = None) -> int | None:
     """Where the log of this server stands, bytes; None: it is no standby."""
-    ((position,),) = await database.read(SYSTEM, query)
+    ((position,),) = await database.read(SYSTEM, query, within=within)
     return None if position is None else int(position)

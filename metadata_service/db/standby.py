@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 #: So often the standby is looked at: its lag is seen that much too large.
 LOOK_SECONDS: Final = 0.5
+#: So long it may take to answer, whatever it is asked; then the primary does, within the caller's time. Lists
+#: take milliseconds: who waits longer waits for a server that is frozen, or out of reach.
+ANSWER_SECONDS: Final = 1.0
 #: Notes of the primary's log that the standby has not come to yet. Older ones say too little.
 MOST_NOTES: Final = 1000
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from metadata_service.config import PoolOptions
 from metadata_service.db.database import SYSTEM, Database
@@ -13,7 +16,9 @@ from metadata_service.db.lists import _position
 from metadata_service.db.pool import make_pool
 from metadata_service.db.standby import PRIMARY_POSITION, STANDBY_POSITION, Standby
 from metadata_service.files.queries import Listing
+from strongroom.errors import DatabaseUnavailable
 from tests.databases import Logins
+from tests.faults.tcp_proxy import PostgresProxy
 from tests.integration.metadata_service.world import World, make_world
 
 
@@ -38,11 +43,10 @@ class Follower:
         return [file.key for file in (await self.world.queries.page(Listing(owner), 10, "")).files]
 
 
-@pytest.fixture
-async def follower(module_database: Logins) -> AsyncIterator[Follower]:
-    """Its sessions are read-only, as a standby's are."""
-    read_only = f"{module_database.app}?options=-c%20default_transaction_read_only%3Don"
-    async with make_world(module_database) as world, make_pool(read_only, PoolOptions(min_size=1)) as pool:
+@asynccontextmanager
+async def following(database: Logins, where: str) -> AsyncIterator[Follower]:
+    """A standby at ``where``."""
+    async with make_world(database) as world, make_pool(where, PoolOptions(min_size=1)) as pool:
         there = Database(pool)
 
         async def primary() -> int | None:
@@ -54,6 +58,14 @@ async def follower(module_database: Logins) -> AsyncIterator[Follower]:
         standby = Standby(primary, replayed, 3600.0)
         world.database.with_standby(standby, there)
         made = Follower(world, standby, there)
+        yield made
+
+
+@pytest.fixture
+async def follower(module_database: Logins) -> AsyncIterator[Follower]:
+    """Its sessions are read-only, as a standby's are."""
+    read_only = f"{module_database.app}?options=-c%20default_transaction_read_only%3Don"
+    async with following(module_database, read_only) as made:
         yield made
 
 
@@ -89,6 +101,26 @@ async def test_a_standby_that_is_gone_is_the_primarys_business(follower: Followe
     await follower.there._pool.close()
     assert await follower.keys("zoe") == [file.key]
     assert follower.answers() == (0, 1)
+
+
+async def test_a_standby_that_is_frozen_takes_little_of_the_callers_time(
+    module_database: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = conninfo_to_dict(module_database.app)
+    with PostgresProxy(str(address["host"]), int(str(address["port"]))) as proxy:
+        async with following(module_database, make_conninfo(module_database.app, port=proxy.port)) as frozen:
+            file = await frozen.world.upload("uma")
+            await frozen.catch_up()
+            await frozen.catch_up()
+            proxy.hang()
+            monkeypatch.setattr("metadata_service.db.database.USER_SECONDS", 3600.0)
+            monkeypatch.setattr("metadata_service.db.database.SYSTEM_SECONDS", 3600.0)
+            async with asyncio.timeout(60):
+                assert await frozen.keys("uma") == [file.key]
+                with pytest.raises(DatabaseUnavailable, match="in time"):
+                    await _position(frozen.there, STANDBY_POSITION, within=0.1)
+            assert frozen.answers() == (0, 1)
+            proxy.disarm()
 
 
 async def test_a_primary_named_as_standby_answers_nothing(follower: Follower) -> None:
