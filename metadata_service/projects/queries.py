@@ -71,6 +71,7 @@ ORDER BY files.path LIMIT %(limit)s
 _FILE: Final = f"SELECT asked.newest, asked.version, {FILE_COLUMNS} {_AT_VERSION} AND files.path = %(path)s"
 _SOME_FILES: Final = f"""
 SELECT asked.newest, asked.version, {FILE_COLUMNS} {_AT_VERSION} AND files.path = ANY(%(paths)s::text[])
+WHERE %(project)s::uuid IS NULL OR asked.id = %(project)s::uuid
 """
 
 
@@ -176,13 +177,21 @@ class ProjectQueries:
             raise FileNotFound("This version of the project has no such file.")
         return to_file(key_prefix(owner_id, slug), rows[0][2:]), found_version
 
-    async def shown_file(self, owner_id: str, slug: str, version: int, path: str) -> tuple[ProjectFile, int]:
-        """The file that a preview shows at ``path``, and its version.
+    async def shown_file(
+        self, owner_id: str, slug: str, version: int, path: str, project_id: str = ""
+    ) -> tuple[ProjectFile, int]:
+        """The file that a preview shows at ``path``, and its version. ``project_id``: only of this project.
 
         Raises as ``file``; a file outside the front end is not found.
         """
         path = normal_path(path)
-        params = {"owner": owner_id, "slug": slug, "version": version, "paths": front_end.wanted(path)}
+        params: dict[str, object] = {
+            "owner": owner_id,
+            "slug": slug,
+            "version": version,
+            "paths": front_end.wanted(path),
+            "project": project_id or None,
+        }
         rows = await self._database.read(user(owner_id), _SOME_FILES, params)
         found_version = _version_of(rows, version)
         prefix = key_prefix(owner_id, slug)

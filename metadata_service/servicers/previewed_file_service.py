@@ -23,6 +23,6 @@ class PreviewedFileServicer(PreviewedFileServiceServicer):
         self, request: pb.GetPreviewedFileRequest, context: Context
     ) -> pb.GetPreviewedFileResponse:
         file, _ = await self._queries.shown_file(
-            request.owner_id, request.slug, request.version, request.path
+            request.owner_id, request.slug, request.version, request.path, request.project_id
         )
         return pb.GetPreviewedFileResponse(file=file)

@@ -117,9 +117,13 @@ class ProjectReader(MetadataClient):
         request = queries.GetProjectRequest(slug=slug, user_id=user_id)
         return (await self._ask(self._projects.GetProject, request)).project
 
-    async def previewed_file(self, owner_id: str, slug: str, version: int, path: str) -> ProjectFile:
+    async def previewed_file(
+        self, owner_id: str, slug: str, version: int, path: str, project_id: str
+    ) -> ProjectFile:
         """What a verified token names. Raises ProjectNotFound, VersionNotFound, FileNotFound, PathInvalid."""
-        request = GetPreviewedFileRequest(owner_id=owner_id, slug=slug, version=version, path=path)
+        request = GetPreviewedFileRequest(
+            owner_id=owner_id, slug=slug, version=version, path=path, project_id=project_id
+        )
         return (await self._step(self._previewed.GetPreviewedFile, request)).file
 
     async def projects(self, user_id: str) -> AsyncIterator[Project]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from servicekit.auth.principal import effective_owner
 from servicekit.auth.tokens import CLOCK_SKEW_SECONDS
@@ -28,15 +29,19 @@ PAGE_SECONDS: Final = 900
 MAX_SECONDS: Final = 86_400
 _LABEL: Final = "strongroom previews 2"
 _FORM: Final = struct.Struct(">QQB")
+#: Beside the version: the project's id follows. Tokens of the release before have none.
+_BOUND: Final = 1 << 63
+_ID_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a token opens."""
+    """What a token opens. ``project_id``: a UUID; empty: of whichever project has the slug."""
 
     owner_id: str
     slug: str
     version: int
+    project_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,10 @@ class PreviewTokens:
 
     def sign(self, preview: Preview, expires: int) -> str:
         """A token that holds until ``expires`` (seconds since 1970)."""
-        slug = preview.slug.encode()
-        head = _FORM.pack(expires, preview.version, len(slug))
-        return self._capabilities.seal(head + slug + preview.owner_id.encode())
+        slug, bound = preview.slug.encode(), preview.project_id
+        head = _FORM.pack(expires, preview.version | (_BOUND if bound else 0), len(slug))
+        project = UUID(bound).bytes if bound else b""
+        return self._capabilities.seal(head + project + slug + preview.owner_id.encode())
 
     def opened(self, token: str) -> _Opened:
         """What it opens, and until when. Raises TokenInvalid, TokenExpired."""
@@ -73,8 +79,12 @@ class PreviewTokens:
             raise TokenExpired("This preview has expired; ask for a new preview URL.")
         if expires > now + MAX_SECONDS + CLOCK_SKEW_SECONDS:
             raise TokenInvalid("The token was refused: it lives longer than a preview may.")
-        names = content[_FORM.size :]
-        return _Opened(Preview(names[slug_end:].decode(), names[:slug_end].decode(), version), expires)
+        names, project_id = content[_FORM.size :], ""
+        if version & _BOUND:
+            project_id, names = str(UUID(bytes=names[:_ID_BYTES])), names[_ID_BYTES:]
+            version ^= _BOUND
+        slug, owner = names[:slug_end].decode(), names[slug_end:].decode()
+        return _Opened(Preview(owner, slug, version, project_id), expires)
 
 
 class Previews:
@@ -104,7 +114,7 @@ class Previews:
         response = pb.SignPreviewsResponse(
             stamp=stamp,
             tokens=[
-                self._tokens.sign(Preview(owner, wanted.slug, wanted.version), expires)
+                self._tokens.sign(Preview(owner, wanted.slug, wanted.version, wanted.project_id), expires)
                 for wanted in request.projects
             ],
             expires_in_seconds=seconds,
@@ -127,7 +137,7 @@ class Previews:
             yield pb.DownloadPreviewResponse(page_token=self._tokens.sign(preview, page_end))
             return
         file = await self._reader.previewed_file(
-            preview.owner_id, preview.slug, preview.version, request.path
+            preview.owner_id, preview.slug, preview.version, request.path, preview.project_id
         )
         refuse_unreadable(file)
         wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)

@@ -148,9 +148,15 @@ def test_it_opens_one_project_only(http: httpx.Client, nobody: httpx.Client, slu
 
 
 def test_a_deleted_project_is_not_shown(http: httpx.Client, nobody: httpx.Client, slug: str) -> None:
-    url = url_of(http, slug)
+    listed = http.get("/api/projects").json()["projects"][0]["preview_url"]
+    urls = (url_of(http, slug), url_of(http, slug, version=1), url_of(http, slug, expires_in=86_400), listed)
     assert http.delete(f"/api/projects/{slug}").status_code == 200
-    check_problem(nobody.get(url), 404, "PROJECT_NOT_FOUND")
+    for url in urls:
+        check_problem(nobody.get(url, follow_redirects=True), 404, "PROJECT_NOT_FOUND")
+    save(http, slug, {"index.html": "another project of this name"})
+    for url in urls:
+        check_problem(nobody.get(url, follow_redirects=True), 404, "PROJECT_NOT_FOUND")
+    assert nobody.get(url_of(http, slug)).text == "another project of this name"
 
 
 def test_a_url_for_hours_leads_to_one_for_minutes(

@@ -55,14 +55,17 @@ def page_at(path: str) -> str:
 
 
 async def sign_previews(
-    call: Call, versions: Sequence[tuple[str, int]], seconds: int = 0
+    call: Call, versions: Sequence[tuple[Project, int]], seconds: int = 0
 ) -> SignPreviewsResponse:
-    """Tokens for slugs at versions, in order. ``seconds`` 0: 15 minutes, unless a setting says otherwise.
+    """Tokens for projects at versions, in order. ``seconds`` 0: 15 minutes, unless a setting says otherwise.
 
     :raises StrongroomError: storage_service refused.
     """
     request = SignPreviewsRequest(
-        projects=[PreviewedVersion(slug=slug, version=version) for slug, version in versions],
+        projects=[
+            PreviewedVersion(slug=project.slug, version=version, project_id=project.id)
+            for project, version in versions
+        ],
         expires_in_seconds=seconds,
         user_id=call.user_id(),
     )
@@ -78,7 +81,7 @@ async def urls_of_previews(call: Call, projects: Sequence[Project]) -> tuple[lis
     if not projects:
         return [], ""
     try:
-        signed = await sign_previews(call, [(project.slug, project.version) for project in projects])
+        signed = await sign_previews(call, [(project, project.version) for project in projects])
     except StrongroomError as error:
         note_message(f"answered without preview tokens: {error.message}")
         return [f"{base_url(call)}/api/sandbox-preview/{project.slug}/" for project in projects], None

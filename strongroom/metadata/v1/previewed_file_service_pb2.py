@@ -26,7 +26,7 @@ from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot
 from strongroom.metadata.v1 import project_pb2 as strongroom_dot_metadata_dot_v1_dot_project__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3strongroom/metadata/v1/previewed_file_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$strongroom/metadata/v1/project.proto\"\x82\x01\n\x17GetPreviewedFileRequest\x12\x19\n\x08owner_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02 \x01\x12\x18\n\x04slug\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x18\n\x04path\x18\x04 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\"M\n\x18GetPreviewedFileResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile2\x8d\x01\n\x14PreviewedFileService\x12u\n\x10GetPreviewedFile\x12/.strongroom.metadata.v1.GetPreviewedFileRequest\x1a\x30.strongroom.metadata.v1.GetPreviewedFileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3strongroom/metadata/v1/previewed_file_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$strongroom/metadata/v1/project.proto\"\xa3\x01\n\x17GetPreviewedFileRequest\x12\x19\n\x08owner_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02 \x01\x12\x18\n\x04slug\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x18\n\x04path\x18\x04 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x1f\n\nproject_id\x18\x05 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"M\n\x18GetPreviewedFileResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile2\x8d\x01\n\x14PreviewedFileService\x12u\n\x10GetPreviewedFile\x12/.strongroom.metadata.v1.GetPreviewedFileRequest\x1a\x30.strongroom.metadata.v1.GetPreviewedFileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,10 +41,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPREVIEWEDFILEREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004\"\002(\001'
   _globals['_GETPREVIEWEDFILEREQUEST'].fields_by_name['path']._loaded_options = None
   _globals['_GETPREVIEWEDFILEREQUEST'].fields_by_name['path']._serialized_options = b'\272H\007r\005 \001(\200\010'
+  _globals['_GETPREVIEWEDFILEREQUEST'].fields_by_name['project_id']._loaded_options = None
+  _globals['_GETPREVIEWEDFILEREQUEST'].fields_by_name['project_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_GETPREVIEWEDFILEREQUEST']._serialized_start=147
-  _globals['_GETPREVIEWEDFILEREQUEST']._serialized_end=277
-  _globals['_GETPREVIEWEDFILERESPONSE']._serialized_start=279
-  _globals['_GETPREVIEWEDFILERESPONSE']._serialized_end=356
-  _globals['_PREVIEWEDFILESERVICE']._serialized_start=359
-  _globals['_PREVIEWEDFILESERVICE']._serialized_end=500
+  _globals['_GETPREVIEWEDFILEREQUEST']._serialized_end=310
+  _globals['_GETPREVIEWEDFILERESPONSE']._serialized_start=312
+  _globals['_GETPREVIEWEDFILERESPONSE']._serialized_end=389
+  _globals['_PREVIEWEDFILESERVICE']._serialized_start=392
+  _globals['_PREVIEWEDFILESERVICE']._serialized_end=533
 # @@protoc_insertion_point(module_scope)

@@ -27,6 +27,7 @@ class GetPreviewedFileRequest(_message.Message):
     SLUG_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
     owner_id: _builtins.str
     """`sub` of the owner."""
     slug: _builtins.str
@@ -35,6 +36,8 @@ class GetPreviewedFileRequest(_message.Message):
     """The version."""
     path: _builtins.str
     """Path inside the front end, relative to its root or to the project's."""
+    project_id: _builtins.str
+    """UUID of the project that has to have this slug. Empty: any."""
     def __init__(
         self,
         *,
@@ -42,10 +45,11 @@ class GetPreviewedFileRequest(_message.Message):
         slug: _builtins.str = ...,
         version: _builtins.int = ...,
         path: _builtins.str = ...,
+        project_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner_id", b"owner_id", "path", b"path", "slug", b"slug", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner_id", b"owner_id", "path", b"path", "project_id", b"project_id", "slug", b"slug", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

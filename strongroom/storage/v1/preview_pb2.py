@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from strongroom.metadata.v1 import project_pb2 as strongroom_dot_metadata_dot_v1_dot_project__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/storage/v1/preview.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$strongroom/metadata/v1/project.proto\"^\n\x10PreviewedVersion\x12\x30\n\x04slug\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"\xa0\x01\n\x13SignPreviewsRequest\x12\x45\n\x08projects\x18\x01 \x03(\x0b\x32\'.strongroom.storage.v1.PreviewedVersionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\'\n\x12\x65xpires_in_seconds\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xa3\x05(\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x82\x01\n\x14SignPreviewsResponse\x12\x0e\n\x06tokens\x18\x01 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x65xpires_in_seconds\x18\x03 \x01(\x05\x12\r\n\x05stamp\x18\x04 \x01(\t\"\x91\x01\n\x16\x44ownloadPreviewRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80@\x12\x18\n\x04path\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x13\n\x0bread_offset\x18\x03 \x01(\x03\x12\x1b\n\nread_limit\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x10\n\x08\x66or_page\x18\x05 \x01(\x08\"\x96\x01\n\x17\x44ownloadPreviewResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x13\n\x0bread_offset\x18\x02 \x01(\x03\x12\x11\n\tread_size\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x12\n\npage_token\x18\x05 \x01(\t2\x84\x01\n\x0ePreviewService\x12r\n\x0f\x44ownloadPreview\x12-.strongroom.storage.v1.DownloadPreviewRequest\x1a..strongroom.storage.v1.DownloadPreviewResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/storage/v1/preview.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$strongroom/metadata/v1/project.proto\"\x7f\n\x10PreviewedVersion\x12\x30\n\x04slug\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1f\n\nproject_id\x18\x03 \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\"\xa0\x01\n\x13SignPreviewsRequest\x12\x45\n\x08projects\x18\x01 \x03(\x0b\x32\'.strongroom.storage.v1.PreviewedVersionB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x64\x12\'\n\x12\x65xpires_in_seconds\x18\x02 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xa3\x05(\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x82\x01\n\x14SignPreviewsResponse\x12\x0e\n\x06tokens\x18\x01 \x03(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x65xpires_in_seconds\x18\x03 \x01(\x05\x12\r\n\x05stamp\x18\x04 \x01(\t\"\x91\x01\n\x16\x44ownloadPreviewRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80@\x12\x18\n\x04path\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x13\n\x0bread_offset\x18\x03 \x01(\x03\x12\x1b\n\nread_limit\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x10\n\x08\x66or_page\x18\x05 \x01(\x08\"\x96\x01\n\x17\x44ownloadPreviewResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x13\n\x0bread_offset\x18\x02 \x01(\x03\x12\x11\n\tread_size\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x12\n\npage_token\x18\x05 \x01(\t2\x84\x01\n\x0ePreviewService\x12r\n\x0f\x44ownloadPreview\x12-.strongroom.storage.v1.DownloadPreviewRequest\x1a..strongroom.storage.v1.DownloadPreviewResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PREVIEWEDVERSION'].fields_by_name['slug']._serialized_options = b'\272H\037r\0352\033^[a-z0-9][a-z0-9_-]{0,127}$'
   _globals['_PREVIEWEDVERSION'].fields_by_name['version']._loaded_options = None
   _globals['_PREVIEWEDVERSION'].fields_by_name['version']._serialized_options = b'\272H\004\"\002(\001'
+  _globals['_PREVIEWEDVERSION'].fields_by_name['project_id']._loaded_options = None
+  _globals['_PREVIEWEDVERSION'].fields_by_name['project_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_SIGNPREVIEWSREQUEST'].fields_by_name['projects']._loaded_options = None
   _globals['_SIGNPREVIEWSREQUEST'].fields_by_name['projects']._serialized_options = b'\272H\007\222\001\004\010\001\020d'
   _globals['_SIGNPREVIEWSREQUEST'].fields_by_name['expires_in_seconds']._loaded_options = None
@@ -51,15 +53,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADPREVIEWREQUEST'].fields_by_name['read_limit']._loaded_options = None
   _globals['_DOWNLOADPREVIEWREQUEST'].fields_by_name['read_limit']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_PREVIEWEDVERSION']._serialized_start=162
-  _globals['_PREVIEWEDVERSION']._serialized_end=256
-  _globals['_SIGNPREVIEWSREQUEST']._serialized_start=259
-  _globals['_SIGNPREVIEWSREQUEST']._serialized_end=419
-  _globals['_SIGNPREVIEWSRESPONSE']._serialized_start=422
-  _globals['_SIGNPREVIEWSRESPONSE']._serialized_end=552
-  _globals['_DOWNLOADPREVIEWREQUEST']._serialized_start=555
-  _globals['_DOWNLOADPREVIEWREQUEST']._serialized_end=700
-  _globals['_DOWNLOADPREVIEWRESPONSE']._serialized_start=703
-  _globals['_DOWNLOADPREVIEWRESPONSE']._serialized_end=853
-  _globals['_PREVIEWSERVICE']._serialized_start=856
-  _globals['_PREVIEWSERVICE']._serialized_end=988
+  _globals['_PREVIEWEDVERSION']._serialized_end=289
+  _globals['_SIGNPREVIEWSREQUEST']._serialized_start=292
+  _globals['_SIGNPREVIEWSREQUEST']._serialized_end=452
+  _globals['_SIGNPREVIEWSRESPONSE']._serialized_start=455
+  _globals['_SIGNPREVIEWSRESPONSE']._serialized_end=585
+  _globals['_DOWNLOADPREVIEWREQUEST']._serialized_start=588
+  _globals['_DOWNLOADPREVIEWREQUEST']._serialized_end=733
+  _globals['_DOWNLOADPREVIEWRESPONSE']._serialized_start=736
+  _globals['_DOWNLOADPREVIEWRESPONSE']._serialized_end=886
+  _globals['_PREVIEWSERVICE']._serialized_start=889
+  _globals['_PREVIEWSERVICE']._serialized_end=1021
 # @@protoc_insertion_point(module_scope)

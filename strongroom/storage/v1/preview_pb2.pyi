@@ -28,19 +28,25 @@ class PreviewedVersion(_message.Message):
 
     SLUG_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The project's slug."""
     version: _builtins.int
     """The version."""
+    project_id: _builtins.str
+    """UUID of the project. The token then opens nothing once this project is deleted, even if another one gets its slug.
+    Empty: the token opens whichever project has the slug.
+    """
     def __init__(
         self,
         *,
         slug: _builtins.str = ...,
         version: _builtins.int = ...,
+        project_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["slug", b"slug", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project_id", b"project_id", "slug", b"slug", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

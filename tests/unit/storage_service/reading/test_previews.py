@@ -28,7 +28,8 @@ def soon() -> int:
 
 
 def test_a_token_says_what_it_opens(tokens: PreviewTokens) -> None:
-    for preview in (ADA, Preview("ü b/c", "x", 2**53)):
+    project = "0b7c3c1e-1111-4000-8000-000000000000"
+    for preview in (ADA, Preview("ü b/c", "x", 2**53), Preview("ü b/c", "x" * 128, 2**53, project)):
         assert tokens.opened(tokens.sign(preview, soon())).preview == preview
 
 
