@@ -136,10 +136,10 @@ def operations(use: UseCases, middle: int, read: Position) -> list[Operation]:
     return [
         Operation("GET of a file", lambda _: use.files.by_key(WHALE, key(middle))),
         Operation("list of 50, first page", lambda _: use.files.page(listing, _PAGE, "")),
-        Operation("list of 50, from the middle on", lambda _: use.files.page(listing, _PAGE, deep)),
+        Operation("list of 50, from the middle", lambda _: use.files.page(listing, _PAGE, deep)),
         Operation("generations, the 50 newest", lambda _: use.generations.page(WHALE, 0, PageRequest(_PAGE))),
         Operation(
-            "generations, from the middle on",
+            "generations, from the middle",
             lambda _: use.generations.page(WHALE, 0, PageRequest(_PAGE, token=older)),
         ),
         Operation("statistics of generations", lambda _: use.generations.stats(WHALE)),
@@ -150,19 +150,19 @@ def operations(use: UseCases, middle: int, read: Position) -> list[Operation]:
             lambda file: use.deleter.delete(Deletion(WHALE, file_id=UUID(file.id))),
             lambda: use.upload(WHALE),
         ),
-        Operation("resumable upload: begun", lambda _: use.open_session(WHALE)),
+        Operation("resumable upload: begin", lambda _: use.open_session(WHALE)),
         Operation(
-            "resumable upload: looked at",
+            "resumable upload: read",
             lambda name: use.sessions.get(WHALE, name),
             lambda: use.open_session(WHALE),
         ),
         Operation("events of one owner, the next 100", lambda _: use.events.after(WHALE, read)),
-        Operation("events of all, the next 500", lambda _: use.events.all_after(read, bool)),
-        Operation("events, a thousand forgotten", lambda _: use.forget_events()),
-        Operation("a round of the cleaner, 50 claimed", lambda _: use.cleaning.claim(50)),
+        Operation("events of all owners, the next 500", lambda _: use.events.all_after(read, bool)),
+        Operation("events, a thousand deleted", lambda _: use.forget_events()),
+        Operation("a pass of the cleaner, 50 claimed", lambda _: use.cleaning.claim(50)),
         Operation("media, 8 claimed", lambda _: use.media.claim(8)),
-        Operation("contents to be scanned again, 8 claimed", lambda _: use.scanning.claim(_NEWER, 8)),
-        Operation("what metrics are told of the backlog", lambda _: use.look_at_backlog()),
+        Operation("contents to rescan, 8 claimed", lambda _: use.scanning.claim(_NEWER, 8)),
+        Operation("metrics of the backlog", lambda _: use.look_at_backlog()),
     ]
 
 
