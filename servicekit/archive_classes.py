@@ -22,8 +22,9 @@ PREFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )
 #: Of objects that were stored with no word about it.
 STANDARD: Final = "STANDARD"
-#: S3 "Amazon S3 storage classes"; the last two have to be restored before they are read.
-CLASSES: Final = ("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
+#: S3 "Amazon S3 storage classes": objects in these have to be restored before they are read.
+ARCHIVES: Final = ("GLACIER", "DEEP_ARCHIVE")
+CLASSES: Final = ("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", *ARCHIVES)
 MOST_DAYS: Final = 36600
 #: S3 takes no transition to these earlier.
 _LEAST_DAYS: Final = {"STANDARD_IA": 30, "ONEZONE_IA": 30}

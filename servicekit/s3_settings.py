@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
+from servicekit.archive_classes import Transition, transitions_of
 from servicekit.settings import SettingError, SettingsBase, aliases
 
 SseMode = Literal["auto", "off", "AES256", "aws:kms"]
@@ -75,6 +76,7 @@ class S3Settings(SettingsBase):
     s3_sse: SseMode = "auto"
     s3_kms_key_id: str | None = None
     s3_storage_class: StorageClass | None = None
+    s3_transitions: str = ""
     s3_restore_days: int = Field(default=7, ge=1, le=3650)
     s3_restore_tier: Literal["Standard", "Bulk", "Expedited"] = "Standard"
     s3_restore_look_seconds: float = Field(default=60.0, gt=0)
@@ -88,6 +90,11 @@ class S3Settings(SettingsBase):
     public_base_url: str | None = None
     cloudfront_key_id: str | None = None
     cloudfront_private_key: SecretStr | None = None
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        """The bucket's lifecycle rules to cheaper storage classes. Raises SettingError."""
+        return transitions_of(self.s3_transitions)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -47,6 +47,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.settler import KeySettler
+from storage_service.reading.archive_looks import ArchiveLooks
 from storage_service.reading.archived import ArchivedObjects
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.damage import DamageReporter
@@ -359,6 +360,7 @@ class StorageApp:
             scanner=self._scanner,
             failures=self._failures,
             part_size=settings.part_size_bytes,
+            looks=ArchiveLooks(self.store, self._archived, settings.transitions),
         )
 
     async def aclose(self) -> None:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
-from servicekit.archive_classes import STANDARD, Transition, transitions_of
+from servicekit.archive_classes import STANDARD
 from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
@@ -64,13 +64,7 @@ class BucketSettings(S3Settings):
     cors_origins: CommaList = ()
     upload_expiry_seconds: float = 86400.0
     restore_window_seconds: float = 0.0
-    s3_transitions: str = ""
     internal_secret: SecretStr | None = None
-
-    @property
-    def transitions(self) -> tuple[Transition, ...]:
-        """The lifecycle rules to cheaper storage classes. Raises SettingError."""
-        return transitions_of(self.s3_transitions)
 
 
 class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings):

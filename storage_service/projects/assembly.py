@@ -25,6 +25,7 @@ from storage_service.projects.rollback import ProjectRollback
 from storage_service.projects.runner import SaveRunner
 from storage_service.projects.saver import ContentsSaver, ProjectSaver
 from storage_service.projects.settler import KeySettler
+from storage_service.reading.archive_looks import ArchiveLooks
 from storage_service.reading.committed import CommittedReader
 from storage_service.scanning.scanner import Scanner
 
@@ -56,6 +57,7 @@ class ProjectParts:
     scanner: Scanner
     failures: FailureTeller
     part_size: int
+    looks: ArchiveLooks
 
 
 class Projects:
@@ -86,4 +88,4 @@ class Projects:
         self.rollback = ProjectRollback(contents, runner, parts.reader)
         room = ManifestRoom(parts.export_manifest_bytes)
         self.exports = Exports(source, parts.files, parts.reader, parts.belongings, parts.acts, room=room)
-        self.archives = ArchiveDownloader(source, parts.files, parts.reader)
+        self.archives = ArchiveDownloader(source, parts.files, parts.reader, parts.looks)

@@ -66,6 +66,10 @@ class ArchivedObjects:
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
+    def was_asked_for(self, ref: ObjectRef) -> bool:
+        """A reader has met it archived in this process; it may be back by now."""
+        return ref in self._quiet_until
+
     async def aclose(self) -> None:
         """Wait for what is being asked."""
         await asyncio.gather(*self._asking, return_exceptions=True)

@@ -107,7 +107,8 @@ class SharedContents:
                 yield entry
             return
         names = EntryNames()
-        async for file in readable_files(partial(self._pages, share), lambda file: file.filename):
+        pages, suspects = partial(self._pages, share), self.archives.looks.suspects()
+        async for file in readable_files(pages, lambda file: file.filename, suspects):
             masks = await self.unlocated.masks(file)
             yield stored_file(names.free(file.filename), file, masks)
 

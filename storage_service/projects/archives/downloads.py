@@ -13,6 +13,7 @@ from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.archives.listing import readable_files
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile, stored_file
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipStream
+from storage_service.reading.archive_looks import ArchiveLooks
 from strongroom.errors import ObjectLost
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
@@ -21,7 +22,10 @@ from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 class ArchiveDownloader:
     """The use case; one instance per process."""
 
-    def __init__(self, source: ArchiveSource, files: FileReader, projects: ProjectReader) -> None:
+    def __init__(
+        self, source: ArchiveSource, files: FileReader, projects: ProjectReader, looks: ArchiveLooks
+    ) -> None:
+        self.looks = looks
         self._source = source
         self._files = files
         self._projects = projects
@@ -55,14 +59,17 @@ class ArchiveDownloader:
     async def project_files(self, slug: str, version: int, user_id: str = "") -> AsyncIterator[StoredFile]:
         """The files of a version.
 
-        Raises ProjectNotFound, VersionNotFound; also ContentInfected and ObjectLost, before the first file,
-        if one of them is known to be unreadable.
+        Raises ProjectNotFound, VersionNotFound; also ContentInfected, ObjectLost and ObjectArchived, before
+        the first file, if one of them is known to be unreadable.
         """
         found: list[ProjectFile] = []  # bounded by the limit on a project's files
         async for _, files in self._projects.project_files(slug, version, user_id):
             found += files
+        suspects = self.looks.suspects()
         for file in found:
             refuse_unreadable(file, called=file.path)
+            suspects.see(file, file.path)
+        await suspects.refuse()
         for file in found:
             yield stored_file(file.path, file)
 
@@ -71,5 +78,5 @@ class ArchiveDownloader:
         folders = request.key_prefix.rpartition("/")[0]
         cut = len(folders) + 1 if folders else 0
         pages = partial(self._files.files_below, request.key_prefix, request.user_id)
-        async for file in readable_files(pages, lambda file: file.key):
+        async for file in readable_files(pages, lambda file: file.key, self.looks.suspects()):
             yield stored_file(file.key[cut:], file)

@@ -11,6 +11,7 @@ from contextlib import aclosing
 from typing import Final
 
 from servicekit.unreadable import refuse_unreadable
+from storage_service.reading.archive_looks import Suspects
 from strongroom.metadata.v1.file_pb2 import File
 
 HELD_BYTES: Final = 4 << 20
@@ -22,21 +23,25 @@ time.
 Pages = Callable[[], AsyncIterator[Sequence[File]]]
 
 
-async def readable_files(pages: Pages, called: Callable[[File], str]) -> AsyncIterator[File]:
+async def readable_files(
+    pages: Pages, called: Callable[[File], str], suspects: Suspects
+) -> AsyncIterator[File]:
     """Yield every file, after checking that all are readable. ``called``: how a refusal names a file.
 
-    Raises ContentInfected, ObjectLost, before the first file.
+    Raises ContentInfected, ObjectLost, ObjectArchived, before the first file.
     """
     held: list[File] | None = []
     size = 0
     async for page in _of(pages):
         for file in page:
             refuse_unreadable(file, called=called(file))
+            suspects.see(file, called(file))
             size += file.ByteSize()
         if size > HELD_BYTES:
             held = None
         if held is not None:
             held += page
+    await suspects.refuse()
     if held is not None:
         for file in held:
             yield file

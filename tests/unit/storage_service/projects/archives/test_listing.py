@@ -8,9 +8,12 @@ import pytest
 
 from storage_service.projects.archives import listing
 from storage_service.projects.archives.listing import HELD_BYTES, readable_files
+from storage_service.reading.archive_looks import ArchiveLooks
+from storage_service.reading.archived import ArchivedObjects
 from strongroom.errors import ContentInfected, ObjectLost, StrongroomError
 from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, File
 from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED, Scan
+from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Listed:
@@ -26,12 +29,15 @@ class Listed:
             yield self.files[at : at + 2]
 
 
+LOOKS = ArchiveLooks(MemoryObjectStore(), ArchivedObjects(MemoryObjectStore()))
+
+
 def files(count: int, **more: object) -> list[File]:
     return [File(key=f"a/{number}", **more) for number in range(count)]  # type: ignore[arg-type]
 
 
 async def names(listed: Listed) -> list[str]:
-    return [file.key async for file in readable_files(listed.pages, lambda file: file.key)]
+    return [file.key async for file in readable_files(listed.pages, lambda file: file.key, LOOKS.suspects())]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 7])
@@ -62,4 +68,4 @@ async def test_a_list_that_is_too_long_to_keep(monkeypatch: pytest.MonkeyPatch, 
 async def test_what_is_unreadable_is_told_before_the_first(last: File, error: type[StrongroomError]) -> None:
     listed = Listed(*files(5), last)
     with pytest.raises(error, match="a/bad"):
-        await anext(aiter(readable_files(listed.pages, lambda file: file.key)))
+        await anext(aiter(readable_files(listed.pages, lambda file: file.key, LOOKS.suspects())))

@@ -1,0 +1,96 @@
+"""A look at what a ZIP is to hold, before its first byte: one archived object would end it in the middle.
+
+A HEAD for each object costs as much as reading small ones, so only those are looked at that may be archived:
+by their age and the bucket's rules, as far as this service knows them, or because a reader has met them
+before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from servicekit.archive_classes import ARCHIVES, Transition
+from storage_service.objectstore.errors import ARCHIVED_SECONDS, StoreError
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ObjectRef, Reachability
+from storage_service.reading.archived import ArchivedObjects
+from strongroom.errors import ObjectArchived
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.project_pb2 import ProjectFile
+
+MOST_LOOKED_AT: Final = 10_000
+"""Of one ZIP: a minute's HEADs. What comes then ends it when its turn comes."""
+PARALLEL: Final = 16
+TOLD: Final = 10
+
+
+@dataclass(slots=True)
+class Suspects:
+    """Those of one ZIP that may be archived."""
+
+    looks: ArchiveLooks
+    _found: list[tuple[str, ObjectRef]] = field(default_factory=list)
+
+    def see(self, file: File | ProjectFile, called: str) -> None:
+        """It goes into the ZIP. ``called``: how a refusal names it."""
+        ref = ObjectRef(file.key, file.version_id or None)
+        if len(self._found) < MOST_LOOKED_AT and self.looks.may_be_archived(ref, file):
+            self._found.append((called, ref))
+
+    async def refuse(self) -> None:
+        """Raises ObjectArchived, after asking all that are archived back."""
+        archived = await self.looks.archived_of(self._found)
+        if not archived:
+            return
+        told = ", ".join(archived[:TOLD])
+        if len(archived) > TOLD:
+            told += f" and {len(archived) - TOLD} more"
+        raise ObjectArchived(
+            f"{len(archived)} of these files, in an archive class of the store, are being brought back:"
+            f" {told}. Ask again later, or read the others one by one.",
+            retry_after=ARCHIVED_SECONDS,
+        )
+
+
+class ArchiveLooks:
+    """One instance per process. ``rules``: which objects the bucket moves, and when."""
+
+    def __init__(
+        self, store: ObjectStore, archived: ArchivedObjects, rules: Sequence[Transition] = ()
+    ) -> None:
+        self._store = store
+        self._archived = archived
+        self._rules = [rule for rule in rules if rule.storage_class in ARCHIVES]
+
+    def suspects(self) -> Suspects:
+        """For one ZIP."""
+        return Suspects(self)
+
+    def may_be_archived(self, ref: ObjectRef, file: File | ProjectFile) -> bool:
+        """S3 moves objects at midnight after they have reached the age, or later."""
+        if self._archived.was_asked_for(ref):
+            return True
+        days = (datetime.now(UTC) - file.create_time.ToDatetime(UTC)).days
+        return any(days >= rule.days and ref.key.startswith(rule.prefix) for rule in self._rules)
+
+    async def archived_of(self, suspects: Sequence[tuple[str, ObjectRef]]) -> list[str]:
+        """The names of those that can't be read now, in order; each is asked back."""
+        permits = asyncio.Semaphore(PARALLEL)
+
+        async def look(ref: ObjectRef) -> bool:
+            async with permits:
+                try:
+                    info = await self._store.head(ref)
+                except StoreError:  # who reads it is told
+                    return False
+            if info.reachability is Reachability.READABLE:
+                return False
+            self._archived.ask_back(ref)
+            return True
+
+        seen = await asyncio.gather(*(look(ref) for _, ref in suspects))
+        return [name for (name, _), is_archived in zip(suspects, seen, strict=True) if is_archived]
