@@ -142,7 +142,7 @@ def _message(item: ErrorDetails) -> str:
         return patterns.told(item["ctx"]["pattern"])
     said = _SAID.get(item["type"])
     if said is not None:
-        return said.format_map(item.get("ctx", {}))
+        return said.format_map(item.get("ctx", {})).replace("one of: True", "true")
     return _SUBJECT.sub("must ", item["msg"].removeprefix("Value error, "), count=1)
 
 

@@ -11,6 +11,7 @@ from metadata_service.db.revisions import Revisions
 from metadata_service.files.deletion import Deleter
 from metadata_service.files.edits import Edit, Editor
 from metadata_service.files.folders import FolderListing, Folders
+from metadata_service.files.layouts import as_stored
 from metadata_service.files.links import Links
 from metadata_service.files.queries import FileQueries, Listing
 from metadata_service.files.search import Search, Searcher
@@ -52,7 +53,9 @@ class FileServicer(FileServiceServicer):
     async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
         if request.WhichOneof("name") == "key":
-            file = await self._queries.by_key(owner, request.key, show_deleted=request.show_deleted)
+            file = await self._queries.by_key(
+                owner, as_stored(request.key), show_deleted=request.show_deleted
+            )
         else:
             file = await self._queries.by_id(owner, UUID(request.file_id), show_deleted=request.show_deleted)
         return pb.GetFileResponse(file=file)
@@ -67,7 +70,7 @@ class FileServicer(FileServiceServicer):
     async def ListFiles(self, request: pb.ListFilesRequest, context: Context) -> pb.ListFilesResponse:
         owner = effective_owner(current_principal(), request.user_id)
         basic = request.view == pb.FILE_VIEW_BASIC
-        listing = Listing(owner, request.prefix, request.family, request.show_deleted, basic)
+        listing = Listing(owner, as_stored(request.prefix), request.family, request.show_deleted, basic)
         with self._revisions.seen() as seen:
             page = await self._queries.page(listing, request.page_size, request.page_token)
         page.revision = seen.text
@@ -102,7 +105,7 @@ class FileServicer(FileServiceServicer):
             await self._links.revoke_all(owner)
             return pb.RevokeLinksResponse()
         file_id = UUID(request.file_id) if request.file_id else None
-        revoked = await self._links.revoke(owner, file_id=file_id, key=request.key)
+        revoked = await self._links.revoke(owner, file_id=file_id, key=as_stored(request.key))
         return pb.RevokeLinksResponse(file_id=revoked)
 
     async def ListTrash(self, request: pb.ListTrashRequest, context: Context) -> pb.ListTrashResponse:
@@ -125,7 +128,7 @@ class FileServicer(FileServiceServicer):
 
     async def ListFolder(self, request: pb.ListFolderRequest, context: Context) -> pb.ListFolderResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        listing = FolderListing(owner, request.prefix, request.family)
+        listing = FolderListing(owner, as_stored(request.prefix), request.family)
         with self._revisions.seen() as seen:
             page = await self._folders.page(listing, request.page_size, request.page_token)
         return pb.ListFolderResponse(
@@ -136,12 +139,12 @@ class FileServicer(FileServiceServicer):
         self, request: pb.DeleteFolderRequest, context: Context
     ) -> pb.DeleteFolderResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        gone = await self._folders.delete(owner, request.folder, soft=request.soft)
+        gone = await self._folders.delete(owner, as_stored(request.folder), soft=request.soft)
         return pb.DeleteFolderResponse(file_count=gone.files, size_bytes=gone.size_bytes)
 
     async def SearchFiles(self, request: pb.SearchFilesRequest, context: Context) -> pb.SearchFilesResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        wanted = Search(owner, request.family, request.prefix, filter_of(request.filter))
+        wanted = Search(owner, request.family, as_stored(request.prefix), filter_of(request.filter))
         with self._revisions.seen() as seen:
             files, token = await self._searcher.page(wanted, request.page_size, request.page_token)
         return pb.SearchFilesResponse(files=files, next_page_token=token, revision=seen.text)

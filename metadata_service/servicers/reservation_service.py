@@ -15,6 +15,7 @@ from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.blobs.rows import Handle
 from metadata_service.damage import DamageReports
 from metadata_service.files.deletion import Deleter, Deletion
+from metadata_service.files.layouts import as_stored
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
@@ -84,7 +85,7 @@ class ReservationServicer(ReservationServiceServicer):
         wanted = Deletion(
             owner_id=effective_owner(current_principal(), request.user_id),
             file_id=UUID(request.file_id) if by_id else None,
-            key=request.key,
+            key=as_stored(request.key),
             family=request.family,
             if_generation_match=request.if_generation_match
             if request.HasField("if_generation_match")

@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
 from metadata_service.db.database import Database, Transaction, user
+from metadata_service.files.layouts import as_stored
 from metadata_service.files.queries import FileQueries
 from metadata_service.files.retention import settle_wish
 from metadata_service.files.specs import check_class
@@ -157,6 +158,8 @@ class ShareMaker:
                 settled.file_id = (await self.files.by_id(owner_id, UUID(scope.file_id))).id
             case "event_id":
                 settled.event_id = str(UUID(scope.event_id))
+            case "key_prefix":
+                settled.key_prefix = as_stored(scope.key_prefix)
             case "project":
                 found = await self.find_version(owner_id, scope.project.slug, scope.project.version)
                 settled.project.project_id, settled.project.version = found

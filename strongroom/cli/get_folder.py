@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 from strongroom.cli import shown
@@ -18,7 +19,7 @@ async def get_folder(session: Session, folder: str, destination: Path, *, force:
 
     Nothing is written outside of ``destination``, and nothing that is there is replaced without ``force``.
     """
-    prefix = folder.rstrip("/") + "/"
+    prefix = unicodedata.normalize("NFC", folder).rstrip("/") + "/"
     tally, found = Tally(session), False
     async with session.client() as client:
         with bars_for(session.output) as bars:

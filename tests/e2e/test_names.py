@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import uuid
+import zipfile
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -70,3 +72,29 @@ def test_every_door_shows_the_same_types(http: httpx.Client, kind: str, body: by
     path = _upload(http, "a", body, kind)
     assert http.get(path).headers["content-disposition"].partition(";")[0] == shown
     assert _signed(http, path)["content-disposition"].partition(";")[0] == shown
+
+
+def test_a_path_is_found_in_the_form_in_which_its_owner_writes_it(http: httpx.Client, user: str) -> None:
+    """MacOS takes names apart (NFD); keys are in NFC."""
+    file = _upload(http, "a.txt", b"text", "text/plain")
+    source = http.get(file.replace("/s3/file/", "/files/")).json()["id"]
+    apart = "Cafe\u0301/re\u0301sume\u0301.txt"
+    target = {"target": {"family": "path", "path": apart}}
+    assert http.post(f"/api/v1/files/{source}/copy", json=target).status_code == 201
+    folder, key = quote(f"paths/{user}/Cafe\u0301"), quote(f"paths/{user}/{apart}")
+    assert http.get(f"/api/v1/s3/file/{key}").content == b"text"
+    assert http.get(f"/api/v1/s3/file/{key}/exists").json()["exists"] is True
+    for route, name in (("/api/v1/s3/files", "files"), ("/api/v1/files", "files")):
+        for more in ({}, {"delimiter": "/"}):
+            listed = http.get(route, params={"prefix": f"paths/{user}/Cafe\u0301/", **more}).json()[name]
+            assert [one["key"] for one in listed] == [f"paths/{user}/Caf\u00e9/r\u00e9sum\u00e9.txt"]
+    with zipfile.ZipFile(io.BytesIO(http.get(f"/api/v1/folders/{folder}/archive").content)) as archive:
+        assert archive.namelist() == ["r\u00e9sum\u00e9.txt"]
+    share = http.post("/api/v1/shares", json={"prefix": f"paths/{user}/Cafe\u0301/"}).json()
+    with httpx.Client(trust_env=False, verify=False, timeout=60) as nobody:
+        (shown,) = nobody.get(share["url"]).json()["files"]
+        assert nobody.get(httpx.URL(share["url"]).join(shown["url"])).content == b"text"
+    assert http.delete(f"/api/v1/s3/file/{key}", params={"soft": "true"}).status_code == 200
+    assert http.get(f"/api/v1/s3/file/{key}/exists").json()["exists"] is False
+    assert http.post(f"/api/v1/files/{source}/copy", json=target).status_code == 201
+    assert http.delete(f"/api/v1/folders/{folder}").json()["deleted"] == 1

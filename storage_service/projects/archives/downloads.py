@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
@@ -75,7 +76,7 @@ class ArchiveDownloader:
 
     async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
         """Files below the prefix. Their names are the keys without the prefix's folders."""
-        folders = request.key_prefix.rpartition("/")[0]
+        folders = unicodedata.normalize("NFC", request.key_prefix).rpartition("/")[0]
         cut = len(folders) + 1 if folders else 0
         pages = partial(self._files.files_below, request.key_prefix, request.user_id)
         async for file in readable_files(pages, lambda file: file.key, self.looks.suspects()):

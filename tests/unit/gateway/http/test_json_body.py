@@ -207,6 +207,7 @@ class Said(BaseModel):
     kind: Literal["a", "b"] = "a"
     age: int = Field(default=1, ge=1, le=9)
     on: bool = False
+    all: Literal[True] | None = None
     many: list[str] = Field(default=[], max_length=1)
     when: Moment | None = None
     id: Annotated[str, AfterValidator(canonical)] = "6e2b8c4e-0000-4000-8000-000000000001"
@@ -217,7 +218,7 @@ class Said(BaseModel):
     [
         (b"{}", "name is required."),
         (b'{"title": "a"}', "name is required. Not known here: title."),
-        (b'{"name": "a", "x": 1}', "x is not known here. Known: name, kind, age, on, many, when, id."),
+        (b'{"name": "a", "x": 1}', "x is not known here. Known: name, kind, age, on, all, many, when, id."),
         (b'{"name": 1}', "name must be a text."),
         (b'{"name": ""}', "name must have 1 characters at least."),
         (b'{"name": "abcd"}', "name may have 3 characters at most."),
@@ -226,6 +227,7 @@ class Said(BaseModel):
         (b'{"name": "a", "age": 1.5}', "age must be a whole number."),
         (b'{"name": "a", "age": 0}', "age must be 1 or more."),
         (b'{"name": "a", "on": 7}', "on must be true or false."),
+        (b'{"name": "a", "all": false}', "all must be true."),
         (b'{"name": "a", "many": ["a", "b"]}', "many may have 1 entries at most."),
         (b'{"name": "a", "id": "x"}', "id must be a UUID."),
     ],
