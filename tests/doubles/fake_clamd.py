@@ -1,4 +1,4 @@
-"""A clamd that misbehaves as it is told, on a unix socket or a port."""
+"""A clamd that misbehaves on request, on a Unix socket or a port."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ Fault = Literal["", "stalls", "dies", "lies", "mute", "unfinished", "refuses", "
 
 
 class FakeClamd:
-    """``fault``: what it does with streams; ``says``: its answer where there is none. ``bodies``: what it was
-    sent, whole ones only; ``deserted``: somebody has hung up before the end.
+    """``fault``: what it does with streams; ``says``: its answer without a fault. ``bodies``: the complete
+    bodies received; ``deserted``: a client has hung up before the end.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class FakeClamd:
         self.deserted = asyncio.Event()
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serve one connection."""
         self.connections += 1
         try:
             await self._answer(reader, writer)
@@ -79,7 +79,7 @@ class FakeClamd:
 
 @asynccontextmanager
 async def fake_clamd(socket: Path | None = None) -> AsyncIterator[FakeClamd]:
-    """On ``socket``, or on a port of its own."""
+    """On ``socket``, or on a free port."""
     fake = FakeClamd()
     if socket is not None:
         server = await asyncio.start_unix_server(fake.answer, str(socket))

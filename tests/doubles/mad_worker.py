@@ -1,4 +1,4 @@
-"""A reading process that does what the media type says."""
+"""A reading process that behaves as the media type says."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _mad(content_type: str, file: RemoteFile) -> Iterator[Facts]:
         case "hungry":
             yield {"width": len(bytes(1 << 30)), "height": 2}
         case "files":
-            os.truncate(os.open(gettempdir(), os.O_TMPFILE | os.O_WRONLY), 10)  # it has no name to leave
+            os.truncate(os.open(gettempdir(), os.O_TMPFILE | os.O_WRONLY), 10)  # the file has no name
         case "talkative":
             while True:
                 yield {"orientation": 1}

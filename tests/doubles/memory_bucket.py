@@ -14,7 +14,7 @@ NULL_VERSION = "null"
 
 
 def now() -> datetime:
-    """In whole seconds, as S3 shows times."""
+    """In whole seconds, like S3's times."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
@@ -31,7 +31,7 @@ class Version:
 
     @property
     def shown_id(self) -> str | None:
-        """An unversioned bucket names no versions in its answers."""
+        """None in an unversioned bucket, whose answers name no versions."""
         return None if self.version_id == NULL_VERSION else self.version_id
 
 
@@ -54,18 +54,18 @@ class Bucket:
         self._serial = itertools.count(1)
 
     def store(self, key: str, body: bytes, etag: str, attrs: ObjectAttributes) -> Version:
-        """Add a version; without versioning it replaces what was there."""
+        """Add a version; without versioning replace the current one."""
         version = Version(self._new_id(), body, etag, attrs, now())
         self._add(key, version)
         return version
 
     def current(self, key: str) -> Version | None:
-        """The newest version, unless that is a delete marker."""
+        """The newest version, unless it is a delete marker."""
         versions = self._versions.get(key)
         return versions[-1] if versions and not versions[-1].is_marker else None
 
     def find(self, ref: ObjectRef, operation: str) -> Version:
-        """The version that ``ref`` names. Raises ObjectNotFound, also for a delete marker."""
+        """The version named by ``ref``. Raises ObjectNotFound, also for a delete marker."""
         if ref.version_id is None:
             version = self.current(ref.key)
         else:
@@ -76,7 +76,7 @@ class Bucket:
         return version
 
     def delete(self, ref: ObjectRef) -> DeleteResult:
-        """Remove one version, or put a delete marker on top."""
+        """Remove one version, or add a delete marker."""
         versions = self._versions.get(ref.key, [])
         if ref.version_id is not None:
             gone = next((v for v in versions if v.version_id == ref.version_id), None)
@@ -125,7 +125,7 @@ class Bucket:
             raise UploadNotFound(operation=operation) from None
 
     def end_upload(self, key: str, upload_id: str, operation: str) -> None:
-        """Forget an upload and its parts. Raises UploadNotFound."""
+        """Remove an upload and its parts. Raises UploadNotFound."""
         self.upload(key, upload_id, operation)
         del self.uploads[key, upload_id]
 

@@ -1,7 +1,7 @@
 """The in-memory twin of the S3 adapter: same Protocols, same errors, same contract tests.
 
-It behaves like a versioned (or, by choice, unversioned) S3 bucket that verifies checksums; nothing survives
-the process.
+It behaves like a versioned (or optionally unversioned) S3 bucket that verifies checksums. Its content ends
+with the process.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ PAGE = 1_000
 
 
 class MemoryObjectStore:
-    """ObjectStore in a dictionary. ``page_size`` and ``min_part_size`` can be lowered for tests."""
+    """An ObjectStore in a dictionary. Tests may lower ``page_size`` and ``min_part_size``."""
 
     def __init__(
         self, *, versioned: bool = True, page_size: int = PAGE, min_part_size: int = MIN_PART_SIZE
@@ -60,12 +60,14 @@ class MemoryObjectStore:
         self._bucket = Bucket(versioned=versioned)
         self._page_size = page_size
         self._min_part_size = min_part_size
-        #: Keys in an archive class, and those that were asked back, in that order.
+        #: Keys in an archive class; and those whose restore was requested, in that order.
         self.archived: set[str] = set()
         self.asked_back: list[str] = []
 
     async def request_restore(self, ref: ObjectRef, *, days: int, tier: str) -> None:
-        """See ObjectStore.request_restore. A test brings it back by taking the key out of ``archived``."""
+        """See ObjectStore.request_restore. A test completes the restore by removing the key from
+        ``archived``.
+        """
         await asyncio.sleep(0)
         self._bucket.find(ref, "RestoreObject")
         self.asked_back.append(ref.key)
@@ -260,7 +262,7 @@ class MemoryObjectStore:
         content_disposition: str | None = None,
         begins: datetime | None = None,
     ) -> SignedRequest:
-        """See ObjectStore.presign_get. ``memory:`` URLs lead nowhere, but show what was asked for."""
+        """See ObjectStore.presign_get. ``memory:`` URLs can't be opened, but show the parameters."""
         asked = {
             "versionId": ref.version_id,
             "response-content-type": content_type,
@@ -319,7 +321,7 @@ class MemoryObjectStore:
 
 
 class MemoryStream:
-    """ObjectStream over bytes at hand."""
+    """An ObjectStream over bytes in memory."""
 
     def __init__(self, info: ObjectInfo, offset: int, body: bytes) -> None:
         self.info = info

@@ -1,4 +1,4 @@
-"""A store whose caller dies at one of its requests, as by SIGKILL."""
+"""A store whose caller dies during one of its requests, as by SIGKILL."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ _CHANGES: Final = frozenset({"put", "create", "upload_part", "complete", "abort"
 
 
 class Killed(BaseException):
-    """No process catches its own SIGKILL."""
+    """Raised for SIGKILL, which no process can catch."""
 
 
 class MortalStore:
-    """A store whose caller dies at the ``nth`` request that changes something; ``applied``: after it. It asks
-    for nothing any more then, in no ``finally`` either.
+    """A store whose caller dies at the ``nth`` modifying request; ``applied``: after it was applied.
+
+    Afterwards it makes no request any more, not even in a ``finally``.
     """
 
     def __init__(self, store: MemoryObjectStore, nth: int, *, applied: bool) -> None:

@@ -1,4 +1,4 @@
-"""A collector of traces: takes OTLP over gRPC, as a real one does, and keeps the spans."""
+"""A trace collector: receives OTLP over gRPC, like a real one, and keeps the spans."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INTERVAL: Final = "50"  # ms between exports
 
 @dataclass(frozen=True)
 class Seen:
-    """One span. ``service``: whose; ids are hex, ``parent`` is ``""`` for a root."""
+    """One span. ``service``: its service; ids are hex, ``parent`` is ``""`` for a root."""
 
     service: str
     name: str
@@ -41,7 +41,7 @@ class Collector(stubs.TraceServiceServicer):
 
     @property
     def env(self) -> dict[str, str]:
-        """What sends spans here soon."""
+        """Variables that make processes send spans here soon."""
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self.address, "OTEL_BSP_SCHEDULE_DELAY": INTERVAL}
 
     def Export(
@@ -53,16 +53,16 @@ class Collector(stubs.TraceServiceServicer):
         return service.ExportTraceServiceResponse()
 
     def spans(self) -> list[Seen]:
-        """In the order of their ends, about."""
+        """Approximately in the order of their ends."""
         with self._lock:
             return list(self._spans)
 
     def of(self, trace: str) -> list[Seen]:
-        """Those of one trace."""
+        """The spans of one trace."""
         return [span for span in self.spans() if span.trace == trace]
 
     def trace_of(self, request_id: str) -> str:
-        """The trace of the gateway's span for a request; ``""`` until it is here."""
+        """The trace of the gateway's span for a request; ``""`` until it has arrived."""
         roots = (span for span in self.spans() if span.service == "gateway")
         return next((s.trace for s in roots if s.attributes["strongroom.request_id"] == request_id), "")
 
@@ -85,7 +85,7 @@ def _seen(request: service.ExportTraceServiceRequest) -> Iterator[Seen]:
 
 @contextmanager
 def collecting(port: int = 0) -> Iterator[Collector]:
-    """A collector that runs while the block does."""
+    """A collector that runs during the block."""
     server = grpc.server(ThreadPoolExecutor(4))
     collector = Collector()
     stubs.add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]

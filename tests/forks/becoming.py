@@ -1,4 +1,4 @@
-"""What a fork does to be the program that it stands for."""
+"""How a fork becomes the program that it stands for."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _PR_SET_PDEATHSIG: Final = 1
 
 @dataclass(frozen=True)
 class Order:
-    """``python -m ARGV``, as ``tests.forks.client`` asks for it."""
+    """``python -m ARGV``, as requested with ``tests.forks.client``."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
-    #: Where its output goes, and what it says of errors unless ``errors`` names another file.
+    #: The file for its output, and for errors unless ``errors`` names another one.
     log: str
     errors: str = ""
     constants: Mapping[str, int] = field(default_factory=dict)
     clock: float = 0.0
-    #: What the kernel sends it when its parent dies.
+    #: The signal that the kernel sends it when its parent dies.
     orphaned: int = signal.SIGKILL
     #: Whether it starts programs itself, which then are forks, too.
     supervises: bool = False
 
 
 def become(order: Order, parent: int, prepare: Callable[[Order], None]) -> NoReturn:
-    """Turn this process into the program; never returns to the server's code. ``prepare`` runs before it."""
+    """Turn this process into the program; never returns to the server's code. ``prepare`` runs first."""
     code = 1
     try:
         os.setsid()
@@ -59,7 +59,7 @@ def become(order: Order, parent: int, prepare: Callable[[Order], None]) -> NoRet
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except Exception:  # noqa: BLE001 - whatever it is, the log tells it and the process ends
+    except Exception:  # noqa: BLE001 - it is logged, whatever it is, and the process ends
         traceback.print_exc()
     finally:
         sys.stdout.flush()

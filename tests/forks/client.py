@@ -1,4 +1,4 @@
-"""Has processes started by the run's fork server (``tests.forks.server``)."""
+"""Starts processes with the run's fork server (``tests.forks.server``)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.stack import CHECKOUT, PATIENCE, until
 
 _SOCKET: Final = "forks.sock"
 LIFELINE: Final = "lifeline"
-"""The FIFO in the folder of a run that somebody holds open for as long as the run goes on."""
+"""The FIFO in a run's folder that is held open while the run lasts."""
 
 
 class Child:
-    """A forked process. ``code`` is None while it lives, afterwards as ``subprocess.Popen.returncode``."""
+    """A forked process. ``code`` is None while it lives, afterwards like ``subprocess.Popen.returncode``."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -32,29 +32,29 @@ class Child:
         return self.code
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Unless it has ended."""
+        """Send a signal, unless it has ended."""
         if self.code is None:
             os.kill(self.pid, number)
 
     def wait(self, seconds: float = PATIENCE) -> int:
-        """Until it has ended; how it did."""
+        """Wait for its end. Returns its code."""
         until(f"process {self.pid} ends", lambda: self.code is not None, seconds, pause=0.005)
         assert self.code is not None
         return self.code
 
     def end(self) -> None:
-        """SIGKILL: also ends what SIGSTOP has frozen, and is one crash more that must do no harm."""
+        """SIGKILL: also ends processes frozen by SIGSTOP, and is one more crash that must do no harm."""
         self.send_signal(signal.SIGKILL)
         self.wait()
 
 
 class ForkServer:
-    """One test process's connection to it. ``close``: what it has forked for this one dies."""
+    """One test process's connection to the server. ``close`` kills the forks made for it."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._born: list[Child] = []
-        #: By pid, which is given again to another process once one has ended.
+        #: By pid, because a pid is reused once its process has ended.
         self._living: dict[int, Child] = {}
         self._reader = threading.Thread(target=self._read, name="forkserver", daemon=True)
         self._reader.start()
@@ -69,9 +69,9 @@ class ForkServer:
     ) -> Child:
         """Run ``python -m MODULE serve`` in this environment, with its output appended to ``log``.
 
-        ``constants``: sizes that no setting changes, ``{"package.module:NAME": value}``, where the point of a
-        test is what happens at a bound and not how far away it is. ``clock``: by how many seconds its wall
-        clock is ahead.
+        :param constants: sizes without a setting, ``{"package.module:NAME": value}``, for tests of what
+            happens at a bound, not of its value.
+        :param clock: seconds by which its wall clock is ahead.
         """
         return self._order(
             argv=[module, "serve"],
@@ -82,14 +82,14 @@ class ForkServer:
         )
 
     def start_program(self, module: str, env: Mapping[str, str], log: Path, errors: Path) -> Child:
-        """Run ``python -m MODULE`` in this environment, its output and errors appended to files."""
+        """Run ``python -m MODULE`` in this environment, with its output and errors appended to files."""
         return self._order(argv=[module], env=dict(env), log=str(log), errors=str(errors))
 
     def start_stack(
         self, env: Mapping[str, str], log: Path, argv: Sequence[str] = ("devstack", "up")
     ) -> Child:
-        """Run ``python -m devstack up``, or a program like it; the services that it starts are forked, too,
-        and its children.
+        """Run ``python -m devstack up``, or a program like it. The services it starts are forked, too, as its
+        children.
         """
         return self._order(argv=[*argv], env=dict(env), log=str(log), supervises=True)
 
@@ -118,7 +118,7 @@ class ForkServer:
 
 
 def connect(folder: Path) -> ForkServer:
-    """To the server of the run with this folder, started where nobody has: the caller holds a lock."""
+    """Connect to the server of the run with this folder, started if necessary: the caller holds a lock."""
     path = folder / _SOCKET
     if not path.exists():
         _start(folder, path)
@@ -128,7 +128,7 @@ def connect(folder: Path) -> ForkServer:
 
 
 def _start(folder: Path, path: Path) -> None:
-    """It outlives this process, and ends with the run."""
+    """The server outlives this process, and ends with the run."""
     command = [sys.executable, "-m", "tests.forks.server", str(path), str(folder / LIFELINE)]
     with (folder / "forks.log").open("ab") as log:
         server = subprocess.Popen(
@@ -140,4 +140,4 @@ def _start(folder: Path, path: Path) -> None:
         return path.exists()
 
     until("the fork server listens", listens)
-    server.returncode = 0  # the run's now, and not this process's to wait for
+    server.returncode = 0  # it belongs to the run; this process need not wait for it

@@ -1,9 +1,9 @@
-"""Starts processes by forking one that has already imported everything they need; one for a whole run.
+"""Starts processes by forking one that has already imported everything they need; one server for a whole run.
 
-Each failpoint is armed by starting a process anew, more than a hundred times in all, and most of a start is
-imports. A forked process is a real one: pid, session, environment, log and the program's ``__main__`` are its
-own; it dies with the server that forked it, or when the test process hangs up that has ordered it. Forking is
-safe because importing the services starts nothing, neither threads nor gRPC (the server checks that).
+Each failpoint is armed by restarting a process, more than a hundred times in total, and a start is mostly
+imports. A forked process is a real one: it has its own pid, session, environment, log and ``__main__``. It
+dies with the server that forked it, or when the test process that requested it disconnects. Forking is safe
+because importing the services starts neither threads nor gRPC (the server checks that).
 
 ``python -m tests.forks.server SOCKET LIFELINE`` is the server: it reads one JSON order per line and writes
 ``{"pid": …}``, later ``{"ended": pid, "code": …}``. It ends when nobody holds the FIFO LIFELINE open.
@@ -46,9 +46,7 @@ SERVICES: Final = ("metadata_service", "storage_service", "gateway", "strongroom
 
 
 def import_all(package: str) -> None:
-    """Import every module of a package but those that are run (``__main__``), are data (migrations), or are
-    Swift's.
-    """
+    """Import every module of a package except programs (``__main__``), data (migrations) and Swift's."""
     found = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
     for module in found:
         if not module.name.endswith("__main__") and not any(each in module.name for each in _NOT):
@@ -59,11 +57,11 @@ _NOT: Final = (".migrations.", "devstack.swift_")
 
 
 def _warm_up() -> None:
-    """What each start would else read, import and compile itself, for a quarter of a second of CPU: all that
-    botocore knows, certificate authorities, middleware, patterns of routes, rules of messages, settings.
+    """Do once what each start would read, import and compile, for a quarter of a second of CPU: botocore's
+    data, certificate authorities, middleware, route patterns, validation rules, settings.
     """
     session = botocore.session.get_session()
-    vars(botocore.session)["get_session"] = lambda: session  # of the one store that a process has
+    vars(botocore.session)["get_session"] = lambda: session  # for the only store that a process has
     open_s3_store(S3Options(bucket="warm", endpoint_url="http://127.0.0.1:1"))
     tls_context(verify=True)
     importlib.import_module("starlette.middleware.cors")
@@ -75,7 +73,7 @@ def _warm_up() -> None:
 
 
 def _read_settings() -> None:
-    """Python and pydantic are quicker at what they have done before."""
+    """Python and pydantic are faster the second time."""
     before = dict(os.environ)
     os.environ.clear()
     os.environ.update(_SETTINGS)
@@ -93,11 +91,11 @@ _SETTINGS: Final = {
     "STRONGROOM_JWT_SECRET": "a secret that signs nothing",
 }
 _TIMES: Final = 5
-"""Python specialises what it has run some times."""
+"""Python specializes code after it has run some times."""
 
 
 def _requests() -> Iterator[Message]:
-    """An empty one of each RPC that has been imported."""
+    """An empty request of each RPC imported."""
     for name, module in [*sys.modules.items()]:
         if name.startswith("strongroom.") and name.endswith("_pb2"):
             for service in module.DESCRIPTOR.services_by_name.values():
@@ -106,7 +104,7 @@ def _requests() -> Iterator[Message]:
 
 
 class _Server:
-    """``run()`` until the run is over."""
+    """``run()`` until the run ends."""
 
     def __init__(self, listener: socket.socket, lifeline: int) -> None:
         self._listener, self._lifeline = listener, lifeline

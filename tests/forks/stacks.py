@@ -1,9 +1,9 @@
 """A forked ``devstack up`` whose supervisor has its services forked, too.
 
-The supervisor has gRPC's threads once it has asked whether a service is ready, and must not fork any more. So
-it forks a nursery before it begins, which stays as warm and as quiet as the server was. What the nursery
-bears is the supervisor's own child: its parent in between ends at once, and the supervisor is there for
-orphans just then (PR_SET_CHILD_SUBREAPER, prctl(2)).
+The supervisor has gRPC's threads once it has asked whether a service is ready, and must not fork after that.
+So it first forks a nursery, which stays as warm and thread-free as the server was. The nursery's forks become
+the supervisor's own children: their intermediate parent ends at once, and the supervisor adopts orphans at
+that moment (PR_SET_CHILD_SUBREAPER, prctl(2)).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from devstack.command import Command, spawn
 from tests.forks.becoming import Order, become
 
 ENVIRON: Final = ".environ"
-"""Suffix of the file beside a service's log with its environment: /proc tells that of the fork server."""
+"""Suffix of the file beside a service's log with its environment: /proc has the fork server's."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
-#: Programs that are forked: what they import the server has imported, too.
+#: Programs that are forked: the server has imported what they need.
 _WARM: Final = frozenset(
     {
         *("metadata_service", "storage_service", "gateway", "strongroom_server"),
@@ -37,21 +37,21 @@ _WARM: Final = frozenset(
 
 
 class Forked:
-    """What the supervisor uses of a ``subprocess.Popen``: a child of this process."""
+    """The parts of ``subprocess.Popen`` that the supervisor uses: a child of this process."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """How it has ended; None while it lives."""
+        """Its exit code; None while it lives."""
         if self.returncode is None:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.returncode = os.waitstatus_to_exitcode(status) if pid else None
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
-        """Until it has ended. Raises subprocess.TimeoutExpired."""
+        """Wait for its end. Raises subprocess.TimeoutExpired."""
         deadline = time.monotonic() + (float("inf") if timeout is None else timeout)
         while (code := self.poll()) is None:
             if time.monotonic() > deadline:
@@ -60,7 +60,7 @@ class Forked:
         return code
 
     def send_signal(self, number: int) -> None:
-        """Unless it has ended."""
+        """Send a signal, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
@@ -74,7 +74,7 @@ class Forked:
 
 
 def prepare(order: Order) -> None:
-    """Where the order is a stack, let its supervisor fork."""
+    """If the order is a stack, let its supervisor fork."""
     if not order.supervises:
         return
     ours, theirs = socket.socketpair()
@@ -100,13 +100,13 @@ def prepare(order: Order) -> None:
 
 
 class _Nursery:
-    """Forks what it is told to, for its parent, and ends with that one."""
+    """Forks on behalf of its parent, and ends with it."""
 
     def __init__(self, orders: socket.socket, supervisor_pid: int) -> None:
         self._orders, self._supervisor = orders, supervisor_pid
 
     def run(self) -> NoReturn:
-        """Until the supervisor hangs up."""
+        """Run until the supervisor disconnects."""
         for line in self._orders.makefile():
             between = os.fork()
             if between == 0:

@@ -1,4 +1,4 @@
-"""`migrate`: repeated, at once with others, with little rights, and when it cannot."""
+"""`migrate`: repeated, concurrent, with few rights, and when it cannot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.migration.test_schema import connect
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HEAD = REVISIONS[-1]
-#: So many revisions are looked at one by one: each was once the newest.
+#: The number of revisions tested one by one: each was the newest once.
 RELEASES_BACK = 4
 
 
@@ -44,7 +44,7 @@ def as_user(url: str, user: str, password: str = "secret") -> str:
 
 @pytest.fixture
 def role(fresh: Logins) -> Iterator[str]:
-    """A name for a role that does not exist yet; dropped afterwards."""
+    """The name of a role that does not exist yet; dropped afterwards."""
     name = f"role_{uuid.uuid4().hex}"
     yield name
     if fresh.rows("SELECT 1 FROM pg_roles WHERE rolname = %s", name):
@@ -64,7 +64,7 @@ def test_four_at_once(fresh: Logins) -> None:
 
 
 def columns(database: Logins) -> dict[str, tuple[str, bool, bool]]:
-    """Type, whether it may be null, whether it has a value of its own, by ``table.column``."""
+    """Type, whether it may be null, and whether it has a default, by ``table.column``."""
     rows = database.rows(
         "SELECT attrelid::regclass || '.' || attname, format_type(atttypid, atttypmod), NOT attnotnull,"
         " atthasdef OR attidentity <> '' FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
@@ -74,8 +74,8 @@ def columns(database: Logins) -> dict[str, tuple[str, bool, bool]]:
 
 
 def broken(older: dict[str, tuple[str, bool, bool]], newer: dict[str, tuple[str, bool, bool]]) -> list[str]:
-    """What a release that knows the older schema could no longer read or insert on the newer one: it runs on
-    while the database is migrated, and until the last replica is replaced.
+    """What a release for the older schema could no longer read or insert on the newer one. It runs while the
+    database is migrated, and until the last replica is replaced.
     """
     found = []
     for name, (kind, nullable, _) in older.items():
@@ -142,7 +142,7 @@ def test_down_and_up_again(fresh: Logins) -> None:
 
 
 def test_answers_of_saves_name_the_save(fresh: Logins) -> None:
-    """Those of uploads stay, and so do those of saves that are under way while the schema changes."""
+    """Answers of uploads stay, and so do those of saves in progress during the change."""
     migrate(fresh.migration_settings())
     with connect(fresh.owner) as connection:
         connection.exec_driver_sql("SET app.scope = 'system'")
@@ -172,7 +172,7 @@ def test_answers_of_saves_name_the_save(fresh: Logins) -> None:
 
 
 def test_a_pause_that_stands_as_a_lease_ends_within_a_minute(fresh: Logins) -> None:
-    """As an earlier release has left it; the lease of a project's files, which is their save's, stays."""
+    """As an earlier release has left it. The lease of a project's files, which is their save's, stays."""
     migrate(fresh.migration_settings())
     with connect(fresh.owner) as connection:
         connection.exec_driver_sql("SET app.scope = 'system'")
@@ -258,7 +258,7 @@ def test_a_busy_table_is_not_waited_for_long(fresh: Logins, monkeypatch: pytest.
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`python -m metadata_service …` with nothing of ours in the environment but `environment`."""
+    """`python -m metadata_service …` with `environment` and none of our other variables."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
     return subprocess.run(
         [sys.executable, "-m", "metadata_service", *arguments],

@@ -1,4 +1,4 @@
-"""Migrations hold nobody up: what they say to tables that are in use, and which locks they hold meanwhile."""
+"""Migrations don't block the service: their statements on tables in use, and the locks they hold."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from tests.migration.test_schema import connect
 from tests.stack import until
 
 HEAD: Final = REVISIONS[-1]
-#: The rule holds from the revision after this one on (docs/releases.md).
+#: The rule applies to revisions after this one (docs/releases.md).
 BEFORE_THE_RULE: Final = "0029"
-#: 0032 adds indexes to tables that are in use, 0033 columns.
+#: 0032 adds indexes to tables in use, 0033 columns.
 BEFORE_INDEXES: Final = "0031"
 BEFORE_COLUMNS: Final = "0032"
-#: What reads or rewrites a whole table under a lock that shuts out its writers, or its readers.
+#: Reads or rewrites a whole table under a lock that blocks its writers or its readers.
 _HOLDS: Final = re.compile(
     r"CREATE (?:UNIQUE )?INDEX (?!CONCURRENTLY)|DROP INDEX (?!CONCURRENTLY)|REINDEX (?!\w+ CONCURRENTLY)"
     r"|ADD (?:CONSTRAINT \S+ )?(?:UNIQUE|PRIMARY KEY|EXCLUDE)(?! USING INDEX)"
@@ -44,12 +44,12 @@ _HOLDS: Final = re.compile(
 )
 _TABLE: Final = re.compile(r"(?:ALTER TABLE (?:ONLY )?|UPDATE |DELETE FROM | ON )(?:public\.)?(\w+)")
 _MADE: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(?:public\.)?(\w+)")
-#: Rows are changed by the service's loops, some at a time; a migration would hold each until its COMMIT.
+#: Rows are changed by the service's loops, a few at a time; a migration would lock each until its COMMIT.
 _ROWS: Final = re.compile(r"^\s*(?:UPDATE|DELETE FROM|MERGE INTO)\b")
 
 
 def holds_up(statements: list[str]) -> list[str]:
-    """Which of them hold up whoever uses a table that was there before."""
+    """The statements that block users of an existing table."""
     made = {name for one in statements for name in _MADE.findall(one)} | {"alembic_version"}
     return [
         one
@@ -136,7 +136,7 @@ NEW: Final = (
     " SELECT 'ada', gen_random_uuid(), 6, 1, 1, 'uploads/ada/' || gen_random_uuid(), false, 'text/plain', '',"
     " '{}', 0, 0, now() FROM generate_series(1, %s)"
 )
-#: What the process that migrates waits for.
+#: What the migrating process waits for.
 WAITS: Final = (
     "SELECT pid, query FROM pg_stat_activity WHERE datname = current_database()"
     " AND application_name = 'strongroom-migrate' AND wait_event_type = 'Lock' AND wait_event = %s"
@@ -145,7 +145,7 @@ INDEX: Final = "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('
 
 
 def test_an_index_is_built_beside_writers_and_again_after_a_kill(fresh: Logins) -> None:
-    """Whoever builds it waits for an older transaction: so long it stands between its steps."""
+    """The build waits for an older transaction, and so stays between its steps."""
     back(fresh, BEFORE_INDEXES)
     fresh.change(NEW, 1000)
     with ThreadPoolExecutor(1) as pool, psycopg.connect(fresh.superuser) as older:
@@ -192,7 +192,7 @@ def test_a_busy_table_is_tried_again_and_others_pass_meanwhile(
 
 
 def test_the_limit_of_a_providers_statements_ends_no_index(fresh: Logins) -> None:
-    """It would be begun again with each run, and never come to its end."""
+    """Otherwise it would begin again in each run, and never finish."""
     back(fresh, BEFORE_INDEXES)
     name = fresh.rows("SELECT current_database()")[0][0]
     fresh.change(f"ALTER DATABASE {name} SET statement_timeout = '300ms'")
@@ -207,7 +207,7 @@ def test_the_limit_of_a_providers_statements_ends_no_index(fresh: Logins) -> Non
 
 
 def test_an_index_that_fails_leaves_the_limit_of_the_next_statement(fresh: Logins) -> None:
-    """`migrate` goes on with the same connection after a deadlock."""
+    """`migrate` continues with the same connection after a deadlock."""
     with connect(fresh.owner) as connection:
         connection.exec_driver_sql("SET lock_timeout = '1s'")
         connection.commit()
@@ -243,7 +243,7 @@ def test_only_what_is_waited_for_tables_is_patience(monkeypatch: pytest.MonkeyPa
 
 
 def _counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How often `migrate` has gone to work."""
+    """Counts how often `migrate` has begun its work."""
     upgrade, lock, count = command.upgrade, threading.Lock(), [0]
 
     def counting(*arguments: Any, **options: Any) -> None:
@@ -256,7 +256,7 @@ def _counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 
 
 def test_who_waits_for_another_migration_holds_nothing(fresh: Logins) -> None:
-    """An index that is built concurrently waits for every snapshot that is older."""
+    """A concurrent index build waits for every older snapshot."""
     with psycopg.connect(fresh.superuser, autocommit=True) as other, ThreadPoolExecutor(1) as pool:
         other.execute("SELECT pg_advisory_lock(%s)", (module.MIGRATING,))
         waiting = pool.submit(migrate, fresh.migration_settings())

@@ -1,4 +1,4 @@
-"""Indexes are rebuilt by the owner of the tables, whatever an interrupted run has left."""
+"""The owner of the tables rebuilds indexes, whatever an interrupted run has left."""
 
 from __future__ import annotations
 

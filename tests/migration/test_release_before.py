@@ -1,9 +1,10 @@
-"""The release before goes on while the database is migrated under it, and its rows are this release's.
+"""The previous release continues while the database is migrated under it, and its rows are valid in this
+release.
 
-Processes of the commit before the newest migration serve a database of their own schema under load, `migrate`
-runs meanwhile, and nothing may fail, neither during nor after it. They come from git: no release before it is
+Processes of the commit before the newest migration serve a database of their own schema under load, while
+`migrate` runs; nothing may fail, neither during nor after it. They come from git: no earlier release is
 installed anywhere, and only that commit's code shows what its statements do on the newer schema. A clone
-without history (``git clone --depth 1``) serves with the code it has: there `migrate` finds nothing to do.
+without history (``git clone --depth 1``) serves with its own code: there `migrate` finds nothing to do.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from tests.stack import CHECKOUT, NO_LIMITS, clean_environ, until, user_token
 
 SECRET: Final = "j" * 32
 VERSIONS: Final = "metadata_service/db/migrations/versions"
-#: What each user does at least, before and after the migration.
+#: The least that each user does before and after the migration.
 ROUNDS: Final = 5
 
 
@@ -43,14 +44,14 @@ def git(*arguments: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def checkout_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The code of the commit that the newest migration came upon."""
+    """The code of the commit before the newest migration."""
     (newest,) = (CHECKOUT / VERSIONS).glob(f"{REVISIONS[-1]}_*.py")
     name = str(newest.relative_to(CHECKOUT))
     if not (CHECKOUT / ".git").exists() or git("rev-parse", "--is-shallow-repository").strip() == b"true":
         return CHECKOUT
     added = git("log", "--diff-filter=A", "--format=%H", "-1", "--", name).decode().strip()
     folder = tmp_path_factory.mktemp("before")
-    # Until the migration is committed, all that is committed was before it.
+    # Until the migration is committed, HEAD is the commit before it.
     archive = git("archive", f"{added}^" if added else "HEAD")
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
         packed.extraction_filter = getattr(tarfile, "data_filter", None)  # since Python 3.11.4
@@ -61,7 +62,7 @@ def checkout_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environ(servers: infra.Infra, empty_database: Logins) -> Iterator[tuple[dict[str, str], Logins]]:
-    """Of processes on a bucket and an empty database of their own."""
+    """The environment of processes with their own bucket and empty database."""
     database = empty_database.create(f"before_{uuid.uuid4().hex}")
     store = replace(servers.s3, bucket=f"before-{uuid.uuid4().hex}")
     bucket.ensure(store)
@@ -83,7 +84,7 @@ def environ(servers: infra.Infra, empty_database: Logins) -> Iterator[tuple[dict
 
 @contextmanager
 def serving(checkout: Path, environ: dict[str, str], log: Path) -> Iterator[str]:
-    """All services of ``checkout`` in one process; its URL."""
+    """All services of ``checkout`` in one process; yields its URL."""
     ports = {name: free_port() for name in ("HTTP", "STORAGE", "METADATA")}
     bound = {f"STRONGROOM_{name}_BIND": f"127.0.0.1:{port}" for name, port in ports.items()}
     url = f"http://127.0.0.1:{ports['HTTP']}"
@@ -110,7 +111,7 @@ def _is_ready(url: str) -> bool:
 
 
 class User(threading.Thread):
-    """Stores, lists, replaces, saves, removes; ``kept``: the bytes behind each URL that has to be there."""
+    """Stores, lists, replaces, saves, removes. ``kept``: the expected bytes behind each URL."""
 
     def __init__(self, url: str, name: str) -> None:
         super().__init__(name=name, daemon=True)
@@ -124,7 +125,7 @@ class User(threading.Thread):
         self.enough = threading.Event()
 
     def run(self) -> None:
-        """Until ``enough``, or something fails."""
+        """Run until ``enough`` is set or something fails."""
         with self.client:
             while not self.enough.is_set() and not self.failed:
                 try:
@@ -155,7 +156,7 @@ class User(threading.Thread):
         self.look(self.client)
 
     def look(self, client: httpx.Client) -> None:
-        """All that is kept is there, byte for byte."""
+        """Check that everything kept is there, byte for byte."""
         for path, data in self.kept.items():
             answer = client.get(path, headers=self.client.headers)
             assert (answer.status_code, answer.content) == (200, data), path

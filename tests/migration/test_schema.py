@@ -1,4 +1,4 @@
-"""The newest revision and the tables in code are the same schema."""
+"""The newest revision and the tables in code give the same schema."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ CATALOGUE = {
 
 
 def is_a_comment(change: Any) -> bool:
-    """Comments on columns are for readers of the tables in code."""
+    """Comments on columns are only for readers of the code."""
     return isinstance(change, list) and all(step[0] == "modify_comment" for step in change)
 
 
 def plain_default(row: str) -> str:
-    """`'1'::bigint` and `1` are one default."""
+    """`'1'::bigint` and `1` are the same default."""
     return re.sub(r"\"'(-?\d+)'::\w+\"", r"'\1'", row)
 
 
@@ -64,7 +64,7 @@ def migrated(module_database: Logins) -> Iterator[sa.Connection]:
 
 @pytest.fixture(scope="module")
 def created(empty_database: Logins) -> Iterator[Logins]:
-    """A database made from the tables in code, without migrations."""
+    """A database created from the tables in code, without migrations."""
     made = empty_database.create(f"created_{uuid.uuid4().hex}")
     with connect(made.owner) as connection:
         metadata.create_all(connection)

@@ -1,4 +1,4 @@
-"""What the cleaner does with one blob: derived from its row, so a crash is a step not taken."""
+"""The cleaner's work on one blob. The next step follows from the row, so a crash is a step not taken."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.model.writer import Move
 
 
 def cleaner_moves(state: State, place: int, rules: Rules) -> Iterator[Move]:
-    """Its next step on the blob at `place`, if there is one."""
+    """The next step on the blob at `place`, if there is one."""
     blob = state.blobs[place]
     if blob.spare_upload and rules.abort_unrecorded_uploads and not (blob.row is Row.PENDING and blob.lease):
         yield f"cleaner {place}: aborts an unrecorded upload", _with(state, place, spare_upload=False)
@@ -47,7 +47,7 @@ def _remove(state: State, place: int, blob: Blob, rules: Rules) -> Move:
 
 
 def _look_at_tombstone(state: State, place: int, blob: Blob) -> Iterator[Move]:
-    """The grace is longer than any request is in flight, and than any writer lives on."""
+    """The grace is longer than any request is in flight, and than any writer lives."""
     if blob.upload or blob.object:
         yield f"cleaner {place}: removes a late arrival", _with(state, place, upload=False, object=False)
     elif all(sender != place for sender, _ in state.wire) and blob.step in {Step.DEAD, Step.IDLE}:

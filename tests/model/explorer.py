@@ -1,4 +1,4 @@
-"""The model of one attempt: looks in every state that it can reach for what may never be."""
+"""The model of one attempt: checks every reachable state for violations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNFINISHED = {Row.PENDING, Row.COMPLETING, Row.ABORTING, Row.DELETING, Row.GONE}
 @cache
 def explore(attempts: int, rules: Rules) -> Verdict:
     """Check every state that `attempts` attempts of one request can reach."""
-    drained: dict[State, str] = {}  # states differ in who lives, which no longer matters once all are dead
+    drained: dict[State, str] = {}  # states differ in who lives, which does not matter once all are dead
 
     def wrong(state: State) -> str:
         if now := violation(state):
@@ -31,7 +31,7 @@ def explore(attempts: int, rules: Rules) -> Verdict:
 
 
 def moves(state: State, rules: Rules) -> Iterator[Move]:
-    """Everything that may happen next."""
+    """All transitions."""
     yield from client_moves(state, rules)
     for place in range(len(state.blobs)):
         yield from accidents(state, place, rules)
@@ -40,7 +40,7 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
 
 
 def violation(state: State) -> str:
-    """What may never be, not for a moment; empty when all is well."""
+    """The violated invariant; empty: none."""
     visible = [blob for blob in state.blobs if blob.row is Row.COMMITTED]
     if len(visible) > 1:
         return "two visible files for one request"
@@ -54,10 +54,9 @@ def violation(state: State) -> str:
 
 
 def after_drain(dead: State, rules: Rules) -> str:
-    """What is left when the faults stop: every process is dead, every lease over, the cleaner works to its
-    end.
+    """What is wrong after the faults stop: every process is dead, every lease over, and the cleaner finishes.
 
-    Each late request is lost or runs, before the cleaner's first pass or after it.
+    Each late request is lost or executed, before the cleaner's first pass or after it.
     """
     late = sorted(dead.wire)
     for arrives in product((False, True), repeat=len(late)):

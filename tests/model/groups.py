@@ -1,8 +1,9 @@
-"""A transaction that several attempts share (T1 or T4): an explicit-state model beside that of one attempt.
+"""A transaction shared by several attempts (T1 or T4): an explicit-state model in addition to that of one
+attempt.
 
-Each member is another owner's attempt with a caller who waits. A bad one is refused by the database wherever
-it is. The group's statements and its COMMIT go out together; then they are applied and answered, applied with
-the answer lost, or lost themselves; a process may die at any moment, and a caller may go away.
+Each member is another owner's attempt with a waiting caller. The database refuses a bad one wherever it is.
+The group's statements and its COMMIT are sent together; then they are applied and answered, applied with a
+lost answer, or lost themselves. A process may die at any moment, and a caller may leave.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tests.model.walk import Verdict, walk
 
 
 class Told(Enum):
-    """What the caller has heard."""
+    """What the caller has been told."""
 
     NOTHING = "nothing"
     DONE = "done"
@@ -27,7 +28,7 @@ class Told(Enum):
 
 
 class Phase(Enum):
-    """Where the group is. `ALONE`: nothing of it has happened, each is tried by itself."""
+    """The group's phase. `ALONE`: nothing of it was done, and each member is tried separately."""
 
     WAITING = "waiting"
     SENT = "sent"
@@ -38,7 +39,7 @@ class Phase(Enum):
 
 
 class Member(NamedTuple):
-    """One attempt. `written`: how often its row was; `waits`: its caller has not gone."""
+    """One attempt. `written`: how often its row was written; `waits`: its caller has not left."""
 
     bad: bool = False
     written: int = 0
@@ -47,25 +48,25 @@ class Member(NamedTuple):
 
 
 class State(NamedTuple):
-    """The group. `applied`: its transaction, known or not."""
+    """The group. `applied`: its transaction was, whether known or not."""
 
     members: tuple[Member, ...]
     phase: Phase = Phase.WAITING
     applied: bool = False
 
     def member(self, place: int, **changes: Any) -> State:
-        """The same with one member changed."""
+        """The state with one member changed."""
         changed = self.members[place]._replace(**changes)
         return self._replace(members=(*self.members[:place], changed, *self.members[place + 1 :]))
 
     def each(self, **changes: Any) -> State:
-        """The same with all members changed."""
+        """The state with all members changed."""
         return self._replace(members=tuple(member._replace(**changes) for member in self.members))
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds (the defaults), and how each may be broken."""
+    """The rules (the defaults), and ways to break them."""
 
     reply_after_commit: bool = True
     doubt_is_everybodys: bool = True
@@ -78,7 +79,7 @@ Move = tuple[str, State]
 
 
 def moves(state: State, rules: Rules) -> Iterator[Move]:
-    """Everything that may happen next."""
+    """All transitions."""
     yield from _transaction(state, rules)
     for place, member in enumerate(state.members):
         if member.waits and member.told is Told.NOTHING:
@@ -116,7 +117,7 @@ def _transaction(state: State, rules: Rules) -> Iterator[Move]:
 
 
 def _applied(state: State, rules: Rules) -> State:
-    if not rules.all_or_none:  # as if each had a transaction of its own, and the last one's was lost
+    if not rules.all_or_none:  # as if each member had its own transaction, and the last one's was lost
         return state.member(0, written=1)._replace(applied=True)
     return state.each(written=1)._replace(applied=True)
 
@@ -128,7 +129,7 @@ def _in_doubt(state: State, rules: Rules) -> State:
 
 
 def _tell_all(state: State) -> State:
-    """A broken connection or an error: nobody who waits is left without an answer."""
+    """A broken connection or an error: every waiting caller gets an answer."""
     members = tuple(
         member._replace(told=Told.UNKNOWN) if member.told is Told.NOTHING else member
         for member in state.members
@@ -145,7 +146,7 @@ def _replies(state: State, place: int, rules: Rules) -> Iterator[Move]:
 
 
 def _alone(state: State, place: int, member: Member) -> Iterator[Move]:
-    """A transaction of its own; not to be confused with the group's, of which nothing has happened."""
+    """A separate transaction, not to be confused with the group's, of which nothing was done."""
     if member.bad:
         yield f"{place} alone: refused", state.member(place, told=Told.REFUSED)
         return
@@ -156,7 +157,7 @@ def _alone(state: State, place: int, member: Member) -> Iterator[Move]:
 
 
 def _asked_again(state: State, place: int) -> Iterator[Move]:
-    """Whoever asks is answered by the row (rule R4), by this process or the next."""
+    """A repeat is answered from the row (rule R4), by this process or the next."""
     member = state.members[place]
     if member.written:
         yield f"{place} asks: it is there", state.member(place, told=Told.DONE)
@@ -165,7 +166,7 @@ def _asked_again(state: State, place: int) -> Iterator[Move]:
 
 
 def violation(state: State) -> str:
-    """What may never be; empty when all is well."""
+    """The violated invariant; empty: none."""
     for member in state.members:
         if wrong := _wrong(member, state.phase):
             return wrong
@@ -191,6 +192,6 @@ def _whole(state: State) -> bool:
 
 @cache
 def explore(members: int, rules: Rules) -> Verdict:
-    """Every state that a group can reach, whichever of its members are bad."""
+    """Every state that a group can reach, with any of its members bad."""
     starts = (State(tuple(Member(bad=one) for one in bad)) for bad in product((False, True), repeat=members))
     return walk(starts, lambda state: moves(state, rules), violation)

@@ -1,11 +1,11 @@
-"""Writes of one upload that two processes remember (storage_service/sessions/kept.py): a model of its own.
+"""A model of writes to one upload that two processes cache (storage_service/sessions/kept.py).
 
-A client sends pieces and HEADs to either process, before the earlier ones have been answered, too. A write
-asks to be the writer (the epoch rises), or goes on at the epoch of the last one that this process has
-answered. Time is the database's, in ticks; a recording that took longer than one to be answered is not
-remembered, and a HEAD that has raised the epoch waits two before it tells. Processes die, answers are lost,
-and a request to S3 that was given up may still be applied. Parts are left out: their ETags are compared when
-the object is completed.
+A client sends pieces and HEADs to either process, also before earlier ones are answered. A write asks to
+become the writer (the epoch rises), or continues at the epoch of the last write that this process has
+answered. Time is the database's, in ticks. A recording that took longer than one tick is not cached, and a
+HEAD that has raised the epoch waits two before it answers. Processes die, answers are lost, and an S3 request
+that was given up may still be applied. Parts are left out: their ETags are compared when the object is
+completed.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ TELL: Final = 2
 
 
 class Piece(NamedTuple):
-    """Recorded bytes: the epoch in the name of their segment, and whose they are."""
+    """Recorded bytes: the epoch in their segment's name, and their writer."""
 
     epoch: int
     writer: int
 
 
 class Kept(NamedTuple):
-    """A session as a write has left it: `pieces` are at hand. `recorded` is the tick of the recording, and
-    `took` how long that was under way.
+    """A session as cached by a write: `pieces` are in memory. `recorded` is the tick of the recording, and
+    `took` its duration.
     """
 
     epoch: int
@@ -41,9 +41,9 @@ class Kept(NamedTuple):
 
 
 class Write(NamedTuple):
-    """One under way; `named`: the epoch in its segment's name. `began`: the tick, for all that
-    metadata_service can know; -1: it has asked to be the writer. `promised`: it came when a HEAD had told
-    the offset, and nothing came since. `recorded`: the tick; -1: not yet.
+    """A write in progress. `named`: the epoch in its segment's name. `began`: its tick, as far as
+    metadata_service can know; -1: it has asked to become the writer. `promised`: it came after a HEAD had
+    told the offset, with nothing in between. `recorded`: the tick; -1: not yet.
     """
 
     number: int
@@ -57,7 +57,9 @@ class Write(NamedTuple):
 
 
 class Process(NamedTuple):
-    """One of storage_service; `head`: the number of the HEAD at work here, which may tell at `told_at`."""
+    """A storage_service process. `head`: the number of the HEAD in progress, which may answer at
+    `told_at`.
+    """
 
     kept: Kept | None = None
     write: Write | None = None
@@ -66,8 +68,9 @@ class Process(NamedTuple):
 
 
 class State(NamedTuple):
-    """`raised`: when the epoch was. `acked`: what the client knows to be there. `holds`: the offset that the
-    last request, a HEAD, tells; -1: it was none. `told`: it has. `late`: of segments that were given up.
+    """`raised`: when the epoch was raised. `acked`: what the client knows to be stored. `holds`: the offset
+    of the last request if it was a HEAD; -1: it was none. `told`: it was answered. `late`: requests for
+    segments that were given up.
     """
 
     processes: tuple[Process, Process] = (Process(), Process())
@@ -85,7 +88,7 @@ class State(NamedTuple):
     refused: bool = False
 
     def at(self, place: int, **changes: Any) -> State:
-        """The same with one process changed."""
+        """The state with one process changed."""
         changed = self.processes[place]._replace(**changes)
         both = (changed, self.processes[1]) if place == 0 else (self.processes[0], changed)
         return self._replace(processes=both)
@@ -93,7 +96,7 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What holds (the defaults), and how each may be broken."""
+    """The rules (the defaults), and ways to break them."""
 
     compare_epoch: bool = True
     ask_when_it_began: bool = True
@@ -107,7 +110,7 @@ Move = tuple[str, State]
 
 
 def moves(state: State, rules: Rules) -> Iterator[Move]:
-    """Everything that may happen next."""
+    """All transitions."""
     if state.now < TICKS:
         yield "time passes", state._replace(now=state.now + 1)
     for place, process in enumerate(state.processes):
@@ -195,7 +198,7 @@ def _raised(state: State) -> State:
 
 
 def _stored(state: State, offset: int, epoch: int, writer: int) -> State:
-    """A segment is in S3; a recorded one of the same name has other bytes now."""
+    """A segment is in S3; a recorded one with the same name has other bytes now."""
     if offset >= len(state.pieces) or state.pieces[offset].epoch != epoch:
         return state
     pieces = list(state.pieces)
@@ -211,7 +214,7 @@ def _given_up(state: State, place: int) -> State:
 
 
 def _ended(state: State, place: int, write: Write, rules: Rules) -> State:
-    """A write that has failed leaves nothing behind."""
+    """A failed write leaves nothing behind."""
     if rules.forget_what_failed:
         return state.at(place, write=None)
     return state.at(place, write=None, kept=Kept(write.epoch, write.base, state.now, 0))
@@ -225,7 +228,7 @@ def _nothing_promised(state: State) -> State:
 
 
 def violation(state: State) -> str:
-    """What may never be; empty when all is well."""
+    """The violated invariant; empty: none."""
     if state.pieces[: len(state.acked)] != state.acked:
         return "acknowledged bytes are gone or others"
     if state.holds >= 0 and len(state.pieces) != state.holds:
@@ -237,5 +240,5 @@ def violation(state: State) -> str:
 
 @cache
 def explore(requests: int, rules: Rules) -> Verdict:
-    """Every state that so many requests can reach."""
+    """Every state that this many requests can reach."""
     return walk([State(left=requests)], lambda state: moves(state, rules), violation)

@@ -21,7 +21,7 @@ class Row(StrEnum):
 
 
 class Step(StrEnum):
-    """What an attempt's writer does next. IDLE: not started; DEAD: finished, failed or killed."""
+    """The next action of an attempt's writer. IDLE: not started; DEAD: finished, failed or killed."""
 
     IDLE = "idle"
     CREATE = "S1 create"
@@ -37,7 +37,7 @@ class Step(StrEnum):
 
 
 class Request(StrEnum):
-    """An S3 request whose writer has stopped waiting for it; it may still be executed, or be lost."""
+    """An S3 request that its writer has given up; it may still be executed, or be lost."""
 
     CREATE = "create"
     COMPLETE = "complete"
@@ -53,10 +53,10 @@ class Delete(IntEnum):
 
 
 class Blob(NamedTuple):
-    """One attempt: its row, what S3 has under its identity, and its writer.
+    """One attempt: its row, its object in S3, and its writer.
 
-    `upload`: an open multipart upload; `spare_upload`: another one of the same key, which nobody recorded (an
-    SDK that repeats a create makes it). `lease`: has not run out.
+    `upload`: an open multipart upload; `spare_upload`: another one of the same key that nobody recorded (from
+    an SDK's repeated create). `lease`: not expired.
     """
 
     row: Row = Row.NONE
@@ -67,17 +67,17 @@ class Blob(NamedTuple):
     step: Step = Step.IDLE
 
     def but(self, **changes: Any) -> Blob:
-        """The same but for `changes`."""
+        """The blob with `changes`."""
         return self._replace(**changes)
 
     @property
     def alive(self) -> bool:
-        """Whether its writer runs."""
+        """Whether its writer lives."""
         return self.step not in {Step.IDLE, Step.DEAD}
 
 
 class State(NamedTuple):
-    """Everything. `winner`: the attempt that the idempotency row names, once one has committed."""
+    """The whole state. `winner`: the attempt named by the idempotency row, once one has committed."""
 
     blobs: tuple[Blob, ...]
     wire: frozenset[tuple[int, Request]] = frozenset()
@@ -86,26 +86,26 @@ class State(NamedTuple):
     delete: Delete = Delete.NOT_ASKED
 
     def but(self, **changes: Any) -> State:
-        """The same but for `changes`."""
+        """The state with `changes`."""
         return self._replace(**changes)
 
     def with_blob(self, place: int, blob: Blob, **changes: Any) -> State:
-        """The same with another blob at `place`, and `changes`."""
+        """The state with another blob at `place`, and `changes`."""
         blobs = (*self.blobs[:place], blob, *self.blobs[place + 1 :])
         return self._replace(blobs=blobs, **changes)
 
 
 def start(attempts: int) -> State:
-    """Before anything has happened."""
+    """The initial state."""
     return State(blobs=(Blob(),) * attempts)
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The protocol (the defaults) and the ways to break it. Each flag that is not a default breaks one rule.
+    """The protocol (the defaults), and ways to break it. Each changed flag breaks one rule.
 
     `small`: bodies below a part, one PutObject, no COMPLETING. `roll_back`: the cleaner aborts an expired
-    COMPLETING instead of rolling it forward; worse service, but as safe.
+    COMPLETING instead of rolling it forward, which is worse service but equally safe.
     """
 
     small: bool = False

@@ -1,4 +1,4 @@
-"""A transaction that several attempts share keeps R2 and R4 for each; one that breaks a rule does not."""
+"""A transaction shared by several attempts keeps R2 and R4 for each; with a broken rule it does not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_group_keeps_the_rules(members: int) -> None:
 
 
 def test_no_state_of_three_members_is_left_out() -> None:
-    """The figure of docs/consistency.md."""
+    """The figure in docs/consistency.md."""
     assert explore(3, Rules()).states == 2_690
 
 

@@ -1,4 +1,4 @@
-"""The write protocol of docs/consistency.md holds in every state; one that breaks a rule does not."""
+"""The write protocol in docs/consistency.md holds in every state; with a broken rule it does not."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_protocol_holds(attempts: int, rules: Rules) -> None:
 
 
 def test_no_state_of_two_attempts_is_left_out() -> None:
-    """The figure of docs/consistency.md: when it changes, the model has changed, and the text has to."""
+    """The figure in docs/consistency.md: if it changes, the model has changed, and the text must, too."""
     assert explore(2, PROTOCOL).states == 21_291
 
 
@@ -65,7 +65,7 @@ def test_breaking_a_rule_is_found(name: str) -> None:
 
 @pytest.mark.parametrize("rules", [PROTOCOL, SMALL], ids=["parts", "small bodies"])
 def test_without_a_tombstone_only_a_sweep_of_the_bucket_finds_late_arrivals(rules: Rules) -> None:
-    """R5. The tombstone alone is enough as well: then nothing has to list the bucket."""
+    """R5. The tombstone alone is enough as well: then the bucket need not be listed."""
     assert explore(1, replace(rules, tombstone=False, sweep_bucket=False)).wrong in {
         "a multipart upload is left",
         "an object is left",

@@ -1,4 +1,4 @@
-"""What two processes remember of an upload changes no answer; without one of its rules it does."""
+"""What two processes cache of an upload changes no answer; with a broken rule it does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MUTANTS = {
 
 
 def test_remembering_keeps_what_was_told() -> None:
-    """The figure of docs/consistency.md."""
+    """The figure in docs/consistency.md."""
     verdict = explore(3, Rules())
     assert verdict.wrong == "", " ; ".join(verdict.trace)
     assert verdict.states == 39_860

@@ -1,4 +1,4 @@
-"""Walks through every state that a model can reach, breadth first."""
+"""Walks through every reachable state of a model, breadth first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ State = TypeVar("State", bound=Hashable)
 
 @dataclass(frozen=True)
 class Verdict:
-    """`wrong` is empty when the rules hold; else `trace` is the shortest way there."""
+    """`wrong` is empty if the rules hold; else `trace` is the shortest path to the violation."""
 
     states: int
     wrong: str = ""
@@ -24,8 +24,8 @@ def walk(
     moves: Callable[[State], Iterable[tuple[str, State]]],
     violation: Callable[[State], str],
 ) -> Verdict:
-    """Look at each state once. `moves`: what may happen next, with its label; `violation`: which rule a state
-    breaks, or nothing.
+    """Visit each state once. `moves`: its transitions, with labels; `violation`: the rule that a state
+    breaks, or empty.
     """
     came_from: dict[State, tuple[str, State] | None] = dict.fromkeys(starts)
     waiting = deque(came_from)

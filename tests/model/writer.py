@@ -1,4 +1,4 @@
-"""What the client and the writer of one attempt may do next, and what may happen to them."""
+"""What client and writer of an attempt may do next, and what may happen to them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ OPEN = {Row.PENDING, Row.COMPLETING}
 def client_moves(state: State, rules: Rules) -> Iterator[Move]:
     """The first attempt or a repeat while nothing is acknowledged, and a deletion afterwards.
 
-    A repeat begins whenever it likes, whoever has the earlier attempt: a writer, nobody, or a cleaner that
-    rolls it forward. When the real one lets it in (the lease is over) is service, not safety.
+    A repeat may begin at any time, whoever has the earlier attempt: a writer, nobody, or a cleaner that rolls
+    it forward. When the real service admits it (after the lease) affects only service, not safety.
     """
     for place, blob in enumerate(state.blobs):
         previous_started = place == 0 or state.blobs[place - 1].step is not Step.IDLE
@@ -41,7 +41,7 @@ def _start(state: State, place: int, blob: Blob, rules: Rules) -> Iterator[Move]
 
 
 def accidents(state: State, place: int, rules: Rules) -> Iterator[Move]:
-    """Death, a lease that runs out under a frozen writer, a client that goes away, late requests."""
+    """Death, a lease that expires under a frozen writer, a client that leaves, late requests."""
     blob = state.blobs[place]
     if blob.alive:
         yield f"{place}: SIGKILL", state.with_blob(place, blob.but(step=Step.DEAD))
@@ -58,7 +58,7 @@ def accidents(state: State, place: int, rules: Rules) -> Iterator[Move]:
 
 
 def executed(blob: Blob, request: Request) -> Blob:
-    """What a late request does when S3 gets it."""
+    """The effect of a late request when S3 executes it."""
     if request is Request.CREATE:
         return blob.but(upload=True)
     if request is Request.PUT:
@@ -67,7 +67,7 @@ def executed(blob: Blob, request: Request) -> Blob:
 
 
 def writer_moves(state: State, place: int, rules: Rules) -> Iterator[Move]:
-    """The writer's next step, with each of its outcomes."""
+    """The writer's next step with each outcome."""
     blob = state.blobs[place]
     match blob.step:
         case Step.CREATE:

@@ -1,4 +1,4 @@
-"""The same service behind HTTP/2 and within the process, and clients of it."""
+"""The same service over HTTP/2 and in the same process, and its clients."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def _none(request: Any, context: Any) -> bytes:
 
 
 class Handlers:
-    """One method of each kind, messages are bytes."""
+    """One method of each kind; messages are bytes."""
 
     def __init__(self, **behaviors: Behavior) -> None:
         self.unary: Behavior = behaviors.get("unary", _none)
@@ -108,14 +108,14 @@ def way(request: pytest.FixtureRequest) -> Way:
 
 
 async def failure(call: Any) -> aio.AioRpcError:
-    """The error that ``call`` ends with."""
+    """The error with which ``call`` ends."""
     with pytest.raises(aio.AioRpcError) as caught:
         await call
     return caught.value
 
 
 class Watched:
-    """A servicer that says when it has begun and how it has ended."""
+    """A servicer that records when it begins and how it ends."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
@@ -135,6 +135,6 @@ class Watched:
         return b""
 
     async def trickle(self, request: Any, context: Any) -> AsyncIterator[bytes]:
-        """One message, and then nothing until cancelled."""
+        """One message, then nothing until cancelled."""
         yield b"first"
         await self.forever(request, context)

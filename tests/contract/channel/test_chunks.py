@@ -1,4 +1,4 @@
-"""Chunks of bytes are handed over within a process; whatever else is changed by one side stays with it."""
+"""In a process, chunks of bytes are passed on without a copy; all other changes by one side stay there."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BODY = bytes(range(256)) * 4096
 
 
 class Servicer:
-    """Keeps what it was sent, and changes it; sends what it was told to."""
+    """Keeps and modifies what it receives; sends what it was given."""
 
     def __init__(self, *responses: DownloadResponse | DownloadChunk) -> None:
         self.got: list[UploadRequest | UploadChunk] = []

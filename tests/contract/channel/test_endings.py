@@ -1,4 +1,4 @@
-"""How calls end: statuses, deadlines, cancellation from either side, refusals; alike on both channels."""
+"""How calls end: statuses, deadlines, cancellation by either side, refusals; equal on both channels."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_statuses(way: Way, servicer: Any, code: Any, details: str, traile
 
 async def _all_into(got: list[bytes], call: Any) -> None:
     async for message in call:
-        got.append(message)  # noqa: PERF401 - what came before an error is wanted
+        got.append(message)  # noqa: PERF401 - messages before the error are wanted
 
 
 async def test_an_unknown_method(way: Way) -> None:
@@ -176,7 +176,7 @@ async def _outcome(call: Any, kind: str) -> Any:
 
 @pytest.mark.parametrize("kind", ["unary", "down", "up", "both"])
 async def test_within_a_process_a_call_that_nobody_holds_ends_its_servicer(kind: str) -> None:
-    """grpc.aio promises the same (its calls have a ``__del__``), and mostly keeps it."""
+    """grpc.aio promises the same (its calls have a ``__del__``), and mostly does it."""
     watched = Watched()
     servicer: Any = watched.trickle if kind in ("down", "both") else watched.forever
     async with Way("inprocess")(**{kind: servicer}) as client:
@@ -239,7 +239,8 @@ async def test_a_writer_does_not_hang_when_the_servicer_ends_early(way: Way, how
         await call.done_writing()
         wanted = {"aborts": CODE.FAILED_PRECONDITION, "fails": CODE.UNKNOWN, "returns": CODE.OK}[how]
         found = await call.code()
-        # grpc.aio writes INTERNAL over a status that meets a write (https://github.com/grpc/grpc/issues/36066)
+        # grpc.aio replaces a status that meets a write by INTERNAL
+        # (https://github.com/grpc/grpc/issues/36066)
         assert found is wanted or (client.way == "http2" and found is CODE.INTERNAL)
         with pytest.raises(asyncio.InvalidStateError):
             await call.write(b"y")
@@ -272,7 +273,7 @@ async def test_writing_after_the_end(way: Way) -> None:
 
 
 async def test_a_cancellation_that_a_servicer_lets_escape_is_not_the_callers(way: Way) -> None:
-    """Over HTTP/2 nobody hears of it before the deadline; within the process it ends the call at once."""
+    """Over HTTP/2 the caller notices only at the deadline; in the same process the call ends at once."""
 
     async def servicer(request: Any, context: Any) -> bytes:
         raise asyncio.CancelledError
@@ -306,7 +307,7 @@ async def test_done_callbacks(way: Way) -> None:
 
 
 async def test_an_error_that_was_handled_is_gone_without_the_garbage_collector() -> None:
-    """Its frames hold what the caller was sending. gRPC's own stay until the collector comes."""
+    """Its frames contain what the caller was sending. gRPC's own stay until a garbage collection."""
     async with Way("inprocess")(unary=aborting) as client:
         caught: list[weakref.ref[aio.AioRpcError]] = []
         gc.disable()

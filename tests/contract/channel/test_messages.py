@@ -1,4 +1,4 @@
-"""Messages and metadata of the four kinds of call, alike on both channels."""
+"""Messages and metadata of the four kinds of call, equal on both channels."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_unary(way: Way) -> None:
     async with way(unary=repeat) as client:
         call = client.unary(b"ab")
         assert await call == b"abab"
-        assert await call == b"abab"  # once more: it is kept
+        assert await call == b"abab"  # again: the response is kept
         assert await call.code() is grpc.StatusCode.OK
         assert call.done()
         assert not call.cancelled()

@@ -1,4 +1,4 @@
-"""Limits, back-pressure, readiness and drain, alike on both channels."""
+"""Limits, back-pressure, readiness and drain, equal on both channels."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ async def test_more_calls_at_once_than_allowed_are_refused(way: Way) -> None:
 
 MANY = 600
 HELD_UP = 400
-"""Messages of 100 kB: HTTP/2 buffers some 12 MB in sockets and windows, which grow as it measures them."""
+"""Messages of 100 kB: HTTP/2 buffers some 12 MB in sockets and windows, which grow with measured
+bandwidth.
+"""
 
 
 async def test_a_reader_that_takes_nothing_holds_the_servicer_up(way: Way) -> None:
@@ -149,7 +151,7 @@ async def test_the_channel_says_when_it_is_ready_and_closed(way: Way) -> None:
 
 
 class Tracing(aio.ServerInterceptor):
-    """Notes its name around each lookup; ``refuses``: no handler."""
+    """Records its name around each lookup. ``refuses``: finds no handler."""
 
     def __init__(self, name: str, seen: list[str], refuses: bool = False) -> None:
         self._name, self._seen, self._refuses = name, seen, refuses

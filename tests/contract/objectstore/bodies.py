@@ -1,4 +1,4 @@
-"""Short ways to write and read in the tests of this folder."""
+"""Shortcuts for writing and reading in this folder's tests."""
 
 from __future__ import annotations
 

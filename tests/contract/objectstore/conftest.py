@@ -22,7 +22,7 @@ MIB = 1 << 20
 
 @dataclass
 class Opened:
-    """A backend's two buckets: one without versioning, one with."""
+    """A backend's two buckets: without and with versioning."""
 
     plain: ObjectStore
     versioned: ObjectStore
@@ -37,8 +37,8 @@ class S3Endpoint:
     secret_key: str
 
     def options(self, bucket: str) -> S3Options:
-        """For one of its buckets, with copies of more than 5 MiB made in parts; workers share the server, and
-        are forks of one process.
+        """Options for one of its buckets. Copies of more than 5 MiB are made in parts; workers share the
+        server, and are forks of one process.
         """
         return S3Options(
             bucket=f"{bucket}-{os.getpid()}",
@@ -52,13 +52,13 @@ class S3Endpoint:
 
 @pytest.fixture(scope="session")
 def swift_endpoint(servers: infra.Infra) -> S3Endpoint:
-    """The embedded Swift, as `make up` runs it."""
+    """The embedded Swift as used by `make up`."""
     return S3Endpoint(servers.s3.endpoint, servers.s3.access_key, servers.s3.secret_key)
 
 
 @pytest.fixture(scope="session")
 def moto_endpoint() -> Iterator[S3Endpoint]:
-    """A moto server on a thread."""
+    """A moto server in a thread."""
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -83,13 +83,13 @@ def opened_moto(moto_endpoint: S3Endpoint) -> Iterator[Opened]:
 
 @pytest.fixture(scope="session")
 def opened_other() -> Iterator[Opened]:
-    """Any S3, as the caller of `python -m scripts.store_table` names it."""
+    """Any S3, given by the caller of `python -m scripts.store_table`."""
     named = (os.environ[f"STRONGROOM_CONTRACT_{name}"] for name in ("URL", "KEY", "SECRET"))
     yield from _open_buckets(S3Endpoint(*named))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of one store alone only what asks that store."""
+    """With a single store, keep only tests that use it."""
     if not ONLY:
         return
     here = Path(__file__).parent
@@ -116,7 +116,7 @@ def _open_buckets(endpoint: S3Endpoint) -> Iterator[Opened]:
 
 @pytest.fixture(params=ALL)
 def backend(request: pytest.FixtureRequest) -> str:
-    """Name of the store; narrowed with ``parametrize("backend", having(…), indirect=True)``."""
+    """The store's name; narrowed with ``parametrize("backend", having(…), indirect=True)``."""
     name: str = request.param
     return name
 
@@ -148,5 +148,5 @@ def http_store(store: ObjectStore) -> S3ObjectStore:
 
 @pytest.fixture
 def prefix() -> str:
-    """A corner of the bucket for one test."""
+    """A prefix in the bucket for one test."""
     return f"t/{uuid.uuid4().hex}/"

@@ -1,4 +1,4 @@
-"""What ObjectStore.check says when something is wrong with a real store."""
+"""The result of ObjectStore.check if something is wrong with a real store."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ async def test_listing_in_key_order_with_sizes(store: ObjectStore, prefix: str) 
     assert [entry.key for entry in found] == sorted(prefix + name for name in names)
     assert {entry.key: entry.size for entry in found} == {prefix + n: len(n.encode()) for n in names}
     head = await store.head(ObjectRef(found[0].key))
-    # HTTP tells whole seconds, some listings (Ceph) more of them
+    # HTTP has whole seconds, some listings (Ceph) fractions of them.
     assert (head.etag, head.last_modified) == (found[0].etag, found[0].last_modified.replace(microsecond=0))
     assert await keys_of(store, prefix + "a/") == [prefix + "a/10", prefix + "a/2"]
 

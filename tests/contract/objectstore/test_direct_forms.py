@@ -1,7 +1,7 @@
-"""Browser forms of direct uploads, posted as a page would.
+"""Browser forms of direct uploads, posted like a page does.
 
-No store at hand both takes forms and checks their policies: moto takes them, and what a policy allows is
-worked out here by the rules of S3 ("POST policy": a condition must meet each field of the form but a few).
+No available store both accepts forms and checks their policies: moto accepts them, and this module evaluates
+policies by S3's rules ("POST policy": every field of the form, with few exceptions, must meet a condition).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ EXEMPT = {"file", "policy", "x-amz-signature"}
 
 @pytest.fixture
 def direct(store: ObjectStore) -> SessionUseCases:
-    """The engine on this store."""
+    """The session use cases on this store."""
     state = MemoryState()
     engine = WriteEngine(VersioningGate(store), lease_seconds=60.0, wake_cleaner=lambda: None)
     parts = SessionParts(
@@ -86,7 +86,7 @@ async def post(signed: SignUploadResponse, body: bytes, **fields: str) -> None:
 
 
 def allows(fields: Mapping[str, str], size: int, at: datetime | None = None) -> bool:
-    """Whether S3 takes a form of these fields and a file of this size."""
+    """Whether S3 would accept a form with these fields and a file of this size."""
     policy = json.loads(base64.b64decode(fields["policy"]))
     if (at or datetime.now(UTC)) > datetime.fromisoformat(policy["expiration"]):
         return False
@@ -99,7 +99,7 @@ def allows(fields: Mapping[str, str], size: int, at: datetime | None = None) -> 
         one[1:] for one in policy["conditions"] if isinstance(one, list) and one[0] == "content-length-range"
     ]
     sent = {name.lower(): text for name, text in fields.items() if name.lower() not in EXEMPT}
-    sent["bucket"] = exact["bucket"]  # of the address
+    sent["bucket"] = exact["bucket"]  # from the address
     return sent == exact and len(ranges) == 1 and ranges[0][0] <= size <= ranges[0][1]
 
 

@@ -1,4 +1,4 @@
-"""Signed requests tried by a client that knows only them; moto, which checks none, proves their form."""
+"""Signed requests, sent by a client that knows nothing else; moto, which checks none, proves their form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/object-store.md says what the suite has found: each test of today, on each store, as it runs here."""
+"""docs/object-store.md has the current results of these tests, for each store."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def results() -> Results:
 
 
 def those_of(module: str) -> set[str]:
-    """Those that ask a store."""
+    """The tests that use a store."""
     found = importlib.import_module(f"tests.contract.objectstore.{module}")
     asking = {"store", "versioned", "opened", "http_store", "direct", "backend"}
     functions = inspect.getmembers(found, inspect.iscoroutinefunction)
@@ -38,14 +38,14 @@ def test_the_page_shows_the_results(results: Results) -> None:
 
 
 def test_the_results_are_of_the_tests_of_today(results: Results) -> None:
-    """`python -m scripts.store_table` makes them anew."""
+    """`python -m scripts.store_table` renews them."""
     for store in (EMBEDDED, MOTO):
         for module in TOPICS:
             assert set(results[store].get(module, {})) == those_of(module), (store, module)
 
 
 def test_what_a_store_proves_here_has_passed_there(results: Results) -> None:
-    """The embedded store takes part in everything but browsers' forms, and moto in those alone."""
+    """The embedded store runs everything except browsers' forms, and moto only those."""
     has = {backend.name: backend.has for backend in BACKENDS}
     assert "forms" not in has["swift"]
     for module, tests in results[EMBEDDED].items():
