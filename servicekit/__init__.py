@@ -1,1 +1,1 @@
-"""What every process needs: settings, auth, server harness, interceptors, telemetry, failpoints."""
+"""The parts that every process needs: settings, auth, server harness, interceptors, telemetry, failpoints."""

@@ -1,4 +1,4 @@
-"""Which objects the bucket moves to cheaper classes by itself, and when (docs/retention.md)."""
+"""Lifecycle rules that move objects to cheaper storage classes (docs/retention.md)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from servicekit.settings import SettingError
 
-#: Where the objects of a family lie. Generations lie below their owners, which have nothing in common.
+#: Key prefixes by family. Generations have none: their keys begin with their owners.
 PREFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "files": ("uploads/", "documents/", "audio/"),
@@ -20,20 +20,20 @@ PREFIXES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "all": ("",),
     }
 )
-#: Of objects that were stored with no word about it.
+#: The class of objects stored without naming one.
 STANDARD: Final = "STANDARD"
 #: S3 "Amazon S3 storage classes": objects in these have to be restored before they are read.
 ARCHIVES: Final = ("GLACIER", "DEEP_ARCHIVE")
 CLASSES: Final = ("STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR", *ARCHIVES)
 MOST_DAYS: Final = 36600
-#: S3 takes no transition to these earlier.
+#: S3 accepts no earlier transition to these.
 _LEAST_DAYS: Final = {"STANDARD_IA": 30, "ONEZONE_IA": 30}
 _SETTING: Final = "STRONGROOM_S3_TRANSITIONS"
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What lies below ``prefix`` is in ``storage_class`` from this age on."""
+    """Objects below ``prefix`` are in ``storage_class`` from this age on."""
 
     prefix: str
     days: int
@@ -41,7 +41,9 @@ class Transition:
 
 
 def transitions_of(text: str) -> tuple[Transition, ...]:
-    """Of a setting such as ``files=30:STANDARD_IA,files=180:GLACIER``. Raises SettingError."""
+    """The transitions in a setting such as ``files=30:STANDARD_IA,files=180:GLACIER``. Raises
+    SettingError.
+    """
     found: dict[tuple[str, str], Transition] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         family, _, rule = (piece.strip() for piece in part.partition("="))

@@ -1,9 +1,9 @@
-"""Work that a process repeats for as long as it lives, and the signs by which others see that it still does.
+"""Work that a process repeats while it lives, and the signs by which others see its progress.
 
-A pass that fails, by whatever exception, is counted, and the next one follows: nothing ends such a loop but
-its owner. The log has a line when what it needs goes away, and one when passes do well again. A loop that
-gets nowhere for ``MISSED_PASSES`` intervals shows in the health service under ``strongroom.{name}``
-(NOT_SERVING) and in the metrics ``strongroom_background_…``.
+A pass that fails with any exception is counted, and the next one follows: only its owner ends such a loop.
+The log has one line when something it needs is away, and one when passes succeed again. A loop without
+progress for ``MISSED_PASSES`` intervals is shown in the health service as ``strongroom.{name}`` (NOT_SERVING)
+and in the metrics ``strongroom_background_…``.
 """
 
 from __future__ import annotations
@@ -44,27 +44,27 @@ class Heartbeat:
         self._alive_at = clock()
 
     def beat(self) -> None:
-        """In the midst of a long pass: it gets on."""
+        """Report progress within a long pass."""
         self._alive_at = self._clock()
 
     def passed(self) -> None:
-        """A pass has ended well, or something that never ends has done what it should for a while."""
+        """Report that a pass has ended well, or that endless work has done well for a while."""
         self.beat()
         self.outage.well()
         self.passes += 1
         self.passed_at = time.time()
 
     def failed(self) -> None:
-        """A pass, or one item of it, has failed."""
+        """Report that a pass, or an item of it, has failed."""
         self.failures += 1
 
     async def is_alive(self) -> bool:
-        """Whether it has got on within the last ``MISSED_PASSES`` intervals; a ``Probe``."""
+        """Whether there was progress within the last ``MISSED_PASSES`` intervals; a ``Probe``."""
         return self._clock() - self._alive_at <= self._patience
 
 
 class Heartbeats(Collector):
-    """Those of one process, for ``ServerSpec``."""
+    """The heartbeats of one process, for ``ServerSpec``."""
 
     def __init__(self) -> None:
         self._all: list[Heartbeat] = []
@@ -101,8 +101,9 @@ class BackgroundLoop:
     """Repeats ``work`` until cancelled: at once while it returns True, else after ``rest_seconds`` or a
     ``wake``.
 
-    ``expected``: errors of the world, which are logged without a stack, and each kind once until a pass does
-    well. ``rest_first``: nothing is due yet.
+    :param expected: errors of the environment. They are logged without a stack, each kind once until a pass
+        succeeds.
+    :param rest_first: nothing is due at the start.
     """
 
     def __init__(
@@ -127,31 +128,33 @@ class BackgroundLoop:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a pass is under way, or something that one has begun."""
+        """Whether a pass, or work begun by one, is in progress."""
         return self._passing or bool(self.begun)
 
     def begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """What may outlive the pass that begins it, and ends with the loop. ``work`` raises no Exception."""
+        """Begin work that may outlive its pass and ends with the loop. ``work`` must not raise an
+        Exception.
+        """
         task = asyncio.create_task(work)
         self.begun.add(task)
         task.add_done_callback(self.begun.discard)
         return task
 
     def hold_while(self, is_held: Callable[[], bool]) -> None:
-        """No pass begins while it says so; the loop is well all the same."""
+        """Begin no pass while ``is_held`` is true; the loop counts as healthy."""
         self._is_held = is_held
 
     def wake(self) -> None:
-        """Don't rest: there is something to do."""
+        """End the rest: there is work."""
         self._wake.set()
 
     def end_rest(self) -> None:
-        """As ``wake``, for what a pass that is under way sees by itself."""
+        """Like ``wake``, for work that a pass in progress notices by itself."""
         if self._resting:
             self._wake.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Run until cancelled."""
         try:
             await self._repeat()
         finally:
@@ -179,7 +182,7 @@ class BackgroundLoop:
             if stopping():
                 raise
             self._heartbeat.failed()
-            log.exception("background_pass_cancelled", task=name)  # by whatever it waited for, not by us
+            log.exception("background_pass_cancelled", task=name)  # by what it waited for, not by its owner
         except self._expected as error:
             self._heartbeat.failed()
             facts = _facts(error)
@@ -197,7 +200,7 @@ class BackgroundLoop:
     async def _rest(self) -> None:
         self._resting = True
         try:
-            # Not wait_for: up to Python 3.11 it loses a cancellation that comes with the wake.
+            # Not wait_for: up to Python 3.11 it loses a cancellation that coincides with the wake.
             async with asyncio.timeout(self._rest_seconds):
                 await self._wake.wait()
         except TimeoutError:
@@ -208,7 +211,7 @@ class BackgroundLoop:
 
 
 def _facts(error: Exception) -> dict[str, str]:
-    """What the log says of an error of the world: of our own services, database and store also what to do."""
+    """Log fields of an expected error: for our own services, database and store also what to do."""
     if not isinstance(error, StrongroomError):
         return {"reason": type(error).__name__}
     told = {"reason": error.reason_name}
@@ -217,7 +220,7 @@ def _facts(error: Exception) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def running(*loops: BackgroundLoop) -> AsyncIterator[None]:
-    """The loops run until the block ends."""
+    """Run the loops until the block ends."""
     tasks = [asyncio.create_task(loop.run()) for loop in loops]
     try:
         yield

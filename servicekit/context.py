@@ -1,9 +1,7 @@
-"""What belongs to the request in progress: caller, request id, deadline, trace, the way of its response.
-Held in context variables.
+"""The request in progress, in context variables: caller, request id, deadline, trace, response stream.
 
-The interceptors (and the gateway's middleware, through ``bind``) set them; every task that a handler starts
-inherits them, so that calls to other services carry the caller's token, request id and deadline by
-themselves.
+The interceptors (and the gateway's middleware, through ``bind``) set them. Tasks that a handler starts
+inherit them, so that calls to other services carry the caller's token, request id and deadline automatically.
 """
 
 from __future__ import annotations
@@ -32,11 +30,10 @@ from strongroom.errors import DeadlineExceeded, StrongroomError
 
 
 class Writing:
-    """The way of one call's response stream to its reader, who may take nothing. ``seconds``: how long they
-    may take over one message.
+    """A call's response stream, whose reader may take nothing. ``seconds``: the limit for one message.
 
-    A write ends once gRPC has handed the message to the connection, which waits for the reader's flow-control
-    window. Whoever holds memory for a message may ask how long its write has lasted, and end the call.
+    A write ends when gRPC has passed the message to the connection, which waits for the reader's flow-control
+    window. Whoever holds memory for a message can ask how long its write has lasted, and end the call.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -47,11 +44,11 @@ class Writing:
         self.stuck = False
 
     def waits(self) -> float:
-        """Seconds since the write that is under way began; 0.0 between writes."""
+        """Seconds since the write in progress began; 0.0 between writes."""
         return asyncio.get_running_loop().time() - self._began if self._limit is not None else 0.0
 
     def interrupt(self, error: StrongroomError) -> bool:
-        """Let the write that is under way raise ``error``; False between writes."""
+        """Make the write in progress raise ``error``; False between writes."""
         if self._limit is None or self._error is not None:
             return False
         self._error = error
@@ -59,12 +56,12 @@ class Writing:
         return True
 
     async def write(self, context: Any, response: Any) -> None:
-        """Write one message. Raises DeadlineExceeded when the reader takes too long over it, or what
-        ``interrupt`` was given.
+        """Write one message. Raises DeadlineExceeded if the reader takes too long, or the error given to
+        ``interrupt``.
         """
         hand_over = getattr(context, "hand_over", None)  # of a call in this process (servicekit.inprocess)
         if hand_over is not None and hand_over(response):
-            return  # most often; no time limit has to be set for that
+            return  # usually at once, without setting a time limit
         self._began = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._seconds) as self._limit:
@@ -88,13 +85,13 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request. ``deadline``: seconds of ``time.monotonic()``, None when the caller set none.
+    """One request. ``deadline``: seconds of ``time.monotonic()``, None if the caller set none.
 
-    ``arrived``: when it came in, seconds since 1970: by that moment it is decided who may do this.
-    ``gateway``: proves to the services that this process, the gateway, has counted it.
-    ``writing``: the way of its response stream. ``received``, ``sent``: bytes of its messages so far.
-    ``by_gateway``: the gateway vouches for it. ``reason``, ``message`` (of what is ours to mend),
-    ``advice`` (to the operator), ``file_id``: for its line in the log.
+    ``arrived``: when it arrived, seconds since 1970; authorization is decided as of then. ``gateway``: proves
+    to the services that this process, the gateway, has counted it. ``writing``: its response stream.
+    ``received``, ``sent``: bytes of its messages so far. ``by_gateway``: the gateway vouches for it.
+    ``reason``, ``message`` (of our own failures), ``advice`` (for the operator), ``file_id``: for its log
+    line.
     """
 
     request_id: str
@@ -116,11 +113,11 @@ class RequestContext:
 
     @property
     def trace_id(self) -> str:
-        """Of its ``traceparent``: 32 hex digits, or ``""``."""
+        """The trace id in its ``traceparent``: 32 hex digits, or ``""``."""
         return self.traceparent[3:35]
 
 
-#: Of an RPC, when its headers came: a unary one begins only once its message is there.
+#: When an RPC's headers arrived: a unary one begins only when its message is there.
 _headers_came: ContextVar[float] = ContextVar("strongroom_headers_came")
 _current: ContextVar[RequestContext | None] = ContextVar("strongroom_request", default=None)
 
@@ -131,17 +128,17 @@ def current() -> RequestContext | None:
 
 
 def mark_arrival() -> None:
-    """The headers of an RPC are here; for the interceptors, in the task that the RPC will run in."""
+    """Record that an RPC's headers are here; called by the interceptors in the RPC's task."""
     _headers_came.set(time.time())
 
 
 def arrival() -> float:
-    """When the headers of the RPC of this task came, seconds since 1970; now, where nobody has marked it."""
+    """When the headers of this task's RPC arrived, seconds since 1970; now, if that was not recorded."""
     return _headers_came.get(time.time())
 
 
 def set_current(request: RequestContext) -> None:
-    """Make ``request`` current for this task; for the interceptors, where each RPC has a task of its own."""
+    """Make ``request`` current for this task; for the interceptors, where each RPC has its own task."""
     _current.set(request)
 
 
@@ -167,8 +164,8 @@ def for_caller(principal: Principal | None) -> RequestContext:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """The request in progress with a deadline in ``seconds`` at the latest: for steps that have a time of
-    their own. Calls to other services inside of the block end by then.
+    """The request in progress with a deadline of at most ``seconds``, for steps with their own limit. It also
+    limits calls to other services inside the block.
     """
     request = _current.get() or RequestContext("")
     ends = time.monotonic() + seconds
@@ -189,7 +186,7 @@ def current_principal() -> Principal:
 
 
 def caller() -> str:
-    """Whose request is in progress; ``""``: nobody's, or it is background work."""
+    """The user of the request in progress; ``""``: none, or background work."""
     request = _current.get()
     return request.principal.subject if request is not None and request.principal is not None else ""
 
@@ -201,30 +198,30 @@ def current_request_id() -> str:
 
 
 def note_file(file_id: str) -> None:
-    """The request in progress is about this file: its line in the log says so."""
+    """Add the file to the log line of the request in progress."""
     request = _current.get()
     if request is not None:
         request.file_id = file_id
 
 
 def note_message(message: str) -> None:
-    """What operators want to know of the request in progress, though it is answered; in its line, too."""
+    """Add a message for operators to the log line of a request that is answered all the same."""
     request = _current.get()
     if request is not None:
         request.message = message
 
 
 def draining() -> asyncio.Event:
-    """Set once this process begins to leave: an endless stream waits for it, and ends.
+    """Set when this process begins to leave: endless streams wait for it, and end.
 
-    Outside of RPCs, an event that is never set.
+    Outside of RPCs it is never set.
     """
     request = _current.get()
     return request.drain.begun if request is not None and request.drain is not None else asyncio.Event()
 
 
 def current_writing() -> Writing:
-    """The way of the response stream of the RPC in progress.
+    """The response stream of the RPC in progress.
 
     :raises LookupError: outside of an RPC.
     """
@@ -235,7 +232,7 @@ def current_writing() -> Writing:
 
 
 def remaining() -> float | None:
-    """Seconds until the caller's deadline (negative when past); None without one."""
+    """Seconds until the caller's deadline (negative if past); None without one."""
     request = _current.get()
     if request is None or request.deadline is None:
         return None
@@ -259,8 +256,8 @@ def _proof(
     credential: InternalCredential | GatewayCredential,
     request: RequestContext | None,
 ) -> str:
-    """With a word for the caller's token, where the service that is called could judge its dates otherwise:
-    it expires (or began to hold) about now, and time passes, and clocks differ.
+    """The credential. It vouches for the caller's token if the called service could judge the token's dates
+    differently: it expires (or became valid) about now, time passes, and clocks differ.
     """
     if principal is None or principal.token is None or request is None:
         return credential.mint()

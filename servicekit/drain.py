@@ -1,4 +1,4 @@
-"""Leaving in good order: everybody who streams for long hears that the process is about to go."""
+"""Orderly shutdown: long streams are told that the process is about to end."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 
 class Drain:
-    """Whether the process is leaving, and which RPCs may be cut off once real work is done.
+    """Whether the process is leaving, and which RPCs may be cut once real work is done.
 
-    Endless streams (a Watch) wait for ``begun`` beside their own source and end with UNAVAILABLE or a resume
-    token. Health watches and reflection are ``cuttable``: they are cancelled by the harness.
+    Endless streams (a Watch) wait for ``begun`` in addition to their source, and end with UNAVAILABLE or a
+    resume token. Health watches and reflection are ``cuttable``: the harness cancels them.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Drain:
                 self._idle.set()
 
     async def idle(self) -> None:
-        """Return once no RPC but the cuttable ones is in progress."""
+        """Wait until only cuttable RPCs are in progress."""
         await self._idle.wait()
 
     def cut(self) -> None:

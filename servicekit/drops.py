@@ -1,4 +1,4 @@
-"""What guests are told whose file a drop doesn't take: the same where it begins and where it is counted."""
+"""Errors for guests whose file a drop refuses: the same when the upload begins and when it is counted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from strongroom.metadata.v1.share_pb2 import Share
 
 
 def check_room(share: Share) -> None:
-    """Whether a drop takes anything more. Raises DropFull."""
+    """Check whether a drop takes anything more. Raises DropFull."""
     rules = share.scope.drop
     if share.dropped_files >= rules.max_files:
         raise drop_full("files")
@@ -16,14 +16,14 @@ def check_room(share: Share) -> None:
 
 
 def drop_full(rule: str) -> DropFull:
-    """The error for a drop that takes no more. Guests are not told how much others have put in."""
+    """The error for a full drop. Guests are not told how much others have uploaded."""
     return DropFull(
         "No more files are accepted here; tell whoever sent you the link.", metadata={"rule": rule}
     )
 
 
 def too_large(most: int) -> SizeLimitExceeded:
-    """The error for a file of over ``most`` bytes."""
+    """The error for a file of more than ``most`` bytes."""
     return SizeLimitExceeded(
         f"A file may have {most} bytes here.", metadata={"limit": str(most), "family": "drop"}
     )

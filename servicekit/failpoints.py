@@ -1,13 +1,12 @@
 """Named places where a test can kill, stop, slow or fail a real process.
 
-``STRONGROOM_FAILPOINTS="storage.after_put=kill;metadata.before_commit=sleep(0.5)@2"``: ``name=action``
-pairs, joined by ``;``. Actions: ``kill`` (SIGKILL to this process), ``stop`` (SIGSTOP), ``sleep(seconds)``,
+``STRONGROOM_FAILPOINTS="storage.after_put=kill;metadata.before_commit=sleep(0.5)@2"``: ``name=action`` pairs,
+joined by ``;``. Actions: ``kill`` (SIGKILL to this process), ``stop`` (SIGSTOP), ``sleep(seconds)``,
 ``error(REASON)`` (raises the StrongroomError of that ErrorReason), ``exit(code)``. With ``@n`` only the nth
 hit acts, otherwise each.
 
-A module registers the names it has at import (``POINT = register("storage.after_put")``), so that a test can
-list them. With the variable unset a hit costs one comparison. The variable is read at the first hit and never
-again.
+A module registers its names at import (``POINT = register("storage.after_put")``), so that a test can list
+them. Without the variable a hit costs one comparison. The variable is read once, at the first hit.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _PLAIN: Final = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 @dataclass(slots=True)
 class _Rule:
-    """One entry of the variable, and how often its point has been hit."""
+    """One entry of the variable, and the number of hits."""
 
     action: str
     argument: str
@@ -57,14 +56,14 @@ def register(name: str) -> str:
 
 
 def registered() -> frozenset[str]:
-    """All names that the modules imported so far have declared."""
+    """All names declared by the modules imported so far."""
     return frozenset(_names)
 
 
 async def hit(name: str) -> None:
-    """Act if the variable says so; otherwise nothing.
+    """Act if the variable says so.
 
-    :raises StrongroomError: the one that ``error(REASON)`` names.
+    :raises StrongroomError: the one named by ``error(REASON)``.
     """
     rule = _due(name)
     if rule is None:
@@ -78,7 +77,7 @@ async def hit(name: str) -> None:
 def hit_sync(name: str) -> None:
     """``hit`` for threads; ``sleep`` blocks the thread.
 
-    :raises StrongroomError: the one that ``error(REASON)`` names.
+    :raises StrongroomError: the one named by ``error(REASON)``.
     """
     rule = _due(name)
     if rule is None:
@@ -90,14 +89,14 @@ def hit_sync(name: str) -> None:
 
 
 def armed() -> bool:
-    """Whether any point is set, for callers whose way to a point costs something itself."""
+    """Whether any point is set, for callers where even reaching a point is costly."""
     return bool(_load())
 
 
 def check() -> None:
-    """Read the variable now, so that a wrong one stops the start: one line, exit 2.
+    """Read the variable now, so that an invalid one prevents the start: one line, exit 2.
 
-    Names that this process does not have are only warned about: the variable is shared by several processes.
+    Names that this process does not have only cause a warning: several processes share the variable.
     """
     rules = _load()
     for name in sorted(rules.keys() - _names):
@@ -105,7 +104,7 @@ def check() -> None:
 
 
 def reset() -> None:
-    """Forget what was read, for tests that change the variable inside one process."""
+    """Forget the variable, for tests that change it inside one process."""
     global _rules  # noqa: PLW0603 - one table per process, like the variable it comes from
     _rules = None
 

@@ -1,9 +1,8 @@
-"""JSON that users send (RFC 8259 in UTF-8, and of RFC 7493 what makes a text mean one thing): one parser,
-whichever way it came.
+"""A parser for users' JSON (RFC 8259 in UTF-8, and of RFC 7493 the rules that make a text unambiguous).
 
-What costs before anybody looks at it is refused first: nesting, and very many small values (each takes some
-60 bytes however short it is written). Half of a surrogate pair can't be stored or sent as UTF-8, so it is
-refused as well, by its place.
+It is the only one, whatever the JSON's way. Costly texts are refused first: nesting, and very many small
+values (each takes some 60 bytes however short its text). Half of a surrogate pair can't be stored or sent as
+UTF-8, so it is refused, too, with its place.
 """
 
 from __future__ import annotations
@@ -15,11 +14,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn, TypeAlias
 
 MAX_DEPTH: Final = 100
-#: A request may hold a hundredth of that and be a large one.
+#: A large request has a hundredth of that.
 MAX_VALUES: Final = 200_000
 
-#: Whatever stands behind a quote matches, so that no place is looked at twice: a backslash may end the text.
-#: (Before Python 3.11.5 a possessive group is safe where nothing in it could be tried another way, as here.)
+#: Everything after a quote matches, so that no position is scanned twice: a backslash may end the text.
+#: (Before Python 3.11.5 a possessive group is safe if nothing in it could be tried another way, as here.)
 _STRING: Final = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -29,11 +28,11 @@ _Way: TypeAlias = "tuple[object, _Way] | None"
 
 
 class NotJson(ValueError):
-    """``str()``: why not, as the end of the sentence "this is no JSON: …"."""
+    """``str()``: the reason, as the end of the sentence "this is no JSON: …"."""
 
 
 class LoneSurrogate(NotJson):
-    """A string holds half of a pair. ``place``: names and indexes on the way to it, ``()`` for the text
+    """A string contains half of a pair. ``place``: the names and indexes that lead to it, ``()`` for the text
     itself.
     """
 
@@ -43,10 +42,11 @@ class LoneSurrogate(NotJson):
 
 
 def parse_json(text: bytes | str) -> Any:
-    """RFC 8259 and nothing beyond: what this takes can be written again. A byte order mark is ignored.
+    """RFC 8259 and nothing else: everything accepted can be written again. A byte order mark is ignored.
 
-    :raises NotJson: no JSON, not UTF-8, a name twice in one object, a number past a double, nested deeper
-        than ``MAX_DEPTH``, more than ``MAX_VALUES`` values. :raises LoneSurrogate: and where.
+    :raises NotJson: no JSON, not UTF-8, a duplicate name in an object, a number too large for a double,
+        nested deeper than ``MAX_DEPTH``, more than ``MAX_VALUES`` values. :raises LoneSurrogate: with its
+        place.
     """
     plain = without_mark(text)
     _check_cost(plain)
@@ -57,8 +57,8 @@ def parse_json(text: bytes | str) -> Any:
 
 
 def parse_strict(text: str, *, parse_float: Callable[[str], float] = float) -> Any:
-    """RFC 8259, with each name once in an object; of any depth that Python can take, and without a look at
-    what its strings and numbers hold.
+    """RFC 8259 with unique names in each object, of any depth that Python supports; strings and numbers are
+    not checked.
 
     :raises NotJson: it is not that.
     """
@@ -70,12 +70,12 @@ def parse_strict(text: str, *, parse_float: Callable[[str], float] = float) -> A
         raise NotJson(f"{error.msg}, at line {error.lineno}, column {error.colno}") from None
     except NotJson:
         raise
-    except (ValueError, RecursionError):  # a whole number of thousands of digits
+    except (ValueError, RecursionError):  # an integer with thousands of digits
         raise NotJson("a number has too many digits") from None
 
 
 def without_mark(text: bytes | str) -> str:
-    """``text`` without a byte order mark at its start (RFC 8259 section 8.1 lets a reader ignore it).
+    """``text`` without a leading byte order mark (RFC 8259 section 8.1 allows readers to ignore it).
 
     :raises NotJson: the bytes are not UTF-8.
     """
@@ -88,9 +88,9 @@ def without_mark(text: bytes | str) -> str:
 
 
 def finite_number(text: str) -> float:
-    """A number; ``1e400`` would become an infinity, which JSON can't say.
+    """A number; ``1e400`` would become an infinity, which JSON can't express.
 
-    :raises NotJson: past a double.
+    :raises NotJson: too large for a double.
     """
     if math.isinf(value := float(text)):
         raise NotJson("a number is larger than a double holds")
@@ -111,7 +111,7 @@ def joined_path(parts: tuple[object, ...]) -> str:
 
 
 def _check_cost(text: str) -> None:
-    """Depth and number of values, by the marks outside of strings."""
+    """Check depth and number of values, by counting the tokens outside of strings."""
     if text.count("[") + text.count("{") <= MAX_DEPTH and text.count(",") < MAX_VALUES - MAX_DEPTH:
         return
     marks = _STRING.sub("", text)
@@ -126,7 +126,9 @@ def _check_cost(text: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Readers differ in which of two members of one name they see (RFC 8259 section 4), so neither counts."""
+    """Readers differ in which of two members with the same name they use (RFC 8259 section 4), so duplicates
+    are refused.
+    """
     found = dict(pairs)
     if len(found) != len(pairs):
         raise NotJson("a name stands twice in one object")
@@ -134,13 +136,15 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    """``NaN`` and ``Infinity``, which Python's parser would take."""
+    """``NaN`` and ``Infinity``, which Python's parser accepts."""
     raise NotJson(f"{name} is not a JSON value")
 
 
 def _lone(value: Any) -> tuple[object, ...] | None:
-    """Where the first half of a pair is; None: nowhere. Ways are chains of (name, way before it): written out
-    for each value of a wide text that is also deep, they would be the square of it.
+    """The place of the first half pair; None: there is none.
+
+    Paths are chains of (name, parent path): as full lists for each value of a wide and deep text, they would
+    take quadratic memory.
     """
     waiting: list[tuple[_Way, Any]] = [(None, value)]
     while waiting:
@@ -160,7 +164,7 @@ def _place(way: _Way) -> tuple[object, ...]:
 
 
 def _items(value: Any) -> Iterator[tuple[object, Any]]:
-    """Members, with their names as values of their own, or elements."""
+    """Members, with their names as additional values, or elements."""
     if isinstance(value, dict):
         for name, inner in value.items():
             yield (name.encode("utf-8", "replace").decode(), name if has_lone_surrogate(name) else inner)

@@ -1,4 +1,4 @@
-"""Largest sizes per family, and the counts of project saves; shared by whoever refuses too much."""
+"""The largest sizes per family, and the counts of project saves; for all services that enforce them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pydantic import ByteSize, Field
 from servicekit.settings import SettingsBase, aliases
 
 MIB: Final = 1024 * 1024
-#: S3 takes 5 TiB in one object; our part tables are dimensioned for it.
+#: S3 allows 5 TiB in one object; our part tables are made for it.
 MAX_OBJECT_BYTES: Final = 5 * 1024 * 1024 * MIB
 
 
 def _size(default: int, *names: str) -> ByteSize:
-    """A size in bytes; the variable may say ``10MiB`` as well as ``10485760``."""
+    """A size in bytes; the variable may be ``10MiB`` or ``10485760``."""
     value: ByteSize = Field(
         default=ByteSize(default),
         gt=0,
@@ -25,7 +25,7 @@ def _size(default: int, *names: str) -> ByteSize:
 
 
 class LimitSettings(SettingsBase):
-    """Bytes, inclusive. ``max_event_media_bytes`` also answers to ``MAX_FILE_SIZE``."""
+    """Bytes, inclusive. ``max_event_media_bytes`` is also read from ``MAX_FILE_SIZE``."""
 
     max_file_bytes: ByteSize = _size(5 * 1024 * MIB)
     max_generation_bytes: ByteSize = _size(100 * MIB)

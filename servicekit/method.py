@@ -1,4 +1,4 @@
-"""What is known about an RPC method before it is called."""
+"""An RPC method's properties, known before it is called."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ServicerContext: TypeAlias = "aio.ServicerContext[Any, Any]"
 Behavior: TypeAlias = Callable[[Any, ServicerContext], Any]
 
 
-#: What makes a handler, by whether requests and responses are streams.
+#: Factories of handlers, by whether requests and responses are streams.
 FACTORIES: Final[Mapping[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[Any, Any]]]] = {
     (False, False): grpc.unary_unary_rpc_method_handler,
     (False, True): grpc.unary_stream_rpc_method_handler,
@@ -27,7 +27,7 @@ FACTORIES: Final[Mapping[tuple[bool, bool], Callable[..., grpc.RpcMethodHandler[
 class Method:
     """``path`` is ``/package.Service/Name``.
 
-    ``kind`` as Prometheus names it (``unary``, ``bidi_stream``, …).
+    ``kind`` as in Prometheus metrics (``unary``, ``bidi_stream``, …).
     """
 
     path: str
@@ -50,7 +50,7 @@ class Method:
 
 
 def behavior_of(handler: grpc.RpcMethodHandler[Any, Any]) -> Behavior:
-    """The servicer's own function, whichever of the four kinds it is."""
+    """The servicer's own function, for any of the four kinds."""
     found: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
     if found is None:
         raise TypeError("a method handler without a function")

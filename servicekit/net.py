@@ -1,4 +1,4 @@
-"""Addresses: ``host:port`` texts, and which hosts are this machine."""
+"""Addresses: ``host:port`` texts, and hosts that are this machine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def split_address(text: str) -> tuple[str, int]:
 
 
 def join_address(host: str, port: int) -> str:
-    """The text that ``split_address`` reads."""
+    """The inverse of ``split_address``."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
@@ -38,9 +38,9 @@ def is_loopback(host: str) -> bool:
 
 
 def check_bind(settings: CommonSettings, name: str, bind: str) -> tuple[str, int]:
-    """Host and port to listen on; ``name`` is the setting that ``bind`` comes from.
+    """Host and port to listen on; ``name`` is the setting of ``bind``.
 
-    :raises SettingError: no ``host:port``, or plaintext outside of loopback that nobody allowed.
+    :raises SettingError: not ``host:port``, or plaintext outside of loopback that was not allowed.
     """
     try:
         host, port = split_address(bind)

@@ -1,6 +1,4 @@
-"""What is away for an hour is one line of the log, not one for each time that it was asked; and one line says
-that it is back.
-"""
+"""Logs an outage once when it begins and once when it ends, however often the thing is asked meanwhile."""
 
 from __future__ import annotations
 
@@ -13,9 +11,11 @@ log = structlog.get_logger(__name__)
 
 
 class Outage:
-    """Of one thing that is asked again and again. ``fails``, ``works``: the events of both lines, and
-    ``facts`` stand in each. ``quiet_seconds``: after a failure it has to do well for so long before it counts
-    as back, where it is asked by several at once: what answers every second of them would be back with each.
+    """For one thing that is asked repeatedly. ``fails``, ``works``: the events of the two lines, each with
+    ``facts``.
+
+    ``quiet_seconds``: after a failure it must succeed for this long before it counts as back. Needed if
+    several callers ask it: something that answers every second call would otherwise be back after each.
     """
 
     def __init__(
@@ -36,14 +36,14 @@ class Outage:
         self._failed_at = 0.0
 
     def failed(self, kind: str, **facts: object) -> None:
-        """It did not do: a line, if it is the first failure of this ``kind`` since it was last well."""
+        """Note a failure; logged if it is the first of this ``kind`` since the last recovery."""
         self._failed_at = self._clock()
         if kind not in self._kinds:
             self._kinds.add(kind)
             log.warning(self._fails, **self._facts, **facts)
 
     def well(self) -> None:
-        """It did: a line, if it had failed."""
+        """Note a success; logged if it had failed."""
         if self._kinds and self._clock() - self._failed_at >= self._quiet:
             log.warning(self._works, **self._facts, after=sorted(self._kinds))
             self._kinds.clear()

@@ -1,8 +1,8 @@
-"""Which URLs an import takes at all, and which addresses it may connect to.
+"""Which URLs an import accepts, and to which addresses it may connect.
 
 Plain http or https to an allowed port, nothing that two parsers read differently; public addresses only. A
-name is resolved once; every address it has must be global, also the IPv4 address that may hide inside an IPv6
-one; and the connection goes to the very address that was checked.
+name is resolved once. Every address must be global, also an IPv4 address embedded in an IPv6 one; and the
+connection uses the very address that was checked.
 """
 
 from __future__ import annotations
@@ -27,37 +27,39 @@ from strongroom.errors import SourceUrlFailed, SourceUrlRefused
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-# Special-purpose blocks (IANA) that older Pythons' is_global lets through.
+# Special-purpose blocks (IANA) that older Pythons' is_global accepts.
 _SPECIAL_V4 = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("192.88.99.0/24"))
 _SPECIAL_V6 = (ipaddress.IPv6Network("3fff::/20"),)
-# Of the last label, as in the URL standard ("ends in a number").
+# For the last label, as in the URL standard ("ends in a number").
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
-# Special-use domains (IANA) and what else never is public.
+# Special-use domains (IANA), and others that are never public.
 _PRIVATE_NAMES = (
     *(".localhost", ".localdomain", ".localdomain4", ".localdomain6", ".local", ".internal", ".home.arpa"),
     *(".intranet", ".lan", ".private", ".corp", ".home", ".onion", ".alt"),
 )
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
 LOOKUPS: Final = 64
-"""Of names, at once."""
+"""The most names being resolved at once."""
 LOOKUPS_EACH: Final = 16
-"""Of one caller: twice as many as imports of one owner run at once."""
+"""The most for one caller: twice the number of parallel imports of an owner."""
 
 
 class Resolver(Protocol):
     """Names → addresses."""
 
     async def resolve(self, host: str, port: int) -> Sequence[Address]:
-        """All addresses of ``host``, which may be an address itself. Raises SourceUrlFailed."""
+        """All addresses of ``host``, which may be an address. Raises SourceUrlFailed."""
         ...
 
 
 class SystemResolver:
-    """The operating system's resolver, on threads of its own. How long a name takes, its owner decides, half
-    a minute if need be, and a lookup can't be ended: libuv has two threads for all names of a process, which
-    eight imports of one user would keep from everybody for minutes.
+    """The operating system's resolver, in its own threads.
 
-    One caller may have ``LOOKUPS_EACH`` unfinished, also such as nobody waits for any more.
+    The owner of a name decides how long resolving it takes, up to half a minute, and a look-up can't be
+    cancelled. libuv has two threads for all names of a process: eight imports of one user would block it for
+    everybody for minutes.
+
+    One caller may have ``LOOKUPS_EACH`` unfinished, including those that nobody waits for any more.
     """
 
     def __init__(self) -> None:
@@ -84,16 +86,16 @@ class SystemResolver:
             raise
         found = asyncio.get_running_loop().create_future()
         found.add_done_callback(_retrieved)
-        # A daemon: the end of the process does not wait for it.
+        # a daemon: the end of the process does not wait for it
         Thread(target=self._look_up, args=(found, caller, host, port), name="resolve", daemon=True).start()
         return list(await asyncio.shield(found))
 
     def _look_up(self, found: asyncio.Future[Any], caller: str, host: str, port: int) -> None:
-        """In the thread."""
+        """Runs in the thread."""
         tell: Callable[[], None]
         try:
             tell = partial(found.set_result, socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except Exception as error:  # noqa: BLE001 - whoever waits gets it
+        except Exception as error:  # noqa: BLE001 - passed on to the waiter
             tell = partial(found.set_exception, error)
         with suppress(RuntimeError):  # the loop is closed
             found.get_loop().call_soon_threadsafe(self._ended, caller, tell)
@@ -110,13 +112,13 @@ class SystemResolver:
 
 
 def _retrieved(found: asyncio.Future[Any]) -> None:
-    """Nobody may wait for it any more."""
+    """Mark the exception as retrieved, if nobody waits any more."""
     if not found.cancelled():
         found.exception()
 
 
 def check_addresses(addresses: Sequence[Address]) -> None:
-    """Raises SourceUrlRefused when any of them is not public: which one answers is not ours to choose."""
+    """Raises SourceUrlRefused if any of them is not public: we can't choose which one answers."""
     for address in addresses:
         if not is_public(address):
             raise SourceUrlRefused(
@@ -125,7 +127,7 @@ def check_addresses(addresses: Sequence[Address]) -> None:
 
 
 def is_public(address: Address) -> bool:
-    """Global unicast, through every wrapping of IPv4 in IPv6."""
+    """Whether it is global unicast, through every embedding of IPv4 in IPv6."""
     if isinstance(address, ipaddress.IPv4Address):
         special = any(address in network for network in _SPECIAL_V4)
         return address.is_global and not address.is_multicast and not address.is_reserved and not special
@@ -152,7 +154,7 @@ def embedded_ipv4(address: Address) -> ipaddress.IPv4Address | None:
 
 
 def literal_address(host: str) -> Address | None:
-    """The address that ``host`` is itself, as it is usually written; None: a name."""
+    """The address, if ``host`` is one in the usual notation; None: a name."""
     try:
         return ipaddress.ip_address(host)
     except ValueError:
@@ -160,16 +162,16 @@ def literal_address(host: str) -> Address | None:
 
 
 def is_number_form(host: str) -> bool:
-    """Whether resolvers and browsers take ``host`` for an IPv4 address though it is not written as one
-    (``127.1``, ``0x7f.1``, ``2130706433``, ``127.0.0.1.``): its last label is a number, as no domain's is.
+    """Whether resolvers and browsers read ``host`` as an IPv4 address in an unusual notation (``127.1``,
+    ``0x7f.1``, ``2130706433``, ``127.0.0.1.``): its last label is a number, unlike any domain's.
     """
     last = host.rstrip(".").rpartition(".")[2]
     return bool(_NUMBER.fullmatch(last)) and literal_address(host) is None
 
 
 def check_name(host: str) -> None:
-    """For who does not look the name up yet. Raises SourceUrlRefused for an address that is not public and
-    for names that never have another one: those of this machine and of private networks.
+    """For callers that don't resolve the name yet. Raises SourceUrlRefused for addresses that are not public,
+    and for names that never have public ones: those of this machine and of private networks.
     """
     literal = literal_address(host)
     if literal is not None:
@@ -195,7 +197,7 @@ _AUTHORITY = re.compile(r"^[A-Za-z]+://(?P<authority>[^/?#]*)")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A URL that may be fetched: ``exempt`` from the address rule when the operator has named its host."""
+    """A URL that may be fetched; ``exempt`` from the address rule if the operator has named its host."""
 
     url: httpx.URL
     host: str
@@ -205,15 +207,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class UrlRules:
-    """``ports`` that may be used; ``allow_hosts`` (``host:port``) are exempt from the port and address
-    rules.
-    """
+    """Allowed ``ports``; ``allow_hosts`` (``host:port``) are exempt from the port and address rules."""
 
     ports: frozenset[int]
     allow_hosts: frozenset[str]
 
     def check(self, text: str) -> Source:
-        """Raises SourceUrlRefused with the rule that is broken."""
+        """Raises SourceUrlRefused with the violated rule."""
         _check_scheme(text)
         _check_characters(text)
         try:
@@ -227,7 +227,7 @@ class UrlRules:
             raise _refused("form", "has no host name behind http:// or https://")
         if "@" in authority["authority"] or url.userinfo:
             raise _refused("credentials", "must not hold a user name or password")
-        host = url.raw_host.decode("ascii")  # IDNA: what the resolver is asked, not what people read
+        host = url.raw_host.decode("ascii")  # IDNA: as sent to the resolver, not as shown to people
         if not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
             raise _refused("host", "has no valid host name")
         if is_number_form(host):
@@ -239,9 +239,9 @@ class UrlRules:
         return Source(url, host, port, exempt)
 
     def follow(self, source: Source, location: str) -> Source:
-        """Where a redirect leads, relative to the URL that was asked for (not to the pinned address).
+        """The target of a redirect, relative to the requested URL (not to the pinned address).
 
-        Raises SourceUrlRefused with the rule that is broken.
+        Raises SourceUrlRefused with the violated rule.
         """
         if not location.strip("/ ") and location != "/":
             raise _refused("form", "redirects to an empty Location")
@@ -257,7 +257,9 @@ class UrlRules:
 
 
 def _check_scheme(text: str, whose: str = "") -> None:
-    """A scheme, where there is one, is http or https. Before all else: no parser agrees on the others."""
+    """Check that a scheme, if there is one, is http or https. First of all, because parsers disagree on
+    others.
+    """
     scheme = _SCHEME.match(text)
     if scheme and scheme[0].lower() not in DEFAULT_PORTS:
         raise _refused("scheme", f"{whose} must begin with http:// or https://".strip())

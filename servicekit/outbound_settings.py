@@ -1,5 +1,5 @@
-"""Which servers that users name Strongroom connects to: read by whoever connects, and by whoever takes such
-URLs for later.
+"""Settings for connections to servers chosen by users: read by the connecting process, and by those that
+store such URLs for later.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from servicekit.settings import CommaList, SettingsBase
 
 
 class OutboundSettings(SettingsBase):
-    """``import_ports``: that URLs may use. ``import_allow_hosts``: ``host:port`` that is exempt from the
-    rules of ports and addresses.
+    """``import_ports``: ports that URLs may use. ``import_allow_hosts``: ``host:port`` exempt from the rules
+    of ports and addresses.
     """
 
     import_ports: CommaList = ("80", "443", "8080", "8443")

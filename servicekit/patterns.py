@@ -1,6 +1,6 @@
-"""What the patterns of our rules allow, in words: for callers, who are not to read regular expressions.
+"""What the rules' patterns allow, in words: callers should not have to read regular expressions.
 
-The patterns themselves stand in the protos and in the gateway's shapes, where generated clients and OpenAPI
+The patterns themselves are in the protos and in the gateway's shapes, where generated clients and OpenAPI
 read them.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Final
 
-#: Pattern → what is allowed, as it follows the field's name. Each pattern of a request has its words here.
+#: Pattern → what is allowed, to follow the field's name. Every pattern in a request has its words here.
 WORDS: Final = MappingProxyType(
     {
         r"^[a-z0-9][a-z0-9_-]{0,127}$": (

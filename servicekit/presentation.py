@@ -1,7 +1,7 @@
-"""How a file's bytes are shown: media type, name in ``Content-Disposition``, whether it opens in the page.
+"""How a file's bytes are presented: media type, name in ``Content-Disposition``, inline or attachment.
 
-The one place that decides this: the gateway's answers and the overrides in signed URLs are made here, and
-text of users (names, types) is escaped here on its way into a header.
+This is the only place that decides it: the gateway's answers and the overrides in signed URLs are made here,
+and users' text (names, types) is escaped here on its way into a header.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ Disposition = Literal["inline", "attachment"]
 
 OCTET_STREAM: Final = "application/octet-stream"
 
-#: Types that a browser shows without running anything in them: pictures without scripts, sound, film, and PDF
-#: (whose viewers run in an origin of their own). All others are attachments, in a sandbox where we answer.
-#:
+#: Types that a browser shows without running anything: pictures without scripts, sound, film, and PDF (whose
+#: viewers run in their own origin). All others are attachments, in a sandbox if we answer.
+#
 #: Not here, and why: ``image/svg+xml``, HTML and XML run scripts. ``text/plain`` runs nothing as a page, but
-#: ``<script src>`` takes it wherever an answer has no ``nosniff``, and those of an object store have none.
-#: Types of one thing under several names are all here, because a name that a client declared is kept.
+#: ``<script src>`` accepts it if an answer has no ``nosniff``, and an object store's answers have none. All
+#: names of a type are here, because the name declared by a client is kept.
 INERT_TYPES: Final = frozenset(
     {
         "application/ogg",
@@ -57,26 +57,26 @@ _MEDIA_TYPE: Final = re.compile(
     rf'{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|"[\x20-\x21\x23-\x5b\x5d-\x7e]*"))*'
 )
 _MAX_TYPE_BYTES: Final = 255
-#: What file systems hold in one name (NAME_MAX).
+#: The longest name in file systems (NAME_MAX).
 MAX_NAME_BYTES: Final = 255
 _MAX_EXTENSION_BYTES: Final = 32
-#: Characters of RFC 8187's attr-char besides letters and digits.
+#: RFC 8187's attr-char without letters and digits.
 _ATTR_CHARS: Final = "!#$&+-.^_`|~"
 _BIDI: Final = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _DEPRECATED_SHAPING: Final = "\u206a\u206b\u206c\u206d\u206e\u206f"
 _SEPARATORS: Final = "/\\"
-#: Controls of reading order (``gpj.exe`` looks like a picture behind one), separators of paths.
+#: Controls of reading order (``gpj.exe`` looks like a picture after one), path separators.
 _REPLACED: Final = frozenset(_BIDI + _DEPRECATED_SHAPING + _SEPARATORS)
 #: C0 and C1 controls, halves of surrogate pairs, separators of lines and paragraphs.
 _REPLACED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
-#: Names of which every character is shown as it is; most are, and need not be looked at one by one.
+#: Names shown unchanged; most are such, and need not be checked character by character.
 _ORDINARY: Final = re.compile(r"[A-Za-z0-9 !#&'()+,.=@_~-]{1,255}")
-#: A soft hyphen is a hint for line breaking, U+FEFF the mark of a file's beginning: no part of a name.
+#: A soft hyphen is a hint for line breaking, U+FEFF a byte order mark: neither is part of a name.
 _DROPPED: Final = frozenset("\u00ad\ufeff")
 
 
 def media_type(value: str) -> str:
-    """``value`` if it may stand in a header as a media type (RFC 9110 section 8.3), else octet-stream."""
+    """``value`` if it is valid in a header as a media type (RFC 9110 section 8.3), else octet-stream."""
     return value if len(value) <= _MAX_TYPE_BYTES and _MEDIA_TYPE.fullmatch(value) else OCTET_STREAM
 
 
@@ -85,34 +85,34 @@ def essence(value: str) -> str:
     return value.partition(";")[0].strip().lower()
 
 
-#: Between a media type and its charset, where both stand in one text.
+#: Separates a media type from its charset in one text.
 CHARSET: Final = "; charset="
 
 
 def with_charset(content_type: str, charset: str) -> str:
-    """``content_type`` (without parameters) with its ``charset`` (a token), where there is one."""
+    """``content_type`` (without parameters) with its ``charset`` (a token), if there is one."""
     return f"{content_type}{CHARSET}{charset}" if charset else content_type
 
 
 def split_charset(content_type: str) -> tuple[str, str]:
-    """What ``with_charset`` put together."""
+    """The inverse of ``with_charset``."""
     kind, _, charset = content_type.partition(CHARSET)
     return kind, charset
 
 
 def is_inert(value: str) -> bool:
-    """Whether a browser can't run what has this media type."""
+    """Whether a browser can't run content with this media type."""
     return essence(value) in INERT_TYPES
 
 
 def disposition_of(content_type: str, *, attachment: bool = False) -> Disposition:
-    """What a browser does with a file of this type. ``attachment``: even where inline would be safe."""
+    """How a browser presents a file of this type. ``attachment``: even if inline would be safe."""
     return "inline" if is_inert(content_type) and not attachment else "attachment"
 
 
 def content_disposition(kind: Disposition, filename: str) -> str:
-    """``Content-Disposition`` (RFC 6266) with an ASCII ``filename``, and with ``filename*`` (RFC 8187) where
-    that loses anything; without a name the kind stands alone. See ``shown_name``.
+    """``Content-Disposition`` (RFC 6266) with an ASCII ``filename``, and with ``filename*`` (RFC 8187) if
+    ASCII loses anything; without a name only the kind. See ``shown_name``.
     """
     name = shown_name(filename)
     if not name:
@@ -125,12 +125,12 @@ def content_disposition(kind: Disposition, filename: str) -> str:
 
 
 def shown_name(filename: str) -> str:
-    """The name under which a browser saves a file: at most 255 bytes of UTF-8, ``""`` where nothing is left.
+    """The name under which a browser saves a file: at most 255 bytes of UTF-8, ``""`` if nothing is left.
 
     Path separators, control characters, line ends and controls of reading order become ``_``. Joiners
-    (U+200C, U+200D) stay: Persian, Indic scripts and emoji are spelt with them (UAX #31 section 2.3).
-    A soft hyphen and U+FEFF go. A name of nothing but dots and blanks is no name of a file: ``_``. A longer
-    one loses the end of its stem and keeps its extension.
+    (U+200C, U+200D) stay: Persian, Indic scripts and emoji need them (UAX #31 section 2.3). Soft hyphens and
+    U+FEFF are removed. A name of only dots and blanks becomes ``_``. A longer name loses the end of its stem
+    and keeps its extension.
     """
     if _ORDINARY.fullmatch(filename):
         name = filename.strip()
@@ -157,8 +157,8 @@ def _cut(name: str) -> str:
 
 
 def _ascii(name: str) -> str:
-    """The nearest ASCII: accents and joiners dropped, all else ``_``; nothing that clients read as more than
-    text (quotes, escapes, percent signs), and no separator that only appears by folding (U+FF0F).
+    """The nearest ASCII: accents and joiners dropped, everything else ``_``; nothing that clients interpret
+    (quotes, escapes, percent signs), and no separator that only appears by folding (U+FF0F).
     """
     if _ORDINARY.fullmatch(name):
         return name

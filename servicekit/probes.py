@@ -1,7 +1,7 @@
-"""Health of what a process depends on (Postgres, S3), under a health name of its own.
+"""Health of a process's dependencies (Postgres, S3), each under its own health name.
 
-The process stays SERVING while a dependency is down: it answers with clear errors and recovers by itself.
-Whoever wants to know asks for ``strongroom.postgres`` or ``strongroom.s3``.
+The process stays SERVING while a dependency is down: it answers with clear errors and recovers by itself. Ask
+for ``strongroom.postgres`` or ``strongroom.s3`` to know.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from prometheus_client.registry import Collector
 from servicekit.outages import Outage
 
 Probe = Callable[[], Awaitable[bool | str]]
-"""True when the dependency works; else False, or one word that says why not."""
+"""True if the dependency works; else False, or one word with the reason."""
 
-#: Trailing metadata of grpc.health.v1's Check, beside NOT_SERVING: one word, e.g. `bucket_missing`.
+#: Trailing metadata of grpc.health.v1's Check, with NOT_SERVING: one word, e.g. `bucket_missing`.
 REASON: Final = "x-strongroom-reason"
 EVERY_SECONDS: Final = 3.0
 AT_MOST_SECONDS: Final = 5.0
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 
 class DependencyStates(Collector):
-    """What the probes have found last, as a metric."""
+    """The last results of the probes, as a metric."""
 
     def __init__(self) -> None:
         self._works: dict[str, bool] = {}
@@ -63,7 +63,7 @@ class Probes:
         }
 
     async def start(self) -> None:
-        """Ask each dependency once, then keep asking."""
+        """Run each probe once, then repeatedly."""
         await asyncio.gather(*(self._ask(name, probe) for name, probe in self._probes.items()))
         self._tasks = [
             asyncio.create_task(self._watch(name, probe), name=f"probe {name}")
@@ -81,7 +81,7 @@ class Probes:
             await asyncio.sleep(EVERY_SECONDS)
             try:
                 await self._ask(name, probe)
-            except Exception:  # or this health would stay for good as it is now
+            except Exception:  # otherwise this health would stay unchanged for ever
                 log.exception("probe_not_reported", dependency=name)
 
     async def _ask(self, name: str, probe: Probe) -> None:
@@ -103,8 +103,8 @@ class Probes:
 
 
 def stopping() -> bool:
-    """Whether somebody has asked the current task to end. A CancelledError also comes out of an awaited
-    future that somebody else has cancelled; that is no reason to end.
+    """Whether the current task was told to end. A CancelledError also comes from an awaited future that
+    somebody else has cancelled, which is no reason to end.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -1,7 +1,7 @@
-"""Reports to be kept: a JSON document in one form, signed.
+"""Reports to be archived: a JSON document in canonical form, signed.
 
-Signed with Ed25519 (RFC 8032), the key derived from the internal secret: whoever has kept the public key can
-check a report years later, without the installation and without being able to make one
+Signed with Ed25519 (RFC 8032), with a key derived from the internal secret: anybody with the public key can
+verify a report years later, without the installation and without being able to make one
 (docs/decisions/0050-signed-verification-reports.md).
 """
 
@@ -19,7 +19,7 @@ _PURPOSE: Final = b"strongroom verification report, version 1"
 
 @dataclass(frozen=True, slots=True)
 class SignedReport:
-    """``signature`` (64 bytes) is of exactly ``document``; ``public_key`` (32 bytes) checks it."""
+    """``signature`` (64 bytes) covers exactly ``document``; ``public_key`` (32 bytes) verifies it."""
 
     document: bytes
     signature: bytes
@@ -27,14 +27,14 @@ class SignedReport:
 
 
 class ReportSigner:
-    """Has the key; one instance per process."""
+    """Holds the key; one instance per process."""
 
     def __init__(self, secret: bytes) -> None:
         self._seed = hmac.digest(secret, _PURPOSE, hashlib.sha256)
 
     def sign(self, document: bytes) -> SignedReport:
-        """With the installation's key."""
-        # Loaded where it is used: the library of keys takes megabytes.
+        """Sign with the installation's key."""
+        # Imported only if needed: the library for keys takes megabytes.
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
 
         key = Ed25519PrivateKey.from_private_bytes(self._seed)
@@ -42,5 +42,5 @@ class ReportSigner:
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """The same document is the same bytes."""
+    """Equal documents give equal bytes."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")

@@ -1,4 +1,4 @@
-"""How storage_service reaches S3: the usual AWS names, and those that the applications use today."""
+"""How storage_service reaches S3: AWS's usual names, and those that applications use today."""
 
 from __future__ import annotations
 
@@ -25,19 +25,18 @@ StorageClass = Literal[
 class S3Settings(SettingsBase):
     """Credentials, bucket and dialect of the object store.
 
-    Credentials: access key and secret key together, or ``use_iam_role`` (instance, container or web
-    identity, found by botocore), never both. Without ``endpoint_url`` it is AWS. ``use_ssl`` decides the
-    scheme of an endpoint without one; ``verify_ssl`` off accepts any certificate (development).
-    ``sign_payload`` hashes every body (0.5 CPU s/GiB): ``auto`` does so only over plain http.
-    ``sse`` auto: AES256 on AWS, off on other stores, which often answer 501 to it.
-    ``conditional_writes`` off, ``multipart_checksum`` other than auto: for stores that answer errors to them.
-    ``call_seconds``: how long one call may wait for the store with all its tries, apart from the time in
-    which bytes move, and from what a large copy or Complete takes.
-    ``s3_max_key_bytes``: the longest key that the store holds, counted as in a URL (a byte that is not ASCII
-    is three); 3,072 is all of S3's 1,024.
-    ``public_endpoint_url``: the name by which clients reach S3 in signed URLs; ``public_base_url``: a CDN
-    in front of public files. ``cloudfront_key_id`` and ``cloudfront_private_key`` (PEM, or the path of one):
-    that CDN is CloudFront and asks for signatures (docs/public-files.md).
+    Credentials: access key and secret key together, or ``use_iam_role`` (instance, container or web identity,
+    found by botocore), never both. Without ``endpoint_url`` it is AWS. ``use_ssl`` decides the scheme of an
+    endpoint without one; ``verify_ssl`` off accepts any certificate (development). ``sign_payload`` hashes
+    every body (0.5 CPU s/GiB): ``auto`` does so only over plain http. ``sse`` auto: AES256 on AWS, off on
+    other stores, which often answer 501 to it. ``conditional_writes`` off, ``multipart_checksum`` other than
+    auto: for stores that answer errors to them. ``call_seconds``: how long one call may wait for the store
+    with all its tries, without the time in which bytes are transferred and the time of a large copy or
+    Complete. ``s3_max_key_bytes``: the longest key of the store, counted as in a URL (a non-ASCII byte counts
+    as three); 3,072 covers all of S3's 1,024. ``public_endpoint_url``: the name by which clients reach S3 in
+    signed URLs; ``public_base_url``: a CDN for public files. ``cloudfront_key_id`` and
+    ``cloudfront_private_key`` (PEM, or its path): the CDN is CloudFront and requires signatures
+    (docs/public-files.md).
     """
 
     aws_access_key_id: SecretStr | None = Field(
@@ -152,7 +151,7 @@ class S3Settings(SettingsBase):
 
     @property
     def uses_tls(self) -> bool:
-        """Whether requests to S3 are encrypted on the wire."""
+        """Whether requests to S3 are encrypted in transit."""
         url = self.endpoint_url
         return self.s3_use_ssl if url is None else url.startswith("https://")
 
@@ -166,7 +165,7 @@ def _check_url(name: str, url: str) -> None:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         raise SettingError(name, "not a URL like https://host or http://host:port") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise SettingError(name, "not a URL like https://host or http://host:port")

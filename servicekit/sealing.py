@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Sealed:
-    """Seals and opens what one kind of thing needs. ``key``: 64 bytes, derived from the secret."""
+    """Seals and opens values of one kind. ``key``: 64 bytes, derived from the secret."""
 
     def __init__(self, secret: bytes, label: bytes) -> None:
         """``label`` names the kind: none opens as another, whose key is another one."""
@@ -29,11 +29,11 @@ class Sealed:
         self._label = label
 
     def seal(self, content: bytes, *bound_to: bytes) -> bytes:
-        """``content`` (not empty), sealed; opens only together with the same ``bound_to``."""
+        """Seal ``content`` (not empty); opening it needs the same ``bound_to``."""
         return self._cipher.encrypt(content, [self._label, *bound_to])
 
     def open(self, sealed: bytes, *bound_to: bytes) -> bytes:
-        """What was sealed. Raises ValueError: with another secret or bound to something else, or damaged."""
+        """The sealed content. Raises ValueError: another secret, bound to something else, or damaged."""
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
 
         try:
@@ -49,7 +49,7 @@ class Sealed:
         return AESSIV(self.key)
 
 
-#: Of base64url.
+#: Characters of base64url.
 MAX_CHARACTERS: Final = 1024
 _ID_BYTES: Final = 4
 
@@ -77,7 +77,7 @@ class Capabilities:
 
     @property
     def key_id(self) -> bytes:
-        """Of the secret that makes tokens."""
+        """The id of the secret that makes tokens."""
         return self._current
 
     def open(self, token: str) -> bytes:
@@ -97,7 +97,7 @@ def _key_id(cipher: Sealed) -> bytes:
 
 
 def _decoded(token: str) -> bytes:
-    """Canonical, unpadded base64url: no two URLs for one token."""
+    """Canonical, unpadded base64url: a token has only one URL."""
     try:
         if len(token) > MAX_CHARACTERS:
             raise _refused()

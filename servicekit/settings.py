@@ -1,9 +1,8 @@
-"""Settings that every process has, read from the environment.
+"""Settings of every process, read from the environment.
 
-Each service subclasses ``CommonSettings`` in its own ``config.py`` and loads it with ``load_settings``.
-Names are ``STRONGROOM_`` plus the field in capitals; a field with other accepted names lists them with
-``aliases``. An empty variable counts as unset. Secrets are ``SecretStr``: neither ``repr`` nor an error
-message shows them.
+Each service subclasses ``CommonSettings`` in its ``config.py`` and loads it with ``load_settings``. Names are
+``STRONGROOM_`` plus the field in capitals; a field with other accepted names lists them with ``aliases``. An
+empty variable counts as unset. Secrets are ``SecretStr``: neither ``repr`` nor an error message shows them.
 """
 
 from __future__ import annotations
@@ -33,12 +32,12 @@ class SettingError(ValueError):
 
 
 def aliases(*names: str) -> AliasChoices:
-    """The accepted variable names of a field, first the one to prefer in texts."""
+    """A field's accepted variable names, first the one preferred in texts."""
     return AliasChoices(*names)
 
 
 def _split(value: object) -> object:
-    """``"a, b"`` → ``("a", "b")``; anything else as it is."""
+    """``"a, b"`` → ``("a", "b")``; anything else unchanged."""
     if isinstance(value, str):
         return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
     return value
@@ -49,7 +48,7 @@ CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class SettingsBase(BaseSettings):
-    """Prefix and rules that all settings share; frozen after loading."""
+    """Prefix and rules of all settings; frozen after loading."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -70,8 +69,8 @@ class SettingsBase(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - called by name
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - called by name
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment alone. For a file of settings, which there is none, the library goes through all
-        fields once more: as much as for the environment.
+        """Only the environment. For a settings file, which does not exist, the library would go through all
+        fields again, at the cost of the environment.
         """
         return init_settings, env_settings
 
@@ -79,16 +78,16 @@ class SettingsBase(BaseSettings):
 class CommonSettings(SettingsBase):
     """Auth, TLS, logging, metrics and limits of one process.
 
-    Tokens are verified with exactly one of ``jwt_secret`` (HS256), ``jwt_public_key`` (PEM or the path of
-    one) and ``jwks_url``. ``jwt_max_lifetime_seconds`` caps exp - iat (exp - now without iat); 30 days, so
-    that a leaked token is not good for ever. ``internal_secret`` (at least 16 bytes) proves one service to
-    another. A bind address outside of loopback needs TLS or ``allow_plaintext``. ``max_concurrent_streams``
-    holds per connection, ``max_concurrent_rpcs`` for the process; above it calls are refused with
-    RESOURCE_EXHAUSTED. ``send_idle_seconds``: a reader that takes nothing of an answer for so long is cut
-    off. ``metrics_bind`` may be any address: metrics name methods, not users. ``reflection``:
-    whether gRPC tells its methods to nobody, to callers with a token, or to everybody; unset: to everybody on
-    loopback (or with ``debug``), elsewhere with a token. ``commit``: of the build, where its files
-    don't say it (an image's).
+    Tokens are verified with exactly one of ``jwt_secret`` (HS256), ``jwt_public_key`` (PEM or its path) and
+    ``jwks_url``. ``jwt_max_lifetime_seconds`` limits exp - iat (exp - now without iat); 30 days, so that a
+    leaked token does not stay valid for ever. ``internal_secret`` (at least 16 bytes) authenticates services
+    to each other. A bind address outside of loopback needs TLS or ``allow_plaintext``.
+    ``max_concurrent_streams`` applies per connection, ``max_concurrent_rpcs`` to the process; further calls
+    are refused with RESOURCE_EXHAUSTED. ``send_idle_seconds``: a reader that takes nothing of an answer for
+    this long is cut off. ``metrics_bind`` may be any address: metrics name methods, not users.
+    ``reflection``: whether gRPC lists its methods to nobody, to callers with a token, or to everybody; unset:
+    to everybody on loopback (or with ``debug``), elsewhere with a token. ``commit``: of the build, if its
+    files don't say it (an image's).
     """
 
     auth: Literal["required", "optional"] = "required"
@@ -144,7 +143,7 @@ class CommonSettings(SettingsBase):
 def check_keys(settings: CommonSettings) -> None:
     """The rules between settings of auth and TLS.
 
-    :raises SettingError: naming the setting to change.
+    :raises SettingError: with the setting to change.
     """
     sources = [n for n in ("jwt_secret", "jwt_public_key", "jwks_url") if getattr(settings, n)]
     if len(sources) > 1:
@@ -185,9 +184,9 @@ def env_name(field: str) -> str:
 
 
 def require(settings: SettingsBase, *fields: str) -> None:
-    """Demand that optional ``fields`` are set, for a process that can't do without them.
+    """Require that optional ``fields`` are set, for a process that can't work without them.
 
-    :raises SettingError: naming the first that is not.
+    :raises SettingError: with the first that is not.
     """
     for field in fields:
         if getattr(settings, field) is None:
@@ -200,7 +199,7 @@ S = TypeVar("S", bound=SettingsBase)
 def read_settings(cls: type[S]) -> S:
     """The settings of ``cls`` from the environment.
 
-    :raises SettingError: one line for all that is wrong, without any value.
+    :raises SettingError: one line for everything that is wrong, without any value.
     """
     try:
         return cls()
@@ -211,8 +210,8 @@ def read_settings(cls: type[S]) -> S:
 
 
 def load_settings(cls: type[S]) -> S:
-    """``read_settings``, for ``__main__``: a wrong setting prints one line that names it and exits 2. Names
-    that are no settings are told of first.
+    """``read_settings`` for ``__main__``: a wrong setting prints one line that names it and exits 2. Unknown
+    names are reported first.
     """
     variables.report(os.environ)
     try:
@@ -228,7 +227,7 @@ def stop(error: SettingError) -> NoReturn:
 
 
 def _explained(cls: type[SettingsBase], error: ValidationError) -> SettingError:
-    """The first problem as a SettingError; further ones join its line."""
+    """The first problem as a SettingError; further ones are added to its line."""
     found: list[tuple[str, str]] = []
     for item in error.errors(include_url=False, include_input=False):
         cause = item.get("ctx", {}).get("error")

@@ -1,4 +1,4 @@
-"""Texts that can't be kept: Postgres stores every character but NUL."""
+"""Texts that can't be stored: Postgres accepts every character except NUL."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from strongroom.errors import InvalidField
 
 
 def refuse_nul(message: Message, path: str = "") -> None:
-    """Hold every text in ``message`` against that, by its path as in JSON (``spec.tags``).
+    """Check every text in ``message``, with paths as in JSON (``spec.tags``).
 
-    :raises InvalidField: a text holds NUL.
+    :raises InvalidField: a text contains NUL.
     """
     for descriptor, value in message.ListFields():
         where = f"{path}.{descriptor.name}" if path else str(descriptor.name)
@@ -27,7 +27,7 @@ def refuse_nul(message: Message, path: str = "") -> None:
 
 
 def _items(descriptor: FieldDescriptor, value: Any) -> list[object]:
-    """The single values inside one field, keys of maps included."""
+    """The single values in one field, keys of maps included."""
     if not descriptor.is_repeated:
         return [value]
     if descriptor.message_type is not None and descriptor.message_type.GetOptions().map_entry:

@@ -1,4 +1,4 @@
-"""Work in a thread, which a cancelled caller does not leave behind."""
+"""Runs work in a thread, without leaving it behind when the caller is cancelled."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T = TypeVar("T")
 
 
 async def run_in_thread(work: Callable[[], T]) -> T:
-    """``work()`` in a thread of the event loop's executor. Raises what ``work`` raises.
+    """Run ``work()`` in a thread of the event loop's executor. Raises what ``work`` raises.
 
-    Nothing stops a thread: a caller that is cancelled waits for it to end. So a permit that the caller holds
-    around this is given back only when the core is free.
+    A thread can't be stopped: a cancelled caller waits for it to end. So a permit that the caller holds
+    around this is released only when the core is free.
     """
     working = asyncio.ensure_future(asyncio.to_thread(work))
     try:

@@ -1,4 +1,4 @@
-"""What nobody may read: one question, asked before any head is sent, whichever door the bytes leave by."""
+"""Refuses contents that nobody may read, before any response head is sent, on every route."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED
 
 
 def refuse_unreadable(file: File | ProjectFile, *, lost: bool = False, called: str = "this file") -> None:
-    """Raises ContentInfected: something was found in it after it had been stored; ObjectLost: its bytes are
-    known to be damaged. ``lost``: the store is not asked, so that what it is known to have lost is told of as
-    well.
+    """Raises ContentInfected: it was found infected after it was stored; ObjectLost: its bytes are known to
+    be damaged.
+
+    ``lost``: also refuse objects known to be lost, if the store is not asked.
     """
     if file.scan.outcome == SCAN_OUTCOME_INFECTED:
         raise ContentInfected(

@@ -1,1 +1,1 @@
-"""Who calls: bearer tokens of users, and the proofs by which Strongroom's processes know each other."""
+"""Authentication: bearer tokens of users, and the credentials between Strongroom's processes."""

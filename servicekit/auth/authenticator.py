@@ -1,6 +1,6 @@
 """Bearer token → Principal.
 
-Verified tokens are remembered, so that the hot path is one hash and one look-up.
+Verified tokens are cached, so that the usual case is one hash and one look-up.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ log = structlog.get_logger(__name__)
 
 __all__ = ["Authenticator", "InternalCredential", "Principal", "effective_owner"]
 
-#: HS256 wants a key as long as its hash (RFC 7518 section 3.2).
+#: HS256 needs a key as long as its hash (RFC 7518 section 3.2).
 ADVISED_SECRET_BYTES: Final = 32
 CACHE_SIZE: Final = 4096
-#: A remembered token is verified again after this long, so that a withdrawn key stops working soon. Seconds.
+#: A cached token is verified again after this long, so that a withdrawn key stops working soon. Seconds.
 CACHE_SECONDS: Final = 300.0
 
 
@@ -58,9 +58,9 @@ class Authenticator:
 
     @classmethod
     def from_settings(cls, settings: CommonSettings) -> Authenticator:
-        """Build from settings; warns when callers may stay anonymous.
+        """Build from the settings; warns if callers may stay anonymous.
 
-        :raises SettingError: a key that can't be read.
+        :raises SettingError: a key can't be read.
         """
         optional = settings.auth == "optional"
         if optional:
@@ -92,15 +92,16 @@ class Authenticator:
     ) -> Principal:
         """The caller, from the values of ``authorization`` and ``x-strongroom-internal``.
 
-        Who may do something is decided once, when the request comes in: the token must hold at ``arrived``
-        (seconds since 1970; now unless given), or at the moment at which the calling service has verified it,
-        where the internal credential says so of this very token.
+        Authorization is decided once, when the request arrives. The token must be valid at ``arrived``
+        (seconds since 1970; default: now), or at the time when the calling service verified it, if the
+        internal credential vouches for this very token.
 
-        A service that says so acts for a user who has not signed in (``InternalCredential.act_for``).
+        A service with the internal credential may act for a user who has not signed in
+        (``InternalCredential.act_for``).
 
         :raises TokenMissing: no token, and neither optional auth nor an internal credential.
-        :raises TokenInvalid, TokenExpired: a token that does not hold, also under optional auth.
-        :raises InternalTokenInvalid: an internal credential that does not hold.
+        :raises TokenInvalid, TokenExpired: an invalid token, also under optional auth.
+        :raises InternalTokenInvalid: an invalid internal credential.
         :raises ServiceUnavailable: the issuer's keys can't be fetched.
         """
         credential = self._verify_internal(internal) if internal else {}
@@ -120,7 +121,7 @@ class Authenticator:
         raise TokenMissing("No token was sent; send the header 'authorization: Bearer <token>'.")
 
     async def aclose(self) -> None:
-        """Give up connections to the issuer."""
+        """Close connections to the issuer."""
         if self._keys is not None:
             await self._keys.aclose()
 
@@ -156,13 +157,13 @@ class Authenticator:
         if known is not None and known[0] > time.time():
             return known[1]
         claims = self._internal.verified(token)
-        if "tok" not in claims:  # those are of one call
+        if "tok" not in claims:  # otherwise the token is for a single call
             self._remember(self._known_internal, digest, claims["exp"] + LEEWAY_SECONDS, claims)
         return claims
 
     @staticmethod
     def _remember(known: dict[bytes, tuple[float, Any]], digest: bytes, exp: float, value: object) -> None:
-        """Keep a verified token until it expires; the oldest entry leaves when the table is full."""
+        """Cache a verified token until it expires; if the table is full, the oldest entry is removed."""
         known.pop(digest, None)
         if len(known) >= CACHE_SIZE:
             del known[next(iter(known))]
@@ -172,7 +173,7 @@ class Authenticator:
 def bearer(authorization: str) -> str:
     """The token. RFC 6750 section 2.1: the scheme in any case, one or more spaces, the token.
 
-    :raises TokenInvalid: it reads otherwise.
+    :raises TokenInvalid: the header has another form.
     """
     scheme, _, token = authorization.partition(" ")
     token = token.strip(" ")
@@ -194,6 +195,6 @@ def _key_source(settings: CommonSettings) -> KeySource | None:
 
 
 def _is_admin(claims: Mapping[str, Any]) -> bool:
-    """The admin role: ``roles`` contains ``admin``, or ``role`` is ``admin``."""
+    """Whether the token has the admin role: ``roles`` contains ``admin``, or ``role`` is ``admin``."""
     roles = claims.get("roles")
     return claims.get("role") == "admin" or (isinstance(roles, list) and "admin" in roles)

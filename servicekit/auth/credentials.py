@@ -1,16 +1,17 @@
-"""What Strongroom's processes prove to each other with each call, and what they say of its bearer token.
+"""Credentials between Strongroom's processes, and what they vouch for about a call's bearer token.
 
-Who may do something is decided once, when the request comes in: for a token that expires about now (or has
-just begun to hold) a proof also names the SHA-256 of that very token and the moment at which it was verified.
-It opens nothing else: whoever steals it is still asked for a token, whose signature is checked all the same.
+Authorization is decided once, when the request arrives. For a token that expires about now (or has just
+become valid), a credential also names the SHA-256 of that very token and the time when it was verified. This
+gives no access by itself: whoever steals the credential still needs the token, whose signature is always
+checked.
 
-Services prove that they are services (``InternalCredential``). A refusal there is never the user's fault: a
-wrong secret or a wrong clock is the operator's, so it is INTERNAL_TOKEN_INVALID (503), and the log of the
-service that refuses names the cause.
+Services prove that they are services (``InternalCredential``). A refusal is never the user's fault: a wrong
+secret or clock is the operator's, so the error is INTERNAL_TOKEN_INVALID (503), and the log of the refusing
+service names the cause.
 
-The gateway proves that it has counted the call (``GatewayCredential``). What it lets in is not counted again:
-a user would get less through it than past it, and to the services everybody would come from the gateway's own
-address.
+The gateway proves that it has counted the call (``GatewayCredential``), so that the services don't count it
+again. Otherwise a user would be allowed less through the gateway than around it, and to the services all
+users would come from the gateway's address.
 """
 
 from __future__ import annotations
@@ -36,33 +37,33 @@ from servicekit.auth.tokens import (
 )
 from strongroom.errors import InternalTokenInvalid, TokenExpired, TokenInvalid
 
-#: Metadata (and headers) that say who calls.
+#: Metadata (and headers) that identify the caller.
 AUTHORIZATION: Final = "authorization"
 INTERNAL: Final = "x-strongroom-internal"
 GATEWAY: Final = "x-strongroom-gateway"
-#: How far the clock of the process that tells it may be off, seconds.
+#: How far the clock of the vouching process may differ, in seconds.
 LEEWAY_SECONDS: Final = CLOCK_SKEW_SECONDS + 30
-#: No request lasts longer (``servicekit.serving.channels.STREAM_SECONDS``), clocks that differ included.
+#: The longest duration of a request (``servicekit.serving.channels.STREAM_SECONDS``), with different clocks.
 MAX_REQUEST_SECONDS: Final = 24 * 3600.0 + LEEWAY_SECONDS
 
 
 def digest_of(token: str) -> bytes:
-    """What a token is known by where it must not be kept."""
+    """Identifies a token where it must not be stored."""
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 def is_possible(arrived: float) -> bool:
-    """Whether a request in progress can have come in then (seconds since 1970): no longer ago than any
-    request lasts, and not to come.
+    """Whether a request in progress can have arrived then (seconds since 1970): not in the future, and no
+    longer ago than the longest request lasts.
     """
     now = time.time()
     return now - MAX_REQUEST_SECONDS <= arrived <= now + LEEWAY_SECONDS
 
 
 LIFETIME_SECONDS: Final = 60
-#: What the operator needs is one line, not one for each request that is refused. Seconds.
+#: The operator needs one line, not one for each refused request. Seconds.
 LOG_EVERY_SECONDS: Final = 10.0
-#: Nobody but the operator can mend it; clients look again now and then. Seconds.
+#: Only the operator can fix it; clients retry now and then. Seconds.
 RETRY_SECONDS: Final = 5.0
 
 Cause = Literal["secret", "clock", "form", "unset"]
@@ -71,9 +72,9 @@ log = structlog.get_logger(__name__)
 
 
 class InternalCredential:
-    """Proof that a call comes from a Strongroom service: an HS256 token of 60 s.
+    """Proof that a call comes from a Strongroom service: an HS256 token valid for 60 s.
 
-    It is taken as long as the two clocks differ by no more than ``CLOCK_SKEW_SECONDS``.
+    It is accepted if the two clocks differ by no more than ``CLOCK_SKEW_SECONDS``.
     """
 
     def __init__(self, secret: str, subject: str = "storage_service") -> None:
@@ -86,8 +87,8 @@ class InternalCredential:
         self._minted_at = 0
 
     def mint(self) -> str:
-        """A token for the next call; the same one is used for half of its life, and a clock that is set
-        back makes a new one.
+        """A token for the next call. It is reused for half of its life; if the clock is set back, a new one
+        is made.
         """
         now = int(time.time())
         if not self._minted or not 0 <= now - self._minted_at < LIFETIME_SECONDS / 2:
@@ -95,13 +96,13 @@ class InternalCredential:
         return self._minted
 
     def vouch(self, token: str, arrived: float) -> str:
-        """As ``mint``, with our word that we have verified this bearer token when it came in at ``arrived``
+        """Like ``mint``, and vouch that this bearer token was verified when it arrived at ``arrived``
         (seconds since 1970): it may have expired since.
         """
         return self._sign(int(time.time()), tok=digest_of(token).hex(), arr=arrived)
 
     def act_for(self, user_id: str) -> str:
-        """As ``mint``, to call for a user who has not signed in: a guest has opened their share."""
+        """Like ``mint``, to call for a user who has not signed in: a guest has opened their share."""
         return self._sign(int(time.time()), act=user_id)
 
     def _sign(self, now: int, **more: object) -> str:
@@ -111,13 +112,13 @@ class InternalCredential:
     def verify(self, token: str) -> str:
         """The name of the calling service.
 
-        :raises InternalTokenInvalid: with the cause in the log.
+        :raises InternalTokenInvalid: the cause is in the log.
         """
         subject: str = self.verified(token)["sub"]
         return subject
 
     def verified(self, token: str) -> dict[str, Any]:
-        """All claims; raises like ``verify``."""
+        """All claims. Raises like ``verify``."""
         try:
             unverified = parse(token)
             if not signatures.holds(
@@ -134,8 +135,8 @@ class InternalCredential:
             refuse_internal("form", error.message)
 
     def _refuse_clock(self, token: str) -> NoReturn:
-        """The signature holds, the dates don't: the caller's clock shows what ``iat`` says, or up to half a
-        minute more.
+        """The signature is valid, the dates are not: the caller's clock shows ``iat``, or up to half a minute
+        more.
         """
         unbounded = ClaimRules(max_lifetime=2**40, leeway=2**40, audience=(INTERNAL_AUDIENCE,))
         issued = verified_claims(parse(token), self._key, unbounded).get("iat", 0)
@@ -146,8 +147,8 @@ class InternalCredential:
 
 
 def vouched_arrival(claims: Mapping[str, Any], token: str) -> float | None:
-    """The moment at which the calling service says it has verified ``token``; None where it says nothing of
-    this very token, or of a moment that can't be (longer ago than any request lasts, or to come).
+    """The time when the calling service verified ``token``; None if it does not vouch for this very token, or
+    if the time is impossible (in the future, or longer ago than any request lasts).
     """
     arrived = claims.get("arr")
     if not isinstance(arrived, int | float) or isinstance(arrived, bool):
@@ -161,7 +162,7 @@ _logged: dict[str, float] = {}
 
 
 def refuse_internal(cause: Cause, why: str, seconds: int | None = None) -> NoReturn:
-    """Raise InternalTokenInvalid, and tell the operator why. ``seconds``: how far the clocks differ."""
+    """Raise InternalTokenInvalid, and log why for the operator. ``seconds``: the difference of the clocks."""
     now = time.monotonic()
     if now - _logged.get(cause, -LOG_EVERY_SECONDS) >= LOG_EVERY_SECONDS:
         _logged[cause] = now
@@ -171,7 +172,7 @@ def refuse_internal(cause: Cause, why: str, seconds: int | None = None) -> NoRet
 
 
 def internal_token_invalid(metadata: Mapping[str, str]) -> InternalTokenInvalid:
-    """The error as users see it: what is wrong is not theirs to mend."""
+    """The error for users, who can't fix the cause."""
     return InternalTokenInvalid(
         "Two of Strongroom's services refuse each other; the operator finds the reason in their logs. "
         "Your request and your token are not at fault: try again later.",
@@ -180,7 +181,8 @@ def internal_token_invalid(metadata: Mapping[str, str]) -> InternalTokenInvalid:
     )
 
 
-#: Seconds for which one proof is sent; it is good for ``SKEW_SECONDS`` around that, as clocks differ.
+#: How long one proof is sent, in seconds; it is valid for ``SKEW_SECONDS`` around that, because clocks
+#: differ.
 PERIOD_SECONDS: Final = 60
 SKEW_SECONDS: Final = 300
 
@@ -197,20 +199,20 @@ class GatewayCredential:
         self._known = ""
 
     def mint(self) -> str:
-        """The proof of this minute."""
+        """The proof for this minute."""
         period = int(time.time()) // PERIOD_SECONDS * PERIOD_SECONDS
         if period != self._minted_at:
             self._minted, self._minted_at = f"{period}.{self._signature(period)}", period
         return self._minted
 
     def vouch(self, token: str, arrived: float) -> str:
-        """As ``mint``, with the word that this bearer token held at ``arrived`` (seconds since 1970)."""
+        """Like ``mint``, and vouch that this bearer token was valid at ``arrived`` (seconds since 1970)."""
         said = f"{int(time.time())}.{int(arrived * 1000)}.{digest_of(token).hex()}"
         return f"{said}.{self._signature(said)}"
 
     def proves(self, text: str) -> bool:
-        """Whether ``text`` was made with this secret, within the last minutes. Never raises: a call
-        without a proof is counted like anybody's.
+        """Whether ``text`` was made with this secret within the last minutes. Never raises: a call without a
+        proof is counted like any other.
         """
         differ = _seconds_ago(text)
         if differ is None or differ > PERIOD_SECONDS + SKEW_SECONDS:
@@ -223,8 +225,8 @@ class GatewayCredential:
         return True
 
     def clock_differs(self, text: str) -> int | None:
-        """The seconds by which our clock differs from that of the gateway which has made ``text``; None: by
-        few, or it was not made with this secret.
+        """The seconds by which our clock differs from that of the gateway that made ``text``; None if few, or
+        if it was not made with this secret.
         """
         differ = _seconds_ago(text)
         if differ is None or differ <= PERIOD_SECONDS + SKEW_SECONDS or not self._is_ours(text):
@@ -236,8 +238,8 @@ class GatewayCredential:
         return hmac.compare_digest(signature.encode(), self._signature(said).encode())
 
     def arrival(self, text: str, token: str) -> float | None:
-        """The moment at which the gateway has verified ``token``, seconds since 1970; None where ``text``
-        says nothing of this very token, or proves nothing.
+        """The time when the gateway verified ``token``, seconds since 1970; None if ``text`` does not vouch
+        for this very token, or is no proof.
         """
         fields = text.split(".")
         if len(fields) != 4 or fields[2] != digest_of(token).hex() or not self.proves(text):
@@ -250,7 +252,7 @@ class GatewayCredential:
 
 
 def _seconds_ago(text: str) -> int | None:
-    """How long ago, or how far ahead, a proof says that it was made; None: it is none."""
+    """The age of a proof in seconds (negative: in the future); None: it is no proof."""
     said, _, _ = text.rpartition(".")
     moment = said.partition(".")[0]
     if not (moment.isascii() and moment.isdigit() and len(moment) < 13):

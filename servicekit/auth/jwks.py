@@ -1,8 +1,8 @@
 """Keys of an issuer, fetched from its JWKS URL (RFC 7517).
 
-Fetched at the first token, kept for ``FRESH_SECONDS``, fetched again early when a token names an unknown
-``kid``, but at most once per ``MIN_INTERVAL_SECONDS``, whatever tokens arrive. Concurrent callers share one
-fetch. While the issuer is down, the keys last seen stay good for ``STALE_SECONDS``.
+They are fetched at the first token and kept for ``FRESH_SECONDS``. A token with an unknown ``kid`` causes an
+earlier fetch, at most once per ``MIN_INTERVAL_SECONDS``, whatever tokens arrive. Concurrent callers share one
+fetch. While the issuer is down, the last keys stay valid for ``STALE_SECONDS``.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class JwksKeys:
     def from_settings(cls, settings: CommonSettings) -> JwksKeys:
         """Build from ``jwks_url``.
 
-        :raises SettingError: no https URL (plain http is for loopback, or with STRONGROOM_ALLOW_PLAINTEXT).
+        :raises SettingError: not an https URL (plain http is for loopback, or with
+            STRONGROOM_ALLOW_PLAINTEXT).
         """
         name, url = "STRONGROOM_JWKS_URL", settings.jwks_url or ""
         parts = urlsplit(url)
@@ -95,7 +96,7 @@ class JwksKeys:
         return found
 
     async def aclose(self) -> None:
-        """Stop a fetch in flight and close the connections."""
+        """Cancel a fetch in progress, and close the connections."""
         if self._fetching is not None:
             self._fetching.cancel()
         await self._client.aclose()
@@ -108,14 +109,14 @@ class JwksKeys:
         return float("inf") if moment is None else self._clock() - moment
 
     async def _refresh(self) -> None:
-        """Fetch unless one was tried a moment ago; join the fetch in flight. Failures are only logged."""
+        """Fetch, unless one was tried a moment ago; join a fetch in progress. Failures are only logged."""
         if self._fetching is None:
             if self._age(self._tried) < MIN_INTERVAL_SECONDS:
                 return
             self._tried = self._clock()
             self._fetching = asyncio.create_task(self._fetch())
             self._fetching.add_done_callback(self._fetch_ended)
-        # A caller that goes away must not take the fetch of all the others with it.
+        # A caller that leaves must not cancel the others' fetch.
         await asyncio.shield(self._fetching)
 
     def _fetch_ended(self, task: asyncio.Task[None]) -> None:
@@ -140,7 +141,7 @@ class JwksKeys:
         except (httpx.HTTPError, ValueError, RecursionError) as error:
             log.warning("jwks fetch failed", error=type(error).__name__, detail=str(error)[:200])
             return
-        except Exception:  # the keys last seen stay good; the next token asks again
+        except Exception:  # the last keys stay valid; the next token tries again
             log.exception("jwks fetch failed")
             return
         self._keys = keys
@@ -153,19 +154,19 @@ def _entries(document: bytes) -> list[Any]:
     parsed = json.loads(document)
     keys = parsed.get("keys") if isinstance(parsed, dict) else None
     if not isinstance(keys, list):
-        raise ValueError("the document has no list of keys")  # noqa: TRY004 - one kind for all that is wrong
+        raise ValueError("the document has no list of keys")  # noqa: TRY004 - one type for all errors
     return keys[:MAX_KEYS]
 
 
 def _usable(entries: Iterable[Any], allowed: frozenset[str]) -> Iterable[VerificationKey]:
-    """The public signature keys that an accepted algorithm can use; other entries are passed over."""
+    """The public signature keys usable by an accepted algorithm; other entries are ignored."""
     for entry in entries:
         if not isinstance(entry, dict) or entry.get("kty") == "oct" or entry.get("use", "sig") != "sig":
             continue
         try:
             key = jwt.PyJWK(entry).key
         except (jwt.exceptions.PyJWTError, ValueError, TypeError, AttributeError, LookupError):
-            continue  # PyJWT lets some malformed numbers through to where they hurt
+            continue  # PyJWT accepts some malformed numbers that fail later
         algorithms = fitting_algorithms(key) & allowed
         if "alg" in entry:
             algorithms = frozenset(name for name in algorithms if name == entry["alg"])

@@ -1,4 +1,4 @@
-"""Where verification keys come from: a shared secret, one public key, or (``jwks.py``) a key set."""
+"""Sources of verification keys: a shared secret, one public key, or (``jwks.py``) a key set."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ class KeySource(Protocol):
     """Finds the key for a token."""
 
     async def find(self, algorithm: str, kid: str | None) -> VerificationKey | None:
-        """The key that may verify ``algorithm``; ``kid`` only selects among the keys that are there.
+        """The key that may verify ``algorithm``; ``kid`` only selects among the available keys.
 
         :raises ServiceUnavailable: the keys can't be fetched.
         """
 
     async def aclose(self) -> None:
-        """Give up connections."""
+        """Close connections."""
 
 
 class StaticKey:
-    """One key, whatever the ``kid``."""
+    """One key for any ``kid``."""
 
     def __init__(self, key: VerificationKey) -> None:
         self._key = key
 
     async def find(self, algorithm: str, kid: str | None) -> VerificationKey | None:
-        """The key, if the algorithm is of its family."""
-        del kid  # one key: nothing to select
+        """The key, if the algorithm belongs to its family."""
+        del kid  # with one key there is nothing to select
         return self._key if algorithm in self._key.algorithms else None
 
     async def aclose(self) -> None:
-        """Nothing to give up."""
+        """Nothing to close."""
 
 
 def allowed_algorithms(settings: CommonSettings) -> frozenset[str]:
-    """The algorithms that the settings accept.
+    """The algorithms accepted by the settings.
 
     :raises SettingError: an unknown one, or one that does not fit the kind of key.
     """
@@ -66,7 +66,7 @@ def allowed_algorithms(settings: CommonSettings) -> frozenset[str]:
 
 
 def fitting_algorithms(key: object) -> frozenset[str]:
-    """The algorithms that a public key object can verify; empty for weak or unknown keys."""
+    """The algorithms that a public key can verify; empty for weak or unknown keys."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415 - see signatures.py
 
     if isinstance(key, rsa.RSAPublicKey):
@@ -79,13 +79,13 @@ def fitting_algorithms(key: object) -> frozenset[str]:
 
 
 def secret_key(settings: CommonSettings) -> VerificationKey:
-    """The shared secret of the settings as a key."""
-    assert settings.jwt_secret is not None  # noqa: S101 - the caller looked
+    """The settings' shared secret as a key."""
+    assert settings.jwt_secret is not None  # noqa: S101 - checked by the caller
     return VerificationKey(settings.jwt_secret.get_secret_value().encode(), allowed_algorithms(settings))
 
 
 def public_key(settings: CommonSettings) -> VerificationKey:
-    """The PEM of the settings (given itself, or as a path) as a key.
+    """The settings' PEM (inline, or as a path) as a key.
 
     :raises SettingError: unreadable, private, weak, or of a kind that no accepted algorithm uses.
     """

@@ -1,4 +1,4 @@
-"""Who calls, and for whom a request may act."""
+"""The caller of a request, and the user for whom it acts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Principal:
 
     ``subject``: the token's ``sub``; ``"anonymous"`` without a token under ``STRONGROOM_AUTH=optional``;
     ``""`` when a Strongroom service calls on nobody's behalf (internal credential, no bearer token).
-    ``token``: the bearer token, to be handed on; never logged. ``internal``: name of the calling service
-    when it proved to be one. ``lent``: the caller is a guest, whom the subject's share lets act so far as
-    the calling service goes. ``expires``, ``begins``: from when to when the token holds, seconds since 1970.
+    ``token``: the bearer token, to be passed on; never logged. ``internal``: the name of the calling service,
+    if it proved to be one. ``lent``: the caller is a guest, who acts for the subject through a share, within
+    the limits of the calling service. ``begins``, ``expires``: the token's validity, seconds since 1970.
     """
 
     subject: str
@@ -32,10 +32,10 @@ class Principal:
 
 
 def effective_owner(principal: Principal, requested_user_id: str) -> str:
-    """The owner a request acts for: the caller, or for admins the user they name.
+    """The owner for whom a request acts: the caller, or for admins the user they name.
 
-    :raises InvalidField: an admin named somebody whom no token can name.
-    :raises UserMismatch: a user other than the caller was named and the caller is no admin.
+    :raises InvalidField: an admin named a user whom no token can name.
+    :raises UserMismatch: another user was named and the caller is no admin.
     :raises TokenMissing: nobody was named and the call is on nobody's behalf.
     """
     if requested_user_id and requested_user_id != principal.subject:
@@ -53,9 +53,9 @@ def effective_owner(principal: Principal, requested_user_id: str) -> str:
 
 
 def only_admins(principal: Principal, why: str = "do this") -> str:
-    """The subject of the admin who calls. ``why`` goes on after "Only admins may".
+    """The subject of the calling admin. ``why`` completes "Only admins may".
 
-    :raises PermissionDenied: the caller is none.
+    :raises PermissionDenied: the caller is no admin.
     """
     if not principal.is_admin:
         raise PermissionDenied(f"Only admins may {why}: the call needs a token with the admin role.")

@@ -1,7 +1,7 @@
 """Signatures of tokens by algorithm name (RFC 7518).
 
-HMAC is the standard library's. Everything asymmetric is PyJWT's and cryptography's, which are imported when
-the first such signature is checked: they take 8 MiB that a process with a shared secret never uses.
+HMAC uses the standard library. Asymmetric algorithms use PyJWT and cryptography, which are imported when the
+first such signature is checked: they take 8 MiB that a process with a shared secret never needs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ASYMMETRIC: Final = frozenset(
 
 
 def is_known(algorithm: str) -> bool:
-    """Whether tokens may name ``algorithm`` at all; ``none`` is none."""
+    """Whether tokens may name ``algorithm`` at all; ``none`` is not allowed."""
     return algorithm in HMAC or algorithm in ASYMMETRIC
 
 
@@ -27,9 +27,9 @@ def sign(algorithm: str, message: bytes, secret: bytes) -> bytes:
 
 
 def holds(algorithm: str, message: bytes, key: Any, signature: bytes) -> bool:
-    """Whether ``signature`` is that of ``message``.
+    """Whether ``signature`` is valid for ``message``.
 
-    ``key``: bytes for HMAC, else a public key of cryptography; a key of the other kind fits nothing.
+    ``key``: bytes for HMAC, else a public key of cryptography; a key of the other kind never fits.
     """
     try:
         if algorithm in HMAC:

@@ -1,8 +1,8 @@
 """JSON Web Tokens, read strictly: form first, then signature, then claims.
 
-``signatures`` does the cryptography. The form is ours, because the usual libraries forgive what two parsers
-may read in two ways: duplicate JSON keys, padded or non-canonical base64url, ``NaN``, header parameters that
-point at other keys. Rules: RFC 7515, RFC 7519, RFC 8725 (best current practices).
+``signatures`` does the cryptography. The form is checked here, because the usual libraries accept what two
+parsers may read differently: duplicate JSON keys, padded or non-canonical base64url, ``NaN``, header
+parameters that refer to other keys. Rules: RFC 7515, RFC 7519, RFC 8725 (best current practices).
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from strongroom.errors import TokenExpired, TokenInvalid
 MAX_TOKEN_BYTES: Final = 8192
 MAX_SUBJECT_BYTES: Final = 255
 MAX_NUMERIC_DATE: Final = 253402300799  # 9999-12-31T23:59:59Z
-#: RFC 7519 section 5.1 and RFC 9068 section 4, without regard to case; a token without ``typ`` is one, too.
+#: RFC 7519 section 5.1 and RFC 9068 section 4, in any case; a token without ``typ`` is accepted, too.
 TYPES: Final = ("jwt", "at+jwt", "application/at+jwt")
-#: How far the clocks of two machines of one installation may differ without anybody noticing, seconds.
+#: The tolerated difference between the clocks of two machines of an installation, in seconds.
 CLOCK_SKEW_SECONDS: Final = 300
-#: How far an issuer's clock may run ahead of ours before a fresh token's ``iat`` is refused, seconds. It says
-#: how old a token is, not from when on it holds (that is ``nbf``).
+#: How far an issuer's clock may be ahead of ours before a fresh token's ``iat`` is refused, in seconds.
+#: ``iat`` is the token's age, not the begin of its validity (that is ``nbf``).
 IAT_SKEW_SECONDS: Final = CLOCK_SKEW_SECONDS + 30
-#: Header parameters that name or carry another key, change how the payload is read, or demand extensions.
+#: Header parameters that name or contain another key, change how the payload is read, or require extensions.
 REFUSED_HEADERS: Final = ("crit", "jku", "x5u", "jwk", "x5c", "b64", "zip")
 INTERNAL_AUDIENCE: Final = "strongroom-internal"
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """A key and the algorithms, all of one family, that may be verified with it."""
+    """A key, and the algorithms of one family that it may verify."""
 
     key: Any
     algorithms: frozenset[str]
@@ -46,7 +46,7 @@ class VerificationKey:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedToken:
-    """A token of the right form. Nothing in it is to be trusted before ``verified_claims``."""
+    """A well-formed token. Nothing in it may be trusted before ``verified_claims``."""
 
     algorithm: str
     kid: str | None
@@ -57,7 +57,7 @@ class UnverifiedToken:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRules:
-    """What claims must say. ``audience`` and ``issuer`` empty: any. Seconds."""
+    """Rules for claims. ``audience`` and ``issuer`` empty: any. Seconds."""
 
     max_lifetime: int
     leeway: int = 0
@@ -66,7 +66,7 @@ class ClaimRules:
 
 
 def refuse(why: str, claim: str = "") -> NoReturn:
-    """Raise TokenInvalid; ``why`` completes "The token was refused: …" and holds nothing of the token."""
+    """Raise TokenInvalid. ``why`` completes "The token was refused: …" and contains nothing of the token."""
     metadata = {"claim": claim} if claim else None
     raise TokenInvalid(f"The token was refused: {why}.", metadata=metadata)
 
@@ -75,7 +75,7 @@ def parse(token: str) -> UnverifiedToken:
     """Split a compact JWS and check its header.
 
     :raises TokenInvalid: too long, not three canonical base64url segments, a header that is no plain JSON
-    object, ``alg`` missing or ``none``, a ``typ`` that is none of ``TYPES``, a refused header parameter.
+        object, ``alg`` missing or ``none``, a ``typ`` not in ``TYPES``, a refused header parameter.
     """
     if len(token) > MAX_TOKEN_BYTES:
         refuse(f"it is longer than {MAX_TOKEN_BYTES} bytes")
@@ -100,10 +100,10 @@ def parse(token: str) -> UnverifiedToken:
 def verified_claims(
     token: UnverifiedToken, key: VerificationKey, rules: ClaimRules, *, at: float | None = None
 ) -> dict[str, Any]:
-    """The claims, once signature and claims have been checked. ``at``: the moment they must hold, now unless
-    given.
+    """The claims, after checking the signature and the claims. ``at``: the time at which they must be valid;
+    default: now.
 
-    :raises TokenInvalid: wrong signature or algorithm, or a claim that breaks a rule.
+    :raises TokenInvalid: wrong signature or algorithm, or a claim that violates a rule.
     :raises TokenExpired: ``exp`` has passed.
     """
     if token.algorithm not in key.algorithms:
@@ -131,7 +131,7 @@ def _decode(segment: str) -> bytes:
 def _object(data: bytes, what: str) -> dict[str, Any]:
     try:
         value = parse_strict(data.decode("utf-8"))
-    except ValueError:  # NotJson, or no UTF-8
+    except ValueError:  # NotJson, or not UTF-8
         refuse(f"its {what} is not a JSON object with unique keys")
     if not isinstance(value, dict):
         refuse(f"its {what} is not a JSON object with unique keys")
@@ -139,7 +139,7 @@ def _object(data: bytes, what: str) -> dict[str, Any]:
 
 
 def _numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
-    """Seconds since 1970, with or without a fraction (RFC 7519 section 2); ``1e999`` and true are none."""
+    """Seconds since 1970, with or without a fraction (RFC 7519 section 2); ``1e999`` and true are invalid."""
     value = claims.get(name)
     if name not in claims:
         return None
@@ -158,7 +158,7 @@ def _check_dates(claims: Mapping[str, Any], rules: ClaimRules, now: float) -> No
         refuse("its nbf lies in the future", "nbf")
     if iat is not None and iat > now + rules.leeway + IAT_SKEW_SECONDS:
         refuse("its iat lies in the future", "iat")
-    # A second more: issuers round exp and iat as they like.
+    # One second more, because issuers round exp and iat differently.
     if exp - min(now if iat is None else iat, now) > rules.max_lifetime + rules.leeway + 1:
         refuse(f"it lives for more than {rules.max_lifetime} seconds", "exp")
 
@@ -171,10 +171,10 @@ def _check_subject(subject: object) -> None:
 
 
 def wrong_subject(subject: str) -> str:
-    """Why ``subject`` can be nobody's name, or ``""``: people must be able to tell two users apart.
+    """Why ``subject`` can't be a name, or ``""``: people must be able to distinguish two users.
 
-    Quotes, ``*``, ``%`` and whatever else means something somewhere are letters like others: no query and no
-    pattern is ever made of a name, and S3 keys escape it.
+    Quotes, ``*``, ``%`` and other special characters are allowed: no query or pattern is ever built from a
+    name, and S3 keys escape it.
     """
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject):
         return "holds control characters"
@@ -199,7 +199,7 @@ def _check_parties(claims: Mapping[str, Any], rules: ClaimRules) -> None:
 
 
 def signed(claims: Mapping[str, Any], key: VerificationKey) -> str:
-    """A compact JWS of ``claims``, HS256; the caller answers for what they say."""
+    """A compact JWS of ``claims``, HS256. The claims are not checked."""
     segments = [{"alg": "HS256", "typ": "JWT"}, claims]
     text = b".".join(_encode(json.dumps(one, separators=(",", ":")).encode()) for one in segments)
     return (text + b"." + _encode(signatures.sign("HS256", text, key.key))).decode()

@@ -1,14 +1,13 @@
-"""Calls between services that share a process: what ``grpc.aio`` does over HTTP/2, without HTTP/2.
+"""Calls between services in the same process: the behaviour of ``grpc.aio`` without HTTP/2.
 
-``InProcessServer`` takes the method handlers and interceptors of an ``aio.Server``, ``InProcessChannel`` the
-place of an ``aio.Channel`` under a stub. Each call runs as a task of the service that is called, in that
-service's own context variables; deadlines, cancellation, statuses with trailers, limits of size and number,
-back-pressure and drain are those of gRPC, which one contract suite holds against both
-(tests/contract/channel).
+``InProcessServer`` takes the method handlers and interceptors of an ``aio.Server``; ``InProcessChannel``
+replaces an ``aio.Channel`` under a stub. Each call runs as a task of the called service, in that service's
+context variables. Deadlines, cancellation, statuses with trailers, limits of size and number, back-pressure
+and drain are those of gRPC; the same contract tests run on both (tests/contract/channel).
 
-Unary messages and protobuf messages of streams are serialized by the one side and parsed by the other, so
-that nobody changes what somebody else holds. Plain data chunks (``strongroom.wire``) are handed over: the
-message is the receiver's own, its bytes are shared and never change.
+Unary messages and protobuf messages of streams are serialized by one side and parsed by the other, so that
+nobody modifies another's objects. Plain data chunks (``strongroom.wire``) are passed on: the receiver gets
+its own message with shared, immutable bytes.
 """
 
 from __future__ import annotations

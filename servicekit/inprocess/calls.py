@@ -1,4 +1,4 @@
-"""The side of a caller: one running call of each kind, with the interface of ``grpc.aio``."""
+"""The caller's side: a running call of each kind, with the interface of ``grpc.aio``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MIXED: Final = "The iterator and read/write APIs may not be mixed on a single R
 
 @dataclass(frozen=True, slots=True)
 class Codecs:
-    """How one method's messages go out and come in; ``takes_chunks``: also as they are, without bytes."""
+    """Conversions of a method's messages. ``takes_chunks``: chunks pass unconverted."""
 
     serialize: Callable[[Any], Any] | None
     deserialize: Callable[[Any], Any] | None
@@ -33,18 +33,18 @@ class Codecs:
     max_message_bytes: int
 
     def out(self, message: Any) -> Any:
-        """A message on its way."""
+        """Convert an outgoing message."""
         return message if self.serialize is None else self.serialize(message)
 
     def taken(self, raw: Any) -> Any:
-        """A message that has arrived."""
+        """Convert a received message."""
         if type(raw) is not bytes and not self.takes_chunks:
             raw = raw.encode()
         return raw if self.deserialize is None else self.deserialize(raw)
 
 
 class InProcessCall(aio.Call):
-    """What the four kinds share. A call that nobody holds any more is cancelled."""
+    """The common part of the four kinds. A call without references is cancelled."""
 
     def __init__(self, exchange: Exchange, codecs: Codecs, loop: asyncio.AbstractEventLoop) -> None:
         self._exchange = exchange
@@ -62,7 +62,7 @@ class InProcessCall(aio.Call):
             self.run_callbacks()
 
     def run_callbacks(self) -> None:
-        """It is over: tell those who have asked."""
+        """The call is over: run the callbacks."""
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             self._loop.call_soon(callback, self)
@@ -81,7 +81,7 @@ class InProcessCall(aio.Call):
         return self._exchange.time_remaining()
 
     def cancel(self) -> bool:
-        """Give it up; its servicer is cancelled. False when it was over."""
+        """Cancel it and its servicer. False if it was over."""
         return self._exchange.cut(_LOCAL)
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
@@ -92,7 +92,7 @@ class InProcessCall(aio.Call):
             self._callbacks.append(callback)
 
     async def initial_metadata(self) -> aio.Metadata:
-        """Once it is there."""
+        """Wait for it."""
         await self._exchange.until_begun()
         return aio.Metadata(*(self._exchange.initial or ()))
 
@@ -101,24 +101,24 @@ class InProcessCall(aio.Call):
         return self._exchange.outcome or _LOCAL
 
     async def trailing_metadata(self) -> aio.Metadata:
-        """Once it is over."""
+        """Wait until the call is over."""
         return aio.Metadata(*(await self._outcome()).trailers)
 
     async def code(self) -> grpc.StatusCode:
-        """Once it is over."""
+        """Wait until the call is over."""
         return (await self._outcome()).code
 
     async def details(self) -> str:
-        """Once it is over."""
+        """Wait until the call is over."""
         return (await self._outcome()).details
 
     async def debug_error_string(self) -> str:
-        """The status in short, once it is over."""
+        """Wait until the call is over. Returns the status in short."""
         outcome = await self._outcome()
         return "" if outcome.code is grpc.StatusCode.OK else f"{self._exchange.path}: {outcome.code.name}"
 
     async def wait_for_connection(self) -> None:
-        """There is nothing to connect. Raises what a call that is over has failed with."""
+        """There is no connection. Raises the error of a call that has failed."""
         if self._exchange.over:
             self._raise_for_status()
 
@@ -209,13 +209,13 @@ class _ManyRequests(InProcessCall):
     _poller: asyncio.Task[None] | None = None
 
     def send_all(self, requests: AsyncIterable[Any] | Iterable[Any] | None) -> None:
-        """Take the messages from ``requests``; None: they are written."""
+        """Take the messages from ``requests``; None: the caller writes them."""
         if requests is not None:
             self._poller = self._loop.create_task(_feed(ref(self), requests))
             self._poller.add_done_callback(_quiet)
 
     def cancel(self) -> bool:
-        """As the other kinds, and no more requests are asked for."""
+        """Like the other kinds; also stops taking requests."""
         done = super().cancel()
         if done and self._poller is not None:
             self._poller.cancel()
@@ -261,7 +261,7 @@ class _ManyRequests(InProcessCall):
 
 
 async def _feed(call: ref[_ManyRequests], requests: Any) -> None:
-    """Write everything that ``requests`` brings; an iterator that fails ends the call."""
+    """Write everything from ``requests``. If the iterator fails, the call ends."""
     try:
         if isinstance(requests, AsyncIterable):
             async for request in requests:
@@ -276,7 +276,7 @@ async def _feed(call: ref[_ManyRequests], requests: Any) -> None:
             found.cancel()
         raise
     if (found := call()) is not None:
-        found._half_close()  # noqa: SLF001 - a function only so that it doesn't hold the call
+        found._half_close()  # noqa: SLF001 - a function, so that it does not hold the call
 
 
 async def _offered(call: ref[_ManyRequests], request: Any) -> bool:
@@ -292,7 +292,7 @@ async def _offered(call: ref[_ManyRequests], request: Any) -> bool:
 
 def _quiet(task: asyncio.Task[None]) -> None:
     if not task.cancelled():
-        task.exception()  # the call has been cancelled for it, as grpc.aio does
+        task.exception()  # the call was cancelled because of it, like grpc.aio does
 
 
 class UnaryUnaryCall(_OneResponse, aio.UnaryUnaryCall[Any, Any]):

@@ -1,4 +1,4 @@
-"""Stands in for ``grpc.aio.Channel`` where the service runs in the same process and event loop."""
+"""Replaces ``grpc.aio.Channel`` for a service in the same process and event loop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CLOSED: Final = Outcome(grpc.StatusCode.CANCELLED, "Channel closed!", local=Tru
 
 
 class InProcessChannel(aio.Channel):
-    """Calls of one caller to ``server``. Belongs to one event loop, as channels do."""
+    """Calls of one caller to ``server``. Belongs to one event loop, like channels."""
 
     def __init__(self, server: InProcessServer) -> None:
         self._server = server
@@ -43,7 +43,7 @@ class InProcessChannel(aio.Channel):
         await self.close()
 
     async def close(self, grace: float | None = None) -> None:
-        """Take no more calls; those that still run after ``grace`` seconds are cancelled."""
+        """Accept no more calls; those still running after ``grace`` seconds are cancelled."""
         self._closed = True
         running = self._server.calls_of(self)
         if running and grace:
@@ -57,12 +57,12 @@ class InProcessChannel(aio.Channel):
         return grpc.ChannelConnectivity.SHUTDOWN if self._closed else self._server.state
 
     async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
-        """Return once the state is another one."""
+        """Wait until the state differs."""
         while self.get_state() is last_observed_state:
             await self._server.changed()
 
     async def channel_ready(self) -> None:
-        """Return once the service serves."""
+        """Wait until the service serves."""
         while not self._server.serving:
             await self._server.changed()
 
@@ -154,9 +154,9 @@ class _FromOne(_Method):
         *,
         timeout: float | None = None,
         metadata: Any = None,
-        credentials: grpc.CallCredentials | None = None,  # noqa: ARG002 - nothing to secure
+        credentials: grpc.CallCredentials | None = None,  # noqa: ARG002 - no transport to secure
         wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,  # noqa: ARG002 - nor to compress
+        compression: grpc.Compression | None = None,  # noqa: ARG002 - nothing to compress
     ) -> Any:
         raw = self._codecs.out(request)
         exchange, loop = self._channel.exchange(self._path, metadata, timeout, whole=self._whole)
@@ -178,9 +178,9 @@ class _FromMany(_Method):
         request_iterator: AsyncIterable[Any] | Iterable[Any] | None = None,
         timeout: float | None = None,
         metadata: Any = None,
-        credentials: grpc.CallCredentials | None = None,  # noqa: ARG002 - nothing to secure
+        credentials: grpc.CallCredentials | None = None,  # noqa: ARG002 - no transport to secure
         wait_for_ready: bool | None = None,
-        compression: grpc.Compression | None = None,  # noqa: ARG002 - nor to compress
+        compression: grpc.Compression | None = None,  # noqa: ARG002 - nothing to compress
     ) -> Any:
         exchange, loop = self._channel.exchange(self._path, metadata, timeout, whole=self._whole)
         self._server.begin(exchange, loop, wait_for_ready=bool(wait_for_ready))

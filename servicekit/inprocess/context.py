@@ -1,4 +1,4 @@
-"""What a servicer is handed beside its request, for a call that came by no network."""
+"""The servicer context of a call without a network."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class CallContext(aio.ServicerContext[Any, Any]):
             yield message
 
     async def write(self, message: Any) -> None:
-        """Send a response; waits while the caller does not take more.
+        """Send a response; waits while the caller takes no more.
 
         :raises aio.InternalError: the call is over.
         """
@@ -64,7 +64,7 @@ class CallContext(aio.ServicerContext[Any, Any]):
             await self.until_taken()
 
     def hand_over(self, message: Any) -> bool:
-        """Send a response without waiting. False: no other before ``until_taken``.
+        """Send a response without waiting. False: send no other before ``until_taken``.
 
         :raises aio.InternalError: the call is over.
         """
@@ -80,7 +80,7 @@ class CallContext(aio.ServicerContext[Any, Any]):
         return not exchange.responses.full
 
     async def until_taken(self) -> None:
-        """Return when the caller takes more.
+        """Wait until the caller takes more.
 
         :raises aio.InternalError: the call is over.
         """
@@ -88,14 +88,14 @@ class CallContext(aio.ServicerContext[Any, Any]):
             raise aio.InternalError("the call is over")
 
     def fits(self, size: int) -> bool:
-        """Whether a response of ``size`` bytes may be sent; where not, the call is over."""
+        """Whether a response of ``size`` bytes may be sent; if not, the call is over."""
         if size <= self._max_send:
             return True
         self._exchange.end(too_large("SERVER: Sent", size, self._max_send))
         return False
 
     async def send_initial_metadata(self, initial_metadata: Any) -> None:
-        """Send it before the first response. Raises UsageError when that has happened."""
+        """Send it before the first response. Raises UsageError if it was sent."""
         if self._exchange.initial is not None:
             raise aio.UsageError("Send initial metadata failed: already sent")
         self._exchange.begin_responses(pairs_of(initial_metadata))
@@ -112,7 +112,7 @@ class CallContext(aio.ServicerContext[Any, Any]):
         raise aio.AbortError("Locally aborted.")
 
     async def abort_with_status(self, status: grpc.Status) -> Never:
-        """As ``abort``."""
+        """Like ``abort``."""
         await self.abort(status.code, status.details, status.trailing_metadata)
 
     def outcome(self) -> Outcome:
@@ -120,15 +120,15 @@ class CallContext(aio.ServicerContext[Any, Any]):
         return Outcome(self._code or grpc.StatusCode.OK, self._details, self._trailers)
 
     def set_code(self, code: grpc.StatusCode) -> None:
-        """The status when the servicer returns."""
+        """Set the status for when the servicer returns."""
         self._code = code
 
     def set_details(self, details: str) -> None:
-        """Its text."""
+        """Set the status text."""
         self._details = details
 
     def set_trailing_metadata(self, trailing_metadata: Any) -> None:
-        """What goes with it."""
+        """Set the metadata sent with the status."""
         self._trailers = pairs_of(trailing_metadata)
 
     def code(self) -> Any:
@@ -136,17 +136,17 @@ class CallContext(aio.ServicerContext[Any, Any]):
         return self._code if self._code is not None else 0
 
     def details(self) -> str:
-        """Its text."""
+        """The status text set so far."""
         return self._details
 
     def trailing_metadata(self) -> Any:
-        """What goes with it."""
+        """The metadata set so far."""
         return self._trailers
 
     # --- the caller --------------------------------------------------------------------------------------
 
     def invocation_metadata(self) -> Any:
-        """Pairs, as the caller sent them."""
+        """Pairs, as sent by the caller."""
         return self._exchange.metadata
 
     def peer(self) -> str:
@@ -158,11 +158,11 @@ class CallContext(aio.ServicerContext[Any, Any]):
         return None
 
     def peer_identity_key(self) -> str | None:
-        """None, likewise."""
+        """None: there is no certificate."""
         return None
 
     def auth_context(self) -> Mapping[str, Iterable[bytes]]:
-        """Says that no transport had to be secured."""
+        """Says that no transport needed securing."""
         return {"transport_security_type": [b"inprocess"]}
 
     def time_remaining(self) -> Any:
@@ -170,7 +170,7 @@ class CallContext(aio.ServicerContext[Any, Any]):
         return self._exchange.time_remaining()
 
     def cancelled(self) -> bool:
-        """Whether the caller has left, or the call was cut off, before it was answered."""
+        """Whether the caller left, or the call was cut off, before it was answered."""
         outcome = self._exchange.outcome
         return self._exchange.over and outcome is not None and outcome.code in _CUT
 

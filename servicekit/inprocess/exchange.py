@@ -1,4 +1,4 @@
-"""One call, as both of its sides see it."""
+"""One call, as seen by both sides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEADLINE_DETAILS: Final = "Deadline Exceeded"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a call ended. ``local``: its own caller gave it up."""
+    """How a call ended. ``local``: by its caller."""
 
     code: grpc.StatusCode
     details: str = ""
@@ -27,11 +27,11 @@ class Outcome:
 
 
 class Exchange:
-    """Messages in both directions, and how it ends.
+    """The messages of a call in both directions, and its end.
 
-    The service ends it with ``end``; its caller learns of that once all responses have been taken. ``cut``
-    ends it for both at once: the caller leaves, the deadline passes, the server stops. ``deadline``: seconds
-    of the event loop's clock. ``whole``: the caller takes all responses together (it waits for one).
+    The service ends it with ``end``; the caller sees that after taking all responses. ``cut`` ends it for
+    both at once: the caller leaves, the deadline passes, the server stops. ``deadline``: seconds of the event
+    loop's clock. ``whole``: the caller takes all responses together (it waits for one).
     """
 
     __slots__ = (
@@ -86,7 +86,7 @@ class Exchange:
             _wake(self._initial_waiters)
 
     def end(self, outcome: Outcome) -> None:
-        """The service has decided; nothing changes it but a caller who leaves before hearing it."""
+        """Set the outcome. Only a caller who leaves before receiving it can change it afterwards."""
         if self.outcome is not None:
             return
         self.outcome = outcome
@@ -96,7 +96,7 @@ class Exchange:
         self.settle()
 
     def cut(self, outcome: Outcome) -> bool:
-        """End it now, for both sides; False when it is over already."""
+        """End the call now, for both sides; False if it is over already."""
         if self.over:
             return False
         ended = self.outcome is not None
@@ -109,7 +109,7 @@ class Exchange:
         return True
 
     def settle(self) -> None:
-        """After a response has been taken: whether the caller has heard everything."""
+        """After taking a response: note whether the caller has received everything."""
         if not self.over and self.outcome is not None and (self.whole or self.responses.empty):
             self._close()
 
@@ -125,22 +125,22 @@ class Exchange:
             self.on_over = None
 
     async def until_over(self) -> None:
-        """Return once it is over."""
+        """Wait until it is over."""
         while not self.over:
             await _turn(self._waiters, self._loop)
 
     async def until_begun(self) -> None:
-        """Return once initial metadata is there, or never will be."""
+        """Wait until initial metadata is there, or never will be."""
         while self.initial is None and not self.over:
             await _turn(self._initial_waiters, self._loop)
 
     @property
     def failed(self) -> bool:
-        """Whether a call that is over went wrong."""
+        """Whether a call that is over has failed."""
         return self.outcome is not None and self.outcome.code is not grpc.StatusCode.OK
 
     def error(self) -> BaseException:
-        """What the caller of a call that has failed is raised."""
+        """The exception for the caller of a failed call."""
         found = self.outcome
         if found is None:
             raise RuntimeError("the call is not over")
@@ -169,10 +169,10 @@ def _wake(waiters: list[asyncio.Future[None]]) -> None:
 
 
 def pairs_of(metadata: Any) -> Pairs:
-    """Metadata in any of gRPC's forms as pairs."""
+    """Metadata in any of gRPC's forms, as pairs."""
     return tuple((key, value) for key, value in metadata) if metadata else ()
 
 
 def size_of(metadata: Pairs) -> int:
-    """Bytes that metadata would take as HTTP/2 counts them (RFC 9113 section 6.5.2)."""
+    """The size of metadata as counted by HTTP/2 (RFC 9113 section 6.5.2)."""
     return sum(len(key) + len(value) + 32 for key, value in metadata)

@@ -1,4 +1,4 @@
-"""The messages of one direction of a call, on their way."""
+"""The messages of one direction of a call."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 from collections import deque
 from typing import Any, Final
 
-#: Bytes that may wait for the reader after a write has returned: HTTP/2's first window (RFC 9113 section
+#: Bytes that may wait for the reader after a write has returned: HTTP/2's initial window (RFC 9113 section
 #: 6.9.2). A write of a larger message returns once the reader has taken it.
 WINDOW_BYTES: Final = 64 * 1024
-#: What ``take`` answers when no message will come any more.
+#: Returned by ``take`` when no message will follow.
 END: Final = object()
 
 
@@ -40,7 +40,7 @@ class Pipe:
             self._wake_reader()
 
     async def put(self, message: Any, size: int) -> bool:
-        """Add a message and wait until no more than the window waits for the reader. False: nobody reads any
+        """Add a message, and wait until at most the window is waiting for the reader. False: nobody reads any
         more.
         """
         self.push(message, size)
@@ -52,7 +52,7 @@ class Pipe:
         return self._held > WINDOW_BYTES or self._abandoned
 
     async def drained(self) -> bool:
-        """Wait until no more than the window waits for the reader. False: nobody reads any more."""
+        """Wait until at most the window is waiting for the reader. False: nobody reads any more."""
         while self._held > WINDOW_BYTES and not self._abandoned:
             turn = self._loop.create_future()
             self._writers.append(turn)
@@ -82,12 +82,12 @@ class Pipe:
         return message
 
     def finish(self) -> None:
-        """No more messages follow; those that wait are still delivered."""
+        """No more messages follow; waiting ones are still delivered."""
         self._finished = True
         self._wake_reader()
 
     def abandon(self) -> None:
-        """Nobody reads any more: what waits is dropped, writers return."""
+        """Nobody reads any more: drop waiting messages, and let writers return."""
         self._abandoned = True
         self._messages.clear()
         self._held = 0

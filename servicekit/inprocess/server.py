@@ -1,4 +1,4 @@
-"""The side of a service: its handlers, and the calls in progress."""
+"""The service's side: its handlers, and the calls in progress."""
 
 from __future__ import annotations
 
@@ -37,11 +37,12 @@ class CallDetails(NamedTuple):
 
 
 class InProcessServer:
-    """Takes handlers as ``aio.Server`` does and answers the calls of ``InProcessChannel``.
+    """Takes handlers like ``aio.Server``, and answers calls of ``InProcessChannel``.
 
-    Handlers are coroutine functions or asynchronous generators. ``max_concurrent_rpcs``: more are refused
-    with RESOURCE_EXHAUSTED. ``max_message_bytes``: of one message, either way. ``max_metadata_bytes``: of a
-    call's metadata. Calls run in copies of the context variables in which ``start`` was called.
+    Handlers are coroutine functions or asynchronous generators. ``max_concurrent_rpcs``: further calls are
+    refused with RESOURCE_EXHAUSTED. ``max_message_bytes``: of one message in either direction.
+    ``max_metadata_bytes``: of a call's metadata. Calls run in copies of the context variables in which
+    ``start`` was called.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class InProcessServer:
         self._changed()
 
     async def stop(self, grace: float | None) -> None:
-        """Refuse new calls; those in progress have ``grace`` seconds. Returns when all have ended."""
+        """Refuse new calls, and give those in progress ``grace`` seconds. Returns when all have ended."""
         self.serving = False
         self._stopped = True
         self._changed()
@@ -112,14 +113,14 @@ class InProcessServer:
 
     @property
     def state(self) -> grpc.ChannelConnectivity:
-        """As a channel to this server sees it."""
+        """The state for a channel to this server."""
         if self.serving:
             return grpc.ChannelConnectivity.READY
         states = grpc.ChannelConnectivity
         return states.TRANSIENT_FAILURE if self._stopped else states.IDLE
 
     async def changed(self) -> None:
-        """Return when ``serving`` changes next."""
+        """Wait for the next change of ``serving``."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._changes.append(turn)
         await turn
@@ -133,7 +134,7 @@ class InProcessServer:
     def begin(
         self, exchange: Exchange, loop: asyncio.AbstractEventLoop, *, wait_for_ready: bool = False
     ) -> None:
-        """Let a call in: it runs as a task of this service."""
+        """Accept a call: it runs as a task of this service."""
         if exchange.over:
             return
         if not self.serving and not wait_for_ready:
@@ -157,7 +158,7 @@ class InProcessServer:
         exchange.task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("call_failed", method=exchange.path, exc_info=error)
-        exchange.end(_LET_GO)  # unless it has ended: cancelled before its first step, or by its own servicer
+        exchange.end(_LET_GO)  # if it has not ended: cancelled before its first step, or by its own servicer
         if not self._running:
             idle, self._idle = self._idle, []
             for turn in idle:
@@ -165,7 +166,7 @@ class InProcessServer:
                     turn.set_result(None)
 
     def calls_of(self, owner: object) -> list[Exchange]:
-        """Those in progress that ``owner`` has begun."""
+        """The calls in progress that ``owner`` has begun."""
         return [exchange for exchange in self._running.values() if exchange.owner is owner]
 
     # --- one call ----------------------------------------------------------------------------------------
@@ -196,7 +197,7 @@ class InProcessServer:
                 callback(context)
 
     async def _plain(self, details: Any) -> Handler | None:
-        """The servicer's own handler, with codecs that hand chunks over in place of those for the wire."""
+        """The servicer's handler, with codecs that pass chunks on instead of those for the wire."""
         handler = self._registered_handler(details)
         if handler is None:
             return None
@@ -229,7 +230,7 @@ def _asking(
 
 
 async def _handle(handler: Handler, exchange: Exchange, context: CallContext) -> None:
-    """Run the servicer of one call; what it returns or yields goes to the caller."""
+    """Run the servicer of one call, and send what it returns or yields to the caller."""
     behavior = behavior_of(handler)
     if handler.request_streaming:
         request: Any = context.requests()

@@ -1,7 +1,7 @@
-"""What happens around every RPC, in one fixed order: request id, telemetry, auth, validation, errors.
+"""The stages around every RPC, in fixed order: request id, telemetry, auth, validation, errors.
 
-``build_interceptors`` gives the list for ``grpc.aio.server``. See ``pipeline.py`` for the order and why the
-stages share one interceptor.
+``build_interceptors`` returns the list for ``grpc.aio.server``. See ``pipeline.py`` for the order, and why
+the stages share one interceptor.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def build_interceptors(
     send_idle_seconds: float = SEND_IDLE_SECONDS,
     door: Door | None = None,
 ) -> Sequence[Pipeline]:
-    """The interceptors of a server: one, with all stages."""
+    """The interceptors of a server: one with all stages."""
     pipeline = Pipeline(
         authenticator=authenticator,
         metrics=metrics,

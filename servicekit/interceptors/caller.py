@@ -1,5 +1,5 @@
-"""Who calls: what came with the call (first stage: request id, deadline, trace, credentials), and what it
-proves (third stage: authentication, and the rule that internal services are for Strongroom's own processes).
+"""The caller of an RPC: reads its metadata (first stage: request id, deadline, trace, credentials), and
+authenticates it (third stage, with the rule that internal services are only for Strongroom's processes).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from strongroom.errors import PermissionDenied
 
 @dataclass(slots=True)
 class Credentials:
-    """What the caller sent to prove who they are; ``repeated``: a header came twice."""
+    """The caller's credentials. ``repeated``: a header occurred twice."""
 
     authorization: str | None = None
     internal: str | None = None
@@ -70,22 +70,22 @@ def _deadline(context: Any) -> float | None:
     return None if seconds is None else time.monotonic() + seconds
 
 
-#: Say nothing about users, and are what balancers and operators call without a token.
+#: These contain nothing about users. Balancers and operators call them without a token.
 OPEN_SERVICES = (
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
     "grpc.reflection.v1alpha.ServerReflection",
     "grpc.channelz.v1.Channelz",
 )
-#: Of these, what tells the whole contract: open, or with a token, by STRONGROOM_REFLECTION.
+#: Of these, the services that show the whole contract: open, or with a token, by STRONGROOM_REFLECTION.
 REFLECTION_SERVICES = OPEN_SERVICES[1:3]
 
 
 @dataclass(frozen=True, slots=True)
 class AuthPolicy:
-    """``internal``: prefixes of service names that demand the internal credential.
+    """``internal``: prefixes of service names that require the internal credential.
 
-    ``open``: no token at all.
+    ``open``: services without a token.
     """
 
     internal: Sequence[str] = ()
@@ -103,11 +103,11 @@ class AuthPolicy:
 async def authenticate(
     authenticator: Authenticator, credentials: Credentials, request: RequestContext, *, internal: bool
 ) -> None:
-    """Set ``request.principal``, by the moment when the request came in.
+    """Set ``request.principal``, as of the time when the request arrived.
 
-    :raises TokenMissing, TokenInvalid, TokenExpired: see ``Authenticator.verify``; or a credential came
-        more than once.
-    :raises PermissionDenied: the method is internal and the caller is none of ours.
+    :raises TokenMissing, TokenInvalid, TokenExpired: see ``Authenticator.verify``; or a credential occurred
+        twice.
+    :raises PermissionDenied: the method is internal and the caller is not a Strongroom process.
     """
     if credentials.repeated:  # two hops could read it differently
         refuse("authorization was sent more than once")

@@ -1,7 +1,7 @@
-"""Caps and rates of the gRPC doors: asked after the caller is known and before the servicer runs.
+"""Caps and rates of gRPC servers: checked after authentication and before the servicer.
 
-Calls of Strongroom's own are not counted: those of a service carry the internal credential, those of the
-gateway its proof that it has counted them.
+Calls between Strongroom's processes are not counted: services send the internal credential, the gateway its
+proof that it has counted the call.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _BATCH: Final = _STORAGE + "BatchImport"
 EXPORTING: Final = _STORAGE + "ExportUser"
 _OPENING: Final = "/strongroom.storage.v1.GuestService/OpenShare"
 _DROPPING: Final = "/strongroom.storage.v1.GuestService/DropFile"
-#: What an RPC has open while it runs. The rest is over in a moment.
+#: What an RPC holds open while it runs. The others take a moment.
 OPEN: Final[Mapping[str, str]] = {
     **{
         _STORAGE + name: TRANSFERS
@@ -51,7 +51,7 @@ OPEN: Final[Mapping[str, str]] = {
     "/strongroom.metadata.v1.NotificationService/Watch": WATCHES,
     "/strongroom.metadata.v1.NotificationService/WatchAll": WATCHES,
 }
-#: RPCs that answer a ZIP, beside what they have open: one costs as much as many files.
+#: RPCs that return a ZIP, in addition to what they hold open: one costs as much as many files.
 ZIPS: Final = frozenset(
     {
         _STORAGE + "DownloadArchive",
@@ -77,10 +77,10 @@ class Door:
         return proof is not None and self._gateway is not None and self._gateway.proves(proof)
 
     def arrival(self, credentials: Credentials) -> float | None:
-        """When the gateway has verified the caller's token, seconds since 1970, where it says so: it may have
-        expired since, while the body came in, or its dates may be read by another clock here.
+        """When the gateway verified the caller's token, seconds since 1970, if it vouches for it: the token
+        may have expired during the body, or this process's clock may differ.
 
-        :raises TokenInvalid: ``authorization`` holds no token.
+        :raises TokenInvalid: ``authorization`` contains no token.
         """
         proof, authorization = credentials.gateway, credentials.authorization
         if proof is None or authorization is None or self._gateway is None:
@@ -88,10 +88,10 @@ class Door:
         return self._gateway.arrival(proof, bearer(authorization))
 
     def doubt(self, error: StrongroomError, credentials: Credentials) -> None:
-        """Of a token that the gateway has let in, and whose dates we refuse: by a clock that differs from the
-        gateway's they can't be judged, and the user is not told that the token is bad.
+        """A token accepted by the gateway whose dates were refused here: if the clocks differ, the dates
+        can't be judged, and the user is not told that the token is bad.
 
-        :raises InternalTokenInvalid: that is so.
+        :raises InternalTokenInvalid: the clocks differ.
         """
         by_dates = isinstance(error, TokenExpired) or error.metadata.get("claim") in {"exp", "iat", "nbf"}
         if not by_dates or credentials.gateway is None or self._gateway is None:
@@ -110,8 +110,10 @@ class Door:
         holds: Holds,
         request: Any,
     ) -> str | None:
-        """Let a call in, with what it has open in ``holds``; under whose name it was counted, None: under
-        nobody's. ``request``: the bytes of a unary one.
+        """Admit a call, with what it holds open in ``holds``. Returns the name under which it was counted,
+        None: it was not.
+
+        ``request``: the bytes of a unary one.
 
         :raises RateLimited: too many.
         """
@@ -119,7 +121,7 @@ class Door:
         info.by_gateway = self.admitted(credentials)
         if info.by_gateway or (principal is not None and principal.internal is not None):
             return None
-        if principal is None:  # an open service
+        if principal is None:  # a service without authentication
             user = f"address {_address(context)}"
             await self._limiter.unsigned_request(_address(context))
             if method.path == _OPENING:
@@ -143,7 +145,7 @@ class Door:
         return user
 
     def refused_behind(self, user: str | None) -> None:
-        """The servicer has refused a call that was counted as ``user``'s, by a limit of its own."""
+        """The servicer has refused a call, counted for ``user``, by its own limit."""
         if user is not None:
             self._limiter.refused_behind(user)
 
@@ -152,7 +154,7 @@ class Door:
     ) -> NoReturn:
         """A sign-in failed with ``error``, which is raised.
 
-        :raises RateLimited: instead, where too many failed.
+        :raises RateLimited: instead, if too many failed.
         """
         if not self.admitted(credentials):
             if isinstance(error, TokenMissing):
@@ -163,7 +165,7 @@ class Door:
 
 
 def _imports_in(method: Method, request: Any) -> int:
-    """How many imports a call begins; one that can't be read is refused behind the door."""
+    """The number of imports that a call begins; an unreadable call is refused later."""
     if method.path != _BATCH:
         return 1
     try:

@@ -1,4 +1,4 @@
-"""Innermost stage: whatever a handler raises becomes a StrongroomError, here and nowhere else."""
+"""Innermost stage: the only place where a handler's exceptions become StrongroomErrors."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ log = structlog.get_logger(__name__)
 def translate(error: Exception, context: ServicerContext, request: RequestContext) -> StrongroomError:
     """The error to report for ``error``.
 
-    A StrongroomError stays what it is, also as the cause of an exception group (a TaskGroup of parts). A
-    failed call to another service becomes its typed error. A servicer's missing method is UNIMPLEMENTED.
-    Everything else is a bug: the caller learns the request id only, the log gets the stack.
+    A StrongroomError stays, also as the cause of an exception group (a TaskGroup of parts). A failed call to
+    another service becomes its typed error. A method that a servicer lacks is UNIMPLEMENTED. Everything else
+    is a bug: the caller gets only the request id, the log gets the stack.
     """
     if isinstance(error, StrongroomError):
         return error
@@ -57,11 +57,11 @@ def _unexpected(error: BaseException, request: RequestContext) -> Internal:
 def explain_cancellation(
     error: asyncio.CancelledError, request: RequestContext, *, cut: bool
 ) -> StrongroomError | None:
-    """What to tell the caller of an RPC that ends with CancelledError; None: nothing, it was they who left.
+    """The error for the caller of an RPC that ends with CancelledError; None: the caller has left.
 
-    grpc.aio sends no status in this case, so that an RPC would hang until its deadline if it was not the
-    caller who cancelled it: because the process leaves (``cut``), or because the servicer let the
-    cancellation of some future of its own escape.
+    In this case grpc.aio sends no status, so if it was not the caller who cancelled, the RPC would hang until
+    its deadline: the process is leaving (``cut``), or the servicer let the cancellation of one of its own
+    futures escape.
     """
     if cut:
         return ServiceUnavailable("The server is shutting down; connect again.")
@@ -85,28 +85,27 @@ ABORT_SECONDS: Final = 1.0
 
 
 async def abort(context: ServicerContext, error: StrongroomError, request_id: str) -> None:
-    """End the RPC with the status of ``error``; raises grpc's AbortError, as ``context.abort`` does.
+    """End the RPC with the status of ``error``. Raises grpc's AbortError, like ``context.abort``.
 
-    Raises CancelledError, which grpc.aio takes without a word, when it has one already.
+    Raises CancelledError, which grpc.aio ignores, if it has a status already.
     """
     status = rpc_status.to_status(to_status_proto(error))
     trailers = [*status.trailing_metadata, (REQUEST_ID, request_id)]
     if error.code is grpc.StatusCode.UNAVAILABLE and not isinstance(error, ServiceUnavailable):
-        # What lies behind all replicas is away, and was waited for here: callers' channels must not try again
-        # by themselves (gRFC A6), which would only multiply the wait.
+        # What all replicas depend on is away, and this call has waited for it. Channels must not retry
+        # automatically (gRFC A6), which would only multiply the wait.
         trailers.append((PUSHBACK, "-1"))
     try:
         await context.abort(status.code, status.details, trailing_metadata=tuple(trailers))
     except aio.InternalError as over:
-        # The call has ended below this: gRPC itself has refused a message, for its size for example.
+        # gRPC itself has ended the call: it has refused a message, for its size for example.
         raise asyncio.CancelledError from over
 
 
 async def abort_soon(context: ServicerContext, error: StrongroomError, request_id: str) -> None:
-    """``abort`` for a reader that takes nothing: it gets the status if it ever reads on.
+    """``abort`` for a reader that takes nothing: it gets the status if it ever continues to read.
 
-    Raises CancelledError, which grpc.aio takes without a word, when the status has to wait, or nobody is left
-    to get it.
+    Raises CancelledError, which grpc.aio ignores, if the status has to wait, or if nobody is left to get it.
     """
     try:
         async with asyncio.timeout(ABORT_SECONDS):

@@ -1,13 +1,13 @@
 """All stages in one interceptor.
 
-Order, outside in: request id → telemetry → auth → limits → validation → errors → servicer. The errors stage
-turns whatever was raised by any of them into a status exactly once; telemetry, around it, counts and logs the
+Order, from outside: request id → telemetry → auth → limits → validation → errors → servicer. The errors stage
+converts any exception of the others into a status exactly once; telemetry, around it, counts and logs the
 final code.
 
-One interceptor instead of five, with a handler built once per method: grpc.aio asks every interceptor again
-for each RPC, and classes that wrap handlers put a generator around every message. Here streams reach the
-servicer untouched (validation sits in the deserializer), and a response stream is written by this
-coroutine, just as gRPC itself would. Figures: docs/decisions/0002-interceptors.md.
+It is one interceptor instead of five, with a handler built once per method, because grpc.aio calls every
+interceptor again for each RPC, and classes that wrap handlers put a generator around every message. Here
+streams reach the servicer directly (validation is in the deserializer), and this coroutine writes response
+streams, like gRPC itself would. Figures: docs/decisions/0002-interceptors.md.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ Ending: TypeAlias = Callable[
 
 
 class CallerLeft(Exception):
-    """A response can't be written because the call is over, and its cancellation has not arrived here yet."""
+    """A response can't be written because the call is over; its cancellation has not arrived here yet."""
 
 
 class Pipeline(aio.ServerInterceptor):
@@ -82,7 +82,7 @@ class Pipeline(aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
-        """The wrapped handler of a method, built at its first call. Unknown methods are left to gRPC."""
+        """A method's wrapped handler, built at its first call. gRPC handles unknown methods."""
         mark_arrival()
         path = handler_call_details.method
         handler = self._handlers.get(path)
@@ -109,15 +109,15 @@ class Pipeline(aio.ServerInterceptor):
         body = _body(plain, parse, serialize)
         runner = self._around(method, stats, body)
         # A unary request arrives as bytes and is parsed inside the pipeline, where errors are translated; a
-        # response that is not streamed leaves it as bytes.
+        # unary response leaves it as bytes.
         request_deserializer = parse if plain.request_streaming else None
         response_serializer = serialize if plain.response_streaming else None
         factory = FACTORIES[bool(plain.request_streaming), bool(plain.response_streaming)]
         return factory(runner, request_deserializer, response_serializer)
 
     def _around(self, method: Method, stats: MethodStats, body: Runner) -> Runner:
-        """Everything but the servicer itself, for all four kinds of RPC."""
-        is_probe = method.service in OPEN_SERVICES  # no work: nothing is lost when one is cut
+        """Everything except the servicer, for all four kinds of RPC."""
+        is_probe = method.service in OPEN_SERVICES  # no work is lost if a probe is cut
         is_quiet = is_probe or method.name in POLLING
         drain = self._drain
         span_name, attributes = method.path.lstrip("/"), rpc_attributes(method)
@@ -147,11 +147,11 @@ class Pipeline(aio.ServerInterceptor):
                 await abort(context, reported, info.request_id)
             except CallerLeft as left:
                 code = grpc.StatusCode.CANCELLED
-                raise asyncio.CancelledError from left  # what grpc.aio takes without a word
+                raise asyncio.CancelledError from left  # grpc.aio ignores this
             except aio.AbortError:
                 code = _code_of(context)
                 raise
-            except Exception as error:  # noqa: BLE001 - the one place where everything is translated
+            except Exception as error:  # noqa: BLE001 - the only place where everything is translated
                 reported = translate(error, context, info)
                 code, failure = reported.code, reported
                 if not info.writing.stuck:
@@ -161,13 +161,13 @@ class Pipeline(aio.ServerInterceptor):
                 drain.left(is_probe)
                 ended(info, code, failure, time.monotonic() - started, span)
                 if failure is not None:
-                    # Its frames hold it, and what the caller has sent: until the garbage collector comes.
+                    # Its frames would keep it and the caller's message alive until a garbage collection.
                     failure.__traceback__ = None
 
         return run
 
     def _ending(self, stats: MethodStats, *, quiet: bool) -> Ending:
-        """Counts and logs an RPC that is over."""
+        """Counts and logs a finished RPC."""
         metrics = self._metrics
 
         def ended(
@@ -192,7 +192,7 @@ class Pipeline(aio.ServerInterceptor):
         return ended
 
     def _entrance(self, method: Method, body: Runner) -> Entrance:
-        """Who calls, and whether they may have one more; then the servicer."""
+        """Authentication and limits, then the servicer."""
         is_open = self._policy.is_open(method.service)
         is_internal = self._policy.is_internal(method.service)
         authenticator = self._authenticator
@@ -224,9 +224,9 @@ class Pipeline(aio.ServerInterceptor):
         return enter
 
 
-#: Characters of a method that does not exist, in the log.
+#: Characters of an unknown method's name in the log.
 _SHOWN: Final = 128
-#: Statuses that mean the server failed (OpenTelemetry's semantic conventions for gRPC).
+#: Statuses that mean that the server failed (OpenTelemetry's semantic conventions for gRPC).
 _FAILURES: Final = frozenset(
     {
         grpc.StatusCode.UNKNOWN,
@@ -240,7 +240,7 @@ _FAILURES: Final = frozenset(
 
 
 def _note_unknown(details: grpc.HandlerCallDetails) -> None:
-    """The line of a call that no servicer takes: gRPC answers it by itself."""
+    """Log a call that no servicer handles: gRPC answers it by itself."""
     given = next((value for key, value in details.invocation_metadata or () if key == REQUEST_ID), None)
     request_id = clean_request_id(given if isinstance(given, str) else None)
     asked = RequestContext(request_id, method=redact(details.method)[:_SHOWN])
@@ -248,12 +248,12 @@ def _note_unknown(details: grpc.HandlerCallDetails) -> None:
 
 
 def rpc_attributes(method: Method) -> Mapping[str, Value]:
-    """What every span of this method says."""
+    """Attributes of all spans of this method."""
     return {"rpc.system": "grpc", "rpc.service": method.service, "rpc.method": method.name}
 
 
 def _code_of(context: ServicerContext) -> grpc.StatusCode:
-    """The status of an aborted RPC; cygrpc hands back the number."""
+    """The status of an aborted RPC; cygrpc returns the number."""
     found: Any = context.code()
     return found if isinstance(found, grpc.StatusCode) else _BY_NUMBER.get(found, grpc.StatusCode.UNKNOWN)
 

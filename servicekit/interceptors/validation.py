@@ -1,13 +1,13 @@
-"""Fourth stage: the rules that stand in the protos (protovalidate), checked on every request message.
+"""Fourth stage: the protos' rules (protovalidate), checked on every request message.
 
-Unary requests are parsed and checked before the servicer sees them; messages of request streams inside
-their deserializer, so that no Python generator stands between gRPC and the servicer. The check costs 2 µs
-whatever the size of ``bytes`` fields. What a method's own deserializer makes of pure data chunks
-(``strongroom.wire``) is no protobuf message and passes by: its servicer checks offset, size and checksum
+Unary requests are parsed and checked before the servicer gets them; messages of request streams inside their
+deserializer, so that there is no Python generator between gRPC and the servicer. The check costs 2 µs
+whatever the size of ``bytes`` fields. Pure data chunks (``strongroom.wire``) made by a method's own
+deserializer are no protobuf messages and are not checked: their servicer checks offset, size and checksum
 anyway.
 
-A NUL in a text of a unary request is refused here as well: no database keeps it, and only here its field is
-known by name. Not so where a service of ours tells of what it was sent.
+A NUL in a text of a unary request is refused here as well: no database stores it, and only here its field's
+name is known. This does not apply to services that report what they were sent.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField, MalformedRequest, Violation
 
 MAX_VIOLATIONS: Final = 20
-#: A larger message is not searched beyond its first violation: each costs some 15 µs and half a KiB, and two
-#: bytes are enough for one.
+#: In a larger message only the first violation is reported: each costs some 15 µs and half a KiB, and two
+#: bytes are enough to cause one.
 MAX_SEARCHED_BYTES: Final = 8 * 1024
 MAX_KEY: Final = 64
-"""Characters of a map's key that a field's path shows."""
+"""Characters of a map's key that are shown in a field's path."""
 
 
 def check(message: Message) -> None:
-    """Hold ``message`` against the rules of its proto.
+    """Check ``message`` by its proto's rules.
 
-    :raises InvalidField: with the broken rules as violations; ``field`` and ``rule`` are those of the first.
-        Of a message over ``MAX_SEARCHED_BYTES`` it is the only one.
+    :raises InvalidField: with the violations; ``field`` and ``rule`` are the first one's. For a message of
+        more than ``MAX_SEARCHED_BYTES`` there is only that one.
     """
     found = protovalidate.collect_violations(message, fail_fast=True)
     if not found:
@@ -52,7 +52,7 @@ def check(message: Message) -> None:
 
 
 def _violation(found: protovalidate.Violation) -> Violation:
-    """A violation as ours; the path as in JSON (``spec.tags[2]``), what a pattern allows in words."""
+    """Convert a violation: the path as in JSON (``spec.tags[2]``), a pattern in words."""
     proto: Any = found.proto
     path = ""
     for element in proto.field.elements if proto.field else ():
@@ -65,8 +65,8 @@ def _violation(found: protovalidate.Violation) -> Violation:
 
 
 def _shortened(key: str) -> str:
-    """A caller's key of a map, so long that the whole path passes every limit on the way: cut off there, it
-    would not be found in the message, whose names are to be the caller's.
+    """A caller's map key, shortened so that the whole path fits every limit on the way. A path cut later
+    would not be found in the message when its names are changed to the caller's.
     """
     return key if len(key) <= MAX_KEY else key[: MAX_KEY - 1] + "…"
 
@@ -76,8 +76,7 @@ def request_parser(
 ) -> Callable[[bytes], Any]:
     """Bytes → checked request message.
 
-    The function returned raises MalformedRequest for bytes that are no such message, InvalidField as
-    ``check``.
+    The returned function raises MalformedRequest for invalid bytes, InvalidField as ``check``.
     """
     if deserialize is None:
         return lambda raw: raw

@@ -1,8 +1,8 @@
-"""What one user or address may have of an installation: rates, and how much is open at once.
+"""Limits for one user or address: rates, and how much may be open at once.
 
-``Limiter`` is what the doors (the gateway's dispatcher, the gRPC pipeline) ask. It counts in process, and
-also in Redis or Valkey where ``STRONGROOM_REDIS_URL`` names one. docs/limits.md lists every limit;
-docs/decisions/0020-limits.md says why it is built so.
+The gateway's dispatcher and the gRPC pipeline ask ``Limiter``. It counts in process, and also in Redis or
+Valkey if ``STRONGROOM_REDIS_URL`` names one. docs/limits.md lists every limit; docs/decisions/0020-limits.md
+has the reasons for this design.
 """
 
 from servicekit.limits.counts import Cap, Hold, Holds

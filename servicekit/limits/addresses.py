@@ -1,4 +1,4 @@
-"""Which address counts as one client's."""
+"""Which address counts as one client."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Final
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: A subscriber of IPv6 has at least this much (RFC 6177), so it is one client.
+#: A subscriber of IPv6 has at least this prefix (RFC 6177), so it counts as one client.
 IPV6_PREFIX: Final = 64
 
 
 def parsed(text: str) -> Address | None:
-    """An address; IPv4 in IPv6 clothes (``::ffff:192.0.2.1``) as what it is. None: no address."""
+    """Parse an address; an IPv4-mapped one (``::ffff:192.0.2.1``) becomes IPv4. None: no address."""
     try:
         found = ipaddress.ip_address(text.strip().partition("%")[0])
     except ValueError:
@@ -41,8 +41,10 @@ def is_in(text: str, networks: Sequence[Network]) -> bool:
 
 
 def behind_proxies(peer: str, forwarded_for: str, trusted: Sequence[Network]) -> str:
-    """The client's address: ``peer``, or where that is a trusted proxy the last one of ``X-Forwarded-For``
-    that is not. What stands further left was written by the client itself.
+    """The client's address: ``peer``, or if that is a trusted proxy, the last untrusted address in
+    ``X-Forwarded-For``.
+
+    Entries further left were written by the client.
     """
     found = peer
     for text in reversed(forwarded_for.split(",") if forwarded_for else ()):
@@ -56,7 +58,7 @@ def behind_proxies(peer: str, forwarded_for: str, trusted: Sequence[Network]) ->
 
 
 def _host(text: str) -> str:
-    """An entry without the port that some proxies add: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
+    """An entry without the port added by some proxies: ``192.0.2.1:4711``, ``[2001:db8::1]:4711``."""
     text = text.strip()
     if text.startswith("["):
         return text[1:].partition("]")[0]
@@ -64,7 +66,7 @@ def _host(text: str) -> str:
 
 
 def peer_address(peer: str) -> str:
-    """The address in gRPC's words for the other end: ``ipv4:192.0.2.1:4711``, ``ipv6:%5B::1%5D:4711``."""
+    """The address in gRPC's notation of the peer: ``ipv4:192.0.2.1:4711``, ``ipv6:%5B::1%5D:4711``."""
     kind, _, rest = peer.partition(":")
     if kind == "ipv4":
         return rest.rpartition(":")[0]

@@ -1,9 +1,9 @@
-"""What a process counts for itself, by key: how much is open at once (taken when something begins, given back
-when it ends), a few at a time in turn, and rates (a bucket of tokens as one number: GCRA, ITU-T I.371).
+"""Counts within a process, by key: how much is open at once (taken at the begin, released at the end), a few
+at a time in turn, and rates (a token bucket as one number: GCRA, ITU-T I.371).
 
-``limits`` has a memory storage of its own. It looks at every key after each request, in a thread, and keeps
-one object per request: 20 to 45 µs a request and room that grows with the number of callers, where this takes
-one. So ``limits`` counts what replicas share (``servicekit.limits.redis_counts``), and this the rest.
+``limits`` has its own memory storage, but that checks every key after each request, in a thread, and keeps
+one object per request: 20 to 45 µs a request, and memory that grows with the number of callers; this takes 1
+µs. So ``limits`` counts what replicas share (``servicekit.limits.redis_counts``), and this module the rest.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Final, Self
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most ``most`` per key (0: no cap). ``name``: as in metrics and errors; ``what``: the things counted,
-    for people; ``retry_after``: seconds after which it is worth asking again.
+    """At most ``most`` per key (0: no cap). ``name``: in metrics and errors; ``what``: the things counted,
+    for people; ``retry_after``: seconds after which a retry makes sense.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Cap:
 
 
 class Hold:
-    """One place, taken until ``release``; releasing it again does nothing."""
+    """One place, held until ``release``; a second release does nothing."""
 
     __slots__ = ("_give_back",)
 
@@ -37,14 +37,14 @@ class Hold:
         self._give_back: Callable[[], None] | None = give_back
 
     def release(self) -> None:
-        """Give the place back."""
+        """Release the place."""
         give_back, self._give_back = self._give_back, None
         if give_back is not None:
             give_back()
 
 
 class Holds:
-    """A block at whose end everything that was added is released, however it ends."""
+    """A block at whose end all added holds are released, however it ends."""
 
     __slots__ = ("_held",)
 
@@ -68,14 +68,14 @@ class Holds:
 
 
 class Places:
-    """The places of one cap; keys without any are not remembered."""
+    """The places of one cap. Keys that hold none take no memory."""
 
     def __init__(self, cap: Cap) -> None:
         self.cap = cap
         self._taken: dict[str, int] = {}
 
     def enter(self, key: str) -> bool:
-        """Take a place; False when all are taken."""
+        """Take a place; False if all are taken."""
         taken = self._taken.get(key, 0)
         if taken >= self.cap.most:
             return False
@@ -83,7 +83,7 @@ class Places:
         return True
 
     def leave(self, key: str) -> None:
-        """Give one back."""
+        """Release one."""
         left = self._taken[key] - 1
         if left:
             self._taken[key] = left
@@ -92,7 +92,7 @@ class Places:
 
 
 class Turns:
-    """``at_once`` of one key have their turn; keys do not wait for each other. Used by one event loop."""
+    """Lets ``at_once`` callers of one key run; keys do not wait for each other. For one event loop."""
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
@@ -114,7 +114,7 @@ class Turns:
         try:
             await mine
         except asyncio.CancelledError:
-            if mine.done() and not mine.cancelled():  # had its turn, and was cancelled at once
+            if mine.done() and not mine.cancelled():  # had its turn, and was cancelled at the same time
                 self._end(key)
             elif mine in queue:
                 queue.remove(mine)
@@ -126,8 +126,8 @@ class Turns:
         while queue:
             waiter = queue.popleft()
             self._forget(key, queue)
-            if not waiter.cancelled():  # one that is leaves as soon as it is its task's turn
-                waiter.set_result(None)  # the place goes from one to the other
+            if not waiter.cancelled():  # a cancelled one leaves when its task runs
+                waiter.set_result(None)  # the place passes directly from one to the other
                 return
         if self._taken[key] == 1:
             del self._taken[key]
@@ -139,16 +139,16 @@ class Turns:
             del self._waiting[key]
 
 
-#: Keys that are remembered; beyond, the one that was quiet for longest is forgotten.
+#: The most keys kept; beyond that, the one quiet for longest is dropped.
 MAX_KEYS: Final = 100_000
-#: Another user counts as active for so long after a request. Seconds.
+#: Another user counts as active this long after a request. Seconds.
 ACTIVE_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``burst`` at once, ``per_second`` in the long run. ``name``: as in metrics and errors; ``what``: the
-    thing counted, for people.
+    """``burst`` at once, ``per_second`` in the long run. ``name``: in metrics and errors; ``what``: the thing
+    counted, for people.
     """
 
     name: str
@@ -158,7 +158,7 @@ class Rate:
 
     @property
     def window(self) -> int:
-        """Seconds in which ``burst`` may come, where a window is counted instead of a bucket."""
+        """Seconds in which ``burst`` may come, if a window is counted instead of a bucket."""
         return max(1, int(self.burst / self.per_second + 1e-6))
 
     def explained(self) -> str:
@@ -179,8 +179,10 @@ class Buckets:
         self._full_at: dict[str, float] = {}
 
     def take(self, key: str, now: float, amount: int = 1) -> float:
-        """Take ``amount`` tokens: 0.0 when there are as many, else nothing is taken and these seconds are to
-        be waited. More than the bucket holds is let through when it is full.
+        """Take ``amount`` tokens. Returns 0.0 if there are enough; otherwise takes nothing and returns the
+        seconds to wait.
+
+        An amount larger than the bucket is admitted when the bucket is full.
         """
         full_at = self._full_at.get(key, now)
         after = max(full_at, now) + min(amount, self.rate.burst) * self._interval
@@ -192,14 +194,14 @@ class Buckets:
 
     def _put(self, key: str, full_at: float) -> None:
         table = self._full_at
-        table.pop(key, None)  # written last is last in the table: the first one has been quiet for longest
+        table.pop(key, None)  # written last is last in the table: the first has been quiet for longest
         if len(table) >= self._max_keys:
             del table[next(iter(table))]
         table[key] = full_at
 
 
 class Contention:
-    """Whether somebody else is about: the two users seen last are all that it takes to know."""
+    """Whether another user is active: the last two users seen are enough to know."""
 
     __slots__ = ("_at", "_before", "_before_at", "_last")
 
@@ -208,7 +210,7 @@ class Contention:
         self._at = self._before_at = float("-inf")
 
     def seen(self, user: str, now: float) -> bool:
-        """``user`` makes a request; True when another one did within ``ACTIVE_SECONDS``."""
+        """``user`` makes a request; True if another one did within ``ACTIVE_SECONDS``."""
         if user != self._last:
             self._before, self._before_at = self._last, self._at
             self._last = user

@@ -1,4 +1,4 @@
-"""What the doors ask: may this user, or this address, have one more?"""
+"""The limits asked by the gateway and the gRPC servers: may this user, or this address, have one more?"""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from strongroom.errors import RateLimited
 if TYPE_CHECKING:
     from servicekit.limits.redis_counts import RedisCounts  # redis takes 8 MiB that few processes need
 
-#: Resumable uploads of one user that are being begun at the same time: each is a transaction, and others
-#: have theirs between them.
+#: Resumable uploads of one user being begun at the same time: each is a transaction, and others run between
+#: them.
 SESSIONS_AT_ONCE: Final = 2
 WATCHES: Final = "user_watches"
 TRANSFERS: Final = "user_transfers"
@@ -32,7 +32,7 @@ IMPORTS: Final = "user_imports"
 class Limiter:
     """The limits of one process, by user (a token's ``sub``) and by address.
 
-    ``shared``: counts that replicas have in common, asked after the process's own.
+    ``shared``: counts shared by replicas, asked after the process's own.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Limiter:
     async def request(self, user: str) -> None:
         """``user`` makes a request.
 
-        :raises RateLimited: too many, by the hard rate, or by the share that holds while others are active.
+        :raises RateLimited: too many, by the hard rate, or by the share while others are active.
         """
         now = self._clock()
         contended = self._contention.seen(user, now)
@@ -89,21 +89,21 @@ class Limiter:
         await self._take(self._requests, user, now)
 
     async def unsigned_request(self, address: str) -> None:
-        """A request without a sign-in comes from ``address`` (a ``client_key``).
+        """An unauthenticated request comes from ``address`` (a ``client_key``).
 
         :raises RateLimited: too many.
         """
         await self._take(self._unsigned, address, self._clock())
 
     async def failed_sign_in(self, address: str) -> None:
-        """A token from ``address`` does not hold.
+        """A token from ``address`` is invalid.
 
-        :raises RateLimited: too many do not.
+        :raises RateLimited: too many were.
         """
         await self._take(self._sign_ins, address, self._clock())
 
     async def share_opening(self, address: str) -> None:
-        """Somebody at ``address`` opens a share that counts its uses or has a password.
+        """A client at ``address`` opens a share that counts its uses or has a password.
 
         :raises RateLimited: too many.
         """
@@ -120,7 +120,7 @@ class Limiter:
             await self._take(self._drops, f"share {share}", now)
 
     async def session(self, user: str) -> Hold:
-        """``user`` begins a resumable upload: when it is its turn, which ends with the hold.
+        """``user`` begins a resumable upload. Waits for the user's turn, which ends with the hold.
 
         :raises RateLimited: too many in a minute.
         """
@@ -137,15 +137,15 @@ class Limiter:
         await self._patience.turn(user)
 
     def refused_behind(self, user: str) -> None:
-        """A service behind this door has refused ``user`` by a limit of its own. Asking there costs, so who
-        goes on waits before it is asked again.
+        """A service behind this process has refused ``user`` by its own limit. Asking it costs, so if the
+        user continues, the next requests wait before it is asked again.
         """
         self._patience.refused(user)
 
     async def hold(self, name: str, key: str) -> Hold | None:
-        """A place of the cap ``name``, to be released when what it stands for ends; None without a cap.
+        """A place of the cap ``name``, to be released when its use ends; None without a cap.
 
-        :raises RateLimited: ``key`` has them all.
+        :raises RateLimited: ``key`` has all its places.
         """
         places = self._places[name]
         if not places.cap.most:
@@ -166,7 +166,7 @@ class Limiter:
         return _both(hold, lease)
 
     async def aclose(self) -> None:
-        """Give back what is held in the shared counts."""
+        """Release what is held in the shared counts."""
         if self._shared is not None:
             await self._shared.aclose()
 
@@ -213,12 +213,12 @@ def _buckets(name: str, what: str, per_second: float, burst: int) -> Buckets | N
 
 
 def _per_minute(name: str, what: str, count: int, more: int = 0) -> Buckets | None:
-    """``more`` -1: the one that makes the count full is refused already."""
+    """``more`` -1: the one that fills the count is refused already."""
     return _buckets(name, what, count / 60, max(1, count + more))
 
 
 def make_limiter(settings: CapSettings, registry: CollectorRegistry | None = None) -> Limiter:
-    """The limits of a process by its settings; ``aclose`` ends its connections to the shared counts."""
+    """A process's limits from its settings; ``aclose`` ends its connections to the shared counts."""
     metrics = LimitMetrics(registry)
     if settings.redis_url is None:
         return Limiter(settings, metrics)

@@ -1,4 +1,4 @@
-"""What was refused, and whether the shared counts are there. No label names a user or an address."""
+"""Metrics of refusals, and of the shared counts. No label names a user or an address."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
 class LimitMetrics:
-    """Counters of one process; ``registry`` None: counted, but shown nowhere."""
+    """Counters of one process; ``registry`` None: they count, but are not exported."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         registry = registry or CollectorRegistry()
@@ -20,11 +20,11 @@ class LimitMetrics:
         self._shared_up: Gauge | None = None
 
     def refused(self, limit: str) -> None:
-        """One more."""
+        """Count a refusal."""
         self._refusals.labels(limit).inc()
 
     def show_shared(self, *, up: bool) -> None:
-        """Whether the shared counts are there; never called, the metric does not exist."""
+        """Set whether the shared counts are reachable; if it is never called, the metric does not exist."""
         if self._shared_up is None:
             self._shared_up = Gauge(
                 "limits_shared_up",

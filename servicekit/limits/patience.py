@@ -1,4 +1,4 @@
-"""What becomes of a caller that goes on although it is refused: its answers come later and later."""
+"""Slows down callers that continue although they are refused: their answers come later and later."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-#: Refusals at once that nobody waits for. They are forgiven at ``FORGIVEN_PER_SECOND``.
+#: Refusals without a delay. They are forgiven at ``FORGIVEN_PER_SECOND``.
 PATIENT_REFUSALS: Final = 32
 FORGIVEN_PER_SECOND: Final = 10.0
-#: Beyond, a caller gets a refusal each so many seconds, however many connections it asks on,
+#: Beyond that, a caller gets one refusal per this many seconds, on however many connections it asks,
 SLOWED_SECONDS: Final = 0.05
-#: but none later than this.
+#: but no refusal takes longer than this.
 LONGEST_SECONDS: Final = 2.0
-#: Callers that are being slowed at once; further ones are refused at once.
+#: The most callers slowed at once; further ones are refused immediately.
 MAX_SLOWED: Final = 2000
-#: Callers of whom it is remembered that they were refused.
+#: The most callers whose refusals are remembered.
 MAX_REFUSED: Final = 10_000
 
 
@@ -29,8 +29,8 @@ class _Caller:
 
 
 class Patience:
-    """Counts refusals by caller (a user, an address). A request that is let in between two refusals forgives
-    none: a flood is let in at the rate that is everybody's.
+    """Counts refusals by caller (a user, an address). Admitted requests in between forgive none: a flood is
+    admitted at everybody's rate, too.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +49,7 @@ class Patience:
         self._callers[key] = caller
 
     async def turn(self, key: str) -> None:
-        """Return at once while ``key`` was seldom refused, else when it is its turn."""
+        """Return at once if ``key`` was seldom refused, else when it is its turn."""
         caller = self._callers.get(key)
         now = self._clock()
         if caller is None or self._slowed >= MAX_SLOWED or self._left(caller, now) <= PATIENT_REFUSALS:

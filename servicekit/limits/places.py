@@ -1,5 +1,5 @@
-"""Places of a process that owners share: a free one goes to the owner whose turn it is, not to whoever has
-waited longest.
+"""Places of a process shared by owners: a free one goes to the owner whose turn it is, not to the one that
+has waited longest.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from servicekit.limits.counts import Hold
 
 
 class FairPlaces(ABC):
-    """``total`` places. Owners who wait take turns, whoever came first. Used by one event loop."""
+    """``total`` places. Waiting owners take turns, whoever came first. For one event loop."""
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -23,26 +23,26 @@ class FairPlaces(ABC):
 
     @property
     def free(self) -> int:
-        """Places that nobody has; those who wait may not have them."""
+        """Places that nobody holds; waiting owners may not be allowed to take them."""
         return self._total - self._taken.total()
 
     def running(self, owner: str) -> int:
-        """Places that ``owner`` has."""
+        """Places held by ``owner``."""
         return self._taken[owner]
 
     def waiting(self, owner: str) -> int:
-        """How many of ``owner`` wait for a place."""
+        """The number of ``owner``'s waiters."""
         return len(self._waiting.get(owner, ()))
 
     async def take(self, owner: str) -> Hold:
-        """Wait for a place, which is free again when the hold is released."""
+        """Wait for a place, which is held until the hold is released."""
         turn = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(owner, deque()).append(turn)
         self._admit()
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # given a place and cancelled at once
+            if turn.done() and not turn.cancelled():  # given a place and cancelled at the same time
                 self._give_back(owner)
             else:
                 self._leave(owner, turn)
@@ -60,13 +60,13 @@ class FairPlaces(ABC):
 
     @abstractmethod
     def _may_have(self, owner: str) -> bool:
-        """Whether ``owner`` may have one of the places that are left, if there are any."""
+        """Whether ``owner`` may take a free place, if there is one."""
 
     def _give_back(self, owner: str) -> None:
         self._taken[owner] -= 1
         if not self._taken[owner]:
             del self._taken[owner]
-        if owner in self._waiting:  # whoever had a place until now is the last to have the next one
+        if owner in self._waiting:  # the owner that had a place until now comes last
             self._waiting.move_to_end(owner)
         self._admit()
 
@@ -78,7 +78,7 @@ class FairPlaces(ABC):
                 del self._waiting[owner]
 
     def _admit(self) -> None:
-        """Give out what may be given, an owner at a time."""
+        """Give out the places that may be given, one owner at a time."""
         while self._taken.total() < self._total:
             owner = next(filter(self._may_have, self._waiting), None)
             if owner is None:
@@ -88,13 +88,13 @@ class FairPlaces(ABC):
             self._waiting.move_to_end(owner)
             if not queue:
                 del self._waiting[owner]
-            if not turn.cancelled():  # one that is leaves as soon as it is its task's turn
+            if not turn.cancelled():  # a cancelled one leaves when its task runs
                 self._taken[owner] += 1
                 turn.set_result(None)
 
 
 class CappedPlaces(FairPlaces):
-    """Each owner has ``per_owner`` of the places at most."""
+    """Each owner gets at most ``per_owner`` of the places."""
 
     def __init__(self, total: int, per_owner: int) -> None:
         super().__init__(total)
@@ -105,8 +105,8 @@ class CappedPlaces(FairPlaces):
 
 
 class Halves(FairPlaces):
-    """Each owner has half of what the others leave at most, and one as long as there is any: of 16 places
-    two owners together have 12, and four have 15.
+    """Each owner gets at most half of what the others leave, and at least one while there is any: of 16
+    places two owners together have 12, and four have 15.
     """
 
     def _may_have(self, owner: str) -> bool:

@@ -1,11 +1,10 @@
-"""Counts that replicas share, in Redis or Valkey.
+"""Counts shared by replicas, in Redis or Valkey.
 
-Rates are moving windows of the library ``limits``. What is open at once is a sorted set of leases for each
-key, by when they run out: a process renews its own, so what a dead one held is free again within
-``LEASE_SECONDS``.
+Rates are moving windows of the library ``limits``. What is open at once is a sorted set of leases per key,
+sorted by expiry: a process renews its own, so a dead one's places are free again within ``LEASE_SECONDS``.
 
-Nobody waits for a server that is away: after one failure it is left alone, and asked again once a second in
-the background; until it answers, every process counts for itself.
+No request waits for a server that is away: after one failure it is left alone, and asked once a second in the
+background; until it answers, every process counts for itself.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ PREFIX: Final = "strongroom"
 LEASE_SECONDS: Final = 30.0
 REVIVE_SECONDS: Final = 1.0
 CONNECTIONS: Final = 16
-#: Leases that are renewed in one go.
+#: Leases renewed in one request.
 _BATCH: Final = 500
 _NO_CAP: Final = 2**31
 
@@ -53,8 +52,9 @@ log = structlog.get_logger("limits")
 
 
 class RedisCounts:
-    """``url``: ``redis://`` and its kin, as in STRONGROOM_REDIS_URL. ``seconds``: how long one answer may
-    take. ``lease_seconds``: how long a place outlives the process that held it.
+    """:param url: ``redis://`` and similar, as in STRONGROOM_REDIS_URL.
+    :param seconds: limit for one answer.
+    :param lease_seconds: how long a place outlives the process that held it.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class RedisCounts:
             socket_connect_timeout=seconds,
             retry=Retry(NoBackoff(), 0),
         )
-        self._redis: Any = Redis.from_pool(pool)  # its calls are half typed
+        self._redis: Any = Redis.from_pool(pool)  # its calls are only partly typed
         storage = RedisStorage(
             f"async+{plain}", implementation="redispy", key_prefix=PREFIX, connection_pool=pool
         )
@@ -93,7 +93,9 @@ class RedisCounts:
         metrics.show_shared(up=True)
 
     async def take(self, rate: Rate, key: str, amount: int = 1) -> float:
-        """Count ``amount`` of ``key``: 0.0, or the seconds to wait. 0.0 also when the server is away."""
+        """Count ``amount`` for ``key``. Returns 0.0, or the seconds to wait. Returns 0.0 also if the server
+        is away.
+        """
         now = time.monotonic()
         wait = self._refused_until.get((rate.name, key), 0.0) - now
         if wait > 0.0:
@@ -114,8 +116,8 @@ class RedisCounts:
         return wait
 
     async def lease(self, cap: Cap, key: str) -> Hold | None:
-        """A place that all replicas know of; None: they are all taken. While the server is away, a place that
-        it will hear of later.
+        """A place known to all replicas; None: all are taken. While the server is away, a place that is
+        reported to it later.
         """
         name, table = uuid.uuid4().hex, f"{PREFIX}:{cap.name}:{key}"
         if waiting := self._drops.get(table):
@@ -134,7 +136,7 @@ class RedisCounts:
         return Hold(lambda: self._drop(table, name))
 
     async def aclose(self) -> None:
-        """Give back what is held, and the connections."""
+        """Release what is held, and close the connections."""
         for name, table in tuple(self._leases.items()):
             self._drop(table, name)
         for tasks in tuple(self._drops.values()):
@@ -148,7 +150,7 @@ class RedisCounts:
         await self._redis.connection_pool.disconnect()
 
     async def _ask(self, question: Callable[[], Awaitable[T]], otherwise: T) -> T:
-        """The server's answer; ``otherwise`` when it is away or takes too long."""
+        """The server's answer; ``otherwise`` if it is away or takes too long."""
         if self._reviving is not None:
             return otherwise
         try:
@@ -192,7 +194,7 @@ class RedisCounts:
                     self._lost(error)
 
     async def _renew(self) -> None:
-        """Move the end of all leases; those that the server has forgotten come back."""
+        """Extend all leases; those that the server has lost are added again."""
         leases = tuple(self._leases.items())
         for begin in range(0, len(leases), _BATCH):
             async with self._redis.pipeline(transaction=False) as pipeline:
@@ -201,7 +203,7 @@ class RedisCounts:
                 await pipeline.execute()
 
     def _drop(self, table: str, name: str) -> None:
-        """Give a lease back, behind the caller's back; one that can't be told of runs out."""
+        """Release a lease in the background; one that can't be released expires."""
         self._leases.pop(name, None)
 
         async def remove() -> None:

@@ -1,4 +1,4 @@
-"""Settings of all caps and rates; 0 turns one off. Every process reads the same names."""
+"""Settings of all caps and rates; 0 disables one. Every process reads the same names."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ _SCHEMES: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://"
 class CapSettings(SettingsBase):
     """Rates and caps.
 
-    ``redis_url``: where replicas count together; None: each process counts for itself. ``redis_seconds``: how
-    long one answer of it is waited for. ``gateway_secret`` (16 bytes or more, the same in all processes):
-    proves to the services that the gateway has counted a call already.
+    ``redis_url``: where replicas count together; None: each process counts for itself. ``redis_seconds``: the
+    limit for one of its answers. ``gateway_secret`` (16 bytes or more, the same in all processes): proves to
+    the services that the gateway has counted a call.
 
-    ``user_requests_*``: requests of one user, tokens per second and how many at once. ``user_share_*``: the
-    same while other users are active in the same process. ``address_requests_*``: requests without a sign-in.
-    ``failed_sign_ins_per_minute``: of one address; further ones are answered RATE_LIMITED.
-    ``share_openings_per_minute``: of shares with a password or a number of uses, from one address.
-    ``share_drops_per_minute``: files that one address, and that one drop, puts in.
+    ``user_requests_*``: requests of one user, tokens per second and burst. ``user_share_*``: the same while
+    other users are active in the same process. ``address_requests_*``: unauthenticated requests.
+    ``failed_sign_ins_per_minute``: per address; further ones are answered RATE_LIMITED.
+    ``share_openings_per_minute``: of shares with a password or a number of uses, per address.
+    ``share_drops_per_minute``: files dropped from one address, and into one drop.
     ``user_sessions_per_minute``, ``user_imports_per_minute``: begun by one user.
 
-    ``user_watches``, ``user_transfers``, ``user_imports``, ``user_exports``: open at once;
-    ``user_archives``: transfers that are whole ZIPs on their way out, those of guests by address;
-    ``address_previews``: files of previews, whose visitors are nobody in particular.
-    ``address_connections``: to one gateway.
+    ``user_watches``, ``user_transfers``, ``user_imports``, ``user_exports``: open at once. ``user_archives``:
+    transfers that are whole outgoing ZIPs, for guests per address. ``address_previews``: files of previews,
+    whose visitors are unauthenticated. ``address_connections``: to one gateway.
     """
 
     redis_url: SecretStr | None = None

@@ -1,1 +1,1 @@
-"""A gRPC server from its settings to its last call, and channels to others."""
+"""A gRPC server from its settings to its last call, and channels to other services."""

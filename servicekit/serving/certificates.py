@@ -1,5 +1,6 @@
-"""Certificates and keys of the settings, looked at before anybody connects: what is wrong with them, said of
-the setting. TLS itself would say so to whoever calls, or of the port.
+"""Checks the settings' certificates and keys before anybody connects, with errors that name the setting.
+
+Otherwise TLS would report them to callers, or as an error of the port.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 def read(path: Path, field: str) -> bytes:
-    """The bytes of a file that the setting ``field`` names.
+    """The bytes of the file named by the setting ``field``.
 
     :raises SettingError: it can't be read.
     """
@@ -27,10 +28,10 @@ def read(path: Path, field: str) -> bytes:
 
 
 def read_pair(certificate: Path, key: Path, fields: tuple[str, str]) -> tuple[bytes, bytes]:
-    """Certificate chain and key as PEM, of the settings ``fields``. One that does not hold today is told of
-    in the log: it stops nobody, as callers decide whom they trust.
+    """Certificate chain and key as PEM, from the settings ``fields``. A certificate that is not valid today
+    is only logged, because callers decide whom they trust.
 
-    :raises SettingError: a file can't be read, is none, or the two don't belong together.
+    :raises SettingError: a file can't be read, is invalid, or the two don't belong together.
     """
     secret, chain = read(key, fields[1]), read(certificate, fields[0])
     if b"-----BEGIN CERTIFICATE" not in chain:
@@ -41,7 +42,7 @@ def read_pair(certificate: Path, key: Path, fields: tuple[str, str]) -> tuple[by
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
     except ssl.SSLError as error:
         raise _unusable(error, certificate, key, fields) from None
-    except ValueError:  # of ours, without a password
+    except ValueError:  # raised by our password callback
         raise SettingError(env_name(fields[1]), f"{key} is encrypted; give it without a passphrase") from None
     _tell_dates(certificate, chain, fields[0])
     return secret, chain
@@ -50,7 +51,7 @@ def read_pair(certificate: Path, key: Path, fields: tuple[str, str]) -> tuple[by
 def read_authorities(path: Path, field: str) -> bytes:
     """Certificates of authorities as PEM.
 
-    :raises SettingError: the file can't be read, or holds none.
+    :raises SettingError: the file can't be read, or contains none.
     """
     pem = read(path, field)
     try:
@@ -74,12 +75,12 @@ def _unusable(error: ssl.SSLError, certificate: Path, key: Path, fields: tuple[s
 
 
 def _tell_dates(path: Path, pem: bytes, field: str) -> None:
-    from cryptography import x509  # noqa: PLC0415 - megabytes, where there is TLS
+    from cryptography import x509  # noqa: PLC0415 - megabytes, needed only with TLS
 
     try:
         first = x509.load_pem_x509_certificates(pem)[0]
     except ValueError:
-        return  # OpenSSL takes what this parser does not
+        return  # OpenSSL accepts what this parser does not
     now, begin, end = datetime.now(UTC), first.not_valid_before_utc, first.not_valid_after_utc
     if now >= end:
         advice = "renew it, and restart the service"

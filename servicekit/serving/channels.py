@@ -1,7 +1,8 @@
-"""Calls to other services: pools of channels; caller, request id and deadline handed on; typed errors.
+"""Calls to other services: pools of channels that pass on caller, request id and deadline, and return typed
+errors.
 
-Deadlines travel as gRPC deadlines less ``MARGIN_SECONDS`` per hop, so that the inner call gives up first
-and the outer one can still say why. Every call has one.
+Deadlines travel as gRPC deadlines less ``MARGIN_SECONDS`` per hop, so that the inner call gives up first and
+the outer one can still say why. Every call has one.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from strongroom.channel_pool import CALLS_PER_CONNECTION, ChannelPool
 from strongroom.errors import DeadlineExceeded, ServiceUnavailable, StrongroomError, from_rpc_error
 
 MARGIN_SECONDS: Final = 0.25
-#: A transaction takes milliseconds; what is not there by then will not be, and the caller still waits.
+#: A transaction takes milliseconds; later answers won't come, and the caller still waits.
 DEFAULT_SECONDS: Final = 6.0
 RETRY_SECONDS: Final = 2.0
-#: A stream of 5 GiB over a bad line takes hours; this only ends what everybody has forgotten.
+#: A stream of 5 GiB over a slow connection takes hours; this only ends forgotten ones.
 STREAM_SECONDS: Final = 24 * 3600.0
 
 Request = TypeVar("Request")
@@ -36,8 +37,8 @@ Pairs = Sequence[tuple[str, str]]
 def make_channel(address: str, settings: CommonSettings, options: Sequence[Option] = ()) -> ChannelPool:
     """Channels to ``address`` (``host:port`` or ``dns:///name:port``); TLS by settings.
 
-    No call waits for a stream: a connection gets half as many calls as this process's own
-    ``max_concurrent_streams`` at most. Two pools never share a connection. The caller closes it.
+    No call waits for a free stream: a connection gets at most half of this process's own
+    ``max_concurrent_streams``. Two pools never share a connection. The caller closes the pool.
     """
     credentials = channel_credentials(settings)
 
@@ -52,7 +53,7 @@ def make_channel(address: str, settings: CommonSettings, options: Sequence[Optio
 
 
 def deadline(timeout: float | None = None) -> float:
-    """Seconds to allow an outgoing call: ``timeout`` (default 6 s), but no more than the caller has left.
+    """Seconds for an outgoing call: ``timeout`` (default 6 s), but no more than the caller has left.
 
     :raises DeadlineExceeded: nothing is left.
     """
@@ -83,8 +84,7 @@ async def call(
 ) -> Response:
     """One unary call on behalf of the request in progress; ``method`` is a stub's attribute.
 
-    :raises StrongroomError: whatever the service answered, as its class
-        (``strongroom.errors.from_rpc_error``).
+    :raises StrongroomError: the service's error, as its class (``strongroom.errors.from_rpc_error``).
     """
     seconds = deadline(timeout)
     try:
@@ -99,9 +99,7 @@ async def call(
 
 
 def _explained(error: grpc.RpcError) -> StrongroomError:
-    """The typed error. A limit of ours that has passed is no deadline of the caller's: there the service is
-    away.
-    """
+    """The typed error. If our own limit has passed, it is not the caller's deadline: the service is away."""
     found = from_rpc_error(error)
     left = remaining()
     if isinstance(found, DeadlineExceeded) and (left is None or left > 2 * MARGIN_SECONDS):
@@ -121,7 +119,7 @@ async def call_stream(
 ) -> AsyncGenerator[Response, None]:
     """The responses of a server stream; leaving the loop early (``aclose``) cancels the call.
 
-    ``timeout``: seconds for the whole stream, a day unless given, and never past the caller's deadline.
+    ``timeout``: seconds for the whole stream, by default a day, and never past the caller's deadline.
 
     :raises StrongroomError: as ``call``, possibly after some responses.
     """

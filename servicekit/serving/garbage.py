@@ -1,4 +1,4 @@
-"""The cyclic garbage collector in a server: what start-up made stays, and need not be looked at again."""
+"""The cyclic garbage collector in a server: objects from start-up are exempt from collections."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import ctypes
 import gc
 from typing import Final
 
-#: New containers between two looks at the youngest generation; Python's 700 are a handful of RPCs.
+#: New containers between two collections of the youngest generation; Python's 700 are a handful of RPCs.
 YOUNG_OBJECTS: Final = 5_000
 
 
 def settle() -> None:
-    """To be called once a process is ready to serve.
+    """Called once a process is ready to serve.
 
-    Modules, descriptors and settings (some 200,000 objects) leave the collector's sight: each full collection
-    would walk through them, tens of milliseconds in the middle of somebody's request. Memory that start-up
-    has freed (files of modules, data of libraries) goes back to the system.
+    Exempts modules, descriptors and settings (some 200,000 objects) from collection: each full collection
+    would visit them, which takes tens of milliseconds during somebody's request. Memory freed after start-up
+    (files of modules, data of libraries) is returned to the system.
     """
     gc.collect()
     gc.freeze()
@@ -24,8 +24,8 @@ def settle() -> None:
 
 
 def _trim() -> None:
-    """malloc_trim(3), where the C library is glibc: 3 to 5 MiB. While requests come it is never called: pages
-    that are given back are faulted in again (``gateway.memory``).
+    """Call malloc_trim(3), if the C library is glibc: 3 to 5 MiB. Not while there are requests: returned
+    pages would be faulted in again (``gateway.memory``).
     """
     try:
         trim = ctypes.CDLL(None).malloc_trim

@@ -1,4 +1,4 @@
-"""The services that every gRPC process offers beside its own: health, reflection (v1, v1alpha), channelz."""
+"""The services of every gRPC process beside its own: health, reflection (v1, v1alpha), channelz."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 
 
 class ReasonedHealth(health.aio.HealthServicer):  # type: ignore[misc]  # no types published
-    """Answers of Check carry the word that says why a dependency does not work (``REASON``); those about the
-    process also say what ``build`` it is.
+    """Answers of Check contain the reason why a dependency does not work (``REASON``); those about the
+    process also contain its ``build``.
     """
 
     def __init__(self, build: Build | None = None) -> None:
@@ -44,7 +44,7 @@ class ReasonedHealth(health.aio.HealthServicer):  # type: ignore[misc]  # no typ
 
 
 class Infra:
-    """Health per service and for the whole (``""``); reflection and channelz where they are wanted."""
+    """Health per service and for the whole (``""``); reflection and channelz if enabled."""
 
     def __init__(self, *, build: Build, channelz: bool, reflection: bool = True) -> None:
         self._health = ReasonedHealth(build)
@@ -52,7 +52,7 @@ class Infra:
         self._services: Sequence[str] = ()
         self._reflection = reflection
         self.dependencies = DependencyStates()
-        self.is_serving = False  # what ``""`` says
+        self.is_serving = False  # the health of ``""``
 
     async def register(self, server: aio.Server, services: Sequence[str]) -> None:
         """Add the services to ``server`` and set everything to SERVING."""
@@ -69,18 +69,18 @@ class Infra:
         await self.serving(is_serving=True)
 
     def add_health(self, server: aio.Server | InProcessServer) -> None:
-        """The health service alone: what callers within this process ask for."""
+        """Only the health service, for callers within this process."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
 
     async def report(self, name: str, found: bool | str) -> None:
-        """Set the health of a dependency: whether it works, or the word that says why not."""
+        """Set a dependency's health: whether it works, or one word with the reason why not."""
         self.dependencies.found(name, works=found is True)
         status = health_pb2.HealthCheckResponse
         self._health.reasons[name] = found if isinstance(found, str) else ""
         await self._health.set(name, status.SERVING if found is True else status.NOT_SERVING)
 
     async def serving(self, *, is_serving: bool, reason: str = "") -> None:
-        """What balancers hear of the process and each of its services; ``reason``: one word why not."""
+        """Set the health of the process and its services for balancers; ``reason``: one word why not."""
         status = health_pb2.HealthCheckResponse
         self.is_serving = is_serving
         for name in self._services:
@@ -88,7 +88,7 @@ class Infra:
             await self._health.set(name, status.SERVING if is_serving else status.NOT_SERVING)
 
     async def not_serving(self) -> None:
-        """Tell everybody who asks or watches that the process is leaving; for good."""
+        """Tell everybody who asks or watches that the process is leaving, for good."""
         self.is_serving = False
         await self._health.enter_graceful_shutdown()
 
@@ -105,8 +105,8 @@ def _load_descriptors(services: Sequence[str]) -> None:
 
 
 def describe_v1() -> None:
-    """Put v1's file into the pool, for whoever asks reflection about itself (``--list-methods``): v1alpha's
-    under the other package, which is all that v1 is.
+    """Add v1's file to the pool, for clients that ask reflection about itself (``--list-methods``): it is
+    v1alpha's under the other package name.
     """
     pool = descriptor_pool.Default()
     try:
@@ -121,7 +121,7 @@ def describe_v1() -> None:
 
 
 def _add_reflection(server: aio.Server, names: Sequence[str]) -> None:
-    """One servicer under both names: grpcio-reflection knows v1alpha only, and v1 has the same messages."""
+    """One servicer under both names: grpcio-reflection has only v1alpha, and v1 has the same messages."""
     servicer = reflection.aio.ReflectionServicer(names)
     handler = grpc.stream_stream_rpc_method_handler(
         servicer.ServerReflectionInfo,

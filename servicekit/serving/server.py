@@ -1,7 +1,6 @@
 """The harness of a gRPC process: bind, limits, health, reflection, signals, drain.
 
-A service's ``bootstrap`` builds a ``ServerSpec`` and hands it to ``run_server``; tests use
-``serve_in_process``.
+A service's ``bootstrap`` builds a ``ServerSpec`` for ``run_server``; tests use ``serve_in_process``.
 """
 
 from __future__ import annotations
@@ -47,10 +46,10 @@ from servicekit.telemetry.rpcs import Metrics, configure_logging, default_metric
 from strongroom.errors import StrongroomError
 from strongroom.version import this_build
 
-#: How long health watchers have to hear NOT_SERVING before the door closes, and then before their streams are
-#: cut, seconds.
+#: How long health watchers have to see NOT_SERVING before the listener closes, and again before their streams
+#: are cut. Seconds.
 CUT_AFTER: Final = 0.2
-#: Name of the whole in grpc.health.v1.
+#: The name of the whole process in grpc.health.v1.
 PROCESS: Final = ""
 
 log = structlog.get_logger(__name__)
@@ -60,17 +59,16 @@ log = structlog.get_logger(__name__)
 class ServerSpec:
     """One gRPC process.
 
-    ``name``: as in logs and on the ready line (``metadata_service``). ``bind``: ``host:port``, port 0 for
-    any; ``bind_setting``: the variable it comes from, for messages. ``add_services`` registers servicers
-    and returns the full names of their services, for health and reflection; it is called inside
-    ``lifespan``. ``internal_services``: prefixes of full service names that demand the internal credential.
-    ``open_services``: full names of those that ask for no token (beside health and reflection).
-    ``options``: channel arguments that override the harness's own. ``probes``: dependencies by the health
-    name under which they are reported. ``heartbeats``: loops of the process, likewise, and in the metrics;
-    filled inside ``lifespan`` at the latest. ``collectors``: more metrics of the service's own. ``limits``:
-    caps and rates; None: there are none. ``serves``: asked every few seconds; while it says no, balancers
-    hear NOT_SERVING, and calls that come are answered. ``drain``, ``inner_drain``: count the calls in
-    progress from outside and inside of the process.
+    ``name``: in logs and on the ready line (``metadata_service``). ``bind``: ``host:port``, port 0 for any;
+    ``bind_setting``: its variable, for messages. ``add_services`` registers servicers and returns the full
+    names of their services, for health and reflection; it is called inside ``lifespan``.
+    ``internal_services``: prefixes of full service names that require the internal credential.
+    ``open_services``: full names of those without a token (in addition to health and reflection).
+    ``options``: channel arguments that override the harness's. ``probes``: dependencies by their health name.
+    ``heartbeats``: the process's loops by their health name, also in metrics; filled inside ``lifespan`` at
+    the latest. ``collectors``: more metrics of the service. ``limits``: caps and rates; None: there are none.
+    ``serves``: asked every few seconds; while false, balancers see NOT_SERVING, and calls are still answered.
+    ``drain``, ``inner_drain``: count the calls in progress from outside and inside of the process.
     """
 
     name: str
@@ -158,12 +156,12 @@ class RunningServer:
 
     @property
     def is_serving(self) -> bool:
-        """What grpc.health.v1 says of the process."""
+        """The process's state in grpc.health.v1."""
         return self._infra.is_serving
 
     async def start(self) -> None:
         """Register services and accept calls."""
-        # Callers within this process get the same handlers and stages as those outside of it.
+        # callers within this process get the same handlers and stages as external ones
         names = self.spec.add_services(cast("aio.Server", _Both(self._server, self.inside)))
         await self._infra.register(self._server, names)
         self._infra.add_health(self.inside)
@@ -182,18 +180,18 @@ class RunningServer:
             await self._infra.report(name, found)
 
     async def stop(self, grace: float) -> None:
-        """Leave, and end what callers within this process still have in progress likewise."""
+        """Leave, and end calls from within this process in the same way."""
         await self.leave(grace)
         await self.aclose(grace)
 
     async def leave(self, grace: float) -> None:
-        """Say NOT_SERVING, refuse new calls from outside, give those in progress ``grace`` seconds, then cut
-        them. Callers within this process go on.
+        """Set NOT_SERVING, refuse new external calls, give those in progress ``grace`` seconds, then cut
+        them. Callers within this process continue.
         """
         self.drain.begun.set()
         await self._probes.aclose()
         await self._infra.not_serving()
-        if self.drain.cuttable:  # a call that arrives while gRPC closes its door is cancelled, not refused
+        if self.drain.cuttable:  # calls that arrive while gRPC closes its listener are cancelled
             await asyncio.sleep(min(CUT_AFTER, grace))
         stopping = asyncio.ensure_future(self._server.stop(grace))
         await asyncio.sleep(min(CUT_AFTER, grace))
@@ -202,7 +200,7 @@ class RunningServer:
         cutter.cancel()
 
     async def aclose(self, grace: float) -> None:
-        """Give calls from within this process ``grace`` seconds, cut the rest, and let go of everything."""
+        """Give calls from within this process ``grace`` seconds, cut the rest, and release everything."""
         self._inner_drain.begun.set()
         await self.inside.stop(grace)
         await self.authenticator.aclose()
@@ -215,7 +213,7 @@ class RunningServer:
 
 
 class _Both:
-    """Takes the handlers of a service for two servers, as ``aio.Server`` does for one."""
+    """Registers a service's handlers with two servers, like ``aio.Server`` does with one."""
 
     def __init__(self, *servers: aio.Server | InProcessServer) -> None:
         self._servers = servers
@@ -229,8 +227,9 @@ class _Both:
     def add_registered_method_handlers(
         self, _service_name: str, _method_handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
-        """Nothing: the generic handlers are the same ones. For each call the aio server waits on one task per
-        registered method, all of them anew: of our 144, 76 of 361 µs of CPU that the smallest call took.
+        """Does nothing: the generic handlers are the same. The aio server waits on one task per registered
+        method for each call, all of them new: with our 144, that was 76 of the 361 µs of CPU of the smallest
+        call.
         """
 
 
@@ -253,7 +252,7 @@ async def started_server(
     lifespan: AbstractAsyncContextManager[object] | None = None,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[RunningServer]:
-    """As ``serve_in_process``, with the server itself: its ``inside`` takes calls without a network."""
+    """Like ``serve_in_process``, with the server itself: its ``inside`` takes calls without a network."""
     async with lifespan or nullcontext():
         server = RunningServer(settings, spec, metrics or Metrics())
         await server.start()
@@ -269,8 +268,8 @@ async def run_server(
     """Serve until SIGTERM or SIGINT; returns the exit code.
 
     Prints ``<name> listening on host:port`` once it accepts calls. The address is bound before ``lifespan``
-    is entered (so that a taken port costs nothing) and ``lifespan`` is left after the drain. 1: the address
-    is taken.
+    is entered, so that a taken port is found early; ``lifespan`` is left after the drain. 1: the address is
+    taken.
 
     :raises SettingError: a setting is wrong; ``run`` turns it into one line and exit 2.
     """
@@ -309,11 +308,11 @@ def stop_signals() -> asyncio.Event:
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]], *refusals: type[Exception]) -> int:
-    """Run ``main`` on uvloop where it is installed; the process's exit code is returned.
+    """Run ``main``, with uvloop if it is installed; returns the process's exit code.
 
-    A wrong setting is one line and 2. One of ``refusals`` is its text on standard error and 1, another
-    StrongroomError at the start (no database, no bucket) one line of the log and 1; anything else is a bug:
-    its stack goes to the log, without credentials, and 1.
+    A wrong setting gives one line and 2. One of ``refusals`` is printed on standard error, with 1; another
+    StrongroomError at the start (no database, no bucket) is one line in the log, with 1. Anything else is a
+    bug: its stack is logged without credentials, with 1.
     """
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:

@@ -9,7 +9,8 @@ from servicekit.settings import CommonSettings
 
 
 def server_credentials(settings: CommonSettings) -> grpc.ServerCredentials | None:
-    """Credentials of servers; None: plaintext. With ``tls_client_ca``, clients must show a certificate of it.
+    """Credentials of servers; None: plaintext. With ``tls_client_ca``, clients must present a certificate of
+    it.
 
     :raises SettingError: a file can't be read or used.
     """

@@ -1,1 +1,1 @@
-"""What a process tells about itself: log lines, metrics, traces."""
+"""A process's log lines, metrics and traces."""

@@ -1,10 +1,10 @@
 """JSON logs on stderr, one object per line: ts, level, event, service, request_id, and what the caller adds.
 
-User text is a JSON string like any other and cannot forge a line. Request id and user come from the request
-in progress. Nobody logs tokens, keys or URLs with signatures; ``Principal`` and settings hide theirs in
-``repr``, and every line is searched for credentials that some driver put into its exception.
+User text is a JSON string like any other and can't forge a line. Request id and user come from the request in
+progress. Nothing logs tokens, keys or URLs with signatures; ``Principal`` and settings hide theirs in
+``repr``, and every line is searched for credentials that a driver put into its exception.
 
-The lines of requests and RPCs are as loud as what they tell: see ``level_of_status``.
+The level of a request's or RPC's line depends on its result: see ``level_of_status``.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ LEVELS: Final = {
 }
 Level = Literal["debug", "info", "warning", "error"]
 
-#: JSON on one line; what JSON does not know is written as ``repr``, and all but ASCII as escapes.
+#: JSON on one line; unsupported values are written as ``repr``, non-ASCII characters as escapes.
 encode: Final = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
-#: What each secret holds in any case, its pattern, what stands there instead. Most texts hold none, and to
-#: look for a word takes a hundredth of the time that its pattern takes. Strangers write these texts (paths):
-#: what fails at one character is not tried again from the next one of the same word.
+#: For each secret: a text that it always contains, its pattern, its replacement. Most texts contain none, and
+#: searching for a word takes a hundredth of the time of its pattern. Strangers write these texts (paths): a
+#: pattern that fails at one character is not tried again at the next one of the same word.
 _SECRETS: Final = (
     ("://", re.compile(r"\b(\w++://)[^/\s:@\"]*+:[^/\s@\"]*+@"), r"\1***@"),
     (" ", re.compile(r"(?i)\b(bearer +)[\w.~+/=-]+"), r"\1***"),
     ("=", re.compile(r"(?i)\b((?:password|passwd|secret|signature) ?= ?)[^\s&,;'\"\\]+"), r"\1***"),
     ("eyJ", re.compile(r"\beyJ[\w.-]{16,}+"), "***"),
-    # Capabilities (links, shares, previews), also at the wrong method, or with more behind them.
+    # Capabilities (links, shares, previews), also with the wrong method, or with more appended.
     ("/", re.compile(r"(?i)(/(?:l|s|api/preview)/)[^\s/?#\"'\\]{16,}"), r"\1***"),
 )
 
@@ -58,7 +58,7 @@ def redact(text: str) -> str:
 
 
 def timestamp() -> str:
-    """Now, as all lines have it: RFC 3339 in UTC with milliseconds, ``2026-01-31T08:15:30.123Z``."""
+    """Now, in the form of all lines: RFC 3339 in UTC with milliseconds, ``2026-01-31T08:15:30.123Z``."""
     seconds, millis = divmod(time.time_ns() // 1_000_000, 1000)
     return f"{_second(seconds)}.{millis:03d}Z"
 
@@ -77,7 +77,7 @@ class Sink:
         self._stream = stream
 
     def write(self, line: str) -> None:
-        """Write one line. A reader of stderr that went away must not fail requests: then lines are lost."""
+        """Write one line. If the reader of stderr is gone, requests must not fail: then lines are lost."""
         stream = self._stream or sys.stderr
         try:
             stream.write(line + "\n")
@@ -88,8 +88,9 @@ class Sink:
     msg = debug = info = warning = error = critical = write
 
     def rpc(self, request: RequestContext, code: str, seconds: float, level: Level) -> None:
-        """The line of one finished RPC, without structlog's machinery: there is one for each. ``received``
-        and ``sent`` are bytes of messages.
+        """The line of a finished RPC, written without structlog because there is one for each.
+
+        ``received`` and ``sent`` are bytes of messages.
         """
         if LEVELS[level] < self.level:
             return
@@ -110,8 +111,8 @@ class Sink:
         self.write(encode(line))
 
     def http(self, request: RequestContext | None, fields: Mapping[str, object], level: Level) -> None:
-        """The line of one finished HTTP request. ``fields`` are written as they are: texts of the caller
-        that may hold credentials have been through ``redact``.
+        """The line of a finished HTTP request. ``fields`` are written unchanged: the caller's texts, which
+        may contain credentials, have passed ``redact``.
         """
         if LEVELS[level] >= self.level:
             line = self._begin(level, "request", request)
@@ -142,21 +143,21 @@ _current_sink: Final = [Sink()]
 
 
 def sink() -> Sink:
-    """Where the lines of this process go."""
+    """The destination of this process's lines."""
     return _current_sink[0]
 
 
-#: Of the service that a task belongs to, where one process runs several.
+#: The service of a task, if one process runs several.
 _service: Final[ContextVar[str]] = ContextVar("strongroom_service")
 
 
 def name_service(service: str) -> None:
-    """Lines of this task, and of all that begin from it, are those of ``service``."""
+    """Assign the lines of this task, and of all tasks begun by it, to ``service``."""
     _service.set(service)
 
 
 def service_name() -> str:
-    """Whose line it is."""
+    """The service of the current line."""
     return _service.get("") or sink().service
 
 
@@ -185,12 +186,12 @@ def configure_logging(service: str, level: Level = "info", stream: TextIO | None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(LEVELS[level], logging.INFO))
-    # httpx logs every URL at INFO; URLs may hold what does not belong in a log.
+    # httpx logs every URL at INFO, and URLs may contain secrets
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class _StandardHandler(logging.Handler):
-    """Hands records of the standard library's logging to the sink."""
+    """Passes records of the standard library's logging to the sink."""
 
     def __init__(self, target: Sink) -> None:
         super().__init__()
@@ -225,8 +226,7 @@ def _render(_: object, __: str, event: MutableMapping[str, Any]) -> str:
     return redact(encode(event))
 
 
-#: What services ask of each other again and again, whether there is anything to do or not. Of interest at
-#: debug only, as long as it works.
+#: Calls that services repeat whether there is work or not. They matter only at debug level, unless they fail.
 POLLING: Final = frozenset(
     {
         "BeginVerification",
@@ -252,10 +252,10 @@ POLLING: Final = frozenset(
         "TakeStock",
     }
 )
-#: HTTP statuses of a caller who may not, or asks too much.
+#: HTTP statuses of callers who are not allowed, or ask too much.
 _REFUSED: Final = frozenset({401, 403, 429})
 _CODE: Final = grpc.StatusCode
-#: Of codes that did not come from an error of ours.
+#: For codes that did not come from our own errors.
 _STATUSES: Final[Mapping[grpc.StatusCode, int]] = {
     _CODE.OK: 200,
     _CODE.CANCELLED: 200,
@@ -268,7 +268,9 @@ _STATUSES: Final[Mapping[grpc.StatusCode, int]] = {
 
 
 def level_of_status(status: int, *, quiet: bool) -> Level:
-    """By HTTP status: 5xx is ours to mend; then callers who may not or ask too much; the rest is ordinary.
+    """By HTTP status: 5xx are our failures; then callers who are not allowed or ask too much; the rest is
+    ordinary.
+
     ``quiet``: a probe, or one of ``POLLING``.
     """
     if status >= 500:
@@ -279,6 +281,6 @@ def level_of_status(status: int, *, quiet: bool) -> Level:
 
 
 def level_of(code: grpc.StatusCode, error: StrongroomError | None, *, quiet: bool) -> Level:
-    """Of an RPC that ended with ``code``, for ``error`` if it was one of ours."""
+    """For an RPC that ended with ``code``, and with ``error`` if it was one of ours."""
     status = error.http_status if error is not None else _STATUSES.get(code, 400)
     return level_of_status(status, quiet=quiet)

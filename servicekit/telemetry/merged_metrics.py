@@ -1,8 +1,8 @@
 """The metrics of several services of one process as one exposition.
 
-Each service counts in a registry of its own, as it would alone. Side by side their samples would collide
-(several have limits, health checks, loops), so each gets the label ``service``; what describes the process
-(memory, descriptors, garbage, build, event loop, certificates) comes once and has none.
+Each service counts in its own registry, as if it were alone. Their samples would collide (several have
+limits, health checks, loops), so each gets the label ``service``; metrics of the process (memory,
+descriptors, garbage, build, event loop, certificates) appear once and without it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _OF_THE_PROCESS: Final = (
 
 
 class MergedMetrics(Collector):
-    """``registries``: by the name of the service."""
+    """``registries``: by the service's name."""
 
     def __init__(self, registries: Mapping[str, CollectorRegistry]) -> None:
         self._registries = registries

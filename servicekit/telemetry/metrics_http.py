@@ -1,8 +1,7 @@
-"""A tiny HTTP endpoint for Prometheus and for probes, for processes that serve no HTTP otherwise.
+"""A tiny HTTP endpoint for Prometheus and probes, for processes without other HTTP.
 
-It answers ``GET /metrics``, ``/healthz`` and ``/livez`` and nothing else, one request per connection, with
-limits on size and time. It is never TLS: kubelets can't ask grpc.health.v1 over TLS, and nothing here is
-secret.
+It answers only ``GET /metrics``, ``/healthz`` and ``/livez``, one request per connection, with limits on size
+and time. It never uses TLS: kubelets can't call grpc.health.v1 over TLS, and nothing here is secret.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ async def serve_metrics(
 ) -> AsyncIterator[str]:
     """Serve ``metrics`` at ``bind`` (``host:port``); yields the real address.
 
-    ``serves``: whether more calls should come, for ``/healthz`` (200, else 503); ``/livez`` is 200 as long as
-    the event loop turns. None: there is neither.
+    ``serves``: whether more calls should come, for ``/healthz`` (200, else 503); ``/livez`` is 200 while the
+    event loop runs. None: neither exists.
 
-    :raises SettingError: no address, or it is taken.
+    :raises SettingError: the address is invalid or taken.
     """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

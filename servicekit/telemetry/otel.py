@@ -25,7 +25,7 @@ _KINDS: Final[Mapping[Kind, trace.SpanKind]] = {
     "client": trace.SpanKind.CLIENT,
     "internal": trace.SpanKind.INTERNAL,
 }
-#: They have a line for each batch that nobody takes, and each try of it.
+#: Loggers with a line for each failed export, and for each retry of it.
 _CHATTY: Final = (
     "opentelemetry.exporter",
     "opentelemetry.sdk.trace.export",
@@ -57,7 +57,9 @@ class OtelSpan:
 
 
 class OtelRecorder:
-    """The spans of one service: each has a resource of its own, so that those of one process keep apart."""
+    """The spans of one service. Each service has its own resource, so that those of one process stay
+    separate.
+    """
 
     def __init__(self, service: str, exporter: SpanExporter) -> None:
         resource = Resource.create(
@@ -68,14 +70,14 @@ class OtelRecorder:
                 "strongroom.service": service,
             }
         )
-        # Sampler, limits of spans and the processor's sizes are read from the environment by the SDK.
+        # The SDK reads sampler, span limits and the processor's sizes from the environment.
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(QuietExporter(exporter)))
         self._tracer = self._provider.get_tracer("strongroom", VERSION)
 
     @classmethod
     def from_environ(cls, service: str) -> OtelRecorder:
-        """To the collector that the environment names."""
+        """A recorder for the collector named by the environment."""
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415 - slow
             OTLPSpanExporter,
         )
@@ -107,7 +109,7 @@ def _context_of(traceparent: str) -> trace.SpanContext:
 
 
 class QuietExporter(SpanExporter):
-    """Tells once that nobody takes the spans, and once that they are taken again; drops them in between."""
+    """Logs once that the collector is away, and once that it is back; drops spans in between."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -116,10 +118,10 @@ class QuietExporter(SpanExporter):
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Hand on."""
+        """Pass on."""
         try:
             result = self._exporter.export(spans)
-        except Exception as error:  # noqa: BLE001 - whatever an exporter raises, requests go on
+        except Exception as error:  # noqa: BLE001 - whatever an exporter raises, requests continue
             result = SpanExportResult.FAILURE
             self._told(fails=True, reason=type(error).__name__)
         else:
@@ -136,9 +138,9 @@ class QuietExporter(SpanExporter):
         self._fails = fails
 
     def shutdown(self) -> None:
-        """Hand on."""
+        """Pass on."""
         self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Hand on."""
+        """Pass on."""
         return self._exporter.force_flush(timeout_millis)

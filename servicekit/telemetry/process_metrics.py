@@ -1,5 +1,5 @@
-"""What every process shows of itself: which build it is, whether its event loop keeps up, when its
-certificates end. Once a process, whatever runs in it.
+"""Metrics of every process: its build, its event loop's lag, the expiry of its certificates. Once per
+process, whatever runs in it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from prometheus_client.registry import Collector
 from servicekit.settings import CommonSettings
 from strongroom.version import Build, this_build
 
-#: So often the event loop is asked how late it is. Seconds.
+#: How often the event loop's lag is measured. Seconds.
 LAG_SECONDS: Final = 0.25
 _LAGS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
-#: Settings of any service that name a certificate, and what it is for.
+#: Any service's settings that name a certificate, and its purpose.
 CERTIFICATES: Final[Mapping[str, str]] = {
     "tls_cert": "server",
     "tls_client_cert": "client",
@@ -32,7 +32,7 @@ CERTIFICATES: Final[Mapping[str, str]] = {
 
 
 class BuildInfo(Collector):
-    """Always 1; the labels say what runs."""
+    """Always 1; the labels identify the build."""
 
     def __init__(self, build: Build) -> None:
         self._build = build
@@ -52,7 +52,7 @@ class BuildInfo(Collector):
 
 
 class LoopLag(Collector):
-    """How late the event loop comes to a timer: what every request waits beside its own work."""
+    """How late the event loop runs a timer: the time that every request waits beside its own work."""
 
     def __init__(self) -> None:
         self._seconds = Histogram(
@@ -67,7 +67,7 @@ class LoopLag(Collector):
         return self._seconds.collect()
 
     async def watch(self) -> None:
-        """Ask until cancelled."""
+        """Measure until cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
             due = clock() + LAG_SECONDS
@@ -76,9 +76,7 @@ class LoopLag(Collector):
 
 
 class Certificates(Collector):
-    """When each configured certificate ends: the first to end of those in its file. A file that was replaced
-    is read again.
-    """
+    """The expiry of each configured certificate: the earliest in its file. A replaced file is read again."""
 
     def __init__(self, files: Mapping[str, Path]) -> None:
         self._files = files
@@ -111,7 +109,7 @@ def _first_end(pem: bytes) -> float:
 
 
 def certificates(settings: Sequence[CommonSettings]) -> Certificates:
-    """Those that the settings of a process name."""
+    """The certificates in a process's settings."""
     found = {}
     for one in settings:
         for field, use in CERTIFICATES.items():
@@ -123,10 +121,10 @@ def certificates(settings: Sequence[CommonSettings]) -> Certificates:
 
 @contextlib.asynccontextmanager
 async def shown(registry: CollectorRegistry, *settings: CommonSettings) -> AsyncIterator[None]:
-    """All of them in ``registry`` while the block runs. ``settings``: those of the process's services.
+    """Add all of them to ``registry`` during the block. ``settings``: those of the process's services.
 
-    From here on nothing in the process shows a ``_created`` series: only OpenMetrics knows what to do with
-    them, and each counter and histogram would have one for each of its label sets.
+    From then on the process exports no ``_created`` series: only OpenMetrics uses them, and each counter and
+    histogram would have one for each label set.
     """
     disable_created_metrics()  # type: ignore[no-untyped-call]
     lag = LoopLag()

@@ -1,12 +1,12 @@
-"""Prometheus metrics of a process, and what is counted for each RPC.
+"""Prometheus metrics of a process, and the counts of each RPC.
 
 Names follow go-grpc-prometheus, so that the usual dashboards work: ``grpc_server_handled_total``,
-``grpc_server_handling_seconds``; besides ``grpc_server_in_flight``, ``grpc_server_received_bytes_total`` and
+``grpc_server_handling_seconds``; also ``grpc_server_in_flight``, ``grpc_server_received_bytes_total`` and
 ``grpc_server_sent_bytes_total`` (message bytes, without framing), and ``grpc_server_problems_total``
 (failures by ErrorReason).
 
-RPCs are counted in plain attributes by the one thread that runs the event loop, and turned into metrics when
-somebody asks: prometheus_client's own counters take a lock at each step, several times per RPC and message.
+RPCs are counted in plain attributes by the event loop's thread, and converted to metrics when scraped:
+prometheus_client's own counters take a lock at each step, several times per RPC and message.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _LABELS: Final = ("grpc_type", "grpc_service", "grpc_method")
 
 @dataclass(slots=True)
 class MethodStats:
-    """What has happened to one RPC method so far. Bytes are those of messages."""
+    """The counts of one RPC method so far. Bytes are those of messages."""
 
     method: Method
     in_flight: int = 0
@@ -64,7 +64,7 @@ class MethodStats:
     buckets: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
 
     def ended(self, code: grpc.StatusCode, seconds: float) -> None:
-        """One RPC ended with ``code`` after ``seconds``."""
+        """Count an RPC that ended with ``code`` after ``seconds``."""
         self.handled[code] = self.handled.get(code, 0) + 1
         self.buckets[bisect_left(SECONDS, seconds)] += 1
         self.seconds += seconds
@@ -75,7 +75,7 @@ class MethodStats:
         return self.method.kind, self.method.service, self.method.name
 
     def cumulative(self) -> Iterator[tuple[str, float]]:
-        """The histogram as Prometheus wants it: bound and count up to it."""
+        """The histogram in Prometheus' form: bound, and count up to it."""
         count = 0
         for bound, hits in zip((*map(str, SECONDS), "+Inf"), self.buckets, strict=True):
             count += hits
@@ -129,7 +129,7 @@ class Metrics:
         self.registry.register(self._rpcs)
 
     def method(self, method: Method) -> MethodStats:
-        """The statistics of one RPC method, however it is reached; not to be called for each RPC."""
+        """The statistics of one RPC method, however it is reached. Not to be called for each RPC."""
         stats = self._methods.get(method.path)
         if stats is None:
             stats = self._methods[method.path] = MethodStats(method)
@@ -137,7 +137,7 @@ class Metrics:
         return stats
 
     def problem(self, reason: str) -> None:
-        """An RPC has ended with an error of this reason, a name of ``ErrorReason``."""
+        """Count an RPC that ended with an error of this reason, a name of ``ErrorReason``."""
         self._rpcs.problems[reason] = self._rpcs.problems.get(reason, 0) + 1
 
     def render(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What a span is to those who begin and end one; who records them is ``otel``'s business."""
+"""The interface of spans for those who begin and end them; ``otel`` records them."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ Value = str | int | float | bool
 
 
 class Span(Protocol):
-    """One that has begun."""
+    """A span that has begun."""
 
     @property
     def traceparent(self) -> str:
-        """Its W3C trace context, for what is below it."""
+        """Its W3C trace context, for child spans."""
         ...
 
     def end(self, attributes: Mapping[str, Value], *, error: str = "", name: str = "") -> None:
-        """It is over. ``error``: one word, where it failed; ``name``: one that was not known before."""
+        """End it. ``error``: one word, if it failed; ``name``: one that was not known before."""
         ...
 
 
@@ -28,9 +28,9 @@ class Recorder(Protocol):
     def begin(
         self, name: str, kind: Kind, parent: str, attributes: Mapping[str, Value], links: tuple[str, ...] = ()
     ) -> Span:
-        """A span below ``parent`` (a ``traceparent``, or ``""``: a trace of its own)."""
+        """A span below ``parent`` (a ``traceparent``, or ``""``: a new trace)."""
         ...
 
     def close(self) -> None:
-        """Export what is left; blocks for as long as the exporter's time-out allows."""
+        """Export the remaining spans; blocks for up to the exporter's time-out."""
         ...

@@ -1,11 +1,12 @@
-"""Traces: a span for each request, RPC, call of S3, transaction, piece of background work (docs/tracing.md).
+"""Traces: a span for each request, RPC, S3 call, transaction, and piece of background work (docs/tracing.md).
 
 Off unless ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set; then nothing here imports OpenTelemetry, an incoming W3C
-``traceparent`` is handed on as it came, and what is asked is one look into an empty dict. OpenTelemetry
-itself is behind ``servicekit.telemetry.otel`` (the extra ``otel``).
+``traceparent`` is passed on unchanged, and the cost is one look into an empty dict. OpenTelemetry itself is
+behind ``servicekit.telemetry.otel`` (the extra ``otel``).
 
 A span's context travels as ``RequestContext.traceparent``: through gRPC's metadata, the in-process channel
-and into tasks, so a trace is one from the gateway to S3 and Postgres, whatever runs in which process.
+and into tasks. So there is one trace from the gateway to S3 and Postgres, with any distribution over
+processes.
 """
 
 from __future__ import annotations
@@ -25,29 +26,29 @@ from servicekit.telemetry.spans import Recorder, Span, Value
 
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
-#: The flag of W3C's trace context.
+#: The flag in W3C's trace context.
 _SAMPLED: Final = 1
 
 log = structlog.get_logger(__name__)
 
-#: By the name of the service, as in its log lines; empty: traces are off.
+#: By the service's name, as in its log lines; empty: traces are off.
 _recorders: Final[dict[str, Recorder]] = {}
 
 
 def wanted() -> bool:
-    """Whether the standard variables ask for traces."""
+    """Whether the standard variables enable traces."""
     off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
     exporter = os.environ.get("OTEL_TRACES_EXPORTER", "otlp")
     return not off and exporter == "otlp" and any(os.environ.get(name) for name in ENDPOINTS)
 
 
 def install(service: str, recorder: Recorder) -> None:
-    """The spans of ``service`` go there from now on."""
+    """Record the spans of ``service`` with ``recorder`` from now on."""
     _recorders[service] = recorder
 
 
 async def uninstall(service: str) -> None:
-    """No more spans of ``service``; those that ended are exported."""
+    """Record no more spans of ``service``; ended ones are exported."""
     recorder = _recorders.pop(service, None)
     if recorder is not None:
         await asyncio.to_thread(recorder.close)
@@ -55,7 +56,7 @@ async def uninstall(service: str) -> None:
 
 @contextlib.asynccontextmanager
 async def recorded(*services: str) -> AsyncIterator[None]:
-    """Spans of ``services`` as the standard variables say, while the block runs."""
+    """Record spans of ``services`` during the block, as the standard variables say."""
     if wanted():
         try:
             from servicekit.telemetry.otel import OtelRecorder  # noqa: PLC0415 - an extra, and slow to load
@@ -72,13 +73,15 @@ async def recorded(*services: str) -> AsyncIterator[None]:
 
 
 def is_on() -> bool:
-    """Whether this process makes spans."""
+    """Whether this process records spans."""
     return bool(_recorders)
 
 
 def origin() -> str | None:
-    """``traceparent`` of what is in progress, to be kept beside what it leaves to others: their span links to
-    it. None: nobody would find that trace, because traces are off or this one is not sampled.
+    """The ``traceparent`` of the work in progress, to be stored with work left to others, whose spans link to
+    it.
+
+    None: traces are off, or this one is not sampled.
     """
     request = current() if _recorders else None
     if request is None or not request.traceparent or not int(request.traceparent[-2:], 16) & _SAMPLED:
@@ -87,7 +90,7 @@ def origin() -> str | None:
 
 
 def begin_request(request: RequestContext, name: str, attributes: Mapping[str, Value]) -> Span | None:
-    """The span of a request or RPC that has come in; what it calls is below it. None: traces are off."""
+    """The span of an incoming request or RPC; spans of its calls are below it. None: traces are off."""
     recorder = _recorders.get(service_name()) if _recorders else None
     if recorder is None:
         return None
@@ -98,8 +101,8 @@ def begin_request(request: RequestContext, name: str, attributes: Mapping[str, V
 
 
 def begin_call(name: str, attributes: Mapping[str, Value]) -> Span | None:
-    """The span of something that the request in progress asks of others (S3, Postgres). None: traces are off,
-    or nobody traces this.
+    """The span of a call that the request in progress makes (S3, Postgres). None: traces are off, or this one
+    is not recorded.
     """
     recorder = _recorders.get(service_name()) if _recorders else None
     request = current() if recorder is not None else None
@@ -110,7 +113,7 @@ def begin_call(name: str, attributes: Mapping[str, Value]) -> Span | None:
 
 @contextlib.contextmanager
 def call(name: str, attributes: Mapping[str, Value]) -> Iterator[None]:
-    """As ``begin_call``, around a block."""
+    """Like ``begin_call``, around a block."""
     span = begin_call(name, attributes)
     if span is None:
         yield
@@ -127,7 +130,7 @@ def call(name: str, attributes: Mapping[str, Value]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def work(name: str, attributes: Mapping[str, Value], *, links: tuple[str, ...] = ()) -> Iterator[None]:
-    """A piece of background work as a trace of its own. ``links``: ``traceparent`` of what has caused it.
+    """Background work as a new trace. ``links``: the ``traceparent`` of what caused it.
 
     While it runs, log lines and calls have its trace and a request id.
     """
