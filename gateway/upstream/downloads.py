@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from gateway.http.conditional import (
     CONDITIONS,
     ByteRange,
@@ -127,11 +125,8 @@ async def file_reply(call: Call, wanted: Wanted) -> Reply:
 
 def validators_of(file: File) -> Validators:
     """Entity tag and date of a file, for conditions."""
-    return Validators(file.etag, datetime.fromtimestamp(_modified(file).seconds, UTC))
-
-
-def _modified(file: File) -> Timestamp:
-    return file.update_time if file.HasField("update_time") else file.create_time
+    modified = file.update_time if file.HasField("update_time") else file.create_time
+    return Validators(file.etag, datetime.fromtimestamp(modified.seconds, UTC))
 
 
 def as_file(found: ProjectFile) -> File:

@@ -61,7 +61,8 @@ class UploadStream:
             checks.feed(chunk)
             if request.finish_write:
                 self.provisional = False
-                checks.finish(_final_checksums(request))  # before the last bytes go on: nobody need undo them
+                final = request.object_checksums if isinstance(request, UploadRequest) else Checksums()
+                checks.finish(final)  # before the last bytes go on: nobody need undo them
             if len(chunk):
                 yield chunk
             if request.finish_write:
@@ -78,7 +79,3 @@ class UploadStream:
         raise UploadIncomplete(
             f"the stream ended after {received} bytes without finish_write; nothing was stored"
         )
-
-
-def _final_checksums(request: UploadRequest | UploadChunk) -> Checksums:
-    return request.object_checksums if isinstance(request, UploadRequest) else Checksums()
