@@ -38,13 +38,12 @@ class UsageServicer(UsageServiceServicer):
 
     async def SetQuota(self, request: pb.SetQuotaRequest, context: Context) -> pb.SetQuotaResponse:
         actor = only_admins(current_principal())
+        owner = effective_owner(current_principal(), request.user_id)
         wanted = Limits(
             bytes=request.limit_bytes if request.HasField("limit_bytes") else None,
             files=request.limit_files if request.HasField("limit_files") else None,
         )
-        usage = await self._usage.set_limits(
-            request.user_id, wanted, actor=actor, request_id=current_request_id()
-        )
+        usage = await self._usage.set_limits(owner, wanted, actor=actor, request_id=current_request_id())
         return pb.SetQuotaResponse(usage=usage)
 
     async def GetRevision(self, request: pb.GetRevisionRequest, context: Context) -> pb.GetRevisionResponse:

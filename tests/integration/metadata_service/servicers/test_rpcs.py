@@ -114,6 +114,9 @@ async def test_usage_and_quota(server: Server, owner: str) -> None:
     assert not before.HasField("limit_bytes")
     wanted = usage.SetQuotaRequest(user_id=owner, limit_bytes=15)
     assert isinstance(await refusal(ada.usage("SetQuota", wanted)), PermissionDenied)
+    for nobody in (f" {owner}", f"{owner}\n", f"{owner}\u200b"):  # a limit that would hold for no user
+        nobodys = usage.SetQuotaRequest(user_id=nobody, limit_bytes=15)
+        assert isinstance(await refusal(admin.usage("SetQuota", nobodys)), InvalidField)
     after = (await admin.usage("SetQuota", wanted)).usage
     assert (after.limit_bytes, after.HasField("limit_files")) == (15, False)
     over = reservations.ReserveRequest(spec=plain_spec(size_bytes=6), kind=SINGLE)
