@@ -244,8 +244,9 @@ async def project_preview_url(call: Call) -> JsonReply[PreviewUrl]:
     seconds = 0  # as long as a page may use its own address
     if call.query("expires_in") is not None:
         seconds = fields.integer(call, "expires_in", default=0, minimum=1, maximum=MAX_PREVIEW_SECONDS)
+    version = _version(call)
     project = (await call.ask(GET_PROJECT, GetProjectRequest(slug=slug, user_id=call.user_id()))).project
-    if version := _version(call):
+    if version:
         request = ListProjectFilesRequest(slug=slug, version=version, page_size=1, user_id=call.user_id())
         await call.ask(LIST_PROJECT_FILES, request)  # whether there is such a version
     version = version or project.version
