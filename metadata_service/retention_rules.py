@@ -1,4 +1,4 @@
-"""What the settings say of how long the files of each family stay (docs/retention.md)."""
+"""Rules of retention by file family, from the settings (docs/retention.md)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from servicekit.settings import SettingError
 from strongroom.metadata.v1 import file_pb2
 
 DAY: Final = 86400.0
-#: A hundred years: what a typing error makes of a month would never end.
+#: A hundred years: a larger value is a typing error.
 MOST_DAYS: Final = 36600.0
 PROJECTS: Final = "projects"
-#: As REST names them. Temporary files have a time of their own.
+#: Names as in REST. Temporary files have their own lifetime.
 FAMILIES: Final[Mapping[str, file_pb2.FileFamily.ValueType]] = MappingProxyType(
     {
         "files": file_pb2.FILE_FAMILY_FILE,
@@ -28,8 +28,10 @@ FAMILIES: Final[Mapping[str, file_pb2.FileFamily.ValueType]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class RetentionRules:
-    """Seconds by family. `keep`: from the commit on nobody deletes it; also of `projects`, from the last save
-    on. `delete_after`: it is deleted automatically so long after it was made.
+    """Seconds by family.
+
+    `keep`: nobody can delete a file for this long after its commit; for `projects`, after the last save.
+    `delete_after`: it is deleted automatically this long after it was created.
     """
 
     keep: Mapping[str, float] = field(default_factory=dict)
@@ -38,8 +40,8 @@ class RetentionRules:
 
 @dataclass(frozen=True, slots=True)
 class VersionRule:
-    """`last`: so many newest versions stay, 0: all. `daily_days`: so does the last one of each day (UTC), for
-    so many days.
+    """`last`: how many of the newest versions stay, 0: all. `daily_days`: for how many days the last version
+    of each day (UTC) stays.
     """
 
     last: int = 0
@@ -47,7 +49,7 @@ class VersionRule:
 
 
 def days_by_family(name: str, text: str, *, projects: bool) -> dict[str, float]:
-    """Seconds by family of a setting such as `generations=90,event_media=365`. Raises SettingError."""
+    """Seconds by family in a setting such as `generations=90,event_media=365`. Raises SettingError."""
     found: dict[str, float] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         family, equals, days = (piece.strip() for piece in part.partition("="))

@@ -1,8 +1,9 @@
-"""What only we can read and make: sealed content, and the tokens in URLs that are made of it (capabilities).
+"""Sealed content, which only this installation can read and make, and tokens in URLs made of it
+(capabilities).
 
-AES-SIV (RFC 5297), of the library cryptography: authenticated and deterministic encryption. No nonce to
-keep; the same content is always the same bytes, 16 longer than it. Each kind of thing has a key of its own,
-derived from a secret with the kind's label, so none passes for another.
+AES-SIV (RFC 5297), from the library cryptography: authenticated and deterministic encryption. No nonce is
+needed; the same content always gives the same bytes, 16 more than its own. Each kind of content has a key of
+its own, derived from a secret with the kind's label, so that none can be used as another.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ class Sealed:
     """Seals and opens values of one kind. ``key``: 64 bytes, derived from the secret."""
 
     def __init__(self, secret: bytes, label: bytes) -> None:
-        """``label`` names the kind: none opens as another, whose key is another one."""
+        """``label`` names the kind: with another label nothing opens, because the key is another one."""
         self.key = hmac.digest(secret, label, "sha512")
         self._label = label
 
@@ -43,7 +44,7 @@ class Sealed:
 
     @cached_property
     def _cipher(self) -> AESSIV:
-        # Loaded by the first use: megabytes that a process which seals nothing never needs.
+        # Imported at the first use: it takes megabytes that many processes never need.
         from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
 
         return AESSIV(self.key)
@@ -55,23 +56,23 @@ _ID_BYTES: Final = 4
 
 
 class Capabilities:
-    """Makes and opens the tokens of one kind, for URLs of browsers that send no bearer token. Whoever has one
-    may do what it says.
+    """Makes and opens the tokens of one kind, for URLs used by browsers without a bearer token. Whoever has a
+    token may do what it says.
 
-    Nobody reads them but us (a link shows its visitors neither who owns the file nor its id), nobody changes
-    or makes them, and the same content is always the same token, so that its URL stays the same in caches.
-    The secret's id stands before what is sealed: secrets are replaced one after the other, and what the old
-    ones made goes on holding for as long as they are named.
+    Only this installation can read tokens (a link shows its visitors neither the file's owner nor its id),
+    change or make them. The same content always gives the same token, so that its URL stays the same in
+    caches. The secret's id precedes the sealed content: secrets can be replaced one after the other, and
+    tokens of old secrets stay valid as long as these are configured.
     """
 
     def __init__(self, secrets: Sequence[str], label: str) -> None:
-        """``secrets``: the first one makes tokens, all of them open them. ``label``: names the kind."""
+        """``secrets``: the first one makes tokens, all of them open tokens. ``label``: names the kind."""
         ciphers = [Sealed(secret.encode(), label.encode()) for secret in secrets]
         self._ciphers = {_key_id(cipher): cipher for cipher in reversed(ciphers)}
         self._current = _key_id(ciphers[0])
 
     def seal(self, content: bytes) -> str:
-        """The token of ``content`` (not empty): unreserved characters of a URL, always the same."""
+        """The token for ``content`` (not empty): unreserved URL characters, always the same."""
         sealed = self._ciphers[self._current].seal(content)
         return base64.urlsafe_b64encode(self._current + sealed).rstrip(b"=").decode()
 
@@ -81,7 +82,7 @@ class Capabilities:
         return self._current
 
     def open(self, token: str) -> bytes:
-        """What a token was made of. Raises TokenInvalid: it is none of this kind, or of another secret."""
+        """The content of a token. Raises TokenInvalid: it is of another kind or another secret."""
         raw = _decoded(token)
         cipher = self._ciphers.get(raw[:_ID_BYTES])
         if cipher is None:

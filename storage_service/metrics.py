@@ -57,7 +57,7 @@ class Budgets(Collector):
 
 
 class StorageMetrics:
-    """All of them; ``collectors`` for the registry."""
+    """All metrics; ``collectors`` for the registry."""
 
     def __init__(self) -> None:
         self.damage = DamageCounts()
