@@ -24,6 +24,7 @@ _AROUND: Final = frozenset(
         "profile_picture",
         "project",
         "project_file",
+        "scope",
         "source",
         "spec",
         "target",

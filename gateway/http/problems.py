@@ -32,8 +32,10 @@ DEFAULT_RETRY_AFTER: Final = 2.0
 TYPE_PREFIX: Final = "urn:strongroom:problem:"
 #: Fields of protos that REST calls something else; see ``strongroom.field_names``.
 REST_NAMES: Final[Mapping[str, str]] = {
+    "expire_time": "expires_at",
     "expires_in_seconds": "expires_in",
     "file_id": "id",
+    "key_prefix": "prefix",
     "part_crc32c": "part_checksums",
     "query": "q",
     "request_id": "Idempotency-Key",

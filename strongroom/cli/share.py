@@ -61,6 +61,8 @@ async def create(
         named.append(SharedProject(project, version))
     if len(named) != 1:
         raise UsageProblem("name one thing: a file, --event, --prefix or --project")
+    if version and not project:
+        raise UsageProblem("--version is of a --project; other shares show what is there")
     await _create(session, named[0], title=title, password=password, expires=expires, uses=uses)
 
 
@@ -91,6 +93,8 @@ async def drop(
     """Let people without an account send you files. Prints the URL, this once."""
     if sum(map(bool, (path, event, folder))) != 1:
         raise UsageProblem("choose where files go: --path, --event or --folder")
+    if not bytes_of(max_bytes) or (max_file_bytes and not bytes_of(max_file_bytes)):
+        raise UsageProblem("a drop of 0 bytes takes nothing; give a size such as 500M")
     box = DropBox(
         path=path,
         event_id=event,
@@ -129,6 +133,8 @@ async def update(
     """Change a share's title, password, end or number of uses."""
     if password is not None and no_password:
         raise UsageProblem("choose --password or --no-password")
+    if {title, password, expires, uses} == {None} and not no_password:
+        raise UsageProblem("nothing to change; give --title, --password, --expires or --uses")
     async with session.client() as client:
         changed = await client.shares.update(
             share,

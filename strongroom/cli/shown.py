@@ -78,8 +78,16 @@ def bytes_of(text: str) -> int:
 
 
 def time(moment: datetime | None) -> str:
-    """A time in the local zone, to the minute; ``-`` for none."""
-    return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
+    """A time in the local zone, to the minute; ``-`` for none. One at the end of the calendar stays in its
+    own zone.
+    """
+    if moment is None:
+        return "-"
+    try:
+        local = moment.astimezone()
+    except OverflowError:
+        local = moment
+    return local.strftime("%Y-%m-%d %H:%M")
 
 
 def duration(text: str) -> timedelta:

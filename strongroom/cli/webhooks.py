@@ -71,6 +71,8 @@ async def update(
     """Change a webhook's URL, description or filter; pause or resume it."""
     if pause and resume:
         raise UsageProblem("choose --pause or --resume")
+    if not (pause or resume or types or families) and {url, description} == {None}:
+        raise UsageProblem("nothing to change; give --url, --description, --type, --pause …")
     async with session.client() as client:
         changed = await _of(client, all_users).update(
             webhook,

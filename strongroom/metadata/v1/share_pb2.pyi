@@ -70,7 +70,7 @@ class ShareScope(_message.Message):
     event_id: _builtins.str
     """All media of an event that belong to the owner, by the event's UUID."""
     key_prefix: _builtins.str
-    """All files whose keys begin with this, byte for byte."""
+    """All files whose keys begin with this, byte for byte once it is in NFC, as paths are."""
     @_builtins.property
     def project(self) -> Global___SharedVersion:
         """One version of a project."""

@@ -98,3 +98,22 @@ def test_mistakes_store_nothing(
     )
     assert ("No such option" if unknown else told) in done.err
     assert state.calls == []
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("share", "create", "a", "--version", "3"), "--version is of a --project"),
+        (("share", "update", "6e2b8c4e-0000-4000-8000-000000000001"), "nothing to change"),
+        (("share", "drop", "--folder", "uploads", "--max-bytes", "0"), "takes nothing"),
+        (("share", "drop", "--folder", "uploads", "--max-file-bytes", "0"), "takes nothing"),
+        (("url", "a", "--expires", "0"), "no time span to come"),
+        (("webhooks", "update", "6e2b8c4e-0000-4000-8000-000000000001"), "nothing to change"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_mistakes(
+    shell: Shell, command: tuple[str, ...], said: str
+) -> None:
+    done = shell(*command)
+    assert (done.exit_code, done.out) == (2, "")
+    assert said in done.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import subprocess
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -157,3 +158,13 @@ def test_moments_that_are_none(text: str) -> None:
 def test_moments_are_in_utc() -> None:
     assert shown.moment("2026-01-31") == datetime(2026, 1, 31, tzinfo=UTC)
     assert shown.moment("2026-01-31T12:00:00+02:00") == datetime(2026, 1, 31, 10, tzinfo=UTC)
+
+
+def test_the_end_of_the_calendar_is_shown_east_of_greenwich(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        assert shown.time(datetime(9999, 12, 31, 23, 59, tzinfo=UTC)) == "9999-12-31 23:59"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
