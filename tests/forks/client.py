@@ -81,9 +81,9 @@ class ForkServer:
             clock=clock,
         )
 
-    def start_program(self, module: str, env: Mapping[str, str], log: Path, errors: Path) -> Child:
-        """Run ``python -m MODULE`` in this environment, with its output and errors appended to files."""
-        return self._order(argv=[module], env=dict(env), log=str(log), errors=str(errors))
+    def start_program(self, argv: Sequence[str], env: Mapping[str, str], log: Path, errors: Path) -> Child:
+        """Run ``python -m ARGV`` in this environment, with its output and errors appended to files."""
+        return self._order(argv=[*argv], env=dict(env), log=str(log), errors=str(errors))
 
     def start_stack(
         self, env: Mapping[str, str], log: Path, argv: Sequence[str] = ("devstack", "up")

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from servicekit.telemetry.logs import configure_logging
+from tests.forks import programs
 from tests.integration.gateway.harness import Running, run_gateway
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forking(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Processes are forks."""
+    with programs.forking(run_folder, tmp_path_factory.mktemp("printed")):
+        yield
 
 
 @pytest.fixture

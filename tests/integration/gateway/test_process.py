@@ -7,18 +7,19 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.forks import programs
+from tests.forks.programs import Program
 from tests.integration.gateway.fakes.servers import Backends, run_backends
 from tests.integration.gateway.harness import SECRET, bearer, form, settings
 from tests.integration.gateway.raw import until
 
-ROOT = Path(__file__).resolve().parents[3]
+SERVE = ("gateway", "serve")
 UPLOAD = "/api/v1/s3/upload"
 MIB = 1024 * 1024
 
@@ -29,27 +30,28 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def start(**variables: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway", "serve"),
-        cwd=ROOT,
-        env=environment(**variables),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
+async def start(**variables: str) -> AsyncIterator[Program]:
+    process = await asyncio.to_thread(programs.start, SERVE, environment(**variables))
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.communicate()
+        await asyncio.to_thread(process.end)
 
 
-async def address_of(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None
-    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
-    assert line.startswith("gateway listening on 127.0.0.1:"), line
-    return line.split()[-1]
+@contextlib.asynccontextmanager
+async def alone(errors: Path, **variables: str) -> AsyncIterator[Program]:
+    """A process whose memory is its own."""
+    process = programs.start_alone(SERVE, environment(**variables), errors)
+    try:
+        yield process
+    finally:
+        await asyncio.to_thread(process.end)
+
+
+async def address_of(process: Program) -> str:
+    address = await asyncio.to_thread(process.address)
+    assert address.startswith("127.0.0.1:"), address
+    return address
 
 
 def to(backends: Backends, **more: str) -> dict[str, str]:
@@ -60,10 +62,8 @@ def to(backends: Backends, **more: str) -> dict[str, str]:
     }
 
 
-async def ended(process: asyncio.subprocess.Process) -> tuple[int, str]:
-    _, errors = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode is not None
-    return process.returncode, errors.decode()
+async def ended(process: Program) -> tuple[int, str]:
+    return await asyncio.to_thread(process.ended), process.errors.read_text()
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,8 @@ async def store_and_delete(client: httpx.AsyncClient, body: bytes, headers: dict
     await client.delete(f"/api/v1/s3/file/{response.json()['key']}")
 
 
-async def test_memory_does_not_grow_with_the_body() -> None:
-    async with run_backends(settings()) as backends, start(**to(backends)) as process:
+async def test_memory_does_not_grow_with_the_body(tmp_path: Path) -> None:
+    async with run_backends(settings()) as backends, alone(tmp_path / "errors", **to(backends)) as process:
         base = f"http://{await address_of(process)}"
         backends.storage.keep = False
         peaks = []

@@ -13,14 +13,14 @@ from grpc import aio
 from servicekit.inprocess import InProcessChannel
 from servicekit.serving.server import RunningServer, started_server
 from servicekit.telemetry.rpcs import Metrics
-from tests.integration.servicekit import processes
+from tests.forks import programs
 from tests.integration.servicekit.echo import SERVICE, Echo, EchoStub, settings
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _forking(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """For ``processes``."""
-    with processes.forking(run_folder, tmp_path_factory.mktemp("printed")):
+    """Processes are forks."""
+    with programs.forking(run_folder, tmp_path_factory.mktemp("printed")):
         yield
 
 
