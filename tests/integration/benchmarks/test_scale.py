@@ -1,4 +1,4 @@
-"""What docs/scale.md is measured by, on few rows: each operation works, and none reads a table whole."""
+"""The operations measured in docs/scale.md, on few rows: each works, and none reads a whole table."""
 
 from __future__ import annotations
 

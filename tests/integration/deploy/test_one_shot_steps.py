@@ -1,4 +1,4 @@
-"""The steps that docker-compose.yml runs once, run by hand against real servers."""
+"""The one-shot steps of docker-compose.yml, run directly against real servers."""
 
 from __future__ import annotations
 

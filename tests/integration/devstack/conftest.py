@@ -1,4 +1,4 @@
-"""Stacks of stand-ins that are gone when the test is over, however it ends."""
+"""Stacks of stand-ins, which end with the test in any case."""
 
 from __future__ import annotations
 

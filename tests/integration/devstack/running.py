@@ -1,4 +1,4 @@
-"""Starting, watching and ending a stack of stand-ins from a test."""
+"""Starts, watches and ends a stack of stand-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Postgres and an S3 that are not ours: which logins are made, and what is refused with which words."""
+"""External Postgres and S3 servers: the logins that are created, and the refusals with their messages."""
 
 from __future__ import annotations
 

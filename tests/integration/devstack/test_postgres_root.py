@@ -1,4 +1,4 @@
-"""Postgres where its user may not pass, and what is left of an earlier one. As root and as anybody else."""
+"""Postgres where its user has no access, and leftovers of an earlier one. As root and as another user."""
 
 from __future__ import annotations
 

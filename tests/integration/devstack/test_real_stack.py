@@ -1,4 +1,4 @@
-"""`make up` as it stands, with the real services: the printed lines work, and what was stored stays."""
+"""`make up` with the real services: the printed commands work, and stored files stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make up` with stand-ins for the services: what runs, what is told to whom, how it ends."""
+"""`make up` with stand-ins for the services: what runs, their environments, and how it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway in process: a real HTTP server on a free port, in front of the fakes or of anything else."""
+"""The gateway in process: a real HTTP server on a free port, in front of the fakes or other services."""
 
 from __future__ import annotations
 

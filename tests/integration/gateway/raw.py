@@ -1,4 +1,4 @@
-"""HTTP by hand, for what no client library would send."""
+"""HTTP as raw bytes, for requests that no client library would send."""
 
 from __future__ import annotations
 

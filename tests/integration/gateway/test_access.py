@@ -1,4 +1,4 @@
-"""Who may do what: tokens, two users over every route, admins."""
+"""Authorization: tokens, two users on every route, admins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Idle connections of one address keep nobody else out."""
+"""Idle connections of one address don't lock out others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a drain has to cut hears so, whatever it was in the middle of."""
+"""Requests cut by a drain get an error, whatever their state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers before the end of the body reach the client, and the connection ends in good order."""
+"""Answers before the end of the body reach the client, and the connection ends regularly."""
 
 from __future__ import annotations
 

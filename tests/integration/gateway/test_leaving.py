@@ -1,4 +1,4 @@
-"""A client that goes away takes its gRPC call with it, at once."""
+"""When a client leaves, its gRPC call is cancelled at once."""
 
 from __future__ import annotations
 

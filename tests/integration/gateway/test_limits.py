@@ -1,4 +1,6 @@
-"""Caps and rates at the gateway: exactly the surplus is 429, others notice nothing, what ends gives back."""
+"""Caps and rates at the gateway: exactly the surplus gets 429, others are not affected, ended requests
+release.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rates of what is begun, and the cap of imports, as HTTP clients see them."""
+"""Rates of begun uploads and imports, and the cap of imports, as seen by HTTP clients."""
 
 from __future__ import annotations
 

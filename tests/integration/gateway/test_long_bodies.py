@@ -1,4 +1,4 @@
-"""Bodies that are read past the HTTP parser: the connection goes on behind them."""
+"""Bodies that bypass the HTTP parser: the connection continues after them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists that are asked for again: entity tags, 304, and answers that travel compressed."""
+"""Repeated requests for lists: entity tags, 304, and compressed answers."""
 
 from __future__ import annotations
 

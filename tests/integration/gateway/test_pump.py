@@ -1,4 +1,4 @@
-"""What a service says to a body on its way reaches the client, whichever door the body came in by."""
+"""A service's answer during a body reaches the client, on every upload route."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gateway that is set to the wrong addresses says so, once."""
+"""A gateway with wrong addresses logs that once."""
 
 from __future__ import annotations
 

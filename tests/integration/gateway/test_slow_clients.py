@@ -1,4 +1,4 @@
-"""Connections that slow or greedy clients can't keep."""
+"""Slow or greedy clients can't keep their connections."""
 
 from __future__ import annotations
 

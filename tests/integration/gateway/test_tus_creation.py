@@ -1,4 +1,4 @@
-"""POST /files: creation, its lengths, metadata, addresses, first bytes, and joined uploads."""
+"""POST /files: creation, its lengths, metadata, addresses, first bytes, and concatenated uploads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that break or go silent in the middle of a PATCH."""
+"""Connections that break or become silent in the middle of a PATCH."""
 
 from __future__ import annotations
 

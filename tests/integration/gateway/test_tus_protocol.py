@@ -1,4 +1,4 @@
-"""What every request and answer below /files has in common."""
+"""The common rules for requests and answers below /files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /api/v1/s3/upload: what is stored, and what is answered."""
+"""POST /api/v1/s3/upload: stored content and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The form field `visibility`, of every upload."""
+"""The form field `visibility` of every upload."""
 
 from __future__ import annotations
 

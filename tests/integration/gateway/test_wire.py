@@ -1,4 +1,4 @@
-"""What a connection may say: RFC 9112, and RFC 9110 section 7.8, byte for byte."""
+"""What is allowed on a connection: RFC 9112, and RFC 9110 section 7.8, byte for byte."""
 
 from __future__ import annotations
 

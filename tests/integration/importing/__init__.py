@@ -1,1 +1,1 @@
-"""Tests of imports. A package, so that what it shares (``scope="package"``) ends with its last test."""
+"""Tests of imports. It is a package so that shared fixtures (``scope="package"``) end with its last test."""

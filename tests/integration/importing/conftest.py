@@ -1,4 +1,4 @@
-"""A stack whose imports are impatient, and an origin to import from."""
+"""A stack with short time-outs of imports, and an origin to import from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that cost their reader more than their sender."""
+"""Answers that cost the reader more than the sender."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A source of files that does as it is told: a script of raw answers per path, a note of each request."""
+"""A scripted source of files: raw answers per path, and a record of each request."""
 
 from __future__ import annotations
 

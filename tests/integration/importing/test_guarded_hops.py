@@ -1,4 +1,4 @@
-"""Each hop of a redirect, each answer of a resolver is checked. SSRF_CORPUS names a folder of more cases."""
+"""Each redirect and each resolved address is checked. SSRF_CORPUS names a folder of more cases."""
 
 from __future__ import annotations
 

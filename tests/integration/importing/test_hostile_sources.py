@@ -1,4 +1,4 @@
-"""Sources that send little and cost much: each is given up soon, at once, and others don't notice."""
+"""Sources that send little and cost much: each is given up soon and finally, and others are not affected."""
 
 from __future__ import annotations
 

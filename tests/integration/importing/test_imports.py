@@ -1,4 +1,4 @@
-"""Sources that lie, stall, break and lead astray: what is stored is whole, and nothing else is stored."""
+"""Sources that lie, stall, break or redirect: only complete files are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows that no statement can change: what a bug, a limit or a trigger makes of one."""
+"""Rows that no statement can change, as after a bug, a limit or a trigger."""
 
 from __future__ import annotations
 

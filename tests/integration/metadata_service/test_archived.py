@@ -1,4 +1,4 @@
-"""What was asked back from an archive class: looked at by turns, and its owner hears of it once."""
+"""Restores from an archive class: checked in turn, and the owner gets one event."""
 
 from __future__ import annotations
 

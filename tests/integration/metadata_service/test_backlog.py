@@ -1,4 +1,4 @@
-"""What waits in the tables shows, in one replica."""
+"""One replica shows what waits in the tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is stored costs, by storage class and family."""
+"""Cost of stored objects, by storage class and family."""
 
 from __future__ import annotations
 

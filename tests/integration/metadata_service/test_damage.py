@@ -1,4 +1,4 @@
-"""ReportDamage: who shows the object hears of it, once an hour, and nobody else."""
+"""ReportDamage: the owner of a file that shows the object gets an event, once an hour; nobody else does."""
 
 from __future__ import annotations
 

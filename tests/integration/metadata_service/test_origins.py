@@ -1,4 +1,4 @@
-"""Rows that wait for the background keep which request has left them there, if that one is traced."""
+"""Rows left for the background link to the request that left them, if it is traced."""
 
 from __future__ import annotations
 

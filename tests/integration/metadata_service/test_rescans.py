@@ -1,4 +1,4 @@
-"""Two replicas scan again what is stored: each content once, whoever of them dies or is late."""
+"""Two replicas re-scan stored contents: each content once, whichever replica dies or is late."""
 
 from __future__ import annotations
 

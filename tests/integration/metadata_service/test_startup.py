@@ -1,4 +1,6 @@
-"""What stops or warns metadata_service at its start: one line that names the setting, and no password."""
+"""What prevents the start of metadata_service, or causes a warning: one line with the setting, and no
+password.
+"""
 
 from __future__ import annotations
 

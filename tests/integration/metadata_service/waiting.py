@@ -1,4 +1,4 @@
-"""Transactions that wait for each other's locks."""
+"""Detects transactions that wait for each other's locks."""
 
 from __future__ import annotations
 

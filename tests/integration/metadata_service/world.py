@@ -1,4 +1,4 @@
-"""The use cases of metadata_service on a real database, with short words for what tests do over and over."""
+"""The use cases of metadata_service on a real database, with shortcuts for tests."""
 
 from __future__ import annotations
 

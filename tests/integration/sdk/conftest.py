@@ -1,4 +1,4 @@
-"""Fakes on sockets, and a client of them."""
+"""Fake services on sockets, and a client of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the command line in this process, with an environment of its own."""
+"""Runs the command line in this process, with a given environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line against the fakes: what it prints, stores and answers."""
+"""The command line against the fakes: output, stored files, exit codes."""
 
 from __future__ import annotations
 

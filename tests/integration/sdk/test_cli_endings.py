@@ -1,4 +1,4 @@
-"""Exit codes, hints, bars, pipes and interrupts."""
+"""Exit codes, hints, progress bars, pipes and interrupts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders on the command line: two names for one path, links that lead nowhere, folders without end."""
+"""Folders on the command line: two names for one path, broken links, endless folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``--keep``, ``--delete-after``, ``--hold``, ``--storage-class`` of every command that stores something."""
+"""``--keep``, ``--delete-after``, ``--hold``, ``--storage-class`` of every command that stores files."""
 
 from __future__ import annotations
 

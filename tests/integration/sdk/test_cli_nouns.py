@@ -1,4 +1,4 @@
-"""The nouns of the command line: what they refuse by themselves, and what they hand on."""
+"""The command groups: what they refuse themselves, and what they send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor beside fakes that fall ill, a gateway, a real S3 and a real Postgres."""
+"""The doctor with failing fakes, a gateway, a real S3 and a real Postgres."""
 
 from __future__ import annotations
 

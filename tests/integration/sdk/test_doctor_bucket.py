@@ -1,4 +1,4 @@
-"""What storage_service says of its bucket is what the doctor prints: the state, and the setting to change."""
+"""The doctor prints storage_service's report on its bucket: the state, and the setting to change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor on the database's role: its rights, and the connections that are left for it."""
+"""The doctor on the database's role: its rights, and the connections available to it."""
 
 from __future__ import annotations
 

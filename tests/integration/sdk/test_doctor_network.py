@@ -1,4 +1,4 @@
-"""The doctor on what lies between: certificates, and proxies that hold bytes back."""
+"""The doctor on the network: certificates, and proxies that buffer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams and ranges: taken up where they broke, verified, never of two contents."""
+"""Streams and ranges: resumed where they broke, verified, never mixed from two contents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which calls of the families are tried again: those that can't do harm, and no other."""
+"""Which calls of the families are retried: exactly those for which it is safe."""
 
 from __future__ import annotations
 

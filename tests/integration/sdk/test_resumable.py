@@ -1,4 +1,4 @@
-"""Uploads over a session go on from what is persisted, in this process and in another one."""
+"""Uploads by session continue after the persisted bytes, in this process and in another one."""
 
 from __future__ import annotations
 

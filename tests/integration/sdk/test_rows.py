@@ -1,4 +1,4 @@
-"""Calls without bytes, and how a connection behaves."""
+"""Calls without bytes, and the behaviour of connections."""
 
 from __future__ import annotations
 

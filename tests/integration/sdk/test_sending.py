@@ -1,4 +1,4 @@
-"""What a server says while the client still writes is never lost (grpc/grpc#36066)."""
+"""A server's answer while the client is still writing is never lost (grpc/grpc#36066)."""
 
 from __future__ import annotations
 

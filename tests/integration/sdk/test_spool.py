@@ -1,4 +1,4 @@
-"""The client's spool on fake services: what is kept, in what order it goes out, what reads see meanwhile."""
+"""The client's spool with fake services: what is kept, the order of sending, and reads meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes with a spool that die at any moment: what they were told is kept stays, and is sent once."""
+"""Processes with a spool that die at any moment: acknowledged entries stay, and are sent once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The waiting client: the same calls, from any thread, in its own background loop."""
+"""The synchronous client: the same calls, from any thread, in a background loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is safe to send again is sent again, as one request; what isn't says so."""
+"""Safe uploads are retried as one request; others say why not."""
 
 from __future__ import annotations
 

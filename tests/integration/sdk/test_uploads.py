@@ -1,4 +1,4 @@
-"""Uploads: every kind of source arrives byte for byte, and whatever goes wrong is told as what it is."""
+"""Uploads: every kind of source arrives byte for byte, and every failure has its own error."""
 
 from __future__ import annotations
 

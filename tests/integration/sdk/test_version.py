@@ -1,4 +1,4 @@
-"""``strongroom version`` beside services that tell of themselves, that don't, and that are away."""
+"""``strongroom version`` with services that tell their version, that don't, and that are away."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A throw-away certificate authority."""
+"""A temporary certificate authority."""
 
 from __future__ import annotations
 

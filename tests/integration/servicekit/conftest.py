@@ -1,4 +1,4 @@
-"""Real servers in the test's own loop, reached over HTTP/2 or within the process."""
+"""Real servers in the test's own loop, reached over HTTP/2 or in the same process."""
 
 from __future__ import annotations
 

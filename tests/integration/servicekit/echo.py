@@ -1,4 +1,4 @@
-"""A service with one method of each kind, whose behaviour a test chooses; messages are Strongroom's own."""
+"""A service with one method of each kind, whose behaviour a test chooses; it uses Strongroom's messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A gRPC process for the tests, with ``Echo`` inside and settings from the environment."""
+"""A gRPC process for tests, with ``Echo`` and settings from the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may call what, over real gRPC."""
+"""Authorization over real gRPC."""
 
 from __future__ import annotations
 

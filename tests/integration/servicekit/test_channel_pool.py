@@ -1,4 +1,4 @@
-"""No call waits for a free stream of a connection, whatever the others do."""
+"""No call waits for a free stream of a connection, whatever other calls do."""
 
 from __future__ import annotations
 

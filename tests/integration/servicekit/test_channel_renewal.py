@@ -1,4 +1,4 @@
-"""A server that comes back is found by the next call, however long gRPC would back off."""
+"""The next call finds a server that came back, however long gRPC would back off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls to other services hand on the caller, the request id and the deadline."""
+"""Calls to other services pass on the caller, the request id and the deadline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever goes wrong in a handler reaches the caller as one typed status, for all four kinds of RPC."""
+"""Every failure in a handler reaches the caller as one typed status, for all four kinds of RPC."""
 
 from __future__ import annotations
 

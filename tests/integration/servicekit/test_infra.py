@@ -1,4 +1,4 @@
-"""Health, reflection and channelz, as tools see them."""
+"""Health, reflection and channelz, as seen by tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that takes its keys from an issuer's URL, over real HTTP."""
+"""A server with keys from an issuer's URL, over real HTTP."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Caps and rates at the gRPC doors: RESOURCE_EXHAUSTED with RetryInfo; Strongroom's own calls are free."""
+"""Caps and rates of gRPC servers: RESOURCE_EXHAUSTED with RetryInfo; Strongroom's own calls don't count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Prometheus sees of real calls, and traces where a collector is configured."""
+"""Prometheus metrics of real calls, and traces if a collector is configured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader that takes nothing of a response stream is cut off, and holds nothing."""
+"""A reader that takes nothing of a response stream is cut off, and holds no memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several replicas behind one channel: one that freezes or leaves costs its callers a moment, and no more."""
+"""Several replicas behind one channel: one that freezes or leaves delays its callers only briefly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replicas count together in a real Redis; when it is away, each goes on by itself."""
+"""Replicas count together in a real Redis; when it is away, each counts alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cancellation, client death and back-pressure look to a servicer just as without the pipeline."""
+"""Cancellation, client death and back-pressure are the same for a servicer as without the pipeline."""
 
 from __future__ import annotations
 

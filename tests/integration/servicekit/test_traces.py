@@ -1,4 +1,4 @@
-"""Spans of RPCs, what the environment says of them, and a collector that is away."""
+"""Spans of RPCs, their configuration, and a collector that is away."""
 
 from __future__ import annotations
 

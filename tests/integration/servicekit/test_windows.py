@@ -1,4 +1,4 @@
-"""How much of a stream of bytes lies below a reader that does not read."""
+"""How much of a byte stream is buffered for a reader that does not read."""
 
 from __future__ import annotations
 

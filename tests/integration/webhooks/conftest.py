@@ -1,4 +1,4 @@
-"""A stack whose webhooks may go to one private address, and the receiver that listens there."""
+"""A stack whose webhooks may use one private address, and a receiver there."""
 
 from __future__ import annotations
 

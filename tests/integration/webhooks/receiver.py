@@ -1,4 +1,4 @@
-"""A target of webhooks that answers as it is told, and keeps what it got."""
+"""A webhook target with scripted answers, which records what it received."""
 
 from __future__ import annotations
 

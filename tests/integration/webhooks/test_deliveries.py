@@ -1,4 +1,4 @@
-"""Webhooks of a whole stack: what arrives, signed, in order, again, and what does not."""
+"""Webhooks of a whole stack: what arrives, signed, in order and on retry, and what does not."""
 
 from __future__ import annotations
 

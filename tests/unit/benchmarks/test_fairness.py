@@ -1,4 +1,4 @@
-"""The parts of the fairness case that can lie: frames, quantiles, the table."""
+"""The error-prone parts of the fairness case: frames, quantiles, the table."""
 
 from __future__ import annotations
 

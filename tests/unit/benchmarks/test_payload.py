@@ -1,4 +1,4 @@
-"""The same bytes everywhere."""
+"""The payload is the same everywhere."""
 
 from __future__ import annotations
 

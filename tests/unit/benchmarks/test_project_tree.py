@@ -1,4 +1,4 @@
-"""The tree that the project case saves."""
+"""The tree saved by the project case."""
 
 from __future__ import annotations
 

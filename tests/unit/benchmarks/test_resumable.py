@@ -1,4 +1,4 @@
-"""What a resumable upload costs, from the sink's counters; and its counters themselves."""
+"""The cost of a resumable upload, from the sink's counters; and the counters themselves."""
 
 from __future__ import annotations
 

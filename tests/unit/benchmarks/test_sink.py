@@ -1,4 +1,4 @@
-"""The sink answers boto3 as S3 does, in all that an upload, a download and their clean-up need."""
+"""The sink answers boto3 like S3 in everything that an upload, a download and their clean-up need."""
 
 from __future__ import annotations
 

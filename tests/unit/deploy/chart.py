@@ -1,4 +1,4 @@
-"""The chart of deploy/helm, rendered by helm itself; its objects are held against Kubernetes' schemas."""
+"""The chart of deploy/helm, rendered by helm; its objects are validated with Kubernetes' schemas."""
 
 from __future__ import annotations
 

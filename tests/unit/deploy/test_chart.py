@@ -1,4 +1,4 @@
-"""The Helm chart: valid with each set of values, restricted, and it refuses what can't work."""
+"""The Helm chart: valid with each set of values, restricted, and it refuses impossible ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docker-compose.yml describes the system that `make up` runs, and nothing in it leads nowhere."""
+"""docker-compose.yml describes the system that `make up` runs, and all its references exist."""
 
 from __future__ import annotations
 

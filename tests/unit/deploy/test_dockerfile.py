@@ -1,4 +1,4 @@
-"""The Dockerfile, as far as it can be judged without an engine."""
+"""The Dockerfile, as far as it can be checked without an engine."""
 
 from __future__ import annotations
 

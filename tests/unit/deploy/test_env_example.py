@@ -1,4 +1,4 @@
-""".env.example lists every setting of the three services, with its default, and nothing that nobody reads."""
+""".env.example lists every setting of the three services with its default, and no unused one."""
 
 from __future__ import annotations
 

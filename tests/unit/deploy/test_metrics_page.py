@@ -1,4 +1,4 @@
-"""docs/metrics.md, the alerts, the dashboard and what processes show agree on every family."""
+"""docs/metrics.md, the alerts, the dashboard and the processes agree on every metric family."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/deploy and deploy/systemd say, read by the programs that it is for."""
+"""The examples in docs/deploy and deploy/systemd, read by the programs for which they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The alerts that are shipped: each fires on its fault, none without one."""
+"""The shipped alerts: each fires on its fault, none without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/sizing.md: the connections of its table are those that the settings come to."""
+"""docs/sizing.md: the connections in its table follow from the settings."""
 
 from __future__ import annotations
 

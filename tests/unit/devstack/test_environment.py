@@ -1,4 +1,4 @@
-"""Who is told what."""
+"""The environment of each process."""
 
 from __future__ import annotations
 

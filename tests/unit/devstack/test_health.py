@@ -1,4 +1,4 @@
-"""What the HTTP probes make of an answer."""
+"""How the HTTP probes judge an answer."""
 
 from __future__ import annotations
 

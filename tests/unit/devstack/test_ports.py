@@ -1,4 +1,4 @@
-"""Choosing, keeping and refusing ports."""
+"""Choosing, reserving and refusing ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The requests that make the bucket of the embedded store."""
+"""The requests that create the embedded store's bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The supervisor with children of a line each."""
+"""The supervisor, with one-line programs as children."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection that is kept answers as a new one would."""
+"""A kept connection answers like a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the embedded store remembers is what Swift would compute anew."""
+"""The embedded store's cached results are those that Swift would compute."""
 
 from __future__ import annotations
 

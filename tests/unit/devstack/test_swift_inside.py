@@ -1,4 +1,4 @@
-"""Swift's inner connections, made within one process: what they carry, and how each side leaves."""
+"""Swift's inner connections in one process: what they transfer, and how each side ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is printed once the stack is up."""
+"""The text printed once the stack is up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Call without a server, for what only reads the request."""
+"""A Call without a server, for code that only reads the request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON inside of fields, through every door that has any: the same bounds, the same answers."""
+"""JSON inside of fields, on every route that has it: the same limits and answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which layers a request passes goes by its path."""
+"""A request's path determines its layers."""
 
 from __future__ import annotations
 

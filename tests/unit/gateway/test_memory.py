@@ -1,4 +1,4 @@
-"""malloc is tuned where it is glibc's."""
+"""malloc is tuned if it is glibc's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What clients make up never becomes a time series of its own."""
+"""Values invented by clients never become time series."""
 
 from __future__ import annotations
 

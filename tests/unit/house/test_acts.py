@@ -1,4 +1,4 @@
-"""docs/admin.md names each act that the audit may hold, and none that nobody does."""
+"""docs/admin.md names each act of the audit log, and no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every command line that a page shows exists: its words are commands, its options are known to them."""
+"""Every command line on a page exists: its words are commands, with known options."""
 
 from __future__ import annotations
 

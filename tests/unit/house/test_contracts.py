@@ -1,4 +1,4 @@
-"""What docs/contracts.md names exists: each route, setting and command, and each test."""
+"""Everything named in docs/contracts.md exists: routes, settings, commands and tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every document that code names exists."""
+"""Every document named in code exists."""
 
 from __future__ import annotations
 

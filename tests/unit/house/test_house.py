@@ -1,4 +1,4 @@
-"""What every tracked file has to obey, whoever writes it."""
+"""Rules for every tracked file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The locks say what pyproject.toml says, with hashes, and say nothing about where packages come from."""
+"""The locks agree with pyproject.toml, have hashes, and name no index."""
 
 from __future__ import annotations
 

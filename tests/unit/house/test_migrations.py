@@ -1,4 +1,4 @@
-"""Migrations that came in side by side: one number each, one line of them."""
+"""Migrations merged in parallel: unique numbers, one line of revisions."""
 
 from __future__ import annotations
 

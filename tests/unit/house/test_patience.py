@@ -1,4 +1,4 @@
-"""No request of a test ends by the speed of the machine: httpx gives up after five seconds unless told."""
+"""No test's request depends on the machine's speed: httpx's default time-out is five seconds."""
 
 from __future__ import annotations
 

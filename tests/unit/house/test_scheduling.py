@@ -1,4 +1,4 @@
-"""Which tests go first."""
+"""The order of tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rule R3 (docs/consistency.md): the state of a blob is written in one package, by transitions with names."""
+"""Rule R3 (docs/consistency.md): only one package writes the state of a blob, by named transitions."""
 
 from __future__ import annotations
 

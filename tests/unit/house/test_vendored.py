@@ -1,4 +1,4 @@
-"""What the console has from others is what its lock names, byte for byte."""
+"""The console's libraries are those in its lock, byte for byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pip install strongroom` brings the public package and nothing a server needs."""
+"""`pip install strongroom` installs the public package and nothing that only a server needs."""
 
 from __future__ import annotations
 

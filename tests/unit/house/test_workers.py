@@ -1,4 +1,4 @@
-"""What `make test` runs the tests with: forks of the process that has collected them."""
+"""`make test` uses forks of the process that has collected the tests."""
 
 from __future__ import annotations
 

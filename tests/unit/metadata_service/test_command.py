@@ -1,4 +1,4 @@
-"""How metadata_service ends when its database is not ready for it."""
+"""How metadata_service exits if its database is not ready."""
 
 from __future__ import annotations
 

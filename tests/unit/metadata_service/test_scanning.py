@@ -1,4 +1,4 @@
-"""Which signatures are newer: alike for every replica, whatever clamd calls itself."""
+"""Which signatures are newer: the same for every replica, whatever version clamd reports."""
 
 from __future__ import annotations
 

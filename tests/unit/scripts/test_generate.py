@@ -1,4 +1,4 @@
-"""scripts/generate.py: imports rewritten, stale files found, the result the same each time."""
+"""scripts/generate.py: rewritten imports, detection of stale files, reproducible results."""
 
 from __future__ import annotations
 

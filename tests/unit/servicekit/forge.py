@@ -1,4 +1,4 @@
-"""Tokens of any shape, also such as no library would write."""
+"""Tokens of any form, also ones that no library would create."""
 
 from __future__ import annotations
 

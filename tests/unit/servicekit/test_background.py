@@ -1,4 +1,4 @@
-"""Nothing but its owner ends a loop, and one that gets nowhere is seen."""
+"""Only a loop's owner ends it, and one without progress is visible."""
 
 from __future__ import annotations
 

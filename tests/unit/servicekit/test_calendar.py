@@ -1,4 +1,4 @@
-"""Times that users send lie within the years 1 to 9999: beyond, they can be neither kept nor told."""
+"""Users' times are within the years 1 to 9999: others can be neither stored nor shown."""
 
 from __future__ import annotations
 

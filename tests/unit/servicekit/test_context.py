@@ -1,4 +1,4 @@
-"""The request in progress and what goes out with calls made for it."""
+"""The request in progress, and the metadata of its outgoing calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON of users: what is refused, and before it costs anything."""
+"""Users' JSON: what is refused, and that refusing is cheap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses and which of them may be served in plaintext."""
+"""Addresses, and which of them may be served in plaintext."""
 
 from __future__ import annotations
 

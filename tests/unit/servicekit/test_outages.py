@@ -1,4 +1,4 @@
-"""One line for as long as something is away, and one when it is back."""
+"""One line when something goes away, and one when it is back."""
 
 from __future__ import annotations
 

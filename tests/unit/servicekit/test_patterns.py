@@ -1,4 +1,4 @@
-"""What a pattern of the protos allows is said in words, never as a regular expression."""
+"""The protos' patterns are described in words, never as regular expressions."""
 
 from __future__ import annotations
 

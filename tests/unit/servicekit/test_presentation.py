@@ -1,4 +1,4 @@
-"""Which types are shown inline, how names are written. STRONGROOM_NAMES_CORPUS: a folder of hostile ones."""
+"""Inline types, and the escaping of names. STRONGROOM_NAMES_CORPUS: a folder of hostile ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that take long are looked up in nobody's way."""
+"""Slow name look-ups delay nobody else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every name in use today reaches S3, and nonsense is named."""
+"""Every variable name in use today reaches S3, and invalid values are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, aliases, what is said about a wrong setting, and that secrets stay out of everything."""
+"""Names, aliases, errors for wrong settings, and that secrets are never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of settings: all are known, and each misspelt one is told of with the right one."""
+"""Names of settings: all are known, and a misspelt one is reported with the right one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules of the protos hold for every message of every request."""
+"""The protos' rules apply to every message of every request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m storage_service bucket init`: what it does on stores that know everything, or not."""
+"""`python -m storage_service bucket init` on stores that support everything, or not."""
 
 from __future__ import annotations
 

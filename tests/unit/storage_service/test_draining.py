@@ -1,4 +1,4 @@
-"""A replica that operators drain begins nothing, says so, and works again when it may."""
+"""A drained replica begins nothing, says so, and works again when allowed."""
 
 from __future__ import annotations
 

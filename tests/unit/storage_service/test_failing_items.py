@@ -1,4 +1,4 @@
-"""Loops whose items fail, all of them or one."""
+"""Loops in which one item fails, or all."""
 
 from __future__ import annotations
 

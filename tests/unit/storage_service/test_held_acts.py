@@ -1,4 +1,4 @@
-"""What an admin begins is held until what has come of it is written down, however it ends."""
+"""An admin's act is held until its outcome is recorded, however it ends."""
 
 from __future__ import annotations
 

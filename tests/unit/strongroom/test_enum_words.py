@@ -1,4 +1,4 @@
-"""Numbers that this release does not know, of a newer writer or a damaged row, break nothing that reads."""
+"""Unknown numbers, of a newer writer or a damaged row, break no reader."""
 
 from __future__ import annotations
 

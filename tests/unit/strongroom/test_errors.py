@@ -1,4 +1,4 @@
-"""The exception tree, the enum and the comments of its proto say the same; errors survive the wire."""
+"""The exception tree, the enum and its proto's comments agree; errors survive the wire."""
 
 from __future__ import annotations
 

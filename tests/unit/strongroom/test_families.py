@@ -1,4 +1,4 @@
-"""What families are called."""
+"""Names of families."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors name fields as callers do."""
+"""Errors use callers' names for fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which build this is: said by the files of a release, else by the environment, else by nobody."""
+"""The build: from the files of a release, else the environment, else unknown."""
 
 from __future__ import annotations
 

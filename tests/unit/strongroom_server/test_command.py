@@ -1,4 +1,4 @@
-"""How a process of all services ends when it can't start."""
+"""How a process with all services exits if it can't start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which program a target is, and what a worker gets of what belongs to all."""
+"""The program of a target, and a worker's share of resources."""
 
 from __future__ import annotations
 

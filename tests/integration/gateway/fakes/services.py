@@ -1,4 +1,4 @@
-"""StorageService and FileService over a MemoryStore, with handles for what tests want to go wrong."""
+"""StorageService and FileService over a MemoryStore, with faults that tests can switch on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resumable and direct uploads over a MemoryStore: what docs/resumable.md promises, in memory."""
+"""Resumable and direct uploads over a MemoryStore, with the behaviour of docs/resumable.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody who has something of everything, and an eraser that a test takes step by step."""
+"""A user with data of every kind, and an eraser that a test runs step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What admins do is written down where it happens, stays, and is listed."""
+"""Admins' acts are recorded in their transactions, never changed, and listed."""
 
 from __future__ import annotations
 

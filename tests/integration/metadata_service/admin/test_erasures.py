@@ -1,4 +1,4 @@
-"""Erasing a user: every row of one owner goes, objects by way of the cleaner, and no row of another's."""
+"""Erasing a user: every row of the owner is removed, objects by the cleaner, and no other owner's row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects that no row knows: whose they were, and whether that owner was erased since."""
+"""Objects without a row: their owner, and whether that owner was erased since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator sees of the cleaner's work, and what moves it on."""
+"""Operators' view of the cleaner's work, and what advances it."""
 
 from __future__ import annotations
 

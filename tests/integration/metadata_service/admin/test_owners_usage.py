@@ -1,4 +1,4 @@
-"""Who has stored how much, sorted and page by page."""
+"""Usage of all owners, sorted and page by page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from other rows is made anew, and only what was wrong is touched."""
+"""Derived rows are rebuilt, and only wrong ones change."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Acts that take many steps: one at a time where they change objects, and what has come of each is written
-down.
-"""
+"""Acts of many steps: one at a time if they change objects, each with a recorded outcome."""
 
 from __future__ import annotations
 

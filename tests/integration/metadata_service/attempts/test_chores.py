@@ -1,4 +1,4 @@
-"""What a claim brings on for others: each chore fails alone."""
+"""Chores run with a claim: each fails alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""T1 and T4 of several owners in one transaction: each for itself, as if it had been alone."""
+"""T1 and T4 of several owners in one transaction: each as if it were alone."""
 
 from __future__ import annotations
 

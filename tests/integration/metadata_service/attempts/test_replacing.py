@@ -1,4 +1,4 @@
-"""Slots: one live file each, replaced in one step, whoever meets whom."""
+"""Slots: one live file each, replaced in one step, in any combination."""
 
 from __future__ import annotations
 

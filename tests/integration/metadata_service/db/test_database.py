@@ -1,4 +1,4 @@
-"""Transactions under faults: what is run again, what is not, and what comes out."""
+"""Transactions under faults: which are retried, which are not, and their results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database is asked is counted, on a real one."""
+"""Metrics of statements, on a real database."""
 
 from __future__ import annotations
 

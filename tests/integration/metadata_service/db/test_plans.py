@@ -1,4 +1,4 @@
-"""What runs with every claim and every sweep finds its rows by an index, however many there are."""
+"""Statements of every claim and sweep use an index, however many rows there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An owner's revision: raised with each change of what lists show, and never in the way of another commit."""
+"""An owner's revision: raised by each change that lists show, without blocking other commits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row-level security: what the catalogue says, and what happens to those who try."""
+"""Row-level security: its definition in the catalogue, and attempts to bypass it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists from another login, which may only read: a standby whose lag the tests make up."""
+"""Lists through a read-only login: a standby whose lag is simulated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When all that has happened so far is seen by whoever reads events."""
+"""Waits until readers of events see everything that has happened."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whoever waits for events costs no queries of its own, and misses none that nobody told of."""
+"""Waiting for events costs no queries, and misses none that were not notified."""
 
 from __future__ import annotations
 

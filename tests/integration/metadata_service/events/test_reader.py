@@ -1,5 +1,5 @@
-"""NotificationService.Watch: nothing is missed within the retention, slow readers are dropped, nobody hears
-what is another's.
+"""NotificationService.Watch: no event is missed within the retention, slow readers are dropped, nobody gets
+another's.
 """
 
 from __future__ import annotations

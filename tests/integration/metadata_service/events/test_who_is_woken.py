@@ -1,4 +1,4 @@
-"""NOTIFY takes a lock over the whole database: only what has written an event asks for one."""
+"""NOTIFY locks the whole database: only transactions that write an event use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""D1, and the soft way there and back."""
+"""D1, and soft deletion with its restore."""
 
 from __future__ import annotations
 

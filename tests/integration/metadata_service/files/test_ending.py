@@ -1,4 +1,6 @@
-"""Files whose time is over: one that cannot go keeps no other, and no owner's hundreds keep another's one."""
+"""Expired files: one that can't be removed delays no other, and one owner's hundreds delay no other
+owner's.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files are to be read for what they say of themselves, and what becomes of what was read."""
+"""Which files are read for their facts, and what is recorded."""
 
 from __future__ import annotations
 

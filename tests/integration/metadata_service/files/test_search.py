@@ -1,4 +1,4 @@
-"""Search among many files: what it costs, and how it goes on."""
+"""Search among many files: its cost, and its pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trash: what is in it, and how it ends."""
+"""The trash: its content, and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saves on a real database, with bytes that only exist as checksums: what a test does over and over."""
+"""Saves on a real database with simulated bytes: shortcuts for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Storage classes that saves and drops name."""
+"""Storage classes named by saves and drops."""
 
 from __future__ import annotations
 

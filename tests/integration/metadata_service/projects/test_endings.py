@@ -1,4 +1,4 @@
-"""Saves that end without a version, deletions, and the keys to be looked at."""
+"""Saves that end without a version, deletions, and the keys that need a look."""
 
 from __future__ import annotations
 

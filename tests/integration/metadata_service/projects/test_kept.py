@@ -1,4 +1,4 @@
-"""What a partial save keeps of the newest version: a statement for each part of its paths, however many."""
+"""What a partial save keeps of the newest version: one statement per part of its paths."""
 
 from __future__ import annotations
 

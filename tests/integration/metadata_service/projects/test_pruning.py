@@ -1,4 +1,4 @@
-"""Old versions that go by a rule, and what stays."""
+"""Old versions removed by a rule, and what stays."""
 
 from __future__ import annotations
 

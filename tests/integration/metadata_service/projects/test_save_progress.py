@@ -1,4 +1,4 @@
-"""What the owner of a save hears while it stores its files."""
+"""Events for a save's owner while files are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An object of the bucket becomes a file of its owner: once, at its place, within the quota, or not."""
+"""An object becomes a file of its owner: once, at its place, within the quota, or not at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows follow their bytes into another bucket, all that name them together; what differs stays as it is."""
+"""Rows are relinked to another bucket together; different bytes stay unlinked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever would end or replace what is kept or held is refused, whichever door it comes through."""
+"""No operation can delete or replace what is kept or held."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is deleted automatically: by a time of its own, or by its family's rule."""
+"""Automatic deletion: at a file's own time, or by its family's rule."""
 
 from __future__ import annotations
 

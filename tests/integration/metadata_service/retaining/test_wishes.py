@@ -1,4 +1,4 @@
-"""What uploads and saves ask of retention."""
+"""Retention requested by uploads and saves."""
 
 from __future__ import annotations
 

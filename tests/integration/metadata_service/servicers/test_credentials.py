@@ -1,4 +1,4 @@
-"""The call by which services try out whether they believe each other."""
+"""The call by which services check their mutual trust."""
 
 from __future__ import annotations
 

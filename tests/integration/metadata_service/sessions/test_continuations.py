@@ -1,4 +1,4 @@
-"""A write that goes on at the epoch of the one before it, without having asked."""
+"""A write that continues at the previous write's epoch without asking."""
 
 from __future__ import annotations
 

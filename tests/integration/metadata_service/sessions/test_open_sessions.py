@@ -1,4 +1,4 @@
-"""How many resumable uploads one owner may have open: decided in the transaction that opens one."""
+"""The limit of open sessions per owner, decided in the transaction that opens one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State of sessions: opened once, moved on by one writer, expired, forgotten."""
+"""Sessions: opened once, advanced by one writer, expired, deleted."""
 
 from __future__ import annotations
 

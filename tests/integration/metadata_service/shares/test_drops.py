@@ -1,4 +1,4 @@
-"""Bounds of drops: looked at by T1, counted by T4."""
+"""Limits of drops: checked in T1, counted in T4."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets in, and how often."""
+"""Which guests are admitted, and how often."""
 
 from __future__ import annotations
 

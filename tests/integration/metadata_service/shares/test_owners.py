@@ -1,4 +1,4 @@
-"""Shares as their owners make, see and change them."""
+"""Shares as their owners create, see and change them."""
 
 from __future__ import annotations
 

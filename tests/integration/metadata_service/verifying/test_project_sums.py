@@ -1,4 +1,4 @@
-"""Totals of projects that are not the sums over their files, and rows that have lost their partner."""
+"""Totals of projects that differ from the sums over their files, and rows that have lost their partner."""
 
 from __future__ import annotations
 

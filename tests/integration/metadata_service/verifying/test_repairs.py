@@ -1,4 +1,4 @@
-"""Repairs of rows: each changes exactly what its caller has seen, and nothing that has moved on."""
+"""Repairs of rows: each changes exactly what its caller has seen, and nothing that has changed since."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which objects a file shows although its blob's row is lost: nobody may move those away."""
+"""Objects that a file shows although its blob's row is lost: nobody may move them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pass over many rows that is measured (`benchmarks/verify_pass.py`), over few: it sees them all."""
+"""The benchmark `benchmarks/verify_pass.py` on few rows: it sees all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deliveries: made of events once, in order for each subject, until they arrive; owners side by side."""
+"""Deliveries: made once per event, in order for each subject, until they arrive; owners in parallel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks as their owners see them: made, listed, changed, rotated, removed, and nobody else's."""
+"""Webhooks as their owners see them: created, listed, changed, rotated, deleted, and hidden from others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DiagnosticsService as the test says."""
+"""DiagnosticsService with answers set by the test."""
 
 from __future__ import annotations
 

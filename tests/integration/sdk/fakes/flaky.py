@@ -1,4 +1,4 @@
-"""Services of which every method fails so often as it is told, and then answers with an empty message."""
+"""Services whose methods fail a given number of times, and then answer with an empty message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fakes on real sockets, in an event loop of their own, so that callers that wait don't stop them."""
+"""The fakes on real sockets, in a separate event loop, so that blocking callers don't stop them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Upload sessions in memory, on top of ``FakeStorage``: the rules of docs/resumable.md for clients."""
+"""Upload sessions in memory, based on ``FakeStorage``: the rules of docs/resumable.md for clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the fake services share: files, idempotency keys, and the faults they are to show."""
+"""The fakes' common state: files, idempotency keys, and faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StorageService in memory, with the rules that a client can notice."""
+"""StorageService in memory, with the rules that a client can observe."""
 
 from __future__ import annotations
 

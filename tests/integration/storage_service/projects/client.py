@@ -1,4 +1,4 @@
-"""A gRPC client for projects: what tests do over and over."""
+"""A gRPC client for projects, with shortcuts for tests."""
 
 from __future__ import annotations
 

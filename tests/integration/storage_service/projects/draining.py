@@ -1,4 +1,4 @@
-"""Waiting until nothing of an owner is left to do."""
+"""Waits until an owner has no work left."""
 
 from __future__ import annotations
 

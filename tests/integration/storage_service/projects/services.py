@@ -1,4 +1,4 @@
-"""metadata_service and storage_service as real processes on a database and a bucket of their own."""
+"""metadata_service and storage_service as real processes with their own database and bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ZIPs in and out, end to end."""
+"""ZIPs in both directions, end to end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/projects.md: its gRPC lines run as they stand."""
+"""The gRPC commands in docs/projects.md work as written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partial saves: what is neither sent nor removed stays as the newest version has it."""
+"""Partial saves: files neither sent nor removed stay as in the newest version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bucket without versioning: projects say so, and how to turn it on."""
+"""A bucket without versioning: projects refuse it, and say how to enable versioning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Roll-back, deletion, and what the bucket shows of them."""
+"""Roll-back and deletion, and the bucket's current objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The items of a batch have keys of their own, made of the batch's."""
+"""A batch's items have their own keys, derived from the batch's."""
 
 from __future__ import annotations
 

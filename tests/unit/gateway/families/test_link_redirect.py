@@ -1,4 +1,4 @@
-"""Links that lead on to the store: for as long as both the link and the signed URL hold, and no longer."""
+"""Links that redirect to the store: exactly as long as both the link and the signed URL are valid."""
 
 from __future__ import annotations
 

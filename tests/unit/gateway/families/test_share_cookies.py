@@ -1,4 +1,4 @@
-"""The cookie of a guest's session, and who is taken for a browser."""
+"""The cookie of a guest's session, and the detection of browsers."""
 
 from __future__ import annotations
 

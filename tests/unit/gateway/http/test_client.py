@@ -1,4 +1,4 @@
-"""What happens when the client leaves."""
+"""Requests whose client leaves."""
 
 from __future__ import annotations
 

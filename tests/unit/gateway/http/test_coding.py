@@ -1,4 +1,4 @@
-"""Content codings: what is chosen, what comes out, what is taken in."""
+"""Content codings: choice, output, and accepted input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of events end with the process, also those that were about to begin."""
+"""Event streams end with the process, also those about to begin."""
 
 from __future__ import annotations
 

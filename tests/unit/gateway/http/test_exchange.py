@@ -1,4 +1,4 @@
-"""What handlers ask a call for. A parameter counts once, wherever it is read."""
+"""A call's interface for handlers. A parameter counts once, wherever it is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers that go with a file's bytes."""
+"""Headers of answers with a file's bytes."""
 
 from __future__ import annotations
 

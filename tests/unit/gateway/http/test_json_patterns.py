@@ -1,4 +1,4 @@
-"""What a pattern of a JSON body allows is said in words, in those of gRPC."""
+"""The rules of patterns in JSON bodies are described in the words of gRPC."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms with several files, whatever pieces they come in."""
+"""Forms with several files, in pieces of any size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Headers with parameters, read in the time that their length asks for."""
+"""Headers with parameters are parsed in linear time."""
 
 from __future__ import annotations
 

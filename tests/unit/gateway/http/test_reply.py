@@ -1,4 +1,4 @@
-"""Answers and the texts in them."""
+"""Answers and their texts."""
 
 from __future__ import annotations
 

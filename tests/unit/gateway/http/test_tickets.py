@@ -1,4 +1,4 @@
-"""Tickets: they open streams for a minute, hold a token that nobody can read, and can't be made up."""
+"""Tickets: they open streams for a minute, hide their token, and can't be forged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every operation that takes or sends a file's bytes has a place of the transfers."""
+"""Every operation that transfers a file's bytes holds a place of the transfers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users' bytes are never run in the gateway's origin: every operation, by what a browser wants it for."""
+"""Users' bytes never run in the gateway's origin: every operation, by the browser's purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times of filters, as queries write them."""
+"""Times of filters in queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document covers every route, and says what routes do."""
+"""The OpenAPI document covers every route, and describes its behaviour."""
 
 from __future__ import annotations
 

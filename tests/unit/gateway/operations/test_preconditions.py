@@ -1,4 +1,4 @@
-"""Every route that changes something judges a condition, or refuses the request that depends on it."""
+"""Every modifying route evaluates a condition, or refuses the request that has one."""
 
 from __future__ import annotations
 

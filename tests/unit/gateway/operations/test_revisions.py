@@ -1,4 +1,4 @@
-"""Refusals under If-Match speak of revisions, through every door that takes one; those of a target pass."""
+"""Refusals under If-Match name revisions, on every route with one; those of a target pass."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway makes of failed calls to the services."""
+"""How the gateway translates failed calls to the services."""
 
 from __future__ import annotations
 

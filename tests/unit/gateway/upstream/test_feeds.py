@@ -1,4 +1,4 @@
-"""One stream per owner for any number of watchers, none of which waits for another or misses an event."""
+"""One stream per owner for any number of watchers; none waits for another or misses an event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one way up: messages are cut without copying, and every end of a call is told as what it is."""
+"""The upload pump: messages are divided without copying, and every end of a call has its own error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Large bodies let requests pass that have just come, and wait for nobody else."""
+"""Large bodies let new requests pass, and wait for nobody else."""
 
 from __future__ import annotations
 

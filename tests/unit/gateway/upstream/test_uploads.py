@@ -1,4 +1,4 @@
-"""What family B's form means."""
+"""The meaning of family B's form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long an upload asks to stay, in the fields of forms."""
+"""Retention requested in an upload's form fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is served together, in which order, and what becomes of everybody when a group fails."""
+"""Which attempts are grouped, in which order, and what happens to all when a group fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements as libpq takes them, and the driver's errors as Strongroom's."""
+"""Statements in libpq's form, and the driver's errors as Strongroom's."""
 
 from __future__ import annotations
 

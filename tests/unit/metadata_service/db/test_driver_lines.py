@@ -1,4 +1,4 @@
-"""The driver's lines about a database that is away: one, not one for each connection and try."""
+"""The driver logs an outage of the database once, not for each connection and try."""
 
 from __future__ import annotations
 

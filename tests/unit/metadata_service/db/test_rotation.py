@@ -1,4 +1,4 @@
-"""Whose rows a claim takes: the oldest, then those of the owners whose turn it is."""
+"""Whose rows a claim takes: the oldest, then those of the owners in turn."""
 
 from __future__ import annotations
 

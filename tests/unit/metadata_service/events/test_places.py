@@ -1,4 +1,4 @@
-"""Where a stream stands after a silence: the same place, and good for as long as what comes now is kept."""
+"""A stream's position after silence: unchanged, and valid as long as new events are kept."""
 
 from __future__ import annotations
 

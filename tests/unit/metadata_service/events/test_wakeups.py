@@ -1,4 +1,4 @@
-"""The connections that tell of events are made anew whatever ends them, and what was noted is told."""
+"""Connections for notifications are renewed after any error, and no notification is lost."""
 
 from __future__ import annotations
 

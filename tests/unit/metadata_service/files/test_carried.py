@@ -1,4 +1,4 @@
-"""What an object says of its file is all of it, or names what is missing; it fits into what stores take."""
+"""An object's carried spec is complete, or names what is missing; it fits into stores' limits."""
 
 from __future__ import annotations
 

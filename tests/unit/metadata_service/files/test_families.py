@@ -1,4 +1,4 @@
-"""Families by their names."""
+"""Names of families."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every S3 key of rest.md, and what user text can do to one: nothing."""
+"""Every S3 key in rest.md; users' text can't change a key's structure."""
 
 from __future__ import annotations
 

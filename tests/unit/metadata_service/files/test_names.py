@@ -1,4 +1,4 @@
-"""File names and paths of the caller's choice."""
+"""File names and paths chosen by callers."""
 
 from __future__ import annotations
 

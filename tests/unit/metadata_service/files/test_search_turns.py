@@ -1,4 +1,4 @@
-"""Searches take turns, so that whoever searches a lot keeps nobody from the database."""
+"""Searches take turns, so that frequent ones don't lock others out of the database."""
 
 from __future__ import annotations
 

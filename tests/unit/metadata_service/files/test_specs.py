@@ -1,4 +1,4 @@
-"""Specs as they are stored with their blob."""
+"""Specs as stored with their blob."""
 
 from __future__ import annotations
 

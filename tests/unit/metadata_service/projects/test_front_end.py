@@ -1,4 +1,4 @@
-"""What a preview shows of a project: the front end, wherever it lives, and nothing of the rest."""
+"""What a preview shows of a project: the front end, in any of its places, and nothing else."""
 
 from __future__ import annotations
 

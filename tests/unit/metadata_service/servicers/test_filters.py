@@ -1,4 +1,4 @@
-"""Filters as requests have them."""
+"""Filters in requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What costs by the size of a project, an owner does one at a time; others don't wait for them."""
+"""Calls whose cost grows with a project run one at a time per owner; other owners don't wait."""
 
 from __future__ import annotations
 

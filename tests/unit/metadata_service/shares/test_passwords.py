@@ -1,4 +1,4 @@
-"""Whoever sets passwords by the thousand keeps nobody from being let in."""
+"""A flood of password changes does not lock out guests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference tells of all that there is: it is made from the code, and nothing falls out on the way."""
+"""The reference made from the code is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of the site: each is in the navigation, and links lead somewhere."""
+"""The site's pages: each is in the navigation, and all links work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No dependency, of the servers or of development, has a licence that nobody has allowed."""
+"""Every dependency, of the servers and of development, has an allowed licence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands beside the wheel: a bill of materials, notes, checksums, images."""
+"""The files beside the wheel: bill of materials, notes, checksums, images."""
 
 from __future__ import annotations
 

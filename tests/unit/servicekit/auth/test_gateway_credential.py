@@ -1,4 +1,4 @@
-"""What the gateway says of a call, and what is believed of it."""
+"""What the gateway vouches for, and what is accepted of it."""
 
 from __future__ import annotations
 

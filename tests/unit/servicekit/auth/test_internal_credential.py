@@ -1,4 +1,4 @@
-"""How services prove to each other what they are, under clocks and secrets that differ."""
+"""Authentication between services, with different clocks and secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Key sets: which keys are used, how often the issuer is asked, and what happens while it is down."""
+"""Key sets: which keys are used, how often the issuer is asked, and outages of the issuer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which keys are taken for which algorithms, and what is said about the others."""
+"""Which keys are accepted for which algorithms, and the errors for others."""
 
 from __future__ import annotations
 

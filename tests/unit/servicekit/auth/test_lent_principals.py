@@ -1,4 +1,4 @@
-"""Calls of a service in the name of a user whose share a guest has opened."""
+"""Calls of a service on behalf of a user whose share a guest has opened."""
 
 from __future__ import annotations
 

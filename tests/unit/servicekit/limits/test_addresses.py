@@ -1,4 +1,4 @@
-"""Whose address counts."""
+"""Which address counts."""
 
 from __future__ import annotations
 

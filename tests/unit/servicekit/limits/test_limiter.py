@@ -1,4 +1,4 @@
-"""What the doors get to hear."""
+"""The answers of the limiter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However many owners come, the next one finds a place, and who waits waits for its own."""
+"""However many owners come, the next one finds a place, and waits only for its own."""
 
 from __future__ import annotations
 

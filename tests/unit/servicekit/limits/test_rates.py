@@ -1,4 +1,4 @@
-"""Buckets: exactly the surplus is refused, and the wait that is told is the one that it takes."""
+"""Buckets: exactly the surplus is refused, and the announced wait is enough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A storm of refusals, each by somebody else, takes bounded memory."""
+"""A storm of refusals, each of another caller, takes bounded memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A few at a time of one key, in the order in which they came."""
+"""A few at a time per key, in order of arrival."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How loud a request's line is."""
+"""Log levels of requests."""
 
 from __future__ import annotations
 

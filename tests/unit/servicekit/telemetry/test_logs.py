@@ -1,4 +1,4 @@
-"""Lines are JSON whatever goes into them, and credentials do not get out."""
+"""Lines are JSON whatever they contain, and credentials are removed."""
 
 from __future__ import annotations
 

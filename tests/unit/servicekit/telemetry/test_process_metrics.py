@@ -1,4 +1,4 @@
-"""What every process shows of itself."""
+"""Metrics of every process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bodies that a client brings take memory as they arrive, and none can hold up all others."""
+"""A client's body takes memory as it arrives, and no body can block all others."""
 
 from __future__ import annotations
 

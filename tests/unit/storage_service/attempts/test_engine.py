@@ -1,4 +1,4 @@
-"""The frame of every write: who fails gives up, who does not know does not."""
+"""The frame of every write: a failure gives up, an unknown outcome does not."""
 
 from __future__ import annotations
 

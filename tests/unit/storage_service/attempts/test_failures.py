@@ -1,4 +1,4 @@
-"""Owners hear of what met an object store that is away: once for each attempt, and of nothing else."""
+"""Owners get one event per attempt that met an unavailable store, and no others."""
 
 from __future__ import annotations
 

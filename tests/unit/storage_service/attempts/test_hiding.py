@@ -1,4 +1,4 @@
-"""A deleted object is hidden from readers that name no version; nobody else's ever is, and no bytes go."""
+"""A deleted object is hidden from readers without a version; no other object is, and no bytes are removed."""
 
 from __future__ import annotations
 

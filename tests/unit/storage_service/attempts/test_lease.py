@@ -1,4 +1,4 @@
-"""A lease is renewed as long as the body runs, whatever becomes of one renewal."""
+"""A lease is renewed during the whole body, even if one renewal fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What late requests have left goes; what is committed, recorded or somebody else's stays."""
+"""Objects left by late requests are removed; committed, recorded and others' objects stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where attempts share a key, nothing is written or committed in a bucket that keeps no versions."""
+"""At shared keys, nothing is written or committed in a bucket without versions."""
 
 from __future__ import annotations
 

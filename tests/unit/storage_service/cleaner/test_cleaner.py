@@ -1,4 +1,4 @@
-"""One row's error, whatever it is, is that row's alone."""
+"""A row's error, of any kind, affects only that row."""
 
 from __future__ import annotations
 

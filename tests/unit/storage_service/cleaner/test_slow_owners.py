@@ -1,4 +1,4 @@
-"""One owner's removals hang: everybody else's go on, with no more of them at once than ever."""
+"""One owner's removals hang: all others continue, within the usual limit of parallel work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open uploads that nobody owns are aborted; those of live attempts and of strangers are not."""
+"""Open uploads without an owner are aborted; those of live attempts and of strangers are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Part sizes keep within 10,000 parts, whole MiB."""
+"""Part sizes give at most 10,000 parts, in whole MiB."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table answers what puremagic answers."""
+"""The table gives puremagic's results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types that desktops, browsers and programs declare for honest files, and disguises beside them."""
+"""Types declared by desktops, browsers and programs for honest files, and disguises."""
 
 from __future__ import annotations
 

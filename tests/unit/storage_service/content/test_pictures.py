@@ -1,4 +1,4 @@
-"""Sizes of pictures by their headers; bombs and empty pictures are refused."""
+"""Picture sizes from headers; bombs and empty pictures are refused."""
 
 from __future__ import annotations
 

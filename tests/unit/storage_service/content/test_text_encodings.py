@@ -1,4 +1,4 @@
-"""What is said of a text's encoding: the client's word, else what its bytes say."""
+"""A text's encoding: the client's declaration, else the one that its bytes show."""
 
 from __future__ import annotations
 

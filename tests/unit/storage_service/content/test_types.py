@@ -1,4 +1,4 @@
-"""A file gets a type that its bytes allow, and its family takes or refuses it."""
+"""A file gets a type that fits its bytes, and its family accepts or refuses it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a file says where it was taken is found, and nothing else is touched."""
+"""A file's places are found, and nothing else is masked."""
 
 from __future__ import annotations
 

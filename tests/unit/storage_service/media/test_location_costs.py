@@ -1,4 +1,4 @@
-"""What a hostile picture makes of the search for places: work that grows as the file does, up to a budget."""
+"""The cost of searching hostile pictures for places: linear, within a budget."""
 
 from __future__ import annotations
 

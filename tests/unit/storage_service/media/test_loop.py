@@ -1,5 +1,5 @@
-"""How much is claimed at a time: what is stored meanwhile waits for no more than that. How long processes are
-kept that read nothing.
+"""How much is claimed at a time, so that new files wait for no more than that; and when idle processes
+stop.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A reading process may do what it likes: its owner gets what it told before, and the next job is read."""
+"""A reading process may misbehave: its earlier facts are kept, and the next job is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What callers are told of the store's answers: nothing permanent is told as worth a retry."""
+"""Callers' errors for the store's answers: nothing permanent is reported as retryable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""metadata_service as far as a save needs it, in memory; with the rules that matter to its caller."""
+"""The parts of metadata_service that a save needs, in memory, with the rules that its caller can observe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names by the rule they break, for every door that takes names."""
+"""Names by the rule that they break, for every operation that takes names."""
 
 from __future__ import annotations
 

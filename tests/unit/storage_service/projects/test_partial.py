@@ -1,4 +1,4 @@
-"""The rest of a project, as metadata_service is told of it."""
+"""The kept part of a project, as sent to metadata_service."""
 
 from __future__ import annotations
 

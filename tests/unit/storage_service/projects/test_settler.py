@@ -1,4 +1,4 @@
-"""KeySettler against the in-memory bucket: what is current becomes what the newest version says."""
+"""KeySettler with the in-memory bucket: current objects become those of the newest version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that one system takes for another, wherever they stand in a path."""
+"""Names that some system takes for others, at any place in a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who hears of damaged objects in tests."""
+"""Records reports of damage in tests."""
 
 from __future__ import annotations
 

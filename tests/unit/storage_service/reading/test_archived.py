@@ -1,4 +1,4 @@
-"""What lies in an archive class says so, and is asked back once."""
+"""Objects in an archive class are reported as such, and their restore is requested once."""
 
 from __future__ import annotations
 

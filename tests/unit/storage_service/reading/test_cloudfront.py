@@ -1,4 +1,4 @@
-"""CloudFront's signatures, checked as CloudFront does: with the public key alone."""
+"""CloudFront's signatures, checked like CloudFront does: with only the public key."""
 
 from __future__ import annotations
 

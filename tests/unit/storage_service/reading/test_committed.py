@@ -1,4 +1,4 @@
-"""Other bytes than were stored are never a complete body."""
+"""Wrong bytes are never a complete body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Damage is logged, counted and told of; the last never at the reader's cost."""
+"""Damage is logged, counted and reported; reporting never delays the reader."""
 
 from __future__ import annotations
 

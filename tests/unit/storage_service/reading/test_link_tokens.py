@@ -1,4 +1,4 @@
-"""Tokens of links: sealed, always the same, of their own kind, and opened after their secret was replaced."""
+"""Link tokens: sealed, always the same, of one kind, and still valid after their secret was replaced."""
 
 from __future__ import annotations
 

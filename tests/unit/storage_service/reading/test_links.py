@@ -1,4 +1,6 @@
-"""Links made and read: stable, rounded by family, dead when they should be, and silent about the owner."""
+"""Creating and reading links: stable, rounded by family, invalid when they should be, without revealing the
+owner.
+"""
 
 from __future__ import annotations
 

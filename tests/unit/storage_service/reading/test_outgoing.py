@@ -1,4 +1,4 @@
-"""Readers that take nothing hold a bounded part of the memory, and give way to those that do."""
+"""Readers that take nothing hold a bounded part of the memory, and give way to others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Preview tokens: they open what they say, until they expire, and nothing else opens like them."""
+"""Preview tokens: they open exactly what they name, until they expire, and nothing else opens in their
+place.
+"""
 
 from __future__ import annotations
 

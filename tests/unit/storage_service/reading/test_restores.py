@@ -1,4 +1,4 @@
-"""What was asked back is looked at until it can be read, and no more often than was said."""
+"""Requested restores are checked until the object can be read, and not too often."""
 
 from __future__ import annotations
 

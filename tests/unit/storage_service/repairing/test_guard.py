@@ -1,4 +1,4 @@
-"""When a repair acts on nothing."""
+"""When a repair refuses to act."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose bucket it is: taken once, and by nobody else afterwards."""
+"""The bucket's installation: written once, and never replaced."""
 
 from __future__ import annotations
 

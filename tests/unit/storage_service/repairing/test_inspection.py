@@ -1,4 +1,4 @@
-"""An entry of the quarantine that could not be brought back is a finding, and no other one is."""
+"""Exactly the entries of the quarantine that could not be restored are findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moving one version away, with others at the same work."""
+"""Moving one version away, with others doing the same."""
 
 from __future__ import annotations
 

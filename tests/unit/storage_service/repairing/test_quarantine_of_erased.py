@@ -1,4 +1,4 @@
-"""What an erased user had in quarantine goes at the next pass, and nothing of anybody else's."""
+"""An erased user's entries in quarantine are removed in the next pass, and no others."""
 
 from __future__ import annotations
 

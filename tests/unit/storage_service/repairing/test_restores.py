@@ -1,4 +1,4 @@
-"""What is brought back from quarantine is not what the cleaner is about to take away."""
+"""A restore from quarantine never brings back what the cleaner is about to remove."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The re-scan goes on behind a content that the scanner can do nothing with, and rests while it is away."""
+"""The re-scan continues after a content that the scanner can't handle, and pauses while it is away."""
 
 from __future__ import annotations
 

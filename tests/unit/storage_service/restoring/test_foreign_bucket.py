@@ -1,4 +1,4 @@
-"""Keeping, dropping and relinking act upon the bucket of the database's own installation only."""
+"""Keeping, dropping and relinking work only in the bucket of the database's own installation."""
 
 from __future__ import annotations
 

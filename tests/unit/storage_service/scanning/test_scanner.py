@@ -1,4 +1,4 @@
-"""The scanner against a clamd that behaves, and one that does not."""
+"""The scanner with a correct clamd and a misbehaving one."""
 
 from __future__ import annotations
 

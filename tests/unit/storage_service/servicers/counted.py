@@ -1,4 +1,4 @@
-"""What transfers count."""
+"""The counts of transfers."""
 
 from __future__ import annotations
 

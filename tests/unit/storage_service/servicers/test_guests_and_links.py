@@ -1,4 +1,4 @@
-"""What guests and holders of links read and bring is counted by its family, which they are not told."""
+"""Transfers by guests and links are counted by family, which callers are not told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Uploads and downloads by family and way; nothing of a file's becomes a label."""
+"""Uploads and downloads by family and protocol; nothing of a file becomes a label."""
 
 from __future__ import annotations
 

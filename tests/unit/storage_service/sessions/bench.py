@@ -1,4 +1,4 @@
-"""The engine on a store in memory that counts what is asked of it."""
+"""The session use cases on an in-memory store that counts requests."""
 
 from __future__ import annotations
 

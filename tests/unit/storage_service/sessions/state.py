@@ -1,4 +1,4 @@
-"""metadata_service's side of sessions, in memory: enough for the engine, with the same refusals."""
+"""The session part of metadata_service in memory, with the same refusals."""
 
 from __future__ import annotations
 

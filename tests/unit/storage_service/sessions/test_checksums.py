@@ -1,4 +1,6 @@
-"""Checksums of one write, and of the whole: announced first or last, hashed along or read back."""
+"""Checksums of one write and of the whole: announced first or last, computed on the way or by reading
+back.
+"""
 
 from __future__ import annotations
 

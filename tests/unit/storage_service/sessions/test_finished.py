@@ -1,4 +1,4 @@
-"""Writes to sessions that are finished, and what those that end without a length answer."""
+"""Writes to finished sessions, and the answers of sessions that end without a length."""
 
 from __future__ import annotations
 

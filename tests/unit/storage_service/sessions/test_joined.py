@@ -1,4 +1,4 @@
-"""Pieces that are joined in more than one try."""
+"""Concatenations that take more than one try."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process remembers between two writes of a session: it saves questions, and changes no answer."""
+"""What a process caches between two writes of a session: it saves calls, and changes no answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arithmetic of offsets, parts and segments, whatever clients and stores do."""
+"""The arithmetic of offsets, parts and segments, for any behaviour of clients and stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often progress is recorded: together on fast lines, part by part on slow ones, never late."""
+"""How often progress is recorded: together on fast connections, part by part on slow ones, never late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns at a session: one at a time, in order of arrival, whoever gives up waiting."""
+"""Turns at a session: one at a time, in order of arrival, also if waiters give up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two processes on one state; and bytes that the store has damaged."""
+"""Two processes on one state; and bytes damaged by the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What guests of a drop are told, and under which names their files are kept."""
+"""What guests of a drop are told, and the names of their files."""
 
 from __future__ import annotations
 

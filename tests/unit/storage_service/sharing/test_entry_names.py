@@ -1,4 +1,4 @@
-"""Names of files in the ZIP that guests get: fit for any file system, no two alike."""
+"""Names of files in guests' ZIPs: valid on any file system, no two equal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions of guests: sealed, of one share, of one password, for a while."""
+"""Sessions of guests: sealed, for one share, one password and a limited time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An upload whose target was a guess: moved when the guess was wrong, and the first attempt is given up."""
+"""An upload with a guessed target: moved if the guess was wrong, and the first attempt is given up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Refusals of a move say which of the two files they are about."""
+"""Refusals of a move say which of the two files they concern."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only a stream that ends with finish_write and holds what was promised is a body."""
+"""Only a stream that ends with finish_write and contains what was announced is a body."""
 
 from __future__ import annotations
 

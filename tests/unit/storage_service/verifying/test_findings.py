@@ -1,4 +1,4 @@
-"""What a row says is held against its object, both ways."""
+"""A row compared with its object, in both directions."""
 
 from __future__ import annotations
 

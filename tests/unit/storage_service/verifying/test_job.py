@@ -1,4 +1,4 @@
-"""The job: a run is begun only where the one under way has nothing to give."""
+"""The job begins a run only if the current one has no shard to give."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scrub: what it reads, at which pace, and what it says of damage."""
+"""The scrub: what it reads, at which rate, and its reports of damage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments of uploads under way: what is there instead of the acknowledged bytes, by depth."""
+"""Segments of open sessions: what is there in place of the acknowledged bytes, by depth."""
 
 from __future__ import annotations
 

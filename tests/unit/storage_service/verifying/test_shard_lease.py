@@ -1,4 +1,4 @@
-"""A step that takes longer than its shard's lease: the shard stays its replica's, or nothing of it counts."""
+"""A step longer than its shard's lease: the shard stays with its replica, or nothing of the step counts."""
 
 from __future__ import annotations
 

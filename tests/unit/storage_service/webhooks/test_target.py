@@ -1,4 +1,4 @@
-"""Where a webhook's delivery connects to: its name is looked up once for each request, and checked."""
+"""The address of a webhook's delivery: resolved once per request, and checked."""
 
 from __future__ import annotations
 

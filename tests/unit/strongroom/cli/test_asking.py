@@ -1,4 +1,4 @@
-"""Who is asked whether it is meant, and what the answer does."""
+"""Confirmations: when they are asked, and the effect of the answer."""
 
 from __future__ import annotations
 

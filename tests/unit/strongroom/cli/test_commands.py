@@ -1,4 +1,4 @@
-"""Commands are made when they are asked for."""
+"""Commands are built on demand."""
 
 from __future__ import annotations
 

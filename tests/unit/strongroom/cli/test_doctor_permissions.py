@@ -1,4 +1,4 @@
-"""Each permission of the bucket denied by itself: the doctor names it, and leaves no upload open."""
+"""Each permission of the bucket denied alone: the doctor names it, and leaves no upload open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the doctor says about the settings of a machine."""
+"""The doctor on a machine's settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``--json`` and manifests say of a file is JSON, whatever the service says of it."""
+"""Files in ``--json`` and manifests are valid JSON, whatever the service returns."""
 
 from __future__ import annotations
 

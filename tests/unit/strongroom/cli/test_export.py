@@ -1,4 +1,4 @@
-"""What an export ends with: lost is damage, archived is to be had later."""
+"""The result of an export: lost is damage, archived can be had later."""
 
 from __future__ import annotations
 

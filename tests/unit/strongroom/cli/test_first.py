@@ -1,4 +1,4 @@
-"""The first of many: no more is asked for, and what gave them is closed."""
+"""The first of many: no more is requested, and the source is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files of a folder go: below the folder that was named, through no link."""
+"""Where a folder's files are stored: below the named folder, through no link."""
 
 from __future__ import annotations
 

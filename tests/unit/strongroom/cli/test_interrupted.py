@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of what takes long: the command says what has become of it and how to go on."""
+"""Ctrl-C in the middle of a long command: it says what was done and how to continue."""
 
 from __future__ import annotations
 

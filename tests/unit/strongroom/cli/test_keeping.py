@@ -1,4 +1,4 @@
-"""How long something stays, as people type it, and what they get wrong."""
+"""Retention as typed by people, and their mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stack.json as `make up` leaves it."""
+"""A stack.json like `make up` writes it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ZIPs that the service streams, into files, links and what can't be replaced."""
+"""Streamed ZIPs, into files, links and targets that can't be replaced."""
 
 from __future__ import annotations
 

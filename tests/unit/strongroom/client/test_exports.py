@@ -1,4 +1,4 @@
-"""What the methods of the client take and answer can be imported from where the client is."""
+"""All parameter and return types of the client can be imported from its package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns as in .gitignore, and the tree that they leave."""
+"""Patterns as in .gitignore, and the remaining tree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocks out of pieces, and out of what blocks."""
+"""Blocks from pieces, and from blocking sources."""
 
 from __future__ import annotations
 

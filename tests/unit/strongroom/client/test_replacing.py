@@ -1,4 +1,4 @@
-"""What can't be written is told by the name that the caller gave, not by that of the file beside it."""
+"""Errors about unwritable targets name the caller's file, not the temporary one beside it."""
 
 from __future__ import annotations
 

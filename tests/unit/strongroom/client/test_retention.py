@@ -1,4 +1,4 @@
-"""A time is a moment, or a span from now."""
+"""A time is absolute, or relative to now."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which errors are tried again, after how long, and when it ends."""
+"""Which errors are retried, after which pause, and until when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where addresses, tokens and TLS come from."""
+"""Sources of addresses, tokens and TLS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as a source, and which ones can be read twice."""
+"""What is accepted as a source, and which sources can be read twice."""
 
 from __future__ import annotations
 

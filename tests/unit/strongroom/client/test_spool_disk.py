@@ -1,4 +1,4 @@
-"""A spool on a disk that is full, or whose writer dies in the middle of a file."""
+"""A spool on a full disk, or whose writer dies in the middle of a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where tokens come from, and when they are asked for again."""
+"""Sources of tokens, and when they are renewed."""
 
 from __future__ import annotations
 

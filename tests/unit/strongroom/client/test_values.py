@@ -1,4 +1,4 @@
-"""Targets, file names and what the client answers."""
+"""Targets, file names and the client's return values."""
 
 from __future__ import annotations
 

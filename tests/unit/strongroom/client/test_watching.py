@@ -1,4 +1,4 @@
-"""A watch whose connection breaks goes on where it broke, also before its first event."""
+"""A watch whose connection breaks continues where it was, also before its first event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can't move is known before anything moves, and said in words."""
+"""What can't be migrated is known before anything moves, and explained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files below a folder: found, read as they were planned or not at all, never outside of it."""
+"""Files below a folder: found, read as planned or not at all, never outside of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source needs and is not installed is named with the extra that brings it."""
+"""A missing package is named with the extra that installs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run remembers: durable, of one plan, by one process."""
+"""A run's journal: durable, for one plan, used by one process."""
 
 from __future__ import annotations
 

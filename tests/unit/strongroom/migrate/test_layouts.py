@@ -1,4 +1,4 @@
-"""What a path says of a file."""
+"""The meaning of a path."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each reference has become: CSV for programs, SQL that nothing in a name can break."""
+"""The new name of each reference: CSV for programs, and SQL that no name can break."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rates hold over all jobs together; what one was told to wait, all wait, and fewer are at work at once."""
+"""Rates apply to all jobs together; when one has to wait, all wait, and fewer work in parallel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan is written in one step, read back as it was, and refused where somebody has spoiled it."""
+"""A plan is written atomically, read back unchanged, and refused if it was damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run takes what is left of its plan, and refuses one whose lines were changed after they were moved."""
+"""A run continues its plan, and refuses one whose lines changed after they were moved."""
 
 from __future__ import annotations
 

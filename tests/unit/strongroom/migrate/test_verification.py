@@ -1,4 +1,4 @@
-"""A verification that was cut off goes on; one that has come to its end begins anew."""
+"""An interrupted verification continues; a complete one begins again."""
 
 from __future__ import annotations
 

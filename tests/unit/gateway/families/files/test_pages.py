@@ -1,4 +1,4 @@
-"""The list that is written by hand says what its shape says."""
+"""The hand-written list conforms to its shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the WebSocket of notifications ends: with a code that tells its reader what to do."""
+"""The WebSocket of notifications ends with a code that tells its reader what to do."""
 
 from __future__ import annotations
 

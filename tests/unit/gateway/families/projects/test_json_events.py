@@ -1,4 +1,4 @@
-"""The push parser of JSON, against Python's own, in pieces of every size."""
+"""The push parser of JSON compared with Python's, in pieces of every size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project that is written while its files are read has the shape of the document."""
+"""A project written while its files are read conforms to the documented shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project as JSON: what is read, when, and how much of it is held for a client that takes nothing."""
+"""A project as JSON: what is read, when, and how much is held for a client that takes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What tus keeps with an upload."""
+"""What tus stores with an upload."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing that passes by itself may be a 4xx."""
+"""No temporary error is a 4xx."""
 
 from __future__ import annotations
 

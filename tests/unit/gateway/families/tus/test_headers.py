@@ -1,4 +1,4 @@
-"""Headers of tus, read and written."""
+"""Headers of tus: parsing and writing."""
 
 from __future__ import annotations
 

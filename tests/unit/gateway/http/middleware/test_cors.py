@@ -1,4 +1,4 @@
-"""Requests without an origin are answered as Starlette's own CORS answers them."""
+"""Requests without an origin get the same answer as from Starlette's own CORS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that come before the body has been read."""
+"""Answers before the body was read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A request is one line of the log, whatever became of it."""
+"""A request is one log line, whatever its result."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An S3 server that does what it is told: each request takes the next step of a script."""
+"""A scripted S3 server: each request takes the next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Objects in an archive class, on a store that knows them (moto)."""
+"""Objects in an archive class, on a store that supports it (moto)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""botocore's data as we load them, held against its own loader."""
+"""Our loader of botocore's data, compared with its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cancelled upload stops sending and lets go of its bytes, so that the byte budget tells the truth."""
+"""A cancelled upload stops sending and releases its bytes, so that the byte budget is correct."""
 
 from __future__ import annotations
 

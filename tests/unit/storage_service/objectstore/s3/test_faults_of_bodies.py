@@ -1,4 +1,4 @@
-"""PutObject and UploadPart against a store that fails in every way the light path has to survive."""
+"""PutObject and UploadPart with a store that fails in every way that the light path must survive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls by botocore against a store that fails, and the quirks of real stores."""
+"""Calls by botocore with a failing store, and the quirks of real stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A key that the store can't hold is not sent at all: Swift would stop answering anybody for a while."""
+"""A key that is too long for the store is never sent: Swift would stop answering for a while."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Listings are whole and in order, or an error."""
+"""Listings are complete and in order, or an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every request to the store is counted, by how it ended."""
+"""Every request to the store is counted by its result."""
 
 from __future__ import annotations
 

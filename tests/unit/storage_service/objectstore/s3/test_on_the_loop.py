@@ -1,4 +1,4 @@
-"""Small requests on a connection that stands are made by the event loop; all else by threads, as before."""
+"""The event loop makes small requests on open connections; threads make all others, as before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store takes minutes for: one caller's copies leave threads to what others complete."""
+"""Calls that take minutes: one caller's copies leave threads for others' completions."""
 
 from __future__ import annotations
 

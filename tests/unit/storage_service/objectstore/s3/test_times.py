@@ -1,4 +1,4 @@
-"""Times in replies of stores: what ``email.utils`` reads, and the form of RFC 9110 without it."""
+"""Times in stores' replies: as ``email.utils`` reads them, and RFC 9110's form without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The light path over TLS: certificates are checked, bodies stay unsigned, cancelling is as quick."""
+"""The light path over TLS: certificates are checked, bodies stay unsigned, cancelling is as fast."""
 
 from __future__ import annotations
 

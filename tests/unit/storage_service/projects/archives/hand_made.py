@@ -1,4 +1,4 @@
-"""ZIPs made by hand, so that each field can lie."""
+"""Hand-made ZIPs in which each field can lie."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ZIP in memory, read as one in S3 is."""
+"""Reads a ZIP in memory like one in S3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports: what is known to be damaged is named in the manifest and ends nothing; versions are listed."""
+"""Exports: damaged files are named in the manifest and don't end it; versions are listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of what goes into a ZIP: asked for once, looked at whole before anything is sent."""
+"""Lists for a ZIP: requested once, checked completely before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What manifests of exports may take of the disk."""
+"""The disk space of exports' manifests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives of one owner are compressed one piece at a time, and wait behind one piece of each other owner."""
+"""One owner's archives are compressed one piece at a time, after one piece of each other owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stored objects on their way into a ZIP: what is fetched ahead, and for how long it counts."""
+"""Stored objects for a ZIP: what is fetched ahead, and how long it counts."""
 
 from __future__ import annotations
 

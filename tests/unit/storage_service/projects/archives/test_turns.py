@@ -1,4 +1,4 @@
-"""Readers of archives share memory and a core: nobody has all of them."""
+"""Readers of archives share memory and a core: nobody takes all of them."""
 
 from __future__ import annotations
 

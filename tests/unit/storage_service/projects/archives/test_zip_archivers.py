@@ -1,4 +1,4 @@
-"""What the archivers in use write is taken: their own specimens, and by hand what other systems' write."""
+"""Archivers' ZIPs are accepted: real ones, and hand-made ones like those of other systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives that are in order are read exactly, whoever made them."""
+"""Valid archives are read exactly, whatever wrote them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ZIPs on their way out: read back by Python's zipfile and by our own strict reader."""
+"""Outgoing ZIPs, read by Python's zipfile and by our own strict reader."""
 
 from __future__ import annotations
 

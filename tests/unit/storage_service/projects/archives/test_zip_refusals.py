@@ -1,4 +1,4 @@
-"""Archives that lie are refused, each by the rule it breaks."""
+"""Contradictory archives are refused, each by the rule that it breaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Owners hear of imports that fail, and of nothing secret in them."""
+"""Owners get events about failed imports, without secrets."""
 
 from __future__ import annotations
 
