@@ -119,8 +119,7 @@ class Filter:
         held = []
         for number, word in enumerate(wanted):
             forms: list[str] = []
-            for form in sorted({word, unicodedata.normalize("NFD", word)}):
-                name = f"word{number}_{len(forms)}"
+            for name, form in _forms(f"word{number}", word).items():
                 forms.append(f"position({lower.format(text=f'%({name})s::text')} IN looked_at.texts) > 0")
                 params[name] = form
             held.append(f"({' OR '.join(forms)})")
@@ -159,6 +158,12 @@ CASE WHEN files.family = 2 THEN (
     ) AS parsed
 ) END
 """
+
+
+def _forms(name: str, word: str) -> dict[str, str]:
+    """A word by the names of its parameters; twice where NFD writes it otherwise."""
+    apart = unicodedata.normalize("NFD", word)
+    return {name: word} if apart == word else {name: word, f"{name}_apart": apart}
 
 
 def words(query: str) -> list[str]:
