@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -63,19 +64,38 @@ def test_what_leads_nowhere_is_told_and_the_rest_is_stored(shell: Shell, here: P
     assert done.err.splitlines() == ["strongroom: site/away: No such file or directory"]
 
 
-def test_folders_may_be_deeper_than_python_calls_itself(shell: Shell, here: Path, state: State) -> None:
+@pytest.fixture
+def deep(here: Path) -> Iterator[Path]:
+    """A file, and far below it another one. What removes temporary folders calls itself for each, so this one
+    goes by itself.
+    """
     written(here, {"site/a": "a"})
-    descriptor = os.open("site", os.O_RDONLY)
+    inside = os.open("site", os.O_RDONLY)
     for _ in range(DEEP):
-        os.mkdir("d", dir_fd=descriptor)
-        inner = os.open("d", os.O_RDONLY, dir_fd=descriptor)
-        os.close(descriptor)
-        descriptor = inner
-    os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=descriptor))
-    os.close(descriptor)
+        os.mkdir("d", dir_fd=inside)
+        inside = _instead(inside, "d")
+    os.close(os.open("f", os.O_CREAT | os.O_WRONLY, dir_fd=inside))
+    try:
+        yield here / "site"
+    finally:
+        os.unlink("f", dir_fd=inside)
+        for _ in range(DEEP):
+            inside = _instead(inside, "..")
+            os.rmdir("d", dir_fd=inside)
+        os.close(inside)
+
+
+def _instead(folder: int, name: str) -> int:
+    """Another folder by its name in an open one, which is closed."""
+    opened = os.open(name, os.O_RDONLY, dir_fd=folder)
+    os.close(folder)
+    return opened
+
+
+def test_folders_may_be_deeper_than_python_calls_itself(shell: Shell, deep: Path, state: State) -> None:
     assert shell("put", "-r", "site").exit_code == 0
     assert len(state.stored) == 2
-    assert len(read_tree(here / "site", Ignore(())).files) == 2
+    assert len(read_tree(deep, Ignore(())).files) == 2
 
 
 @pytest.mark.parametrize(
