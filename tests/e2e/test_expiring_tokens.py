@@ -116,7 +116,7 @@ SMALL: Final = {
     "POST /api/generations": (IMPORT, 422),
     "POST /api/generations/batch": ({"items": [IMPORT]}, 200),
     "POST /api/projects/none/rollback": ({"version": 1}, 404),
-    f"PATCH /api/v1/events/{uuid.UUID(int=1)}/media/{uuid.UUID(int=2)}": ({"caption": "x"}, 404),
+    f"PATCH /api/v1/events/{uuid.UUID(int=1)}/media/{uuid.UUID(int=2)}": ({"title": "x"}, 404),
 }
 
 
