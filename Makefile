@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.setup
 DOCS   := .tools/docs/.setup
 PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service gateway strongroom_server devstack benchmarks scripts tests)
 # More than cores: tests of real processes mostly wait.
-PYTEST_WORKERS ?= 8
+PYTEST_WORKERS ?= 6
 PYTEST_ARGS ?=
 PYTEST := $(PY) -m pytest -q --durations 10
 

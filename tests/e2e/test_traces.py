@@ -74,7 +74,11 @@ class Client:
         assert reply.is_success, (path, reply.text)
         return reply, request_id
 
-    def spans(self, request_id: str, services: set[str] = EVERYWHERE) -> list[Seen]:
+    def spans(self, request_id: str, services: set[str] = EVERYWHERE, *, with_call: str = "") -> list[Seen]:
+        """``with_call``: a call without which the trace is not complete. In one process, calls have no span
+        on the caller's side, so nothing else tells that one is missing.
+        """
+
         def whole() -> list[Seen]:
             trace = self._collector.trace_of(request_id)
             found = self._collector.of(trace) if trace else []
@@ -82,6 +86,7 @@ class Client:
             roots = [span for span in found if span.parent not in ids]
             calls = {span.id for span in found if span.kind == CLIENT and span.name.startswith("strongroom.")}
             told = {span.service for span in found} >= services and calls <= {span.parent for span in found}
+            told = told and any(span.name.endswith(with_call) for span in found)
             return found if told and len(roots) == 1 else []
 
         found = until(f"the trace of {request_id} is whole", whole)
@@ -110,7 +115,7 @@ def uploaded(client: Client, headers: dict[str, str] | None = None) -> tuple[dic
 def test_a_form(client: Client, given: bool) -> None:
     trace = uuid.uuid4().hex
     _, request_id = uploaded(client, {"traceparent": f"00-{trace}-b7ad6b7169203331-01"} if given else None)
-    spans = client.spans(request_id)
+    spans = client.spans(request_id, with_call="/Commit")
     assert not given or {span.trace for span in spans} == {trace}
     assert names(spans, "gateway") == {"POST /api/v1/s3/upload"}
     assert {"strongroom.storage.v1.StorageService/Upload", "S3 PutObject"} <= names(spans, "storage_service")
