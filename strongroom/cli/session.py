@@ -9,7 +9,7 @@ import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from strongroom.cli.output import Output
 from strongroom.cli.problems import ExitCode, explain
@@ -18,6 +18,7 @@ from strongroom.client.async_client import AsyncClient
 from strongroom.errors import StrongroomError
 
 Item = TypeVar("Item")
+CANCEL_AGAIN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,11 @@ def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> 
     """Run a command to its end; every failure becomes a line and an exit code."""
 
     async def to_the_end() -> ExitCode:
-        return await command() or ExitCode.OK
+        try:
+            return await command() or ExitCode.OK
+        except asyncio.CancelledError:
+            _cancel_again()
+            raise
 
     try:
         code = asyncio.run(to_the_end())
@@ -100,6 +105,20 @@ def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> 
             _drop_output()
         return session.report(error)
     return code
+
+
+def _cancel_again() -> None:
+    """Cancel what is left of an interrupted command, each second until the event loop ends: a task that was
+    interrupted while it connected may have taken the first cancellation for its connection's.
+    """
+    loop = asyncio.get_running_loop()
+
+    def cancel() -> None:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+        loop.call_later(CANCEL_AGAIN_SECONDS, cancel)
+
+    loop.call_later(CANCEL_AGAIN_SECONDS, cancel)
 
 
 def _drop_output() -> None:
