@@ -41,6 +41,13 @@ def clean_filename(given: str) -> str:
     return name
 
 
+def as_stored(key: str) -> str:
+    """A key, or the beginning of one, in the form that keys are stored in. Paths are in NFC, in whichever
+    form a caller's file system has names.
+    """
+    return key if key.isascii() else unicodedata.normalize("NFC", key)
+
+
 def normal_path(given: str) -> str:
     """The path in NFC. Raises PathInvalid {path, rule} naming the rule it breaks."""
     path = unicodedata.normalize("NFC", given)

@@ -9,7 +9,6 @@ segment of dots only escapes its first dot. Paths of the caller's choice stay as
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -188,13 +187,6 @@ def holds_time(target: UploadTarget) -> bool:
 def partial_key(attempt: Attempt) -> ObjectKey:
     """Where a partial upload's bytes wait to be concatenated: `partials/{uuid}`."""
     return ObjectKey(f"{PARTIALS}{attempt.id}")
-
-
-def as_stored(key: str) -> str:
-    """A key, or the beginning of one, as a caller names it, in the form that keys are stored in: paths are in
-    NFC, whatever their callers' file systems make of names.
-    """
-    return key if key.isascii() else unicodedata.normalize("NFC", key)
 
 
 def path_key(owner_id: str, path: str) -> str:

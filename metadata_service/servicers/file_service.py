@@ -11,7 +11,6 @@ from metadata_service.db.revisions import Revisions
 from metadata_service.files.deletion import Deleter
 from metadata_service.files.edits import Edit, Editor
 from metadata_service.files.folders import FolderListing, Folders
-from metadata_service.files.layouts import as_stored
 from metadata_service.files.links import Links
 from metadata_service.files.queries import FileQueries, Listing
 from metadata_service.files.search import Search, Searcher
@@ -22,6 +21,7 @@ from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
 from strongroom.metadata.v1 import file_service_pb2 as pb
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceServicer
+from strongroom.path_rules import as_stored
 
 Context: TypeAlias = "ServicerContext[object, object]"
 

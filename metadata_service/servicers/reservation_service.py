@@ -15,11 +15,11 @@ from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.blobs.rows import Handle
 from metadata_service.damage import DamageReports
 from metadata_service.files.deletion import Deleter, Deletion
-from metadata_service.files.layouts import as_stored
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
 from strongroom.metadata.v1.reservation_service_pb2_grpc import ReservationServiceServicer
+from strongroom.path_rules import as_stored
 
 Context: TypeAlias = "ServicerContext[object, object]"
 

@@ -9,7 +9,6 @@ from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
 from metadata_service.db.database import Database, Transaction, user
-from metadata_service.files.layouts import as_stored
 from metadata_service.files.queries import FileQueries
 from metadata_service.files.retention import settle_wish
 from metadata_service.files.specs import check_class
@@ -25,7 +24,7 @@ from strongroom.metadata.v1.share_service_pb2 import (
     UpdateShareRequest,
 )
 from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_UPLOADS
-from strongroom.path_rules import normal_path
+from strongroom.path_rules import as_stored, normal_path
 
 PATH: Final = "/s/"
 MAX_FILES: Final = 100

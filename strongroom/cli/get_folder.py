@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import unicodedata
 from pathlib import Path, PurePosixPath
 
 from strongroom.cli import shown
@@ -12,6 +11,7 @@ from strongroom.cli.problems import ExitCode
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session, Tally
 from strongroom.errors import FileNotFound, StrongroomError
+from strongroom.path_rules import as_stored
 
 
 async def get_folder(session: Session, folder: str, destination: Path, *, force: bool) -> ExitCode:
@@ -19,7 +19,7 @@ async def get_folder(session: Session, folder: str, destination: Path, *, force:
 
     Nothing is written outside of ``destination``, and nothing that is there is replaced without ``force``.
     """
-    prefix = unicodedata.normalize("NFC", folder).rstrip("/") + "/"
+    prefix = as_stored(folder).rstrip("/") + "/"
     tally, found = Tally(session), False
     async with session.client() as client:
         with bars_for(session.output) as bars:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, overload
@@ -16,6 +15,7 @@ from strongroom.client.targets import AtPath
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
 from strongroom.client.wishes import RetentionWish
+from strongroom.path_rules import as_stored
 
 #: What one page of a list holds at most.
 MAX_KEYS: Final = 1000
@@ -153,7 +153,7 @@ class PathFiles:
     async def _key(self, key: str) -> str:
         """The full key of a path."""
         prefix = await self._own_prefix()
-        path = unicodedata.normalize("NFC", key)
+        path = as_stored(key)
         return path if path.startswith(prefix) else prefix + path
 
     async def _own_prefix(self) -> str:

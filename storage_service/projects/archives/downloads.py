@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from functools import partial
@@ -17,6 +16,7 @@ from storage_service.projects.archives.zip_out import BodySizeChanged, ZipStream
 from storage_service.reading.archive_looks import ArchiveLooks
 from strongroom.errors import ObjectLost
 from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.path_rules import as_stored
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
 
@@ -76,7 +76,7 @@ class ArchiveDownloader:
 
     async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
         """Files below the prefix. Their names are the keys without the prefix's folders."""
-        folders = unicodedata.normalize("NFC", request.key_prefix).rpartition("/")[0]
+        folders = as_stored(request.key_prefix).rpartition("/")[0]
         cut = len(folders) + 1 if folders else 0
         pages = partial(self._files.files_below, request.key_prefix, request.user_id)
         async for file in readable_files(pages, lambda file: file.key, self.looks.suspects()):
