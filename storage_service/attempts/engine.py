@@ -252,14 +252,6 @@ async def until_known(step: Callable[[], Awaitable[T]]) -> T:
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def first_cause(group: BaseExceptionGroup) -> BaseException:
-    """The failure that made a task group end; the others are its echoes."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
 def fingerprint(request: UploadSpec | BeginSaveRequest, *more: str, kind: str = "") -> bytes:
     """SHA-256 of everything that makes two requests the same, except the request id and the bytes."""
     same = type(request)()

@@ -16,13 +16,14 @@ from dataclasses import dataclass
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget, Claim
-from storage_service.attempts.engine import first_cause, until_known
+from storage_service.attempts.engine import until_known
 from storage_service.attempts.interruption import Interruptible
 from storage_service.content.assembler import Part, PartAssembler
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.checksums import Counted
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, Doubtful, ObjectAttributes, PutResult
+from storage_service.parallel import first_cause
 from strongroom.metadata.v1 import blob_pb2
 
 PARTS_IN_MEMORY = 2

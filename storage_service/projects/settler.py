@@ -26,6 +26,7 @@ from storage_service.metadata.projects import ProjectSaves
 from storage_service.objectstore.errors import ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectRef
+from storage_service.parallel import in_parallel
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 
@@ -78,14 +79,12 @@ class KeySettler:
         if not keys:
             return False
         await failpoints.hit(AFTER_CLAIM)
-        permits = asyncio.Semaphore(PARALLEL)
 
         async def one(key: pb.ProjectKey) -> pb.KeyReport:
-            async with permits:
-                outcome = await self._settle_safely(key, claimed_at)
+            outcome = await self._settle_safely(key, claimed_at)
             return pb.KeyReport(owner_id=key.owner_id, key=key.key, epoch=key.epoch, outcome=outcome)
 
-        reports = await asyncio.gather(*(one(key) for key in keys))
+        reports = await in_parallel(keys, one, at_once=PARALLEL)
         await failpoints.hit(BEFORE_REPORT)
         await self._work.report_keys(reports)
         return len(keys) == BATCH

@@ -17,12 +17,12 @@ from typing import Any, Self
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.engine import first_cause
 from storage_service.attempts.interruption import Interruptible
 from storage_service.attempts.removal import verify_sole_version
 from storage_service.metadata.projects import ProjectSaves
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectAttributes, PutResult
+from storage_service.parallel import first_cause
 from storage_service.projects.runner import OpenSave
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import content_of

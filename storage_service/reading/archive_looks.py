@@ -7,7 +7,6 @@ before.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from servicekit.archive_classes import ARCHIVES, Transition
 from storage_service.objectstore.errors import ARCHIVED_SECONDS, StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef, Reachability
+from storage_service.parallel import in_parallel
 from storage_service.reading.archived import ArchivedObjects
 from strongroom.errors import ObjectArchived
 from strongroom.metadata.v1.file_pb2 import File
@@ -24,7 +24,6 @@ from strongroom.metadata.v1.project_pb2 import ProjectFile
 
 MOST_LOOKED_AT: Final = 10_000
 """Of one ZIP: a minute's HEADs. What comes then ends it when its turn comes."""
-PARALLEL: Final = 16
 TOLD: Final = 10
 
 
@@ -79,18 +78,17 @@ class ArchiveLooks:
 
     async def archived_of(self, suspects: Sequence[tuple[str, ObjectRef]]) -> list[str]:
         """The names of those that can't be read now, in order; each is asked back."""
-        permits = asyncio.Semaphore(PARALLEL)
 
-        async def look(ref: ObjectRef) -> bool:
-            async with permits:
-                try:
-                    info = await self._store.head(ref)
-                except StoreError:  # who reads it is told
-                    return False
+        async def look(suspect: tuple[str, ObjectRef]) -> bool:
+            ref = suspect[1]
+            try:
+                info = await self._store.head(ref)
+            except StoreError:  # who reads it is told
+                return False
             if info.reachability is Reachability.READABLE:
                 return False
             self._archived.ask_back(ref)
             return True
 
-        seen = await asyncio.gather(*(look(ref) for _, ref in suspects))
+        seen = await in_parallel(suspects, look)
         return [name for (name, _), is_archived in zip(suspects, seen, strict=True) if is_archived]

@@ -22,9 +22,9 @@ from storage_service.attempts.removal import versions_at
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import translated
 from storage_service.objectstore.interface import ObjectStore
+from storage_service.parallel import in_parallel
 from storage_service.repairing.documents import read_document, write_document
 from storage_service.verifying.keyspace import OWN, is_ours
-from storage_service.verifying.stage import in_parallel
 from storage_service.verifying.window import ROWS
 from strongroom.errors import RepairRefused, StrongroomError
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED

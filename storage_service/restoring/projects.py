@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedObject, ObjectInfo, ObjectRef
-from storage_service.verifying.stage import in_parallel
+from storage_service.parallel import in_parallel
 from strongroom.metadata.v1.project_save_service_pb2 import CommitSaveResponse
 from strongroom.storage.v1.project_pb2 import SaveProjectFile, SaveProjectRequest, SaveProjectSpec
 

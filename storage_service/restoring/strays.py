@@ -18,10 +18,10 @@ from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectInfo
+from storage_service.parallel import in_parallel
 from storage_service.restoring.objects import stored_object
 from storage_service.verifying.findings import ref_of
 from storage_service.verifying.owners import unowned
-from storage_service.verifying.stage import in_parallel
 from storage_service.verifying.window import AtKey, read_window
 from strongroom.metadata.v1.blob_pb2 import (
     BLOB_STATE_COMMITTED,

@@ -11,13 +11,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from servicekit import failpoints
-from storage_service.attempts.engine import fingerprint, first_cause
+from storage_service.attempts.engine import fingerprint
 from storage_service.content.body import Limits
 from storage_service.content.picture_sizes import MOST_HEADER_BYTES
 from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.errors import NotSupportedByStore
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
+from storage_service.parallel import first_cause, in_parallel
 from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.sessions.driver import Driver
 from storage_service.sessions.finisher import Endings
@@ -83,13 +84,7 @@ class Concatenator:
         return ConcatenateUploadsResponse(file=session.file, session=shown(session))
 
     async def _pieces(self, upload_ids: Sequence[str]) -> list[Session]:
-        permits = asyncio.Semaphore(PARALLEL)
-
-        async def read(upload_id: str) -> Session:
-            async with permits:
-                return await self._state.get(upload_id)
-
-        pieces = list(await asyncio.gather(*map(read, upload_ids)))
+        pieces = await in_parallel(upload_ids, self._state.get, at_once=PARALLEL)
         for at, piece in enumerate(pieces):
             if piece.kind != SESSION_KIND_PARTIAL:
                 raise InvalidField(

@@ -17,11 +17,12 @@ from storage_service.attempts.versioning import NULL_VERSION
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
+from storage_service.parallel import in_parallel
 from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import about_row, differences, ref_of, wrong_checksum
 from storage_service.verifying.owners import Judged, Owners, Unowned
 from storage_service.verifying.reading import read_back
-from storage_service.verifying.stage import Grace, Step, in_parallel
+from storage_service.verifying.stage import Grace, Step
 from storage_service.verifying.window import AtKey, Window, read_window
 from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import verification_pb2 as pb

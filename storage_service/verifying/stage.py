@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol, TypeVar
+from typing import Protocol
 
 from servicekit.archive_classes import STANDARD
-from storage_service.attempts.engine import first_cause
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard
-
-PARALLEL: Final = 16
-"""Parallel requests of one replica to the object store."""
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -62,19 +54,3 @@ class Grace:
     def is_over(self, moment: datetime) -> bool:
         """Whether something from ``moment`` is old enough to be judged."""
         return moment <= self.clock() - timedelta(seconds=self.seconds)
-
-
-async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[Result]]) -> list[Result]:
-    """The results in order; at most PARALLEL calls run at once. The first error cancels the others."""
-    slots = asyncio.Semaphore(PARALLEL)
-
-    async def one(item: Item) -> Result:
-        async with slots:
-            return await work(item)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(item)) for item in items]
-    except ExceptionGroup as failed:
-        raise first_cause(failed) from failed
-    return [task.result() for task in tasks]

@@ -8,11 +8,12 @@ from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound, UploadNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedUpload, ObjectRef
+from storage_service.parallel import in_parallel
 from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import about_upload
 from storage_service.verifying.keyspace import is_ours
 from storage_service.verifying.reading import read_back
-from storage_service.verifying.stage import Grace, Step, in_parallel
+from storage_service.verifying.stage import Grace, Step
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.metadata.v1.upload_session_service_pb2 import Segment
