@@ -91,14 +91,14 @@ class Browser:
 
     def first(self) -> str:
         """The address that controls its first tab; empty: not known yet."""
-        with httpx.Client(trust_env=False, verify=False, timeout=60) as client:
+        with httpx.Client(trust_env=False, verify=False) as client:
             pages = client.get(f"http://127.0.0.1:{self._port}/json/list").json()
         return next((str(page["webSocketDebuggerUrl"]) for page in pages if page["type"] == "page"), "")
 
     @contextmanager
     def tab(self) -> Iterator[Page]:
         """A new tab."""
-        with httpx.Client(trust_env=False, verify=False, timeout=60) as client:
+        with httpx.Client(trust_env=False, verify=False) as client:
             made = client.put(f"http://127.0.0.1:{self._port}/json/new?about:blank").json()
         with connect(made["webSocketDebuggerUrl"], proxy=None, max_size=None, compression=None) as connection:
             yield Page(connection)
@@ -106,7 +106,7 @@ class Browser:
     @contextmanager
     def visitor(self) -> Iterator[Page]:
         """An empty tab in a separate profile, which is deleted at the end."""
-        with httpx.Client(trust_env=False, verify=False, timeout=60) as client:
+        with httpx.Client(trust_env=False, verify=False) as client:
             about = client.get(f"http://127.0.0.1:{self._port}/json/version").json()
         with connect(about["webSocketDebuggerUrl"], proxy=None, max_size=None, compression=None) as steering:
             browser = Page(steering)

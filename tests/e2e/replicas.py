@@ -71,6 +71,6 @@ def _environ_of(stack: RunningStack, service: Service) -> dict[str, str]:
 def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
     assert process.poll() is None, "the replica has ended"
     try:
-        return httpx.get(f"{url}/readyz", trust_env=False, timeout=60).status_code == 200
+        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
     except httpx.TransportError:
         return False

@@ -47,7 +47,6 @@ def test_a_first_upload_is_shown_and_its_token_works(stack: RunningStack) -> Non
         headers={"authorization": f"Bearer {token[1]}"},
         trust_env=False,
         verify=False,
-        timeout=60,
     )
     assert shown.text == "The first file in this Strongroom.\n"
     assert f"{stack.url}/console#token={token[1]}" in second.stdout

@@ -212,7 +212,7 @@ def test_deleting(http: httpx.Client) -> None:
     check_problem(http.get(f"{PATH}/{made['id']}"), 404, "FILE_NOT_FOUND")
     check_problem(http.get(f"{PATH}/{made['id']}/content"), 404, "FILE_NOT_FOUND")
     check_problem(http.delete(f"{PATH}/{made['id']}"), 404, "FILE_NOT_FOUND")
-    with httpx.Client(trust_env=False, verify=False, timeout=60) as anybody:
+    with httpx.Client(trust_env=False, verify=False) as anybody:
         until("the object is gone as well", lambda: anybody.get(url).status_code == 404)
 
 

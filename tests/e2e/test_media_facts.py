@@ -89,9 +89,7 @@ def _direct(http: httpx.Client, body: bytes, name: str, kind: str) -> dict[str, 
         json={"target": target, "filename": name, "content_type": kind, "size": len(body)},
     ).json()
     (part,) = begun["parts"]
-    sent = httpx.put(
-        part["url"], content=body, headers=part.get("headers") or {}, trust_env=False, timeout=60
-    )
+    sent = httpx.put(part["url"], content=body, headers=part.get("headers") or {}, trust_env=False)
     done = http.post(
         f"/api/v1/uploads/{begun['upload_id']}/complete",
         json={"parts": [{"part_number": 1, "etag": sent.headers["etag"]}]},

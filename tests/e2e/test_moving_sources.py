@@ -230,7 +230,7 @@ def test_a_list_of_paths_and_urls(
     shell: Shell, stack: RunningStack, login: Login, user: str, tmp_path: Path
 ) -> None:
     (tmp_path / "a.txt").write_text("a")
-    page = httpx.get(f"{stack.url}/livez", timeout=60).content
+    page = httpx.get(f"{stack.url}/livez").content
     (tmp_path / "old.csv").write_text(
         "source,owner,family,key,type,title\n"
         f"a.txt,{user},path,notes/a.txt,text/plain,\n"

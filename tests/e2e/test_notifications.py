@@ -178,15 +178,13 @@ def test_a_page_opens_its_stream_with_a_ticket(stack: RunningStack, http: httpx.
 
 def test_a_ticket_opens_streams_only(stack: RunningStack, http: httpx.Client) -> None:
     ticket = http.post(f"{PATH}/ticket").json()["ticket"]
-    assert httpx.post(f"{stack.url}{PATH}/ticket", trust_env=False, timeout=60).status_code == 401
+    assert httpx.post(f"{stack.url}{PATH}/ticket", trust_env=False).status_code == 401
     for path in ("/api/v1/s3/files", f"{PATH}/ticket", "/api/projects"):
         method = "POST" if path.endswith("ticket") else "GET"
-        reply = httpx.request(
-            method, stack.url + path, params={"ticket": ticket}, trust_env=False, timeout=60
-        )
+        reply = httpx.request(method, stack.url + path, params={"ticket": ticket}, trust_env=False)
         assert reply.json()["code"] == "TOKEN_MISSING", path
     for wrong in (f"x{ticket}", ticket[:-8], "", "made-up"):
-        reply = httpx.get(stack.url + PATH, params={"ticket": wrong}, trust_env=False, timeout=60)
+        reply = httpx.get(stack.url + PATH, params={"ticket": wrong}, trust_env=False)
         assert (reply.status_code, reply.json()["code"]) == (401, "TOKEN_INVALID")
 
 

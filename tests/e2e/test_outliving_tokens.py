@@ -65,9 +65,7 @@ def test_a_direct_upload_is_completed(stack: RunningStack) -> None:
         body = {"filename": "a.txt", "size": len(content), "target": {"folder": "uploads"}}
         made = http.post("/api/v1/uploads", json=body).json()
     (part,) = made["parts"]
-    sent = httpx.put(
-        part["url"], content=content, headers=part.get("headers", {}), trust_env=False, timeout=60
-    )
+    sent = httpx.put(part["url"], content=content, headers=part.get("headers", {}), trust_env=False)
     assert sent.status_code == 200, sent.text
     parts = {"parts": [{"part_number": 1, "etag": sent.headers["etag"]}]}
     status, text = exchange(

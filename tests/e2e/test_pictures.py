@@ -53,9 +53,7 @@ def _direct(http: httpx.Client, body: bytes) -> httpx.Response:
     )
     assert begun.status_code == 201, begun.text
     (part,) = begun.json()["parts"]
-    sent = httpx.put(
-        part["url"], content=body, headers=part.get("headers") or {}, trust_env=False, timeout=60
-    )
+    sent = httpx.put(part["url"], content=body, headers=part.get("headers") or {}, trust_env=False)
     assert sent.status_code == 200, sent.text
     parts = [{"part_number": 1, "etag": sent.headers["etag"]}]
     return http.post(f"/api/v1/uploads/{begun.json()['upload_id']}/complete", json={"parts": parts})

@@ -93,7 +93,7 @@ def straight_to_the_store(owner: Belongings, _: Origin, wish: dict[str, str]) ->
     if begun.is_error:
         return begun
     (part,) = begun.json()["parts"]
-    sent = httpx.put(part["url"], content=b"abc", headers=part["headers"], trust_env=False, timeout=60)
+    sent = httpx.put(part["url"], content=b"abc", headers=part["headers"], trust_env=False)
     parts = [{"part_number": 1, "etag": sent.headers["etag"]}]
     return owner.http.post(f"/api/v1/uploads/{begun.json()['upload_id']}/complete", json={"parts": parts})
 
@@ -194,7 +194,7 @@ def test_a_drop_says_it_for_its_guests(owner: Belongings) -> None:
         "delete_after_seconds": 7200,
         "hold_reason": "case 7",
     }
-    guest = httpx.Client(base_url=str(owner.http.base_url), trust_env=False, timeout=60)
+    guest = httpx.Client(base_url=str(owner.http.base_url), trust_env=False)
     with guest:
         put = guest.post(
             f"/s/{made['url'].rpartition('/')[2]}/files", files=upload(), data={"hold_reason": "x"}

@@ -55,7 +55,7 @@ def test_files_at_paths(client: Client, user: str, tmp_path: Path) -> None:
     assert [file.key for file in client.files.list_files("r/")] == [f"paths/{user}/r/b.txt", first.key]
     assert len(client.files.list_files(max_keys=1)) == 1
     url = client.files.get_file_url("r/b.txt", expires_in=60)
-    assert httpx.get(url, trust_env=False, timeout=60).content == b"one"
+    assert httpx.get(url, trust_env=False).content == b"one"
     client.files.delete_file("r/b.txt")
     assert (client.files.file_exists("r/b.txt"), client.files.file_exists("r/ü a.txt")) == (False, True)
     with pytest.raises(errors.PathInvalid):
@@ -89,7 +89,7 @@ def test_generations(client: Client, user: str, origin: Origin) -> None:
     assert client.generations.get(made.key) == client.generations.get(made.id)
     stats = client.generations.stats()
     assert (stats.total, stats.by_type["text-to-image"].count, len(stats.by_day)) == (3, 2, 30)
-    assert httpx.get(client.generations.url(made).url, trust_env=False, timeout=60).content == samples.png()
+    assert httpx.get(client.generations.url(made).url, trust_env=False).content == samples.png()
     client.generations.delete(made)
     other = client.files.upload_file(b"x", "x")
     for call in (client.generations.get, client.generations.url, client.generations.delete):

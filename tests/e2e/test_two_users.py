@@ -171,7 +171,7 @@ def test_a_user_id_in_the_form(alice: Belongings, bob: httpx.Client) -> None:
 
 
 def test_a_bad_token(stack: RunningStack) -> None:
-    with httpx.Client(base_url=stack.url, trust_env=False, verify=False, timeout=60) as client:
+    with httpx.Client(base_url=stack.url, trust_env=False, verify=False) as client:
         reply = client.get("/api/v1/s3/files", headers={"authorization": "Bearer nonsense"})
         check_problem(reply, 401, "TOKEN_INVALID")
         old = stack.token("ada", iat=1_700_000_000, exp=1_700_000_600)

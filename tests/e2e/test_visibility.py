@@ -53,9 +53,7 @@ def test_of_direct_uploads(stack: RunningStack, http: httpx.Client, user: str, w
     body = {"target": {"family": "files", **said(word)}, "filename": "a.txt", "size": 3}
     begun = http.post("/api/v1/uploads", json=body).json()
     (part,) = begun["parts"]
-    sent = httpx.put(
-        part["url"], content=b"abc", headers=part.get("headers") or {}, trust_env=False, timeout=60
-    )
+    sent = httpx.put(part["url"], content=b"abc", headers=part.get("headers") or {}, trust_env=False)
     assert sent.status_code == 200, sent.text
     done = http.post(
         f"/api/v1/uploads/{begun['upload_id']}/complete",

@@ -338,10 +338,7 @@ class Cell:
         for name, probe in probes:
             until(f"{name} serves", lambda name=name, probe=probe: self._serves(name, probe))  # type: ignore[misc]
         with httpx.Client(
-            headers={"authorization": f"Bearer {self.token('probe')}"},
-            trust_env=False,
-            verify=False,
-            timeout=60,
+            headers={"authorization": f"Bearer {self.token('probe')}"}, trust_env=False, verify=False
         ) as client:
             # gateway → storage_service → metadata_service → Postgres: an unknown file is reported as unknown
             until(

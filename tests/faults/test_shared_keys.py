@@ -99,7 +99,7 @@ def test_a_bucket_that_stops_keeping_versions(cell: Cell) -> None:
         plain = new_upload("plain")
         assert send(cell, plain, UploadSpec(target=_plain(), filename="a.bin")) is not None
         until("readiness says it", lambda: not answers(f"{cell.url}/readyz"))
-        ready = httpx.get(f"{cell.url}/readyz", trust_env=False, timeout=60).json()
+        ready = httpx.get(f"{cell.url}/readyz", trust_env=False).json()
         assert ready["checks"]["versioning"] == "storage_service says suspended"
         cell.checker.wait_drained()
         assert read(cell, owner, old.acked) == (200, old.body)

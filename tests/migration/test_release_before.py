@@ -105,7 +105,7 @@ def serving(checkout: Path, environ: dict[str, str], log: Path) -> Iterator[str]
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", trust_env=False, timeout=60).status_code == 200
+        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
 

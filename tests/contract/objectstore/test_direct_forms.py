@@ -79,7 +79,7 @@ async def sign(
 
 
 async def post(signed: SignUploadResponse, body: bytes, **fields: str) -> None:
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         data = {**signed.post_fields, **fields}
         answer = await client.post(signed.post_url, data=data, files={"file": ("a.txt", body)})
     assert answer.status_code == 201, answer.text

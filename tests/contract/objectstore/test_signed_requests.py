@@ -24,7 +24,7 @@ signatures = pytest.mark.parametrize("backend", having("http", "signatures"), in
 async def send(
     request: SignedRequest, body: bytes | None = None, *, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         sent = {**request.headers, **(headers or {})}
         return await client.request(request.method, request.url, content=body, headers=sent)
 
@@ -86,7 +86,7 @@ async def test_parts(store: ObjectStore, prefix: str) -> None:
 @pytest.mark.parametrize("backend", having("forms"), indirect=True)
 async def test_form(store: ObjectStore, prefix: str) -> None:
     form = await store.post_form(prefix + "x", ATTRS, min_size=1, max_size=100, expires=MINUTE)
-    async with httpx.AsyncClient(trust_env=False, verify=False, timeout=60) as client:
+    async with httpx.AsyncClient(trust_env=False, verify=False) as client:
         answer = await client.post(form.url, data=dict(form.fields), files={"file": ("x.png", b"by form")})
     assert answer.status_code == 201
     assert await read(store, prefix + "x") == b"by form"

@@ -44,7 +44,7 @@ async def test_slow_bodies_of_every_kind() -> None:
     ):
         address = await address_of(process)
         async with httpx.AsyncClient(
-            base_url=f"http://{address}", headers=bearer(), trust_env=False, verify=False, timeout=60
+            base_url=f"http://{address}", headers=bearer(), trust_env=False, verify=False
         ) as client:
             made = await client.post("/files", headers={**TUS, "Upload-Length": str(4 * SENT)})
         tus = {name.replace("-", "_"): value for name, value in BYTES.items()}

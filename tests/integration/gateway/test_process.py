@@ -101,14 +101,14 @@ async def test_sigterm_lets_requests_finish() -> None:
         backends.storage.faults.gate.clear()
         body, headers = form(b"kept")
         async with httpx.AsyncClient(
-            base_url=base, headers=bearer(), trust_env=False, verify=False, timeout=60
+            base_url=base, headers=bearer(), trust_env=False, verify=False
         ) as client:
             running = asyncio.create_task(client.post(UPLOAD, content=body, headers=headers))
             await until(lambda: backends.storage.faults.open_streams == 1, "the upload did not begin")
             process.send_signal(signal.SIGTERM)
             await asyncio.sleep(0.5)
             with pytest.raises(httpx.TransportError):
-                await httpx.AsyncClient(trust_env=False, verify=False, timeout=60).get(f"{base}/healthz")
+                await httpx.AsyncClient(trust_env=False, verify=False).get(f"{base}/healthz")
             backends.storage.faults.gate.set()
             assert (await running).status_code == 201
         code, _ = await ended(process)
@@ -120,9 +120,7 @@ async def test_the_balancer_hears_first() -> None:
     async with run_backends(settings()) as backends, start(**to(backends, **more)) as process:
         base = f"http://{await address_of(process)}"
         async with (
-            httpx.AsyncClient(
-                base_url=base, headers=bearer(), trust_env=False, verify=False, timeout=60
-            ) as client,
+            httpx.AsyncClient(base_url=base, headers=bearer(), trust_env=False, verify=False) as client,
             client.stream("GET", "/api/notifications") as events,
         ):
             process.send_signal(signal.SIGTERM)
@@ -148,7 +146,7 @@ async def test_sigterm_does_not_wait_for_ever() -> None:
         backends.storage.faults.gate.clear()
         body, headers = form(b"lost")
         async with httpx.AsyncClient(
-            base_url=base, headers=bearer(), trust_env=False, verify=False, timeout=60
+            base_url=base, headers=bearer(), trust_env=False, verify=False
         ) as client:
             running = asyncio.create_task(client.post(UPLOAD, content=body, headers=headers))
             await until(lambda: backends.storage.faults.open_streams == 1, "the upload did not begin")

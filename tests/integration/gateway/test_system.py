@@ -230,7 +230,7 @@ async def test_https(tmp_path: Path) -> None:
     certificate, key = self_signed(tmp_path)
     async with run_gateway(http_tls_cert=certificate, http_tls_key=key) as gateway:
         trust = ssl.create_default_context(cafile=str(certificate))
-        async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=60) as client:
+        async with httpx.AsyncClient(verify=trust, trust_env=False) as client:
             response = await client.get(f"https://localhost:{gateway.port}/healthz")
         assert response.json()["status"] == "ok"
 

@@ -20,7 +20,7 @@ from tests.integration.gateway.tus_calls import BYTES, TUS, create, head, metada
 
 async def test_options_needs_no_token_and_no_version(gateway: Running) -> None:
     async with httpx.AsyncClient(
-        base_url=f"http://{gateway.address}", trust_env=False, verify=False, timeout=60
+        base_url=f"http://{gateway.address}", trust_env=False, verify=False
     ) as nobody:
         for path in ("/files", "/files/", "/files/anything"):
             reply = await nobody.options(path, headers={"Tus-Resumable": "0.2.2"})
@@ -56,7 +56,7 @@ async def test_every_answer_carries_the_version(gateway: Running) -> None:
     url = await create(gateway, 3)
     client = gateway.client
     async with httpx.AsyncClient(
-        base_url=f"http://{gateway.address}", trust_env=False, verify=False, timeout=60
+        base_url=f"http://{gateway.address}", trust_env=False, verify=False
     ) as nobody:
         replies = [
             await client.post("/files", headers={**TUS, "Upload-Length": "1"}),

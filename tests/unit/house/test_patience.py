@@ -1,30 +1,16 @@
-"""No test's request depends on the machine's speed: httpx's default time-out is five seconds."""
+"""No request of a test ends by the speed of the machine: httpx would give up after five seconds, of which
+tests/conftest.py makes more for all of them.
+"""
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterator
+import httpx
 
-from tests.unit.house.test_house import text_of, tracked
-
-SENDS = {"Client", "AsyncClient", "request", "stream", "get", "head", "post", "put", "patch", "delete"}
+from tests.stack import PATIENCE
 
 
-def impatient(code: str) -> Iterator[int]:
-    """The lines of ``code`` that send by httpx, or make a client, without a timeout."""
-    for node in ast.walk(ast.parse(code)):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and isinstance(node.func.value, ast.Name)
-            and (node.func.value.id, node.func.attr in SENDS) == ("httpx", True)
-            and not any(word.arg in {"timeout", None} for word in node.keywords)
-        ):
-            yield node.lineno
-
-
-def test_every_request_says_how_long_it_waits() -> None:
-    tests = [path for path in tracked() if path.parts[0] == "tests" and path.suffix == ".py"]
-    found = [f"{path}:{line}" for path in tests for line in impatient(text_of(path))]
-    assert not found
-    assert list(impatient("import httpx\nhttpx.get('/')\nhttpx.get('/', timeout=60)")) == [2]
+def test_requests_wait_long_unless_they_are_told() -> None:
+    with httpx.Client() as client:
+        assert client.timeout == httpx.Timeout(PATIENCE)
+    request = httpx.AsyncClient().build_request("GET", "http://localhost")
+    assert set(request.extensions["timeout"].values()) == {PATIENCE}
