@@ -1,4 +1,4 @@
-"""Copies inside the object store: the bytes never pass through the service."""
+"""Copies inside the object store; the bytes don't pass through the service."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ from strongroom.storage.v1.batch_pb2 import CopyFileRequest
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A committed file. ``replayed``: the stored answer to an earlier request; it may be gone by now."""
+    """A committed file. ``replayed``: it is the stored answer to an earlier request, and may be gone
+    by now.
+    """
 
     file: File
     replayed: bool = False
 
 
 class Copier:
-    """The use case; one instance per process."""
+    """Copies files. One instance per process."""
 
     def __init__(
         self,
@@ -54,7 +56,9 @@ class Copier:
         self._content = content
 
     async def copy(self, request: CopyFileRequest) -> File:
-        """Raises FileNotFound (source), SizeLimitExceeded, ContentTypeNotAllowed, PictureRefused, and what
+        """Copy a file and return the new one.
+
+        Raises FileNotFound (source), SizeLimitExceeded, ContentTypeNotAllowed, PictureRefused, and what
         Attempts.hold and .commit raise.
         """
         earlier = await self.answered(request)
@@ -64,9 +68,7 @@ class Copier:
         return (await self.copied(request, source)).file
 
     async def copied(self, request: CopyFileRequest, source: File) -> Stored:
-        """The same of a ``source`` that was read, by a request that had no answer when it came. Raises as
-        ``copy``.
-        """
+        """Copy ``source`` for a request that has no answer yet. Raises as ``copy``."""
         await self._look(request, source)
         outcome = await self._attempts.reserve(self._reserve_request(request, source))
         if outcome.HasField("replay"):
@@ -78,25 +80,26 @@ class Copier:
         return Stored(await self._attempts.commit(blob, with_scan(copied, scan)))
 
     async def answered(self, request: CopyFileRequest) -> File | None:
-        """What the same request was answered, whatever has become of its source; None: nothing. Raises
-        IdempotencyKeyReused.
+        """Return the answer that an earlier try of this request got, or None. Its source may be gone by now.
+
+        Raises IdempotencyKeyReused.
         """
         try:
             return await self._attempts.answered(request.spec, _same_request(request))
         except IdempotencyKeyReused:
             if not request.asked or not request.source_file_id:
                 raise
-        # By what it was known to a release that did not ask, or to one that has told no digest.
+        # An earlier try from a previous release came without ``asked`` and has this fingerprint.
         return await self._attempts.answered(request.spec, _by_spec(request))
 
     async def read_source(self, file_id: str, user_id: str) -> File:
-        """The file to copy. Raises FileNotFound."""
+        """Return the file to copy. Raises FileNotFound."""
         if not file_id:
             raise FileNotFound("The file to copy is not there any more.")
         return await self._files.get(FileName(file_id=file_id), user_id)
 
     async def _look(self, request: CopyFileRequest, source: File) -> None:
-        """What was stored where nobody is shown it may become a picture that somebody is."""
+        """Check a picture whose new family shows it, as its old one may not have done."""
         target = request.spec.target
         if not (shows_pictures(target) and source.content_type.startswith("image/")):
             return
@@ -135,7 +138,10 @@ async def copy_object(
     blob: blob_pb2.Blob,
     expecting: AbstractContextManager[None] | None = None,
 ) -> CommitRequest:
-    """Copy exactly this content to the blob's key. Returns what T4 needs. ``expecting``: around that."""
+    """Copy exactly this content to the blob's key and return the request for T4.
+
+    ``expecting``: a context manager around the copy.
+    """
     attrs = ObjectAttributes(
         content_type=blob.content_type,
         metadata=dict(blob.object_metadata),

@@ -1,4 +1,4 @@
-"""Deletions, one or many: what DeleteFile and BatchDelete ask of metadata_service."""
+"""DeleteFile and BatchDelete: deletions of one or many files, carried out by metadata_service."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
 from strongroom.storage.v1 import batch_pb2
 
 MOST: Final = 1000
-#: Of one batch; each is a transaction.
+#: Deletions of one batch in progress at a time; each is a transaction.
 AT_ONCE: Final = 8
 
 
 class Deletions:
-    """Asks for them with the caller's rights."""
+    """Deletes files with the caller's rights."""
 
     def __init__(self, reservations: Reservations) -> None:
         self._reservations = reservations
 
     async def one(self, request: batch_pb2.DeleteFileRequest) -> batch_pb2.DeleteFileResponse:
-        """:raises FileNotFound, PreconditionFailed: nothing is deleted."""
+        """Delete one file. Raises FileNotFound, PreconditionFailed."""
         deletion = DeleteFileRequest(soft=request.soft, user_id=request.user_id, family=request.family)
         if request.HasField("file_id"):
             deletion.file_id = request.file_id
@@ -36,7 +36,11 @@ class Deletions:
         return batch_pb2.DeleteFileResponse(file=deleted.file)
 
     async def many(self, request: batch_pb2.BatchDeleteRequest) -> batch_pb2.BatchDeleteResponse:
-        """One status per file, in the order given; one failure spoils no other."""
+        """Delete up to ``MOST`` files. Return one status per file in the given order; failures are
+        independent.
+
+        Raises InvalidField for none or too many files.
+        """
         count = len(request.file_ids) + len(request.keys)
         if not 1 <= count <= MOST:
             raise InvalidField(f"Name 1 to {MOST:,} files, not {count:,}.", field="file_ids", rule="count")

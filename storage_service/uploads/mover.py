@@ -1,4 +1,4 @@
-"""Moves: a copy inside the object store, then D1 of the source, if that is still what was copied."""
+"""Moves: a copy inside the object store, then D1 of the source if it is unchanged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEFT: Final = "What an earlier request has copied was deleted or replaced: the f
 
 
 class Mover:
-    """The use case; one instance per process. Two transactions: who dies between them leaves both files."""
+    """Moves files. One instance per process. A crash between its two transactions leaves both files."""
 
     def __init__(self, copier: Copier, files: FileReader, reservations: Reservations) -> None:
         self._copier = copier
@@ -30,9 +30,11 @@ class Mover:
         self._reservations = reservations
 
     async def move(self, request: MoveFileRequest) -> File:
-        """The file in its new place. Raises what ``Copier.copy`` raises; PreconditionFailed {actual, of:
-        source} when the source is not at the generation asked for, or has changed while it was copied (both
-        stay); without ``of`` it is the target's.
+        """Return the file in its new place.
+
+        Raises what ``Copier.copy`` raises, and PreconditionFailed. With {actual, of: source} the source is
+        not at the requested generation or has changed during the copy, and both files stay; without ``of``
+        the condition on the target failed.
         """
         copy = CopyFileRequest(source_file_id=request.source_file_id, spec=request.spec, asked=request.asked)
         earlier = await self._copier.answered(copy)
@@ -46,8 +48,10 @@ class Mover:
         return await self._without(source, stored.file, copy.spec.user_id)
 
     async def _repeated(self, copy: CopyFileRequest, moved: File) -> File:
-        """The answer of this request's first try, which may have been cut short before it deleted what it had
-        copied: that goes now. What came to the source's place afterwards is another file, and stays.
+        """Return the answer of the request's first try, after finishing its work.
+
+        If that try ended before it deleted the source, the source is deleted now. A file that was created at
+        the source's place since then is kept.
         """
         try:
             source = await self._copier.read_source(copy.source_file_id, copy.spec.user_id)
@@ -60,10 +64,10 @@ class Mover:
         return await self._without(source, moved, copy.spec.user_id)
 
     async def _without(self, source: File, moved: File, user_id: str) -> File:
-        """``moved``, once its ``source`` is deleted."""
-        if moved.id == source.id:  # it has replaced itself
+        """Delete ``source`` and return ``moved``."""
+        if moved.id == source.id:  # the file replaced itself
             return moved
-        # The copy may be an earlier request's: of other bytes, or what somebody has done away with since.
+        # The copy may come from an earlier request: of other bytes, or deleted since.
         if not _same(moved, source):
             raise _of_source(CHANGED, str(source.generation))
         if not await self._is_there(moved, user_id):
@@ -71,14 +75,14 @@ class Mover:
         gone = DeleteFileRequest(file_id=source.id, user_id=user_id, if_generation_match=source.generation)
         try:
             await self._reservations.delete_file(gone)
-        except FileNotFound:  # somebody has deleted it meanwhile: all the same
+        except FileNotFound:  # deleted by somebody else meanwhile, which is as good
             return moved
         except PreconditionFailed as error:
             raise _of_source(CHANGED, error.metadata.get("actual", "")) from error
         return moved
 
     async def _is_there(self, moved: File, user_id: str) -> bool:
-        """Whether these bytes can still be read there, now that the others are about to go."""
+        """Whether the copy still exists with the same bytes, before the source is deleted."""
         try:
             return _same(await self._files.get(FileName(file_id=moved.id), user_id), moved)
         except FileNotFound:
@@ -99,7 +103,7 @@ def _check_source(request: MoveFileRequest, source: File) -> None:
 
 
 def _is_later(one: Timestamp, other: Timestamp) -> bool:
-    """By the database's clock, as all times of files."""
+    """Compare two times of files, all of which are from the database's clock."""
     return (one.seconds, one.nanos) > (other.seconds, other.nanos)
 
 
@@ -108,12 +112,14 @@ def _same(one: File, other: File) -> bool:
 
 
 def _of_source(text: str, actual: str) -> PreconditionFailed:
-    """That a refusal is not about the target: doors tell it in the words of what was asked there."""
+    """Return the error marked as one about the source, so that callers can describe it in the request's
+    terms.
+    """
     return PreconditionFailed(text, metadata={"actual": actual, "of": "source"})
 
 
 def _refuse_held(source: File) -> None:
-    """An early look: the deletion of what is kept or held is refused, and its copy would stay."""
+    """Refuse a kept or held source before it is copied, because its deletion would be refused afterwards."""
     kept = source.retention
     until = kept.keep_until_time.ToDatetime(tzinfo=UTC)
     metadata = {}
@@ -127,6 +133,6 @@ def _refuse_held(source: File) -> None:
 
 
 def _is_own_place(request: MoveFileRequest, source: File) -> bool:
-    """What stands at the path would be replaced by itself, and then deleted."""
+    """Whether the file is at the target path already: it would be replaced by itself, and then deleted."""
     path = unicodedata.normalize("NFC", request.spec.target.path.path)
     return bool(path) and source.key.startswith("paths/") and source.key.split("/", 2)[2] == path

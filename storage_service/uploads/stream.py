@@ -22,10 +22,10 @@ from strongroom.wire import UploadChunk
 
 
 class UploadStream:
-    """The request stream of one Upload call: read ``first()``, then iterate ``chunks()`` once.
+    """The request stream of one Upload call: call ``first()``, then iterate ``chunks()`` once.
 
-    ``spec`` is what has been said so far; while it is ``provisional``, the last message may correct its
-    target.
+    ``spec`` is what the messages so far have said. While it is ``provisional``, the last message may correct
+    its target.
     """
 
     def __init__(self, requests: AsyncIterator[UploadRequest | UploadChunk]) -> None:
@@ -35,7 +35,9 @@ class UploadStream:
         self.spec = UploadSpec()
 
     async def first(self) -> UploadRequest:
-        """The first message: it names what is being uploaded. Raises UploadIncomplete, MalformedRequest."""
+        """Return the first message, which says what is uploaded. Raises UploadIncomplete,
+        MalformedRequest.
+        """
         async for request in self._requests:
             if isinstance(request, UploadChunk) or request.WhichOneof("first_message") is None:
                 raise MalformedRequest("the first message of Upload must carry spec or upload_id")
@@ -47,11 +49,15 @@ class UploadStream:
 
     @property
     def rest(self) -> AsyncIterator[UploadRequest | UploadChunk]:
-        """The messages that have not been read, for who checks them in a way of their own."""
+        """The messages that have not been read, for callers that check them themselves."""
         return self._requests
 
     async def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
-        """The body, verified message by message; ends only after finish_write and all checks have passed."""
+        """Yield the body's chunks after verifying each; ends only after finish_write and all checks have
+        passed.
+
+        Raises UploadIncomplete, MalformedRequest, OffsetOutOfRange and what BodyChecks raises.
+        """
         if self._pending is None:
             raise RuntimeError("first() comes before chunks()")
         request: UploadRequest | UploadChunk = self._pending
@@ -62,7 +68,7 @@ class UploadStream:
             if request.finish_write:
                 self.provisional = False
                 final = request.object_checksums if isinstance(request, UploadRequest) else Checksums()
-                checks.finish(final)  # before the last bytes go on: nobody need undo them
+                checks.finish(final)  # before the last bytes are passed on, so that nothing has to be undone
             if len(chunk):
                 yield chunk
             if request.finish_write:

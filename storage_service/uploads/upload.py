@@ -1,7 +1,7 @@
 """One-shot uploads: a stream of chunks becomes a committed file, or nothing.
 
-first bytes → content type, limits → T1 Reserve → bytes to S3 under a renewed lease → (T3, S3, S4) → T4
-Commit → File
+first bytes → content type, limits → T1 Reserve → bytes to S3 under a renewed lease
+→ (T3, S3, S4) → T4 Commit → File
 """
 
 from __future__ import annotations
@@ -46,25 +46,27 @@ BEFORE_T3 = failpoints.register("storage.t3.before")
 
 
 class Source(Protocol):
-    """Where bytes come from: a gRPC stream, a URL."""
+    """A source of bytes: a gRPC stream or a URL."""
 
     @property
     def spec(self) -> UploadSpec:
-        """What is to be stored, as far as it is known."""
+        """The spec of the file, as far as it is known."""
         ...
 
     @property
     def provisional(self) -> bool:
-        """The target in ``spec`` may still change before the bytes end."""
+        """Whether the target in ``spec`` may still change before the bytes end."""
         ...
 
     def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
-        """The bytes, each fed to ``checks`` first; ends only once ``checks.finish`` has passed."""
+        """Yield the bytes, each chunk fed to ``checks`` first; ends only after ``checks.finish`` has
+        passed.
+        """
         ...
 
 
 class Uploader:
-    """The use case; one instance per process."""
+    """Carries out one-shot uploads. One instance per process."""
 
     def __init__(
         self,
@@ -87,9 +89,9 @@ class Uploader:
         self._mover = TargetMover(store, attempts)
 
     async def upload(self, source: Source, *, same_request: bytes | None = None) -> Stored:
-        """Store what ``source`` brings. Raises StrongroomError; see Attempts.hold and .commit.
+        """Store the bytes of ``source``. Raises StrongroomError; see Attempts.hold and .commit.
 
-        ``same_request``: the request's fingerprint, where the spec alone does not make it.
+        ``same_request``: the request's fingerprint, if the spec alone doesn't determine it.
         """
         scanned = await self._scanner.of(source.spec, provisional=source.provisional)
         try:
@@ -127,12 +129,12 @@ class Uploader:
     async def _first_bytes(
         self, source: Source, checks: BodyChecks, body: AsyncIterator[Counted]
     ) -> AsyncIterator[list[Counted]]:
-        """As many first bytes as are needed before T1: some to detect the type, a part while the target is
-        a guess.
+        """Read as many first bytes as T1 needs: enough to detect the type, or a part while the target is a
+        guess.
         """
         reading = Interruptible()
         enough = self._limits.part_size(checks.size_hint) if source.provisional else SNIFF_BYTES
-        owner = source.spec.user_id or caller()  # who may name another is decided with the reservation
+        owner = source.spec.user_id or caller()  # whether the caller may name another user is decided by T1
         claim = self._budget.claim(enough, owner, reading)
         try:
             head: list[Counted] = []
@@ -143,13 +145,15 @@ class Uploader:
                         await claim.take(len(chunk))
                         head.append(chunk)
                     enough = self._missing(source, head) if len(head) > before else 0
-            claim.release()  # the part that they belong to takes them again
+            claim.release()  # the parts that contain them reserve them again
             yield head
         finally:
             claim.release()
 
     def _missing(self, source: Source, head: list[Counted]) -> int:
-        """How many more first bytes deciding the type takes; 0: none, or there are no more."""
+        """Return how many more first bytes the decision on the type needs; 0 if none, or if the body has
+        ended.
+        """
         size = sum(map(len, head))
         if source.provisional or not SNIFF_BYTES <= size < MOST_HEADER_BYTES:
             return 0
@@ -157,7 +161,10 @@ class Uploader:
         return max(self._content.enough(source.spec, first) - size, 0)
 
     def _sniffed(self, source: Source, head: list[Counted]) -> bytes:
-        """What the type is told by. The target may change to a family that looks further into a picture."""
+        """Return the bytes that decide the type.
+
+        While the target is a guess these are more, because the final family may be one that shows pictures.
+        """
         chunks = [chunk.data for chunk in head]
         if source.provisional:
             return first_bytes(chunks, MOST_HEADER_BYTES)
@@ -186,7 +193,9 @@ class Uploader:
     async def _make_object(
         self, upload: _Upload, chunks: AsyncIterator[Counted], same_request: bytes | None
     ) -> CommitRequest | File:
-        """What T4 needs; or, where the target was a wrong guess, the file that another attempt has made."""
+        """Return the request for T4, or, if the target was a wrong guess, the file that a second attempt has
+        made.
+        """
         blob = upload.blob
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
         stored = await pipeline.send(chunks, upload.checks.size_hint)
@@ -213,8 +222,9 @@ class Uploader:
         return with_scan(commit, scan)
 
     async def _scan(self, upload: _Upload) -> Scan | None:
-        """What the scanner says of the body, which has ended; nothing where the target has turned out to be
-        of a family that is not scanned. Raises as Scanned.verdict.
+        """Return the scanner's verdict on the whole body, or None if the final target's family isn't scanned.
+
+        Raises as Scanned.verdict.
         """
         if not self._scanner.wants(upload.source.spec.target):
             return None
@@ -227,7 +237,7 @@ class Uploader:
 
 @dataclass(frozen=True, slots=True)
 class _Upload:
-    """One upload under way: ``guess`` is the spec that its attempt was reserved with."""
+    """An upload in progress. ``guess``: the spec with which its attempt was reserved."""
 
     blob: blob_pb2.Blob
     source: Source
@@ -238,14 +248,14 @@ class _Upload:
 
 
 async def _replay(file: File, body: AsyncIterator[Counted], checks: BodyChecks) -> File:
-    """An earlier request with this key has finished: the same bytes get its answer, others an error."""
+    """Return an earlier request's answer if the bytes are the same. Raises IdempotencyKeyReused."""
     async for _ in body:
         pass  # the stream checks size and checksums itself when it ends
     return same_content(file, checks.size, checks.crc32c)
 
 
 async def _until(body: AsyncIterator[Counted], enough: int) -> AsyncIterator[Counted]:
-    """Chunks of ``body`` until they hold ``enough`` bytes."""
+    """Yield chunks of ``body`` until they amount to ``enough`` bytes."""
     size = 0
     async for chunk in body:
         yield chunk
@@ -262,13 +272,14 @@ async def _chain(head: list[Counted], body: AsyncIterator[Counted]) -> AsyncIter
 
 
 class TargetMover:
-    """Moves an upload whose target was a guess and turned out wrong after bytes had gone to S3 (form fields
-    behind a large file).
+    """Moves an upload whose guessed target turned out wrong after bytes had been sent to S3.
 
-        complete the object under its first key → T1 for the right key → copy inside S3 → T4 → give the first
-        attempt up
+    That happens if the form fields follow a large file. The steps:
 
-    The first attempt stays PENDING all along, so whatever dies, its object is removed.
+        complete the object under its first key → T1 for the right key → copy inside S3 → T4
+        → give the first attempt up
+
+    The first attempt stays PENDING meanwhile, so its object is removed even after a crash.
     """
 
     def __init__(self, store: ObjectStore, attempts: Attempts) -> None:
@@ -278,8 +289,10 @@ class TargetMover:
     async def move(
         self, blob: blob_pb2.Blob, stored: StoredBody, corrected: ReserveRequest, scan: Scan | None
     ) -> File:
-        """``blob`` holds all parts in ``stored``; ``corrected`` reserves the right key. What is left to do
-        with ``blob`` is to give it up. Raises StoreError, StrongroomError.
+        """Return the file stored at the right key; the caller has to give ``blob`` up.
+
+        ``blob`` has the parts in ``stored``; ``corrected`` reserves the right key. Raises StoreError,
+        StrongroomError.
         """
         done = await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
         corrected.kind = blob_pb2.BLOB_KIND_COPY

@@ -1,1 +1,1 @@
-"""Import from URLs: a guarded HTTP client that streams straight into the upload engine."""
+"""Import from URLs: a guarded HTTP client that streams into the upload engine."""

@@ -1,5 +1,5 @@
-"""Import from a URL: the source's bytes go straight into the upload engine, never whole into memory or onto
-disk.
+"""Import from a URL: the bytes are streamed into the upload engine, without temporary files or whole bodies
+in memory.
 """
 
 from __future__ import annotations
@@ -42,16 +42,18 @@ from strongroom.type.v1.checksums_pb2 import Checksums
 READ_SIZE = 256 * 1024
 MAX_INT64 = (1 << 63) - 1
 RATE_GRACE_SECONDS = 10.0
-"""A source may be slow to begin; afterwards its average rate counts."""
+"""Seconds that a source may be slow at the beginning. After that its average rate is checked."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportLimits:
-    """``total_seconds`` for all tries together; ``min_rate`` in bytes per second on average; ``tries`` in
-    all. ``parallel`` imports run at once in the process, up to ``parallel_per_user`` of one owner, who has
-    ``queued_per_user`` at most, running and waiting (0: no cap). An import whose source was over a limit
-    of the wire (``WireLimits``) keeps its place for ``hostile_pause`` seconds more: refusing one costs
-    transactions, and its user may ask for the next at once.
+    """Limits of imports.
+
+    ``total_seconds``: of all tries of one import together. ``min_rate``: average bytes per second. ``tries``:
+    per import. ``parallel``: imports at a time in the process, of which one owner has at most
+    ``parallel_per_user``. ``queued_per_user``: imports of an owner, running and waiting (0: no limit).
+    ``hostile_pause``: seconds that an import keeps its place after its source exceeded a limit of the wire
+    (``WireLimits``): a refusal costs transactions, and the user may ask for the next import at once.
     """
 
     total_seconds: float
@@ -66,7 +68,7 @@ class ImportLimits:
 
 @dataclass(slots=True)
 class Progress:
-    """How far an import has come. ``total``: Content-Length, where the source told one."""
+    """The progress of an import. ``total``: Content-Length, if the source sent one."""
 
     received: int = 0
     total: int | None = None
@@ -74,7 +76,7 @@ class Progress:
 
 
 class Importer:
-    """The use case; one instance per process."""
+    """Imports files from URLs. One instance per process."""
 
     def __init__(self, uploader: Uploader, sources: SourceClient, limits: ImportLimits) -> None:
         self._uploader = uploader
@@ -84,15 +86,16 @@ class Importer:
         self.queue = ImportQueue(limits.queued_per_user)
 
     async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
-        """Pull ``url`` into a file as ``spec`` says, when it is the owner's turn; ``progress`` is kept up to
-        date. The time limit begins with the turn.
+        """Fetch ``url`` into a file as ``spec`` says, and keep ``progress`` up to date.
+
+        The import waits for a place of its owner; the time limit begins after that.
 
         Raises UserMismatch, SourceUrlRefused, SourceUrlFailed, DeadlineExceeded, and what Uploader.upload
         raises.
         """
         owner = effective_owner(current_principal(), spec.user_id)  # before anything is fetched for them
         same_request = fingerprint(spec, url)
-        if spec.request_id:  # providers' URLs end soon, and may bring other bytes each time
+        if spec.request_id:  # signed URLs of providers expire soon, and their bytes may differ each time
             earlier = await self._uploader.answered(spec, same_request)
             if earlier is not None:
                 return earlier
@@ -119,7 +122,7 @@ class Importer:
                 if attempt == self._limits.tries:
                     raise failure.error from failure
             except RequestInProgress:
-                if attempt == 1:  # somebody else's; later it is our own last try, still being given up
+                if attempt == 1:  # another request's; after the first try it is our own, being given up
                     raise
             pause = self._limits.first_pause * 2 ** (attempt - 1)
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))
@@ -135,7 +138,7 @@ class Importer:
 
 
 class _SourceBody:
-    """An answer's body as the upload engine wants it."""
+    """The body of a source's answer, as a Source of the upload engine."""
 
     provisional = False
 
@@ -146,7 +149,7 @@ class _SourceBody:
         self._min_rate = min_rate
 
     async def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
-        """See uploads.Source. A body that breaks off is a failure worth another try."""
+        """See ``Source.chunks``. Raises TransientFailure if the connection breaks."""
         began = time.monotonic()
         waiting, size, received = list[bytes](), 0, 0
         try:
@@ -171,7 +174,9 @@ class _SourceBody:
 
 
 def _counted(waiting: list[bytes], checks: BodyChecks) -> Counted:
-    """All of ``waiting``, which is emptied, as one chunk: each costs the engine, however small it is."""
+    """Join ``waiting``, which is emptied, into one chunk: the engine's work per chunk doesn't depend on its
+    size.
+    """
     counted = Counted.of(b"".join(waiting))
     waiting.clear()
     checks.feed(counted)
@@ -179,7 +184,7 @@ def _counted(waiting: list[bytes], checks: BodyChecks) -> Counted:
 
 
 def _describe(spec: UploadSpec, url: str, answer: Answer) -> UploadSpec:
-    """The spec completed by what the source says: name, size, and a type that the bytes can't tell."""
+    """Complete the spec by the answer's headers: name, size, and a type unless the bytes decide it."""
     described = UploadSpec()
     described.CopyFrom(spec)
     length = answer.headers.get("content-length", "")
@@ -191,19 +196,19 @@ def _describe(spec: UploadSpec, url: str, answer: Answer) -> UploadSpec:
 
 
 def _filename(url: str) -> str:
-    """The last path segment, unquoted, without what a file name can't hold."""
+    """Return the last segment of the path, unquoted, without characters that file names can't contain."""
     name = unquote(httpx.URL(url).path.rpartition("/")[2])
     return "".join(char for char in name if char.isprintable() and char not in "/\\")[:200]
 
 
 class BatchImporter:
-    """Several imports side by side, as their owner's turns come."""
+    """Runs several imports in parallel, as far as their owners have places."""
 
     def __init__(self, importer: Importer) -> None:
         self._importer = importer
 
     async def run(self, items: Sequence[tuple[str, UploadSpec]]) -> list[File | StrongroomError]:
-        """One result per item, in the order given; one failure spoils no other."""
+        """Return one result per item, in the given order. Failures are independent."""
         return await asyncio.gather(*(self._one(url, spec) for url, spec in items))
 
     async def _one(self, url: str, spec: UploadSpec) -> File | StrongroomError:
@@ -216,12 +221,12 @@ class BatchImporter:
 LONGEST_URL = 2048
 LONGEST_MESSAGE = 1024
 
-#: No import of the owner has failed: it is nobody's business, or another request is still at it.
+#: Errors that are not reported: there is no owner to tell, or another request is working on the import.
 UNTOLD = (TokenMissing, UserMismatch, RequestInProgress)
 
 
 class TellingImporter(Importer):
-    """An Importer that also tells of failures."""
+    """An Importer that also reports failures to the owner, as events."""
 
     def __init__(
         self, uploader: Uploader, sources: SourceClient, limits: ImportLimits, failures: Reservations
@@ -231,7 +236,7 @@ class TellingImporter(Importer):
         self._untold = FailingItems("import_failure_untold", "import_failures_told_again")
 
     async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
-        """See Importer.run."""
+        """Like Importer.run, with a report of the error."""
         try:
             return await super().run(url, spec, progress)
         except UNTOLD:
@@ -249,14 +254,14 @@ class TellingImporter(Importer):
         )
         try:
             await self._failures.report_import_failure(request)
-        except StrongroomError as untold:  # the caller hears of the import itself, not of this
+        except StrongroomError as untold:  # the caller gets the import's error, not this one
             self._untold.failed(untold)
         else:
             self._untold.well()
 
 
 def shown_url(url: str) -> str:
-    """Without what may be a secret: credentials, query, fragment. Empty for what is no URL."""
+    """Return the URL without what may be secret: credentials, query, fragment. Empty for an invalid URL."""
     try:
         return str(httpx.URL(url).copy_with(username=None, password=None, query=None, fragment=None))
     except (httpx.InvalidURL, ValueError, TypeError):

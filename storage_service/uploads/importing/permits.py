@@ -1,5 +1,6 @@
-"""How many imports run at once, shared fairly: a source that says nothing holds its permit for minutes, and
-nobody may hold all of them. And how many one user may have, running or waiting for their turn.
+"""Limits how many imports run at once, and how many of them one user may have running or waiting.
+
+Places are shared fairly, because an import from a silent source occupies one for minutes.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ from strongroom.errors import RateLimited
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 SURE: Final = 2
-"""Places that each owner may have as long as there are any."""
+"""Places that an owner may have as long as any are free."""
 SPARE: Final = 4
-"""An owner gets more than that only while fewer than one place in this many is taken."""
+"""An owner may have more than ``SURE`` only while fewer than 1/``SPARE`` of all places are taken."""
 
 
 class FairPermits(CappedPlaces):
-    """One owner has up to ``per_owner`` of the places, two once the process is busy."""
+    """Places of which an owner may have up to ``per_owner``, or ``SURE`` once the process is busy."""
 
     def _may_have(self, owner: str) -> bool:
         is_quiet = self._taken.total() < self._total // SPARE
         return super()._may_have(owner) and (is_quiet or self._taken[owner] < SURE)
 
 
-#: As in metrics and errors, beside the limits of servicekit.
+#: The name of this limit in metrics and errors, like those in servicekit.
 LIMIT = "user_queued_imports"
-#: When it is worth asking again: a proposal, as nobody knows how long a source takes. Seconds.
+#: Seconds. A guess, because the duration of an import depends on its source.
 RETRY_AFTER = 2.0
 
 
 class ImportQueue:
-    """At most ``most`` per owner; 0: no cap. A batch counts as many as it has items."""
+    """Allows ``most`` imports per owner; 0: no limit. A batch counts as many as it has items."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -50,7 +51,8 @@ class ImportQueue:
         caller = current_principal().subject
         wanted = Counter(spec.user_id or caller for spec in specs)
         for owner, count in wanted.items():
-            # A batch is let in where it is alone: it would be refused for ever.
+            # A batch is accepted if its owner has nothing else: otherwise a large one would always be
+            # refused.
             if self._most and self._queued[owner] and self._queued[owner] + count > self._most:
                 raise RateLimited(
                     f"Too many: you may have {self._most} imports running and waiting, and have"

@@ -1,4 +1,4 @@
-"""Opens a source URL: every hop checked and pinned, then a response whose body can be streamed."""
+"""Opens a source URL: checks and pins each hop, and returns a response whose body can be streamed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ HEADERS = {
 
 
 class TransientFailure(Exception):
-    """Worth another try: no connection, a time-out, 5xx or 429. ``error`` is what the caller gets in the
-    end.
+    """A failure that may pass: no connection, a time-out, 5xx or 429. ``error``: raised after the last
+    try.
     """
 
     def __init__(self, error: SourceUrlFailed) -> None:
@@ -34,10 +34,10 @@ class TransientFailure(Exception):
 
 
 class SourceClient:
-    """A guarded HTTP client; one per process. ``verify`` is for tests with their own certificates.
+    """A guarded HTTP client for sources. One instance per process.
 
-    Nothing of the environment is used (proxies, netrc), no cookies are kept, and every connection serves
-    one request.
+    It ignores the environment (proxies, netrc), keeps no cookies, and uses each connection for one request.
+    ``verify``: False for tests with certificates of their own.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class SourceClient:
         self._client = GuardedClient(resolver, timeouts, verify=verify, limits=limits)
 
     async def aclose(self) -> None:
-        """Hang up on every source."""
+        """Close the connections to all sources."""
         await self._client.aclose()
 
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[Answer]:
-        """A 200 answer, its body not read yet.
+        """Follow redirects and yield the 200 answer, whose body has not been read yet.
 
         Raises SourceUrlRefused, SourceUrlFailed (final), TransientFailure.
         """
@@ -66,7 +66,7 @@ class SourceClient:
         for _ in range(MAX_REDIRECTS + 1):
             async with self._ask(source) as answer:
                 location = answer.headers.get("location")
-                if answer.status not in REDIRECTS or location is None:  # 304 and the like lead nowhere
+                if answer.status not in REDIRECTS or location is None:  # 304 and others lead nowhere
                     _check_answer(answer)
                     yield answer
                     return
@@ -77,7 +77,7 @@ class SourceClient:
 
     @asynccontextmanager
     async def _ask(self, source: Source) -> AsyncIterator[Answer]:
-        """One hop."""
+        """Request one hop."""
         try:
             async with self._client.ask(source, _request(source)) as answer:
                 yield answer
