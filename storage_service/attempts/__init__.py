@@ -1,1 +1,3 @@
-"""What every way of writing shares: reserve, hold the lease, make the object, commit or give up, remove."""
+"""Steps shared by all ways of writing: reserve, renew the lease, make the object, commit or give up,
+remove.
+"""

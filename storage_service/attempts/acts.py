@@ -1,7 +1,8 @@
-"""An act of an admin that takes many steps, from what it begins until what has come of it is written down.
+"""Acts of admins that take many steps, recorded in metadata_service from their beginning to their outcome.
 
-Those that change objects wait for nobody and run one at a time in the whole installation, under a lease: two
-that look at one object would each act upon what the other is changing.
+Acts that change objects run one at a time in the whole installation, under a lease: two acts on the same
+object would each decide by a state that the other is changing. An act that finds the lease taken is refused
+at once.
 """
 
 from __future__ import annotations
@@ -27,27 +28,29 @@ CHANGES_OBJECTS: Final = frozenset(
     }
 )
 OF_MANY_CALLS: Final = frozenset({"keep_objects", "drop_objects", "relink_objects"})
-"""Written down once for all calls that follow each other."""
+"""Acts that the client splits into many calls; consecutive calls make one entry in the audit log."""
 
 log = structlog.get_logger(__name__)
 
 
 class HeldActs:
-    """One instance per process."""
+    """Records acts of admins. One instance per process."""
 
     def __init__(self, acts: Acts) -> None:
         self._acts = acts
         self._ending: set[asyncio.Task[None]] = set()
 
     async def note(self, act: str, **details: str) -> None:
-        """One that is over once it has begun. See ``Acts.note``."""
+        """Record an act that consists of a single step. See ``Acts.note``."""
         await self._acts.note(act, **details)
 
     @asynccontextmanager
     async def held(self, act: str, *, about: str = "", **details: str) -> AsyncIterator[Counter[str]]:
-        """Nobody else's act changes objects inside, if this one does. What is counted is written down.
+        """Record an act that lasts as long as the block, and at its end the outcome and the yielded counts.
 
-        Raises ActInProgress, PermissionDenied, StrongroomError before anything is done.
+        Only one act that changes objects (``CHANGES_OBJECTS``) can be in progress at a time.
+
+        Raises ActInProgress, PermissionDenied, StrongroomError on entry, before anything is done.
         """
         token = str(uuid.uuid4())
         changes = act in CHANGES_OBJECTS
@@ -72,11 +75,11 @@ class HeldActs:
             await self._end(end, act)
 
     async def aclose(self) -> None:
-        """Wait until all is written down."""
+        """Wait until the outcome of every act has been recorded, or could not be."""
         await asyncio.gather(*self._ending, return_exceptions=True)
 
     async def _end(self, request: pb.EndActRequest, act: str) -> None:
-        """Beside a caller that goes away, too."""
+        """Record the outcome in a task of its own, which a cancelled caller doesn't interrupt."""
         task = asyncio.create_task(self._tell(request, act), name=f"end of {act}")
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -85,5 +88,5 @@ class HeldActs:
     async def _tell(self, request: pb.EndActRequest, act: str) -> None:
         try:
             await until_known(lambda: self._acts.end(request))
-        except StrongroomError as error:  # its lease runs out, and it is told of as interrupted
+        except StrongroomError as error:  # its lease expires, and the act is listed as interrupted
             log.warning("act_end_not_told", act=act, reason=error.reason_name)

@@ -1,17 +1,17 @@
-"""A process-wide byte budget: whoever wants to hold body bytes reserves them first.
+"""A byte budget for the process: body bytes are reserved in it before they are held in memory.
 
-When the budget is spent it waits its turn; while a reader waits it does not read, so HTTP/2 and TCP flow
-control slow its client down. Turns go to the owner that holds least; among one owner's, first come, first
-served.
+When the budget is spent, requests for bytes wait in line. A reader that waits does not read, so HTTP/2 and
+TCP flow control slow its client down. The next turn goes to the owner that holds the fewest bytes; requests
+of one owner are served in order of arrival.
 
-A body whose size a client decides takes memory as its bytes arrive (``Claim``), so that a slow one holds no
-more than it has brought. Growing claims could all wait for each other; two rules keep one of them able to
+A body whose size a client decides reserves memory as its bytes arrive (``Claim``), so a slow client holds no
+more than it has sent. Growing claims could all wait for each other. Two rules make sure that one can always
 finish:
 
-- What is free never falls below what the *runners* still need. A claim becomes a runner once the rest that
-  it needs is free; others leave ``headroom`` for the next one.
-- While somebody waits, a runner that brings less than ``PRESSURE_RATE`` loses its place, and slow claims are
-  interrupted, those of the owner that holds most first.
+- Free memory never falls below what the *runners* still need. A claim becomes a runner once the rest that it
+  needs is free; other claims leave room for the next runner (the largest claim, or half of the total).
+- While a request waits, a runner that receives less than ``PRESSURE_RATE`` stops being one, and slow claims
+  are interrupted, beginning with those of the owner that holds the most bytes.
 """
 
 from __future__ import annotations
@@ -28,20 +28,24 @@ from storage_service.attempts.interruption import Interruptible
 from strongroom.errors import DeadlineExceeded, Overloaded, StrongroomError
 
 SAMPLE_SECONDS: Final = 0.5
-#: Bytes a second that a body has to bring while others wait for memory.
+#: Bytes per second that a body must receive while others wait for memory.
 PRESSURE_RATE: Final = 64 * 1024
 RETRY_SECONDS: Final = 5.0
-#: Over so many seconds in which its client could send, a claim's rate is measured.
+#: A claim's rate is measured over this many seconds, not counting those in which it waited for memory.
 WINDOW_SECONDS: Final = 2.0
 
 
 class BudgetTooSmall(ValueError):
-    """More was asked for than the budget ever has."""
+    """More bytes were requested than the budget has in total."""
 
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Bytes a second that a body has to bring over each ``window`` (seconds in which we read), always."""
+    """The least ``rate`` (bytes per second) of a body over each ``window`` (seconds).
+
+    Seconds in which the body waited for memory don't count. It applies even while memory is free. 0: no
+    minimum.
+    """
 
     rate: int = 0
     window: float = 30.0
@@ -59,9 +63,9 @@ class _Waiter:
 
 
 class ByteBudget:
-    """``total`` bytes; ``floor``: what clients must bring even while there is room.
+    """A budget of ``total`` bytes. ``floor``: the least rate of clients even while there is room.
 
-    For one event loop, not thread-safe.
+    For one event loop; not thread-safe.
     """
 
     def __init__(self, total: int, floor: Floor | None = None) -> None:
@@ -70,14 +74,14 @@ class ByteBudget:
         self.total = total
         self._floor = floor or Floor()
         self._free = total
-        self._promised = 0  # to runners
+        self._promised = 0  # bytes that runners have not taken yet
         self._largest = 0
         self._waiters: list[_Waiter] = []
         self._filling: set[Claim] = set()
         self._by_owner: defaultdict[str, int] = defaultdict(int)
         self._sampling: asyncio.TimerHandle | None = None
         self.when_short: Callable[[], None] | None = None
-        """Called when somebody has to wait: what is held for later only is to be released now."""
+        """Called when a request has to wait, so that memory that is only kept for later can be released."""
 
     @property
     def used(self) -> int:
@@ -90,15 +94,15 @@ class ByteBudget:
         return len(self._waiters)
 
     async def acquire(self, size: int) -> None:
-        """Reserve ``size`` bytes; waits for them. Raises BudgetTooSmall at once if it exceeds the total.
+        """Reserve ``size`` bytes, waiting for them if necessary. When cancelled, nothing stays reserved.
 
-        Cancelling it leaves nothing reserved.
+        Raises BudgetTooSmall at once if ``size`` exceeds the total.
         """
         if not self.try_acquire(size):
             await self.wait(size, None)
 
     def try_acquire(self, size: int) -> bool:
-        """Reserve ``size`` bytes if that needs no waiting. Raises BudgetTooSmall as acquire does."""
+        """Reserve ``size`` bytes if they are free; return whether they were. Raises BudgetTooSmall."""
         self._check(size)
         if self._waiters or size > self._free - self._promised:
             return False
@@ -106,7 +110,7 @@ class ByteBudget:
         return True
 
     def release(self, size: int) -> None:
-        """Give ``size`` reserved bytes back. Raises ValueError when more comes back than was taken."""
+        """Give back ``size`` reserved bytes. Raises ValueError if that is more than is reserved."""
         if size < 0 or self._free + size > self.total:
             raise ValueError("more bytes released than reserved")
         self._free += size
@@ -114,7 +118,7 @@ class ByteBudget:
 
     @asynccontextmanager
     async def reserve(self, size: int) -> AsyncIterator[None]:
-        """``async with budget.reserve(n)``: acquire, and release on the way out whatever happens."""
+        """``async with budget.reserve(n)``: acquire on entry, release on exit."""
         await self.acquire(size)
         try:
             yield
@@ -122,9 +126,10 @@ class ByteBudget:
             self.release(size)
 
     def claim(self, most: int, owner: str = "", reading: Interruptible | None = None) -> Claim:
-        """A claim that holds nothing yet. ``reading``: ended when the claim must give way; None: never.
+        """Return a new claim, which holds nothing yet.
 
-        Raises BudgetTooSmall.
+        ``reading`` is interrupted when the claim has to give way; with None it never is. Raises
+        BudgetTooSmall.
         """
         self._check(most)
         claim = Claim(self, most, owner, reading)
@@ -134,7 +139,7 @@ class ByteBudget:
         return claim
 
     def take_now(self, claim: Claim, size: int) -> bool:
-        """For Claim.take: whether it needs no waiting."""
+        """Reserve ``size`` bytes for a claim if that is possible without waiting. Used by Claim.take."""
         self._check(claim.held + size)
         more = max(claim.held + size - claim.most, 0)
         claim.most += more
@@ -148,7 +153,7 @@ class ByteBudget:
         return True
 
     async def wait(self, size: int, claim: Claim | None) -> None:
-        """Wait for ``size`` bytes. Cancelling it leaves them with nobody."""
+        """Wait until ``size`` bytes are reserved. When cancelled, nothing stays reserved."""
         waiter = _Waiter(size, claim, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
         if self.when_short is not None:
@@ -166,13 +171,13 @@ class ByteBudget:
             raise
 
     def sealed(self, claim: Claim) -> None:
-        """For Claim.seal."""
+        """Note that the claim won't grow any more. Used by Claim.seal."""
         self._filling.discard(claim)
         self._demote(claim)
         self._grant()
 
     def detached(self, claim: Claim) -> int:
-        """For Claim.detach and Claim.release."""
+        """End the claim; return the bytes it held, which stay reserved. Used by Claim.detach and .release."""
         self._filling.discard(claim)
         self._demote(claim)
         size, claim.held = claim.held, 0
@@ -244,7 +249,9 @@ class ByteBudget:
         self._sample_later()
 
     def _relieve(self) -> None:
-        """While somebody waits: room from who is slow."""
+        """While requests wait, demote slow runners and interrupt slow claims until the next request
+        has room.
+        """
         self._grant()
         if not self._waiters:
             return
@@ -271,7 +278,7 @@ class ByteBudget:
                 missing -= claim.held
 
     def _start_any(self) -> bool:
-        """Grant whoever needs least, out of turn."""
+        """Grant, out of turn, the waiting request that needs least. Return whether it fitted."""
         waiter = min(self._waiters, key=lambda one: one.size if one.claim is None else self._needs(one.claim))
         if waiter.future.done() or not self._fits(waiter.size, waiter.claim):
             return False
@@ -284,10 +291,10 @@ class ByteBudget:
         waiter.future.set_result(None)
 
     def _nothing_moves(self) -> bool:
-        """All memory is with bodies that wait for more of it."""
+        """Whether all reserved memory belongs to claims that wait for more."""
         waiting = {
             waiter.claim for waiter in self._waiters
-        }  # a claim that was just granted does not know yet
+        }  # includes claims that were just granted but have not run since
         filling = sum(claim.held for claim in self._filling)
         return filling == self.used and all(claim in waiting for claim in self._filling if claim.held)
 
@@ -299,7 +306,9 @@ class ByteBudget:
 
 
 class Claim:
-    """What one body, or one part of it, holds. Grows by ``take`` up to ``most`` bytes, until ``seal``."""
+    """The bytes held by one body, or one part of it. Grows by ``take`` up to ``most`` bytes, until
+    ``seal``.
+    """
 
     def __init__(self, budget: ByteBudget, most: int, owner: str, reading: Interruptible | None) -> None:
         self._budget = budget
@@ -314,7 +323,7 @@ class Claim:
         self._sampled = self._judged = _Sample(asyncio.get_running_loop().time(), 0)
 
     async def take(self, size: int) -> None:
-        """Hold ``size`` bytes more; waits for them. Raises BudgetTooSmall."""
+        """Reserve ``size`` more bytes, waiting for them if necessary. Raises BudgetTooSmall."""
         if not size or self._budget.take_now(self, size):
             return
         loop = asyncio.get_running_loop()
@@ -324,24 +333,24 @@ class Claim:
             await self._budget.wait(size, self)
         finally:
             self.waiting = False
-            waited = loop.time() - began  # not the client's fault
+            waited = loop.time() - began  # time spent waiting here is not the client's fault
             self._sampled = self._sampled.later(waited)
             self._judged = self._judged.later(waited)
 
     def seal(self) -> None:
-        """Nothing more will be taken: the bytes are on their way."""
+        """Declare that the claim won't grow any more: its bytes are being sent."""
         self._budget.sealed(self)
 
     def release(self) -> None:
-        """Give everything back; once or more often."""
+        """Give back all bytes. Further calls have no effect."""
         self._budget.release(self._budget.detached(self))
 
     def detach(self) -> int:
-        """Like ``release``, but what was held stays reserved: so many bytes are the caller's to release."""
+        """End the claim without giving its bytes back. Return how many the caller must release."""
         return self._budget.detached(self)
 
     def sample(self, now: float, floor: Floor) -> bool:
-        """Measure; False when it brings less than ``floor``."""
+        """Update ``rate``. Return False if the claim grew more slowly than ``floor`` allows."""
         if self.waiting:
             return True
         if now - self._sampled.at >= WINDOW_SECONDS:

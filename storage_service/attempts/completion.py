@@ -1,7 +1,7 @@
-"""From "all bytes are in S3" to "committed": S3, S4 and T4. The upload path and the cleaner's roll-forward
-share it.
+"""The steps from "all bytes are in S3" to "committed": S3, S4 and T4.
 
-Rule R4: when the outcome of a call is unknown, the state is read; nothing is compensated on doubt.
+Used by uploads and by the cleaner when it rolls forward. Rule R4: when the outcome of a call is unknown, the
+state is read; nothing is undone on suspicion.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ AFTER_COMPLETE = failpoints.register("storage.s3.after_complete")
 AFTER_HEAD = failpoints.register("storage.s4.after_head")
 
 ATTEMPT_KEY = "strongroom-attempt"
-"""Object metadata key that names the attempt, so that an object always tells which row it belongs to (R0)."""
+"""Key in an object's metadata for the id of the attempt that wrote it: each object names its row (R0)."""
 
 
 async def complete_multipart(
     store: ObjectStore, blob: blob_pb2.Blob, parts: Sequence[blob_pb2.Part], size: int, crc32c: int
 ) -> CommitRequest:
-    """S3 and S4: make the object and verify it. Returns what T4 needs.
+    """Complete the multipart upload (S3) and verify its object (S4). Return the request for T4.
 
-    Raises UploadLost when neither upload nor object exist any more, ObjectStoreUnavailable when the outcome
-    stays unknown or the store has failed (the parts are still there, it may be tried again),
-    ChecksumMismatch when the object is not what was sent.
+    Some stores (Swift) create one more version for each Complete that arrives before the first has ended. If
+    a repeated request may still be on its way, the returned request is marked ``doubtful``.
 
-    Some stores (Swift) make a version of its own of each Complete that arrives before the first has ended:
-    where one may still be on its way, the commit says so.
+    Raises UploadLost if neither the upload nor its object exists any more; ObjectStoreUnavailable if the
+    outcome stays unknown or the store has failed (the parts are kept, so the call can be repeated);
+    ChecksumMismatch if the object differs from what was sent; StoreError.
     """
     receipts = [PartReceipt(p.number, p.etag, p.size_bytes, p.crc32c) for p in parts]
     await failpoints.hit(BEFORE_COMPLETE)
@@ -59,7 +59,7 @@ async def complete_multipart(
     try:
         completed = await store.complete(blob.key, blob.upload_id, receipts, crc32c=crc32c, doubtful=repeated)
     except UploadNotFound:
-        gone = True  # completed before with the reply lost, or aborted from outside: HEAD decides
+        gone = True  # completed before and the reply was lost, or aborted from outside: the HEAD below tells
     except InvalidPart as error:
         raise UploadLost("the object store no longer has all parts of this upload; start it again") from error
     except StoreError as error:
@@ -84,7 +84,11 @@ async def complete_multipart(
 async def verify_put(
     store: ObjectStore, blob: blob_pb2.Blob, put: PutResult, size: int, crc32c: int
 ) -> CommitRequest:
-    """The short way: HEAD only when the reply of PutObject does not prove the content by itself."""
+    """Return the request for T4 after a PutObject or a copy.
+
+    HEAD is requested only if the reply doesn't prove the content by itself. Raises BucketNotVersioned,
+    ChecksumMismatch, StoreError.
+    """
     etag, version_id = put.etag, put.version_id
     demand_version(blob, version_id)
     if not put.crc32c_verified or not etag:
@@ -120,8 +124,9 @@ async def _head(
 
 
 def _verify(blob: blob_pb2.Blob, info: ObjectInfo, size: int, crc32c: int) -> None:
-    """The object in S3 is this attempt's, as long as it should be, and as far as the store tells, the same
-    bytes.
+    """Compare the object with the upload: its attempt, its size and, if the store returns one, its CRC-32C.
+
+    Raises ChecksumMismatch.
     """
     attempt = info.metadata.get(ATTEMPT_KEY)
     if info.size != size or (attempt is not None and attempt != blob.id):

@@ -1,10 +1,10 @@
-"""The frame of every write, be it of an attempt, a session or a save.
+"""The protocol around every write, whether of an attempt, a session or a save.
 
-    reserve → hold: a renewed lease around the bytes → commit until its outcome is known
+    reserve → hold: renew the lease while bytes are sent → commit until the outcome is known
 
-Whatever fails before the commit gives the write up; the cleaner removes what it wrote. When the outcome of
-the commit is unknown nothing is compensated (rule R4): the commit is repeated, and a repeat of the request
-with the same request_id gets the answer.
+A failure before the commit gives the write up, and the cleaner removes what it wrote. When the outcome of the
+commit is unknown nothing is undone (rule R4): the commit is repeated, and a repeat of the request with the
+same request_id gets its answer.
 """
 
 from __future__ import annotations
@@ -52,18 +52,20 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 log = structlog.get_logger(__name__)
 
 
-#: A busy machine takes so long over a renewal that nothing is wrong with.
+#: Seconds. On a busy machine a healthy renewal can take this long.
 LEAST_TRY_SECONDS: Final = 1.0
 
 
 class LeaseKeeper:
-    """``async with LeaseKeeper(…)``: renews every third of the lease; cancels the body when the write is
-    lost. ``renew``, ``name``: as of ``engine.Holder``.
+    """``async with LeaseKeeper(…)``: renew the lease every third of its time; cancel the block if the write
+    is lost.
 
-    A renewal that fails for another reason, or has no answer after a tenth of the lease, is soon tried again:
-    a replica of metadata_service that is frozen costs no write while another one answers. Until the lease
-    runs out nobody else may touch the attempt, and afterwards the next compare-and-set fails. ``outage``:
-    what the log says of it, where several share that.
+    ``renew`` and ``name`` are those of ``Holder``; ``outage`` is passed where several leases share one log
+    line.
+
+    A renewal that fails otherwise, or gets no answer within a tenth of the lease, is repeated soon: a frozen
+    replica of metadata_service costs no write while another one answers. Until the lease expires no other
+    process may touch the attempt; after that the next compare-and-set fails.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class LeaseKeeper:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        renewer, self._renewer = self._renewer, None  # kept, its frames would keep us, and we it
+        renewer, self._renewer = self._renewer, None  # if we kept it, its frames would keep us alive
         if renewer is not None:
             renewer.cancel()
             await asyncio.gather(renewer, return_exceptions=True)
@@ -129,8 +131,9 @@ class LeaseKeeper:
 
 
 def renewals(lease_seconds: float) -> Outage:
-    """What the log says of them, for as many leases as share it: that the first one of them fails, and that
-    none has for the time of a lease.
+    """Return the log lines for renewals, shared by any number of leases.
+
+    One is written when a renewal fails, the other when none has failed for ``lease_seconds``.
     """
     return Outage("lease_renewal_failed", "leases_are_renewed_again", quiet_seconds=lease_seconds)
 
@@ -139,18 +142,18 @@ T = TypeVar("T")
 
 UNKNOWN_OUTCOME: Final = (ServiceUnavailable, DatabaseUnavailable, DeadlineExceeded)
 TRIES: Final = 6
-#: No try begins later than this after the first one. Seconds; a try takes ``STEP_SECONDS`` at most, so
-#: that the caller hears within ten seconds.
+#: Seconds after the first try in which a new one may begin. A try takes ``STEP_SECONDS`` at most, so the
+#: caller gets an answer within ten seconds.
 PATIENCE_SECONDS: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who writes: an attempt, or a save with all of its attempts.
+    """The writer: an attempt, or a save with all of its attempts.
 
-    ``name``: how the log tells it (``{"blob_id": …}``). ``renew`` returns the lease in seconds from now and
-    raises UploadSuperseded; ``abandon`` ends the write without a result. ``patience``: so long an error waits
-    for that, so that who gets it may try again at once.
+    ``name``: fields for log lines (``{"blob_id": …}``). ``renew`` returns the lease in seconds from now and
+    raises UploadSuperseded. ``abandon`` ends the write without a result. ``patience``: how many seconds an
+    error is delayed until ``abandon`` has ended, so that the client can repeat its request at once.
     """
 
     name: Mapping[str, str]
@@ -160,7 +163,7 @@ class Holder:
 
 
 class WriteEngine:
-    """Holds writes; one instance per process."""
+    """Renews the leases of writes, commits them and gives them up. One instance per process."""
 
     def __init__(
         self, gate: VersioningGate, *, lease_seconds: float, wake_cleaner: Callable[[], None]
@@ -173,13 +176,14 @@ class WriteEngine:
         self._abandons = FailingItems("abandon_failed", "abandons_again")
 
     def lease(self, holder: Holder) -> LeaseKeeper:
-        """``async with``: the lease is renewed. See LeaseKeeper."""
+        """Return a context manager in which the lease is renewed. See LeaseKeeper."""
         return LeaseKeeper(holder.renew, self._lease_seconds, holder.name, self._renewals)
 
     @asynccontextmanager
     async def hold(self, holder: Holder) -> AsyncIterator[None]:
-        """The lease is renewed inside, and whatever is raised there gives the write up. StoreErrors leave it
-        as StrongroomErrors.
+        """Renew the lease inside the block; any exception in it gives the write up.
+
+        StoreErrors are raised as StrongroomErrors.
         """
         try:
             async with self.lease(holder):
@@ -192,8 +196,9 @@ class WriteEngine:
             raise
 
     async def commit(self, holder: Holder, step: Callable[[], Awaitable[T]]) -> T:
-        """The answer of ``step`` (T4, CommitSave), repeated while its outcome is unknown; what it refuses is
-        given up. Raises as ``until_known``.
+        """Return the result of ``step`` (T4, CommitSave), which is repeated while its outcome is unknown.
+
+        If it is refused, the write is given up. Raises as ``until_known``.
         """
         try:
             return await until_known(step)
@@ -204,11 +209,11 @@ class WriteEngine:
             raise
 
     def give_up(self, holder: Holder) -> None:
-        """In the background: a cancelled caller must not wait for it, nor cut it short."""
+        """Give the write up in the background, independently of the caller's cancellation."""
         _ = self._abandoning(holder)  # ``_giving_up`` keeps it
 
     async def aclose(self) -> None:
-        """Wait for writes that are being given up."""
+        """Wait until all writes that are being given up have been."""
         await asyncio.gather(*self._giving_up, return_exceptions=True)
 
     def _abandoning(self, holder: Holder) -> asyncio.Task[None]:
@@ -225,7 +230,7 @@ class WriteEngine:
     async def _abandon(self, holder: Holder) -> None:
         try:
             await holder.abandon()
-        except StrongroomError as error:  # its lease will run out
+        except StrongroomError as error:  # its lease will expire
             self._abandons.failed(error, **holder.name)
         except Exception:
             log.exception("abandon_failed", **holder.name)
@@ -235,10 +240,11 @@ class WriteEngine:
 
 
 async def until_known(step: Callable[[], Awaitable[T]]) -> T:
-    """The answer of ``step``, which may be repeated: a repeat answers the same. Rule R4, for as long as the
+    """Return the result of ``step``, repeating it while its outcome is unknown (rule R4), for as long as a
     caller can wait.
 
-    Raises what it raises; one of ``UNKNOWN_OUTCOME`` only when the last try did, too.
+    ``step`` has to be idempotent. Raises what it raises; one of ``UNKNOWN_OUTCOME`` only if the last try did
+    so, too.
     """
     began = time.monotonic()
     for number in range(TRIES):
@@ -253,7 +259,7 @@ async def until_known(step: Callable[[], Awaitable[T]]) -> T:
 
 
 def fingerprint(request: UploadSpec | BeginSaveRequest, *more: str, kind: str = "") -> bytes:
-    """SHA-256 of everything that makes two requests the same, except the request id and the bytes."""
+    """Return the SHA-256 of all that makes two requests the same, without the request id and the bytes."""
     same = type(request)()
     same.CopyFrom(request)  # type: ignore[arg-type]  # both are of one type
     same.ClearField("request_id")
@@ -265,7 +271,7 @@ def fingerprint(request: UploadSpec | BeginSaveRequest, *more: str, kind: str = 
 
 
 def same_content(earlier: File, size: int, crc32c: int) -> File:
-    """The answer that the request id has had, for who has brought ``size`` bytes under it again.
+    """Return the answer of a request id's first request, provided that the repeat brought the same content.
 
     Raises IdempotencyKeyReused.
     """
@@ -281,7 +287,7 @@ AFTER_T4 = failpoints.register("storage.t4.after")
 
 
 class Attempts:
-    """Runs attempts; one instance per process."""
+    """Runs the steps of attempts. One instance per process."""
 
     def __init__(self, reservations: Reservations, engine: WriteEngine) -> None:
         self._reservations = reservations
@@ -298,29 +304,32 @@ class Attempts:
         return response
 
     async def answered(self, spec: UploadSpec, same_request: bytes) -> File | None:
-        """The answer that the request has had, before anything is asked of others for its repeat: what it was
-        made of may be gone by now. None: it has had none. Raises IdempotencyKeyReused.
+        """Return the answer that an earlier request with this request id got, or None.
+
+        Asked before a repeat touches its sources, which may be gone by now. Raises IdempotencyKeyReused.
         """
         if not spec.request_id:
             return None
         asked = GetAnswerRequest(user_id=spec.user_id, request_id=spec.request_id, fingerprint=same_request)
         try:
             return await self._reservations.answered(asked)
-        except Unimplemented:  # a metadata_service of the release before: T1 knows it
+        except Unimplemented:  # a metadata_service of the previous release: there T1 returns the answer
             return None
 
     def hold(self, blob: blob_pb2.Blob) -> AbstractAsyncContextManager[None]:
-        """``async with attempts.hold(blob)``: make the object. See WriteEngine.hold."""
+        """``async with attempts.hold(blob)``: the block makes the object. See WriteEngine.hold."""
         return self._engine.hold(self._holder(blob))
 
     def lease(self, blob: blob_pb2.Blob) -> LeaseKeeper:
-        """``async with attempts.lease(blob)``: only that, for attempts that no error gives up."""
+        """``async with attempts.lease(blob)``: only renew the lease; errors don't give the attempt up."""
         return self._engine.lease(self._holder(blob))
 
     async def commit(self, blob: blob_pb2.Blob, request: CommitRequest) -> File:
-        """T4. After ServiceUnavailable, DatabaseUnavailable or DeadlineExceeded the file may be there after
-        all; after other errors nothing was stored. IdempotencyKeyReused: another attempt, of other bytes, was
-        quicker.
+        """T4. Return the committed file.
+
+        After ServiceUnavailable, DatabaseUnavailable or DeadlineExceeded the file may have been stored; after
+        other errors it was not. Raises IdempotencyKeyReused if another attempt with other bytes was committed
+        first.
         """
         await failpoints.hit(BEFORE_T4)
         response = await self._engine.commit(self._holder(blob), partial(self._reservations.commit, request))
@@ -331,11 +340,11 @@ class Attempts:
         return response.file
 
     def wake_cleaner(self) -> None:
-        """There is something to remove."""
+        """Tell the cleaner that there is something to remove."""
         self._engine.wake_cleaner()
 
     def give_up(self, blob: blob_pb2.Blob) -> None:
-        """In the background."""
+        """Give the attempt up in the background."""
         self._engine.give_up(self._holder(blob))
 
     def _holder(self, blob: blob_pb2.Blob) -> Holder:

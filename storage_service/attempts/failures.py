@@ -1,5 +1,7 @@
-"""Owners hear of what they sent while the object store could not be reached, wherever they listen: whoever
-sends a save may not be who waits for it. Imports have an event of their own.
+"""Events that tell owners of uploads and saves that failed because the object store could not be reached.
+
+An event reaches the owner on all devices: the client that waits for a save is not always the one that sent
+it. Imports have an event of their own.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.storage.v1.project_pb2 import SaveProjectSpec
 
 LONGEST_MESSAGE: Final = 1024
-#: Stands on an error that somebody within has told of.
+#: Note on an exception that an inner block has already reported.
 TOLD: Final = "its owner was told"
 UNREACHED: Final = (ObjectStoreUnavailable, ObjectStoreThrottled, ObjectStoreDenied)
 
 
 class FailureTeller:
-    """One per process."""
+    """Reports failures to metadata_service. One instance per process."""
 
     def __init__(self, reservations: Reservations) -> None:
         self._reservations = reservations
@@ -36,8 +38,8 @@ class FailureTeller:
 
     @asynccontextmanager
     async def telling(self, subject: ReportSaveFailureRequest) -> AsyncIterator[None]:
-        """Tells of ``subject`` when the block fails because the store can't be reached. What the block raises
-        comes out as it is.
+        """Report ``subject`` if the block fails because the store can't be reached. The exception is raised
+        unchanged.
         """
         try:
             yield
@@ -52,14 +54,14 @@ class FailureTeller:
         told.MergeFrom(subject)
         try:
             await self._reservations.report_save_failure(told)
-        except StrongroomError as untold:  # the caller hears of the save itself, not of this
+        except StrongroomError as untold:  # the caller gets the error of the save, not this one
             self._untold.failed(untold)
         else:
             self._untold.well()
 
 
 def of_upload(spec: UploadSpec) -> ReportSaveFailureRequest:
-    """An upload in one request, or an object that is copied."""
+    """Describe a one-shot upload or the copy of an object."""
     return ReportSaveFailureRequest(
         family=spec.target.WhichOneof("target") or "",
         request_id=spec.request_id,
@@ -69,12 +71,12 @@ def of_upload(spec: UploadSpec) -> ReportSaveFailureRequest:
 
 
 def of_piece(upload_id: str) -> ReportSaveFailureRequest:
-    """A piece, or the end, of an upload over many requests."""
+    """Describe a write to a session, or its completion."""
     return ReportSaveFailureRequest(upload_id=upload_id)
 
 
 def of_save(save: SaveProjectSpec | BeginSaveRequest) -> ReportSaveFailureRequest:
-    """A save of a project, however it is made."""
+    """Describe a save of a project, in one request or several."""
     return ReportSaveFailureRequest(
         family="project", slug=save.slug, request_id=save.request_id, user_id=save.user_id
     )

@@ -1,4 +1,4 @@
-"""How the reading of a client's body is ended by somebody else."""
+"""Ends the reading of a client's body from outside."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from strongroom.errors import StrongroomError
 
 
 class Interruptible:
-    """``async with`` around the reading of a client's body: the budget may end it with an error."""
+    """``async with`` around the reading of a client's body, which ``interrupt`` can end with an error."""
 
     def __init__(self) -> None:
         self._timeout: asyncio.Timeout | None = None
         self._error: StrongroomError | None = None
 
     def interrupt(self, error: StrongroomError) -> bool:
-        """End the block with ``error``; False outside of it."""
+        """Make the block raise ``error``. Return False if it isn't running or was interrupted before."""
         if self._timeout is None or self._error is not None:
             return False
         self._error = error

@@ -1,9 +1,10 @@
-"""Sends an attempt's body to S3: one PutObject for what fits a part, else a multipart upload with parts in
-parallel.
+"""Sends an attempt's body to S3: one PutObject if it fits a part, else a multipart upload with parallel
+parts.
 
-Memory: a writer holds at most ``PARTS_IN_MEMORY`` parts (one on its way while the next one fills, or two
-on their way), taken from the process-wide byte budget as their bytes arrive. While the budget is spent the
-stream is not read, so HTTP/2 flow control slows the client. What a process may hold is therefore
+Memory: a writer holds at most ``PARTS_IN_MEMORY`` parts (one being sent while the next one fills, or two
+being sent). They are taken from the process-wide byte budget as their bytes arrive. While the budget is spent
+the stream is not read, so HTTP/2 flow control slows the client down. The most that a process holds is
+therefore
 
     UPLOAD_MEMORY_BYTES + streams x (MAX_CHUNK + one gRPC message in decoding)
 """
@@ -30,7 +31,7 @@ PARTS_IN_MEMORY = 2
 
 
 class PartClaims:
-    """A writer's claims on the byte budget: at most PARTS_IN_MEMORY, one of them ``filling``."""
+    """A writer's claims on the byte budget: at most PARTS_IN_MEMORY, of which one is ``filling``."""
 
     def __init__(self, budget: ByteBudget, owner: str) -> None:
         self._budget = budget
@@ -41,7 +42,7 @@ class PartClaims:
         self.filling: Claim | None = None
 
     async def begin(self, most: int) -> Claim:
-        """The claim of the part that fills next, which takes up to ``most`` bytes."""
+        """Return a claim of up to ``most`` bytes for the part that fills next. Waits for a permit."""
         await self._permits.acquire()
         try:
             claim = self._budget.claim(most, self._owner, self.reading)
@@ -53,23 +54,23 @@ class PartClaims:
         return claim
 
     def hand_over(self) -> Claim | None:
-        """The filled part goes on its way with its claim."""
+        """Return the claim of the filled part, which now belongs to the task that sends it."""
         claim, self.filling = self.filling, None
         return claim
 
     def release(self, claim: Claim | None) -> None:
-        """Give a claim back, once."""
+        """Give a claim back. Further calls have no effect."""
         if claim is not None and claim in self._held:
             self._held.remove(claim)
             claim.release()
             self._permits.release()
 
     def release_filling(self) -> None:
-        """Of the part that will not be filled."""
+        """Give back the claim of a part that won't be filled."""
         self.release(self.hand_over())
 
     def release_all(self) -> None:
-        """Also of parts whose tasks were cancelled before they began."""
+        """Give back all claims, including those of parts whose tasks were cancelled before they began."""
         self.filling = None
         for claim in list(self._held):
             self.release(claim)
@@ -85,18 +86,18 @@ BETWEEN_PARTS = failpoints.register("storage.s2.between_parts")
 
 @dataclass(frozen=True, slots=True)
 class StoredBody:
-    """What is in S3 now: one object (``put``), or the parts of the attempt's multipart upload."""
+    """What was written to S3: one object (``put``), or the parts of the attempt's multipart upload."""
 
     size: int
     crc32c: int
     put: PutResult | None
     parts: tuple[blob_pb2.Part, ...]
     created_twice: bool = False
-    """A second multipart upload of the key may be open."""
+    """Whether a second multipart upload of the key may be open."""
 
 
 class PartPipeline:
-    """One attempt's body on its way. Use ``send`` once."""
+    """Sends the body of one attempt. Call ``send`` once."""
 
     def __init__(
         self, store: ObjectStore, reservations: Reservations, budget: ByteBudget, blob: blob_pb2.Blob
@@ -114,10 +115,10 @@ class PartPipeline:
         self._parts: dict[int, blob_pb2.Part] = {}
 
     async def send(self, chunks: AsyncIterator[Chunk | Counted], size_hint: int | None) -> StoredBody:
-        """Send the whole body. ``size_hint``: its size where known.
+        """Send the whole body. ``size_hint``: its size in bytes, if known.
 
-        Raises Overloaded or DeadlineExceeded for a body that comes too slowly. On any error or cancellation
-        nothing is undone here: the attempt's row knows what to remove.
+        Raises Overloaded or DeadlineExceeded if the body arrives too slowly. After an error or a cancellation
+        nothing is undone here: the attempt's row says what to remove.
         """
         assembler = PartAssembler(self._blob.part_size_bytes)
         try:
@@ -160,7 +161,7 @@ class PartPipeline:
                 await claim.take(assembler.pending)
 
     def _most(self, to_come: int | None) -> int:
-        """Memory for the next part."""
+        """Return the most bytes that the next part can take."""
         size = self._blob.part_size_bytes
         return size if to_come is None else min(size, to_come)
 
@@ -178,7 +179,7 @@ class PartPipeline:
             await failpoints.hit(AFTER_CREATE)
             handle = handle_of(self._blob)
             await until_known(lambda: self._reservations.record_multipart(handle, upload_id))
-            self._blob.upload_id = upload_id  # as the row has it
+            self._blob.upload_id = upload_id  # as in its row
         sending.create_task(self._send_part(part, self._claims.hand_over()))
 
     async def _send_part(self, part: Part, claim: Claim | None) -> None:

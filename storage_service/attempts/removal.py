@@ -1,9 +1,10 @@
-"""Makes sure that nothing of a blob is left in S3, its multipart uploads and its object, whatever happened to
-it; and hides a deleted object whose bytes stay for the restore window.
+"""Removes everything of a blob from S3, its multipart uploads and its object, whatever state they are in.
 
-Safe to repeat and to run beside a late request: every step looks first, and the tombstone (GONE) is looked
-at once more after its grace. Works on stores whose answers differ (Swift lists parts of a completed upload;
-Ceph says NoSuchKey).
+Also hides a deleted object whose bytes are kept for the restore window.
+
+Every step looks before it acts, so all can be repeated and can run beside a late request; a tombstone (GONE)
+is checked once more after its grace. The code works with stores that answer differently (Swift lists parts of
+a completed upload; Ceph says NoSuchKey).
 """
 
 from __future__ import annotations
@@ -29,22 +30,22 @@ AFTER_DELETE = failpoints.register("storage.cleaner.after_delete")
 BEFORE_ABORT = failpoints.register("storage.cleaner.before_abort")
 
 ABORT_ROUNDS = 5
-"""A part in flight may land after an abort: so often abort and look are repeated in one visit."""
+"""How often one visit aborts and looks again: a part in flight may be stored after an abort."""
 
 
 Unrecorded: TypeAlias = Callable[[str, list[str]], Awaitable[set[str]]]
-"""Of versions of a key (at most MOST_VERSIONS), those that no row of metadata_service's has recorded."""
+"""Takes versions of a key (at most MOST_VERSIONS); returns those that no row in metadata_service has."""
 MOST_VERSIONS = 10_000
 FEW_VERSIONS = 8
-"""Of more than so many others, those that have rows are left out before each is asked whose it is."""
+"""Up to so many versions are asked for their writer one by one; else recorded ones are filtered out first."""
 
 
 async def remove_blob(store: ObjectStore, blob: blob_pb2.Blob, unrecorded: Unrecorded | None = None) -> None:
-    """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError and
-    what ``unrecorded`` raises.
+    """Abort every multipart upload of the attempt, delete its object, and check that both are gone.
 
-    A blob whose key is a prefix of segments stands for all of them; one of kind LEFTOVERS for what another
-    attempt has left beside the version that is to be kept.
+    A blob whose key is a prefix of segments stands for all of them. A blob of kind LEFTOVERS stands for what
+    another attempt has left beside the version that is kept. Raises StoreError and what ``unrecorded``
+    raises.
     """
     if blob.kind == blob_pb2.BLOB_KIND_LEFTOVERS:
         await _remove_leftovers(store, blob, unrecorded)
@@ -58,15 +59,15 @@ async def remove_blob(store: ObjectStore, blob: blob_pb2.Blob, unrecorded: Unrec
 
 
 def is_removed_with_others(blob: blob_pb2.Blob) -> bool:
-    """Whether others at its key may go in the same ``remove_attempts``."""
+    """Whether one ``remove_attempts`` may remove this blob together with others at its key."""
     return shares_key(blob) and blob.kind != blob_pb2.BLOB_KIND_LEFTOVERS
 
 
 async def remove_attempts(
     store: ObjectStore, blobs: Sequence[blob_pb2.Blob], unrecorded: Unrecorded | None = None
 ) -> None:
-    """As ``remove_blob``, of several attempts at one key: its versions, of which there may be a hundred
-    thousand, are listed once for all of them.
+    """Like ``remove_blob``, for several attempts at one key, whose versions (up to a hundred thousand) are
+    listed once.
     """
     for blob in blobs:
         if blob.kind != blob_pb2.BLOB_KIND_COPY or blob.upload_id:
@@ -75,11 +76,13 @@ async def remove_attempts(
 
 
 async def abort_unrecorded_uploads(store: ObjectStore, blob: blob_pb2.Blob) -> None:
-    """Abort open uploads of this key that are not the recorded one: a repeated create makes them. Before T4,
-    so that a crash leaves them to the abort or the roll-forward. Where attempts share a key nobody can
-    tell whose they are.
+    """Abort open uploads of this key that the row has not recorded; a repeated create makes them.
 
-    Never the recorded one, even when its object is there: Swift deletes the parts of a completed upload, too.
+    Called before T4, so that after a crash the abort or the roll-forward removes them. At a shared key
+    nothing is aborted, because uploads don't say which attempt they belong to.
+
+    The recorded upload is never aborted, even if its object exists: Swift would delete the parts of a
+    completed one.
     """
     if shares_key(blob):
         return
@@ -89,10 +92,10 @@ async def abort_unrecorded_uploads(store: ObjectStore, blob: blob_pb2.Blob) -> N
 
 
 async def _remove_leftovers(store: ObjectStore, blob: blob_pb2.Blob, unrecorded: Unrecorded | None) -> None:
-    """Open uploads and versions of the attempt that nobody refers to; what is not surely its own stays.
+    """Remove uploads and versions of the attempt that no row refers to. What may belong to others is kept.
 
-    Not versions of a multipart upload: S3 makes one only; where Swift makes another of a Complete that came
-    late, both have the same parts, and removing either would take them from the other. They go together.
+    Versions made by a multipart upload are kept: S3 makes only one, and where Swift makes another for a late
+    Complete, both share their parts, so that removing one would damage the other. They are removed together.
     """
     await abort_unrecorded_uploads(store, blob)
     if blob.upload_id:
@@ -107,10 +110,11 @@ async def _remove_leftovers(store: ObjectStore, blob: blob_pb2.Blob, unrecorded:
 async def verify_sole_version(
     store: ObjectStore, blob: blob_pb2.Blob, put: PutResult, size: int, crc32c: int
 ) -> CommitRequest:
-    """What T4 needs of a PUT or copy, once no other try of it has left a version. Raises BucketNotVersioned,
-    ChecksumMismatch, StoreError.
+    """Remove versions that earlier tries of a PUT or copy have left, and return the request for T4.
 
-    Some stores (Ceph 16) answer a copy without the version that it has made: the object says whose it is.
+    Some stores (Ceph 16) don't name the version that a copy has made; it is found by its metadata.
+
+    Raises BucketNotVersioned, ChecksumMismatch, StoreError.
     """
     if shares_key(blob) and not put.version_id:
         put = replace(put, version_id=await _own_version(store, blob))
@@ -121,8 +125,9 @@ async def verify_sole_version(
 
 
 async def _own_version(store: ObjectStore, blob: blob_pb2.Blob) -> str | None:
-    """The newest version that this attempt has made: most often the current one; others may have written
-    there since. None: there is none. Raises StoreError.
+    """Return the newest version written by this attempt, or None. Raises StoreError.
+
+    It is usually the current one, unless others have written to the key since.
     """
     with suppress(ObjectNotFound):
         info = await store.head(ObjectRef(blob.key))
@@ -135,11 +140,11 @@ async def _own_version(store: ObjectStore, blob: blob_pb2.Blob) -> str | None:
 
 
 async def _remove_repeated_versions(store: ObjectStore, blob: blob_pb2.Blob, put: PutResult) -> None:
-    """Delete what earlier tries of this attempt's PUT or copy have left beside the version that is to be
+    """Delete the versions that earlier tries of this attempt's PUT or copy left beside the one to be
     committed.
 
-    Before T4, so that a crash leaves it to the abort. If-None-Match would not do: Swift writes a version
-    before it refuses. Raises StoreError.
+    Done before T4, so that after a crash the abort removes them. If-None-Match can't prevent them: Swift
+    writes a version before it refuses. Raises StoreError.
     """
     keep = put.version_id or (await store.head(ObjectRef(blob.key))).version_id or NULL_VERSION
     for ref in await _objects_of(store, [blob], await versions_at(store, blob.key), None):
@@ -152,7 +157,7 @@ async def _abort_uploads(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     if blob.upload_id:
         await _abort(store, blob.key, blob.upload_id)
     if shares_key(blob):
-        return  # the others may be live attempts of the place; UploadSweep finds what nobody has recorded
+        return  # other uploads may belong to live attempts at this key; UploadSweep finds unrecorded ones
     for _ in range(ABORT_ROUNDS):
         open_uploads = [u for u in await store.list_uploads(blob.key) if u.key == blob.key]
         if not open_uploads:
@@ -172,7 +177,7 @@ async def _abort(store: ObjectStore, key: str, upload_id: str) -> None:
 async def _delete_objects(
     store: ObjectStore, blobs: Sequence[blob_pb2.Blob], unrecorded: Unrecorded | None
 ) -> None:
-    """Of attempts at one key."""
+    """Delete the objects of attempts at one key, and check that they are gone."""
     await failpoints.hit(BEFORE_DELETE)
     key = blobs[0].key
     before = await versions_at(store, key)
@@ -187,8 +192,9 @@ async def _delete_objects(
 
 
 async def _remove_last_markers(store: ObjectStore, versions: Sequence[ListedVersion]) -> None:
-    """Delete markers that hide nothing any more. Those that come to lie on a later object are
-    no loss, either.
+    """Delete delete markers that hide nothing any more.
+
+    If an object has been written meanwhile, losing the markers below it does no harm.
     """
     if all(version.is_delete_marker for version in versions):
         for version in versions:
@@ -201,12 +207,12 @@ async def _objects_of(
     versions: Sequence[ListedVersion],
     unrecorded: Unrecorded | None,
 ) -> list[ObjectRef]:
-    """Of the versions at their key those that these attempts wrote. Keys are unique to an attempt except for
-    replaceable places.
+    """Return those of a key's versions that these attempts wrote.
 
-    There (project files, paths) the attempt id in the object's metadata tells whose a version is, beside the
-    one that was committed: a PutObject that was delivered twice, before T4 or after it, has made another.
-    Elsewhere every version goes: a PUT that arrives late may have made another one.
+    At an exclusive key those are all versions: a late PUT may have made another one.
+
+    At a shared key (project files, paths) it is the committed version, and others whose metadata names the
+    attempt: a PutObject that was delivered twice, before or after T4, has made one.
     """
     if not shares_key(blobs[0]):
         return [version.ref for version in versions]
@@ -221,7 +227,9 @@ async def _objects_of(
 
 
 async def _left_out(versions: list[ListedVersion], unrecorded: Unrecorded | None) -> list[ListedVersion]:
-    """Without those that a row has recorded: they are somebody else's, and nobody has to ask for each."""
+    """Return the versions that no row has recorded. Recorded ones belong to others, so their writer needn't
+    be asked for.
+    """
     if unrecorded is None or len(versions) <= FEW_VERSIONS:
         return versions
     left: list[ListedVersion] = []
@@ -233,10 +241,11 @@ async def _left_out(versions: list[ListedVersion], unrecorded: Unrecorded | None
 
 
 def _may_be_of(version: ListedVersion, blobs: Sequence[blob_pb2.Blob]) -> bool:
-    """At a shared key, beside what was committed. The version "null" is removed only with a file that was
-    committed as such (before buckets without versioning were refused): an attempt that was given up may not
-    take what stands under a name that others write, too. A repeated request carries the same bytes, and who
-    has others of a committed one need not be asked.
+    """Whether a version at a shared key, other than the committed one, may belong to one of these attempts.
+
+    "null" belongs only to a file that was committed as such (before buckets without versioning were refused):
+    an attempt that was given up must not remove a version that others write, too. A repeated request carries
+    the same bytes, so a version of another size than the committed one is not its.
     """
     if version.is_delete_marker:
         return False
@@ -246,8 +255,9 @@ def _may_be_of(version: ListedVersion, blobs: Sequence[blob_pb2.Blob]) -> bool:
 
 
 async def versions_at(store: ObjectStore, key: str) -> list[ListedVersion]:
-    """All versions and delete markers of exactly this key, newest first. It comes first among those it is a
-    prefix of. Raises StoreError.
+    """Return all versions and delete markers of exactly this key, newest first. Raises StoreError.
+
+    The listing is by prefix, and the key itself comes first in it.
     """
     found: list[ListedVersion] = []
     async with aclosing(store.list_versions(key)) as pages:  # type: ignore[type-var]
@@ -259,14 +269,15 @@ async def versions_at(store: ObjectStore, key: str) -> list[ListedVersion]:
 
 
 async def attempt_at(store: ObjectStore, ref: ObjectRef) -> str | None:
-    """Whose attempt wrote this version, as its own metadata says; None: it does not. Raises ObjectNotFound
-    (also for a delete marker), StoreError.
+    """Return the id of the attempt that wrote this version, from its metadata; None if it names none.
+
+    Raises ObjectNotFound (also for a delete marker), StoreError.
     """
     return (await store.head(ref)).metadata.get(ATTEMPT_KEY)
 
 
 async def is_attempts(store: ObjectStore, ref: ObjectRef, attempt: str) -> bool:
-    """Whether that attempt wrote this version; what is not there was written by nobody. Raises StoreError."""
+    """Whether this attempt wrote this version; False if the version doesn't exist. Raises StoreError."""
     return await _writer(store, ref) == attempt
 
 
@@ -274,25 +285,25 @@ async def _writer(store: ObjectStore, ref: ObjectRef) -> str | None:
     try:
         return await attempt_at(store, ref)
     except ObjectNotFound:
-        return None  # a delete marker, or gone meanwhile
+        return None  # a delete marker, or deleted meanwhile
 
 
 async def hide_blob(store: ObjectStore, blob: blob_pb2.Blob) -> None:
-    """A delete marker on top of the attempt's object, if that is what its key shows: hidden from readers that
-    name no version, a CDN and whoever copies the bucket's current objects. Raises StoreError.
+    """Put a delete marker on the attempt's object if it is the current one at its key. Raises StoreError.
 
-    Readers of ours name the version, and ask metadata_service first. So what is current in the bucket is what
-    is alive, and after a restore of the database the marker says that the object was deleted later.
+    That hides it from readers that name no version, such as a CDN or a copy of the bucket. Our own readers
+    name the version and ask metadata_service first. So the bucket's current objects are the live ones, and
+    after a restore of the database the marker says that the object was deleted later.
 
-    Never where the bucket keeps no versions: there a DELETE takes the bytes. At a key that others write, too,
-    another object may come to lie below the marker between the look and the DELETE: then it is taken away.
+    Nothing is done in a bucket without versions, where a DELETE would remove the bytes. At a shared key
+    another object may be written between the look and the DELETE; a marker on top of it is removed again.
     """
     if blob.version_id in {"", NULL_VERSION}:
         return
     before = await versions_at(store, blob.key)
     top = before[0] if before else None
     if top is not None and top.is_delete_marker and shares_key(blob):
-        await _show_again(store, before, blob)  # a pass that died has made it
+        await _show_again(store, before, blob)  # left by an interrupted pass
         return
     if top is None or top.is_delete_marker or not _is_of(top, blob):
         return
@@ -306,7 +317,7 @@ def _is_of(version: ListedVersion, blob: blob_pb2.Blob) -> bool:
 
 
 async def _show_again(store: ObjectStore, versions: list[ListedVersion], blob: blob_pb2.Blob) -> None:
-    """Take markers away that lie on another object than this attempt's."""
+    """Delete the newest markers if the object below them is not this attempt's."""
     markers: list[ListedVersion] = []
     for version in versions:
         if not version.is_delete_marker:

@@ -1,7 +1,7 @@
-"""Segments: immutable objects that keep acknowledged bytes which fill no part yet.
+"""Segments: immutable objects that store acknowledged bytes which don't fill a part yet.
 
-They are read back when their part fills or the upload ends, and removed only after the upload has come to
-an end, by the cleaner: a crash or a failing store can't lose what was acknowledged.
+They are read back when their part fills or the upload ends. The cleaner removes them only after the upload
+has ended, so neither a crash nor a failing store loses acknowledged bytes.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from strongroom.metadata.v1.blob_pb2 import Blob
 from strongroom.metadata.v1.upload_session_service_pb2 import Segment
 
 PREFIX = "segments/"
-"""Where metadata_service/files/layouts.py puts them: ``segments/{blob id}/``."""
+"""The prefix that metadata_service/files/layouts.py assigns: ``segments/{blob id}/``."""
 
 READS = 3
-"""So often a segment is read before its bytes count as damaged."""
+"""How often a segment is read before its bytes count as damaged."""
 
 MOST = 64
-"""So many segments of one part are merged into one, so that single-byte writes don't pile up."""
+"""Segments of one part after which they are merged into one, so that single-byte writes don't pile up."""
 
 log = structlog.get_logger(__name__)
 
@@ -38,8 +38,9 @@ AFTER_PUT = failpoints.register("storage.session.segment.after_put")
 async def put_segment(
     store: ObjectStore, blob: Blob, offset: int, chunks: Sequence[Chunk], *, size: int, crc32c: int
 ) -> Segment:
-    """Store one; its key is this writer's own (offset and epoch), so nothing is ever overwritten. Raises
-    StoreError.
+    """Store a segment and return its description. Raises StoreError.
+
+    The key contains offset, size and epoch, so a segment is never overwritten by another writer's.
     """
     key = f"{PREFIX}{blob.id}/{offset:015d}-{size}-{blob.epoch}"
     await failpoints.hit(BEFORE_PUT)
@@ -49,7 +50,9 @@ async def put_segment(
 
 
 async def read_segments(store: ObjectStore, segments: Sequence[Segment]) -> list[Chunk]:
-    """Their bytes, in order. Raises ObjectNotFound (the upload is lost), UploadLost, StoreError."""
+    """Return the bytes of the segments, in order. Raises ObjectNotFound (the upload is lost), UploadLost,
+    StoreError.
+    """
     chunks: list[Chunk] = []
     for segment in segments:
         chunks += await _read_segment(store, segment)
@@ -57,7 +60,9 @@ async def read_segments(store: ObjectStore, segments: Sequence[Segment]) -> list
 
 
 async def _read_segment(store: ObjectStore, segment: Segment) -> list[Chunk]:
-    """Other bytes than were acknowledged may be a fault of the way; when they stay, they are lost."""
+    """Read a segment up to ``READS`` times, because a wrong checksum may come from the network and not from
+    the store.
+    """
     for _ in range(READS):
         chunks: list[Chunk] = []
         crc32c, size = 0, 0
@@ -72,12 +77,12 @@ async def _read_segment(store: ObjectStore, segment: Segment) -> list[Chunk]:
 
 
 def size_of(segments: Sequence[Segment]) -> int:
-    """Bytes in all."""
+    """Return the sum of the segments' sizes, in bytes."""
     return sum(segment.size_bytes for segment in segments)
 
 
 def crc32c_of(segments: Sequence[Segment]) -> int:
-    """CRC-32C of all their bytes together."""
+    """Return the CRC-32C of the concatenated segments."""
     crc32c = 0
     for segment in segments:
         crc32c = checksums.combine(crc32c, segment.crc32c, segment.size_bytes)
@@ -85,7 +90,9 @@ def crc32c_of(segments: Sequence[Segment]) -> int:
 
 
 async def remove_segments(store: ObjectStore, prefix: str) -> None:
-    """Delete every object below ``prefix``, all versions, and see that they are gone. Raises StoreError."""
+    """Delete all versions of every object below ``prefix``, and check that they are gone. Raises
+    StoreError.
+    """
     for _ in range(2):
         refs = [
             version.ref if version.version_id != NULL_VERSION else ObjectRef(version.key)

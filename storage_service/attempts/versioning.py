@@ -1,8 +1,8 @@
-"""Projects and files at a path share keys between attempts: they need a bucket that keeps versions, and
-nothing is written where it does not.
+"""Refuses writes at shared keys (projects and paths) in a bucket without versioning.
 
-Asked before anything is written (T1), and noticed again when a reply names no version: versioning may have
-been suspended meanwhile. Then the attempt is given up; what it wrote under the version "null" is nobody's.
+The bucket is asked before anything is written (T1), and again after a reply that names no version: versioning
+may have been suspended meanwhile. Then the attempt is given up, and what it wrote as version "null" belongs
+to no row.
 """
 
 from __future__ import annotations
@@ -20,34 +20,34 @@ from strongroom.metadata.v1.blob_pb2 import Blob
 from strongroom.metadata.v1.target_pb2 import UploadTarget
 
 SHARED_TARGETS = frozenset({"path"})
-"""Beside project files, which are no targets of uploads."""
+"""Families of uploads whose attempts share keys. So do project files, which are not targets of uploads."""
 NULL_VERSION = "null"
-"""What S3 calls the one version of a key in a bucket that keeps none."""
+"""S3's id of the only version of a key in a bucket without versioning."""
 
 
 def told_version(version_id: str) -> str:
-    """A version as rows and requests have it: empty where the bucket keeps none."""
+    """Return a version id as it stands in rows and requests: empty instead of "null"."""
     return "" if version_id == NULL_VERSION else version_id
 
 
 log = structlog.get_logger(__name__)
 
 TRUSTED_SECONDS = 10.0
-"""So long a bucket that had versioning is taken to have it still; one without is asked each time."""
+"""How long a bucket is trusted to have versioning still. A bucket without it is asked each time."""
 
 
 class VersioningGate:
-    """One instance per process."""
+    """Knows whether the bucket has versioning. One instance per process."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._trusted_until = 0.0
         self._told: VersioningStatus | None = None
-        # Asked every few seconds: once for as long as the store is away.
+        # Readiness asks every few seconds; an outage of the store is logged once.
         self._outage = Outage("bucket_versioning_unknown", "bucket_versioning_known_again")
 
     async def check(self) -> None:
-        """Raises BucketNotVersioned, and what the store raises."""
+        """Raises BucketNotVersioned, and the store's errors as StrongroomErrors."""
         if time.monotonic() < self._trusted_until:
             return
         with translated():
@@ -64,7 +64,9 @@ class VersioningGate:
         self._trusted_until = time.monotonic() + TRUSTED_SECONDS
 
     async def status(self) -> VersioningStatus:
-        """For readiness. A store that does not answer is another check's business."""
+        """Return the status for readiness. ENABLED if the store doesn't answer, which another check
+        reports.
+        """
         try:
             await self.check()
         except BucketNotVersioned:
@@ -74,30 +76,32 @@ class VersioningGate:
         return VersioningStatus.ENABLED
 
     async def check_target(self, target: UploadTarget) -> None:
-        """As ``check``, for targets whose attempts share a key."""
+        """Like ``check``, but only for targets whose attempts share a key."""
         if target.WhichOneof("target") in SHARED_TARGETS:
             await self.check()
 
     def distrust(self) -> None:
-        """A reply named no version: ask again before the next attempt."""
+        """Ask the bucket again before the next attempt, because a reply named no version."""
         self._trusted_until = 0.0
 
 
 def shares_key(blob: Blob) -> bool:
-    """Whether other attempts write other versions of the same key."""
+    """Whether other attempts write to the same key, as other versions."""
     return blob.key.startswith(("paths/", "projects/"))
 
 
 def demand_version(blob: Blob, version_id: str | None) -> None:
-    """``version_id``: of what this attempt has just made. Raises BucketNotVersioned where a shared key got
-    none, so that it is never committed: the next attempt would replace its bytes.
+    """Check that an object just made at a shared key has a version id; without one the next attempt would
+    replace it.
+
+    Raises BucketNotVersioned.
     """
     if shares_key(blob) and version_id in {None, "", NULL_VERSION}:
         raise not_versioned()
 
 
 def not_versioned(status: VersioningStatus = VersioningStatus.OFF) -> BucketNotVersioned:
-    """What to do about it."""
+    """Return the error, with advice that fits ``status``."""
     if status is VersioningStatus.UNSUPPORTED:
         advice = "this object store does not offer S3 Versioning; use one that does"
     else:
