@@ -1,1 +1,1 @@
-"""What bytes are: types, pictures, texts, sizes, parts."""
+"""Properties of bytes: content types, pictures, texts, sizes, parts."""

@@ -1,9 +1,8 @@
-"""Chunks in, parts out: cuts a stream of any chunking at fixed part boundaries, without copying.
+"""Cuts a stream of chunks of any size into parts of a fixed size, without copying.
 
-Memory: an assembler holds less than one part (``part_size`` bytes), plus what the chunks that straddle its
-ends keep alive (at most one chunk at each end), plus some 100 bytes for every chunk. Chunks shorter than
-``SMALL_CHUNK`` are gathered by copying, so that a peer who sends single bytes cannot multiply the memory that
-a part takes.
+Memory: an assembler holds less than one part (``part_size`` bytes), the whole of chunks that straddle a
+boundary (at most one chunk at each end), and some 100 bytes per chunk. Chunks shorter than ``SMALL_CHUNK``
+are collected by copying, so a peer that sends single bytes cannot multiply the memory that a part takes.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from storage_service.objectstore.values import Chunk
 
 
 def first_bytes(chunks: Sequence[Chunk], most: int) -> bytes:
-    """The first ``most`` bytes, or all there are."""
+    """Return the first ``most`` bytes of the chunks, or all if there are fewer."""
     pieces: list[Chunk] = []
     left = most
     for chunk in chunks:
@@ -34,7 +33,7 @@ _GATHER_LIMIT = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A finished part. ``offset`` is where its first byte stands in the object; ``number`` counts from 1."""
+    """A finished part. ``offset``: of its first byte in the object. ``number`` counts from 1."""
 
     number: int
     offset: int
@@ -44,14 +43,14 @@ class Part:
 
 
 class ChunkList:
-    """Chunks that are kept: small ones are gathered by copying."""
+    """A list of chunks in which small ones are joined by copying."""
 
     def __init__(self) -> None:
         self.chunks: list[Chunk] = []
         self._gathering: bytearray | None = None
 
     def append(self, chunk: Chunk) -> None:
-        """The next bytes; a chunk is kept, not copied, unless it is small."""
+        """Add a chunk. It is kept without copying unless it is small."""
         if len(chunk) >= SMALL_CHUNK:
             self.chunks.append(chunk)
             self._gathering = None
@@ -63,10 +62,10 @@ class ChunkList:
 
 
 class PartAssembler:
-    """Cuts what it is fed into parts of exactly ``part_size`` bytes; the last one may be shorter.
+    """Cuts its input into parts of exactly ``part_size`` bytes; the last part may be shorter.
 
-    A resumed upload begins at a part boundary: ``number`` of the next part, ``size`` and ``crc32c`` of the
-    object before it.
+    A resumed upload begins at a part boundary: ``number`` is that of the next part, ``size`` and ``crc32c``
+    describe the object before it.
     """
 
     def __init__(self, part_size: int, *, number: int = 1, size: int = 0, crc32c: int = 0) -> None:
@@ -80,35 +79,35 @@ class PartAssembler:
 
     @property
     def size(self) -> int:
-        """Bytes of the object so far, pending ones included."""
+        """Size of the object so far in bytes, including pending ones."""
         return self._closed_size + self._pending
 
     @property
     def crc32c(self) -> int:
-        """CRC-32C of the object so far, pending bytes included."""
+        """CRC-32C of the object so far, including pending bytes."""
         return checksums.combine(self._closed_crc32c, self._part_crc32c, self._pending)
 
     @property
     def pending(self) -> int:
-        """Bytes held that no part has taken yet; always less than ``part_size`` between calls."""
+        """Number of bytes that don't fill a part yet; always less than ``part_size`` between calls."""
         return self._pending
 
     @property
     def next_number(self) -> int:
-        """Number that the next part will have."""
+        """Number of the next part."""
         return self._number
 
     def feed(self, chunk: Chunk | Counted) -> list[Part]:
-        """Take ``chunk``; returns the parts that it fills, mostly none.
+        """Add ``chunk`` and return the parts that it completes, usually none.
 
-        The chunk is kept, not copied: it must not change afterwards.
+        The chunk is kept without copying, so it must not change afterwards.
         """
         filled: list[Part] = []
         rest = chunk.data if isinstance(chunk, Counted) else chunk
         while len(rest):
             room = self.part_size - self._pending
             if len(rest) > room:
-                rest = memoryview(rest)  # only what straddles a boundary is cut
+                rest = memoryview(rest)  # only a chunk that straddles a boundary is cut
             piece = rest[:room]
             counted = chunk if isinstance(chunk, Counted) and len(piece) == len(chunk) else None
             self._keep(piece, counted)
@@ -118,9 +117,8 @@ class PartAssembler:
         return filled
 
     def finish(self) -> Part | None:
-        """The last, shorter part.
-
-        None when nothing is pending (the body ended at a boundary, or is empty).
+        """Return the last, shorter part, or None if nothing is pending (the body ended at a boundary, or is
+        empty).
         """
         return self._close_part() if self._pending else None
 

@@ -1,6 +1,4 @@
-"""How large a file of each family may be, and the checks that a body passes on its way in: of each message's
-data, and of the whole.
-"""
+"""The size limits of the families, and the checks of an incoming body: of each message and of the whole."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ from strongroom.wire import UploadChunk
 
 @dataclass(frozen=True, slots=True)
 class SizeRule:
-    """``name`` is what users call the family; ``max_bytes`` the largest file."""
+    """The size limit of a family: its ``name`` as users know it, and the size of its largest file."""
 
     name: str
     max_bytes: int
@@ -41,7 +39,7 @@ class SizeRule:
 
 
 class Limits:
-    """Size rules by the name of UploadTarget's field, and the part size."""
+    """Size rules by the name of the field in UploadTarget, and the size of parts."""
 
     def __init__(self, rules: dict[str, SizeRule], *, min_part_bytes: int) -> None:
         self._rules = rules
@@ -49,22 +47,26 @@ class Limits:
         self._largest = max(rule.max_bytes for rule in rules.values())
 
     def for_target(self, target: UploadTarget) -> SizeRule:
-        """The rule of the target's family (the schema has made sure that one is set)."""
+        """Return the rule of the target's family. The schema guarantees that a target is set."""
         return self._rules[target.WhichOneof("target") or ""]
 
     def part_size(self, declared: int | None) -> int:
-        """Bytes of every part but the last: at most 10,000 parts, whole MiB, never under the set minimum."""
+        """Return the size of every part but the last: whole MiB, at least the set minimum, at most 10,000
+        parts.
+
+        ``declared``: the body's size, or None if unknown; then the largest limit of all families is assumed.
+        """
         longest = self._largest if declared is None else declared
         needed = -(-longest // MAX_PARTS)
         return max(self._min_part, -(-needed // MIB) * MIB)
 
 
 MAX_CHUNK = 2 << 20
-"""Most data one message may carry, in bytes: larger ones cost more CPU and memory than they save."""
+"""The most data of one message, in bytes. Larger ones cost more CPU and memory than they save."""
 
 
 class BodyChecks:
-    """Size limit, declared size and whole-object checksums of one body, fed chunk by chunk."""
+    """Checks one body chunk by chunk: size limit, declared size, and checksums of the whole."""
 
     def __init__(self, rule: SizeRule, *, declared: int | None, expected: Checksums) -> None:
         self._rule = rule
@@ -80,17 +82,17 @@ class BodyChecks:
             rule.check(declared)
 
     def hold_to(self, rule: SizeRule) -> None:
-        """Another rule counts from now on (the target has been corrected). Raises SizeLimitExceeded."""
+        """Replace the size rule, because the target was corrected. Raises SizeLimitExceeded."""
         self._rule = rule
         rule.check(self.size)
 
     @property
     def size_hint(self) -> int | None:
-        """The size of the body as far as it is known: all of it has arrived, or it was declared."""
+        """The body's size in bytes once it has arrived, else the declared one; None if neither is known."""
         return self.size if self.finished else self._declared
 
     def feed(self, chunk: Counted) -> None:
-        """Take the next bytes. Raises SizeLimitExceeded, SizeMismatch."""
+        """Check and count the next bytes. Raises SizeLimitExceeded, SizeMismatch."""
         data = chunk.data
         self.size += len(data)
         self._rule.check(self.size)
@@ -105,10 +107,10 @@ class BodyChecks:
             self._sha256.update(data)
 
     def finish(self, final: Checksums) -> None:
-        """The body is whole. Raises SizeMismatch, ChecksumMismatch, InvalidField.
+        """Check the whole body. Raises SizeMismatch, ChecksumMismatch, InvalidField.
 
-        MD5 and SHA-256 are computed only when the spec announced them: computing both always would cost more
-        than moving the bytes.
+        MD5, SHA-1 and SHA-256 are computed only if the spec announced them: computing them always would cost
+        more than moving the bytes.
         """
         if self._declared is not None and self.size != self._declared:
             raise self._size_mismatch(str(self.size))
@@ -138,9 +140,7 @@ class BodyChecks:
 
 
 def check_chunk(request: UploadRequest | UploadChunk) -> None:
-    """One message's data: not too much, and what its own checksum says. Raises ChunkTooLarge,
-    ChecksumMismatch.
-    """
+    """Check the length and the checksum of one message's data. Raises ChunkTooLarge, ChecksumMismatch."""
     if _chunk_crc32c(request) is None:
         _check_length(request.data)
     else:
@@ -166,8 +166,12 @@ def _counted(request: UploadRequest | UploadChunk) -> Counted:
 
 
 def checked_chunk(request: UploadRequest | UploadChunk, received: int) -> Counted:
-    """Data of the message, which follows the ``received`` bytes before it: what went back would be skipped,
-    whatever it holds, and who never says where it is would lose all but the first message.
+    """Return the data of a message after checking its length, checksum and offset.
+
+    The offset has to be ``received``, the number of bytes before the message: a client that goes back, or
+    that never sends an offset, would lose bytes unnoticed. Messages without data may leave it out.
+
+    Raises ChunkTooLarge, ChecksumMismatch, OffsetOutOfRange.
     """
     chunk = _counted(request)
     if request.write_offset != received and (len(chunk) or request.write_offset):
@@ -185,7 +189,7 @@ def _chunk_crc32c(request: UploadRequest | UploadChunk) -> int | None:
 
 
 def mismatch(algorithm: str, expected: str, actual: str) -> ChecksumMismatch:
-    """The error for bytes that are not those a checksum describes; values as hexadecimal text."""
+    """Return the error for bytes that a checksum doesn't fit; values as hexadecimal text."""
     return ChecksumMismatch(
         f"{algorithm} is {actual}, but {expected} was sent",
         metadata={"algorithm": algorithm, "expected": expected, "actual": actual},
@@ -193,6 +197,6 @@ def mismatch(algorithm: str, expected: str, actual: str) -> ChecksumMismatch:
 
 
 def check_crc32c(expected: Checksums, actual: int) -> None:
-    """Raises ChecksumMismatch where ``expected`` names a CRC-32C and ``actual`` is another."""
+    """Raises ChecksumMismatch if ``expected`` has a CRC-32C other than ``actual``."""
     if expected.HasField("crc32c") and expected.crc32c != actual:
         raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{actual:08x}")

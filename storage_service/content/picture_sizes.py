@@ -1,8 +1,9 @@
-"""How large a picture is, read from its header: nothing is decoded, so a bomb costs what its header costs.
+"""Reads the size of a picture from its header, without decoding, so a decompression bomb costs no more than
+its header.
 
-A picture of some kilobytes may claim billions of pixels, and whoever shows it makes room for all of them.
-Each reader takes the first bytes of a file and answers width and height, ``None`` where a longer beginning
-is needed, or raises ``NoPicture``. Formats without a reader here are of unknown size.
+A picture of a few kilobytes may claim billions of pixels, and a program that shows it allocates memory for
+all of them. Each reader takes the first bytes of a file and returns width and height, or ``None`` if it needs
+more of them, or raises ``NoPicture``. The size of formats without a reader is unknown.
 """
 
 from __future__ import annotations
@@ -15,26 +16,26 @@ from typing import Final, NamedTuple
 from storage_service.content.sniffing import is_text
 
 MOST_HEADER_BYTES: Final = 1024 * 1024
-"""Where the size stands behind other things (an ICC profile, a thumbnail), it has to stand within these."""
+"""How far into a file the size may stand behind other data (an ICC profile, a thumbnail)."""
 
 
 class Size(NamedTuple):
-    """In pixels."""
+    """Width and height in pixels."""
 
     width: int
     height: int
 
 
 UNKNOWN: Final = Size(-1, -1)
-"""Of a picture that has no size in pixels, or in whose format nobody here reads it."""
+"""The size of a picture without a size in pixels, or in a format that has no reader here."""
 
 
 class NoPicture(Exception):
-    """The bytes are no picture of this type."""
+    """The bytes are not a picture of the declared type."""
 
 
 def size_of(content_type: str, head: bytes) -> Size | None:
-    """Width and height, ``UNKNOWN``, or ``None``: not within ``head``. Raises NoPicture."""
+    """Return width and height, ``UNKNOWN``, or ``None`` if they are not within ``head``. Raises NoPicture."""
     if not head:
         raise NoPicture
     reader = _READERS.get(content_type)
@@ -58,7 +59,7 @@ def _png(head: bytes) -> Size | None:
 
 
 def _gif(head: bytes) -> Size | None:
-    """The screen, or the largest frame where one is larger."""
+    """Return the size of the screen, or of the largest frame if that is larger."""
     if head[:6] not in {b"GIF87a", b"GIF89a"}:
         raise NoPicture
     width, height, flags = struct.unpack_from("<HHB", head, 6)
@@ -69,8 +70,8 @@ def _gif(head: bytes) -> Size | None:
     return max([Size(width, height), *frames], key=lambda size: size.width * size.height)
 
 
-#: Extensions, frames and pieces of their data. What stands behind them is not looked at, no more than what
-#: stands behind the header's bytes.
+#: Limit on extensions, frames and pieces of their data; what follows is not read, like bytes behind the
+#: header.
 _MOST_BLOCKS: Final = 10_000
 
 
@@ -92,7 +93,7 @@ def _gif_frames(head: bytes, at: int) -> Iterator[Size]:
         at += 1
 
 
-#: Formats that are text; of other names that nobody here reads, text is no picture.
+#: Formats that are text. Under other names without a reader, text is not a picture.
 _TEXTUAL: Final = frozenset(
     {
         "image/x-eps",
@@ -106,13 +107,15 @@ _TEXTUAL: Final = frozenset(
 )
 _FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})
-#: Honest files have some dozens before their frame; each costs the loop half a microsecond.
+#: Real files have a few dozen before the frame; each costs the loop half a microsecond.
 _MOST_SEGMENTS: Final = 10_000
 _FILLING: Final = re.compile(rb"\xff++")
 
 
 def _jpeg(head: bytes) -> Size | None:
-    """From marker to marker: EXIF data and the thumbnail in it are passed over (ITU T.81, B.1)."""
+    """Return the size in the frame header, skipping other segments such as EXIF and its thumbnail (ITU T.81,
+    B.1).
+    """
     if head[:2] != b"\xff\xd8":
         raise NoPicture
     at = 2
@@ -163,7 +166,9 @@ def _bmp(head: bytes) -> Size | None:
 
 
 def _bitmap(head: bytes, at: int) -> Size:
-    """A BITMAPCOREHEADER or one of its successors; a negative height is a picture from the top down."""
+    """Read a BITMAPCOREHEADER or one of its successors. A negative height marks a picture stored from the top
+    down.
+    """
     (length,) = struct.unpack_from("<I", head, at)
     if length == 12:
         return Size(*struct.unpack_from("<HH", head, at + 4))
@@ -173,12 +178,12 @@ def _bitmap(head: bytes, at: int) -> Size:
     return Size(width, abs(height))
 
 
-#: Honest files have a dozen; two bytes can say 65,535.
+#: Real files have about a dozen; the 16-bit count allows 65,535.
 _MOST_ICONS: Final = 256
 
 
 def _ico(head: bytes) -> Size | None:
-    """The largest entry; a PNG inside says its own size."""
+    """Return the largest entry. Sizes of PNGs and bitmaps inside come from their own headers."""
     reserved, kind, count = struct.unpack_from("<HHH", head)
     if reserved or kind not in {1, 2} or not 0 < count <= _MOST_ICONS:
         raise NoPicture
@@ -194,12 +199,12 @@ def _ico(head: bytes) -> Size | None:
 
 
 _TIFF_FORMATS: Final = {3: "H", 4: "I", 16: "Q"}
-#: They are in ascending order, and the size is among the first.
+#: Tags are in ascending order, and the size is among the first.
 _MOST_TAGS: Final = 1024
 
 
 def _tiff(head: bytes) -> Size | None:
-    """The first directory. Writers that stream put it at the end: of unknown size then."""
+    """Read the first directory. Its size is unknown if it is at the end, as in files written by a stream."""
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
     if order is None:
         raise NoPicture
@@ -231,15 +236,15 @@ def _tiff_size(head: bytes, order: str, at: int, count: int, *, wide: bool) -> S
 
 
 _BOX: Final = struct.Struct(">I4s")
-#: Boxes of a picture's properties, from outside to inside (ISO 23008-12 section 6).
+#: Boxes that contain a picture's properties, from outside to inside (ISO 23008-12 section 6).
 _WAY_TO_SIZES: Final = (b"meta", b"iprp", b"ipco")
-#: Of the properties, as many as an index of 15 bits can name; on the way to them there are some dozens.
+#: As many as a 15-bit index can address. The boxes around them have a few dozen.
 _MOST_PROPERTIES: Final = 1 << 15
 _MOST_BOXES: Final = 1024
 
 
 def _isobmff(head: bytes) -> Size | None:
-    """HEIC and AVIF: the largest ``ispe``, of the picture or of what it is put together from."""
+    """Return the largest ``ispe`` of a HEIC or AVIF, of the picture or of the tiles it consists of."""
     if head[4:8] not in {b"ftyp", b""}:
         raise NoPicture
     begin, end = 0, len(head)
@@ -263,7 +268,7 @@ def _isobmff(head: bytes) -> Size | None:
 
 
 def _boxes(head: bytes, at: int, end: int, most: int = _MOST_BOXES) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, begin of the content and end of each box; the last may reach beyond ``head``."""
+    """Yield kind, start of the content and end of each box; the last may extend beyond ``head``."""
     for _ in range(most):
         if at + 8 > min(end, len(head)):
             return
@@ -285,8 +290,8 @@ _SVG: Final = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?svg[\s/>]")
 
 
 def _svg(head: bytes) -> Size | None:
-    """Of any size, as long as it is one."""
-    text = head.replace(b"\0", b"")  # UTF-16 and UTF-32, as far as markup goes
+    """Check that the text contains an svg element; its size is always UNKNOWN."""
+    text = head.replace(b"\0", b"")  # reduces UTF-16 and UTF-32 markup to ASCII
     return UNKNOWN if _SVG.search(text) else None
 
 

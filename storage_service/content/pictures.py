@@ -1,7 +1,8 @@
-"""Which pictures are refused: those of too many pixels, and what is no picture.
+"""Refuses pictures of too many pixels, and files that are not the picture they claim to be.
 
-A picture of some kilobytes may claim billions of pixels, and whoever shows it makes room for all of them.
-Apart from ``picture_sizes``, so that the process that reads media need not load gRPC for an error's sake.
+A picture of a few kilobytes may claim billions of pixels, and a program that shows it allocates memory for
+all of them. The module is separate from ``picture_sizes`` so that the process that reads media needn't import
+gRPC for the error.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from strongroom.errors import PictureRefused
 
 
 def check_picture(content_type: str, head: bytes, limit: int) -> None:
-    """Refuse a picture of more than ``limit`` pixels, and what is none.
+    """Refuse a picture of more than ``limit`` pixels, and a file that is not a picture of its type.
 
     ``head``: the whole file, or as much of it as ``wants_more`` asks for. Raises PictureRefused.
     """
@@ -26,7 +27,7 @@ def check_picture(content_type: str, head: bytes, limit: int) -> None:
 
 
 def wants_more(content_type: str, head: bytes) -> bool:
-    """Whether the size stands further back than ``head``, and within ``MOST_HEADER_BYTES``."""
+    """Whether the size may stand behind ``head`` but still within ``MOST_HEADER_BYTES``."""
     try:
         return len(head) < MOST_HEADER_BYTES and size_of(content_type, head) is None
     except NoPicture:
@@ -34,7 +35,7 @@ def wants_more(content_type: str, head: bytes) -> bool:
 
 
 def refused(content_type: str, rule: str, limit: int, size: Size | None = None) -> PictureRefused:
-    """The error. ``rule``: ``pixels`` or ``no_picture``."""
+    """Return the error. ``rule``: ``pixels`` or ``no_picture``."""
     metadata = {"rule": rule, "limit": str(limit)}
     if size is None:
         told = f"the file is not a picture: it has no header of {content_type} that says how large it is"

@@ -1,12 +1,11 @@
-"""What the bytes of a file say: of its type, by puremagic's table of signatures; and of its text's encoding.
+"""Detects a file's type by puremagic's table of signatures, and the encoding of a text.
 
-puremagic compares its 1,400 signatures one after the other, 300 µs for each file. Here they lie by offset and
-first byte, 6 µs; puremagic itself is asked only where its rules go past comparing (signatures in two parts).
-The answers are the same.
+puremagic compares its 1,400 signatures one by one, which takes 300 µs per file. Here they are indexed by
+offset and first byte, which takes 6 µs. puremagic itself is asked only about signatures in two parts. The
+answers are equal.
 
-UTF-8 with characters beyond ASCII is hardly ever anything else, and a mark at the beginning decides
-(WHATWG Encoding section 6.1). The encodings of one byte a character can't be told apart: of those nothing is
-said as the ``charset``.
+UTF-8 with characters beyond ASCII is hardly ever anything else, and a byte order mark is decisive (WHATWG
+Encoding section 6.1). Single-byte encodings can't be told apart, so no ``charset`` is reported for them.
 """
 
 from __future__ import annotations
@@ -20,7 +19,9 @@ from typing import Final, NamedTuple
 import puremagic
 
 _SURE: Final = 0.3
-"""puremagic's confidence: a tenth per matching byte, at most 0.8. Two bytes are too few to accuse anybody."""
+"""The least confidence: a tenth per matching byte, at most 0.8. Two matching bytes are too few to refuse a
+file.
+"""
 _LONG: Final = 9
 
 
@@ -34,14 +35,16 @@ class _Signature(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """``beginnings``: by offset, then by the byte there. ``endings``: with offsets from the end."""
+    """``beginnings``: signatures by offset, then by the byte there. ``endings``: offsets are from the end."""
 
     beginnings: Mapping[int, Mapping[int, list[_Signature]]]
     endings: list[tuple[int, _Signature]]
 
 
 def content_types(head: bytes) -> list[str]:
-    """Types whose signature ``head`` carries, likeliest first, as puremagic spells them; with repeats."""
+    """Return the types whose signature ``head`` has, likeliest first, as puremagic spells them; may
+    repeat.
+    """
     found = list(_found(head))
     if any(signature.text in puremagic.multi_part_dict for signature in found):
         matches = puremagic.magic_string(head)
@@ -76,17 +79,18 @@ def _table() -> _Table:
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like UTF-16's, so it is tested first
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-#: Controls that no text holds: all but tab, line ends, form feed, escape, and ^Z (MS-DOS's end of a file).
+#: Control characters that texts don't contain: all but tab, line ends, form feed, escape and ^Z (end of file
+#: in MS-DOS).
 _CONTROLS: Final = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1c-\x1f\x7f]")
 #: Names of encodings (RFC 2978 section 2.3), as far as they are in use.
 _CHARSET: Final = re.compile(r"[a-z0-9][a-z0-9._:+-]{0,39}")
-#: Textual types outside of text/* that have the parameter (RFC 9239, RFC 7303). JSON has none: RFC 8259
-#: section 8.1 says UTF-8.
+#: Textual types outside of text/* that have a charset (RFC 9239, RFC 7303). JSON has none; it is UTF-8 (RFC
+#: 8259 section 8.1).
 _TEXTUAL: Final = frozenset(
     {
         "application/ecmascript",
@@ -102,12 +106,14 @@ _TEXTUAL: Final = frozenset(
 
 
 def has_charset(content_type: str) -> bool:
-    """Whether the type (without parameters) takes the parameter ``charset``."""
+    """Whether the type (given without parameters) takes the parameter ``charset``."""
     return content_type.startswith("text/") or content_type.endswith("+xml") or content_type in _TEXTUAL
 
 
 def declared_charset(content_type: str) -> str:
-    """The ``charset`` of a declared media type, in lower case; ``""`` where there is none to be kept."""
+    """Return the ``charset`` of a declared media type in lower case, or ``""`` if it is missing or
+    invalid.
+    """
     for parameter in content_type.split(";")[1:]:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset":
@@ -117,9 +123,9 @@ def declared_charset(content_type: str) -> str:
 
 
 def charset_of(head: bytes, *, whole: bool = False) -> str:
-    """What bytes say of their encoding by how they begin: ``utf-8``, ``utf-16``, ``utf-32`` or ``""``.
+    """Return the encoding that a file's beginning indicates: ``utf-8``, ``utf-16``, ``utf-32`` or ``""``.
 
-    ``whole``: nothing follows, so no character may be cut.
+    ``whole``: ``head`` is the whole file, so its last character must be complete.
     """
     for mark, charset in _MARKS:
         if head.startswith(mark):
@@ -128,7 +134,7 @@ def charset_of(head: bytes, *, whole: bool = False) -> str:
 
 
 def is_utf8(chunks: Iterable[bytes | bytearray | memoryview], *, whole: bool) -> bool:
-    """Whether all of it is UTF-8 without NUL. ``whole``: nothing follows, so no character may be cut."""
+    """Whether the chunks are UTF-8 without NUL. ``whole``: the last character must be complete."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         for chunk in chunks:
@@ -141,8 +147,10 @@ def is_utf8(chunks: Iterable[bytes | bytearray | memoryview], *, whole: bool) ->
 
 
 def is_text(head: bytes, *, legacy: bool) -> bool:
-    """Whether this is how a text begins. ``legacy``: also one in an encoding of a byte for each character,
-    which programs on Windows still write; so taken, some short binary files are text.
+    """Whether a text begins like this.
+
+    ``legacy``: also accept single-byte encodings, which programs on Windows still write. Some short binary
+    files are then taken for text.
     """
     charset = charset_of(head)
     if charset == "utf-8":

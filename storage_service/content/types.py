@@ -1,12 +1,12 @@
-"""Which content type a file gets, and whether its family takes it.
+"""Determines the content type of a file, and whether its family accepts it.
 
-The first bytes are matched against signatures (``sniffing``). Types that can't be told apart by their
-beginning form a group (a .docx is a ZIP). A declared type is contradicted only when it has a signature and
-the bytes are of no type of its group, and when it is none of those that clients mix up (``type_names``): a
-.csv that Windows calls Excel is a .csv, a PNG that is a web page is refused.
+The first bytes are compared with signatures (``sniffing``). Types with the same beginning form a group (a
+.docx is a ZIP). A declared type is refused only if it has a signature, the bytes are of no type in its group,
+and it isn't one that clients mix up (``type_names``): a .csv that Windows calls Excel is stored as .csv, a
+web page declared as PNG is refused.
 
-What is stored is a media type with ``charset`` where the file is text whose encoding is known: the client's
-word, else what the bytes say (``sniffing``).
+The stored type has a ``charset`` if the file is text of a known encoding: the declared one, else the detected
+one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from strongroom.type_names import (
 )
 
 SNIFF_BYTES: Final = 64 * 1024
-"""So many first bytes decide the content type, and tell whether a text is UTF-8."""
+"""Number of first bytes by which the type is detected, and whether a text is UTF-8."""
 
 _Group = tuple[bytes, int, tuple[str, ...]]
 _HEIC: Final = ("image/heic", "image/heif")
@@ -48,7 +48,7 @@ _AVIF: Final = ("image/avif",)
 _FILM: Final = ("video/mp4", "audio/mp4", "video/quicktime", "video/3gpp", "audio/3gpp", "audio/aac")
 _MOVIE: Final = ("video/quicktime", "video/mp4")
 _ZIP: Final = ("application/zip", "application/epub+zip", "application/java-archive", *ZIPPED_OFFICE)
-#: Signature, its offset, the types that begin so.
+#: Signature, its offset, and the types that begin with it.
 _GROUPS: Final[tuple[_Group, ...]] = (
     (b"PK\x03\x04", 0, _ZIP),
     (b"PK\x05\x06", 0, _ZIP),
@@ -82,7 +82,7 @@ _GROUPS: Final[tuple[_Group, ...]] = (
     (b"\x1f\x8b", 0, ("application/gzip",)),
 )
 _BMP: Final = ("image/bmp",)
-#: QuickTime films of before `ftyp` begin with one of these boxes.
+#: QuickTime films from before `ftyp` begin with one of these boxes.
 _OLD_MOVIE: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
 #: Types whose files always begin with a signature (raw MPEG and AAC frames need not).
 _SIGNED: Final = frozenset({*_BMP, *(kind for _, _, types in _GROUPS for kind in types)}) - {
@@ -90,9 +90,9 @@ _SIGNED: Final = frozenset({*_BMP, *(kind for _, _, types in _GROUPS for kind in
     "audio/aac",
     "image/apng",
 }
-#: Readers look for the beginning of a PDF in so many first bytes (PDF Reference 1.7, H.3.4.1, note 13).
+#: Readers search this many first bytes for the beginning of a PDF (PDF Reference 1.7, H.3.4.1, note 13).
 _PDF_WINDOW: Final = 1024
-#: What nobody puts before a PDF by mistake: programs, archives, web pages.
+#: Beginnings that no PDF has by mistake: programs, archives, web pages.
 _NEVER_BEFORE_PDF: Final = (b"MZ", b"\x7fELF", b"#!", b"PK", b"<", b"\xef\xbb\xbf<")
 _OFFICE_ENTRY: Final = re.compile(rb"PK\x03\x04.{26}(xl|word|ppt)/", re.DOTALL)
 _OPEN_ENTRY: Final = re.compile(
@@ -103,15 +103,16 @@ _BY_FOLDER: Final = {
     b"xl": by_extension(".xlsx"),
     b"ppt": by_extension(".pptx"),
 }
-#: How web pages, XML and saved e-mails begin, behind a mark and blanks.
+#: Beginnings of web pages, XML and saved e-mails, after a byte order mark and blanks.
 _MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<|MIME-Version:)", re.IGNORECASE)
 
 
 class ContentRules:
-    """``allowed`` maps a family's rule name (``documents``, ``generation`` …) to types or wildcards
-    (``image/*``).
+    """Which types each family accepts, and how large the pictures that it shows may be.
 
-    A name without an entry takes any type. ``max_pixels``: of a picture in the families that show it.
+    ``allowed`` maps a family's rule name (``documents``, ``generation`` …) to types or wildcards
+    (``image/*``). A name without an entry accepts any type. ``max_pixels``: limit of a picture in the
+    families that show pictures.
     """
 
     def __init__(self, allowed: Mapping[str, Sequence[str]], *, max_pixels: int = 100_000_000) -> None:
@@ -119,7 +120,9 @@ class ContentRules:
         self._allowed = {name: tuple(patterns) for name, patterns in allowed.items()}
 
     def declared(self, spec: UploadSpec) -> str:
-        """The type as far as it is known without bytes. Raises ContentTypeNotAllowed for a declared one."""
+        """Return the type as far as it is known before the bytes. Raises ContentTypeNotAllowed for a declared
+        one.
+        """
         named = normalise(spec.content_type)
         if named == GENERIC:
             named = by_extension(spec.filename)
@@ -128,25 +131,28 @@ class ContentRules:
         return _described(named, spec, b"")
 
     def describe(self, spec: UploadSpec, head: bytes) -> str:
-        """The type to store, with its charset where that is known. ``head``: the file, or at least its first
-        ``SNIFF_BYTES`` and what ``wants_more`` asks for. Raises ContentTypeMismatch, ContentTypeNotAllowed,
-        PictureRefused.
+        """Return the type to store, with its charset if known.
+
+        ``head``: the whole file, or at least its first ``SNIFF_BYTES`` and as much more as ``wants_more``
+        asks for.
+
+        Raises ContentTypeMismatch, ContentTypeNotAllowed, PictureRefused.
         """
         kind = self.decide(spec, head)
         self.check_picture(spec.target, kind, head)
         return _described(kind, spec, head)
 
     def enough(self, spec: UploadSpec, head: bytes) -> int:
-        """How many first bytes deciding takes, seen some."""
+        """Return how many first bytes the decision needs, given the ``head`` read so far."""
         more = len(head) >= SNIFF_BYTES and self.wants_more(spec, head)
         return MOST_HEADER_BYTES if more else SNIFF_BYTES
 
     def head(self, spec: UploadSpec, chunks: Sequence[Chunk]) -> bytes:
-        """Of a body that begins with ``chunks``, the first bytes that decide."""
+        """Return the first bytes of a body, as many as the decision needs; ``chunks`` is its beginning."""
         return first_bytes(chunks, self.enough(spec, first_bytes(chunks, SNIFF_BYTES)))
 
     def wants_more(self, spec: UploadSpec, head: bytes) -> bool:
-        """Whether deciding takes more first bytes than ``head``, up to ``MOST_HEADER_BYTES``."""
+        """Whether the decision needs more first bytes than ``head``, up to ``MOST_HEADER_BYTES``."""
         if len(head) < SNIFF_BYTES:
             return True
         if not shows_pictures(spec.target):
@@ -154,19 +160,19 @@ class ContentRules:
         try:
             kind = self.decide(spec, head)
         except (ContentTypeMismatch, ContentTypeNotAllowed):
-            return False  # more of it helps nobody
+            return False  # it is refused in any case
         return kind.startswith("image/") and pictures.wants_more(kind, head)
 
     def check_picture(self, target: UploadTarget, kind: str, head: bytes) -> None:
-        """Raises PictureRefused for a picture that nobody should have to show. See ``describe``."""
+        """Refuse a picture that is too large, if the family shows pictures. Raises PictureRefused."""
         if shows_pictures(target) and kind.startswith("image/"):
             pictures.check_picture(kind, head, self._max_pixels)
 
     def decide(self, spec: UploadSpec, head: bytes) -> str:
-        """The type alone. Raises ContentTypeMismatch, ContentTypeNotAllowed."""
+        """Return the type without charset. Raises ContentTypeMismatch, ContentTypeNotAllowed."""
         named = normalise(spec.content_type)
         if named != GENERIC and named not in _SIGNED and rule_name(spec.target) not in self._allowed:
-            return named  # nothing to compare with, and nothing to refuse
+            return named  # no signature to compare with, and no rule of the family
         detected = detect(head)
         if named == GENERIC:
             chosen = _choose(spec.filename, head, detected)
@@ -176,9 +182,9 @@ class ContentRules:
             chosen = named
         self.check(spec.target, chosen)
         if detected and chosen not in detected and not is_text(head, legacy=True):
-            self.check(spec.target, detected[0])  # bytes of another kind under a harmless name
+            self.check(spec.target, detected[0])  # bytes of another type under an accepted name
         if chosen.startswith("text/") and head and not is_text(head, legacy=True):
-            self.check(spec.target, GENERIC)  # no text, whatever it calls itself
+            self.check(spec.target, GENERIC)  # declared as text, but isn't
         return chosen
 
     def check(self, target: UploadTarget, content_type: str) -> None:
@@ -194,12 +200,12 @@ class ContentRules:
 
 
 def shows_pictures(target: UploadTarget) -> bool:
-    """Whether files of this family are pictures that somebody is shown."""
+    """Whether files of this family are shown as pictures."""
     return target.WhichOneof("target") in {"generation", "event_media", "profile_picture"}
 
 
 def rule_name(target: UploadTarget) -> str:
-    """The name of the target's rule: the folder for plain files, else the family."""
+    """Return the name of the target's rule: the folder for plain files, else the family."""
     family = target.WhichOneof("target") or ""
     if family != "file":
         return family
@@ -210,7 +216,7 @@ def rule_name(target: UploadTarget) -> str:
 
 
 def hint(content_type: str) -> str:
-    """A type that somebody else claims, as far as it helps: types with a signature are left to the bytes."""
+    """Return a type claimed by a third party, or ``""`` for one with a signature, which the bytes decide."""
     claimed = normalise(content_type)
     if claimed in _SIGNED or claimed == GENERIC:
         return ""
@@ -218,13 +224,15 @@ def hint(content_type: str) -> str:
 
 
 def detect(head: bytes) -> tuple[str, ...]:
-    """Every type that a file beginning with ``head`` may be, likeliest first; empty: no signature matches."""
+    """Return the types that a file beginning with ``head`` may have, likeliest first; empty if no signature
+    matches.
+    """
     for signature, offset, types in _GROUPS:
         if head[offset : offset + len(signature)] == signature:
             return _AVIF + _HEIC if types == (*_HEIC, *_AVIF) and b"avif" in head[8:64] else types
     if head[4:8] in _OLD_MOVIE:
         return _MOVIE
-    if head[:2] == b"BM" and head[6:10] == bytes(4):  # two letters alone begin many a text
+    if head[:2] == b"BM" and head[6:10] == bytes(4):  # many texts begin with these two letters
         return _BMP
     found = tuple(dict.fromkeys(normalise(name) for name in sniffing.content_types(head)))
     if not found and not head.startswith(_NEVER_BEFORE_PDF) and b"%PDF-" in head[:_PDF_WINDOW]:
@@ -233,7 +241,7 @@ def detect(head: bytes) -> tuple[str, ...]:
 
 
 def _described(kind: str, spec: UploadSpec, head: bytes) -> str:
-    """With the charset that the client told, or that the bytes tell."""
+    """Add the declared charset, or else the detected one."""
     if not has_charset(kind):
         return kind
     whole = len(head) < SNIFF_BYTES
@@ -241,7 +249,7 @@ def _described(kind: str, spec: UploadSpec, head: bytes) -> str:
 
 
 def _choose(filename: str, head: bytes, detected: tuple[str, ...]) -> str:
-    """Nothing useful was declared: the name decides among what the bytes allow."""
+    """Choose a type when none was declared: by the filename's extension, within what the bytes allow."""
     named = by_extension(filename)
     if named in detected:
         return named
@@ -256,7 +264,9 @@ def _choose(filename: str, head: bytes, detected: tuple[str, ...]) -> str:
 
 
 def _compared(declared: str, filename: str, head: bytes, detected: tuple[str, ...]) -> str:
-    """What a declared type with a signature is in truth. Raises ContentTypeMismatch."""
+    """Return the actual type of a file declared with a type that has a signature. Raises
+    ContentTypeMismatch.
+    """
     named = by_extension(filename)
     if declared in detected:
         mixed_up = declared == "application/zip" or declared in MIXED_UP_OFFICE
@@ -273,16 +283,16 @@ def _compared(declared: str, filename: str, head: bytes, detected: tuple[str, ..
 
 
 def _office(declared: str, named: str, head: bytes, detected: tuple[str, ...]) -> str:
-    """The type of an office document that is not what it was declared as; ``""``: it is none.
+    """Return the actual type of a wrongly declared office document, or ``""`` if it isn't one.
 
-    ``named``: the type that the extension says.
+    ``named``: the type of the filename's extension.
     """
     containers = [kind for kind in detected if kind in MIXED_UP_OFFICE]
     if named in containers:
         return named
     if RTF in containers:
-        return RTF  # Word saves it as .doc
-    if WORD in containers:  # a document under a password is no ZIP
+        return RTF  # Word saves RTF as .doc
+    if WORD in containers:  # a password-protected document is not a ZIP
         wanted = declared if named == GENERIC else named
         return wanted if wanted in ZIPPED_OFFICE else ""
     if containers:
@@ -293,7 +303,7 @@ def _office(declared: str, named: str, head: bytes, detected: tuple[str, ...]) -
 
 
 def _zipped_office(head: bytes) -> str:
-    """By the names of the first entries; ``""``: some other archive."""
+    """Return the type by the names of the first ZIP entries, or ``""`` for another archive."""
     if found := _OPEN_ENTRY.match(head):
         kind = found[1].decode()
         return kind if kind in ZIPPED_OFFICE else ""
@@ -302,7 +312,9 @@ def _zipped_office(head: bytes) -> str:
 
 
 def _office_text(declared: str, named: str, head: bytes) -> str:
-    """Text that an office program has written, or opens: tables (.csv, .xls), pages saved as .xls or .doc."""
+    """Return the type of text that an office program writes or opens: tables (.csv, .xls), pages as .xls or
+    .doc.
+    """
     if named in OFFICE_TEXT or named == EXCEL:
         return named
     markup = _MARKUP.match(head) is not None
