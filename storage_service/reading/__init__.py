@@ -1,1 +1,1 @@
-"""Committed objects on their way out: streams and signed URLs."""
+"""Reading committed objects: streams, links and signed URLs."""

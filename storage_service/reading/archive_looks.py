@@ -1,7 +1,8 @@
-"""A look at what a ZIP is to hold, before its first byte: one archived object would end it in the middle.
+"""Looks for archived objects before the first byte of a ZIP is sent, because one would end the ZIP in the
+middle.
 
-A HEAD for each object costs as much as reading small ones, so only those are looked at that may be archived:
-by their age and the bucket's rules, as far as this service knows them, or because a reader has met them
+A HEAD costs as much as reading a small object. So it is requested only for objects that may be archived: by
+their age and those of the bucket's rules that this service knows, or because a reader has found them archived
 before.
 """
 
@@ -23,25 +24,25 @@ from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 
 MOST_LOOKED_AT: Final = 10_000
-"""Of one ZIP: a minute's HEADs. What comes then ends it when its turn comes."""
+"""Objects of one ZIP, about a minute of HEADs. An archived object among the others ends the ZIP midway."""
 TOLD: Final = 10
 
 
 @dataclass(slots=True)
 class Suspects:
-    """Those of one ZIP that may be archived."""
+    """The objects of one ZIP that may be archived."""
 
     looks: ArchiveLooks
     _found: list[tuple[str, ObjectRef]] = field(default_factory=list)
 
     def see(self, file: File | ProjectFile, called: str) -> None:
-        """It goes into the ZIP. ``called``: how a refusal names it."""
+        """Add an object that goes into the ZIP. ``called``: its name in a refusal."""
         ref = ObjectRef(file.key, file.version_id or None)
         if len(self._found) < MOST_LOOKED_AT and self.looks.may_be_archived(ref, file):
             self._found.append((called, ref))
 
     async def refuse(self) -> None:
-        """Raises ObjectArchived, after asking all that are archived back."""
+        """Raises ObjectArchived if any are archived, after requesting the restore of all of them."""
         archived = await self.looks.archived_of(self._found)
         if not archived:
             return
@@ -56,7 +57,10 @@ class Suspects:
 
 
 class ArchiveLooks:
-    """One instance per process. ``rules``: which objects the bucket moves, and when."""
+    """Finds objects that may be archived. One instance per process.
+
+    ``rules``: the bucket's lifecycle rules, which say which objects move when.
+    """
 
     def __init__(
         self, store: ObjectStore, archived: ArchivedObjects, rules: Sequence[Transition] = ()
@@ -66,24 +70,27 @@ class ArchiveLooks:
         self._rules = [rule for rule in rules if rule.storage_class in ARCHIVES]
 
     def suspects(self) -> Suspects:
-        """For one ZIP."""
+        """Return an empty collection for one ZIP."""
         return Suspects(self)
 
     def may_be_archived(self, ref: ObjectRef, file: File | ProjectFile) -> bool:
-        """S3 moves objects at midnight after they have reached the age, or later."""
+        """Whether a rule applies to the object, or a reader has found it archived.
+
+        S3 moves objects at the midnight after they have reached the age, or later.
+        """
         if self._archived.was_asked_for(ref):
             return True
         days = (datetime.now(UTC) - file.create_time.ToDatetime(UTC)).days
         return any(days >= rule.days and ref.key.startswith(rule.prefix) for rule in self._rules)
 
     async def archived_of(self, suspects: Sequence[tuple[str, ObjectRef]]) -> list[str]:
-        """The names of those that can't be read now, in order; each is asked back."""
+        """Return the names of suspects that can't be read now, in order, and request their restore."""
 
         async def look(suspect: tuple[str, ObjectRef]) -> bool:
             ref = suspect[1]
             try:
                 info = await self._store.head(ref)
-            except StoreError:  # who reads it is told
+            except StoreError:  # its reader gets the error
                 return False
             if info.reachability is Reachability.READABLE:
                 return False

@@ -1,8 +1,8 @@
-"""Committed objects that lie in an archive class of the store, where a rule of the bucket has put them.
+"""Restores committed objects that a rule of the bucket has moved into an archive class.
 
-Who reads one is told so (OBJECT_ARCHIVED, 503, Retry-After), and the store is asked, once, to bring it back.
-It is S3 that remembers: a repeat, by another replica or after a restart, changes nothing there. And it is
-noted that it is waited for: `restores` looks when it has come.
+A reader gets OBJECT_ARCHIVED (503, Retry-After), and the store is asked once to restore the object. S3
+remembers that, so a repeat by another replica or after a restart changes nothing. The restore is also
+recorded in metadata_service, for `restores` to find out when it has ended.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from storage_service.objectstore.values import ObjectRef
 from strongroom.errors import StrongroomError
 
 AGAIN_SECONDS: Final = 3600.0
-"""The store is asked for one object at most so often."""
+"""How often the store is asked for the same object at most."""
 RETRY_SECONDS: Final = 10.0
-"""And so long after it could not be asked; by the next reader."""
+"""Pause after a request that failed; the next reader after that causes another one."""
 MOST_ASKING: Final = 16
-"""At one time; the others wait."""
+"""Requests to the store at a time; others wait."""
 MOST_WAITING: Final = 1_000
-"""Those that an export has met faster than the store is asked. What comes then is asked for by its next
-reader.
-"""
+"""Waiting requests. Further objects, as an export may find them, are requested when they are read again."""
 MOST_ASKED: Final = 10_000
-"""Objects of which it is remembered that they were asked for."""
+"""Objects for which it is remembered that they were requested."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreRules:
-    """``days``: how long what was brought back can be read. ``tier``: how soon it comes, by S3's names."""
+    """``days``: how long a restored object can be read. ``tier``: S3's name of the speed of restores."""
 
     days: int = 7
     tier: str = "Standard"
 
 
 class ArchivedObjects:
-    """One instance per process. ``records`` None: nobody hears when something has come back."""
+    """Requests restores. One instance per process. Without ``records`` owners are not told when a restore has
+    ended.
+    """
 
     def __init__(
         self, store: ObjectStore, records: ArchiveRecords | None = None, rules: RestoreRules | None = None
@@ -58,7 +58,7 @@ class ArchivedObjects:
         self._slots = asyncio.Semaphore(MOST_ASKING)
 
     def ask_back(self, ref: ObjectRef) -> None:
-        """Beside the reader's answer, which never waits for it and never fails by it."""
+        """Request the restore in the background, independently of the reader's answer."""
         if time.monotonic() < self._quiet_until.get(ref, 0.0) or len(self._asking) >= MOST_WAITING:
             return
         self._keep_quiet(ref, AGAIN_SECONDS)
@@ -67,11 +67,11 @@ class ArchivedObjects:
         task.add_done_callback(self._asking.discard)
 
     def was_asked_for(self, ref: ObjectRef) -> bool:
-        """A reader has met it archived in this process; it may be back by now."""
+        """Whether a reader of this process has found the object archived; it may have been restored since."""
         return ref in self._quiet_until
 
     async def aclose(self) -> None:
-        """Wait for what is being asked."""
+        """Wait for requests in progress."""
         await asyncio.gather(*self._asking, return_exceptions=True)
 
     async def _ask(self, ref: ObjectRef) -> None:
@@ -86,7 +86,7 @@ class ArchivedObjects:
             log.warning("restore_not_requested", key=ref.key, error=type(error).__name__, advice=str(error))
 
     def _keep_quiet(self, ref: ObjectRef, seconds: float) -> None:
-        self._quiet_until.pop(ref, None)  # so that the oldest are the first
+        self._quiet_until.pop(ref, None)  # moves it to the end, so that the oldest entries are first
         self._quiet_until[ref] = time.monotonic() + seconds
         if len(self._quiet_until) > MOST_ASKED:
             del self._quiet_until[next(iter(self._quiet_until))]

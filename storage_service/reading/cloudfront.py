@@ -1,6 +1,6 @@
-"""CloudFront signed URLs: a key pair of the distribution instead of S3's signature.
+"""CloudFront signed URLs, signed with a key pair of the distribution instead of S3's signature.
 
-A canned policy, RSA with SHA-1, as CloudFront demands it:
+They have a canned policy, signed by RSA with SHA-1 as CloudFront requires:
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-canned-policy.html
 """
 
@@ -17,33 +17,38 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from servicekit.settings import SettingError
 
-#: The latest moment that a policy may name (its time has 31 bits): what "permanent" comes to.
+#: The latest time that a policy can name (31 bits), used for URLs that are to be permanent.
 LATEST: Final = datetime.fromtimestamp(2**31 - 1, UTC)
 
 _SETTING: Final = "STRONGROOM_CLOUDFRONT_PRIVATE_KEY"
 
 
 class CloudFrontUrls:
-    """Signs URLs of one distribution. The same URL and end give the same text, which pages may keep."""
+    """Signs URLs of one distribution. The same URL and end always give the same text, so pages can
+    keep it.
+    """
 
     def __init__(self, key_id: str, key: rsa.RSAPrivateKey) -> None:
         self._signer = CloudFrontSigner(
             key_id,
-            # SHA-1 is what CloudFront verifies; nobody but us chooses what is signed.
+            # CloudFront verifies SHA-1. That is safe because only this service chooses what is signed.
             lambda message: key.sign(message, padding.PKCS1v15(), hashes.SHA1()),  # noqa: S303
         )
 
     async def sign(self, url: str, ends: datetime) -> str:
-        """``url`` with ``Expires``, ``Signature``, ``Key-Pair-Id``; good until ``ends`` (whole seconds)."""
-        # A millisecond of RSA; a list wants a hundred of them.
+        """Return ``url`` with ``Expires``, ``Signature``, ``Key-Pair-Id``; valid until ``ends`` (whole
+        seconds).
+        """
+        # RSA takes a millisecond; a list needs a hundred signatures.
         return await asyncio.to_thread(self._signer.generate_presigned_url, url, date_less_than=ends)
 
 
 def cloudfront_urls(key_id: str, private_key: str) -> CloudFrontUrls:
-    """The signer of a key id and its private key: PEM text (line ends may be written as backslash and
-    n), or the path of it.
+    """Return the signer for a key id and its private key.
 
-    :raises SettingError: it is no RSA key in PEM, or can't be read.
+    ``private_key``: PEM text (line ends may be written as backslash and n), or the path of a PEM file.
+
+    :raises SettingError: it is not an RSA key in PEM, or can't be read.
     """
     try:
         pem = _pem(private_key)

@@ -1,7 +1,8 @@
-"""Reading committed objects: what the row says of them is held against what the store answers.
+"""Reads committed objects and compares the store's answer with the object's row.
 
-Whole objects run their CRC-32C along (0.1 CPU s/GiB), and the last piece is passed on only when it is right:
-other bytes than were stored never make a complete answer. What is missing or damaged is reported (`damage`).
+The CRC-32C of a whole object is computed on the way (0.1 CPU s/GiB), and its last piece is passed on only if
+the checksum is right, so a complete answer never has wrong bytes. Missing and damaged objects are reported
+(`damage`).
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ from strongroom.errors import ObjectLost
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A committed object as its row tells of it. ``masks``: what its readers get in the place of some bytes,
-    in order.
+    """A committed object as described by its row. ``masks``: replacements for some bytes, in order of
+    offset.
     """
 
     ref: ObjectRef
@@ -40,7 +41,7 @@ class Committed:
 
 
 class CommittedReader:
-    """Opens committed objects; one instance per process."""
+    """Opens committed objects. One instance per process."""
 
     def __init__(
         self, store: ObjectStore, reports: DamageReporter, archived: ArchivedObjects | None = None
@@ -53,9 +54,9 @@ class CommittedReader:
     async def open(
         self, committed: Committed, *, offset: int = 0, length: int | None = None
     ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """The bytes of exactly this content, from ``offset`` on; ``length`` None: to its end.
+        """Yield the bytes of exactly this content from ``offset`` on; ``length`` None: to its end.
 
-        Entering raises ObjectLost and what the store raises, as a StrongroomError; so does iterating.
+        Entering the block and iterating raise ObjectLost, and the store's errors as StrongroomErrors.
         """
         wanted = committed.size - offset if length is None else length
         ref, etag = committed.ref, committed.etag
@@ -72,8 +73,9 @@ class CommittedReader:
 
     @contextmanager
     def expecting(self, committed: Committed) -> Iterator[None]:
-        """Inside, a store that does not find the object, or finds another one in its place, has lost it.
-        Raises ObjectLost. One that is archived is asked back.
+        """Translate "not found" and "another object" inside the block into ObjectLost, which is reported.
+
+        An archived object is requested back. Raises ObjectLost, ObjectArchived.
         """
         try:
             yield
@@ -84,7 +86,7 @@ class CommittedReader:
             raise self._damaged("lost", committed) from error
 
     def _damaged(self, damage: Damage, committed: Committed, **facts: object) -> ObjectLost:
-        """The error to raise; the operator and the owner are told."""
+        """Report the damage to the operator and the owner, and return the error to raise."""
         self._reports.report(damage, committed.ref, **facts)
         if damage == "lost":
             return ObjectLost("the stored object is missing or changed; the operator has been told")
@@ -93,18 +95,22 @@ class CommittedReader:
         )
 
     def _check_object(self, committed: Committed, info: ObjectInfo) -> None:
-        """Stores that pass over If-Match, or middleboxes that mix answers up, answer with another object."""
+        """Compare size and ETag: stores that ignore If-Match, or faulty middleboxes, may answer with another
+        object.
+        """
         if info.size != committed.size or (info.etag and info.etag != committed.etag):
             raise self._damaged("corrupt", committed, size=info.size, etag=info.etag)
 
     async def _pieces(self, stream: ObjectStream, committed: Committed) -> AsyncIterator[bytes]:
-        """The store may open it again on the way."""
+        """Yield the stream's pieces; the stream may have to reopen the object on the way."""
         with self.expecting(committed):
             async for piece in stream:
                 yield piece
 
     async def _checked(self, body: AsyncIterator[bytes], committed: Committed) -> AsyncIterator[bytes]:
-        """One piece behind, so that the last one is kept back until the sum is right."""
+        """Yield the pieces one step late, so that the last one is withheld until the checksum is known to be
+        right.
+        """
         crc32c = size = 0
         held = b""
         async for piece in body:
@@ -120,7 +126,7 @@ class CommittedReader:
     async def _counted(
         self, body: AsyncIterator[bytes], committed: Committed, wanted: int
     ) -> AsyncIterator[bytes]:
-        """A range: nothing tells its checksum, but how long it is."""
+        """Yield the pieces of a range and check their total length; a range has no checksum."""
         size = 0
         async for piece in body:
             size += len(piece)

@@ -1,8 +1,8 @@
-"""Committed objects that readers find missing (lost) or with other bytes (corrupt).
+"""Reports committed objects that readers find missing (lost) or with wrong bytes (corrupt).
 
-Each is an ERROR in the log, with key and request id, and counted (``strongroom_damaged_objects_total``); and
-metadata_service is told, which tells the owner (EVENT_TYPE_FILE_DAMAGED). The last happens beside the
-reader's answer, which never waits for it and never fails by it.
+Each is logged as an ERROR with key and request id, and counted (``strongroom_damaged_objects_total``).
+metadata_service is told in the background, independently of the reader's answer, and tells the owner
+(EVENT_TYPE_FILE_DAMAGED).
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ Damage = Literal["lost", "corrupt"]
 _TOLD: Final[Mapping[Damage, pb.Damage.ValueType]] = {"lost": pb.DAMAGE_LOST, "corrupt": pb.DAMAGE_CORRUPT}
 
 AGAIN_SECONDS = 3600.0
-"""metadata_service is told of one object at most so often."""
+"""How often metadata_service is told of the same object at most."""
 RETRY_SECONDS = 10.0
-"""And so long after it could not be told; by the next reader."""
+"""Pause after a report that failed; the next reader after that causes another one."""
 MOST_TELLING = 64
-"""At one time: a store that has lost everything is no flood for metadata_service."""
+"""Reports at a time, so that a store that has lost everything doesn't flood metadata_service."""
 MOST_TOLD = 10_000
-"""Objects of which it is remembered that they were told of."""
+"""Objects for which it is remembered that they were reported."""
 
 
 class DamageCounts(Collector):
-    """What this process has met, as a metric."""
+    """Counts damaged objects found by this process, as a metric."""
 
     def __init__(self) -> None:
         self._counts: Counter[Damage] = Counter()
 
     def add(self, damage: Damage) -> None:
-        """One more."""
+        """Count one object."""
         self._counts[damage] += 1
 
     def collect(self) -> Iterable[Metric]:
-        """One sample per kind."""
+        """Return one sample per kind of damage."""
         found = CounterMetricFamily(
             "strongroom_damaged_objects",
             "Reads of committed objects that met no object (lost) or other bytes (corrupt).",
@@ -62,7 +62,7 @@ class DamageCounts(Collector):
 
 
 class DamageReporter:
-    """One instance per process."""
+    """Reports damaged objects. One instance per process."""
 
     def __init__(self, reservations: Reservations, counts: DamageCounts) -> None:
         self._reservations = reservations
@@ -72,7 +72,7 @@ class DamageReporter:
         self._untold = FailingItems("damage_untold", "damage_told_again")
 
     def report(self, damage: Damage, ref: ObjectRef, **facts: object) -> None:
-        """``facts`` go to the log. Returns at once and raises nothing."""
+        """Report an object. ``facts`` are added to the log line. Returns at once and raises nothing."""
         self._counts.add(damage)
         log.error(
             "object_damaged",
@@ -93,7 +93,7 @@ class DamageReporter:
         task.add_done_callback(self._telling.discard)
 
     async def aclose(self) -> None:
-        """Wait for what is being told."""
+        """Wait for reports in progress."""
         await asyncio.gather(*self._telling, return_exceptions=True)
 
     async def _tell(self, damage: Damage, ref: ObjectRef) -> None:
@@ -112,7 +112,7 @@ class DamageReporter:
         return time.monotonic() >= self._quiet_until.get(ref, 0.0)
 
     def _keep_quiet(self, ref: ObjectRef, seconds: float) -> None:
-        self._quiet_until.pop(ref, None)  # so that the oldest are the first
+        self._quiet_until.pop(ref, None)  # moves it to the end, so that the oldest entries are first
         self._quiet_until[ref] = time.monotonic() + seconds
         if len(self._quiet_until) > MOST_TOLD:
             del self._quiet_until[next(iter(self._quiet_until))]

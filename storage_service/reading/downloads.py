@@ -1,4 +1,4 @@
-"""Reading files, and files of projects: whole, or a range, by id, by key, by path or by version."""
+"""Reads files and project files, whole or in ranges, by id, key, path or version."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class OpenDownload:
-    """What is read, and its bytes (none when only metadata was asked for)."""
+    """The file being read, the range, and its bytes (None if only metadata was requested, or the range is
+    empty).
+    """
 
     file: File | ProjectFile
     range: Range
@@ -43,7 +45,7 @@ class OpenDownload:
 
 
 class Downloader:
-    """The use case; one instance per process."""
+    """Carries out downloads. One instance per process."""
 
     def __init__(self, objects: CommittedReader, files: FileReader, projects: ProjectReader) -> None:
         self._objects = objects
@@ -52,10 +54,11 @@ class Downloader:
 
     @asynccontextmanager
     async def open(self, request: DownloadRequest) -> AsyncIterator[OpenDownload]:
-        """Find the file as the caller and open the range asked for.
+        """Find the file with the caller's rights, and open the requested range.
 
         Entering raises FileNotFound, ProjectNotFound, VersionNotFound, RangeNotSatisfiable,
-        PreconditionFailed (``if_etag_match``), ObjectLost (the store no longer has a committed object).
+        PreconditionFailed (``if_etag_match``), ContentInfected, ObjectLost (the store no longer has the
+        object).
         """
         file = await self._find(request)
         wanted = range_of(request, file)
@@ -83,13 +86,14 @@ class Downloader:
 def open_range(
     objects: CommittedReader, file: File | ProjectFile, wanted: Range, masks: Masks = ()
 ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-    """The bytes of exactly this content. Raises ObjectLost, and what the store raises."""
+    """Open the bytes of exactly this content. Raises ObjectLost, ContentInfected, and the store's errors."""
     return objects.open(content_of(file, masks), offset=wanted.offset, length=wanted.size)
 
 
 def content_of(file: File | ProjectFile, masks: Masks = ()) -> Committed:
-    """What the store should have, and what its readers get otherwise. Raises ObjectLost where it is known to
-    have other bytes, ContentInfected.
+    """Return the object that the store should have, with the ``masks`` for its readers.
+
+    Raises ObjectLost if it is known to be damaged, ContentInfected.
     """
     refuse_unreadable(file)
     ref = ObjectRef(file.key, file.version_id or None)
@@ -99,8 +103,10 @@ def content_of(file: File | ProjectFile, masks: Masks = ()) -> Committed:
 def range_of(
     request: DownloadRequest | DownloadLinkRequest | DownloadSharedRequest, file: File | ProjectFile
 ) -> Range:
-    """What is asked for of this content. Raises ContentInfected and ObjectLost where nobody can read it,
-    PreconditionFailed when another was expected, and as ``resolve_range``.
+    """Return the range that the request asks for.
+
+    Raises ContentInfected and ObjectLost for unreadable files, PreconditionFailed if another content was
+    expected, and as ``resolve_range``.
     """
     refuse_unreadable(file, lost=request.metadata_only)
     if request.if_etag_match and request.if_etag_match != file.etag:
@@ -109,10 +115,10 @@ def range_of(
 
 
 def resolve_range(offset: int, limit: int, size: int) -> Range:
-    """``read_offset``/``read_limit`` on an object of ``size`` bytes. A limit past the end is cut (RFC 9110
-    14.1.2).
+    """Return the range for ``read_offset`` and ``read_limit`` on an object of ``size`` bytes.
 
-    Raises RangeNotSatisfiable when no byte of the range exists, InvalidField for a suffix with a limit.
+    A limit past the end is shortened (RFC 9110 section 14.1.2). Raises RangeNotSatisfiable if the range has
+    no byte, InvalidField for a suffix (negative offset) with a limit.
     """
     if offset < 0:
         if limit:

@@ -1,4 +1,4 @@
-"""Links: URLs of the gateway that read one file, stable, cacheable and revocable (docs/links.md)."""
+"""Links: URLs of the gateway that each read one file; stable, cacheable and revocable (docs/links.md)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ from strongroom.wire import DownloadChunk
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = "/l/"
-#: Of the file's name in a link, which is for people and for ``Save as``; the token alone says what is read.
+#: Of the file's name in a link. The name is for people and for ``Save as``; only the token decides what is
+#: read.
 _NAME_CHARACTERS: Final = 100
 
 
@@ -41,8 +42,10 @@ _NO_CONTENT: Final = bytes(16)
 
 @dataclass(frozen=True, slots=True)
 class LinkClaims:
-    """What a link says. ``content_id`` empty: whatever the file's content is. ``expires``: seconds since
-    1970, 0: not by itself. ``attachment``: browsers save it.
+    """The contents of a link's token.
+
+    ``content_id`` empty: the newest content of the file. ``expires``: seconds since 1970; 0: never.
+    ``attachment``: browsers save the file instead of showing it.
     """
 
     owner_id: str
@@ -55,23 +58,23 @@ class LinkClaims:
 
     @property
     def stamp(self) -> LinkStamp:
-        """What the file's has to be."""
+        """The values that the file's own stamp must have."""
         return LinkStamp(content_id=self.content_id, file_epoch=self.file_epoch, owner_epoch=self.owner_epoch)
 
 
 class LinkTokens:
-    """Makes and reads the tokens of links."""
+    """Signs and reads the tokens of links."""
 
     def __init__(self, *secrets: str) -> None:
         self._capabilities = Capabilities(secrets, _LABEL)
 
     @property
     def key_id(self) -> bytes:
-        """Another one, and the same claims make another token."""
+        """Id of the signing key. Tokens for the same claims differ between keys."""
         return self._capabilities.key_id
 
     def sign(self, claims: LinkClaims) -> str:
-        """The token; always the same for the same claims."""
+        """Return the token; always the same for the same claims."""
         flags = (0 if claims.content_id else _NEWEST) | (_ATTACHMENT if claims.attachment else 0)
         content = UUID(claims.content_id).bytes if claims.content_id else _NO_CONTENT
         numbers = (claims.file_epoch, claims.owner_epoch, claims.expires)
@@ -79,7 +82,7 @@ class LinkTokens:
         return self._capabilities.seal(head + claims.owner_id.encode())
 
     def read(self, token: str) -> LinkClaims:
-        """Raises TokenInvalid."""
+        """Return the claims of a token. Raises TokenInvalid."""
         content = self._capabilities.open(token)
         if len(content) <= _FORM.size:
             raise TokenInvalid("The token was refused: this installation has not made it.")
@@ -96,9 +99,7 @@ class LinkTokens:
 
 
 class LinkSigner:
-    """Makes links. ``seconds``: how long those to files of a family hold when nobody says otherwise; 0: until
-    they are revoked.
-    """
+    """Makes links. ``seconds``: default lifetime by family; 0: until revoked."""
 
     def __init__(
         self,
@@ -115,7 +116,9 @@ class LinkSigner:
         self._seconds = seconds
 
     async def sign(self, request: pb.SignLinksRequest) -> dict[str, pb.Link]:
-        """By id or key, for those files that the caller has. Raises InvalidField where none is named."""
+        """Return links by id or key, for those of the files that the user has. Raises InvalidField if none is
+        named.
+        """
         if not request.file_ids and not request.keys:
             raise InvalidField("Name at least one file.", field="file_ids", rule="min_items")
         found: dict[str, File] = {}
@@ -130,15 +133,18 @@ class LinkSigner:
         return {name: await self._link(file, request) for name, file in found.items()}
 
     def stamp(self) -> str:
-        """GetUrlStamps: links without a time of their own are the same while this and their file are."""
+        """Return the value for GetUrlStamps: while it and a file are unchanged, so are default links to the
+        file.
+        """
         now = time.time()
         ends = [(family, seconds and rounded_end(now, seconds)) for family, seconds in self._seconds.items()]
         facts = f"{sorted(ends)} {self._signer.facts} {self._unlocated.takes_out}"
         return stamp_of(self._tokens.key_id, facts)
 
     async def url_of_stored(self, file: File) -> str:
-        """What ``sign`` answers by default for a file that was just committed; ``""`` when none can be had:
-        that is no reason to call the upload failed.
+        """Return the default link to a file that was just committed, or ``""`` if none can be made.
+
+        An error is only logged, because the upload has succeeded.
         """
         try:
             return (await self._link(file, pb.SignLinksRequest())).url
@@ -169,7 +175,9 @@ class LinkSigner:
 
 
 class LinkReader:
-    """Reads what links name. ``url_seconds``: how long signed URLs hold that clients are led on to."""
+    """Reads the files of links. ``url_seconds``: lifetime of the signed URLs that clients are
+    redirected to.
+    """
 
     def __init__(
         self,
@@ -191,9 +199,10 @@ class LinkReader:
     async def messages(
         self, request: pb.DownloadLinkRequest, begun: Callable[[File], object] | None = None
     ) -> AsyncIterator[pb.DownloadLinkResponse | DownloadChunk]:
-        """What DownloadLink answers. ``begun`` is told which file it is: the answer does not say it.
+        """Yield the messages of DownloadLink.
 
-        Raises FileNotFound, PreconditionFailed, RangeNotSatisfiable, ObjectLost.
+        ``begun`` is called with the file, whose id the messages don't contain. Raises FileNotFound,
+        PreconditionFailed, RangeNotSatisfiable, ContentInfected, ObjectLost.
         """
         claims = self._claims(request.token)
         try:
@@ -219,7 +228,7 @@ class LinkReader:
             yield first
             return
         async with open_range(self._objects, file, wanted, masks) as body:
-            yield first  # what the store no longer has, or has archived, is told before
+            yield first  # after the object was opened, so that a lost or archived one is an error
             async for chunk in body:
                 yield DownloadChunk(chunk)
 
@@ -243,7 +252,7 @@ class LinkReader:
 
 
 def _shown(file: File, masks: Masks) -> File:
-    """What a reader of the bytes has to know: nobody learns whose the file is, or what it is called in S3."""
+    """Return what readers of the bytes need to know; neither the owner nor the key in S3 is disclosed."""
     return File(
         filename=file.filename,
         content_type=file.content_type,
@@ -264,7 +273,7 @@ def _name_in_url(filename: str) -> str:
 
 
 def _dead() -> FileNotFound:
-    """One answer for all: whoever has no right to know learns nothing."""
+    """Return the one error for all causes, so that it discloses none of them."""
     return FileNotFound(
         "This link opens nothing (any more): it has ended or was revoked, or its file was deleted or"
         " replaced. Ask for a new one."

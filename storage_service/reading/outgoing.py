@@ -1,11 +1,14 @@
-"""What bodies on their way out may hold: a byte budget of the process, as bodies on their way in have one.
+"""Limits the memory for outgoing bodies, by a byte budget like the one for incoming bodies.
 
-A message is held until its reader has taken it, several times over (``COPIES``). When the budget is spent,
-further messages wait, and readers that have taken nothing for some seconds are dropped, those of the owner
-that holds most first. Of those who wait, the next is whose owner holds least, and of equals who was
-quickest with what they had before: accounts that read slowly delay others by little more than what one of
-them takes. Slow ones wait for quick ones ``PATIENCE`` times as long as their message took, and not for good.
-A first piece (``FREE_BYTES``) needs no budget, so small files never wait.
+A message is held, in several copies (``COPIES``), until its reader has taken it. When the budget is spent,
+further messages wait, and readers that have taken nothing for some seconds are dropped, beginning with those
+of the owner that holds the most bytes.
+
+The next turn goes to the body whose owner holds the fewest bytes; among equals, to the reader that took its
+last message fastest. So accounts that read slowly delay others by little more than one of them would. A slow
+reader's disadvantage is ``PATIENCE`` times as long as its last message took, and not unlimited.
+
+A piece of up to ``FREE_BYTES`` needs no budget, so small files never wait.
 """
 
 from __future__ import annotations
@@ -21,11 +24,11 @@ from strongroom.errors import Overloaded
 
 T = TypeVar("T")
 
-#: The piece itself, its message, the piece fetched ahead, the encoded message, and gRPC's copy of that.
+#: The piece, its message, the piece fetched ahead, the encoded message, and gRPC's copy of that.
 COPIES: Final = 5
 FREE_BYTES: Final = 64 * 1024
 LOOK_SECONDS: Final = 0.25
-#: A reader that others wait for has so long for a message, and a second more for every PRESSURE_RATE bytes
+#: While others wait, a reader has this many seconds for a message, and one more for each PRESSURE_RATE bytes
 #: unless its owner holds more than a quarter of the budget.
 STALLED_SECONDS: Final = 2.0
 PRESSURE_RATE: Final = 64 * 1024
@@ -39,16 +42,16 @@ class _Reader:
     writing: Writing | None
     held: int = 0
     since: float = 0.0
-    """When it was given its budget, or began to wait for it."""
+    """Time of the loop at which it was given its budget, or began to wait for it."""
     took: float = 0.0
-    """Seconds, for the message before."""
+    """How long the reader took for the last message, in seconds."""
 
 
 _Waiting: TypeAlias = tuple[_Reader, int, asyncio.Future[None]]
 
 
 class Outgoing:
-    """``total`` bytes. For one event loop, not thread-safe."""
+    """A budget of ``total`` bytes. For one event loop; not thread-safe."""
 
     def __init__(self, total: int) -> None:
         if total < 1:
@@ -62,7 +65,7 @@ class Outgoing:
 
     @property
     def waiting(self) -> int:
-        """How many bodies wait."""
+        """Number of bodies that wait."""
         return len(self._waiting)
 
     async def paced(
@@ -70,10 +73,10 @@ class Outgoing:
         body: AsyncIterator[T],
         size_of: Callable[[T], int] = len,  # type: ignore[assignment]
     ) -> AsyncGenerator[T]:
-        """``body``, whose pieces are counted for as long as the call in progress writes them."""
+        """Yield the pieces of ``body``, each counted until the call in progress has written it."""
         request = current()
         principal = request.principal if request is not None else None
-        # Previews come on nobody's behalf; what guests leave lying is not the owner's, who lets them read.
+        # Previews and guests count together as owner "": an owner is not to blame for slow guests.
         owner = "" if principal is None or principal.lent else principal.subject
         reader = _Reader(owner, request.writing if request is not None else None)
         try:
@@ -135,12 +138,12 @@ class Outgoing:
                 granted.set_result(None)
 
     def _turn(self, entry: _Waiting) -> tuple[int, float]:
-        """Least first."""
+        """Sort key of waiting bodies: the least is next."""
         reader = entry[0]
         return self._by_owner.get(reader.owner, 0), reader.since + PATIENCE * reader.took
 
     def _relieve(self) -> None:
-        """While somebody waits: drop readers that take nothing."""
+        """While bodies wait, drop readers that take nothing."""
         if self._look is not None:
             self._look.cancel()
             self._look = None

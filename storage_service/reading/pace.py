@@ -1,4 +1,4 @@
-"""How fast what nobody waits for is read back."""
+"""Limits the rate of reads that nobody waits for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 
 class Pace:
-    """So many bytes per second on average, without catching up on idle times; 0: any number."""
+    """Limits an average rate in bytes per second; idle time is not made up for. 0: no limit."""
 
     def __init__(
         self,
@@ -23,7 +23,7 @@ class Pace:
         self._free_at = 0.0
 
     async def spend(self, count: int) -> None:
-        """Wait until ``count`` bytes, which were just read, are within the rate."""
+        """Wait until ``count`` bytes, which were just read, fit the rate."""
         if not self._rate:
             return
         self._free_at = max(self._free_at, self._clock()) + count / self._rate

@@ -1,7 +1,7 @@
-"""Preview tokens: whoever has one may read one version of one project, for a while, and nothing else.
+"""Preview tokens: each lets its holder read one version of one project for a limited time, and nothing else.
 
-A browser sends no bearer token for an ``<iframe>`` and what the page in it asks for, so the right to read
-travels in the URL: a capability (``servicekit.sealing``), as links are.
+Browsers send no bearer token for an ``<iframe>`` and the requests of the page in it, so the right to read is
+in the URL: a capability (``servicekit.sealing``), as in links.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ PAGE_SECONDS: Final = 900
 MAX_SECONDS: Final = 86_400
 _LABEL: Final = "strongroom previews 2"
 _FORM: Final = struct.Struct(">QQB")
-#: Beside the version: the project's id follows. Tokens of the release before have none.
+#: Flag beside the version: the project's id follows. Tokens of the previous release don't have it.
 _BOUND: Final = 1 << 63
 _ID_BYTES: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a token opens. ``project_id``: a UUID; empty: of whichever project has the slug."""
+    """What a token gives access to. ``project_id``: a UUID; empty: any project with the slug."""
 
     owner_id: str
     slug: str
@@ -53,25 +53,25 @@ class _Opened:
 
 
 class PreviewTokens:
-    """Makes and reads them."""
+    """Signs and reads preview tokens."""
 
     def __init__(self, *secrets: str) -> None:
         self._capabilities = Capabilities(secrets, _LABEL)
 
     @property
     def key_id(self) -> bytes:
-        """Another one, and the same preview makes another token."""
+        """Id of the signing key. Tokens for the same preview differ between keys."""
         return self._capabilities.key_id
 
     def sign(self, preview: Preview, expires: int) -> str:
-        """A token that holds until ``expires`` (seconds since 1970)."""
+        """Return a token that is valid until ``expires`` (seconds since 1970)."""
         slug, bound = preview.slug.encode(), preview.project_id
         head = _FORM.pack(expires, preview.version | (_BOUND if bound else 0), len(slug))
         project = UUID(bound).bytes if bound else b""
         return self._capabilities.seal(head + project + slug + preview.owner_id.encode())
 
     def opened(self, token: str) -> _Opened:
-        """What it opens, and until when. Raises TokenInvalid, TokenExpired."""
+        """Return the preview and the end of a token. Raises TokenInvalid, TokenExpired."""
         content = self._capabilities.open(token)
         expires, version, slug_end = _FORM.unpack_from(content)
         now = time.time()
@@ -88,7 +88,10 @@ class PreviewTokens:
 
 
 class Previews:
-    """The use case; one instance per process. ``page_seconds``: of tokens that a page can see."""
+    """Signs and serves previews. One instance per process.
+
+    ``page_seconds``: lifetime of tokens that the page can see.
+    """
 
     def __init__(
         self,
@@ -104,11 +107,12 @@ class Previews:
         self._tokens = tokens
 
     def sign(self, request: pb.SignPreviewsRequest) -> pb.SignPreviewsResponse:
-        """Tokens for projects of the caller. Raises UserMismatch."""
+        """Return tokens for projects of the caller. Raises UserMismatch."""
         owner = effective_owner(current_principal(), request.user_id)
         seconds = request.expires_in_seconds or self._page_seconds
         stamp = self.stamp()
-        # Lists ask for no time: theirs is rounded down, so that they repeat their URLs.
+        # Requests from lists name no lifetime: their time is rounded down, so that repeated lists have equal
+        # URLs.
         now = int(time.time())
         expires = seconds + (now if request.expires_in_seconds else rounded_start(now, seconds))
         response = pb.SignPreviewsResponse(
@@ -123,13 +127,15 @@ class Previews:
         return response
 
     def stamp(self) -> str:
-        """GetUrlStamps: tokens that lists ask for are the same while this is."""
+        """Return the value for GetUrlStamps: while it is unchanged, so are the tokens in lists."""
         rounded = rounded_start(time.time(), self._page_seconds)
         return stamp_of(self._tokens.key_id, f"{self._page_seconds} {rounded}")
 
     async def messages(self, request: pb.DownloadPreviewRequest) -> AsyncIterator[pb.DownloadPreviewResponse]:
-        """What DownloadPreview answers. Raises TokenInvalid, TokenExpired, ProjectNotFound, VersionNotFound,
-        FileNotFound, RangeNotSatisfiable, ObjectLost, ContentInfected.
+        """Yield the messages of DownloadPreview.
+
+        Raises TokenInvalid, TokenExpired, ProjectNotFound, VersionNotFound, FileNotFound,
+        RangeNotSatisfiable, ObjectLost, ContentInfected.
         """
         opened = self._tokens.opened(request.token)
         preview, page_end = opened.preview, int(time.time()) + self._page_seconds

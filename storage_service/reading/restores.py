@@ -1,7 +1,7 @@
-"""Looks whether what was asked back from an archive class has come, so that its owner hears of it.
+"""Checks whether restores from an archive class have ended, so that owners can be told.
 
-S3 tells nobody by itself. Which objects are waited for stands in metadata_service, so it survives restarts,
-and replicas share the looks: a HEAD each, MOST_LOOKS at most in one pass.
+S3 doesn't tell by itself. The restores in progress are recorded in metadata_service, so they survive
+restarts, and replicas share the checks: one HEAD each, at most MOST_LOOKS per pass.
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.archive_service_pb2 import ArchivedContent
 
 BATCH: Final = 50
-"""Looked at side by side."""
+"""Objects checked at the same time."""
 MOST_LOOKS: Final = 1000
 PATIENCE: Final = timedelta(hours=1)
-"""So long a store may show no sign of a restore that it was asked for."""
+"""How long a store may show no sign of a restore that was requested."""
 
 log = structlog.get_logger(__name__)
 
 
 class RestoreWatch:
-    """One per process; ``loop`` runs it. ``often_seconds``: between two looks at one object, at least."""
+    """Checks restores in a loop. One per process. ``often_seconds``: the least time between two checks of an
+    object.
+    """
 
     def __init__(
         self, store: ObjectStore, records: ArchiveRecords, heartbeat: Heartbeat, *, often_seconds: float
@@ -47,8 +49,9 @@ class RestoreWatch:
         )
 
     async def run_once(self) -> bool:
-        """Look at what is due. Returns False: what is left has time until the next pass. Raises
-        StrongroomError.
+        """Check the restores that are due. Raises StrongroomError.
+
+        Returns False, because what is left can wait until the next pass.
         """
         for _ in range(MOST_LOOKS // BATCH):
             contents = await self._records.claim(BATCH, self._pause)
@@ -59,7 +62,7 @@ class RestoreWatch:
         return False
 
     async def _look(self, content: ArchivedContent) -> None:
-        """What could not be looked at is due again by itself."""
+        """Check one object. If that fails it becomes due again by itself."""
         try:
             known = {"strongroom.blob_id": content.blob_id}
             with tracing.work("look at restore", known, links=(content.traceparent,)):
@@ -73,7 +76,7 @@ class RestoreWatch:
     async def _decide(self, content: ArchivedContent) -> None:
         try:
             info = await self._store.head(ObjectRef(content.key, content.version_id or None))
-        except ObjectNotFound:  # deleted meanwhile, or lost: its readers are told
+        except ObjectNotFound:  # deleted meanwhile, or lost, which its readers report
             await self._records.given_up(content)
             return
         if info.reachability is Reachability.READABLE:

@@ -1,7 +1,7 @@
-"""URLs that read a file straight from the object store.
+"""Signs URLs that read a file directly from the object store.
 
-They hold for as long as was asked for, and up to a quarter of that longer, an hour at most: their ends
-are rounded, so that URLs made soon after each other are equal and caches know them again.
+A URL is valid for the requested time and up to a quarter of it more, at most an hour. Ends are rounded, so
+that URLs made soon after each other are equal and caches recognise them.
 """
 
 from __future__ import annotations
@@ -28,23 +28,26 @@ _LARGEST_STEP: Final = 3600
 
 
 def step_of(seconds: int) -> int:
-    """By how much a life of so many seconds is rounded; 0: too short for that."""
+    """Return the step in seconds to which a lifetime is rounded; 0: too short for rounding."""
     return min(seconds // 4, _LARGEST_STEP)
 
 
 def rounded_start(now: float, seconds: int) -> int:
-    """When a URL that is to hold ``seconds`` from now on begins, seconds since 1970. Not later than now."""
+    """Return the start, not later than ``now``, of a URL that is to be valid for ``seconds`` from now on.
+
+    In seconds since 1970.
+    """
     step = step_of(seconds)
     return int(now) - int(now) % step if step else int(now)
 
 
 def rounded_end(now: float, seconds: int) -> int:
-    """When it ends."""
+    """Return the end of the URL, in seconds since 1970."""
     return rounded_start(now, seconds) + seconds + step_of(seconds)
 
 
 def stamp_of(key_id: bytes, facts: str) -> str:
-    """What tells in GetUrlStamps that URLs are made otherwise now: of other times, settings or secrets."""
+    """Return a digest for GetUrlStamps that changes with whatever URLs depend on: times, settings, keys."""
     return hashlib.blake2b(facts.encode(), key=key_id, digest_size=12).hexdigest()
 
 
@@ -52,17 +55,17 @@ DEFAULT_SECONDS = 3600
 
 
 class EdgeSigner(Protocol):
-    """Signs URLs of a CDN that asks for signatures."""
+    """Signs URLs of a CDN that requires signatures."""
 
     async def sign(self, url: str, ends: datetime) -> str:
-        """``url`` with its signature, good until ``ends``."""
+        """Return ``url`` with a signature that is valid until ``ends``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A CDN that asks for signatures. ``latest``: the end of URLs that are to be permanent; ``key_id``: of
-    what signs.
+    """A CDN that requires signatures. ``latest``: end of permanent URLs. ``key_id``: id of the signing
+    key.
     """
 
     signer: EdgeSigner
@@ -71,8 +74,10 @@ class Edge:
 
 
 class Signer:
-    """The use case; ``public_base_url`` (a CDN in front of the bucket) makes URLs of public files
-    permanent. With ``edge`` that CDN asks for signatures: all files are read through it.
+    """Signs URLs of files.
+
+    ``public_base_url`` (a CDN in front of the bucket) makes URLs of public files permanent. With ``edge``
+    that CDN requires signatures, and all files are read through it.
     """
 
     def __init__(
@@ -85,29 +90,31 @@ class Signer:
 
     @property
     def facts(self) -> str:
-        """What permanent URLs depend on beside the file."""
+        """The settings that permanent URLs depend on."""
         edge = self._edge
         return f"{self._public_base} {(edge.latest, edge.key_id) if edge else None}"
 
     async def sign(self, request: SignUrlRequest) -> SignUrlResponse:
-        """Raises FileNotFound, ContentInfected, ObjectLost."""
+        """Return a URL of the file that the request names. Raises FileNotFound, ContentInfected,
+        ObjectLost.
+        """
         return await self.url_of(await self._files.named(request), request)
 
     async def sign_many(self, request: BatchSignUrlsRequest) -> dict[str, str]:
-        """URL by file id, for those files that the caller has."""
+        """Return URLs by file id, for those of the files that the user has and that are readable."""
         files = await self._files.get_many(request.file_ids, request.user_id)
         wanted = SignUrlRequest(expires_in_seconds=request.expires_in_seconds)
         return {file.id: (await self.url_of(file, wanted)).url for file in files if not is_unreadable(file)}
 
     async def permanent_url(self, file: File) -> str | None:
-        """That of a public file behind a public base URL; None: it has none."""
+        """Return the URL of a public file below the public base URL, or None if it has none."""
         if is_unreadable(file) or not self._public_base or file.visibility != VISIBILITY_PUBLIC:
             return None
         url = f"{self._public_base}/{quote(file.key)}"
         return await self._edge.signer.sign(url, self._edge.latest) if self._edge else url
 
     async def url_of(self, file: File, request: SignUrlRequest) -> SignUrlResponse:
-        """As ``sign``, for a file that was found. Rounded: the same for all who ask soon after each other."""
+        """Like ``sign``, for a file that was read before. Requests soon after each other get the same URL."""
         refuse_unreadable(file)
         public = await self.permanent_url(file)
         if public is not None:
@@ -129,7 +136,7 @@ class Signer:
         return response
 
     async def _at_edge(self, edge: Edge, base: str, file: File, request: SignUrlRequest) -> SignUrlResponse:
-        """A URL of the CDN, with the overrides of S3 in its query (the CDN has to pass them on)."""
+        """Return a URL of the CDN with S3's response overrides in the query, which the CDN has to pass on."""
         seconds = request.expires_in_seconds or DEFAULT_SECONDS
         ends = datetime.fromtimestamp(rounded_end(time.time(), seconds), UTC)
         query = {
