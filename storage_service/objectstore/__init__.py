@@ -1,1 +1,1 @@
-"""The object store: what this service needs of one, and the adapter for S3."""
+"""The object store: the interface that this service uses, and the adapter for S3."""

@@ -1,7 +1,8 @@
 """CRC-32C of bodies in pieces: extending, combining, and the base64 form of S3 headers.
 
-Every byte is counted once, when its message arrives (``Counted``); the checksums of parts and of the whole
-object are combined from those of their chunks, which takes microseconds instead of another 0.05 CPU s/GiB.
+The CRC of each byte is computed once, when its message arrives (``Counted``). The checksums of parts and of
+the whole object are combined from those of their chunks, which takes microseconds instead of another 0.05 CPU
+s/GiB.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _ONE = 1 << 31
 """The polynomial 1 in reversed bit order."""
 _COPY_SIZE = 64 * 1024
 _COMBINE_FROM = 256 * 1024
-"""Shorter chunks are counted again rather than combined: that is quicker."""
+"""For shorter chunks, computing the checksum again is quicker than combining."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,10 @@ class Counted:
 
     @classmethod
     def of(cls, data: Chunk, *, tail_of: bytes = b"") -> Counted:
-        """Count ``data``. ``tail_of``: a message that ends with it, where there is one.
+        """Compute the CRC-32C of ``data``. ``tail_of``: a message that ends with ``data``, if there is one.
 
-        The C extension takes bytes only. Counting all of the message and taking its first bytes out again
-        saves the copy that cutting ``data`` out of it would be.
+        The C extension accepts only bytes. With the message, the CRC of all of it and of its beginning are
+        computed and combined, which avoids the copy that cutting ``data`` out of it would be.
         """
         if len(data) < _COMBINE_FROM or not tail_of:
             return cls(data, extend(0, data))
@@ -49,10 +50,10 @@ class Counted:
 
 
 def extend(crc32c: int, chunk: Chunk) -> int:
-    """CRC-32C of everything before (``crc32c``; 0 for nothing) followed by ``chunk``."""
+    """Return the CRC-32C of all bytes before (``crc32c``; 0 for none) followed by ``chunk``."""
     if isinstance(chunk, bytes):
         return int(google_crc32c.extend(crc32c, chunk))
-    # the C extension takes bytes only: copy in pieces that stay in the cache (0.03 CPU s/GiB)
+    # The C extension accepts only bytes: copy in pieces that stay in the CPU's cache (0.03 CPU s/GiB).
     view = memoryview(chunk)
     for at in range(0, view.nbytes, _COPY_SIZE):
         crc32c = int(google_crc32c.extend(crc32c, bytes(view[at : at + _COPY_SIZE])))
@@ -60,14 +61,14 @@ def extend(crc32c: int, chunk: Chunk) -> int:
 
 
 def append(crc32c: int, chunk: Counted) -> int:
-    """As ``extend``, without looking at a long chunk's bytes again."""
+    """Like ``extend``, but without reading the bytes of a long chunk again."""
     if len(chunk) < _COMBINE_FROM:
         return extend(crc32c, chunk.data)
     return combine(crc32c, chunk.crc32c, len(chunk))
 
 
 def crc32c_of(chunks: Iterable[Chunk]) -> int:
-    """CRC-32C of ``chunks`` in their order."""
+    """Return the CRC-32C of the concatenated ``chunks``."""
     crc = 0
     for chunk in chunks:
         crc = extend(crc, chunk)
@@ -75,11 +76,11 @@ def crc32c_of(chunks: Iterable[Chunk]) -> int:
 
 
 def combine(first: int, second: int, second_size: int) -> int:
-    """CRC-32C of A + B from those of A and B and the size of B in bytes; microseconds for sizes seen lately.
+    """Return the CRC-32C of A + B from those of A and B and the size of B in bytes.
 
-    Appending n zero bits multiplies a CRC by x^n modulo the polynomial; the initial and final inversions
-    cancel out (zlib's crc32_combine does the same for CRC-32). It is its own inverse: given the CRC of A + B
-    as ``second``, it is the CRC of B.
+    Takes microseconds for sizes seen recently. Appending n zero bits multiplies a CRC by x^n modulo the
+    polynomial; the initial and final inversions cancel out (zlib's crc32_combine does the same for CRC-32).
+    The function is its own inverse: with the CRC of A + B as ``second``, it returns the CRC of B.
     """
     if second_size < 0:
         raise ValueError("second_size may not be negative")
@@ -89,14 +90,14 @@ def combine(first: int, second: int, second_size: int) -> int:
 
 
 def to_base64(crc32c: int) -> str:
-    """The form of ``x-amz-checksum-crc32c``: big-endian, base64."""
+    """Return the form of ``x-amz-checksum-crc32c``: big-endian, base64."""
     return base64.b64encode(crc32c.to_bytes(4, "big")).decode("ascii")
 
 
 def from_base64(text: str | None) -> int | None:
-    """Back from ``x-amz-checksum-crc32c``.
+    """Return the checksum in an ``x-amz-checksum-crc32c``.
 
-    None for nothing, for garbage, and for a composite value (``…-3``).
+    None for a missing or invalid value, and for a composite one (``…-3``).
     """
     if not text:
         return None
@@ -130,7 +131,9 @@ def _power_of_x(exponent: int) -> int:
 
 @cache
 def _square_of_x(times: int) -> int:
-    """``x`` squared ``times`` times; as many values as the largest exponent has bits."""
+    """``x`` squared ``times`` times. The cache has at most as many values as the largest exponent has
+    bits.
+    """
     if times == 0:
         return _ONE >> 1
     root = _square_of_x(times - 1)

@@ -1,10 +1,10 @@
-"""What can go wrong with the object store: in the words of this service, and as the contract's errors.
+"""Errors of the object store, and their translation into the contract's errors.
 
-Adapters translate every driver error into this tree exactly once (``s3/errors.py``); nothing above them sees
-botocore, urllib3 or an HTTP status. ``str(error)`` says what to do, to whoever runs the service where only
-they can (settings, permissions), and holds no key, host, bucket or secret; ``told`` is what users hear of it.
-The facts for the log stand in the attributes and in ``__cause__``. ``translated`` is the one boundary between
-this tree and the contract's.
+Adapters translate every driver error into this tree exactly once (``s3/errors.py``); the code above them sees
+neither botocore, urllib3 nor an HTTP status. ``str(error)`` says what to do. It is for operators where only
+they can act (settings, permissions), and contains no key, host, bucket or secret; ``told`` is the text for
+users. Facts for the log are in the attributes and in ``__cause__``. ``translated`` is the only boundary
+between this tree and the contract's.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _NOT_YOURS = "The object store is not working, which only its operator can fix; 
 
 
 class StoreError(Exception):
-    """Base of all object-store errors.
+    """Base class of all object-store errors.
 
-    ``retryable``: the same call may succeed later without anybody changing anything.
-    ``outcome_unknown``: the request may have been applied although it failed (time-out, reset, 5xx); read the
-    state (HEAD) before compensating (rule R4). ``retry_after``: seconds, when the store said so. ``waited``:
-    seconds of silence, where the call did more than wait.
+    ``retryable``: the same call may succeed later without any change. ``outcome_unknown``: the request may
+    have been applied although it failed (time-out, reset, 5xx); read the state (HEAD) before undoing anything
+    (rule R4). ``retry_after``: seconds, if the store named them. ``waited``: seconds of silence, set if the
+    call spent other time on transferring a body.
     """
 
     retryable: ClassVar[bool] = False
     advice: ClassVar[str] = "The object store failed."
-    #: For users, where ``advice`` is for the operator.
+    #: For users, if ``advice`` is for the operator.
     _told: ClassVar[str] = ""
 
     def __init__(
@@ -54,7 +54,7 @@ class StoreError(Exception):
 
     @property
     def told(self) -> str:
-        """What users hear: no setting, permission or region."""
+        """The text for users, without settings, permissions and regions."""
         return self._told or str(self)
 
 
@@ -65,7 +65,7 @@ class ObjectNotFound(StoreError):
 
 
 class UploadNotFound(StoreError):
-    """No such multipart upload: completed, aborted or expired. HEAD on the key tells which."""
+    """The multipart upload doesn't exist: completed, aborted or expired. HEAD on the key tells which."""
 
     advice = "The multipart upload no longer exists in the object store; start the upload again."
 
@@ -77,7 +77,7 @@ class PreconditionFailed(StoreError):
 
 
 class ChecksumMismatch(StoreError):
-    """The bytes that arrived are not the bytes that the checksum describes; nothing was stored."""
+    """The received bytes don't match their checksum; nothing was stored."""
 
     advice = "The object store received other bytes than were sent (checksum mismatch); send them again."
     retryable = True
@@ -90,14 +90,14 @@ class RangeNotSatisfiable(StoreError):
 
 
 class StoreThrottled(StoreError):
-    """503 SlowDown, 429: not applied, too many requests."""
+    """503 SlowDown or 429: too many requests; not applied."""
 
     advice = "The object store asks to slow down; try again in a moment."
     retryable = True
 
 
 class StoreUnavailable(StoreError):
-    """5xx other than throttling, an answer that is not S3, or a body that broke off."""
+    """5xx other than throttling, an answer that is not S3, or a body that ended early."""
 
     advice = "The object store failed to answer properly; try again in a moment."
     retryable = True
@@ -122,7 +122,7 @@ class StoreTimeout(StoreError):
 
 
 class AccessDenied(StoreError):
-    """The credentials are valid but may not do this, or the store does not accept them."""
+    """The store doesn't accept the credentials, or they lack a permission."""
 
     advice = (
         "The object store refused access; check the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
@@ -132,7 +132,9 @@ class AccessDenied(StoreError):
 
 
 class ObjectArchived(StoreError):
-    """The object is in an archive class (GLACIER, DEEP_ARCHIVE): it has to be restored before it is read."""
+    """The object is in an archive class (GLACIER, DEEP_ARCHIVE) and has to be restored before it can
+    be read.
+    """
 
     advice = (
         "The bytes are in an archive class of the object store and have to be brought back before they can be"
@@ -141,13 +143,13 @@ class ObjectArchived(StoreError):
 
 
 class RestoreUnderWay(StoreError):
-    """The object is being brought back already, or was never archived."""
+    """The object is being restored already, or was never archived."""
 
     advice = "The object store is bringing the bytes back already."
 
 
 class NoCredentials(StoreError):
-    """No credentials configured, or they have expired and cannot be renewed."""
+    """No credentials are configured, or they have expired and cannot be renewed."""
 
     advice = (
         "There are no valid credentials for the object store; set AWS_ACCESS_KEY_ID and"
@@ -157,7 +159,7 @@ class NoCredentials(StoreError):
 
 
 class WrongRegion(StoreError):
-    """The bucket lives in another region than the one requests are signed for."""
+    """The bucket is in another region than the one that requests are signed for."""
 
     advice = "The bucket is in another region; set AWS_REGION (S3_REGION) to the bucket's region."
     _told = _NOT_YOURS
@@ -184,13 +186,13 @@ class InvalidPart(StoreError):
 
 
 class EntityTooLarge(StoreError):
-    """Larger than the store takes in one request or object."""
+    """Larger than the store accepts in one request or object."""
 
     advice = "The object is larger than the object store accepts."
 
 
 class KeyTooLong(StoreError):
-    """A longer key than the store holds. ``limit``: bytes, as in a URL; 0 where only the store knows it."""
+    """The key is longer than the store allows. ``limit``: bytes in a URL; 0 if only the store knows it."""
 
     advice = "The path is longer than the object store can hold; shorten it."
 
@@ -200,7 +202,7 @@ class KeyTooLong(StoreError):
 
 
 class InvalidRequest(StoreError):
-    """The store finds the request malformed: a bug here, or a store that deviates from S3."""
+    """The store rejects the request as malformed: a bug here, or a store that deviates from S3."""
 
     advice = (
         "The object store rejected the request as invalid; this store may lack something this setting needs."
@@ -209,7 +211,7 @@ class InvalidRequest(StoreError):
 
 
 class NotSupportedByStore(StoreError):
-    """The store answers 501 or equal; ``option`` names the setting to turn off."""
+    """The store answers 501 or equivalent. ``option`` names the setting to turn off."""
 
     advice = "The object store does not support this operation."
     _told = "The object store does not support this operation."
@@ -221,21 +223,21 @@ class NotSupportedByStore(StoreError):
 
 
 class InsufficientStorage(StoreError):
-    """507, QuotaExceeded, disk full: the store has no room."""
+    """507, QuotaExceeded, disk full: the store has no space."""
 
     advice = "The object store is full; free space or raise its quota."
     _told = "The object store is full; nothing can be stored until its operator has made room."
 
 
 RETRY_SECONDS = 2.0
-"""What callers are told to wait when the store does not say."""
+"""Pause that callers are told if the store names none."""
 ARCHIVED_SECONDS = 3600.0
-"""The same of objects that come back from an archive class."""
+"""The same for objects being restored from an archive class."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Inside, a StoreError that nobody has handled becomes the StrongroomError that callers see."""
+    """Raise the StrongroomError for a StoreError that leaves the block."""
     try:
         yield
     except StoreError as error:
@@ -243,7 +245,7 @@ def translated() -> Iterator[None]:
 
 
 def to_strongroom(error: StoreError) -> errors.StrongroomError:
-    """Users are told what they can do, the log (``advice``) what the operator has to."""
+    """Return the contract's error: its message is for users, its ``advice`` (in the log) for the operator."""
     made = _as_contract(error, error.told)
     if error.told != str(error):
         made.advice = str(error)

@@ -1,10 +1,9 @@
-"""The object store as this service sees it: one Protocol.
+"""The interface of an object store: one Protocol.
 
-The adapter is ``s3`` (any S3-compatible store); its in-memory twin stands in tests/doubles/memory_store.py,
-and one contract suite (tests/contract/objectstore) holds for both. An adapter is bound to one bucket, so
-nothing here names one. All methods are coroutines on one event loop and raise only errors of ``errors``.
-Cancelling one stops waiting, but the request may still be applied (rule R4: read the state). Value types
-stand in ``values``.
+The adapter is ``s3`` (any S3-compatible store); its in-memory twin is in tests/doubles/memory_store.py, and
+one contract suite (tests/contract/objectstore) tests both. An adapter is bound to one bucket, so no method
+names one. All methods are coroutines on one event loop and raise only errors of ``errors``. Cancelling one
+stops the wait, but the request may still be applied (rule R4: read the state). Value types are in ``values``.
 """
 
 from __future__ import annotations
@@ -36,29 +35,33 @@ from storage_service.objectstore.values import (
 
 
 class ObjectStream(Protocol):
-    """An open body. Iterate once; chunks are 1 … about 1 MiB, the first comes as soon as bytes arrive."""
+    """An open body, to be iterated once. Chunks have from one byte to about 1 MiB; the first comes as soon as
+    bytes arrive.
+    """
 
     @property
     def info(self) -> ObjectInfo:
-        """Of the whole object, whatever the range."""
+        """Facts about the whole object, also for a range."""
         ...
 
     @property
     def offset(self) -> int:
-        """Of the first byte."""
+        """Offset of the first byte."""
         ...
 
     @property
     def length(self) -> int:
-        """Bytes that iteration yields; a body that breaks off raises StoreUnavailable, never ends early."""
+        """Number of bytes that iteration yields. A body that ends early raises StoreUnavailable."""
         ...
 
     def __aiter__(self) -> AsyncIterator[bytes]: ...
 
 
 class ObjectStore(Protocol):
-    """The store of a process. What not every store can do (copying parts, signing) is an optional capability:
-    its methods raise NotSupportedByStore, for which callers have another way or an answer.
+    """The store of a process.
+
+    Capabilities that some stores lack (copying parts, signing) are optional: their methods raise
+    NotSupportedByStore, and callers have an alternative or an answer.
     """
 
     # whole objects
@@ -75,24 +78,24 @@ class ObjectStore(Protocol):
     ) -> PutResult:
         """Store ``chunks`` (``size`` bytes in all, at most MAX_PUT_SIZE; none make an empty object).
 
-        ``if_none_match`` asks the store to refuse an existing key (PreconditionFailed). When a retry meets
-        the object that its own lost first try stored, that is success. Raises ChecksumMismatch,
+        ``if_none_match`` asks the store to refuse an existing key (PreconditionFailed). It is a success if a
+        retry meets the object that a first try with a lost reply has stored. Raises ChecksumMismatch,
         EntityTooLarge, any StoreError.
         """
         ...
 
     async def head(self, ref: ObjectRef) -> ObjectInfo:
-        """Raises ObjectNotFound (also for a delete marker)."""
+        """Return the facts about an object. Raises ObjectNotFound (also for a delete marker)."""
         ...
 
     def open(
         self, ref: ObjectRef, *, offset: int = 0, length: int | None = None, if_match: str | None = None
     ) -> AbstractAsyncContextManager[ObjectStream]:
-        """Open [offset, offset+length), or to the end; leaving the context early drops the connection.
+        """Open [offset, offset+length), or to the end. Leaving the context early drops the connection.
 
-        Entering raises ObjectNotFound, PreconditionFailed (``if_match`` is another ETag), RangeNotSatisfiable
-        (offset at or past the end, but for offset 0 of an empty object), any StoreError. ``length`` is cut at
-        the end of the object.
+        ``length`` is cut at the end of the object. Entering raises ObjectNotFound, PreconditionFailed
+        (``if_match`` is another ETag), RangeNotSatisfiable (offset at or past the end, except for offset 0 of
+        an empty object), any StoreError.
         """
         ...
 
@@ -106,14 +109,14 @@ class ObjectStore(Protocol):
         ...
 
     async def delete(self, ref: ObjectRef) -> DeleteResult:
-        """Idempotent: deleting what is not there succeeds.
+        """Delete an object; succeeds if there is none.
 
-        Without version id a versioned bucket adds a delete marker.
+        Without a version id a versioned bucket adds a delete marker.
         """
         ...
 
     async def delete_many(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, StoreError]:
-        """Delete any number, in batches; returns the errors per object (empty: all gone).
+        """Delete any number of objects, in batches. Return the errors by object; empty if all were deleted.
 
         A failed batch call raises.
         """
@@ -122,8 +125,10 @@ class ObjectStore(Protocol):
     # multipart uploads
 
     async def create(self, key: str, attrs: ObjectAttributes, *, doubtful: Doubtful | None = None) -> str:
-        """Begin; returns the upload id. A retried create may leave a second open upload of this key, and says
-        so in ``doubtful``; see list_uploads.
+        """Begin a multipart upload and return its id.
+
+        A retried create may leave a second open upload of this key, which it notes in ``doubtful``; see
+        list_uploads.
         """
         ...
 
@@ -146,57 +151,60 @@ class ObjectStore(Protocol):
         if_none_match: bool = False,
         doubtful: Doubtful | None = None,
     ) -> CompleteResult:
-        """Make the object out of ``parts`` (ascending numbers). ``crc32c`` is of the whole object.
-        ``doubtful`` is told when an earlier try may have been applied, too.
+        """Make the object from ``parts`` (ascending numbers). ``crc32c``: of the whole object.
 
-        Raises UploadNotFound: gone, or completed before and the reply lost: HEAD on the key decides. Raises
-        InvalidPart. Any error with ``outcome_unknown`` may hide a success. Some stores answer a second
-        Complete with success.
+        Notes in ``doubtful`` if an earlier try may have been applied, too. Raises InvalidPart, and
+        UploadNotFound if the upload is gone or was completed before with a lost reply; HEAD on the key tells
+        which. Any error with ``outcome_unknown`` may hide a success. Some stores answer a second Complete
+        with success.
         """
         ...
 
     async def abort(self, key: str, upload_id: str) -> None:
-        """Drop the upload and its parts. Raises UploadNotFound when it is not there (any more).
+        """Drop the upload and its parts. Raises UploadNotFound if it doesn't exist (any more).
 
-        A part in flight may land after an abort: list_parts, and abort again until UploadNotFound.
+        A part in flight may be stored after an abort: call list_parts, and abort again until UploadNotFound.
         """
         ...
 
     async def list_parts(self, key: str, upload_id: str) -> Sequence[PartReceipt]:
-        """All stored parts. Raises UploadNotFound.
+        """Return all stored parts. Raises UploadNotFound.
 
-        A store may still answer for an upload whose object exists (Swift does after Complete); once abort
-        raises UploadNotFound nothing is open.
+        A store may still list an upload whose object exists (Swift does after Complete); once abort raises
+        UploadNotFound it is no longer open.
         """
         ...
 
     async def list_uploads(self, prefix: str) -> Sequence[ListedUpload]:
-        """Open uploads whose key begins with ``prefix``, all pages, or an error: never a partial list."""
+        """Return all open uploads whose key begins with ``prefix``; raises rather than return a part
+        of them.
+        """
         ...
 
     # what there is
 
     def list_objects(self, prefix: str) -> AsyncIterator[Sequence[ListedObject]]:
-        """Pages of current objects. Pages out of order or repeated raise StoreUnavailable."""
+        """Yield pages of current objects. Raises StoreUnavailable if pages are out of order or repeated."""
         ...
 
     def list_versions(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[ListedVersion]]:
-        """Pages of all versions and delete markers; only of keys after ``after`` (in byte order)."""
+        """Yield pages of all versions and delete markers, only of keys after ``after`` (in byte order)."""
         ...
 
     async def check(self) -> BucketDiagnosis:
-        """Never raises for what the diagnosis can say."""
+        """Return a diagnosis of the bucket. Errors that a diagnosis can describe are not raised."""
         ...
 
     async def versioning_status(self) -> VersioningStatus:
-        """Raises StoreError."""
+        """Return whether the bucket has versioning. Raises StoreError."""
         ...
 
     # optional: archive classes
 
     async def request_restore(self, ref: ObjectRef, *, days: int, tier: str) -> None:
-        """Have an archived object brought back for ``days``; repeating it changes nothing. ``tier``: how
-        soon, by S3's names (``Standard``, ``Bulk``, ``Expedited``).
+        """Request the restore of an archived object for ``days``. A repeat changes nothing.
+
+        ``tier``: the speed, by S3's names (``Standard``, ``Bulk``, ``Expedited``).
         """
         ...
 
@@ -213,7 +221,8 @@ class ObjectStore(Protocol):
         length: int | None = None,
         if_match: str | None = None,
     ) -> PartReceipt:
-        """UploadPartCopy of the whole source or of [offset, offset+length); receipt size -1 when unknown.
+        """UploadPartCopy of the whole source or of [offset, offset+length). The receipt's size is -1 if
+        unknown.
 
         Raises ObjectNotFound (source), PreconditionFailed (``if_match``), UploadNotFound.
         """
@@ -231,29 +240,30 @@ class ObjectStore(Protocol):
         content_disposition: str | None = None,
         begins: datetime | None = None,
     ) -> SignedRequest:
-        """GET or HEAD with response header overrides, which callers must vet. ``begins``: when its life of
-        ``expires`` begins, in the past; else now.
+        """Sign a GET or HEAD with response header overrides, which callers have to check.
+
+        ``begins``: the past time from which ``expires`` counts; None: now.
         """
         ...
 
     async def presign_part(
         self, key: str, upload_id: str, number: int, *, size: int, crc32c: int | None, expires: timedelta
     ) -> SignedRequest:
-        """PUT of one part, bound to its length and, when given, its checksum."""
+        """Sign a PUT of one part, bound to its length and, if given, its checksum."""
         ...
 
     async def presign_put(
         self, key: str, attrs: ObjectAttributes, *, size: int, crc32c: int | None, expires: timedelta
     ) -> SignedRequest:
-        """PUT of a whole object, bound to length, type, metadata and, when given, its checksum."""
+        """Sign a PUT of a whole object, bound to length, type, metadata and, if given, its checksum."""
         ...
 
     async def post_form(
         self, key: str, attrs: ObjectAttributes, *, min_size: int, max_size: int, expires: timedelta
     ) -> PostForm:
-        """Browser form upload bound to key, type, metadata and a content-length-range."""
+        """Return a browser form upload bound to key, type, metadata and a content-length-range."""
         ...
 
     async def aclose(self) -> None:
-        """Close connections and threads; running calls finish first."""
+        """Close connections and threads, after the running calls."""
         ...

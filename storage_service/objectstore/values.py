@@ -1,4 +1,4 @@
-"""Value types of the object store: what goes into it and what it tells.
+"""Value types of the object store.
 
 Sizes and offsets are bytes. CRC-32C values are unsigned 32-bit integers (Castagnoli, RFC 3720), never base64.
 ETags are bare: without quotes and never weak. Times are timezone-aware UTC.
@@ -13,23 +13,23 @@ from enum import Enum
 from typing import TypeAlias
 
 Chunk: TypeAlias = bytes | bytearray | memoryview
-"""One contiguous piece of a body; an adapter never copies, joins or keeps it past the call."""
+"""One contiguous piece of a body. An adapter never copies, joins or keeps it after the call."""
 
 MIB = 1 << 20
 MIN_PART_SIZE = 5 * MIB
-"""Smallest part but the last (S3 "Multipart upload limits")."""
+"""Minimum size of every part but the last (S3 "Multipart upload limits")."""
 MAX_PARTS = 10_000
 MAX_PART_SIZE = 5 << 30
 MAX_PUT_SIZE = 5 << 30
 MAX_OBJECT_SIZE = 5 << 40
 MAX_DELETE_BATCH = 1_000
 MAX_SIGNED_LIFETIME = timedelta(days=7)
-"""Of a SigV4 presigned URL. One signed with temporary credentials ends with them, if that is sooner."""
+"""Of a SigV4 presigned URL. One signed with temporary credentials expires with them, if that is sooner."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """An object by key; with ``version_id`` exactly that version (rule R0), without it the current one."""
+    """An object by key: exactly the version ``version_id`` (rule R0), or the current one without it."""
 
     key: str
     version_id: str | None = None
@@ -37,10 +37,10 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectAttributes:
-    """What is stored with the bytes. ``metadata`` values may be any text: adapters encode what is not ASCII.
+    """Attributes stored with the bytes. ``metadata`` values may be any text: adapters encode non-ASCII.
 
-    Keys are lower case ASCII (``user_id``, ``original_filename``, ``strongroom-attempt``…). SSE is a
-    setting of the adapter, the same for every object; ``storage_class`` empty: so is the storage class.
+    Keys are lower-case ASCII (``user_id``, ``original_filename``, ``strongroom-attempt``…). SSE is a setting
+    of the adapter, the same for every object; so is the storage class if ``storage_class`` is empty.
     """
 
     content_type: str = "application/octet-stream"
@@ -52,17 +52,18 @@ class ObjectAttributes:
 
 @dataclass(slots=True)
 class Doubtful:
-    """Filled in by a call: a try that failed may have been applied, so a success may be the second one."""
+    """Filled in by a call: a failed try may have been applied, so a success may be the second one."""
 
     is_so: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class PutResult:
-    """``crc32c_verified``: the reply itself proves the stored content, so HEAD can be left out.
+    """The result of a PUT or copy.
 
-    ``etag`` may be empty on stores that do not say it; HEAD is right then. ``repeated``: an earlier try may
-    have been applied too, which leaves a version of its own in a bucket with versioning.
+    ``crc32c_verified``: the reply itself proves the stored content, so HEAD can be omitted. ``etag`` may be
+    empty on stores that don't return it; HEAD has it then. ``repeated``: an earlier try may have been
+    applied, too, which leaves a version of its own in a bucket with versioning.
     """
 
     etag: str
@@ -73,7 +74,7 @@ class PutResult:
 
 @dataclass(frozen=True, slots=True)
 class PartReceipt:
-    """One stored part, as CompleteMultipartUpload wants it back."""
+    """One stored part, in the form that CompleteMultipartUpload needs."""
 
     number: int
     etag: str
@@ -83,7 +84,7 @@ class PartReceipt:
 
 @dataclass(frozen=True, slots=True)
 class CompleteResult:
-    """As PutResult; ``etag`` is never empty (the adapter reads it by HEAD where the store forgets it)."""
+    """Like PutResult. ``etag`` is never empty (the adapter reads it by HEAD if the store omits it)."""
 
     etag: str
     version_id: str | None
@@ -95,16 +96,16 @@ class Reachability(Enum):
 
     READABLE = "readable"
     ARCHIVED = "archived"
-    """In an archive class, and nothing brings it back."""
+    """In an archive class, without a restore in progress."""
     COMING_BACK = "coming back"
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """Answer of HEAD. ``crc32c`` only when the store keeps one over the full object. ``readable_until``: when
-    the copy ends that was brought back from an archive class; None: there is no such end.
+    """The answer of HEAD. ``metadata`` is decoded text.
 
-    Metadata is decoded text.
+    ``crc32c``: only if the store keeps one of the whole object. ``readable_until``: when the copy restored
+    from an archive class expires; None if it doesn't.
     """
 
     key: str
@@ -141,8 +142,9 @@ class ListedObject:
 
 @dataclass(frozen=True, slots=True)
 class ListedVersion:
-    """A version or a delete marker (``size`` 0, ``etag`` empty) in a versions listing. ``storage_class``
-    empty: the store does not say.
+    """A version or a delete marker (``size`` 0, ``etag`` empty) in a listing of versions.
+
+    ``storage_class`` is empty if the store doesn't say it.
     """
 
     key: str
@@ -156,13 +158,13 @@ class ListedVersion:
 
     @property
     def ref(self) -> ObjectRef:
-        """What deletes exactly this version or marker."""
+        """The reference that deletes exactly this version or marker."""
         return ObjectRef(self.key, self.version_id)
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteResult:
-    """``version_id`` names the removed version, or the delete marker that a versioned bucket added."""
+    """``version_id``: of the removed version, or of the delete marker that a versioned bucket added."""
 
     version_id: str | None
     delete_marker: bool
@@ -170,7 +172,7 @@ class DeleteResult:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """A request that somebody without credentials may send: method, URL and headers exactly as given."""
+    """A request that can be sent without credentials: method, URL and headers exactly as given."""
 
     method: str
     url: str
@@ -188,7 +190,7 @@ class PostForm:
 
 
 class VersioningStatus(Enum):
-    """S3 Versioning of the bucket; UNSUPPORTED when the store has none."""
+    """S3 Versioning of the bucket; UNSUPPORTED if the store has none."""
 
     ENABLED = "enabled"
     SUSPENDED = "suspended"
@@ -197,7 +199,7 @@ class VersioningStatus(Enum):
 
 
 class BucketState(Enum):
-    """What ObjectStore.check found."""
+    """The results of ObjectStore.check."""
 
     OK = "ok"
     NO_CREDENTIALS = "no_credentials"
@@ -211,7 +213,7 @@ class BucketState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class BucketDiagnosis:
-    """``message`` says how to mend it; ``region`` is the bucket's own when the store tells."""
+    """``message`` says how to fix the problem; ``region`` is the bucket's own if the store names it."""
 
     state: BucketState
     message: str
@@ -219,5 +221,5 @@ class BucketDiagnosis:
 
     @property
     def ok(self) -> bool:
-        """The bucket can be read."""
+        """Whether the bucket can be used."""
         return self.state is BucketState.OK

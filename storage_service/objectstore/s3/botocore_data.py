@@ -1,7 +1,7 @@
-"""What botocore knows of services, less what nobody here reads: a client keeps it for as long as it lives.
+"""Loads botocore's service data without what is unused here, because each client keeps it in memory.
 
-Plain dictionaries, no texts for manuals, and addresses of the store's and the keys' services alone: 2 MiB
-resident where botocore's own loader leaves 10.
+Plain dictionaries, without documentation texts, and only with the endpoints of the store's and the credential
+services: 2 MiB resident instead of 10 with botocore's own loader.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from typing import Any, Final
 
 import botocore.loaders
 
-#: As ``endpoints.json`` names them: the store, and who hands out keys (botocore's credentials). To services
-#: that are not there botocore gives an address of the usual form.
+#: Names in ``endpoints.json``: the store, and the services that issue keys (botocore's credentials). For
+#: services that are missing botocore builds an endpoint of the usual form.
 _SERVICES: Final = frozenset({"s3", "sts", "oidc", "portal.sso", "signin"})
 
 
 class LeanFiles(botocore.loaders.JSONFileLoader):
-    """botocore's, but for what it leaves out."""
+    """botocore's loader of files, without the unused data."""
 
     def load_file(self, file_path: str) -> Any:
-        """The content of ``file_path`` (without its ending); None where there is no such file."""
+        """Return the content of ``file_path`` (given without extension), or None if the file doesn't
+        exist.
+        """
         packed, plain = Path(f"{file_path}.json.gz"), Path(f"{file_path}.json")
         if plain.is_file():
             return _lean(plain.read_bytes())
@@ -39,15 +41,16 @@ def _lean(text: bytes) -> Any:
 
 
 def _without_texts(found: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(found.get("documentation"), str):  # a member of that name would be a shape
+    if isinstance(found.get("documentation"), str):  # not a shape that happens to have this name
         found["documentation"] = ""
     return found
 
 
 @functools.cache
 def data_files(path: str | None) -> botocore.loaders.Loader:
-    """Read and parsed once per process instead of once per session. ``path``: further folders, as botocore's
-    variable ``data_path`` has them.
+    """Return a loader whose files are read once per process instead of once per session.
+
+    ``path``: further folders, as in botocore's variable ``data_path``.
     """
     loader = botocore.loaders.create_loader(path)
     loader.file_loader = LeanFiles()

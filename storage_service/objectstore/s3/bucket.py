@@ -1,8 +1,9 @@
-"""The bucket: can it be used, is it versioned; how it is prepared (`strongroom bucket init`); and the IAM
-policy of storage_service: the calls that the adapter makes, and no others.
+"""The bucket: its diagnosis and versioning, its preparation (`strongroom bucket init`), and storage_service's
+IAM policy.
 
-Actions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html and "Required permissions for
-Amazon S3 API operations". Preparing the bucket needs more, but only once, and is the operator's.
+The policy allows the calls that the adapter makes and no others. Actions:
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations.html and "Required permissions for Amazon S3
+API operations". Preparing the bucket needs more permissions, but only once, by the operator.
 """
 
 from __future__ import annotations
@@ -38,13 +39,15 @@ _OK = BucketDiagnosis(BucketState.OK, "The bucket answers.")
 
 
 class S3BucketAdmin:
-    """Part of ObjectStore."""
+    """The part of ObjectStore about the bucket."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
 
     async def check(self) -> BucketDiagnosis:
-        """See ObjectStore.check. Where it has no answer, the waiting of others ends, too (``liveness``)."""
+        """See ObjectStore.check. If the store doesn't answer, other waiting calls are ended, too
+        (``liveness``).
+        """
         liveness = self._context.liveness
         if liveness is None:
             return await self._look()
@@ -60,10 +63,10 @@ class S3BucketAdmin:
         return found
 
     async def _look(self) -> BucketDiagnosis:
-        """One try of each of two requests.
+        """Send two requests, without retries.
 
-        It lists, and it gets what is not there: answers to HEAD have no body that tells the reason, and
-        botocore finds its own way out of a wrong region, which the light path must not need.
+        They list the bucket and get a missing object: a reply to HEAD has no body with the reason, and
+        botocore corrects a wrong region by itself, which the light path can't.
         """
         context = replace(self._context, retry=RetryPolicy(1), liveness=None)
         bucket = context.settings.bucket
@@ -74,7 +77,7 @@ class S3BucketAdmin:
         try:
             await context.fetch("GetObject", LightRequest(method="GET", key=_PROBE_KEY), lambda head: head)
         except (ObjectNotFound, AccessDenied):
-            return _OK  # nothing there, or (it may list the bucket) under a key that its policy leaves out
+            return _OK  # missing, or below a key that the policy leaves out (listing was allowed)
         except StoreError as error:
             return _diagnosis(error)
         return _OK
@@ -118,21 +121,23 @@ _EXPOSED_HEADERS = ["ETag", "x-amz-version-id", "x-amz-checksum-crc32c", "Conten
 
 
 class S3BucketSetup:
-    """Each step may be repeated; each raises NotSupportedByStore where the store lacks it."""
+    """Prepares the bucket. Each step may be repeated, and raises NotSupportedByStore if the store
+    lacks it.
+    """
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
 
     async def create(self) -> None:
-        """Make the bucket in the settings' region. Raises StoreUnavailable when it exists already."""
+        """Create the bucket in the settings' region. Raises StoreUnavailable if it exists already."""
         settings = self._context.settings
         parameters: dict[str, Any] = {"Bucket": settings.bucket}
-        if settings.region != "us-east-1":  # which is the default and may not be named
+        if settings.region != "us-east-1":  # the default region must not be named
             parameters["CreateBucketConfiguration"] = {"LocationConstraint": settings.region}
         await self._context.control("CreateBucket", lambda s3: s3.create_bucket(**parameters))
 
     async def enable_versioning(self) -> None:
-        """S3 Versioning on."""
+        """Turn S3 Versioning on."""
         bucket = self._context.settings.bucket
         await self._context.control(
             "PutBucketVersioning",
@@ -140,7 +145,7 @@ class S3BucketSetup:
         )
 
     async def allow_origins(self, origins: Sequence[str]) -> None:
-        """CORS for browsers that use signed URLs."""
+        """Set CORS rules for browsers that use signed URLs."""
         bucket = self._context.settings.bucket
         rule: Any = {
             "AllowedOrigins": list(origins),
@@ -163,10 +168,12 @@ class S3BucketSetup:
         incomplete_upload_days: int,
         transitions: Sequence[tuple[str, int, str]] = (),
     ) -> None:
-        """Lifecycle: the backstop behind the cleaner, so all times have to be longer than its own.
-        ``hidden_days``: from a delete marker on, which the cleaner, too, puts on what waits for the restore
-        window to pass. ``transitions``: prefix, age in days, storage class; of versions that are not the
-        current ones as well, which older versions of projects are.
+        """Set lifecycle rules as a fallback for the cleaner. All times have to be longer than the cleaner's
+        own.
+
+        ``hidden_days``: from the delete marker on, which the cleaner also sets for objects in the restore
+        window. ``transitions``: prefix, age in days, storage class; they also apply to noncurrent versions,
+        such as those of older project versions.
         """
         bucket = self._context.settings.bucket
         rules: list[Any] = [
@@ -202,7 +209,7 @@ class S3BucketSetup:
         )
 
     async def block_public_access(self) -> None:
-        """No public ACLs or policies."""
+        """Forbid public ACLs and policies."""
         bucket = self._context.settings.bucket
         await self._context.control(
             "PutPublicAccessBlock",
@@ -218,7 +225,7 @@ class S3BucketSetup:
         )
 
     async def unblock_public_access(self) -> None:
-        """Take the block away again."""
+        """Remove the block."""
         bucket = self._context.settings.bucket
         await self._context.control(
             "DeletePublicAccessBlock", lambda s3: s3.delete_public_access_block(Bucket=bucket)
@@ -245,7 +252,9 @@ OF_THE_KEY: Final = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
 def partition_of(region: str) -> str:
-    """How ARNs begin there: ``aws``, ``aws-us-gov``, ``aws-cn`` …; ``aws`` for regions of other stores."""
+    """Return the partition in the region's ARNs: ``aws``, ``aws-us-gov``, ``aws-cn`` …; ``aws`` for unknown
+    regions.
+    """
     try:
         return str(Session().get_partition_for_region(region))
     except UnknownRegionError:
@@ -253,7 +262,7 @@ def partition_of(region: str) -> str:
 
 
 def policy(bucket: str, kms_key_id: str | None = None, *, partition: str = "aws") -> dict[str, Any]:
-    """The policy document for one bucket, and its KMS key where it has one (an ARN, or a key id)."""
+    """Return the policy document for one bucket and its KMS key, if any (an ARN or a key id)."""
     arn = f"arn:{partition}:s3:::{bucket}"
     statements = [_allow("Bucket", OF_THE_BUCKET, arn), _allow("Objects", OF_OBJECTS, f"{arn}/*")]
     if kms_key_id is not None:

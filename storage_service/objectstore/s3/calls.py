@@ -1,5 +1,7 @@
-"""What the parts of the adapter share: the two ways in which they call the store, second tries, decided here
-and nowhere else (botocore's own are off), and checks of botocore's replies.
+"""Shared by the adapter's parts: the two ways of calling the store, retries, and checks of botocore's
+replies.
+
+Retries are decided only here; botocore's own are off.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from storage_service.objectstore.values import Doubtful
 def require(reply: object, member: str, operation: str, *, outcome_unknown: bool) -> None:
     """Raises StoreUnavailable for a reply without a member that S3 always sends."""
     found = reply.get(member) if isinstance(reply, Mapping) else None
-    if found is None or found in ("", {}):  # False is an answer
+    if found is None or found in ("", {}):  # False is a valid value
         raise StoreUnavailable(
             "The object store's answer is incomplete; try again in a moment.",
             operation=operation,
@@ -41,10 +43,10 @@ def require(reply: object, member: str, operation: str, *, outcome_unknown: bool
 def next_page(
     page: Mapping[str, Any], current: Mapping[str, Any], markers: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Parameters that ask for the page after this one; none after the last.
+    """Return the parameters that request the next page; empty after the last.
 
-    ``markers``: member of the page → parameter of the next request. Raises StoreUnavailable where a listing
-    says that it goes on, but not where, or where it has been already.
+    ``markers``: member of the page → parameter of the next request. Raises StoreUnavailable if a listing is
+    truncated but has no marker, or the same one as before.
     """
     if not page["IsTruncated"]:
         return {}
@@ -62,7 +64,7 @@ MAX_DELAY = 5.0
 
 
 class RetryPolicy:
-    """Repeats what failed with a ``retryable`` error, after an exponential delay with full jitter.
+    """Repeats calls that failed with a ``retryable`` error, after an exponential delay with full jitter.
 
     Every call of the adapter may be repeated: keys and parts are written with the same bytes, a second Create
     leaves an upload that the cleaner aborts, and a second Complete or Abort finds its upload gone.
@@ -84,14 +86,13 @@ class RetryPolicy:
     async def run(
         self, attempt: Callable[[], Awaitable[T]], doubtful: Doubtful | None = None, *, work: float = 0.0
     ) -> T:
-        """The result of the first attempt that succeeds, or the last error.
+        """Return the result of the first attempt that succeeds, or raise the last error.
 
-        An attempt may wait for ``try_seconds`` and ``work``; all together for a little over twice the first,
-        so that whoever waits for the result is told in time. What an error says that it ``waited`` counts
-        rather than its duration: the time in which a body moved is not waiting.
+        One attempt may wait for ``try_seconds`` plus ``work``, and all together for a little over twice
+        ``try_seconds`` plus ``work``, so that the caller gets an answer in time. An error's ``waited`` counts
+        instead of the attempt's duration, because time in which a body was transferred is not waiting.
 
-        ``outcome_unknown`` of that error is true as soon as it was for any attempt; ``doubtful`` is told so
-        too.
+        The error's ``outcome_unknown`` is true if it was for any attempt, and ``doubtful`` is set then.
         """
         unknown, left = False, 2.25 * self._try_seconds + work
         for number in range(self._max_attempts):
@@ -119,14 +120,16 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _LONGEST_LETTER: Final = 12
-"""Four bytes of UTF-8, each three characters of a URL."""
+"""Characters of a URL for one character of a key, at most: four bytes of UTF-8, three characters each."""
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Context:
-    """Clients and settings of one bucket. ``on_mid_body`` is told in the middle of each body that is sent."""
+    """Clients and settings of one bucket. ``on_mid_body`` is called in the middle of each body that is
+    sent.
+    """
 
     settings: S3Options
     client: S3Client
@@ -142,7 +145,7 @@ class S3Context:
     calls: S3Calls = field(default_factory=S3Calls)
 
     def check_key(self, key: str, operation: str) -> None:
-        """A key that the store can't hold is not sent. Raises KeyTooLong."""
+        """Raises KeyTooLong for a key that the store can't hold, before it is sent."""
         limit = self.settings.max_key_bytes
         if len(key) * _LONGEST_LETTER > limit and len(quote(key, safe="/")) > limit:
             raise domain.KeyTooLong(
@@ -162,9 +165,10 @@ class S3Context:
         needs: str = "",
         doubtful: Doubtful | None = None,
     ) -> T:
-        """A botocore call with retries; ``needs`` is a member that its reply must have. Raises StoreError.
+        """Make a botocore call with retries. Raises StoreError.
 
-        ``work``: seconds that the store may need for what it is asked, beyond an ordinary reply.
+        ``needs``: a member that the reply must have. ``work``: seconds that the store may need beyond an
+        ordinary reply.
         """
         changes = errors.may_change(operation)
         client = self.slow_client if work else self.client
@@ -172,7 +176,7 @@ class S3Context:
 
         def blocking() -> T:
             try:
-                self.credentials.current()  # without any, botocore fails in its own ways
+                self.credentials.current()  # raises NoCredentials; botocore's own errors vary
                 reply = call(client)
                 if needs:
                     require(reply, needs, operation, outcome_unknown=changes)
@@ -201,8 +205,9 @@ class S3Context:
         option: str = "",
         doubtful: Doubtful | None = None,
     ) -> R:
-        """As ``control``, with what ``parse`` makes of the reply; one that it can't read is as good as none,
-        and asked for again. Raises StoreError.
+        """Like ``control``, but return what ``parse`` makes of the reply. Raises StoreError.
+
+        A reply that can't be parsed counts as missing, and the call is repeated.
         """
 
         def call_and_read(client: S3Client) -> R:
@@ -215,7 +220,7 @@ class S3Context:
     async def send(
         self, operation: str, request: LightRequest, *, option: str = "", doubtful: Doubtful | None = None
     ) -> Head:
-        """A light request that carries bytes, with retries. Raises StoreError."""
+        """Send a light request that carries bytes, with retries. Raises StoreError."""
 
         async def attempt() -> Head:
             if (connection := self.light.for_loop(request)) is not None:
@@ -226,8 +231,9 @@ class S3Context:
             return await self.retry.run(self.calls.counted(operation, attempt, size=request.size), doubtful)
 
     async def fetch(self, operation: str, request: LightRequest, parse: Callable[[Head], R]) -> R:
-        """What ``parse`` makes of the answer to a light request that only asks, with retries. Raises
-        StoreError.
+        """Send a light request that only reads, with retries, and return what ``parse`` makes of the reply.
+
+        Raises StoreError.
         """
 
         async def attempt() -> R:
@@ -242,7 +248,9 @@ class S3Context:
 
     @asynccontextmanager
     async def watched(self, operation: str) -> AsyncIterator[None]:
-        """Around a call: ended, or refused at once, while the store answers nobody. Raises StoreTimeout."""
+        """Around a call: end it, or refuse it at once, while the store answers no call. Raises
+        StoreTimeout.
+        """
         if self.liveness is None:
             yield
             return
@@ -281,7 +289,7 @@ class S3Context:
     def _of_body(
         self, error: domain.StoreError, request: LightRequest, exchange: Exchange
     ) -> domain.StoreError:
-        """``error``, with how long nothing moved before it where the request had bytes to send."""
+        """Set how long nothing moved before ``error``, if the request had a body to send."""
         if request.size and exchange.sent_at is not None:
             error.waited = time.monotonic() - exchange.sent_at
         elif request.size:
@@ -291,7 +299,7 @@ class S3Context:
     def _translated(
         self, error: Exception, operation: str, option: str, *, parsing: bool = False
     ) -> domain.StoreError:
-        """``errors.translate``; a reply that says no is a reply."""
+        """Translate ``error``; an error reply also counts as a sign of life."""
         found = errors.translate(error, operation, option=option, parsing=parsing)
         if found.http_status is not None:
             self._heard()
@@ -302,6 +310,6 @@ class S3Context:
             self.liveness.answered()
 
     def mid_body(self, name: str) -> Callable[[], None] | None:
-        """For LightRequest.mid_body: a call of the hook with the failpoint's name."""
+        """Return LightRequest.mid_body: a call of the hook with the failpoint's name."""
         hook = self.on_mid_body
         return None if hook is None else lambda: hook(name)

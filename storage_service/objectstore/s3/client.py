@@ -1,9 +1,8 @@
-"""The light path: signed requests over pooled connections, one try each. The event loop makes small requests
-itself where an idle connection is there (decision 0079); all others are made by threads, whose number is
-bounded.
+"""The light path: signed requests over pooled connections, one try each.
 
-Raises ``ReplyError``, ``WireError`` or what the credential source raises; ``errors.translate`` is applied by
-the callers.
+The event loop makes small requests itself if an idle connection exists (decision 0079); all others are made
+by a bounded number of threads. Raises ``ReplyError``, ``WireError`` or what the credential source raises;
+callers apply ``errors.translate``.
 """
 
 from __future__ import annotations
@@ -36,21 +35,20 @@ from storage_service.objectstore.s3.options import Endpoint, PayloadSigning
 from storage_service.objectstore.values import Chunk
 
 _USER_AGENT = "strongroom"
-#: A body of more bytes is sent by a thread: while it is copied to the kernel, or read for a hash, the loop
-#: would stand.
+#: Larger bodies are sent by a thread: copying them to the kernel, or hashing them, would block the loop.
 LOOP_BODY: Final = 1024 * 1024
 LOOP_HASH: Final = 64 * 1024
 
 
 class Exchange:
-    """Lets the event loop end a request that a thread is busy with, whenever it is."""
+    """Lets the event loop end a request that a thread is working on, at any time."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._aborted = False
         self.sent_at: float | None = None
-        """When the whole request was out (``time.monotonic``); None until then."""
+        """When the whole request had been sent (``time.monotonic``); None until then."""
 
     @property
     def aborted(self) -> bool:
@@ -58,7 +56,7 @@ class Exchange:
         return self._aborted
 
     def attach(self, connection: Connection | None) -> None:
-        """The thread uses this connection from now on; None: no longer. Raises Broken after an abort."""
+        """Set the connection that the thread uses; None: none any more. Raises Broken after an abort."""
         with self._lock:
             self._connection = connection
             if self._aborted and connection is not None:
@@ -66,7 +64,7 @@ class Exchange:
                 raise Broken("aborted", sent=False)
 
     def abort(self) -> None:
-        """End the exchange: its thread fails within moments with Broken."""
+        """End the exchange: its thread soon fails with Broken."""
         with self._lock:
             self._aborted = True
             if self._connection is not None:
@@ -75,7 +73,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LightRequest:
-    """One request on a key. ``headers`` have lower-case names; ``mid_body``: see Connection.send."""
+    """One request on a key. ``headers`` have lower-case names. ``mid_body``: see Connection.send."""
 
     method: str
     key: str
@@ -87,7 +85,7 @@ class LightRequest:
 
 
 class LightClient:
-    """Threads share it; each call is one request on one connection."""
+    """Makes requests, each on one connection. Threads may share a client."""
 
     def __init__(
         self,
@@ -105,16 +103,18 @@ class LightClient:
         self._signs_payload = sign_payload == "always" or (sign_payload == "auto" and not trusted_path)
 
     def call(self, request: LightRequest, exchange: Exchange) -> Head:
-        """Send, and read the whole, small reply; only success (2xx) returns. Blocks."""
+        """Send the request and read the whole, small reply. Blocks. Raises ReplyError unless the status is
+        2xx.
+        """
         connection = self._pool.take()
         return on_thread(self._calling(request, exchange, connection), connection.sock)
 
     async def call_on_loop(self, request: LightRequest, exchange: Exchange, connection: Connection) -> Head:
-        """As ``call``, on what ``for_loop`` has answered."""
+        """Like ``call``, on a connection from ``for_loop``."""
         return await on_loop(self._calling(request, exchange, connection), connection.sock)
 
     def open(self, request: LightRequest, exchange: Exchange) -> tuple[Connection, Head]:
-        """Send, and leave the body of a success unread on its connection, which the caller gives back.
+        """Send the request and leave a successful body unread on its connection, which the caller gives back.
 
         Blocks.
         """
@@ -122,11 +122,13 @@ class LightClient:
         return connection, on_thread(self._opening(request, exchange, connection), connection.sock)
 
     async def open_on_loop(self, request: LightRequest, exchange: Exchange, connection: Connection) -> Head:
-        """As ``open``, on what ``for_loop`` has answered."""
+        """Like ``open``, on a connection from ``for_loop``."""
         return await on_loop(self._opening(request, exchange, connection), connection.sock)
 
     def for_loop(self, request: LightRequest) -> Connection | None:
-        """What the event loop can make this request on, without blocking; None: leave it to a thread."""
+        """Return a connection on which the event loop can make this request without blocking; None: use a
+        thread.
+        """
         limit = LOOP_HASH if self._signs_payload or self._pool.secure else LOOP_BODY
         if request.size > limit or request.mid_body is not None or not self._credentials.ready:
             return None
@@ -157,7 +159,7 @@ class LightClient:
         return body
 
     def give_back(self, connection: Connection, *, reusable: bool) -> None:
-        """Return what ``open`` handed out."""
+        """Return a connection that ``open`` returned."""
         self._pool.give_back(connection, reusable=reusable)
 
     def close(self) -> None:
@@ -216,9 +218,10 @@ _ABORT_GRACE = 2.0
 
 
 class Offload:
-    """Pools of their own, so that slow uploads hold up neither downloads nor control calls, and what a store
-    takes minutes for (a copy, a completion) holds up no other control call. Of those threads a caller has
-    half of what the others leave at most; background work is one of them.
+    """Separate thread pools, so that slow uploads delay neither downloads nor control calls.
+
+    Calls that take a store minutes (a copy, a completion) have a pool of their own. In it, a caller gets at
+    most half of the threads that others leave free; background work counts as one caller.
     """
 
     def __init__(self, *, max_writes: int, max_reads: int, max_control_calls: int) -> None:
@@ -229,20 +232,21 @@ class Offload:
         self._slow_places = Halves(max_control_calls)
 
     async def write(self, call: Callable[[Exchange], T]) -> T:
-        """Run ``call`` with bytes to send.
+        """Run ``call``, which sends bytes.
 
-        Cancelling aborts its exchange and waits until it let go of them.
+        When cancelled, abort its exchange and wait until it has released the bytes.
         """
         return await self._abortable(self._writes, call, Exchange())
 
     async def read(self, call: Callable[[Exchange], T], exchange: Exchange | None = None) -> T:
-        """Run ``call``, which receives; cancelling aborts its exchange."""
+        """Run ``call``, which receives. When cancelled, abort its exchange."""
         return await self._abortable(self._reads, call, exchange or Exchange())
 
     async def control(self, call: Callable[[], T], timeout: float, *, slow: bool = False) -> T:
         """Run ``call``. Raises TimeoutError after ``timeout`` seconds.
 
-        Its thread then ends on its own time, and with it the caller's turn, which a ``slow`` one waits for.
+        The thread then continues until its own time limit. A ``slow`` call waits for a turn of its caller,
+        which is given back only when the thread ends.
         """
         turn = await self._slow_places.take(caller()) if slow else Hold(lambda: None)
         try:
@@ -256,7 +260,9 @@ class Offload:
             return await asyncio.shield(future)
 
     async def close(self) -> None:
-        """Wait for bodies on their way, then let the threads go; a control call may outlive its deadline."""
+        """Wait for bodies being transferred, then end the threads. A control call may outlive its
+        deadline.
+        """
         for pool in (self._controls, self._slow):
             pool.shutdown(wait=False, cancel_futures=True)
         for pool in (self._writes, self._reads):
@@ -273,15 +279,17 @@ class Offload:
         except asyncio.CancelledError:
             if not submitted.cancel():
                 exchange.abort()
-                # the caller gives its byte budget back next: that must not happen before the bytes are free
+                # The caller gives its byte budget back next, which must not happen before the bytes are
+                # released.
                 await asyncio.wait({future}, timeout=_ABORT_GRACE)
             raise
 
 
 def _letting_go(call: list[Callable[[Exchange], T]], exchange: Exchange) -> T:
-    """Take ``call`` out of its list and run it. A thread that was told to stop holds none of the call's bytes
-    any more when its future is done, not even in the frames of its error; the executor itself drops both
-    only some time after that.
+    """Take ``call`` out of its list and run it.
+
+    So an aborted thread holds none of the call's bytes when its future is done, not even in the frames of its
+    error. The executor itself releases both only some time later.
     """
     try:
         return call.pop()(exchange)
@@ -292,6 +300,8 @@ def _letting_go(call: list[Callable[[Exchange], T]], exchange: Exchange) -> T:
 
 
 def _retrieve(future: asyncio.Future[T]) -> None:
-    """Nobody may wait any more: its error must neither be logged nor kept, with the bytes in its frames."""
+    """Retrieve the error of a future that is no longer awaited, so that it is neither logged nor kept with
+    its bytes.
+    """
     if not future.cancelled():
         future.exception()

@@ -1,4 +1,4 @@
-"""Where the keys come from: settings, or botocore's provider chain, which also renews them."""
+"""Sources of keys: the settings, or botocore's provider chain, which also renews them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from storage_service.objectstore.errors import NoCredentials
 from storage_service.objectstore.s3.http.sigv4 import Credentials
 from storage_service.objectstore.s3.options import S3Options
 
-#: So long before they expire botocore begins to try to renew them. Seconds.
+#: Seconds before the expiry at which botocore begins to renew keys.
 ADVISORY_SECONDS: Final = 15 * 60
 
 
 class CredentialSource(Protocol):
-    """Current keys; may block to renew them, so ask on a thread unless they are ``ready``."""
+    """Current keys. ``current`` may block to renew them, so call it on a thread unless they are ``ready``."""
 
     @property
     def ready(self) -> bool:
@@ -25,7 +25,7 @@ class CredentialSource(Protocol):
         ...
 
     def current(self) -> Credentials:
-        """Raises NoCredentials."""
+        """Return the keys. Raises NoCredentials."""
         ...
 
 
@@ -41,11 +41,11 @@ class StaticCredentials:
 
     @property
     def ready(self) -> bool:
-        """Always."""
+        """Always true."""
         return True
 
     def current(self) -> Credentials:
-        """Raises NoCredentials when the settings have none."""
+        """Return the keys. Raises NoCredentials if the settings have none."""
         if self._credentials is None:
             raise NoCredentials(operation="sign")
         return self._credentials
@@ -60,16 +60,16 @@ class ChainCredentials:
 
     @property
     def ready(self) -> bool:
-        """They were found before, and are not to be renewed yet."""
+        """Whether keys were found before and need no renewal yet."""
         found = self._found
         if isinstance(found, RefreshableCredentials):
             return not found.refresh_needed(ADVISORY_SECONDS)
         return found is not None
 
     def current(self) -> Credentials:
-        """Renewed by botocore when they are about to expire.
+        """Return the keys, renewed by botocore if they are about to expire.
 
-        Raises NoCredentials when the chain ends empty.
+        Raises NoCredentials if the chain finds none.
         """
         found = self._found = self._session.get_credentials()
         if found is None:

@@ -1,8 +1,8 @@
-"""The one place where what drivers raise becomes a ``StoreError``.
+"""Translates all exceptions of drivers into ``StoreError``; no other module does.
 
-Both ways to the store end here: botocore's exceptions, and the light path's ``ReplyError`` (an answer that is
-no success) and ``WireError`` (no answer). Codes: Amazon S3 API Reference "Error responses", and what Swift
-s3api, Ceph RGW and MinIO really answer.
+Both ways to the store end here: botocore's exceptions, and the light path's ``ReplyError`` (an unsuccessful
+reply) and ``WireError`` (no reply). Codes: Amazon S3 API Reference "Error responses", and what Swift s3api,
+Ceph RGW and MinIO really answer.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "EntityTooLargeException": domain.EntityTooLarge,
     "KeyTooLong": domain.KeyTooLong,
     "KeyTooLongError": domain.KeyTooLong,
-    "InvalidURI": domain.KeyTooLong,  # AWS: "couldn't parse the specified URI", of keys it can't take
+    "InvalidURI": domain.KeyTooLong,  # AWS: "couldn't parse the specified URI", for keys it can't take
     "XMinioInvalidObjectName": domain.KeyTooLong,
     "InvalidRange": domain.RangeNotSatisfiable,
     "SlowDown": domain.StoreThrottled,
@@ -72,7 +72,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "XMinioStorageFull": domain.InsufficientStorage,
     "StorageFull": domain.InsufficientStorage,
     "XMinioAdminBucketQuotaExceeded": domain.InsufficientStorage,
-    # another request on the same key was in flight: what it did shows in HEAD
+    # another request on the same key was in flight; HEAD shows its effect
     "ConditionalRequestConflict": domain.StoreUnavailable,
     "OperationAborted": domain.StoreUnavailable,
     "IncompleteBody": domain.StoreUnavailable,
@@ -98,8 +98,7 @@ _BY_STATUS: dict[int, type[StoreError]] = {
 }
 
 UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
-"""What reading a damaged reply raises: a date that is none, a number too large, a member that is not
-there."""
+"""Exceptions that reading a damaged reply raises: an invalid date, a number too large, a missing member."""
 
 _UPLOAD_OPERATIONS = {
     "UploadPart",
@@ -128,14 +127,14 @@ class ReplyError(Exception):
 
     @property
     def region(self) -> str | None:
-        """The bucket's region, which S3 tells whoever signed for another one."""
+        """The bucket's region, which S3 names if a request was signed for another one."""
         match = _REGION.search(self.body)
         return match[1].decode("ascii") if match else self.headers.get("x-amz-bucket-region")
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """What any answer says about its failure."""
+    """What a reply says about its failure."""
 
     status: int
     code: str | None
@@ -144,12 +143,12 @@ class _Facts:
 
 
 def translate(error: Exception, operation: str, *, option: str = "", parsing: bool = False) -> StoreError:
-    """The domain error for ``error`` raised by ``operation`` (S3's name of it).
+    """Return the domain error for ``error``, raised by ``operation`` (S3's name).
 
-    ``option`` names the setting that made this request special, for NotSupportedByStore. ``parsing``: the
-    error comes from reading a reply (by botocore, or by us), so that a missing member or a value of the wrong
-    form is the store's doing. A StoreError passes through; what is neither the store's nor the network's
-    doing (a bug) is raised again as it is.
+    ``option``: the setting that made this request special, for NotSupportedByStore. ``parsing``: the error
+    comes from reading a reply (by botocore or here), so a missing member or an invalid value is the store's
+    fault. A StoreError is returned unchanged; an error that is neither the store's nor the network's (a bug)
+    is raised again.
     """
     if isinstance(error, StoreError):
         return error
@@ -171,7 +170,7 @@ def _client_error_facts(error: boto.ClientError) -> _Facts:
     meta = error.response.get("ResponseMetadata", {})
     code = error.response.get("Error", {}).get("Code")
     status = int(meta.get("HTTPStatusCode", 0))
-    # HEAD has no body: botocore then gives the status as the code
+    # HEAD has no body: botocore then uses the status as the code
     headers = meta.get("HTTPHeaders", {})
     named = None if code in {None, "", str(status)} else str(code)
     return _Facts(status, named, headers, headers.get("x-amz-bucket-region"))
@@ -197,14 +196,14 @@ def _kind_of(facts: _Facts, operation: str) -> type[StoreError]:
     if "x-amz-delete-marker" in facts.headers and facts.status in {404, 405}:
         return domain.ObjectNotFound  # reading a delete marker by its version id is a 405
     kind = _BY_CODE.get(facts.code or "") or _BY_STATUS.get(facts.status) or _by_class(facts)
-    # Swift (abort of a completed upload) and Ceph (list after abort) say NoSuchKey of an upload
+    # Swift (abort of a completed upload) and Ceph (list after abort) answer NoSuchKey for an upload
     if kind is domain.ObjectNotFound and operation in _UPLOAD_OPERATIONS and operation != "UploadPartCopy":
         return domain.UploadNotFound
     return kind
 
 
 def _by_class(facts: _Facts) -> type[StoreError]:
-    """For codes and statuses without an entry of their own."""
+    """Return the error for codes and statuses without an entry of their own."""
     if facts.status == 503 and facts.code:
         return domain.StoreThrottled
     if (facts.code or "").startswith("KMS."):
@@ -228,8 +227,8 @@ def _message(facts: _Facts) -> str | None:
     return None
 
 
-#: What else a policy has to allow for an operation than the permission of its name (Amazon S3 User Guide,
-#: "Required permissions for Amazon S3 API operations").
+#: Permissions that an operation needs if they differ from its name (Amazon S3 User Guide, "Required
+#: permissions for Amazon S3 API operations").
 _PERMISSIONS = {
     "ListObjectsV2": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
@@ -293,5 +292,5 @@ _BOTOCORE: list[tuple[tuple[type[Exception], ...], type[StoreError], bool]] = [
 
 
 def may_change(operation: str) -> bool:
-    """Whether an operation, when its outcome is unknown, may have changed something."""
+    """Whether an operation with an unknown outcome may have changed something."""
     return not operation.startswith(("Get", "Head", "List"))

@@ -1,9 +1,10 @@
-"""Object attributes in the forms of S3: headers and botocore parameters in, ``ObjectInfo`` out.
+"""Object attributes in the forms of S3: headers and botocore parameters for requests, ``ObjectInfo`` from
+replies.
 
-Metadata goes any text in, plain ASCII out, and back. Values that plain ASCII cannot carry become RFC 2047
-encoded words (``=?UTF-8?B?…?=``), the form in which S3 itself shows such values. Long ones are cut: the full
-text stands in the database, this is a copy for whoever looks into the bucket, and stores limit it (Swift: 256
-bytes a value; S3: 2 KiB in all).
+Metadata may be any text, is stored as plain ASCII, and is decoded again. Values that ASCII can't represent
+become RFC 2047 encoded words (``=?UTF-8?B?…?=``), the form in which S3 itself shows them. Long values are
+cut, because stores limit them (Swift: 256 bytes per value; S3: 2 KiB in all). The full text is in the
+database; the metadata is a copy for people who look into the bucket.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from storage_service.objectstore.s3.options import S3Options
 from storage_service.objectstore.values import ObjectAttributes, ObjectInfo, Reachability
 
 MAX_VALUE = 256
-"""Bytes of one value in its header form."""
+"""The most bytes of one value in its header form."""
 MAX_TOTAL = 2048
-"""Bytes of all keys and values (S3 "Editing object metadata")."""
+"""The most bytes of all keys and values (S3 "Editing object metadata")."""
 
 _PREFIX, _SUFFIX = "=?UTF-8?B?", "?="
 _ENCODED = re.compile(r"=\?UTF-8\?B\?([A-Za-z0-9+/=]*)\?=", re.IGNORECASE)
@@ -36,7 +37,7 @@ _MAX_ENCODED_BYTES = (MAX_VALUE - len(_PREFIX) - len(_SUFFIX)) // 4 * 3
 
 
 def encode_value(text: str) -> str:
-    """Header form of ``text``, at most MAX_VALUE bytes; cut at a character where it is longer."""
+    """Return the header form of ``text``, at most MAX_VALUE bytes; longer text is cut between characters."""
     if _PLAIN.fullmatch(text) and "=?" not in text and "  " not in text and len(text) <= MAX_VALUE:
         return text
     raw = text.encode("utf-8", "replace")[:_MAX_ENCODED_BYTES].decode("utf-8", "ignore").encode()
@@ -44,7 +45,7 @@ def encode_value(text: str) -> str:
 
 
 def decode_value(header: str) -> str:
-    """Text of a header value; what is not in our form is returned as it is."""
+    """Return the text of a header value; a value in another form is returned unchanged."""
     match = _ENCODED.fullmatch(header.strip()) if "=?" in header else None
     if match is None:
         return header
@@ -55,7 +56,9 @@ def decode_value(header: str) -> str:
 
 
 def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
-    """All of an object's metadata in header form. Raises ValueError for a bad key or too much of it."""
+    """Return an object's metadata in header form. Raises ValueError for an invalid key or too much
+    metadata.
+    """
     encoded = {key: encode_value(text) for key, text in metadata.items()}
     for key in encoded:
         if not _KEY.fullmatch(key):
@@ -66,10 +69,10 @@ def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
 
 
 def decode_metadata(headers: Mapping[str, str]) -> dict[str, str]:
-    """Text of all values; keys in lower case.
+    """Return the text of all values, with keys in lower case.
 
-    Swift turns ``_`` in the keys of multipart objects into ``-``, as CGI does with header names. Keys here
-    have the one or the other (``encode`` sees to it), so it can be turned back.
+    Swift turns ``_`` in the keys of multipart objects into ``-``, as CGI does with header names. Keys have
+    either the one or the other (``encode_metadata`` makes sure of that), so the change can be reverted.
     """
     return {_key(name.lower()): decode_value(text) for name, text in headers.items()}
 
@@ -84,7 +87,9 @@ _ETAG_PARTS = re.compile(r"-(\d{1,5})$")
 
 
 def object_headers(attrs: ObjectAttributes, settings: S3Options) -> dict[str, str]:
-    """Headers of a request that makes an object. Raises InvalidRequest for what S3 cannot hold."""
+    """Return the headers of a request that creates an object. Raises InvalidRequest for what S3 can't
+    store.
+    """
     headers = {
         "content-type": attrs.content_type,
         "content-disposition": attrs.content_disposition or "",
@@ -116,7 +121,7 @@ _PARAMETERS = {
 
 
 def object_parameters(attrs: ObjectAttributes, settings: S3Options) -> dict[str, Any]:
-    """The same as ``object_headers``, as botocore parameters. Raises InvalidRequest."""
+    """Return the same as ``object_headers`` as botocore parameters. Raises InvalidRequest."""
     headers = object_headers(attrs, settings)
     named: dict[str, Any] = {
         parameter: headers[header] for header, parameter in _PARAMETERS.items() if header in headers
@@ -125,7 +130,7 @@ def object_parameters(attrs: ObjectAttributes, settings: S3Options) -> dict[str,
 
 
 def encoded_metadata(attrs: ObjectAttributes) -> dict[str, str]:
-    """Metadata in header form. Raises InvalidRequest."""
+    """Return the metadata in header form. Raises InvalidRequest."""
     try:
         return encode_metadata(attrs.metadata)
     except ValueError as error:
@@ -133,7 +138,7 @@ def encoded_metadata(attrs: ObjectAttributes) -> dict[str, str]:
 
 
 def special_option(settings: S3Options, *, if_none_match: bool = False) -> str:
-    """The setting to name when a store answers that it does not know something in the request."""
+    """Return the setting to name if a store rejects a feature of the request as unknown."""
     if settings.encryption != "off":
         return "STRONGROOM_S3_SSE"
     if settings.storage_class:
@@ -144,20 +149,21 @@ def special_option(settings: S3Options, *, if_none_match: bool = False) -> str:
 
 
 def bare_etag(text: str | None) -> str:
-    """Without quotes and weakness; empty for none."""
+    """Return the ETag without quotes and ``W/``; empty for None."""
     etag = (text or "").strip()
     return etag.removeprefix("W/").strip('"')
 
 
 def content_range(headers: Mapping[str, str]) -> tuple[int, int, int] | None:
-    """First byte, last byte, whole size; None where there is no valid Content-Range."""
+    """Return first byte, last byte and whole size; None without a valid Content-Range."""
     text = headers.get("content-range")
     match = _CONTENT_RANGE.fullmatch(text) if text else None
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
 def object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
-    """From the headers of HEAD or GET; size is the whole object's also for a range.
+    """Return the object's facts from the headers of HEAD or GET. ``size`` is that of the whole object, also
+    for a range.
 
     Raises StoreUnavailable.
     """
@@ -188,7 +194,7 @@ _EXPIRY = re.compile(r'expiry-date="([^"]+)"')
 
 
 def _reachability(headers: Mapping[str, str]) -> Reachability:
-    """By x-amz-restore, which an object has from the request on until what was brought back has ended."""
+    """Evaluate x-amz-restore, which an object has from the request until the restored copy expires."""
     restore = headers.get("x-amz-restore", "")
     if 'ongoing-request="true"' in restore:
         return Reachability.COMING_BACK
@@ -199,13 +205,13 @@ def _reachability(headers: Mapping[str, str]) -> Reachability:
 def _readable_until(restore: str) -> datetime | None:
     found = _EXPIRY.search(restore)
     if found:
-        with suppress(StoreUnavailable):  # nobody's reading depends on it
+        with suppress(StoreUnavailable):  # only informative: an invalid time must not fail the read
             return _http_time(found[1])
     return None
 
 
 def needed_etag(found: Any) -> str:
-    """Of an entry of a reply. Raises LookupError where it has none."""
+    """Return the ETag of an entry in a reply. Raises LookupError if it has none."""
     etag = bare_etag(found["ETag"])
     if not etag:
         raise LookupError("an empty ETag")
@@ -217,7 +223,9 @@ _IMF_FIXDATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d)
 
 
 def _http_time(text: str) -> datetime:
-    """As senders write it (RFC 9110 section 5.6.7: IMF-fixdate), or as receivers have to take it."""
+    """Parse an HTTP date: IMF-fixdate (RFC 9110 section 5.6.7), or an obsolete form that receivers have to
+    accept.
+    """
     try:
         if match := _IMF_FIXDATE.fullmatch(text):
             day, month, year, hour, minute, second = match.groups()
@@ -229,12 +237,14 @@ def _http_time(text: str) -> datetime:
 
 
 def utc(time: datetime) -> datetime:
-    """From botocore, which gives the times of listings in the machine's own zone."""
+    """Convert a time from botocore, which returns those of listings in the machine's time zone."""
     return time.astimezone(UTC)
 
 
 def full_object_crc32c(headers: Mapping[str, str]) -> int | None:
-    """The store's CRC-32C over the whole object; None when it has none, or only one over part checksums."""
+    """Return the store's CRC-32C of the whole object; None if it has none, or only one over part
+    checksums.
+    """
     if headers.get("x-amz-checksum-type", "FULL_OBJECT").upper() != "FULL_OBJECT":
         return None
     return checksums.from_base64(headers.get("x-amz-checksum-crc32c"))

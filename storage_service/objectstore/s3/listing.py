@@ -1,4 +1,4 @@
-"""Listings: whole and in order, or an error."""
+"""Listings that are complete and in order, or raise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage_service.objectstore.values import ListedObject, ListedVersion
 
 
 class S3Lister:
-    """Part of ObjectStore."""
+    """The part of ObjectStore that lists."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
@@ -64,8 +64,10 @@ class S3Lister:
 
 
 def _marker(told: str, last_key: str) -> str:
-    """Where a listing goes on. Ceph 16 escapes the keys of a page, as it was asked to, but not the marker,
-    which botocore takes for escaped: it makes "a b" of "a%20b" and "a+b", and the same page comes again.
+    """Return the key at which a listing continues.
+
+    Ceph 16 escapes the keys of a page, as requested, but not the marker. botocore unescapes it all the same
+    and makes "a b" of "a%20b" and "a+b", which would return the same page again.
     """
     return last_key if told == unquote_plus(last_key) else told
 
@@ -75,7 +77,7 @@ def _object(found: Any) -> ListedObject:
 
 
 def _versions(reply: Any) -> list[ListedVersion]:
-    """By key, the newest first."""
+    """Return versions and delete markers by key, newest first."""
     return sorted(
         [_version(found, marker=False) for found in reply.get("Versions", [])]
         + [_version(found, marker=True) for found in reply.get("DeleteMarkers", [])],
@@ -97,7 +99,10 @@ def _version(found: Any, *, marker: bool) -> ListedVersion:
 
 
 def _ascending(last: str, key: str, prefix: str, *, strictly: bool) -> str:
-    """Keys come in UTF-8 order, which is the order of Python's strings; a repeated page breaks it."""
+    """Check that ``key`` follows ``last``, and return it. A repeated page has keys out of order.
+
+    Keys are in UTF-8 order, which is the order of Python's strings.
+    """
     if not key.startswith(prefix) or key < last or (strictly and key == last):
         raise StoreUnavailable("The object store's listing is out of order or repeats itself.")
     return key

@@ -1,9 +1,9 @@
-"""Whether the store answers at all, and an end to waiting while it does not.
+"""Detects whether the store answers at all, and ends waiting calls while it doesn't.
 
-Time limits of single calls can't tell a slow store from a silent one, and calls that wait for a free thread
-have none. So each reply counts as a sign of life, and a probe asks every few seconds. Once the probe has
-failed and no reply has come since, the store is taken for away: whoever waits is told so, and new calls are,
-at once. One call a second still goes through, and the first reply ends it.
+Time limits of single calls can't distinguish a slow store from a silent one, and calls that wait for a free
+thread have none. So each reply counts as a sign of life, and a probe is sent every few seconds. If the probe
+fails and no reply has come since, the store counts as away: waiting calls fail at once, and so do new ones.
+One call per second is still let through, and the first reply ends the state.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Final
 
 from storage_service.objectstore.errors import StoreTimeout
 
-#: While the store is away, so often a call is let through to look. Seconds.
+#: Seconds between the calls that are let through while the store is away.
 TRIAL_SECONDS: Final = 1.0
 
 
 class Liveness:
-    """One per store. ``patience``: how long a store that answers may be silent, seconds."""
+    """The state of one store. ``patience``: how many seconds a store that answers may be silent."""
 
     def __init__(self, patience: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.patience = patience
@@ -33,16 +33,16 @@ class Liveness:
 
     @property
     def away(self) -> bool:
-        """Nobody has had an answer for a while, the probe included."""
+        """Whether no call, the probe included, has had a reply for a while."""
         return self._away
 
     def answered(self) -> None:
-        """Call it at each reply, whatever it says. From any thread."""
+        """Note a reply, whatever it says. May be called from any thread."""
         self._answered = self._clock()
         self._away = False
 
     def unanswered(self) -> None:
-        """The probe had no answer. Ends all waiting unless others had one meanwhile."""
+        """Note that the probe had no reply. Ends all waiting calls unless one had a reply meanwhile."""
         if self._clock() - self._answered < self.patience:
             return
         self._away = True
@@ -52,7 +52,7 @@ class Liveness:
 
     @asynccontextmanager
     async def watched(self, operation: str, *, changes: bool) -> AsyncIterator[None]:
-        """Around one call with all its tries. Raises StoreTimeout as soon as the store is taken for away."""
+        """Around one call with all its tries. Raises StoreTimeout as soon as the store counts as away."""
         if self._away and not self._may_try():
             raise StoreTimeout(operation=operation)
         try:

@@ -1,4 +1,4 @@
-"""What the store is asked, how that ends and how long it takes: every try, one by one."""
+"""Metrics of requests to the store: operations, outcomes and durations, each try counted."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from storage_service.objectstore.errors import StoreError
 T = TypeVar("T")
 
 SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
-#: The store's clock is read from its answers so often. Seconds.
+#: Seconds between two readings of the store's clock from its replies.
 CLOCK_SECONDS: Final = 10.0
 _WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 def outcome_of(error: BaseException | None) -> str:
-    """``ok``, ``cancelled``, or the class of the StoreError: ``object_not_found``, ``store_timeout``. What is
-    none of them is a bug of ours: ``bug``.
+    """Return ``ok``, ``cancelled``, the class of the StoreError (``object_not_found``, ``store_timeout``), or
+    ``bug``.
     """
     if error is None:
         return "ok"
@@ -52,7 +52,9 @@ def _end(span: Span, failure: BaseException | None) -> None:
 
 
 class S3Calls(Collector):
-    """Of one process. Operations are S3's names (``PutObject``), statuses HTTP's (``none``: no answer)."""
+    """Metrics of one process. Operations are S3's names (``PutObject``), statuses HTTP's (``none``: no
+    reply).
+    """
 
     def __init__(self) -> None:
         labels = ("operation",)
@@ -85,15 +87,16 @@ class S3Calls(Collector):
         self._count_sent = cache(self._sent.labels)
 
     def collect(self) -> Iterable[Metric]:
-        """All of them."""
+        """Return all metrics."""
         for metric in (self._requests, self._seconds, self._retries, self._sent, self._received, self._clock):
             yield from metric.collect()
 
     def counted(
         self, operation: str, attempt: Callable[[], Awaitable[T]], *, size: int = 0, again: bool = False
     ) -> Callable[[], Awaitable[T]]:
-        """``attempt``, counted each time that it runs. ``size``: bytes of its body; ``again``: its first run
-        is a second try already.
+        """Return ``attempt`` with each run counted.
+
+        ``size``: bytes of its body. ``again``: its first run is already a retry.
         """
         tried = again
 
@@ -121,17 +124,17 @@ class S3Calls(Collector):
         return counting
 
     def ended(self, operation: str, error: BaseException | None) -> None:
-        """A request has, or the body of its answer has broken off."""
+        """Count a request that has ended, or a reply whose body broke off."""
         status = error.http_status if isinstance(error, StoreError) else None
         known = "2xx" if error is None else str(status) if status else "none"
         self._count(operation, outcome_of(error), known).inc()
 
     def received(self, size: int) -> None:
-        """So many bytes of an object are here."""
+        """Count bytes of an object that were received."""
         self._received.inc(size)
 
     def dated(self, date: str | None) -> None:
-        """An answer says what time it is (RFC 9110 section 6.6.1)."""
+        """Read the store's clock from a reply's Date header (RFC 9110 section 6.6.1)."""
         now = time.monotonic()
         if date is None or now - self._clock_read < CLOCK_SECONDS:
             return
@@ -140,5 +143,5 @@ class S3Calls(Collector):
             theirs = parsedate_to_datetime(date).timestamp()
         except ValueError:
             return
-        # It is cut to whole seconds: on average half a second has passed since.
+        # The header is cut to whole seconds: on average, half a second has passed since.
         self._clock.labels("object_store").set(round(theirs + 0.5 - time.time()))

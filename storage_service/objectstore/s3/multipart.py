@@ -1,5 +1,6 @@
-"""Multipart uploads: UploadPart on the light path, the rest by botocore. And copies inside the store: one
-CopyObject, or a multipart copy where that would take too long or is not allowed.
+"""Multipart uploads (UploadPart on the light path, the rest by botocore), and copies inside the store.
+
+A copy is one CopyObject, or a multipart copy if that would take too long or isn't allowed.
 """
 
 from __future__ import annotations
@@ -43,14 +44,16 @@ from storage_service.objectstore.values import (
 
 MID_BODY = failpoints.register("s3.part.mid_body")
 
-#: What a store may take at Complete for each part: some read, or copy, all of them.
+#: Seconds that a store may need at Complete for each part: some read or copy all of them.
 PART_SECONDS = 0.5
-#: What a store copies in a second at least.
+#: The least rate of a store's copies.
 COPY_BYTES_PER_SECOND = 16 * MIB
 
 
 class S3Multipart(S3Writer):
-    """Part of ObjectStore: multipart uploads, their listing, parts out of objects."""
+    """The part of ObjectStore about multipart uploads: making and listing them, and copying parts from
+    objects.
+    """
 
     async def create(self, key: str, attrs: ObjectAttributes, *, doubtful: Doubtful | None = None) -> str:
         """See ObjectStore.create."""
@@ -130,8 +133,8 @@ class S3Multipart(S3Writer):
         if done.etag:
             return done
         try:
-            info = await self.head(ObjectRef(key, done.version_id))  # Ceph RGW 16 forgets it at first
-        except ObjectNotFound as error:  # then the answer was no answer
+            info = await self.head(ObjectRef(key, done.version_id))  # Ceph RGW 16 omits the ETag at first
+        except ObjectNotFound as error:  # so the reply did not mean success
             raise StoreUnavailable(operation="CompleteMultipartUpload", outcome_unknown=True) from error
         return CompleteResult(info.etag, info.version_id, verified)
 
@@ -236,7 +239,7 @@ class S3Multipart(S3Writer):
         return parameters
 
     async def _raise_if_gone(self, key: str, upload_id: str, error: StoreError) -> None:
-        """Ceph RGW answers Complete of an unknown upload with a 500: ask whether it is there at all."""
+        """Ask whether the upload exists: Ceph RGW answers Complete of an unknown upload with a 500."""
         if error.http_status is None or error.http_status < 500:
             return
         try:
@@ -263,12 +266,12 @@ def _copied_part(number: int, size: int, result: Any) -> PartReceipt:
 
 
 def copy_seconds(size: int) -> float:
-    """How long a server-side copy of ``size`` bytes may take, beyond an ordinary reply."""
+    """Return how many seconds a server-side copy of ``size`` bytes may take, beyond an ordinary reply."""
     return size / COPY_BYTES_PER_SECOND
 
 
 def copy_source(bucket: str, ref: ObjectRef) -> Any:
-    """CopySource of botocore."""
+    """Return botocore's CopySource."""
     source = {"Bucket": bucket, "Key": ref.key}
     if (version := version_query(ref).get("versionId")) is not None:
         source["VersionId"] = version
@@ -279,7 +282,7 @@ _PARALLEL_COPIES = 4
 
 
 class S3Copier(S3Multipart):
-    """Part of ObjectStore."""
+    """The part of ObjectStore that copies objects."""
 
     async def copy(
         self, source: ObjectRef, key: str, attrs: ObjectAttributes, *, size: int, if_match: str | None = None
@@ -316,7 +319,7 @@ class S3Copier(S3Multipart):
         part_size = max(self._context.settings.copy_part_size, -(-size // MAX_PARTS))
         if part_size > MAX_PART_SIZE:
             raise EntityTooLarge(operation="CopyObject")
-        etag = if_match or (await self.head(source)).etag  # all parts from one and the same object
+        etag = if_match or (await self.head(source)).etag  # so that all parts are from the same object
         upload_id = await self.create(key, attrs)
         try:
             parts = await self._copy_parts(source, key, upload_id, size=size, part_size=part_size, etag=etag)
@@ -356,7 +359,7 @@ class S3Copier(S3Multipart):
         try:
             await self.abort(key, upload_id)
         except StoreError:
-            return  # the copy's own error matters; the cleaner aborts what is left open on this key
+            return  # the copy's own error is raised; the cleaner aborts uploads that stay open on this key
 
 
 def _first(group: BaseExceptionGroup[StoreError]) -> StoreError:

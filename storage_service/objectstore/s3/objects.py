@@ -49,7 +49,7 @@ from storage_service.objectstore.values import (
 
 
 class S3Reader:
-    """Part of ObjectStore."""
+    """The part of ObjectStore that reads."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
@@ -85,7 +85,7 @@ class S3Reader:
 
 
 def version_query(ref: ObjectRef) -> dict[str, str]:
-    """Query parameters that choose the version."""
+    """Return the query parameters that select the version."""
     return {} if ref.version_id is None else {"versionId": ref.version_id}
 
 
@@ -95,7 +95,7 @@ _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
 
 
 def body_headers(context: S3Context, chunks: Sequence[Chunk], crc32c: int) -> dict[str, str]:
-    """The checksums that go with a body."""
+    """Return the checksum headers of a body."""
     headers: dict[str, str] = {}
     if context.settings.checksum_mode != "off":
         headers["x-amz-checksum-crc32c"] = checksums.to_base64(crc32c)
@@ -105,7 +105,9 @@ def body_headers(context: S3Context, chunks: Sequence[Chunk], crc32c: int) -> di
 
 
 def echo_verifies(head: Head, crc32c: int, operation: str) -> bool:
-    """Whether the store says which CRC-32C it stored. Raises ChecksumMismatch when that is another one."""
+    """Whether the reply has the CRC-32C of what was stored. Raises ChecksumMismatch if it is a
+    different one.
+    """
     echoed = checksums.from_base64(head.headers.get("x-amz-checksum-crc32c"))
     if echoed is not None and echoed != crc32c:
         raise ChecksumMismatch(operation=operation, outcome_unknown=True)
@@ -113,7 +115,7 @@ def echo_verifies(head: Head, crc32c: int, operation: str) -> bool:
 
 
 class S3Writer(S3Reader):
-    """Part of ObjectStore."""
+    """The part of ObjectStore that writes whole objects."""
 
     async def put(
         self,
@@ -154,7 +156,7 @@ class S3Writer(S3Reader):
                 return own
             raise
         etag = bare_etag(head.headers.get("etag"))
-        if not etag:  # nothing could ever ask for exactly this content again
+        if not etag:  # without it exactly this content could never be requested again
             raise StoreUnavailable(
                 "The object store confirmed an object without its ETag.",
                 operation="PutObject",
@@ -164,7 +166,9 @@ class S3Writer(S3Reader):
         return PutResult(etag, head.headers.get("x-amz-version-id"), verified, repeated=doubtful.is_so)
 
     async def _etag_verifies(self, etag: str, chunks: Sequence[Chunk]) -> bool:
-        """Stores that echo no checksum (Swift, Ceph) prove the content by an ETag that is its MD5."""
+        """Compare the ETag with the MD5, which proves the content on stores that echo no checksum (Swift,
+        Ceph).
+        """
         if not _MD5_ETAG.fullmatch(etag):
             return False
 
@@ -176,9 +180,9 @@ class S3Writer(S3Reader):
     async def _own_lost_put(
         self, key: str, size: int, crc32c: int, attrs: ObjectAttributes
     ) -> PutResult | None:
-        """If-None-Match failed after a try whose answer was lost: is what stands there from that try?"""
+        """After a failed If-None-Match, return the object if a try whose reply was lost has stored it."""
         info = await self.head(ObjectRef(key))
-        # compare what survived encoding: long values are cut on their way
+        # compare the encoded forms, because long values are cut
         kept = {name: text for name, text in info.metadata.items() if name in attrs.metadata}
         mine = ObjectAttributes(metadata=attrs.metadata)
         same = encoded_metadata(ObjectAttributes(metadata=kept)) == encoded_metadata(mine)
@@ -195,7 +199,7 @@ def _md5(chunks: Sequence[Chunk]) -> bytes:
 
 
 class S3Deleter:
-    """Part of ObjectStore."""
+    """The part of ObjectStore that deletes objects and requests restores."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
@@ -246,7 +250,8 @@ class S3Deleter:
             if not isinstance(error, ObjectNotFound):
                 failed[_reported(found, refs)] = error
         for ref in refs:
-            # stores differ in whether they repeat the version id; silence about an object is no success
+            # stores differ in whether they repeat the version id; an object that isn't mentioned counts as
+            # failed
             if ref not in answered and ObjectRef(ref.key) not in answered:
                 failed[ref] = StoreUnavailable(operation="DeleteObjects", outcome_unknown=True)
         return failed
@@ -257,7 +262,7 @@ def _entry_ref(found: Any) -> ObjectRef:
 
 
 def _reported(found: Any, refs: Sequence[ObjectRef]) -> ObjectRef:
-    """The asked-for object that an entry is about."""
+    """Return the requested object that an entry is about."""
     exact = _entry_ref(found)
     if exact in refs:
         return exact
@@ -269,6 +274,6 @@ def _object_identifier(ref: ObjectRef) -> dict[str, str]:
 
 
 def _entry_error(found: Any) -> StoreError:
-    """Entries carry a code but no status of their own."""
+    """Translate an entry, which has a code but no status of its own."""
     response: Any = {"Error": {"Code": found.get("Code", "")}, "ResponseMetadata": {"HTTPStatusCode": 500}}
     return errors.translate(ClientError(response, "DeleteObjects"), "DeleteObjects")

@@ -1,5 +1,7 @@
-"""What the S3 adapter has to be told; bootstrap makes it out of the process's settings. And where requests
-go: scheme, host, port, and the path of a key under either addressing style.
+"""Options of the S3 adapter, made by bootstrap from the process's settings; and the endpoint.
+
+The endpoint is the target of requests: scheme, host, port, and the path of a key under either addressing
+style.
 """
 
 from __future__ import annotations
@@ -22,24 +24,24 @@ MultipartChecksum = Literal["auto", "full_object", "composite", "parts", "off"]
 class S3Options:
     """One bucket of one store, and how to talk to it. Times are seconds, sizes bytes.
 
-    ``endpoint_url``: None is AWS. ``public_endpoint_url``: the name under which clients reach the store;
+    ``endpoint_url``: None for AWS. ``public_endpoint_url``: the address at which clients reach the store;
     signed URLs are made for it. ``use_iam_role``: credentials from botocore's provider chain (environment,
-    profile, web identity, container, instance), renewed by it; otherwise the static ones.
+    profile, web identity, container, instance), renewed by it; otherwise static ones.
 
-    ``addressing_style`` auto: path where an endpoint URL is set, else virtual hosts.
+    ``addressing_style`` auto: path if an endpoint URL is set, else virtual hosts.
 
-    ``sign_payload``: whether the SHA-256 of a body is part of its signature, which costs 0.54 CPU s/GiB.
-    ``auto`` leaves it out over TLS, which protects the body itself, and on loopback, where nobody sits in
-    between; over plain http on a network it signs. ``never`` on such a network lets anybody in between change
-    bodies and their checksums unseen.
+    ``sign_payload``: whether the signature covers the SHA-256 of a body, which costs 0.54 CPU s/GiB. ``auto``
+    omits it over TLS, which protects the body itself, and on loopback, where nobody is in between; over plain
+    http on a network it signs. With ``never`` on such a network, anybody in between can change bodies and
+    their checksums unnoticed.
 
-    ``multipart_checksum``: how CRC-32C accompanies multipart uploads. ``full_object`` declares it at creation
-    and verifies the whole object at completion (AWS; MinIO since 2025); ``composite`` declares it without a
-    full-object value; ``parts`` sends it with each part without declaring it (Swift, Ceph); ``off`` sends
-    none. ``auto`` is full_object on AWS and parts elsewhere. ``content_md5`` adds Content-MD5 to bodies, for
-    stores that verify nothing else (1.2 CPU s/GiB).
+    ``multipart_checksum``: how CRC-32C is sent with multipart uploads. ``full_object`` declares it at
+    creation and verifies the whole object at completion (AWS; MinIO since 2025); ``composite`` declares it
+    without a value for the whole object; ``parts`` sends it with each part without declaring it (Swift,
+    Ceph); ``off`` sends none. ``auto`` is full_object on AWS and parts elsewhere. ``content_md5`` adds
+    Content-MD5 to bodies, for stores that verify nothing else (1.2 CPU s/GiB).
 
-    ``max_key_bytes``: the longest key the store holds, as it stands in a URL; a longer one is not sent.
+    ``max_key_bytes``: the longest key that the store accepts, in its URL form; longer ones are not sent.
 
     ``conditional_writes``: off for stores that answer If-None-Match with an error.
 
@@ -47,10 +49,10 @@ class S3Options:
     ``read_chunk_size``; the light path adds about 100 KiB for each of its ``max_writes + max_reads``
     connections.
 
-    ``max_attempts`` counts the first one. ``connect_timeout``, ``read_timeout`` bound one network operation
-    (a body may take its time as long as it moves); ``reply_timeout`` the wait for a whole answer's head,
-    however slowly it drips, to which Complete and server-side copies add what their size may take, up to
-    ``slow_reply_timeout``. All tries of one call wait for twice ``reply_timeout`` at most.
+    ``max_attempts`` includes the first one. ``connect_timeout`` and ``read_timeout`` limit one network
+    operation (a body may be slow as long as it moves); ``reply_timeout`` limits the wait for a reply's whole
+    head, however slowly it arrives. Complete and server-side copies add the time that their size may take, up
+    to ``slow_reply_timeout``. All tries of one call wait for a little over twice ``reply_timeout`` at most.
     """
 
     bucket: str
@@ -87,7 +89,7 @@ class S3Options:
 
     @cached_property
     def on_aws(self) -> bool:
-        """Amazon's own S3, in any of its partitions, rather than a store that speaks its protocol."""
+        """Whether this is Amazon's own S3, in any of its partitions, and not a compatible store."""
         if self.endpoint_url is None:
             return True
         host = urlsplit(self.endpoint_url).hostname or ""
@@ -101,7 +103,8 @@ class S3Options:
         return self.multipart_checksum
 
 
-#: Of the partitions: commercial and GovCloud, China, Europe's own, isolated ones (botocore, endpoints.json).
+#: The partitions: commercial and GovCloud, China, European sovereign, isolated ones (botocore,
+#: endpoints.json).
 _AWS_SUFFIXES: Final = (
     ".amazonaws.com",
     ".amazonaws.com.cn",
@@ -116,9 +119,9 @@ _PATH_SAFE = "/-._~"
 
 
 def encode_key(key: str) -> str:
-    """A key as it stands in a URL path: every byte of its UTF-8 but unreserved ones and ``/`` escaped.
+    """Return a key in its URL form: all bytes of its UTF-8 escaped except unreserved ones and ``/``.
 
-    Dot segments stay as they are: S3 keys are not paths. Raises ValueError for an empty key.
+    Dot segments are kept, because S3 keys are not paths. Raises ValueError for an empty key.
     """
     if not key:
         raise ValueError("an object key may not be empty")
@@ -127,7 +130,9 @@ def encode_key(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One bucket at one address. ``host`` is the name to connect to, ``host_header`` what is signed."""
+    """One bucket at one address. ``host``: the name to connect to. ``host_header``: the header that is
+    signed.
+    """
 
     scheme: str
     host: str
@@ -137,9 +142,10 @@ class Endpoint:
 
     @classmethod
     def of(cls, url: str, bucket: str, style: AddressingStyle, *, custom: bool) -> Self:
-        """From an endpoint URL without a bucket.
+        """Return the endpoint of a bucket from a URL without a bucket.
 
-        ``custom``: set by the user, so ``auto`` means path style. Raises ValueError for a URL that is none.
+        ``custom``: the URL was set by the user, so ``auto`` means path style. Raises ValueError for an
+        invalid URL.
         """
         parts = urlsplit(url)
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or parts.query or parts.fragment:
@@ -159,12 +165,12 @@ class Endpoint:
 
     @property
     def secure(self) -> bool:
-        """Over TLS."""
+        """Whether requests use TLS."""
         return self.scheme == "https"
 
     @property
     def loopback(self) -> bool:
-        """On this machine."""
+        """Whether the host is this machine."""
         if self.host == "localhost" or self.host.endswith(".localhost"):
             return True
         try:
@@ -173,14 +179,14 @@ class Endpoint:
             return False
 
     def path_of(self, key: str) -> str:
-        """Escaped path of an object."""
+        """Return the escaped path of an object."""
         return f"{self.base_path}/{encode_key(key)}"
 
     @property
     def bucket_path(self) -> str:
-        """Escaped path of the bucket itself."""
+        """The escaped path of the bucket itself."""
         return self.base_path or "/"
 
     def url(self, path: str, query: str = "") -> str:
-        """Absolute URL of an escaped path."""
+        """Return the absolute URL of an escaped path."""
         return f"{self.scheme}://{self.host_header}{path}" + (f"?{query}" if query else "")

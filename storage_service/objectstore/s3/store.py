@@ -1,4 +1,4 @@
-"""The adapter as a whole, and its construction."""
+"""The whole adapter, and its construction."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class S3ObjectStore(S3Copier, S3Lister, S3Deleter, S3UrlSigner, S3BucketAdmin):
-    """ObjectStore on one bucket; ``setup`` prepares the bucket itself."""
+    """ObjectStore on one bucket. ``setup`` prepares the bucket itself."""
 
     def __init__(self, context: S3Context) -> None:
         super().__init__(context)
@@ -48,11 +48,12 @@ class S3ObjectStore(S3Copier, S3Lister, S3Deleter, S3UrlSigner, S3BucketAdmin):
 def open_s3_store(
     settings: S3Options, *, on_mid_body: Callable[[str], None] | None = None, calls: S3Calls | None = None
 ) -> S3ObjectStore:
-    """Build clients and pools; nothing is sent yet. The first one blocks for some 100 ms (botocore's data).
+    """Build clients and pools, without sending anything. The first call blocks for some 100 ms (botocore's
+    data).
 
     ``on_mid_body`` is called on a worker thread in the middle of each body with the name of its failpoint
-    (``s3.put.mid_body``, ``s3.part.mid_body``); None costs nothing. ``calls``: where they are
-    counted. Raises ValueError for an impossible endpoint URL.
+    (``s3.put.mid_body``, ``s3.part.mid_body``). ``calls``: where requests are counted. Raises ValueError for
+    an impossible endpoint URL.
     """
     session = botocore.session.get_session()
     session.register_component("data_loader", data_files(session.get_config_variable("data_path")))
@@ -103,7 +104,7 @@ def _client(session: botocore.session.Session, settings: S3Options, read_timeout
         read_timeout=read_timeout,
         max_pool_connections=settings.max_control_calls,
         retries={"total_max_attempts": 1, "mode": "standard"},  # calls.py decides
-        proxies={},  # the light path knows none, and one store must not be reached in two ways
+        proxies={},  # the light path has none, and both must reach the same store
         s3={"addressing_style": "path" if settings.endpoint_url else "auto"}
         if settings.addressing_style == "auto"
         else {"addressing_style": settings.addressing_style},
@@ -113,7 +114,7 @@ def _client(session: botocore.session.Session, settings: S3Options, read_timeout
     )
     keys: dict[str, Any] = {}
     if not settings.use_iam_role:
-        # without any, calls fail by NoCredentials instead of borrowing what the environment happens to hold
+        # without keys, calls fail by NoCredentials instead of using whatever the environment contains
         keys = {
             "aws_access_key_id": settings.access_key_id or "",
             "aws_secret_access_key": settings.secret_access_key or "",
@@ -133,7 +134,9 @@ def _client(session: botocore.session.Session, settings: S3Options, read_timeout
 
 
 def _add_content_md5(params: dict[str, Any], **_: object) -> None:
-    """S3 demands a checksum of these bodies; botocore sends a CRC, older stores know Content-MD5 only."""
+    """Add Content-MD5: S3 requires a checksum of these bodies, and older stores don't know the CRC that
+    botocore sends.
+    """
     body = params["body"]
     digest = hashlib.md5(body if isinstance(body, bytes) else body.encode(), usedforsecurity=False)
     params["headers"]["Content-MD5"] = base64.b64encode(digest.digest()).decode("ascii")

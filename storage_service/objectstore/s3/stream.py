@@ -1,8 +1,9 @@
-"""An open GetObject body.
+"""The body of an open GetObject.
 
-Read on the event loop as its consumer asks for more (large pieces over TLS: on threads, because decrypting
-would hold the loop up, and one ahead of the consumer), and taken up again where it broke. A hop to a thread
-and back for each mebibyte costs half as much again as receiving it and handing it on (docs/object-store.md).
+It is read on the event loop as its consumer asks for more, and continued at the byte where a connection
+broke. Large pieces over TLS are read on threads, because decrypting would block the loop, and one piece ahead
+of the consumer. A switch to a thread and back for each mebibyte would cost half as much again as receiving it
+and passing it on (docs/object-store.md).
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ from storage_service.objectstore.s3.http.steps import on_loop, on_thread
 from storage_service.objectstore.values import ObjectInfo, ObjectRef
 
 FIRST_READ = 64 * 1024
-"""The first read is short, so that the first byte does not wait for a whole chunk."""
+"""The first read is short, so that the first byte doesn't wait for a whole chunk."""
 _OPERATION = "GetObject"
 
 
 class S3Stream:
-    """ObjectStream. Made by S3Reader.open: ``start``, then iterate once, then ``close``."""
+    """ObjectStream. Used by S3Reader.open: ``start``, then iterate once, then ``close``."""
 
     def __init__(
         self, context: S3Context, ref: ObjectRef, *, offset: int, length: int | None, if_match: str | None
@@ -48,13 +49,13 @@ class S3Stream:
 
     @property
     def info(self) -> ObjectInfo:
-        """Of the whole object."""
+        """Facts about the whole object."""
         if self._info is None:
             raise RuntimeError("the stream is not open")
         return self._info
 
     async def start(self) -> None:
-        """Send the request and take in the head of the reply. Raises StoreError."""
+        """Send the request and read the head of the reply. Raises StoreError."""
         if self._wanted == 0:
             await self._start_without_bytes()
             return
@@ -65,7 +66,7 @@ class S3Stream:
         self.length = available if self._wanted is None else min(available, self._wanted)
 
     def start_empty(self, info: ObjectInfo) -> None:
-        """For an empty object, of which no range can be asked."""
+        """Open an empty object, of which no range can be requested."""
         self._info, self.length = info, 0
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -82,7 +83,7 @@ class S3Stream:
             del data
 
     async def close(self) -> None:
-        """Keep the connection when the body was read to its end, else drop it. No thread is left behind."""
+        """Keep the connection if the body was read to its end, else drop it. No thread keeps running."""
         if self._ahead is not None:
             self._exchange.abort()
             self._ahead.cancel()
@@ -92,7 +93,7 @@ class S3Stream:
 
     @property
     def _decrypts(self) -> bool:
-        """Whether pieces are made by threads; the kernel gathers those of plain sockets by itself."""
+        """Whether threads read the pieces. On plain sockets the kernel buffers them without help."""
         return self._connection is None or self._connection.secure
 
     async def _fetch(self) -> bytes:
@@ -102,8 +103,10 @@ class S3Stream:
             return await self._context.retry.run(self._next_chunk)
 
     def _at_hand(self) -> bytes:
-        """The next piece, where all of it has come by now, as most of a large body's have: nothing has to be
-        waited for, nor timed. What has come of it is kept.
+        """Return the next piece if all of it has arrived, as is usual in a large body; else keep what has
+        arrived.
+
+        Such a piece needs neither waiting nor a time limit.
         """
         connection = self._connection
         if connection is None or connection.secure:
@@ -120,7 +123,7 @@ class S3Stream:
         return data
 
     async def _next_chunk(self) -> bytes:
-        """The next piece; a connection lost meanwhile is replaced, at the byte where it broke."""
+        """Return the next piece. A connection lost meanwhile is replaced, at the byte where it broke."""
         calls = self._context.calls
         if self._connection is None:
             await calls.counted(_OPERATION, self._request, again=True)()
@@ -150,12 +153,14 @@ class S3Stream:
         return data
 
     def _step(self) -> int:
-        """Pieces grow with what was taken: a reader that takes nothing holds small ones."""
+        """Return the size of the next piece, which grows with the bytes taken: a reader that takes nothing
+        holds little.
+        """
         most = self._context.settings.read_chunk_size
         return min(most, max(FIRST_READ, 2 * self._received))
 
     async def _request(self) -> tuple[ObjectInfo, int]:
-        """Ask for what is still missing; returns the object's facts and how many bytes the reply holds."""
+        """Request the missing bytes. Return the object's facts and the number of bytes in the reply."""
         exchange = self._exchange = Exchange()
         request = self._light_request()
         idle = self._context.light.for_loop(request)
@@ -175,7 +180,7 @@ class S3Stream:
 
     def _open(self, request: LightRequest, exchange: Exchange) -> Head:
         try:
-            # kept at once: if the waiting task is cancelled in this moment, close() still finds it
+            # assigned at once, so that close() finds it even if the waiting task is cancelled now
             self._connection, head = self._context.light.open(request, exchange)
         except Exception as error:
             raise errors.translate(error, _OPERATION) from error
@@ -195,7 +200,7 @@ class S3Stream:
         if start or self._wanted is not None:
             end = "" if self._wanted is None else str(self.offset + self._wanted - 1)
             headers["range"] = f"bytes={start}-{end}"
-        # a resumed read must not continue in another object
+        # a resumed read must not continue with another object
         etag = self._info.etag if self._info is not None else self._if_match
         if etag:
             headers["if-match"] = f'"{etag}"'
@@ -212,7 +217,7 @@ class S3Stream:
         raise StoreUnavailable("The object store answered with another range than asked for.")
 
     async def _start_without_bytes(self) -> None:
-        """No byte is wanted: the facts and the conditions still are."""
+        """Open an empty range: the facts and the conditions are needed all the same."""
         from_end = S3Stream(self._context, self._ref, offset=self.offset, length=1, if_match=self._if_match)
         try:
             await from_end.start()

@@ -20,7 +20,7 @@ from storage_service.objectstore.values import (
 
 
 class S3UrlSigner:
-    """Part of ObjectStore: requests for clients, signed for the public endpoint."""
+    """The part of ObjectStore that signs requests for clients, for the public endpoint."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
@@ -108,7 +108,7 @@ class S3UrlSigner:
 
     async def _credentials(self) -> Credentials:
         if self._context.settings.use_iam_role:
-            return await asyncio.to_thread(self._context.credentials.current)  # may ask the network
+            return await asyncio.to_thread(self._context.credentials.current)  # may use the network
         return self._context.credentials.current()
 
     def _body_headers(self, size: int, crc32c: int | None) -> dict[str, str]:

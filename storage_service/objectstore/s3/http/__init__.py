@@ -1,1 +1,4 @@
-"""HTTP/1.1 of our own, for bodies: on threads, a deadline for the head, abortable from outside."""
+"""An HTTP/1.1 client for the light path, used by threads and by the event loop.
+
+It has a deadline for a reply's head, and exchanges can be aborted from outside.
+"""

@@ -1,11 +1,11 @@
-"""One HTTP/1.1 connection to the store: a request whose body is a list of buffers, and its reply.
+"""One HTTP/1.1 connection to the store: sends a request whose body is a list of buffers, and reads its reply.
 
-Sockets are the standard library's, replies are parsed by httptools (llhttp); what is here is only the steps
-between them, for a thread or the event loop to wait in (``steps``). Measured on one core, CPU of a 64 KiB
-PUT to a local sink, signing included: urllib3 PoolManager 242 µs, urllib3's connection alone 174, http.client
-126, this 62. It also keeps two promises that those cannot: a deadline for the whole head of a reply, however
-slowly it drips in, and an ``abort`` from another thread, after which a cancelled upload keeps neither its
-bytes nor its thread.
+Sockets are the standard library's, and replies are parsed by httptools (llhttp). This module only has the
+steps between them, in which a thread or the event loop waits (``steps``). Measured on one core, CPU of a 64
+KiB PUT to a local sink, signing included: urllib3 PoolManager 242 µs, urllib3's connection alone 174,
+http.client 126, this module 62. It also has two features that those lack: a deadline for the whole head of a
+reply, however slowly it arrives, and ``abort`` from another thread, after which a cancelled upload occupies
+neither its bytes nor its thread.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from storage_service.objectstore.s3.options import Endpoint
 from storage_service.objectstore.values import Chunk
 
 MAX_SMALL_BODY = 256 * 1024
-"""Replies that are read whole (errors, confirmations) may not be longer."""
+"""Limit for replies that are read whole (errors, confirmations), in bytes."""
 _RECEIVE_SIZE = 64 * 1024
 _MAX_HEAD = 64 * 1024
 _LAST_WORDS_TIMEOUT = 0.5
@@ -34,7 +34,7 @@ _BUFFERS_AT_ONCE: Final = 16
 
 
 class WireError(Exception):
-    """The exchange failed below HTTP. ``sent``: the store may have seen the request."""
+    """The exchange failed below HTTP. ``sent``: the store may have received the request."""
 
     def __init__(self, message: str, *, sent: bool) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class WireError(Exception):
 
 
 class ConnectFailed(WireError):
-    """No connection: name, address, port or TLS."""
+    """No connection was made: name, address, port or TLS."""
 
 
 class TimedOut(WireError):
@@ -50,12 +50,12 @@ class TimedOut(WireError):
 
 
 class Broken(WireError):
-    """The connection ended, or what came over it is not HTTP."""
+    """The connection ended, or the bytes received are not HTTP."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, for one network operation, for the whole head of the reply."""
+    """In seconds: to connect, for one network operation, for the whole head of the reply."""
 
     connect: float
     operation: float
@@ -66,7 +66,7 @@ class Timeouts:
 class Head:
     """Status and headers (lower-case names) of a reply.
 
-    ``early`` holds the body bytes that came with them.
+    ``early``: body bytes that arrived with them.
     """
 
     status: int
@@ -77,7 +77,7 @@ class Head:
 
 
 class _Collector:
-    """Callbacks of httptools for one reply; an interim one (1xx) is followed by the next."""
+    """Callbacks of httptools for one reply. An interim one (1xx) is followed by the next."""
 
     def __init__(self) -> None:
         self.on_message_begin()
@@ -102,8 +102,9 @@ class _Collector:
 
 
 class Connection:
-    """One exchange at a time, by one thread or by the event loop; only ``abort`` may be called from
-    elsewhere. Its socket does not block: what would is a step.
+    """A connection for one exchange at a time, by one thread or by the event loop.
+
+    Only ``abort`` may be called from elsewhere. Its socket is non-blocking; waits are steps.
     """
 
     def __init__(self, sock: socket.socket, timeouts: Timeouts) -> None:
@@ -115,7 +116,7 @@ class Connection:
 
     @classmethod
     def open(cls, endpoint: Endpoint, context: ssl.SSLContext | None, timeouts: Timeouts) -> Connection:
-        """Connect, with TLS when there is a context; blocks. Raises ConnectFailed, TimedOut."""
+        """Connect, with TLS if there is a context. Blocks. Raises ConnectFailed, TimedOut."""
         try:
             sock = socket.create_connection((endpoint.host, endpoint.port), timeouts.connect)
         except TimeoutError as error:
@@ -132,19 +133,19 @@ class Connection:
             raise ConnectFailed("TLS handshake failed", sent=False) from error
 
     def close(self) -> None:
-        """Give the socket back; pending data is lost."""
+        """Close the socket; pending data is lost."""
         self.sock.close()
 
     def abort(self) -> None:
-        """From any thread: end whatever the connection's own thread waits for."""
+        """End any wait of the connection's own thread. May be called from any thread."""
         try:
-            # the plain socket's method: SSLSocket.shutdown would drop to clear text under a running write
+            # not SSLSocket.shutdown: it would switch to clear text during a write
             socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
         except OSError:
-            return  # not connected any more, which is what was wanted
+            return  # not connected any more, as intended
 
     def is_stale(self) -> bool:
-        """Something to read on an idle connection: the store closed it, or is out of step."""
+        """Whether an idle connection is readable: the store has closed it or is out of step."""
         poll = select.poll()
         poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(0))
@@ -152,7 +153,9 @@ class Connection:
     def send(
         self, head: bytes, chunks: Sequence[Chunk], mid_body: Callable[[], None] | None = None
     ) -> Steps[None]:
-        """Send a request; ``mid_body`` is called when half of the body is out. Raises TimedOut, Broken."""
+        """Send a request. ``mid_body`` is called when half of the body has been sent. Raises TimedOut,
+        Broken.
+        """
         try:
             if mid_body is None:
                 yield from self._send_all([head, *chunks])
@@ -167,8 +170,9 @@ class Connection:
             raise Broken("the connection broke while sending", sent=True) from error
 
     def _send_all(self, buffers: list[Chunk]) -> Steps[None]:
-        """The head and a small body in one packet where the socket can do that. The time limit is for each
-        piece that the socket takes: a body may be slow as long as it moves.
+        """Send the head and a small body in one packet if the socket allows it.
+
+        The time limit applies to each piece that the socket accepts: a body may be slow as long as it moves.
         """
         while buffers:
             try:
@@ -190,7 +194,7 @@ class Connection:
         return self.sock.sendmsg(buffers[:_BUFFERS_AT_ONCE])
 
     def read_head(self, *, bodiless: bool = False) -> Steps[Head]:
-        """The reply's status and headers, within the reply deadline. ``bodiless``: the answer to a HEAD.
+        """Read the reply's status and headers within the reply deadline. ``bodiless``: the reply to a HEAD.
 
         Raises TimedOut, Broken.
         """
@@ -213,7 +217,7 @@ class Connection:
         return (yield from self._read_unsized(parser, collector, deadline, head))
 
     def read_small_body(self, head: Head) -> Steps[bytes]:
-        """The rest of a reply that is expected to be short. Raises Broken, TimedOut."""
+        """Return the body of a reply that is expected to be short. Raises Broken, TimedOut."""
         if head.complete:
             return head.early
         length = _content_length(head) or 0
@@ -229,8 +233,9 @@ class Connection:
         return body
 
     def read_now(self, size: int) -> bytes:
-        """What has come of the next ``size`` bytes of a body. Nothing, too, where it broke off: that is for
-        ``read_exactly`` to find.
+        """Return those of the next ``size`` bytes of a body that have arrived.
+
+        Returns nothing if the connection broke; ``read_exactly`` reports that.
         """
         try:
             return self.sock.recv(size)
@@ -238,7 +243,7 @@ class Connection:
             return b""
 
     def read_exactly(self, size: int) -> Steps[bytes]:
-        """The next ``size`` bytes of a body. Raises Broken, TimedOut (of one operation)."""
+        """Return the next ``size`` bytes of a body. Raises Broken, TimedOut (of one operation)."""
         pieces: list[bytes] = []
         missing = size
         with _inside_body():
@@ -257,7 +262,9 @@ class Connection:
     def _read_unsized(
         self, parser: httptools.HttpResponseParser, collector: _Collector, deadline: float, head: Head
     ) -> Steps[Head]:
-        """Chunked, or until the end of the connection: errors of some stores, never object bodies."""
+        """Read a chunked body, or one up to the end of the connection: some stores' errors, never object
+        bodies.
+        """
         chunked = "transfer-encoding" in head.headers
         while not collector.complete:
             data = yield from self._receive(deadline)
@@ -272,7 +279,9 @@ class Connection:
         return Head(head.status, head.headers, b"".join(collector.body), complete=True, keep_alive=keep_alive)
 
     def _receive(self, deadline: float) -> Steps[bytes]:
-        """What comes next, which is hardly ever there already; empty at the end of the stream."""
+        """Return the next bytes; empty at the end of the stream. Waits first, because they are hardly ever
+        there already.
+        """
         try:
             waits = not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
             while True:
@@ -298,7 +307,9 @@ class Connection:
             raise Broken("the answer is not HTTP", sent=True) from error
 
     def read_last_words(self) -> Steps[Head | None]:
-        """After a failed send: the error that the store may have answered before it hung up."""
+        """After a failed send, return the error that the store may have answered before it closed the
+        connection.
+        """
         self._timeouts = Timeouts(0, _LAST_WORDS_TIMEOUT, _LAST_WORDS_TIMEOUT)
         try:
             head = yield from self.read_head()
@@ -319,7 +330,7 @@ def _inside_body() -> Iterator[None]:
 
 
 def _halves(chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[Chunk]]:
-    """The same bytes, cut in the middle without copying."""
+    """Return the same bytes cut in the middle, without copying."""
     room = sum(len(chunk) for chunk in chunks) // 2
     first: list[Chunk] = []
     second: list[Chunk] = []
@@ -337,13 +348,13 @@ def _content_length(head: Head) -> int | None:
 
 
 def _stays_open(parser: httptools.HttpResponseParser, collector: _Collector) -> bool:
-    """RFC 9112 section 9.3; the parser itself answers it only before the message is complete."""
+    """RFC 9112 section 9.3. The parser's own answer is valid only before the message is complete."""
     options = collector.headers.get("connection", "").lower()
     return "close" not in options and (parser.get_http_version() == "1.1" or "keep-alive" in options)
 
 
 def request_head(method: str, path: str, query: str, headers: Mapping[str, str]) -> bytes:
-    """Request line and headers. Raises ValueError for a header value that could break out of its line."""
+    """Return request line and headers. Raises ValueError for a header value that could inject a line."""
     lines = [f"{method} {path}{'?' if query else ''}{query} HTTP/1.1"]
     for name, text in headers.items():
         if not text.isascii() or not text.isprintable():

@@ -1,6 +1,6 @@
 """Keep-alive connections to one endpoint, shared by threads and the event loop.
 
-The last used is used next, so idle ones age out.
+The most recently used one is used next, so that surplus ones expire.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from storage_service.objectstore.s3.http.connection import Connection, Timeouts
 from storage_service.objectstore.s3.options import Endpoint
 
 MAX_IDLE_SECONDS = 15.0
-"""Shorter than the 20 s after which AWS closes idle connections."""
+"""Less than the 20 s after which AWS closes idle connections."""
 
 
 class ConnectionPool:
-    """Hands out a connection to one user at a time.
+    """Lends each connection to one user at a time.
 
-    Only threads open new ones, so that the number in use is bounded by theirs and by what may be idle.
+    Only threads open new ones, so the number in use is bounded by the number of threads plus that of idle
+    connections.
     """
 
     def __init__(
@@ -35,15 +36,15 @@ class ConnectionPool:
 
     @property
     def secure(self) -> bool:
-        """Whether the connections speak TLS."""
+        """Whether the connections use TLS."""
         return self._context is not None
 
     def take(self) -> Connection:
-        """An idle connection that still stands, or a new one. Raises ConnectFailed, TimedOut."""
+        """Return an idle connection that is still open, or a new one. Raises ConnectFailed, TimedOut."""
         return self.take_idle() or Connection.open(self._endpoint, self._context, self._timeouts)
 
     def take_idle(self) -> Connection | None:
-        """An idle connection that still stands, if there is one; does not block."""
+        """Return an idle connection that is still open, or None. Doesn't block."""
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
@@ -54,9 +55,9 @@ class ConnectionPool:
             connection.close()
 
     def give_back(self, connection: Connection, *, reusable: bool) -> None:
-        """After an exchange.
+        """Return a connection after an exchange.
 
-        ``reusable`` only when its reply was read to the end and may be followed by another.
+        ``reusable``: only if its reply was read to the end and another request may follow.
         """
         if reusable:
             connection.idle_since = time.monotonic()
@@ -67,7 +68,7 @@ class ConnectionPool:
         connection.close()
 
     def close(self) -> None:
-        """Close what is idle; connections in use are closed when they come back."""
+        """Close idle connections. Those in use are closed when they are given back."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
@@ -76,7 +77,7 @@ class ConnectionPool:
 
 
 def tls_context(*, verify: bool, ca_bundle: str | None) -> ssl.SSLContext:
-    """TLS as a client, against the system's or the given authorities.
+    """Return a context for TLS clients with the system's or the given certificate authorities.
 
     ``verify`` False accepts any certificate.
     """

@@ -1,8 +1,8 @@
 """AWS Signature Version 4 for S3: request headers, presigned URLs and POST policies.
 
-Own code because it stands in the path of every small file: 8 µs a request with the signing key kept for the
-day, against 70-200 µs for botocore's S3SigV4Auth; a test holds it to botocore's signatures. Source: Amazon S3
-API Reference, "Authenticating Requests (AWS Signature Version 4)".
+Implemented here because every small file needs a signature: 8 µs per request with the signing key cached for
+the day, against 70-200 µs for botocore's S3SigV4Auth. A test compares the signatures with botocore's. Source:
+Amazon S3 API Reference, "Authenticating Requests (AWS Signature Version 4)".
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """One set of keys. ``repr`` hides them."""
+    """One set of keys, which ``repr`` hides."""
 
     access_key_id: str
     secret_access_key: str
@@ -36,7 +36,7 @@ class Credentials:
 
 
 def sha256_of(chunks: Iterable[Chunk]) -> str:
-    """Hex SHA-256 of a body in pieces."""
+    """Return the hexadecimal SHA-256 of a body in pieces."""
     digest = hashlib.sha256()
     for chunk in chunks:
         digest.update(chunk)
@@ -44,13 +44,13 @@ def sha256_of(chunks: Iterable[Chunk]) -> str:
 
 
 def encode_query(parameters: Mapping[str, str]) -> str:
-    """The canonical query string, which also serves as the query of the URL."""
+    """Return the canonical query string, which is also used in the URL."""
     pairs = sorted((quote(name, safe="-._~"), quote(text, safe="-._~")) for name, text in parameters.items())
     return "&".join(f"{name}={text}" for name, text in pairs)
 
 
 class SigV4:
-    """Signs for one region. Threads may share it."""
+    """Signs requests for one region. Threads may share an instance."""
 
     def __init__(self, region: str) -> None:
         self._region = region
@@ -67,9 +67,11 @@ class SigV4:
         credentials: Credentials,
         now: datetime,
     ) -> dict[str, str]:
-        """``headers`` (lower-case names, with ``host``), all of them signed, plus those of SigV4.
+        """Return ``headers`` (lower-case names, with ``host``), all of them signed, with those of SigV4
+        added.
 
-        ``path`` and ``query`` are escaped already; ``payload_hash`` is hex SHA-256 or UNSIGNED_PAYLOAD.
+        ``path`` and ``query`` are escaped already; ``payload_hash`` is hexadecimal SHA-256 or
+        UNSIGNED_PAYLOAD.
         """
         stamp = _stamp(now)
         signed = {**headers, "x-amz-content-sha256": payload_hash, "x-amz-date": stamp}
@@ -96,7 +98,9 @@ class SigV4:
         now: datetime,
         expires: int,
     ) -> str:
-        """The query that authorises ``method`` on ``path`` with exactly ``headers``, for ``expires`` s."""
+        """Return the query that authorises ``method`` on ``path`` with exactly ``headers`` for ``expires``
+        seconds.
+        """
         stamp = _stamp(now)
         names, canonical = _canonical_headers(headers)
         auth = {
@@ -121,7 +125,7 @@ class SigV4:
         now: datetime,
         expires_at: datetime,
     ) -> dict[str, str]:
-        """``fields`` of a browser form plus policy and signature (S3 "POST policy").
+        """Return the ``fields`` of a browser form with policy and signature added (S3 "POST policy").
 
         Each field becomes a condition.
         """

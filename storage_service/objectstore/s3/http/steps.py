@@ -1,5 +1,7 @@
-"""An exchange with the store as steps between which its socket is waited for: by a thread, or by the event
-loop. What is sent and understood is written once, and both ways of waiting keep the same time limits.
+"""Exchanges with the store as generators that yield where they wait for the socket.
+
+A thread or the event loop does the waiting. The protocol is written once, and both ways keep the same time
+limits.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ T = TypeVar("T")
 
 
 class Wait(NamedTuple):
-    """Go on when the socket is READABLE or WRITABLE; TimeoutError when it is neither for ``seconds``."""
+    """Continue when the socket is READABLE or WRITABLE. Throw TimeoutError if it isn't within ``seconds``."""
 
     events: int
     seconds: float
@@ -28,7 +30,7 @@ Steps: TypeAlias = Generator[Wait, None, T]
 
 
 def on_thread(steps: Steps[T], sock: socket.socket) -> T:
-    """Wait on this thread. Returns and raises what the steps do."""
+    """Run the steps and wait on this thread. Returns and raises what the steps do."""
     try:
         wait = next(steps)
         while True:
@@ -42,8 +44,9 @@ def on_thread(steps: Steps[T], sock: socket.socket) -> T:
 
 
 async def on_loop(steps: Steps[T], sock: socket.socket) -> T:
-    """As ``on_thread``, by the event loop. Cancelled, the steps are closed when nobody watches the socket any
-    more.
+    """Like ``on_thread``, by the event loop.
+
+    When cancelled, the steps are closed after the socket's watcher was removed.
     """
     try:
         wait = next(steps)
