@@ -1,1 +1,1 @@
-"""The only way to metadata_service: one client for each of its services."""
+"""Clients of metadata_service, one for each of its services. Nothing else calls it."""

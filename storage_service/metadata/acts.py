@@ -1,4 +1,4 @@
-"""What operators do here is written down by metadata_service first: AdminService, OperationsService."""
+"""AdminService, OperationsService: records what operators do in this service, before it is done."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strongroom.metadata.v1.replica_pb2 import Replica
 
 
 class Acts(MetadataClient):
-    """Notes acts of the caller of the request in progress."""
+    """Records acts of the caller of the request in progress."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
@@ -24,16 +24,19 @@ class Acts(MetadataClient):
         self._stub = OperationsServiceStub(channel)
 
     async def note(self, act: str, about: str = "", **details: str) -> None:
-        """Before anything is done: what can't be written down does not happen. ``about``: the user, of an act
-        about one. Raises PermissionDenied for others than admins.
+        """Record an act before it is done; if that fails, the act must not be done.
+
+        ``about``: the user whom the act concerns, if any. Raises PermissionDenied unless the caller is an
+        admin.
         """
         await self._ask(self._admin.NoteAct, NoteActRequest(act=act, details=details, user_id=about))
 
     async def begin(
         self, act: str, token: str, details: Mapping[str, str], *, about: str, changes_objects: bool
     ) -> float:
-        """As ``note``, of one that takes a while; answers the lease in seconds. Raises ActInProgress,
-        PermissionDenied.
+        """Record the beginning of an act that takes a while. Return the lease in seconds.
+
+        Raises ActInProgress, PermissionDenied.
         """
         request = pb.BeginActRequest(
             act=act, token=token, details=details, user_id=about, changes_objects=changes_objects
@@ -41,22 +44,22 @@ class Acts(MetadataClient):
         return (await self._ask(self._stub.BeginAct, request)).lease_seconds
 
     async def renew(self, token: str) -> float:
-        """Answers the lease in seconds. Raises UploadSuperseded."""
+        """Renew the lease and return it in seconds. Raises UploadSuperseded."""
         return (await self._step(self._stub.RenewAct, pb.RenewActRequest(token=token))).lease_seconds
 
     async def end(self, request: pb.EndActRequest) -> None:
-        """What has come of it. May be repeated."""
+        """Record the outcome of an act. May be repeated."""
         await self._step(self._stub.EndAct, request)
 
 
 class Operations(MetadataClient):
-    """What this process tells operators of itself."""
+    """Reports this process to operators."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._stub = OperationsServiceStub(channel)
 
     async def report_replica(self, replica: Replica, instance: str) -> bool:
-        """How this process is; answers whether it shall drain."""
+        """Report the state of this process. Return whether it should drain."""
         request = pb.ReportReplicaRequest(replica=replica, instance=instance)
         return (await self._step(self._stub.ReportReplica, request)).drain

@@ -1,4 +1,4 @@
-"""ArchiveService: contents that the store was asked to bring back from an archive class."""
+"""ArchiveService: contents that the store was asked to restore from an archive class."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ from strongroom.metadata.v1.archive_service_pb2_grpc import ArchiveServiceStub
 
 
 class ArchiveRecords(MetadataClient):
-    """Of all owners, on our own behalf."""
+    """Records restores from archive classes, for the contents of all owners."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._stub = ArchiveServiceStub(channel)
 
     async def note(self, key: str, version_id: str) -> None:
-        """The store was asked for it."""
+        """Record that the store was asked to restore this version."""
         await self._step(self._stub.NoteRestore, pb.NoteRestoreRequest(key=key, version_id=version_id))
 
     async def claim(self, limit: int, pause: timedelta) -> Sequence[pb.ArchivedContent]:
-        """Contents that are due for a look, for this caller alone for a while."""
+        """Return up to ``limit`` contents that are due for a look; the next look at them is due after
+        ``pause``.
+        """
         request = pb.ClaimRestoresRequest(limit=limit)
         request.pause.FromTimedelta(pause)
         return (await self._step(self._stub.ClaimRestores, request)).contents
 
     async def readable(self, content: pb.ArchivedContent, until: datetime | None) -> None:
-        """It has come back; None: for good."""
+        """Record that the content has been restored: until that time, or for good (None)."""
         request = pb.ReportRestoreRequest(owner_id=content.owner_id, blob_id=content.blob_id, readable=True)
         if until is not None:
             request.readable_until.FromDatetime(until)
         await self._step(self._stub.ReportRestore, request)
 
     async def given_up(self, content: pb.ArchivedContent) -> None:
-        """Nothing brings it back."""
+        """Record that the content won't be restored."""
         request = pb.ReportRestoreRequest(owner_id=content.owner_id, blob_id=content.blob_id)
         await self._step(self._stub.ReportRestore, request)

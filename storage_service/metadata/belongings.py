@@ -1,4 +1,4 @@
-"""What a user has besides files and projects, for the export: shares and webhooks."""
+"""Shares and webhooks of a user, for the export."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PAGE = 100
 
 
 class Belongings(MetadataClient):
-    """Lists them, newest first. Empty ``user_id``: the caller's."""
+    """Lists them, newest first. An empty ``user_id`` means the caller."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
@@ -27,14 +27,14 @@ class Belongings(MetadataClient):
         self._webhooks = WebhookServiceStub(channel)
 
     async def shares(self, user_id: str) -> AsyncIterator[Share]:
-        """Also those that have ended or were taken back."""
+        """Yield the user's shares, including those that have ended or were revoked."""
         request = ListSharesRequest(user_id=user_id, page_size=PAGE)
         async for page in self._pages(self._shares.ListShares, request):
             for share in page.shares:
                 yield share
 
     async def webhooks(self, user_id: str) -> AsyncIterator[Webhook]:
-        """The user's own, without their secrets."""
+        """Yield the user's own webhooks, without their secrets."""
         request = ListWebhooksRequest(user_id=user_id, page_size=PAGE)
         async for page in self._pages(self._webhooks.ListWebhooks, request):
             for webhook in page.webhooks:

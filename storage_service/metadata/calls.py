@@ -1,4 +1,4 @@
-"""How metadata_service is called: for the caller of the request in progress, or on our own behalf."""
+"""How metadata_service is called: as the caller of the request in progress, or as this service itself."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Response = TypeVar("Response")
 
 
 class PageRequest(Protocol):
-    """Asks for one page of a list."""
+    """A request for one page of a list."""
 
     page_token: str
 
 
 class Page(Protocol):
-    """The answer: where the next one begins; empty on the last."""
+    """One page of a list. ``next_page_token`` is empty on the last."""
 
     next_page_token: str
 
@@ -34,19 +34,19 @@ Asked = TypeVar("Asked", bound=PageRequest)
 Answered = TypeVar("Answered", bound=Page)
 
 STEP_SECONDS = 6.0
-"""Limit of one step of a write; a transaction takes milliseconds."""
+"""Time limit of one step of a write. A transaction takes milliseconds."""
 
 
 def replica_name() -> str:
-    """This process, as operators know it."""
+    """Return the name of this process that operators see."""
     return f"{socket.gethostname()}/{os.getpid()}"
 
 
 class MetadataClient:
-    """What the clients of metadata_service's services share.
+    """Base class of the clients of metadata_service's services.
 
-    Every method of theirs raises StrongroomError; ``ServiceUnavailable``, ``DatabaseUnavailable`` and
-    ``DeadlineExceeded`` leave the outcome of what writes unknown (rule R4).
+    Every method of a client may raise StrongroomError. ``ServiceUnavailable``, ``DatabaseUnavailable`` and
+    ``DeadlineExceeded`` leave the outcome of a write unknown (rule R4).
     """
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
@@ -59,13 +59,15 @@ class MetadataClient:
         request: Request,
         timeout: float | None = None,
     ) -> Response:
-        """As the caller, with its token and within its deadline."""
+        """Call as the caller of the request in progress, with its token and within its deadline."""
         return await call(method, request, timeout=timeout, internal=self._internal)
 
     async def _pages(
         self, method: aio.UnaryUnaryMultiCallable[Asked, Answered], request: Asked
     ) -> AsyncIterator[Answered]:
-        """All pages of a list from ``request`` on, which is changed; asked as ``_ask`` does."""
+        """Yield all pages of a list, beginning at ``request``, whose page token is changed. Calls like
+        ``_ask``.
+        """
         while True:
             page = await self._ask(method, request)
             yield page
@@ -80,8 +82,11 @@ class MetadataClient:
         timeout: float = STEP_SECONDS,
         caller: Principal | None = None,
     ) -> Response:
-        """One step of a write, which names its owner and outlives the caller's token and deadline: when the
-        caller has given up, its attempt is still given up properly. For ``caller`` only where one is named.
+        """Call one step of a write, which names its owner and doesn't depend on the caller's token or
+        deadline.
+
+        So an attempt is given up even after its caller has left. The call is made for ``caller`` only if one
+        is given.
         """
         with context.bind(context.for_caller(caller)):
             return await call(

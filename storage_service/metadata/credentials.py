@@ -1,4 +1,4 @@
-"""CredentialService: whether metadata_service believes us."""
+"""CredentialService: checks whether metadata_service accepts this service's credential."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ CALL_SECONDS: Final = 3.0
 
 
 class Credentials(MetadataClient):
-    """Shows our credential."""
+    """Checks the internal credential."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._credentials = CredentialServiceStub(channel)
 
     async def check(self) -> CheckCredentialResponse:
-        """What metadata_service's clock says. Raises InternalTokenInvalid {cause, seconds}."""
+        """Return the time of metadata_service's clock. Raises InternalTokenInvalid {cause, seconds}."""
         return await self._step(self._credentials.CheckCredential, CheckCredentialRequest(), CALL_SECONDS)

@@ -1,4 +1,4 @@
-"""FileService: files as the caller of the request in progress may see them."""
+"""FileService: files, as far as the caller of the request in progress may see them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class FileName:
-    """A file by id, or else by key."""
+    """A file's id, or else its key."""
 
     file_id: str = ""
     key: str = ""
 
 
 class FileReader(MetadataClient):
-    """Finds files."""
+    """Reads files."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._files = FileServiceStub(channel)
 
     async def get(self, name: FileName, user_id: str) -> File:
-        """Raises FileNotFound (also for what belongs to somebody else)."""
+        """Return a file. Raises FileNotFound (also for another user's file)."""
         request = GetFileRequest(user_id=user_id)
         if name.file_id:
             request.file_id = name.file_id
@@ -45,8 +45,9 @@ class FileReader(MetadataClient):
         return (await self._ask(self._files.GetFile, request)).file
 
     async def named(self, request: DownloadRequest | SignUrlRequest) -> File:
-        """The file that a request names (the schema has made sure that it names one). Raises FileNotFound,
-        also for one of another family than is asked for.
+        """Return the file that a request names; the schema guarantees that it names one.
+
+        Raises FileNotFound, also if the file is of another family than the request says.
         """
         file = await self.get(FileName(file_id=request.file_id, key=request.key), request.user_id)
         if request.family and file.family != request.family:
@@ -54,27 +55,27 @@ class FileReader(MetadataClient):
         return file
 
     async def get_many(self, file_ids: Sequence[str], user_id: str) -> Sequence[File]:
-        """Those of them that the caller has."""
+        """Return those of the files that exist and belong to the user."""
         request = BatchGetFilesRequest(file_ids=file_ids, user_id=user_id)
         return (await self._ask(self._files.BatchGetFiles, request)).files
 
     async def files_below(
         self, prefix: str, user_id: str, *, show_deleted: bool = False
     ) -> AsyncIterator[Sequence[File]]:
-        """Pages in key order."""
+        """Yield pages of the files whose key begins with ``prefix``, in key order."""
         request = ListFilesRequest(prefix=prefix, user_id=user_id, page_size=PAGE, show_deleted=show_deleted)
         async for page in self._pages(self._files.ListFiles, request):
             yield page.files
 
 
 class LinkedFiles(MetadataClient):
-    """LinkedFileService: for whom a link's token opens a file."""
+    """LinkedFileService: reads the file of a link."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._linked = LinkedFileServiceStub(channel)
 
     async def linked_file(self, owner_id: str, file_id: str, stamp: LinkStamp) -> File:
-        """What an opened token names. Raises FileNotFound."""
+        """Return the file that a verified token names. Raises FileNotFound."""
         request = GetLinkedFileRequest(owner_id=owner_id, file_id=file_id, stamp=stamp)
         return (await self._step(self._linked.GetLinkedFile, request)).file

@@ -1,4 +1,4 @@
-"""MediaInfoService: which files are to be read, and what they say of themselves."""
+"""MediaInfoService: files whose media metadata is to be read, and the results."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from strongroom.metadata.v1.media_info_service_pb2_grpc import MediaInfoServiceS
 
 
 class MediaRecords(MetadataClient):
-    """Of all owners, on our own behalf."""
+    """Records media metadata, for the files of all owners."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._stub = MediaInfoServiceStub(channel)
 
     async def claim(self, limit: int) -> pb.ClaimUnreadResponse:
-        """Unread files, for this caller alone for a minute or more."""
+        """Return up to ``limit`` unread files, claimed by this caller for at least a minute."""
         return await self._step(self._stub.ClaimUnread, pb.ClaimUnreadRequest(limit=limit))
 
     async def report(self, file: File, media: MediaInfo, masks: Sequence[pb.LocationMask]) -> None:
-        """What was read of this content of the file."""
+        """Store what was read from this content of the file."""
         request = pb.ReportMediaRequest(
             owner_id=file.owner_id,
             file_id=file.id,
@@ -36,7 +36,7 @@ class MediaRecords(MetadataClient):
         await self._step(self._stub.ReportMedia, request)
 
     async def masks(self, file: File) -> Sequence[pb.LocationMask]:
-        """Which of its bytes say where it was taken."""
+        """Return the ranges of the file's bytes that contain a location."""
         request = pb.GetLocationMasksRequest(
             owner_id=file.owner_id, file_id=file.id, content_id=file.link_stamp.content_id
         )

@@ -1,4 +1,4 @@
-"""Projects in metadata_service: the write protocol of saves, and what is read of them (docs/projects.md)."""
+"""Projects in metadata_service: the write protocol of saves, and queries (docs/projects.md)."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
 PROJECTS_PAGE = 100
 VERSIONS_PAGE = 500
 COMMIT_SECONDS = 9.0
-"""A commit of 5,000 files is one transaction."""
+"""The commit of a save is one transaction, with up to 5,000 files."""
 
 
 class ProjectSaves(MetadataClient):
-    """ProjectSaveService. ``begin`` and ``remove`` act for the caller; the other steps of a save name its
-    owner, so that a save may outlive its token.
+    """ProjectSaveService. ``begin`` and ``remove`` act for the caller.
+
+    The other steps name the save's owner, so that a save may outlive its caller's token.
     """
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
@@ -33,7 +34,7 @@ class ProjectSaves(MetadataClient):
         self._saves = ProjectSaveServiceStub(channel)
 
     async def begin(self, request: pb.BeginSaveRequest) -> pb.BeginSaveResponse:
-        """Raises RequestInProgress, VersionConflict, IdempotencyKeyReused, ProjectNotFound."""
+        """Begin a save. Raises RequestInProgress, VersionConflict, IdempotencyKeyReused, ProjectNotFound."""
         return await self._ask(self._saves.BeginSave, request)
 
     async def reserve(
@@ -44,7 +45,7 @@ class ProjectSaves(MetadataClient):
         kind: BlobKind.ValueType,
         storage_class: str = "",
     ) -> Sequence[Blob]:
-        """One blob per file (at most 500), in the order given; without id where the file is unchanged.
+        """Return one blob per file (at most 500) in the given order; without an id if the file is unchanged.
 
         Raises PathInvalid, PreconditionFailed, QuotaExceeded, FileCountExceeded, UploadSuperseded.
         """
@@ -54,22 +55,22 @@ class ProjectSaves(MetadataClient):
         return (await self._step(self._saves.ReserveFiles, request)).blobs
 
     async def keep(self, owner_id: str, save_id: str, kept: pb.KeptFiles) -> None:
-        """Files of the newest version stay as they are; a repeat changes nothing. Raises UploadSuperseded."""
+        """Take files of the newest version over unchanged. May be repeated. Raises UploadSuperseded."""
         request = pb.ReserveFilesRequest(save_id=save_id, owner_id=owner_id, kept=kept)
         await self._step(self._saves.ReserveFiles, request)
 
     async def record(self, owner_id: str, save_id: str, entries: Sequence[pb.ManifestEntry]) -> None:
-        """Keep what was written, at most 500 files. Raises UploadSuperseded."""
+        """Record files that were written, at most 500. Raises UploadSuperseded."""
         request = pb.RecordFilesRequest(save_id=save_id, owner_id=owner_id, entries=entries)
         await self._step(self._saves.RecordFiles, request)
 
     async def renew(self, owner_id: str, save_id: str) -> float:
-        """Returns the lease in seconds from now. Raises UploadSuperseded."""
+        """Renew the lease and return it in seconds from now. Raises UploadSuperseded."""
         request = pb.RenewSaveRequest(save_id=save_id, owner_id=owner_id)
         return (await self._step(self._saves.RenewSave, request)).lease.ToTimedelta().total_seconds()
 
     async def commit_save(self, request: pb.CommitSaveRequest) -> pb.CommitSaveResponse:
-        """A repeat answers the same. Raises UploadSuperseded, VersionNotFound."""
+        """Commit the save. A repeat returns the same answer. Raises UploadSuperseded, VersionNotFound."""
         return await self._step(self._saves.CommitSave, request, COMMIT_SECONDS)
 
     async def abandon_save(self, owner_id: str, save_id: str) -> None:
@@ -82,19 +83,20 @@ class ProjectSaves(MetadataClient):
         return (await self._ask(self._saves.RemoveProject, request, COMMIT_SECONDS)).project
 
     async def claim_keys(self, limit: int, owner_id: str = "", slug: str = "") -> Sequence[pb.ProjectKey]:
-        """At most ``limit`` keys that are due for a look, each leased to us; with ``slug`` only those of one
-        project.
+        """Return up to ``limit`` keys that are due for a look, each leased to this process.
+
+        With ``slug``, only keys of that project.
         """
         request = pb.ClaimKeysRequest(limit=limit, owner_id=owner_id, slug=slug)
         return (await self._step(self._saves.ClaimKeys, request)).keys
 
     async def report_keys(self, reports: Sequence[pb.KeyReport]) -> None:
-        """How keys were found and left; at most 500."""
+        """Report the state in which keys were found and left; at most 500."""
         await self._step(self._saves.ReportKeys, pb.ReportKeysRequest(reports=reports))
 
 
 class ProjectReader(MetadataClient):
-    """ProjectService for the caller, PreviewedFileService for whom a preview token opens a version."""
+    """ProjectService, for the caller; PreviewedFileService, for the holder of a preview token."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
@@ -104,8 +106,9 @@ class ProjectReader(MetadataClient):
     async def project_file(
         self, slug: str, version: int, path: str, user_id: str, *, front_end: bool = False
     ) -> ProjectFile:
-        """``version`` 0: the newest. ``front_end``: as previews show it. Raises ProjectNotFound,
-        VersionNotFound, FileNotFound, PathInvalid.
+        """Return a file of a version. ``version`` 0: the newest. ``front_end``: as previews show it.
+
+        Raises ProjectNotFound, VersionNotFound, FileNotFound, PathInvalid.
         """
         request = queries.GetProjectFileRequest(
             slug=slug, version=version, path=path, user_id=user_id, front_end=front_end
@@ -113,28 +116,31 @@ class ProjectReader(MetadataClient):
         return (await self._ask(self._projects.GetProjectFile, request)).file
 
     async def project(self, slug: str, user_id: str) -> Project:
-        """With what is known of its newest version. Raises ProjectNotFound."""
+        """Return a project with the properties of its newest version. Raises ProjectNotFound."""
         request = queries.GetProjectRequest(slug=slug, user_id=user_id)
         return (await self._ask(self._projects.GetProject, request)).project
 
     async def previewed_file(
         self, owner_id: str, slug: str, version: int, path: str, project_id: str
     ) -> ProjectFile:
-        """What a verified token names. Raises ProjectNotFound, VersionNotFound, FileNotFound, PathInvalid."""
+        """Return the file that a verified token and ``path`` name.
+
+        Raises ProjectNotFound, VersionNotFound, FileNotFound, PathInvalid.
+        """
         request = GetPreviewedFileRequest(
             owner_id=owner_id, slug=slug, version=version, path=path, project_id=project_id
         )
         return (await self._step(self._previewed.GetPreviewedFile, request)).file
 
     async def projects(self, user_id: str) -> AsyncIterator[Project]:
-        """All of them, newest change first."""
+        """Yield all projects of the user, last changed first."""
         request = queries.ListProjectsRequest(user_id=user_id, page_size=PROJECTS_PAGE)
         async for page in self._pages(self._projects.ListProjects, request):
             for project in page.projects:
                 yield project
 
     async def versions(self, slug: str, user_id: str) -> AsyncIterator[ProjectVersion]:
-        """All of a project's, newest first. Raises ProjectNotFound."""
+        """Yield all versions of a project, newest first. Raises ProjectNotFound."""
         request = queries.ListProjectVersionsRequest(slug=slug, user_id=user_id, page_size=VERSIONS_PAGE)
         async for page in self._pages(self._projects.ListProjectVersions, request):
             for version in page.versions:
@@ -143,7 +149,9 @@ class ProjectReader(MetadataClient):
     async def project_files(
         self, slug: str, version: int, user_id: str
     ) -> AsyncIterator[tuple[int, Sequence[ProjectFile]]]:
-        """Pages in path order, each with the version listed. Raises ProjectNotFound, VersionNotFound."""
+        """Yield pages of files in path order, each with the version's number. Raises ProjectNotFound,
+        VersionNotFound.
+        """
         request = queries.ListProjectFilesRequest(slug=slug, version=version, user_id=user_id)
         async for page in self._pages(self._projects.ListProjectFiles, request):
             yield page.version, page.files

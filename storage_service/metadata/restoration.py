@@ -1,4 +1,4 @@
-"""RestorationService: objects become files again."""
+"""RestorationService: makes files from objects that a restored database doesn't know."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CALL_SECONDS: Final = 25.0
 
 
 class Restorations(MetadataClient):
-    """The database's side of a restore."""
+    """Changes the database's rows after a restore."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._stub = RestorationServiceStub(channel)
 
     async def describe(self, objects: Sequence[StoredObject]) -> list[ObjectDescription]:
-        """What they say of themselves, one each."""
+        """Return one description per object, in order, read from its own metadata."""
         said: list[ObjectDescription] = []
         for at in range(0, len(objects), MOST_OBJECTS):
             request = pb.DescribeObjectsRequest(objects=objects[at : at + MOST_OBJECTS])
@@ -33,11 +33,13 @@ class Restorations(MetadataClient):
         return said
 
     async def adopt(self, found: StoredObject) -> pb.AdoptObjectResponse:
-        """The file that it is now. Raises StrongroomError: nothing was changed, and why."""
+        """Make a file of the object and return it. Raises StrongroomError with the reason if nothing was
+        changed.
+        """
         return await self._step(self._stub.AdoptObject, pb.AdoptObjectRequest(object=found), CALL_SECONDS)
 
     async def relink(self, rows: Sequence[pb.MovedRow]) -> int:
-        """How many of them name their object otherwise from now on."""
+        """Change the object that rows refer to. Return how many rows were changed."""
         changed = 0
         for at in range(0, len(rows), MOST_OBJECTS):
             request = pb.RelinkRowsRequest(rows=rows[at : at + MOST_OBJECTS])

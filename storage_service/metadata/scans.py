@@ -1,4 +1,4 @@
-"""ScanService: which stored contents are to be scanned, and what was found."""
+"""ScanService: stored contents that need a scan, and the results."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from strongroom.metadata.v1.scan_service_pb2_grpc import ScanServiceStub
 
 
 class ScanRecords(MetadataClient):
-    """Of all owners, on our own behalf."""
+    """Records scans, for the contents of all owners."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._stub = ScanServiceStub(channel)
 
     async def take_stock(self, cursor: str, limit: int) -> str:
-        """Have the next contents noted that nobody was asked to scan; where to go on, ``""``: that was
-        all.
-        """
+        """Record the next contents that were never scanned. Return the next cursor, ``""`` at the end."""
         request = pb.TakeStockRequest(cursor=cursor, limit=limit)
         return (await self._step(self._stub.TakeStock, request)).cursor
 
     async def claim(self, database: str, limit: int) -> Sequence[pb.StoredContent]:
-        """Contents that these signatures have not looked at, for this caller alone for a while."""
+        """Return contents not scanned with this signature database yet, claimed by this caller for a
+        while.
+        """
         request = pb.ClaimScansRequest(database=database, limit=limit)
         return (await self._step(self._stub.ClaimScans, request)).contents
 
     async def report(self, content: pb.StoredContent, scan: Scan) -> None:
-        """What was found."""
+        """Record the result of a scan."""
         found = pb.ScannedContent(owner_id=content.owner_id, blob_id=content.blob_id, scan=scan)
         await self._step(self._stub.ReportScans, pb.ReportScansRequest(contents=[found]))
 
     async def refused(self, request: pb.ReportRefusalRequest) -> None:
-        """What was sent is infected, and not stored."""
+        """Record that an upload was refused because it is infected."""
         await self._step(self._stub.ReportRefusal, request)

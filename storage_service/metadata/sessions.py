@@ -1,4 +1,4 @@
-"""UploadSessionService: sessions as metadata_service keeps them."""
+"""UploadSessionService: the state of upload sessions."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from strongroom.metadata.v1.upload_session_service_pb2_grpc import UploadSession
 
 
 class SessionState(MetadataClient):
-    """The state of sessions.
+    """Reads and changes sessions.
 
-    What names an upload_id acts for the caller and raises UploadNotFound, UploadExpired, UploadLost; what
-    names an attempt acts for its owner and raises UploadSuperseded.
+    Methods with an upload_id act for the caller and raise UploadNotFound, UploadExpired, UploadLost. Methods
+    with an attempt act for its owner and raise UploadSuperseded.
     """
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
@@ -23,28 +23,29 @@ class SessionState(MetadataClient):
         self._sessions = UploadSessionServiceStub(channel)
 
     async def open(self, request: pb.OpenSessionRequest) -> pb.Session:
-        """A new session, or that of an earlier request with the same request_id. Raises as
-        Reservations.reserve.
+        """Return a new session, or that of an earlier request with the same request_id.
+
+        Raises as Reservations.reserve.
         """
         return (await self._ask(self._sessions.OpenSession, request)).session
 
     async def get(self, upload_id: str) -> pb.Session:
-        """Without its parts."""
+        """Return a session without its parts."""
         request = pb.GetSessionRequest(upload_id=upload_id)
         return (await self._ask(self._sessions.GetSession, request)).session
 
     async def acquire(self, upload_id: str) -> pb.Session:
-        """At a new epoch, with its parts; a finished one as it is."""
+        """Return a session with its parts, at a new epoch; a finished one unchanged."""
         request = pb.AcquireWriterRequest(upload_id=upload_id)
         return (await self._ask(self._sessions.AcquireWriter, request)).session
 
     async def declare(self, upload_id: str, size: int) -> pb.Session:
-        """Raises SizeMismatch, QuotaExceeded."""
+        """Set a session's length in bytes. Raises SizeMismatch, QuotaExceeded."""
         request = pb.DeclareLengthRequest(upload_id=upload_id, size_bytes=size)
         return (await self._ask(self._sessions.DeclareLength, request)).session
 
     async def cancel(self, upload_id: str) -> None:
-        """Ended by its owner."""
+        """End a session for its owner."""
         await self._ask(self._sessions.EndSession, pb.EndSessionRequest(upload_id=upload_id))
 
     async def record(self, request: pb.RecordProgressRequest) -> pb.RecordProgressResponse:
@@ -52,5 +53,5 @@ class SessionState(MetadataClient):
         return await self._step(self._sessions.RecordProgress, request)
 
     async def lose(self, blob: BlobHandle) -> None:
-        """It can never be finished; later queries say so."""
+        """Mark a session as lost, so that later queries say so."""
         await self._step(self._sessions.EndSession, pb.EndSessionRequest(blob=blob, lost=True))

@@ -1,4 +1,4 @@
-"""GuestAccessService: what a share's token opens; and the owner's things that it names, read in its name."""
+"""GuestAccessService: opens shares for guests. Also lists what a share contains, with its owner's rights."""
 
 from __future__ import annotations
 
@@ -19,29 +19,31 @@ from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.metadata.v1.project_service_pb2 import GetProjectRequest, ListProjectFilesRequest
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
 
-#: Argon2 takes its time, and may have to wait for its turn.
+#: Seconds. Argon2 is slow on purpose, and may have to wait for its turn.
 ADMIT_SECONDS = 9.0
 
 
 class GuestAccess(MetadataClient):
-    """Lets guests in; on nobody's behalf."""
+    """Admits guests. Calls are made as this service, because guests have no account."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._guests = GuestAccessServiceStub(channel)
 
     async def admit(self, token: str, password: str) -> pb.AdmitGuestResponse:
-        """Count a use. Raises ShareNotFound, ShareEnded, SharePasswordWrong, RateLimited, Overloaded."""
+        """Count one use of a share and return it. Raises ShareNotFound, ShareEnded, SharePasswordWrong,
+        RateLimited, Overloaded.
+        """
         request = pb.AdmitGuestRequest(token=token, password=password)
         return await self._step(self._guests.AdmitGuest, request, ADMIT_SECONDS)
 
     async def share(self, token: str) -> pb.GetGuestShareResponse:
-        """The share now. Raises ShareNotFound, ShareEnded."""
+        """Return the share's current state. Raises ShareNotFound, ShareEnded."""
         return await self._step(self._guests.GetGuestShare, pb.GetGuestShareRequest(token=token))
 
 
 class SharedThings(MetadataClient):
-    """Pages of what shares open, for the caller of the request in progress: the share's owner."""
+    """Lists what shares contain. The caller of the request in progress has to be the share's owner."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
@@ -50,19 +52,19 @@ class SharedThings(MetadataClient):
         self._projects = ProjectServiceStub(channel)
 
     async def files_page(self, prefix: str, size: int, token: str) -> tuple[Sequence[File], str]:
-        """In key order. Raises InvalidPageToken."""
+        """Return files in key order, and the next page token. Raises InvalidPageToken."""
         request = ListFilesRequest(prefix=prefix, page_size=size, page_token=token)
         page = await self._ask(self._files.ListFiles, request)
         return page.files, page.next_page_token
 
     async def media_page(self, event_id: str, size: int, token: str) -> tuple[Sequence[File], str]:
-        """Newest first. Raises InvalidPageToken."""
+        """Return media of an event, newest first, and the next page token. Raises InvalidPageToken."""
         request = ListEventMediaRequest(event_id=event_id, page_size=size, page_token=token)
         page = await self._ask(self._media.ListEventMedia, request)
         return page.files, page.next_page_token
 
     async def media(self, event_id: str) -> AsyncIterator[Sequence[File]]:
-        """All pages."""
+        """Yield all pages of an event's media."""
         token = ""
         while True:
             files, token = await self.media_page(event_id, 100, token)
@@ -71,13 +73,16 @@ class SharedThings(MetadataClient):
                 return
 
     async def project(self, slug: str) -> Project:
-        """Raises ProjectNotFound."""
+        """Return a project. Raises ProjectNotFound."""
         return (await self._ask(self._projects.GetProject, GetProjectRequest(slug=slug))).project
 
     async def project_page(
         self, slug: str, version: int, size: int, token: str
     ) -> tuple[Sequence[ProjectFile], str]:
-        """In path order. Raises ProjectNotFound, VersionNotFound, InvalidPageToken."""
+        """Return files of a version in path order, and the next page token.
+
+        Raises ProjectNotFound, VersionNotFound, InvalidPageToken.
+        """
         request = ListProjectFilesRequest(slug=slug, version=version, page_size=size, page_token=token)
         page = await self._ask(self._projects.ListProjectFiles, request)
         return page.files, page.next_page_token

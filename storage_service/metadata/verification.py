@@ -1,4 +1,4 @@
-"""VerificationService: the database's side of verification and scrub, over all owners."""
+"""VerificationService: the database's part of verification and scrub, over all owners."""
 
 from __future__ import annotations
 
@@ -17,25 +17,27 @@ from strongroom.metadata.v1.operations_service_pb2 import ReportQuarantinePassRe
 from strongroom.metadata.v1.operations_service_pb2_grpc import OperationsServiceStub
 from strongroom.metadata.v1.verification_service_pb2_grpc import VerificationServiceStub
 
-#: A step over thousands of rows; metadata_service's own statements end after 15 s.
+#: Seconds. A step covers thousands of rows; metadata_service's own statements end after 15 s.
 CALL_SECONDS: Final = 25.0
 MOST_KEYS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class KeysNow:
-    """What the database knows of some keys at one moment: rows by key, and keys that can't be judged."""
+    """The database's state of some keys at one moment: rows by key, and keys that can't be judged
+    (``busy``).
+    """
 
     rows: dict[str, list[pb.KeyRow]]
     busy: frozenset[str]
 
     def at(self, key: str) -> list[pb.KeyRow]:
-        """All rows of one key."""
+        """Return all rows of one key."""
         return self.rows.get(key, [])
 
 
 class VerificationRecords(MetadataClient):
-    """Reads rows, keeps runs."""
+    """Reads rows, and records runs and their findings."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
@@ -43,54 +45,56 @@ class VerificationRecords(MetadataClient):
         self._operations = OperationsServiceStub(channel)
 
     async def installation(self) -> pb.GetInstallationResponse:
-        """Which installation the database belongs to."""
+        """Return the installation that the database belongs to."""
         return await self._step(self._stub.GetInstallation, pb.GetInstallationRequest(), CALL_SECONDS)
 
     async def repair_row(self, request: pb.RepairRowRequest) -> bool:
-        """False: the row has moved on, and nothing was changed."""
+        """Repair a row. Return False if it has changed meanwhile and was left alone."""
         return (await self._step(self._stub.RepairRow, request, CALL_SECONDS)).changed
 
     async def begin(
         self, depth: verification_pb2.VerificationDepth.ValueType, unless_younger: float = 0.0
     ) -> pb.BeginVerificationResponse:
-        """A new run, or the one under way; none when the last one is younger than that many seconds."""
+        """Return a new run or the one in progress; none if the last is younger than ``unless_younger``
+        seconds.
+        """
         request = pb.BeginVerificationRequest(depth=depth, unless_younger_seconds=unless_younger)
         return await self._step(self._stub.BeginVerification, request, CALL_SECONDS)
 
     async def run(self, run_id: str) -> verification_pb2.Verification:
-        """Empty: the last one. Raises NotFound."""
+        """Return a run; the last one for an empty id. Raises NotFound."""
         request = pb.GetVerificationRequest(id=run_id)
         return (await self._step(self._stub.GetVerification, request, CALL_SECONDS)).verification
 
     async def findings(self, run_id: str, after: int, limit: int = 0) -> Sequence[verification_pb2.Finding]:
-        """The next ones by number; none: that was all."""
+        """Return the findings with numbers greater than ``after``; none at the end."""
         request = pb.ListFindingsRequest(id=run_id, after_number=after, limit=limit)
         return (await self._step(self._stub.ListFindings, request, CALL_SECONDS)).findings
 
     async def claim(self) -> pb.VerificationShard | None:
-        """A part of the run under way that nobody works on."""
+        """Return a shard of the run in progress that no process works on, or None."""
         response = await self._step(self._stub.ClaimShard, pb.ClaimShardRequest())
         return response.shard if response.HasField("shard") else None
 
     async def save(self, request: pb.SaveShardRequest) -> None:
-        """Raises UploadSuperseded: the shard is somebody else's by now."""
+        """Save a shard's progress. Raises UploadSuperseded if another process has taken the shard over."""
         await self._step(self._stub.SaveShard, request, CALL_SECONDS)
 
     async def renew(self, shard: pb.VerificationShard) -> float:
-        """How long the shard is ours from now on. Raises UploadSuperseded."""
+        """Renew the lease on the shard and return it in seconds. Raises UploadSuperseded."""
         return (await self._step(self._stub.RenewShard, pb.RenewShardRequest(shard=shard))).lease_seconds
 
     async def release(self, shard: pb.VerificationShard, failure: str) -> None:
-        """After a failure; too many in a row fail the run."""
+        """Give a shard back after a failure. Too many in a row fail the run."""
         await self._step(self._stub.ReleaseShard, pb.ReleaseShardRequest(shard=shard, failure=failure))
 
     async def page(self, after: str, until: str, limit: int) -> pb.ListKeyRowsResponse:
-        """Rows with keys in (after, until], by key."""
+        """Return rows with keys in (after, until], in key order."""
         request = pb.ListKeyRowsRequest(after_key=after, until_key=until, limit=limit)
         return await self._step(self._stub.ListKeyRows, request, CALL_SECONDS)
 
     async def look_up(self, keys: Sequence[str]) -> KeysNow:
-        """Any number of keys, each as of its own moment after this call began."""
+        """Return the rows of any number of keys, each read at some moment after this call began."""
         rows: dict[str, list[pb.KeyRow]] = {}
         busy: set[str] = set()
         for at in range(0, len(keys), MOST_KEYS):
@@ -102,34 +106,34 @@ class VerificationRecords(MetadataClient):
         return KeysNow(rows, frozenset(busy))
 
     async def live_segments(self, cursor: str = "", blob_id: str = "") -> pb.ListLiveSegmentsResponse:
-        """Uploads under way with their segments."""
+        """Return uploads in progress with their segments."""
         request = pb.ListLiveSegmentsRequest(cursor=cursor, blob_id=blob_id)
         return await self._step(self._stub.ListLiveSegments, request, CALL_SECONDS)
 
     async def check_rows(
         self, stage: verification_pb2.VerificationStage.ValueType, cursor: str
     ) -> pb.CheckRowsResponse:
-        """One step of a stage that needs no object store."""
+        """Run one step of a stage that needs no object store."""
         request = pb.CheckRowsRequest(stage=stage, cursor=cursor)
         return await self._step(self._stub.CheckRows, request, CALL_SECONDS)
 
     async def claim_scrub(self, limit: int) -> pb.ClaimScrubResponse:
-        """Committed objects to read back."""
+        """Return committed objects that are to be read back."""
         return await self._step(self._stub.ClaimScrub, pb.ClaimScrubRequest(limit=limit), CALL_SECONDS)
 
     async def any_erasure(self) -> datetime | None:
-        """Now, by the database's clock, if anybody is being erased, or was."""
+        """Return the time of the database's clock if there is or was an erasure, else None."""
         found = await self._step(self._stub.FindErased, pb.FindErasedRequest(), CALL_SECONDS)
         return found.now.ToDatetime(UTC) if found.any else None
 
     async def quarantine_seen(self, begun: datetime) -> None:
-        """All of it was looked through for what is an erased user's, in a pass that began then."""
+        """Record that a pass begun then has searched the whole quarantine for objects of erased users."""
         request = ReportQuarantinePassRequest()
         request.begin_time.FromDatetime(begun)
         await self._step(self._operations.ReportQuarantinePass, request)
 
     async def shown(self, objects: Sequence[verification_pb2.UnownedObject]) -> set[int]:
-        """Positions of those, of which no attempt is known, that a file or a project's file shows."""
+        """Return the positions of objects without a known attempt that a file or project file shows."""
         found: set[int] = set()
         for at in range(0, len(objects), MOST_KEYS):
             request = verification_pb2.FindShownRequest(objects=objects[at : at + MOST_KEYS])
@@ -138,10 +142,13 @@ class VerificationRecords(MetadataClient):
         return found
 
     async def erased(self, objects: Sequence[verification_pb2.UnownedObject]) -> list[int]:
-        """Positions of those (at most 1,000) whose owner is being erased, or was after they were written."""
+        """Return the positions of objects (at most 1,000) of erased users.
+
+        That are owners who are being erased, or were erased after the object was written.
+        """
         request = pb.FindErasedRequest(objects=objects)
         return list((await self._step(self._stub.FindErased, request, CALL_SECONDS)).erased)
 
     async def report_scrub(self, results: Sequence[pb.ScrubResult]) -> None:
-        """What was seen of them."""
+        """Record the results of reading objects back."""
         await self._step(self._stub.ReportScrub, pb.ReportScrubRequest(results=results), CALL_SECONDS)
