@@ -1,3 +1,1 @@
-"""Resumable and direct uploads: one engine, whose state lives in metadata_service and whose bytes live in
-S3.
-"""
+"""Resumable and direct uploads: one engine, with its state in metadata_service and its bytes in S3."""

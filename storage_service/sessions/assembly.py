@@ -1,4 +1,4 @@
-"""What `bootstrap` adds for resumable and direct uploads."""
+"""Builds the use cases of resumable and direct uploads, for `bootstrap`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from strongroom.metadata.v1.upload_session_service_pb2 import Session
 
 @dataclass(frozen=True, slots=True)
 class SessionParts:
-    """What the engine is made of."""
+    """The objects that the use cases are built from."""
 
     store: ObjectStore
     objects: CommittedReader
@@ -44,7 +44,7 @@ class SessionParts:
 
 
 class SessionUseCases:
-    """The use cases, and their end."""
+    """The use cases of one process, and their shutdown."""
 
     def __init__(self, parts: SessionParts) -> None:
         store, state, content = parts.store, parts.state, Content(parts.content)
@@ -81,6 +81,6 @@ class SessionUseCases:
         self.direct = DirectUploads(store, state, driver, completion, limits=parts.limits, content=content)
 
     async def aclose(self) -> None:
-        """Let writers persist what they have received."""
+        """Wait until writers have persisted what they have received."""
         await self._registry.aclose()
         self._kept.close()

@@ -1,8 +1,8 @@
 """Joins finished partial uploads into one file.
 
-The pieces are copied inside the store, one part each, where S3's part limits allow ("Multipart upload
-limits": every part but the last at least 5 MiB); otherwise their bytes are streamed through the writer of
-an ordinary session. The pieces stay until they expire: tus lets a client use one again.
+If S3's part limits allow ("Multipart upload limits": every part but the last has at least 5 MiB), the pieces
+are copied inside the store, one part each; otherwise their bytes are streamed through the writer of an
+ordinary session. The pieces are kept until they expire, because tus lets a client use one again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PARALLEL = 4
 
 
 class Concatenator:
-    """The use case; one instance per process."""
+    """Carries out concatenations. One instance per process."""
 
     def __init__(
         self,
@@ -63,11 +63,11 @@ class Concatenator:
         self._limits = limits
 
     async def concatenate(self, request: ConcatenateUploadsRequest) -> ConcatenateUploadsResponse:
-        """The file. A repeat with the same request_id goes on where the first one stopped, or answers its
-        file.
+        """Return the file. A repeat with the same request_id continues where the first try stopped, or
+        returns its file.
 
-        Raises UploadNotFound, UploadExpired, UploadIncomplete, InvalidField, SizeMismatch,
-        SizeLimitExceeded, and what Endings.finish raises.
+        Raises UploadNotFound, UploadExpired, UploadIncomplete, InvalidField, SizeMismatch, SizeLimitExceeded,
+        and what Endings.finish raises.
         """
         pieces = await self._pieces(request.upload_ids)
         size = sum(piece.persisted_size for piece in pieces)
@@ -133,14 +133,14 @@ class Concatenator:
         return await self._finish_copied(session)
 
     async def _finish_copied(self, session: Session) -> File | None:
-        writer = self._make_writer(session)  # it begins behind the copied parts
+        writer = self._make_writer(session)  # this writer begins after the copied parts
         try:
             return await self._endings.finish(writer)
         finally:
             await writer.close()
 
     async def _copy(self, writer: SessionWriter, pieces: Sequence[Session]) -> None:
-        """One part for each piece; those of an earlier try are there already. Raises StoreError."""
+        """Copy each piece as one part, except those that an earlier try has recorded. Raises StoreError."""
         if not writer.blob.upload_id:
             async with self._store.open(_ref(pieces[0]), length=MOST_HEADER_BYTES) as body:
                 await writer.begin([chunk async for chunk in body])
@@ -167,7 +167,7 @@ class Concatenator:
             raise first_cause(group) from group
 
     async def _stream(self, writer: SessionWriter, pieces: Sequence[Session]) -> None:
-        """The pieces' bytes from ``received`` on. Raises StoreError, StrongroomError."""
+        """Write the pieces' bytes from ``received`` on. Raises StoreError, StrongroomError."""
         begin = 0
         for piece in pieces:
             end = begin + piece.persisted_size
@@ -192,7 +192,9 @@ def _copyable(pieces: Sequence[Session]) -> bool:
 
 
 def _are_copies(parts: Sequence[blob_pb2.Part], pieces: Sequence[Session]) -> bool:
-    """Whether what an earlier try has recorded are copies of the first pieces, not parts that it streamed."""
+    """Whether the recorded parts are copies of the first pieces, and not parts that an earlier try
+    streamed.
+    """
     return all(
         (part.size_bytes, part.crc32c) == (piece.persisted_size, piece.prefix_crc32c)
         for part, piece in zip(parts, pieces, strict=False)

@@ -1,4 +1,4 @@
-"""What a session's bytes are: decided when the first ones are at hand, before the object is begun."""
+"""Decides the content type of a session when its first bytes have arrived, before the object is begun."""
 
 from __future__ import annotations
 
@@ -11,27 +11,29 @@ from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_PARTI
 
 
 class Content:
-    """The families' rules, for uploads whose bytes come later."""
+    """The families' content rules, for uploads whose bytes come later."""
 
     def __init__(self, rules: ContentRules) -> None:
         self._rules = rules
 
     def declared(self, spec: UploadSpec) -> str:
-        """The type as far as it is known without bytes. Raises ContentTypeNotAllowed for a declared one."""
+        """Return the type as far as it is known before the bytes. Raises ContentTypeNotAllowed for a declared
+        one.
+        """
         return self._rules.declared(spec)
 
     def decide(self, session: Session, chunks: Sequence[Chunk]) -> str:
-        """The type to store, seen its first bytes: all there are, or as many as ``head_bytes`` says. Raises
-        ContentTypeMismatch, ContentTypeNotAllowed, PictureRefused.
+        """Return the type to store. ``chunks``: all bytes, or at least as many as ``head_bytes`` says.
 
-        A piece of a file is of no type.
+        Partial uploads have no type of their own. Raises ContentTypeMismatch, ContentTypeNotAllowed,
+        PictureRefused.
         """
         if session.kind == SESSION_KIND_PARTIAL:
             return session.blob.content_type
         return self._rules.describe(session.blob.spec, self._rules.head(session.blob.spec, chunks))
 
     def head_bytes(self, session: Session, head: bytes) -> int:
-        """How many first bytes deciding takes, seen some."""
+        """Return how many first bytes the decision needs, given the ``head`` read so far."""
         return (
             SNIFF_BYTES
             if session.kind == SESSION_KIND_PARTIAL

@@ -1,8 +1,8 @@
-"""Direct-to-S3 uploads: signed requests for a client's own PUTs, then a completion checked against S3 itself.
+"""Direct uploads: signed requests for the client's own PUTs to S3, then a completion that checks S3's object.
 
-What S3 can't tell is read back: the file's CRC-32C where the store keeps none over the whole object, MD5
-and SHA where the client has announced one. That costs one GET of the object; the first bytes are read in
-any case, to see its type.
+What S3 doesn't tell is computed by reading the object once: its CRC-32C if the store keeps none of the whole
+object, and MD5 or SHA if the client has announced one. The first bytes are read in any case, to detect the
+type.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ MOST_SECONDS = 604_800
 
 
 class DirectUploads:
-    """The use case; one instance per process."""
+    """Signs and completes direct uploads. One instance per process."""
 
     def __init__(
         self,
@@ -65,8 +65,10 @@ class DirectUploads:
         self._content = content
 
     async def sign(self, request: SignUploadRequest) -> SignUploadResponse:
-        """Begin a direct upload, or sign more parts of one; either way it is active, and its expiry moves on.
-        The beginning of one that is finished, repeated, has no parts: ``complete`` tells its file again.
+        """Begin a direct upload, or sign more parts of one. Both count as activity and extend its expiry.
+
+        If the beginning of a finished upload is repeated, the answer has no parts; ``complete`` returns its
+        file again.
 
         Raises InvalidField, SizeLimitExceeded, ContentTypeNotAllowed, UploadNotFound, UploadExpired, and what
         Reservations.reserve raises.
@@ -84,7 +86,7 @@ class DirectUploads:
         return await self._signed(session, request)
 
     async def complete(self, request: CompleteUploadRequest) -> File:
-        """The file, once S3 has confirmed what the client says; a repeat answers it again.
+        """Check the client's parts against S3 and return the file. A repeat returns it again.
 
         Raises UploadIncomplete, SizeMismatch, ChecksumMismatch, ContentTypeMismatch, ContentTypeNotAllowed,
         UploadLost, and what T3 and T4 raise.
@@ -124,10 +126,10 @@ class DirectUploads:
         return opening
 
     async def _begun(self, session: Session) -> Session:
-        """With its multipart upload, and its expiry moved on."""
+        """Return the session with its multipart upload (if it needs one) and an extended expiry."""
         blob, multipart = session.blob, ""
         if session.size_bytes > blob.part_size_bytes and not blob.upload_id:
-            session = await self._state.get(session.upload_id)  # somebody may have begun it meanwhile
+            session = await self._state.get(session.upload_id)  # another request may have begun it meanwhile
             blob = session.blob
         if session.size_bytes > blob.part_size_bytes and not blob.upload_id:
             multipart = await self._store.create(blob.key, _attributes(blob))
@@ -162,7 +164,7 @@ class DirectUploads:
         return response
 
     async def _sign_whole(self, response: SignUploadResponse, session: Session, expires: timedelta) -> None:
-        """One PUT, and a form that does the same."""
+        """Add a signed PUT, and a form that has the same effect."""
         blob, size, attrs = session.blob, session.size_bytes, _attributes(session.blob)
         checks = blob.spec.checksums
         crc32c = checks.crc32c if checks.HasField("crc32c") else None
@@ -192,7 +194,9 @@ def _count(request: SignUploadRequest) -> int:
 
 
 def _lifetime(session: Session, wanted: int) -> timedelta:
-    """As asked for, but never beyond the session: a PUT after its end would leave an object behind."""
+    """Return the requested lifetime, ending before the session does: a later PUT would leave an object
+    behind.
+    """
     left = session.expire_time.ToDatetime(UTC) - datetime.now(UTC)
     seconds = min(wanted or DEFAULT_SECONDS, int(left.total_seconds()), MOST_SECONDS)
     return timedelta(seconds=max(seconds, 1))

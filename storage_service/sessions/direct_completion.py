@@ -1,8 +1,8 @@
 """Checks a direct upload against S3 and commits it.
 
-    parts as S3 lists them → Complete → HEAD → first bytes, and all of them where S3 can't tell → T3 → T4
+    parts listed by S3 → Complete → HEAD → first bytes, or all if S3 doesn't tell the checksum → T3 → T4
 
-Nothing is COMPLETING before everything is checked, so that nobody rolls an unchecked upload forward.
+An upload becomes COMPLETING only after all checks, because the cleaner rolls COMPLETING ones forward.
 """
 
 from __future__ import annotations
@@ -42,12 +42,14 @@ from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequ
 from strongroom.storage.v1.direct_pb2 import CompletedPart
 
 CLOCKS_DIFFER: Final = timedelta(minutes=5)
-"""Of the store and the database, at most: what was written before the upload began is not looked at."""
+"""The most that the clocks of store and database differ. Versions from before the upload began are
+ignored.
+"""
 AFTER_COMPLETE = failpoints.register("storage.session.direct.after_complete")
 
 
 class DirectCompletion:
-    """Completes direct uploads; one instance per process."""
+    """Completes direct uploads. One instance per process."""
 
     def __init__(self, store: ObjectStore, state: SessionState, finisher: Finisher, content: Content) -> None:
         self._store = store
@@ -56,11 +58,11 @@ class DirectCompletion:
         self._content = content
 
     async def run(self, session: Session, claimed: Sequence[CompletedPart]) -> File | None:
-        """Check and commit an acquired session: its file. ``claimed``: the parts as the client saw them
-        accepted.
+        """Check and commit an acquired session, and return its file.
 
-        Raises UploadIncomplete, SizeMismatch, ChecksumMismatch, ContentTypeMismatch, ContentTypeNotAllowed,
-        UploadLost, StoreError, and what T3 and T4 raise.
+        ``claimed``: the parts that the client saw accepted. Raises UploadIncomplete, SizeMismatch,
+        ChecksumMismatch, ContentTypeMismatch, ContentTypeNotAllowed, PictureRefused, UploadLost, StoreError,
+        and what T3 and T4 raise.
         """
         blob = session.blob
         if not blob.upload_id:
@@ -91,8 +93,10 @@ class DirectCompletion:
         return info
 
     async def _own_object(self, session: Session, version_id: str | None = None) -> ObjectInfo:
-        """What the client has sent, or the Complete whose version is known has made. At a path others may
-        have written since, or deleted what was there: it lies below. Raises ObjectNotFound, StoreError.
+        """Return the object that the client has sent, or the version that our Complete has made.
+
+        At a path, others may have written or deleted since; then an older version of the key is ours. Raises
+        ObjectNotFound, StoreError.
         """
         blob = session.blob
         try:
@@ -116,7 +120,10 @@ class DirectCompletion:
         raise ObjectNotFound
 
     async def _parts(self, session: Session, claimed: Sequence[CompletedPart]) -> list[PartReceipt] | None:
-        """S3's own list, checked; None when the object has been completed before."""
+        """Return the checked list of parts from S3, or None if the upload is no longer open.
+
+        Raises UploadIncomplete, SizeMismatch, ChecksumMismatch.
+        """
         blob = session.blob
         try:
             listed = list(await self._store.list_parts(blob.key, blob.upload_id))
@@ -141,14 +148,14 @@ class DirectCompletion:
     async def _complete(
         self, session: Session, parts: Sequence[PartReceipt] | None, crc32c: int | None
     ) -> ObjectInfo:
-        """Complete and HEAD. Raises UploadLost when neither parts nor object exist."""
+        """Complete the upload and HEAD its object. Raises UploadLost if neither parts nor object exist."""
         blob, version_id, made, gone = session.blob, None, False, parts is None
         try:
             if parts is not None:
                 result = await self._store.complete(blob.key, blob.upload_id, parts, crc32c=crc32c)
                 version_id, made = result.version_id, True
         except UploadNotFound:
-            gone = True  # completed before with the reply lost, or aborted from outside: HEAD decides
+            gone = True  # completed before and the reply was lost, or aborted from outside: HEAD tells
         except StoreError as error:
             if not error.outcome_unknown:
                 raise
@@ -172,8 +179,9 @@ class DirectCompletion:
     async def _checked(
         self, session: Session, info: ObjectInfo, known: int | None
     ) -> tuple[int, Scan | None]:
-        """The CRC-32C of the object, whose type and checksums are right, and what the scanner says of it.
-        Reads no more of it than it must.
+        """Check the object's type and checksums. Return its CRC-32C and the scanner's verdict.
+
+        Reads no more of the object than necessary.
         """
         blob, ref = session.blob, ObjectRef(info.key, info.version_id)
         expected = blob.spec.checksums
@@ -194,7 +202,7 @@ class DirectCompletion:
 
 
 def _crc32c_of(parts: Sequence[PartReceipt]) -> int | None:
-    """Of the whole, where the store tells it of every part."""
+    """Return the CRC-32C of the whole, or None if the store doesn't tell it for every part."""
     crc32c = 0
     for part in parts:
         if part.crc32c is None:
@@ -204,16 +212,19 @@ def _crc32c_of(parts: Sequence[PartReceipt]) -> int | None:
 
 
 def check_committed_parts(blob: blob_pb2.Blob, claimed: Sequence[CompletedPart]) -> None:
-    """What the client says it has sent is what the committed ``blob`` was made of. Nobody knows the parts of
-    an object that was found completed. Raises ChecksumMismatch, UploadIncomplete.
+    """Compare the client's parts with those that the committed ``blob`` was made of.
+
+    For an object that was found completed the parts are unknown, and nothing is compared. Raises
+    ChecksumMismatch, UploadIncomplete.
     """
     if blob.parts or not blob.upload_id:
         _check_etags({part.number: part.etag for part in blob.parts} or {1: blob.etag}, claimed)
 
 
 def _check_etags(stored: Mapping[int, str], claimed: Sequence[CompletedPart]) -> None:
-    """What the client saw accepted is what S3 has: ETags by part number. A client that can't see ETags (CORS)
-    sends no parts.
+    """Compare the ETags that the client saw with those in S3, by part number.
+
+    A client that can't read ETags (CORS) sends no parts, and nothing is compared.
     """
     if not claimed:
         return
@@ -230,7 +241,7 @@ def _check_etags(stored: Mapping[int, str], claimed: Sequence[CompletedPart]) ->
 
 
 def _check_object(session: Session, info: ObjectInfo) -> None:
-    """The object is this attempt's, and as long as announced."""
+    """Check that the object is this attempt's and has the announced size."""
     if info.size != session.size_bytes:
         raise SizeMismatch(
             f"the object has {info.size} bytes, {session.size_bytes} were announced",

@@ -1,5 +1,5 @@
-"""Completions under way: each in a task of its own that goes on when its caller leaves, at most one per
-session here.
+"""Runs completions of sessions: each in a task that outlives its caller, at most one per session and
+process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from strongroom.metadata.v1.upload_session_service_pb2 import OpenSessionRequest
 
 
 class Driver:
-    """Drives sessions to their end; one instance per process."""
+    """Completes sessions. One instance per process."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Driver:
             )
 
     async def driven(self, session: Session) -> Session:
-        """The session as it is once everything that can be done for it is done.
+        """Complete the session if all of its bytes are persisted, and return it.
 
         Raises ServiceUnavailable while it is being completed elsewhere, and what completing raises.
         """
@@ -68,19 +68,23 @@ class Driver:
             return session if session.finished else await self.finish(session)
 
     async def finish(self, session: Session) -> Session:
-        """Finish an acquired session whose bytes are all persisted. Raises as Endings.finish."""
+        """Finish an acquired session whose bytes are all persisted, and return it. Raises as
+        Endings.finish.
+        """
         return await self.run(session, self.finish_alone(session))
 
     async def run(self, session: Session, work: Coroutine[Any, Any, File | None]) -> Session:
-        """Let ``work`` bring an acquired session to its end; answers the session after that. What ``work``
-        has committed may be replaced or deleted by then: it is the answer, and is not looked up again.
+        """Run ``work``, which completes an acquired session, and return the session afterwards.
+
+        A file that ``work`` has committed is returned without another query: it may be replaced or deleted by
+        then.
         """
         entry = self.registry.enter(session.upload_id)
         entry.reading, entry.finishing = False, True
         file = await asyncio.shield(self.registry.in_background(self._run(entry, session, work), "finish"))
         if file is not None:
             return committed(session, file)
-        with without_deadline():  # the work may have taken longer than a turn's calls may
+        with without_deadline():  # the work may have taken longer than the calls of a turn may
             return await self._state.get(session.upload_id)
 
     async def _run(
@@ -93,9 +97,7 @@ class Driver:
             self.registry.leave(session.upload_id, entry)
 
     async def finish_alone(self, session: Session) -> File | None:
-        """The same without a turn, for whoever has one: the file; None: of a partial upload. Raises as
-        Endings.finish.
-        """
+        """Like ``finish``, for callers that hold the turn. Return the file, or None for a partial upload."""
         if session.blob.state == blob_pb2.BLOB_STATE_COMPLETING:
             return await self._endings.finisher.drive_on(session.blob)
         writer = self._make_writer(session)
@@ -107,7 +109,7 @@ class Driver:
 
 @contextmanager
 def without_deadline() -> Iterator[None]:
-    """For work that goes on when its caller has left: the same caller, but no deadline."""
+    """Keep the caller but drop the deadline, for work that outlives its caller."""
     now = context.current()
     with context.bind(context.for_caller(now.principal if now is not None else None)):
         yield

@@ -1,4 +1,4 @@
-"""Resumable uploads, the use case: create, write, ask, declare, cancel."""
+"""Resumable uploads: create, write, query, declare the length, cancel."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ AFTER_ACQUIRE = failpoints.register("storage.session.acquired")
 
 
 class Sessions:
-    """The use case; one instance per process."""
+    """Carries out resumable uploads. One instance per process."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Sessions:
         self._running = RunningHashes()
 
     async def create(self, request: CreateUploadRequest) -> UploadSession:
-        """Begin an upload; one of zero bytes is finished at once.
+        """Begin an upload. One of zero bytes is finished at once.
 
         Raises SizeLimitExceeded, ContentTypeNotAllowed, and what Reservations.reserve raises.
         """
@@ -87,9 +87,10 @@ class Sessions:
         return shown(await self._driver.driven(session))
 
     async def upload(self, first: UploadRequest, messages: AsyncIterator[Message]) -> UploadResponse:
-        """One write: the stream whose first message is ``first``. See docs/resumable.md.
+        """Carry out one write: the stream that begins with ``first``. See docs/resumable.md.
 
-        Raises what SessionStream.run and Endings.finish raise, UploadSuperseded when a newer writer came.
+        Raises what SessionStream.run and Endings.finish raise, and UploadSuperseded if a newer write has
+        begun.
         """
         upload_id = first.upload_id
         async with self._registry.turn(upload_id, writes=True):
@@ -103,11 +104,11 @@ class Sessions:
         return answer(session)
 
     async def get(self, upload_id: str, *, preempt: bool = False) -> UploadSession:
-        """Where an upload stands; a completion that was cut short is driven on.
+        """Return the state of an upload. An interrupted completion is resumed.
 
-        ``preempt``: the answer stays true until the next write begins. A writer of this process is stopped
-        and persisted; one of another process is shut out by a new epoch: what it has not recorded by now
-        never counts, and is sent again by whoever asks.
+        ``preempt``: the returned offset stays valid until the next write begins. A writer in this process is
+        stopped and its bytes are persisted. A writer in another process is shut out by a new epoch: bytes
+        that it has not recorded never count, and the client sends them again.
 
         Raises UploadNotFound, UploadExpired, UploadLost, ServiceUnavailable (still being completed).
         """
@@ -122,7 +123,7 @@ class Sessions:
         return shown(await self._driver.driven(session))
 
     async def declare(self, upload_id: str, size: int) -> UploadSession:
-        """Say how long an upload is. Raises SizeMismatch, SizeLimitExceeded, QuotaExceeded, and as
+        """Set the length of an upload. Raises SizeMismatch, SizeLimitExceeded, QuotaExceeded, and as
         ``get``.
         """
         async with self._registry.turn(upload_id):
@@ -138,7 +139,7 @@ class Sessions:
         return shown(await self._driver.driven(session))
 
     async def cancel(self, upload_id: str) -> None:
-        """Give an upload up, or delete what it has become. Raises as ``get``."""
+        """Give an upload up, or delete the file that it has become. Raises as ``get``."""
         async with self._registry.turn(upload_id):
             session = await self._state.get(upload_id)
             if not session.HasField("file"):
@@ -157,7 +158,7 @@ class Sessions:
         self._attempts.wake_cleaner()
 
     def _goes_on(self, first: UploadRequest) -> Kept | None:
-        """What the write before this one has left here, if this one begins where it ended."""
+        """Return what the previous write has left in this process, if this one continues at its end."""
         kept = self._kept.take(first.upload_id, _subject())
         if kept is not None and first.write_offset != kept.session.persisted_size:
             kept.tail.give_back()
@@ -170,7 +171,7 @@ class Sessions:
         return await self._driver.finish(session) if is_whole(session) else session
 
     def _entered(self, session: Session, first: UploadRequest) -> Entry:
-        """The current task becomes the session's writer. Raises InvalidField, ContentType*."""
+        """Make the current task the session's writer. Raises InvalidField, ContentType*, PictureRefused."""
         check_writable(session)
         begins = first.write_offset == session.persisted_size == 0
         if begins and len(first.data) >= self._content.head_bytes(session, first.data):
@@ -212,7 +213,7 @@ class Sessions:
     async def _end(
         self, entry: Entry, writer: SessionWriter, stream: SessionStream, problem: BaseException | None
     ) -> UploadResponse:
-        """Persist what has arrived, or finish; then the place is free for the next writer."""
+        """Persist the received bytes, or finish the upload, and then let the next writer begin."""
         session, ended_well = writer.session, False
         try:
             with without_deadline():
@@ -251,7 +252,7 @@ class Sessions:
             self._running.keep(session.upload_id, stream.hashes)
         if problem is not None and not left:
             raise problem
-        if is_whole(session):  # its length was declared elsewhere meanwhile
+        if is_whole(session):  # another request has declared the length meanwhile
             return finished(session, await self._driver.finish_alone(session), writer.received)
         return UploadResponse(persisted_size=writer.progress.persisted, expire_time=session.expire_time)
 
@@ -260,12 +261,12 @@ class Sessions:
 
 
 def _subject() -> str:
-    """Whose write it is: nobody else goes on at its epoch without having asked."""
+    """Return the caller, because only the same caller may continue a kept session at its epoch."""
     now = context.current()
     return "" if now is None or now.principal is None else now.principal.subject
 
 
 def _may_have_writer(session: Session) -> bool:
-    """Whether another process may be writing it: somebody has acquired it, and bytes are missing."""
+    """Whether another process may be writing: the session has been acquired before, and bytes are missing."""
     in_order = session.kind in {SESSION_KIND_SEQUENTIAL, SESSION_KIND_PARTIAL}
     return in_order and session.blob.epoch > 1 and not session.finished and not is_whole(session)

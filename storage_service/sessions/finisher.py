@@ -1,13 +1,12 @@
-"""From "all bytes are there" to the committed file. May be repeated from wherever an earlier try has stopped.
+"""The steps from "all bytes are there" to the committed file. Can be repeated after any interruption.
 
     small (no part was ever begun):  PutObject of everything → T4
     otherwise:                       last part → recorded → T3 → Complete → HEAD → T4
 
-Hashes that did not run along are computed by reading the object back before T3: until then nothing rolls it
-forward.
+Missing hashes are computed by reading the object back. In that case T3 comes after Complete, so that nothing
+rolls the upload forward before it has been checked.
 
-`Endings` says what becomes of a session then, as callers meet it: finished, lost for good, or to be tried
-again.
+`Endings` decides what becomes of a session then: finished, lost, or to be tried again.
 """
 
 from __future__ import annotations
@@ -50,13 +49,13 @@ BEFORE_T3 = failpoints.register("storage.session.before_t3")
 BEFORE_T4 = failpoints.register("storage.session.before_t4")
 
 FIRST_WRITER = 2
-"""The epoch of a session's first writer; a later one may meet an object that an earlier one has made, or
-whose making is still on its way.
+"""Epoch of a session's first writer. At a later epoch an object of an earlier writer may exist or still
+arrive.
 """
 
 
 class Finisher:
-    """Makes and commits objects of sessions; one instance per process."""
+    """Makes and commits the objects of sessions. One instance per process."""
 
     def __init__(
         self,
@@ -75,11 +74,13 @@ class Finisher:
     async def finish(
         self, writer: SessionWriter, hashes: Hashes | None = None, final: Checksums | None = None
     ) -> File | None:
-        """All bytes have been written to ``writer``: the file, or None for a partial upload.
+        """Finish a session all of whose bytes were written to ``writer``. Return the file, or None for a
+        partial upload.
 
-        ``hashes`` ran along over all bytes; ``final`` holds more checksums to compare with. Raises
-        ChecksumMismatch, ContentTypeMismatch, ContentTypeNotAllowed, UploadSuperseded, StoreError, and what
-        T4 raises.
+        ``hashes``: computed while the bytes were written. ``final``: further checksums to compare with.
+
+        Raises ChecksumMismatch, ContentTypeMismatch, ContentTypeNotAllowed, PictureRefused, UploadSuperseded,
+        StoreError, and what T4 raises.
         """
         expected = [writer.blob.spec.checksums, final or Checksums()]
         for given in expected:
@@ -93,7 +94,7 @@ class Finisher:
         return await self.commit(commit)
 
     async def drive_on(self, blob: blob_pb2.Blob) -> File | None:
-        """A completion (T3 is done) that was cut short. Raises as ``finish``."""
+        """Resume a completion that was interrupted after T3. Raises as ``finish``."""
         async with self._attempts.lease(blob):
             commit = await complete_multipart(self._store, blob, blob.parts, blob.size_bytes, blob.crc32c)
         return await self.commit(commit)
@@ -123,8 +124,10 @@ class Finisher:
 
     @asynccontextmanager
     async def scanning(self, session: Session) -> AsyncIterator[Scanned]:
-        """Of what a session has brought, once all of it is there; a partial upload is scanned as a part of
-        what it becomes. Raises ScannerUnavailable, SizeLimitExceeded.
+        """Yield a scan of the session's content, once all of it is there.
+
+        A partial upload is scanned only as a part of the concatenated file. Raises ScannerUnavailable,
+        SizeLimitExceeded.
         """
         partial = session.kind == SESSION_KIND_PARTIAL
         scanned = UNASKED if partial else await self._scanner.of(session.blob.spec)
@@ -137,7 +140,7 @@ class Finisher:
             scanned.close()
 
     async def _put(self, writer: SessionWriter, rest: Rest, expected: Sequence[Checksums]) -> CommitRequest:
-        """A small object in one request; what an earlier try has stored is taken instead."""
+        """Store a small object in one request, unless an earlier try has stored it."""
         blob = writer.blob
         hashes = Hashes(*expected)
         for chunk in rest.chunks:
@@ -167,7 +170,9 @@ class Finisher:
         return with_scan(commit, scan)
 
     async def _stored_before(self, blob: blob_pb2.Blob, rest: Rest) -> PutResult | None:
-        """The object that a PutObject with unknown outcome has left, if it is this one (rule R4)."""
+        """Return the object left by a PutObject with an unknown outcome, if it has the same content (rule
+        R4).
+        """
         try:
             info = await self._store.head(ObjectRef(blob.key))
         except ObjectNotFound:
@@ -211,11 +216,11 @@ class Finisher:
         return with_scan(commit, scan)
 
     async def commit(self, request: CommitRequest) -> File | None:
-        """T4. A session whose commit is refused is not given up: `endings` decides what becomes of it."""
+        """T4. If it is refused the session is not given up here: `Endings` decides that."""
         request.doubtful |= request.blob.epoch > FIRST_WRITER
         await failpoints.hit(BEFORE_T4)
         response = await until_known(lambda: self._reservations.commit(request))
-        self._attempts.wake_cleaner()  # segments, or an attempt that another one has beaten
+        self._attempts.wake_cleaner()  # to remove segments, or an attempt that lost against another one
         if response.lost_to_other_attempt:
             same_content(response.file, request.size_bytes, request.crc32c)
         return response.file if response.HasField("file") else None
@@ -223,7 +228,7 @@ class Finisher:
 
 T = TypeVar("T")
 
-#: What no repetition cures: the session is over, and says so from now on.
+#: Errors that no repeat can cure: the session is marked as lost.
 FATAL = (
     store_errors.UploadNotFound,
     store_errors.InvalidPart,
@@ -238,7 +243,7 @@ FATAL = (
 
 
 class Endings:
-    """Runs what may end a session; one instance per process."""
+    """Runs work that may end a session. One instance per process."""
 
     def __init__(self, state: SessionState, attempts: Attempts, finisher: Finisher) -> None:
         self._state = state
@@ -246,7 +251,7 @@ class Endings:
         self.finisher = finisher
 
     async def guard(self, blob: blob_pb2.Blob, work: Coroutine[Any, Any, T]) -> T:
-        """Run ``work`` on a session; what can never succeed ends it, so that later queries say so.
+        """Run ``work`` on a session. If it can never succeed the session is marked as lost.
 
         Raises StrongroomError only.
         """
@@ -261,22 +266,24 @@ class Endings:
     async def finish(
         self, writer: SessionWriter, hashes: Hashes | None = None, final: Checksums | None = None
     ) -> File | None:
-        """See Finisher.finish. Bytes that don't match what was announced for the whole never will."""
+        """See Finisher.finish. A session whose bytes don't match its announced checksums is marked as
+        lost.
+        """
         try:
             return await self.finisher.finish(writer, hashes, final)
-        except (errors.ChecksumMismatch, errors.SizeLimitExceeded):  # the last: too large for the scanner
+        except (errors.ChecksumMismatch, errors.SizeLimitExceeded):  # the latter: too large for the scanner
             await self.lose(writer.blob)
             raise
 
     async def lose(self, blob: blob_pb2.Blob) -> None:
-        """It can never be finished. Raises UploadSuperseded when another writer has it."""
+        """Mark the session as lost. Raises UploadSuperseded if another writer has taken it over."""
         log.warning("session_lost", blob_id=blob.id)
         await self._state.lose(handle_of(blob))
         self._attempts.wake_cleaner()
 
 
 def _as_told(error: Exception) -> Exception:
-    """What is missing are the upload's own parts and segments, whatever the store calls them."""
+    """Return UploadLost for errors of the store, whose names say nothing to clients."""
     if isinstance(error, StoreError):
         return errors.UploadLost("The object store no longer has what was uploaded; start the upload again.")
     return error

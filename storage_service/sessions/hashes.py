@@ -1,8 +1,8 @@
-"""MD5, SHA-1 and SHA-256 of whole uploads, for clients that sent one: run along while one process sees all
-bytes.
+"""MD5, SHA-1 and SHA-256 of whole uploads, computed on the way while one process sees all bytes.
 
-hashlib can't write its state down. When the next bytes come to another process, or after a restart, the
-running state is missing there, and the finished object is read back once instead, before it becomes visible.
+Only for clients that sent one of them. The state of a hashlib object can't be stored. So if the next bytes
+reach another process, or the process is restarted, the finished object is read back once before it becomes
+visible.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ REMEMBERED = 4096
 
 
 class Hash(Protocol):
-    """What hashlib makes."""
+    """A hash object as hashlib makes it."""
 
     def update(self, data: Chunk, /) -> None:
-        """Take the next bytes."""
+        """Add the next bytes."""
         ...
 
     def digest(self) -> bytes:
-        """Of everything so far."""
+        """Return the digest of all bytes so far."""
         ...
 
 
@@ -45,11 +45,11 @@ class Hashes:
 
     @property
     def names(self) -> frozenset[str]:
-        """What is computed."""
+        """Names of the hashes that are computed."""
         return frozenset(self._hashes)
 
     def feed(self, data: Chunk, *, crc32c: bool = False) -> None:
-        """Take the next bytes; ``crc32c``: count that as well (uploads get it from their parts)."""
+        """Add the next bytes. ``crc32c``: compute that, too (uploads get it from their parts)."""
         self.size += len(data)
         for running in self._hashes.values():
             running.update(data)
@@ -57,7 +57,7 @@ class Hashes:
             self.crc32c = checksums.extend(self.crc32c, data)
 
     def check(self, expected: Checksums) -> None:
-        """Raises ChecksumMismatch; only hashes that are computed here are compared."""
+        """Compare the computed hashes with ``expected``. Raises ChecksumMismatch."""
         for name, running in self._hashes.items():
             wanted: bytes = getattr(expected, name)
             if wanted and wanted != running.digest():
@@ -65,13 +65,13 @@ class Hashes:
 
 
 class RunningHashes:
-    """Hashes of uploads between two of their writes, for as long as this process remembers."""
+    """Keeps the hashes of uploads between two writes, in memory only."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Hashes] = OrderedDict()
 
     def take(self, upload_id: str, expected: Checksums, offset: int) -> Hashes | None:
-        """The state after ``offset`` bytes; None when it isn't known here, or nothing needs hashing."""
+        """Return the hashes after ``offset`` bytes, or None if they aren't known here or none are needed."""
         kept = self._kept.pop(upload_id, None)
         fresh = Hashes(expected)
         if not fresh.names:
@@ -81,7 +81,7 @@ class RunningHashes:
         return kept if kept is not None and kept.size == offset and kept.names == fresh.names else None
 
     def keep(self, upload_id: str, hashes: Hashes) -> None:
-        """Until the next write; the oldest are forgotten."""
+        """Keep the hashes until the next write. The oldest ones are dropped."""
         self._kept[upload_id] = hashes
         while len(self._kept) > REMEMBERED:
             self._kept.popitem(last=False)
@@ -90,7 +90,9 @@ class RunningHashes:
 async def read_back(
     store: ObjectStore, ref: ObjectRef, *expected: Checksums, scanned: Scanned | None = None
 ) -> Hashes:
-    """Read an object once for its CRC-32C, for the hashes that ``expected`` names, and for the scanner.
+    """Read an object once, to compute its CRC-32C and the hashes that ``expected`` names, and for the
+    scanner.
+
     Raises StoreError, and what scanning raises.
     """
     hashes = Hashes(*expected)

@@ -1,11 +1,11 @@
-"""What this process remembers between two writes of a session: the next one goes on from there.
+"""Keeps the state of sessions in memory between two writes, so that the next write can continue directly.
 
-A client that sends an upload in pieces comes back a moment later. Its next write keeps the epoch of the one
-before (no AcquireWriter), and the bytes of the part under way (no reading back of segments). Nothing here is
-needed: every byte of it is in the store and recorded, so it is forgotten at will. Only a write that has ended
-well leaves something here, so no request of that epoch is still on its way to the store.
+A client that sends an upload in pieces comes back a moment later. Its next write keeps the epoch of the
+previous one (no AcquireWriter) and the bytes of the part in progress (no reading back of segments). All of it
+can be dropped at any time, because every byte is stored and recorded. State is kept only after a write that
+ended well, so no request of its epoch is still on its way to the store.
 
-Whether another process has taken the session since, the first step of the next write finds out
+If another process has taken the session over since, the first step of the next write finds out
 (`Continuation`).
 """
 
@@ -24,19 +24,20 @@ from strongroom.metadata.v1.upload_session_service_pb2 import Continuation, Sess
 
 KEEP_SECONDS: Final = 5.0
 TELL_SECONDS: Final = 0.1
-"""A HEAD that has taken a session over waits so long before it tells the offset, and only what was recorded
-in less time is remembered: how long after the recording a write began is known up to the time that the
-answer took, so a write that follows the HEAD is always known to be the newer one.
+"""Seconds that a HEAD waits after taking a session over. One whose last recording took longer is not kept.
+
+The time between a recording and the next write is known only up to the duration of the recording. A write
+that follows a HEAD begins later than that, so it is always recognised as the newer one.
 """
 MOST: Final = 1024
-"""So many sessions are remembered."""
+"""How many sessions are kept."""
 
 SHARE: Final = 4
-"""Their bytes take one such part of the memory for bodies, and none while somebody waits for it."""
+"""Kept bytes take at most 1/``SHARE`` of the memory for bodies, and none while other requests wait for it."""
 
 
 class Tail:
-    """Bytes of the part under way, all of them persisted; ``size`` of them are reserved of the budget."""
+    """Bytes of the part in progress, all of them persisted; ``size`` of them are reserved in the budget."""
 
     def __init__(
         self, chunks: Sequence[Chunk] = (), size: int = 0, released: Callable[[int], None] | None = None
@@ -46,7 +47,7 @@ class Tail:
         self._released = released
 
     def give_back(self) -> None:
-        """Hold them no longer; once or more often."""
+        """Drop the bytes and release their memory. Further calls have no effect."""
         size, self.size, self.chunks = self.size, 0, ()
         if size and self._released is not None:
             self._released(size)
@@ -54,16 +55,16 @@ class Tail:
 
 @dataclass(slots=True)
 class Kept:
-    """A session as its last write has left it, for whoever (``subject``) made that write."""
+    """A session after its last write, which ``subject`` made."""
 
     session: Session
     subject: str
     tail: Tail
     answered_at: float
-    """When the recording of its last bytes was answered, seconds of ``time.monotonic()``."""
+    """When the recording of its last bytes was answered, in seconds of ``time.monotonic()``."""
 
     def continuation(self) -> Continuation:
-        """For the first step of the write that begins now."""
+        """Return what the first step of the next write sends."""
         idle = time.monotonic() - self.answered_at
         return Continuation(
             expire_time=self.session.expire_time,
@@ -75,7 +76,7 @@ class Kept:
 
 
 class KeptSessions:
-    """By upload_id, the oldest first; one instance per process and event loop."""
+    """Kept sessions by upload_id, oldest first. One instance per process and event loop."""
 
     def __init__(self, budget: ByteBudget) -> None:
         self._budget = budget
@@ -87,8 +88,10 @@ class KeptSessions:
     def keep(
         self, session: Session, subject: str, chunks: Sequence[Chunk], *, asked_at: float, answered_at: float
     ) -> None:
-        """Remember a session whose write has ended; ``chunks`` are the bytes of its part under way. The times
-        are those of its last recording, seconds of ``time.monotonic()``; 0: it has recorded nothing.
+        """Keep a session after a write. ``chunks``: the bytes of its part in progress.
+
+        ``asked_at`` and ``answered_at``: times around its last recording, in seconds of ``time.monotonic()``;
+        0: there was none.
         """
         if not answered_at or answered_at - asked_at > TELL_SECONDS:
             return
@@ -103,7 +106,7 @@ class KeptSessions:
             self._sweep_later()
 
     def take(self, upload_id: str, subject: str) -> Kept | None:
-        """What is remembered of it; its bytes are the caller's to give back."""
+        """Return the kept state, or None. The caller has to give its bytes back."""
         kept = self._kept.pop(upload_id, None)
         if kept is not None and (kept.subject != subject or _old(kept)):
             kept.tail.give_back()
@@ -111,18 +114,18 @@ class KeptSessions:
         return kept
 
     def forget(self, upload_id: str) -> None:
-        """Somebody else goes on with it, or nobody."""
+        """Drop the state of a session that another process or nobody continues."""
         kept = self._kept.pop(upload_id, None)
         if kept is not None:
             kept.tail.give_back()
 
     def forget_bytes(self) -> None:
-        """Memory is short."""
+        """Drop all bytes, because memory is short."""
         for kept in self._kept.values():
             kept.tail.give_back()
 
     def close(self) -> None:
-        """Nobody writes any more."""
+        """Drop everything, because no more writes will come."""
         for upload_id in list(self._kept):
             self.forget(upload_id)
         if self._sweeping is not None:

@@ -1,6 +1,4 @@
-"""How far a session has come, as recorded: only the contiguous prefix counts, and only once
-metadata_service has committed it.
-"""
+"""The recorded progress of a session: the contiguous prefix that metadata_service has committed."""
 
 from __future__ import annotations
 
@@ -27,7 +25,9 @@ AFTER_RECORD = failpoints.register("storage.session.after_record")
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """A part that S3 has; of its bytes the ``fresh`` ones were not persisted before."""
+    """A part that S3 has accepted. The ``fresh`` values are of those of its bytes that were not persisted
+    before.
+    """
 
     part: blob_pb2.Part
     fresh_size: int
@@ -35,7 +35,7 @@ class _Accepted:
 
 
 class Progress:
-    """One writer's, at the epoch of ``session``, whose fields it moves on."""
+    """The progress of one writer at the epoch of ``session``, whose fields it updates."""
 
     def __init__(
         self, state: SessionState, session: Session, continuation: Continuation | None = None
@@ -46,16 +46,16 @@ class Progress:
         self.parts = session.blob.parts
         self.deferred = False
         self.asked_at = self.answered_at = 0.0
-        """Around the last step that was answered, seconds of ``time.monotonic()``; 0: none was."""
+        """Times around the last answered step, in seconds of ``time.monotonic()``; 0: none yet."""
         self.recorded_at = 0.0
-        """When parts were last recorded, seconds of ``time.monotonic()``."""
+        """When parts were last recorded, in seconds of ``time.monotonic()``."""
         self._segments = list(session.segments)
         self._accepted: dict[int, _Accepted] = {}
         self._recording = asyncio.Lock()
 
     @property
     def persisted(self) -> int:
-        """Bytes of the prefix."""
+        """Size of the prefix in bytes."""
         return self._session.persisted_size
 
     @property
@@ -64,8 +64,10 @@ class Progress:
         return self._session.prefix_crc32c
 
     async def confirm(self) -> None:
-        """That this is still the session's writer, if it goes on from an earlier write and has recorded
-        nothing yet. Raises UploadSuperseded.
+        """Check that this is still the session's writer, if it continues an earlier write and has recorded
+        nothing yet.
+
+        Raises UploadSuperseded.
         """
         if self._continuation is not None:
             await self._record(self.persisted, self.crc32c, list(self._segments))
@@ -80,8 +82,10 @@ class Progress:
         multipart: str = "",
         content_type: str = "",
     ) -> None:
-        """Commit the contiguous prefix, and what else there is to commit. ``fresh_crc32c``: of the bytes of
-        ``segment`` that were not persisted before. Raises UploadSuperseded, QuotaExceeded.
+        """Commit the contiguous prefix together with the given values.
+
+        ``fresh_crc32c``: of those bytes of ``segment`` that were not persisted before. ``replaces``:
+        ``segment`` replaces all earlier ones. Raises UploadSuperseded, QuotaExceeded.
         """
         async with self._recording:
             fresh = [] if self.deferred else self._contiguous()
@@ -136,19 +140,20 @@ class Progress:
         session.segments.extend(segments)
 
     def _take_over(self, taken: Session) -> None:
-        """Another process had the session, and wrote nothing: it may have been told the length."""
+        """Adopt the epoch and length of another process that had the session meanwhile but wrote nothing."""
         self._session.blob.epoch = taken.blob.epoch
         if taken.HasField("size_bytes"):
             self._session.size_bytes = taken.size_bytes
 
     def accept(self, part: blob_pb2.Part, fresh_size: int, fresh_crc32c: int) -> None:
-        """S3 has this part; of its bytes so many were not persisted before. It counts with the next
-        ``record`` that reaches it.
+        """Note a part that S3 has accepted. It counts with the next ``record`` whose prefix reaches it.
+
+        ``fresh_size`` and ``fresh_crc32c``: of those of its bytes that were not persisted before.
         """
         self._accepted[part.number] = _Accepted(part, fresh_size, fresh_crc32c)
 
     def _contiguous(self) -> list[_Accepted]:
-        """Accepted parts that follow the recorded ones without a hole."""
+        """Return the accepted parts that follow the recorded ones without a gap."""
         number = len(self.parts) + 1
         fresh = []
         while number in self._accepted:

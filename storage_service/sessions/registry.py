@@ -1,7 +1,7 @@
-"""Who writes which session in this process: the newest request wins at once.
+"""The writer of each session in this process. The newest request replaces an older one at once.
 
-Between processes the epoch alone decides: an older writer's next commit fails. Here the older one is
-stopped first, and what it has received is persisted before the newer one begins.
+Between processes only the epoch decides: an older writer's next commit fails. Within a process the older
+writer is stopped first, and what it has received is persisted before the newer one begins.
 """
 
 from __future__ import annotations
@@ -21,18 +21,21 @@ from strongroom.errors import DeadlineExceeded, ServiceUnavailable, StrongroomEr
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 5.0
-"""How long a newcomer waits for the older writer's last bytes; then the epoch shuts that one out."""
+"""Seconds that a request waits for the older writer to persist its bytes. After that the epoch shuts
+it out.
+"""
 
 TURN_SECONDS = 8.5
-"""For the wait for a turn and the calls to metadata_service in it, together: whoever waits behind others
-whose calls hang is told so in time.
+"""Seconds for the wait for a turn and the calls to metadata_service in it, together.
+
+So a request that waits behind others, whose calls hang, gets an answer in time.
 """
 RETRY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
 class Entry:
-    """One writer: the task that reads its stream, and what follows when the reading has ended."""
+    """One writer: the task that reads its stream, and the work after the reading has ended."""
 
     reader: asyncio.Task[Any]
     preempted: bool = False
@@ -41,7 +44,7 @@ class Entry:
     closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def preempt(self) -> None:
-        """Stop reading; what was received is still persisted."""
+        """Stop the reading. Received bytes are still persisted."""
         if self.reading and not self.preempted:
             self.preempted = True
             self.reader.cancel()
@@ -49,14 +52,14 @@ class Entry:
 
 @dataclass(slots=True)
 class _Turns:
-    """``lock`` goes round in order of arrival; ``users`` hold it or wait for it."""
+    """``lock`` is given in order of arrival; ``users`` hold it or wait for it."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     users: int = 0
 
 
 class Registry:
-    """Writers by upload_id; one instance per process."""
+    """Writers by upload_id. One instance per process."""
 
     def __init__(self, kept: KeptSessions) -> None:
         self._kept = kept
@@ -65,18 +68,18 @@ class Registry:
         self._background: set[asyncio.Task[Any]] = set()
 
     def finishing(self, upload_id: str) -> bool:
-        """Whether it is being finished here, or a writer's last bytes are being persisted."""
+        """Whether this process finishes the upload, or persists the last bytes of a writer."""
         entry = self._writers.get(upload_id)
         return entry is not None and entry.finishing
 
     @asynccontextmanager
     async def turn(self, upload_id: str, *, writes: bool = False) -> AsyncIterator[None]:
-        """Newcomers one after another, each with the older writer stopped and persisted. What it has left
-        here only the next one that ``writes`` goes on with.
+        """Take turns: inside the block the older writer is stopped and its bytes are persisted.
 
-        Calls to other services inside of the block end TURN_SECONDS after the beginning of the wait.
+        Its kept state is dropped unless the block ``writes``. Calls to other services inside the block end
+        TURN_SECONDS after the wait began.
 
-        :raises ServiceUnavailable: the turn did not come in time, or it left no time for such a call.
+        :raises ServiceUnavailable: the turn did not come in time, or left no time for such a call.
         """
         turns = self._turns.setdefault(upload_id, _Turns())
         turns.users += 1
@@ -92,7 +95,7 @@ class Registry:
                 finally:
                     turns.lock.release()
         except DeadlineExceeded as error:
-            if left is not None and left <= TURN_SECONDS:  # it was the caller's
+            if left is not None and left <= TURN_SECONDS:  # the caller's own deadline
                 raise
             raise _busy() from error
         finally:
@@ -101,7 +104,7 @@ class Registry:
                 del self._turns[upload_id]
 
     async def stop_writer(self, upload_id: str) -> None:
-        """Stop the writer at work, if there is one, and wait until what it has received is persisted."""
+        """Stop the current writer, if any, and wait until its received bytes are persisted."""
         entry = self._writers.get(upload_id)
         if entry is None:
             return
@@ -114,7 +117,7 @@ class Registry:
             log.warning("writer_slow_to_stop")
 
     def enter(self, upload_id: str) -> Entry:
-        """The current task is the session's writer from now on."""
+        """Register the current task as the session's writer."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("writers run in tasks")
@@ -123,26 +126,26 @@ class Registry:
         return entry
 
     def leave(self, upload_id: str, entry: Entry) -> None:
-        """Everything of this writer is done."""
+        """Unregister a writer whose work is done."""
         entry.closed.set()
         if self._writers.get(upload_id) is entry:
             del self._writers[upload_id]
 
     def in_background(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """A task that goes on when whoever waits for it is cancelled."""
+        """Start a task that continues when the caller that waits for it is cancelled."""
         task = asyncio.create_task(work, name=name)
         self._background.add(task)
         task.add_done_callback(self._done)
         return task
 
     async def aclose(self) -> None:
-        """Wait for what goes on in the background."""
+        """Wait for the background tasks."""
         await asyncio.gather(*self._background, return_exceptions=True)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)
         error = None if task.cancelled() else task.exception()
-        if isinstance(error, StrongroomError):  # told to whoever waits
+        if isinstance(error, StrongroomError):  # raised to the caller that waits, if there is one
             log.info("session_work_failed", task=task.get_name(), error=error.reason_name)
         elif error is not None:
             log.error("session_work_failed", task=task.get_name(), exc_info=error)

@@ -1,6 +1,6 @@
 """One Upload stream of a session: the checks between gRPC messages and the writer.
 
-The end of the stream ends the write, not the upload: what has arrived by then is kept. Each chunk is
+The end of the stream ends the write but not the upload: the bytes received so far are kept. Each chunk is
 checked before any of it counts.
 """
 
@@ -29,26 +29,28 @@ Message = UploadRequest | UploadChunk
 
 
 class Target(Protocol):
-    """What a stream writes to."""
+    """Where a stream writes to."""
 
     @property
     def received(self) -> int:
-        """Bytes so far."""
+        """Number of bytes so far."""
         ...
 
     @property
     def crc32c(self) -> int:
-        """Of the bytes so far."""
+        """CRC-32C of the bytes so far."""
         ...
 
     async def write(self, chunk: Chunk) -> None:
-        """Take the bytes at ``received``."""
+        """Write the bytes at ``received``."""
         ...
 
 
 class _Resent:
-    """Bytes that are sent again from the upload's beginning: they are those that it has. Another body under
-    the same idempotency key would go on where the first one ended, and become what nobody has sent.
+    """Checks that bytes sent again from the upload's beginning equal those that it has.
+
+    Otherwise another body under the same idempotency key would continue where the first one ended, and become
+    a mixture of both.
     """
 
     def __init__(self, size: int, crc32c: int) -> None:
@@ -58,7 +60,7 @@ class _Resent:
         self._crc32c = 0
 
     def take(self, offset: int, data: memoryview) -> None:
-        """``data`` at ``offset``, of which nothing counts. Raises IdempotencyKeyReused."""
+        """Check ``data`` at ``offset``, all of which the upload has already. Raises IdempotencyKeyReused."""
         if not offset <= self._seen < self._size:
             return
         fresh = data[self._seen - offset : self._size - offset]
@@ -72,9 +74,7 @@ class _Resent:
 
 
 class SessionStream:
-    """The messages after (and with) ``first``. ``run`` once; afterwards ``final`` and ``finished`` tell its
-    end.
-    """
+    """The stream that begins with ``first``. Call ``run`` once; ``final`` and ``finished`` are set by it."""
 
     def __init__(
         self,
@@ -97,16 +97,16 @@ class SessionStream:
 
     @property
     def all_or_nothing(self) -> bool:
-        """The client has sent checksums of this very write."""
+        """Whether the client has sent checksums of this single write."""
         return self._first.HasField("write_checksums")
 
     @property
     def hashes(self) -> Hashes | None:
-        """Those of the whole upload, as far as this stream has come."""
+        """The hashes of the whole upload up to the current end of this stream."""
         return self._hashes
 
     async def run(self, target: Target) -> None:
-        """Write the stream's data to ``target``, until its end or finish_write.
+        """Write the stream's data to ``target`` until the stream ends or has finish_write.
 
         Raises OffsetOutOfRange, ChecksumMismatch, ChunkTooLarge, SizeMismatch, SizeLimitExceeded,
         MalformedRequest, IdempotencyKeyReused, and what the target raises.
@@ -152,7 +152,7 @@ class SessionStream:
         self.finished = message.finish_write
 
     def _check_order(self, offset: int, size: int) -> None:
-        """One stream says nothing twice. What went back would be skipped, whatever it holds."""
+        """Check that the message continues the stream: bytes at an earlier offset would be skipped unseen."""
         if not size:
             return
         if self._end is not None and offset != self._end:
@@ -160,7 +160,7 @@ class SessionStream:
         self._end = offset + size
 
     def _check_size(self, size: int, *, exactly: bool) -> None:
-        """Nothing past the length or the limit is taken."""
+        """Check the new end against the upload's length and the size limit."""
         known = self._session.size_bytes if self._session.HasField("size_bytes") else None
         if known is not None and (size > known or (exactly and size != known)):
             raise SizeMismatch(
@@ -170,8 +170,10 @@ class SessionStream:
         self._rule.check(size)
 
     def _check_end(self, message: Message, target: Target, data: Chunk) -> None:
-        """The last chunk is refused when the whole would not match, or would end behind what was sent: those
-        bytes are of another body under the same idempotency key.
+        """Check the whole before the last chunk is written: its checksums, and that this stream reaches its
+        end.
+
+        If the stream ends earlier, the bytes behind it are of another body under the same idempotency key.
         """
         size, end = target.received + len(data), self._end or message.write_offset
         if 0 < end < size:
@@ -186,19 +188,19 @@ class SessionStream:
 
 
 class _Whole:
-    """An upload that is finished: it takes nothing more."""
+    """A finished upload, to which nothing more is written."""
 
     def __init__(self, session: Session) -> None:
         self.received = session.persisted_size
         self.crc32c = session.prefix_crc32c
 
     async def write(self, chunk: Chunk) -> None:
-        """Never: the sizes have been checked."""
+        """Unreachable, because sizes are checked before."""
         raise Internal(f"{len(chunk)} bytes for an upload that is finished")
 
 
 async def check_repeat(session: Session, first: UploadRequest, messages: AsyncIterator[Message]) -> None:
-    """A write to a finished upload changes nothing, and is none of other bytes.
+    """Check that a write to a finished upload repeats its bytes. It changes nothing.
 
     Raises what SessionStream.run raises.
     """

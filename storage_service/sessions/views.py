@@ -1,4 +1,4 @@
-"""Sessions as callers see them, and what may be done with one."""
+"""Sessions in the form that callers see, and predicates on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from strongroom.storage.v1.upload_pb2 import UploadResponse, UploadSession
 
 
 def shown(session: Session) -> UploadSession:
-    """For CreateUpload, GetUpload and the like."""
+    """Return the session as answered by CreateUpload, GetUpload and others."""
     return UploadSession(
         upload_id=session.upload_id,
         spec=session.blob.spec if session.HasField("blob") else None,
@@ -32,19 +32,21 @@ def shown(session: Session) -> UploadSession:
 
 
 def answer(session: Session) -> UploadResponse:
-    """For an Upload to a session that is finished."""
+    """Return the response to an Upload call on a finished session."""
     return finished(session, session.file if session.HasField("file") else None, session.persisted_size)
 
 
 def finished(session: Session, file: File | None, size: int) -> UploadResponse:
-    """For the Upload that has finished a session of ``size`` bytes: its file; for a partial one, its size."""
+    """Return the response to the Upload call that finished a session: its file, or the size of a
+    partial one.
+    """
     if file is None:
         return UploadResponse(persisted_size=size, expire_time=session.expire_time)
     return UploadResponse(file=file, expire_time=session.expire_time)
 
 
 def committed(session: Session, file: File) -> Session:
-    """The session once it has become ``file``."""
+    """Return a copy of the session after it has become ``file``."""
     done = Session()
     done.CopyFrom(session)
     done.blob.state = blob_pb2.BLOB_STATE_COMMITTED
@@ -56,7 +58,7 @@ def committed(session: Session, file: File) -> Session:
 
 
 def is_whole(session: Session) -> bool:
-    """All bytes are persisted, but nothing is committed: the completion has to be driven on."""
+    """Whether all bytes are persisted but not committed, so that the completion has to be resumed."""
     if session.finished:
         return False
     if session.blob.state == blob_pb2.BLOB_STATE_COMPLETING:
@@ -67,7 +69,7 @@ def is_whole(session: Session) -> bool:
 
 
 def check_writable(session: Session) -> None:
-    """Raises InvalidField for sessions whose bytes come in another way."""
+    """Raises InvalidField for sessions whose bytes don't come through Upload."""
     if session.kind not in {SESSION_KIND_SEQUENTIAL, SESSION_KIND_PARTIAL}:
         raise InvalidField(
             "The bytes of this upload don't come through Upload: complete it with CompleteUpload, or repeat"

@@ -1,13 +1,11 @@
-"""Writes a session's bytes: cut at the fixed part boundaries, parts in parallel, only the contiguous prefix
-recorded.
+"""Writes a session's bytes: cuts them at the part boundaries, sends parts in parallel, records the prefix.
 
-    write(chunk)…   parts go up as they fill (the first one with the bytes of earlier segments in front)
-    flush()         what is left becomes a segment; recorded
-    take_rest()     instead of flush, for whoever finishes the upload: what is left, with earlier segments
-    in front
+    write(chunk)…   send parts as they fill (the first one preceded by the bytes of earlier segments)
+    flush()         store the rest as a segment and record it
+    take_rest()     instead of flush when the upload is finished: return the rest, after earlier segments
 
-Order: S3 has accepted → metadata_service has committed (``record``) → acknowledged. After a failure the
-prefix before it counts; what came behind it is dropped. Memory: as PartPipeline.
+Bytes are accepted by S3, then committed by metadata_service (``record``), then acknowledged. After a failure
+the prefix before it counts, and the bytes after it are dropped. Memory: like PartPipeline.
 """
 
 from __future__ import annotations
@@ -45,12 +43,12 @@ AFTER_CREATE = failpoints.register("storage.session.after_create")
 AFTER_PART = failpoints.register("storage.session.part_applied")
 
 RECORD_SECONDS = 0.5
-"""Parts that S3 accepts so soon after the last record are recorded together; on slow lines each by itself."""
+"""Parts accepted within this time of the last recording are recorded together; on slow lines, one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Bytes after the last full part: the last part, or the whole of a small object."""
+    """The bytes after the last full part: the last part, or the whole of a small object."""
 
     number: int
     size: int
@@ -61,8 +59,8 @@ class Rest:
 
 
 class SessionWriter:
-    """One writer of one session, at the epoch of ``session``. Call ``close`` at the end, whatever
-    happened.
+    """One writer of one session, at the epoch of ``session``. ``close`` has to be called at the end in any
+    case.
     """
 
     def __init__(
@@ -80,8 +78,8 @@ class SessionWriter:
         self.session = session
         self.blob = session.blob
         self.progress = Progress(state, session, kept.continuation() if kept is not None else None)
-        self._before = list(session.segments)  # of the part under way
-        self._tail = kept.tail if kept is not None else Tail()  # the bytes of ``_before``, if it has any
+        self._before = list(session.segments)  # of the part in progress
+        self._tail = kept.tail if kept is not None else Tail()  # bytes of ``_before`` that are in memory
         self._claims = PartClaims(budget, session.blob.owner_id)
         self._unfed: Chunk = b""
         self._sending: set[asyncio.Task[None]] = set()
@@ -95,12 +93,12 @@ class SessionWriter:
 
     @property
     def reading(self) -> Interruptible:
-        """To be entered while a client's bytes are read: the budget may end it."""
+        """To be entered while a client's bytes are read, so that the budget can interrupt it."""
         return self._claims.reading
 
     @property
     def received(self) -> int:
-        """Bytes of the object that have arrived, persisted or not."""
+        """Number of bytes of the object that have arrived, persisted or not."""
         return self._assembler.size
 
     @property
@@ -110,21 +108,23 @@ class SessionWriter:
 
     @property
     def under_way(self) -> Sequence[Chunk]:
-        """After ``flush``: the persisted bytes of the part under way, as far as they are at hand; else
-        nothing.
+        """After ``flush``: the persisted bytes of the part in progress if all of them are in memory, else
+        empty.
         """
         return self._under_way
 
     async def write(self, chunk: Chunk) -> None:
-        """Take the bytes at ``received``. Waits for memory.
+        """Write the bytes at ``received``. Waits for memory.
 
-        Raises StoreError, StrongroomError: what a part sent earlier met.
+        Raises StoreError, StrongroomError, also for parts sent by earlier calls.
         """
         self._unfed = chunk
         await self._feed()
 
     async def flush(self) -> None:
-        """Persist everything received. Raises as write; then the prefix before the failure is persisted."""
+        """Persist all received bytes. Raises as ``write``; then the prefix before the failure is
+        persisted.
+        """
         self.progress.deferred = False
         await self._feed()
         await self.settle()
@@ -134,14 +134,14 @@ class SessionWriter:
         await self.progress.confirm()
 
     async def settle(self) -> None:
-        """Wait for the parts under way. Raises as write."""
+        """Wait for parts being sent, and record them. Raises as ``write``."""
         await self._sent()
         if self._failure is not None:
             raise self._failure
         await self.progress.record()
 
     async def take_rest(self) -> Rest:
-        """What no part has taken, after ``settle``. Raises StoreError."""
+        """Settle, and return the bytes that no part has taken. Raises StoreError."""
         await self._feed()
         await self.settle()
         number = self._assembler.next_number
@@ -156,24 +156,24 @@ class SessionWriter:
         return Rest(number, before + size, whole, [*chunks, *(fresh.chunks if fresh else ())], size, crc32c)
 
     async def send_rest(self, rest: Rest) -> None:
-        """Upload ``rest`` as the last part; recorded by the next ``progress.record``. Raises StoreError."""
+        """Send ``rest`` as the last part; the next ``progress.record`` records it. Raises StoreError."""
         await self._send(rest)
 
     async def close(self) -> None:
-        """Wait for parts under way, drop what was not persisted, give the memory back."""
+        """Wait for parts being sent, drop bytes that were not persisted, and release the memory."""
         await self._sent()
         self._claims.release_filling()
         self._tail.give_back()
 
     async def _sent(self) -> None:
-        """All parts are in S3 and recorded, or have failed."""
+        """Wait until all parts have been sent and recorded, or have failed."""
         self._hurry.set()
         while self._sending:
             await asyncio.wait(self._sending)
         self._hurry.clear()
 
     def _first_assembler(self) -> PartAssembler:
-        """Takes what the part under way still lacks."""
+        """Return the assembler for the bytes that the part in progress still lacks."""
         full = sum(part.size_bytes for part in self.progress.parts)
         before = size_of(self._before)
         if full + before != self.progress.persisted:
@@ -186,14 +186,16 @@ class SessionWriter:
         )
 
     def _most_memory(self) -> int:
-        """Memory for the part under way: a whole one, or what the upload still lacks."""
+        """Return the memory for the part in progress: that of a whole part, or of the bytes that the upload
+        still lacks.
+        """
         size = self.blob.part_size_bytes
         if self.session.HasField("size_bytes"):
             size = min(size, size_of(self._before) + max(self.session.size_bytes - self.received, 0))
         return max(size, 1)
 
     async def _feed(self) -> None:
-        """Cut ``_unfed``. A cancellation leaves in it what has not been taken."""
+        """Cut ``_unfed`` into parts. After a cancellation it contains what has not been taken."""
         while len(self._unfed):
             if self._failure is not None:
                 raise self._failure
@@ -238,11 +240,11 @@ class SessionWriter:
             tail.give_back()
 
     async def _read(self, segments: Sequence[Segment], tail: Tail) -> Sequence[Chunk]:
-        """The bytes of the segments: those at hand, or from the store. Raises as read_segments."""
+        """Return the segments' bytes from memory or from the store. Raises as read_segments."""
         return tail.chunks if tail.size else await read_segments(self._store, segments)
 
     async def _record_part(self, sending: Coroutine[Any, Any, None]) -> None:
-        """``sending``, whose memory is free once it has ended, and what follows from it."""
+        """Run ``sending``, which releases its memory at the end, and record the part or the failure."""
         try:
             await sending
             if (pause := self.progress.recorded_at + RECORD_SECONDS - time.monotonic()) > 0:
@@ -257,8 +259,10 @@ class SessionWriter:
                 raise
 
     async def _explained(self, error: BaseException) -> BaseException:
-        """A store may cut the connection instead of saying that the upload is gone: ask. Never raises an
-        Exception: the failure would be forgotten, and the bytes behind it counted as if there were no hole.
+        """Return UploadNotFound instead of another error if the store no longer has the upload.
+
+        A store may close the connection instead of saying so. Never raises an Exception: otherwise the
+        failure would be forgotten, and later bytes would count as if there were no gap.
         """
         if not isinstance(error, StoreError) or isinstance(error, UploadNotFound) or not self.blob.upload_id:
             return error
@@ -271,13 +275,13 @@ class SessionWriter:
         return error
 
     async def _send(self, whole: Rest) -> None:
-        """One part to S3, the first one after beginning the multipart upload."""
+        """Send one part to S3; before the first one, begin the multipart upload."""
         if not self.blob.upload_id:
             if whole.number == 1:
                 await self.begin(whole.chunks)
             await self._begun.wait()
             if not self.blob.upload_id:
-                return  # the first part has failed; its error counts
+                return  # the first part has failed, and its error is raised
         receipt = await self._store.upload_part(
             self.blob.key,
             self.blob.upload_id,
@@ -293,8 +297,9 @@ class SessionWriter:
         self.progress.accept(part, whole.fresh_size, whole.fresh_crc32c)
 
     async def begin(self, chunks: Sequence[Chunk]) -> None:
-        """Begin the multipart upload; ``chunks`` hold the object's first bytes. Raises StoreError,
-        ContentType*.
+        """Begin the multipart upload. ``chunks`` contain the object's first bytes.
+
+        Raises StoreError, ContentType*, PictureRefused.
         """
         content_type = self._content.decide(self.session, chunks)
         attrs = ObjectAttributes(
@@ -310,7 +315,7 @@ class SessionWriter:
         self._begun.set()
 
     async def _keep(self, rest: Part) -> None:
-        """The bytes that fill no part become a segment."""
+        """Store the bytes that don't fill a part as a segment."""
         chunks, size, crc32c, offset = rest.chunks, rest.size, rest.crc32c, rest.offset
         merge = len(self._before) + 1 >= MOST
         at_hand = (*self._tail.chunks, *chunks) if self._tail.size or not self._before else ()
