@@ -1,1 +1,1 @@
-"""What ReservationService promises: T1 to T4, giving up, and the cleaner's claims."""
+"""Use cases of ReservationService: T1 to T4, giving up, and the cleaner's claims."""

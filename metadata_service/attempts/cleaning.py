@@ -1,9 +1,9 @@
-"""What the cleaner asks for: claims on blobs that need work, what became of them, and housekeeping on the
-way.
+"""Work for the cleaner: claims on blobs that need work, the results of that work, and housekeeping before
+each claim.
 
-What is to be done follows from the rows. A claim raises the epoch and moves the row out of the cleaners'
-sight for a while (`not_before`), so two cleaners never hold one row; a cleaner that dies just lets its claims
-run out. It leaves `lease_expires_at` alone, which says whether a writer lives.
+The rows alone say what has to be done. A claim raises the epoch and hides the row from other cleaners for a
+while (`not_before`), so two cleaners never hold the same row; the claims of a cleaner that dies simply
+expire. A claim does not change `lease_expires_at`, which says whether a writer lives.
 """
 
 from __future__ import annotations
@@ -35,10 +35,9 @@ AFTER_FINISH: Final = failpoints.register("metadata.finish_removal.after_commit"
 
 DEFAULT_BATCH: Final = 50
 LARGEST_BATCH: Final = 500
-#: Answers and events are small, and each upload makes one of each: a thousand take a tenth of a second.
+#: Answers and events are small rows, and each upload writes one of each; deleting a thousand takes 0.1 s.
 FORGET_BATCH: Final = 1000
-#: What is past its time takes room and hinders nobody: where there was none, it is looked for again so many
-#: seconds later.
+#: Seconds until expired rows are looked for again after none was found: they only take up space.
 FORGET_REST: Final = 20.0
 
 _SEEN: Final = """
@@ -47,11 +46,13 @@ INSERT INTO cleaner_replicas (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDA
 _FORGET_REPLICAS: Final = "DELETE FROM cleaner_replicas WHERE seen_at < now() - interval '1 day'"
 
 Chore: TypeAlias = Callable[[Database, Timing], Awaitable[int]]
-"""One round of somebody's housekeeping; answers how many rows moved."""
+"""One round of a housekeeping task. Returns how many rows it changed."""
 
 
 def forgetting(chore: Chore, clock: Callable[[], float] = time.monotonic) -> Chore:
-    """A chore that only makes room: it rests for `FORGET_REST` once it has found nothing."""
+    """Wrap a chore that only frees space: it rests for `FORGET_REST` seconds after a round that found
+    nothing.
+    """
     rests_until = 0.0
 
     @wraps(chore)
@@ -68,8 +69,10 @@ def forgetting(chore: Chore, clock: Callable[[], float] = time.monotonic) -> Cho
 
 
 class CleaningWork:
-    """Hands out and takes back cleaning work, over all owners. `chores`: what others have to keep in order
-    before each claim, known to the log by their module.
+    """Hands out cleaning work of all owners and takes back its results.
+
+    `chores` run before each claim; log lines name each by its module. `silence`: a new one of one lease if
+    not given.
     """
 
     def __init__(
@@ -88,11 +91,13 @@ class CleaningWork:
     async def claim(
         self, limit: int, replica: str = "", *, without: Sequence[str] = ()
     ) -> tuple[list[BlobRow], int]:
-        """At most `limit` blobs (0: 50, at most 500), each at the epoch of this claim, none of the owners
-        `without`; and how many other rows moved.
+        """Claim blobs that need work, after housekeeping.
 
-        Raises DatabaseUnavailable. While the database was away no writer could renew its lease: the next who
-        falls silent has one lease more.
+        Returns at most `limit` blobs (0: 50; at most 500), each at the epoch of this claim and none of an
+        owner in `without`, and the number of rows that housekeeping changed.
+
+        Raises DatabaseUnavailable. Writers could not renew their leases while the database was unavailable,
+        so from then on `silence` grants one more lease.
         """
         try:
             return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH), replica, list(without))
@@ -113,7 +118,10 @@ class CleaningWork:
         return await self._database.transact(SYSTEM, work), housekept
 
     async def finish_removal(self, handle: Handle, from_state: int) -> None:
-        """Nothing of the blob is left in S3: a tombstone, or from GONE nothing. Raises UploadSuperseded."""
+        """Nothing is left of the blob in S3: create its tombstone, or delete the row if it was GONE.
+
+        Raises UploadSuperseded.
+        """
 
         async def work(tx: Transaction) -> None:
             await transitions.finish_removal(tx, handle, from_state, self._timing.tombstone_grace)
@@ -123,8 +131,11 @@ class CleaningWork:
         await failpoints.hit(AFTER_FINISH)
 
     async def release(self, handle: Handle, *, hidden: bool = False, failure: str = "") -> None:
-        """The work failed, because of `failure`: try again after a pause that grows. `hidden`: it was done,
-        and the object stays for the restore window. Raises UploadSuperseded.
+        """Give a claim back after a `failure`; the blob is due again after a pause that doubles with each
+        claim.
+
+        `hidden`: the object was hidden behind a delete marker instead; the blob is due again after the
+        restore window. Raises UploadSuperseded.
         """
 
         async def work(tx: Transaction) -> None:
@@ -136,12 +147,12 @@ class CleaningWork:
         await self._database.transact(user(handle.owner_id), work)
 
     async def settled_keys(self, keys: list[str]) -> list[str]:
-        """Of these S3 keys, those that some blob has, but none that may still write (PENDING, COMPLETING)."""
+        """Those of `keys` (S3 keys) that have blobs, none of which is open (PENDING, COMPLETING)."""
         rows = await self._database.read(SYSTEM, claims.SETTLED_KEYS, {"keys": keys})
         return [row[0] for row in rows]
 
     async def unrecorded_versions(self, key: str, version_ids: list[str]) -> list[str]:
-        """Of these versions of a shared key, those that no blob has recorded."""
+        """Those of `version_ids`, versions of a shared key, that no blob has recorded."""
         params = {"key": key, "versions": version_ids}
         recorded = {row[0] for row in await self._database.read(SYSTEM, claims.RECORDED_VERSIONS, params)}
         return [version_id for version_id in version_ids if version_id not in recorded]
@@ -161,8 +172,10 @@ class CleaningWork:
         return [BlobRow(*row) for row in rows]
 
     async def _expire(self, limit: int) -> int:
-        """PENDING attempts that fell silent → ABORTING, in a transaction of its own: the zombie is shut out
-        first.
+        """Move PENDING attempts whose lease is over to ABORTING. Returns how many.
+
+        This has a transaction of its own: the silent writers are shut out before anything of theirs is
+        removed.
         """
         if not self.silence.counts:
             return 0
@@ -180,7 +193,7 @@ class CleaningWork:
 
 
 async def _forget(database: Database, timing: Timing) -> int:
-    """Answers and events past their time."""
+    """Delete expired answers and events. Returns how many."""
 
     async def work(tx: Transaction) -> int:
         answers = await idempotency.forget(tx, FORGET_BATCH)

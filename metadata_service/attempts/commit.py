@@ -1,5 +1,5 @@
-"""T4, Commit: one transaction makes an attempt's object visible, and decides between attempts of one request
-(rule R6).
+"""T4, Commit: one transaction makes an attempt's object visible and decides which of several attempts at one
+request wins (rule R6).
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from strongroom.metadata.v1.scan_pb2 import Scan
 AFTER_COMMIT: Final = failpoints.register("metadata.t4.after_commit")
 
 _SLOT_TRIES: Final = 5
-#: What no repetition will cure: the attempt is given up in the same breath, or the cleaner would try it for
-#: ever.
+#: Errors that would occur again at each repetition. The attempt is given up at once; otherwise the cleaner
+#: would try to roll it forward for ever.
 _FINAL: Final = (
     *(PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch, RetentionHeld),
     *drops.REFUSALS,
@@ -59,7 +59,7 @@ KeepPartial: TypeAlias = Callable[[Transaction, BlobRow, Timing, Limits], Awaita
 
 @dataclass(frozen=True, slots=True)
 class _Committed:
-    """What the compare-and-set answered."""
+    """The result of the compare-and-set."""
 
     blob: BlobRow
     placed: Placed
@@ -70,7 +70,10 @@ class _Committed:
 
 
 class Committer:
-    """Ends attempts well. `keep_partial`: what T4 does with a partial upload, which becomes no file."""
+    """Commits attempts.
+
+    `keep_partial`: what T4 does with a partial upload, which does not become a file.
+    """
 
     def __init__(
         self,
@@ -87,10 +90,12 @@ class Committer:
         self._groups = groups
 
     async def commit(self, request: CommitRequest) -> CommitResponse:
-        """The file: this attempt's, also when asked again, or that of the attempt that won.
+        """Commit an attempt. Returns its file, also when repeated, or the file of the attempt that won the
+        request.
 
-        Raises UploadSuperseded; PreconditionFailed, QuotaExceeded, FileCountExceeded and SizeMismatch after
-        giving the attempt up.
+        Raises UploadSuperseded, InvalidField, ChecksumMismatch; and, after giving the attempt up,
+        PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch, RetentionHeld and
+        ``drops.REFUSALS``.
         """
         handle = Handle.of(request.blob)
         try:
@@ -104,14 +109,20 @@ class Committer:
         return response
 
     async def _in_a_group(self, handle: Handle, request: CommitRequest) -> CommitResponse | None:
-        """Together with others. None: there is more to it, or the compare-and-set has found nothing."""
+        """Commit in a transaction shared with other attempts.
+
+        Returns None if the attempt has to be committed alone: it is not plain, or the compare-and-set changed
+        nothing.
+        """
         if self._groups is None:
             return None
         file = await self._groups.commit(handle, request)
         return CommitResponse(file=file) if file is not None else None
 
     async def _commit(self, handle: Handle, request: CommitRequest) -> CommitResponse:
-        """Again when two first uploads to one slot meet: the later one finds the file and replaces it."""
+        """Commit in a transaction of its own. Repeated if two first uploads to one slot commit at the same
+        time: the later one then finds the file and replaces it.
+        """
         for _ in range(_SLOT_TRIES):
             try:
                 return await self._database.transact(
@@ -125,7 +136,7 @@ class Committer:
     async def _in_transaction(
         self, tx: Transaction, handle: Handle, request: CommitRequest
     ) -> CommitResponse:
-        file_id = handle.blob_id  # so that the object says it, too
+        file_id = handle.blob_id  # so that the object's key or metadata names the file, too
         done = await self._compare_and_set(tx, handle, request, file_id)
         if done is None:
             return await _explain(tx, handle, request)
@@ -160,7 +171,9 @@ class Committer:
 
     @staticmethod
     async def _write(tx: Transaction, done: _Committed, statements: list[Statement]) -> File | None:
-        """Make it visible. If another attempt of the same request has answered: the file that it has made."""
+        """Make the file visible. Returns the file of the attempt that has answered the same request before,
+        if there is one.
+        """
         counts = await tx.batch(statements)
         if done.blob.request_id and not counts[0]:
             return await idempotency.winner(tx, done.blob)
@@ -190,7 +203,9 @@ class Committer:
     async def _new_file(
         self, tx: Transaction, done: _Committed, file_id: UUID
     ) -> tuple[File, list[Statement]]:
-        """The file, and the statements that make it visible; the answer to the request id comes first."""
+        """The file, and the statements that make it visible. The answer to the request id, if there is one,
+        comes first.
+        """
         current = await creation.lock_slot(tx, done.blob.owner_id, done.placed.slot)
         if done.placed.spec.HasField("if_generation_match"):
             check_generation(done.placed.spec.if_generation_match, current.generation if current else 0)
@@ -205,7 +220,7 @@ class Committer:
         return file, statements
 
     async def _give_up(self, handle: Handle) -> None:
-        with contextlib.suppress(UploadSuperseded):  # then somebody else has it, and ends it
+        with contextlib.suppress(UploadSuperseded):  # another process holds it, and will end it
             await self._database.transact(user(handle.owner_id), lambda tx: transitions.abandon(tx, handle))
 
 
@@ -218,8 +233,10 @@ def become_visible(
     *,
     read_grace: float,
 ) -> list[Statement]:
-    """The statements that show `blob`, just committed, as `file`: a new one made `at`, or the new content of
-    `current`, which `file` becomes. The last one counts.
+    """The statements that show `blob`, just committed, as `file`.
+
+    It is a new file made `at`, or the next generation of `current`, whose id `file` takes over. The last
+    statement updates the owner's usage.
     """
     if current is None:
         statements = [creation.insert_file(file, blob, placed, at)]
@@ -236,7 +253,9 @@ def become_visible(
 
 
 def _check_declared(placed: Placed, request: CommitRequest) -> None:
-    """Storage has compared what came with what was declared; this guards the promise once more."""
+    """Raise SizeMismatch if the stored size is not the declared one; storage_service has checked
+    it before.
+    """
     spec = placed.spec
     if spec.HasField("size_bytes") and spec.size_bytes != request.size_bytes:
         raise SizeMismatch(
@@ -246,7 +265,10 @@ def _check_declared(placed: Placed, request: CommitRequest) -> None:
 
 
 async def _explain(tx: Transaction, handle: Handle, request: CommitRequest) -> CommitResponse:
-    """Why the compare-and-set found nothing: asked again, lost to another attempt, or an error."""
+    """Find out why the compare-and-set changed nothing: a repeat, or a request that another attempt has won.
+
+    Raises UploadSuperseded, InvalidField, ChecksumMismatch.
+    """
     found = await transitions.read(tx, handle)
     if found is None:
         raise transitions.superseded()
@@ -260,7 +282,7 @@ async def _explain(tx: Transaction, handle: Handle, request: CommitRequest) -> C
 
 
 def _misfit(found: BlobRow, request: CommitRequest) -> StrongroomError:
-    """The attempt is the caller's own, but not in a state that this commit fits."""
+    """The error for the caller's own attempt in a state that this commit does not fit."""
     if found.state == PENDING:
         return InvalidField(
             "A multipart upload begins its completion first (T3).", field="blob", rule="state"

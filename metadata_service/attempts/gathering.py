@@ -1,7 +1,7 @@
-"""Callers who come together are served together: a group is whoever came while the workers were busy.
+"""Batching of concurrent calls: a group contains the calls that arrived while all workers were busy.
 
-No timer: a caller who is alone waits for nobody. Owners take turns, one wish each, so that a flood of one
-owner's does not keep the others out of the next group.
+There is no timer: a single call is served at once. Owners take turns, one wish each, so that a flood of calls
+of one owner does not keep others out of the next group.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Member(Generic[W, R]):
-    """A wish and who waits for its answer; None: it has to be tried alone."""
+    """A wish and the future of its answer. None as the answer: the wish has to be tried alone."""
 
     wish: W
     answer: asyncio.Future[R | None]
 
 
 class Gathering(Generic[W, R]):
-    """At most `workers` groups of at most `size` wishes at a time.
+    """Serves wishes in groups: at most `workers` groups at a time, each of at most `size` wishes.
 
-    `run` serves a group in one transaction: an answer for each wish, None for one that has to go its own way.
-    It raises NothingCommitted when nothing happened, and DatabaseUnavailable when nobody knows (rule R4),
-    which is then so for each member.
+    `run` serves a group in one transaction. It returns one answer for each wish; None: the wish has to be
+    tried alone. It raises NothingCommitted if nothing was changed, and DatabaseUnavailable if the outcome is
+    unknown (rule R4), then for every member.
     """
 
     def __init__(
@@ -61,37 +61,38 @@ class Gathering(Generic[W, R]):
         self.groups = 0
         self.members = 0
         self.deserted = 0
-        """Wishes that were granted when their caller had gone: an attempt nobody writes is the cleaner's."""
+        """Wishes served after their callers had gone. The attempts they wrote are left to the cleaner."""
 
     async def ask(self, owner_id: str, wish: W) -> R | None:
-        """The answer; None: try it alone. Raises DatabaseUnavailable: the outcome is unknown.
+        """Serve a wish in a group. Returns its answer; None: it has to be tried alone.
 
-        A caller who is cancelled leaves the queue; if the group is under way, the cleaner finds what it made.
+        A cancelled caller leaves the queue. If its group is already running, the cleaner finds what it wrote.
+        Raises DatabaseUnavailable: the outcome is unknown.
         """
         member: _Member[W, R] = _Member(wish, asyncio.get_running_loop().create_future())
         self._waiting.setdefault(owner_id, deque()).append(member)
         if len(self._workers) < self._limit:
-            # A context of its own: nothing that is done for others carries this caller's id, user or trace.
+            # A new context: the work done for others must not carry this caller's request id, user or trace.
             worker = asyncio.create_task(self._work(), context=contextvars.Context())
             self._workers.add(worker)
-        # Each member's trace has the group's transaction, with its wait for it.
+        # This span covers the group's transaction and the wait for it, in each member's trace.
         with call("postgresql group", {"db.system.name": "postgresql"}):
             return await member.answer
 
     @property
     def under_way(self) -> frozenset[asyncio.Task[None]]:
-        """The workers of this moment."""
+        """The tasks of the workers that are running now."""
         return frozenset(self._workers)
 
     async def drained(self) -> None:
-        """Until every group under way has ended. Called when nobody asks any more."""
+        """Wait until all running groups have ended. Call it when no more wishes will come."""
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     async def _work(self) -> None:
         try:
             while members := self._take():
                 await self._serve(members)
-        except BaseException:  # cancelled: nobody would serve who waits
+        except BaseException:  # cancelled: nobody else would serve those who wait
             while members := self._take():
                 _refuse(members, in_doubt())
             raise
@@ -106,7 +107,7 @@ class Gathering(Generic[W, R]):
         return task
 
     def _take(self) -> list[_Member[W, R]]:
-        """The next group: one wish of each owner in turn, of callers who still wait."""
+        """The next group: one wish of each owner in turn, without those of callers who have gone."""
         taken: list[_Member[W, R]] = []
         while self._waiting and len(taken) < self._size:
             owner_id, wishes = self._waiting.popitem(last=False)
@@ -120,7 +121,7 @@ class Gathering(Generic[W, R]):
     async def _serve(self, members: Sequence[_Member[W, R]]) -> None:
         try:
             answers = await self._answers([member.wish for member in members])
-        except BaseException:  # cancelled: COMMIT may have been on its way
+        except BaseException:  # cancelled: COMMIT may have been sent
             _refuse(members, in_doubt())
             raise
         if isinstance(answers, DatabaseUnavailable):
@@ -135,7 +136,7 @@ class Gathering(Generic[W, R]):
                 self.deserted += 1
 
     async def _answers(self, wishes: Sequence[W]) -> Sequence[R | None] | DatabaseUnavailable:
-        """One for each wish, or the error that is everybody's."""
+        """One answer for each wish, or the error for all of them."""
         try:
             return await self._run(wishes)
         except NothingCommitted:
@@ -148,7 +149,7 @@ class Gathering(Generic[W, R]):
 
 
 def _refuse(members: Sequence[_Member[W, R]], error: DatabaseUnavailable) -> None:
-    """An error for each: a traceback grows with every task that raises it."""
+    """Fail each member with its own copy of `error`: a traceback grows with every task that raises it."""
     for member in members:
         if not member.answer.done():
             member.answer.set_exception(DatabaseUnavailable(error.message, retry_after=error.retry_after))
@@ -158,13 +159,13 @@ _LABELS: Final = ("step",)
 
 
 class GroupMetrics(Collector):
-    """Of the gatherings by name: `reserve`, `commit`."""
+    """Metrics of gatherings, by name: `reserve`, `commit`."""
 
     def __init__(self, gatherings: Mapping[str, Gathering[Any, Any]]) -> None:
         self._gatherings = gatherings
 
     def collect(self) -> Iterable[Metric]:
-        """Members ÷ groups is how many attempts share a transaction."""
+        """Members ÷ groups is the mean number of attempts per transaction."""
         groups = CounterMetricFamily(
             "strongroom_groups", "Transactions of attempts that came together.", labels=_LABELS
         )

@@ -1,12 +1,12 @@
 """Group commit: T1 and T4 of many attempts in one transaction and one round trip each (docs/decisions/0026).
 
-For attempts about which nothing has to be looked up first: no request id, session, slot or precondition, an
-owner without limits (T4 also: one whose room was reserved). Everything else, and every attempt whose
-statement changes nothing, goes its own way. Each attempt keeps its compare-and-set, each owner's statements
-run as that owner, and no caller hears anything before COMMIT has been answered.
+It serves attempts that need no look-up first: they have no request id, session, slot or precondition, and
+their owner has no limits (for T4: or T1 has reserved the space). All others run alone, and so does each
+attempt whose statement changes nothing. Each attempt keeps its compare-and-set, each owner's statements run
+as that owner, and no caller gets an answer before COMMIT is answered.
 
-Locks are taken in the order of owners, and of blobs within an owner; each owner's usage after the owner's
-blobs. Two groups, or a group and a transaction of one owner, never wait for each other in a circle.
+Locks are taken in the order of owners, within an owner in the order of blobs, and then on the owner's usage.
+So there is no deadlock between two groups, or between a group and the transaction of a single owner.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
 from strongroom.metadata.v1.scan_pb2 import Scan
 
-#: Together at most 16 MiB.
+#: Most attempts and largest spec in `Begun`: together at most 16 MiB.
 ATTEMPTS: Final = 2048
 SPEC_BYTES: Final = 8192
-#: So long an owner for whom a group is of no use is not tried in one again. Seconds.
+#: Seconds for which an owner is not tried in a group again after a group could not serve it.
 REFUSED_SECONDS: Final = 30.0
 
 
 class Begun:
-    """The newest attempts of this process: what T1 has written, kept until T4 asks, so that T4 can write the
-    file in the statement that compares and sets, instead of reading the attempt first.
+    """The newest attempts that T1 of this process has written, kept for T4.
 
-    Nothing is believed because it stands here: the statement compares. An attempt that is not here, because
-    another process has begun it or it was pushed out, costs T4 one round trip more.
+    With the row at hand, T4 writes the file in the statement of the compare-and-set and does not read the
+    attempt first. The statement compares the remembered values, so stale ones do no harm. An attempt that is
+    not here (begun by another process, or evicted) costs T4 one more round trip.
     """
 
     def __init__(self, room: int = ATTEMPTS) -> None:
@@ -63,7 +63,7 @@ class Begun:
         self._rows: OrderedDict[tuple[str, UUID], BlobRow] = OrderedDict()
 
     def add(self, blob: BlobRow) -> None:
-        """Keep it, unless its spec is large; the oldest goes when there are too many."""
+        """Remember an attempt, unless its spec is large; evicts the oldest one if there are too many."""
         if len(blob.spec) > SPEC_BYTES:
             return
         self._rows[blob.owner_id, blob.id] = blob
@@ -71,34 +71,36 @@ class Begun:
             self._rows.popitem(last=False)
 
     def take(self, owner_id: str, blob_id: UUID) -> BlobRow | None:
-        """The attempt as it was begun, once."""
+        """Remove and return the attempt as T1 wrote it; None if it is not here."""
         return self._rows.pop((owner_id, blob_id), None)
 
 
 class Refused:
-    """Owners whose attempts a group could not write of late: they have limits, or have failed it for all."""
+    """Owners whose attempts a group could not write lately: they have limits, or one of their statements
+    failed.
+    """
 
     def __init__(self, room: int = ATTEMPTS) -> None:
         self._room = room
         self._until: OrderedDict[str, float] = OrderedDict()
 
     def add(self, owner_id: str) -> None:
-        """It was tried in vain just now."""
+        """Remember that a group has just failed to serve this owner."""
         self._until[owner_id] = time.monotonic() + REFUSED_SECONDS
         self._until.move_to_end(owner_id)
         if len(self._until) > self._room:
             self._until.popitem(last=False)
 
     def has(self, owner_id: str) -> bool:
-        """Whether it need not be tried now."""
+        """Whether the owner was refused within the last REFUSED_SECONDS."""
         until = self._until.get(owner_id)
         return until is not None and time.monotonic() < until
 
 
-#: The rows are written, COMMIT is not sent; alone or in a group.
+#: The rows are written and COMMIT is not sent, alone or in a group.
 T1_BEFORE_COMMIT: Final = failpoints.register("metadata.t1.before_commit")
 T4_BEFORE_COMMIT: Final = failpoints.register("metadata.t4.before_commit")
-#: COMMIT was answered, and none of the members has heard.
+#: COMMIT is answered, and no member has its answer yet.
 T1_AFTER_COMMIT: Final = failpoints.register("metadata.t1.group.after_commit")
 T4_AFTER_COMMIT: Final = failpoints.register("metadata.t4.group.after_commit")
 
@@ -117,7 +119,7 @@ _COMMIT_SCANNED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """T1 of one attempt; `columns` of its row."""
+    """T1 of one attempt. `columns`: parameters of its row (`insertion.INSERT`)."""
 
     owner_id: str
     blob_id: UUID
@@ -126,8 +128,10 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """T4 of one attempt. `blob`: as T1 wrote it, with what the commit says of its content. `traceparent`: of
-    its request, which the group that writes it knows nothing of.
+    """T4 of one attempt.
+
+    `blob`: the row as T1 wrote it, with the size, checksum and tag of the commit. `traceparent`: trace
+    context of the request, which the group's own context does not have.
     """
 
     handle: Handle
@@ -139,13 +143,16 @@ class Commit:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the file will stand against its owner's erasure."""
+        """Whether the file is protected from its owner's erasure (retention)."""
         return keeps(self.placed.spec.retention)
 
     def statement(self) -> Statement:
-        """Compares, sets, writes file and event; answers the moment, or nothing when it changed nothing."""
+        """The statement that compares and sets, and writes the file and its event.
+
+        It returns one row, the time and the owner's link epoch, or none if it changed nothing.
+        """
         blob, spec = self.blob, self.placed.spec
-        # The moment is the database's, and not known yet; nothing that is written here holds it.
+        # The time is the database's and not known yet; no value written here depends on it.
         file = build_file(blob, self.placed, blob.created_at, self.file_id)
         noted = {} if self.scan is None else scans.params(self.scan)
         return _COMMIT if self.scan is None else _COMMIT_SCANNED, self.handle.params(
@@ -168,7 +175,7 @@ class Commit:
 
 
 class Groups:
-    """T1 and T4 together with others. `limits`: of an owner for whom none were set."""
+    """T1 and T4 of many attempts together. `limits`: those of an owner without limits of its own."""
 
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
@@ -180,13 +187,15 @@ class Groups:
         self.metrics = GroupMetrics({"reserve": self._reserving, "commit": self._committing})
 
     def takes(self, owner_id: str) -> bool:
-        """Whether `reserve` is worth asking: the owner has no limits that are known, and was not refused."""
+        """Whether `reserve` is worth calling: there are no default limits, and the owner was not refused
+        lately.
+        """
         return self._unlimited and not self._refused.has(owner_id)
 
     async def reserve(self, owner_id: str, blob_id: UUID, columns: Mapping[str, object]) -> BlobRow | None:
-        """The new attempt. None: not written, try it alone.
+        """Reserve in a group. Returns the new attempt; None: nothing was written, try it alone.
 
-        Raises DatabaseUnavailable: it may have been written; the cleaner finds it.
+        Raises DatabaseUnavailable: it may have been written; then the cleaner finds it.
         """
         blob = await self._reserving.ask(owner_id, Reservation(owner_id, blob_id, columns))
         if blob is not None:
@@ -194,9 +203,9 @@ class Groups:
         return blob
 
     async def commit(self, handle: Handle, request: CommitRequest) -> File | None:
-        """The file. None: nothing was changed, try it alone.
+        """Commit in a group. Returns the file; None: nothing was changed, try it alone.
 
-        Raises DatabaseUnavailable: ask again.
+        Raises DatabaseUnavailable: the outcome is unknown, ask again.
         """
         begun = self._begun.take(handle.owner_id, handle.blob_id)
         if begun is None or request.doubtful or self._refused.has(handle.owner_id):
@@ -216,13 +225,13 @@ class Groups:
         return await self._committing.ask(handle.owner_id, wish)
 
     async def drained(self) -> None:
-        """Until what is under way has ended; nobody asks any more."""
+        """Wait until all running groups have ended. Call it when no more attempts will come."""
         await self._reserving.drained()
         await self._committing.drained()
 
     async def _reserve_all(self, wishes: Sequence[Reservation]) -> list[BlobRow | None]:
         ordered = sorted(wishes, key=attrgetter("owner_id", "blob_id"))
-        parts = [  # each statement answers the row; none when the owner has limits
+        parts = [  # each statement returns the row, or none if the owner has limits
             Part(owner_id, [(_RESERVE, wish.columns) for wish in theirs])
             for owner_id, theirs in groupby(ordered, attrgetter("owner_id"))
         ]
@@ -256,7 +265,7 @@ class Groups:
         return [made.get(wish.file_id) for wish in wishes]
 
     async def _together(self, parts: Sequence[Part], before_commit: str) -> list[list[list[Row]]]:
-        """As Database.together; an owner whose statement is refused goes alone for a while."""
+        """Run the parts as Database.together does. If a statement fails, its owner is refused for a while."""
         try:
             return await self._database.together(parts, lambda: failpoints.hit(before_commit))
         except NothingCommitted as nothing:

@@ -1,4 +1,4 @@
-"""T1's INSERT: the columns of a new attempt, as parameters."""
+"""The INSERT of T1, with the columns of the new attempt as parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _AS_GIVEN: Final = (
     *("kind", "key", "key_shared", "part_size", "content_type", "spec", "request_id"),
     *("reserved_bytes", "reserved_files", "storage_class", "traceparent"),
 )
-#: A FROM or WHERE may follow.
+#: A FROM or WHERE clause may follow.
 INSERT: Final = inserts.pending(
     {
         "owner_id": "%(owner)s",
@@ -23,5 +23,5 @@ INSERT: Final = inserts.pending(
         "lease_expires_at": "now() + make_interval(secs => %(lease)s)",
     }
 )
-#: Answers a BlobRow.
+#: Returns the columns of BlobRow.
 RETURNING: Final = f" RETURNING {COLUMNS}"

@@ -1,4 +1,4 @@
-"""What an operator does about the cleaner's work: looks, lets it be tried again, gives attempts up."""
+"""What an operator can do about the cleaner's work: inspect it, retry failed work, and abort attempts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strongroom.metadata.v1 import admin_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BlobState
 
 PAGE: Final = (100, 1000)
-#: So many ids an act names.
+#: How many ids the audit log's entry names at most.
 _NAMED: Final = 20
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 _REPLICAS: Final = "SELECT name, seen_at FROM cleaner_replicas ORDER BY seen_at DESC"
@@ -30,7 +30,7 @@ class Operating:
         self._tokens = tokens
 
     async def status(self) -> pb.GetCleanerStatusResponse:
-        """Over all owners."""
+        """The cleaner's backlog, failures and replicas, over all owners."""
         response = pb.GetCleanerStatusResponse()
         for state, count, size, due, failing, oldest in await self._database.read(SYSTEM, operating.BACKLOG):
             one = response.backlog.add(
@@ -49,7 +49,7 @@ class Operating:
         return response
 
     async def attempts(self, request: pb.ListAttemptsRequest) -> pb.ListAttemptsResponse:
-        """One page. Raises InvalidPageToken."""
+        """One page of attempts. Raises InvalidPageToken."""
         query = ["ListAttempts", request.user_id, request.all]
         token = request.page_token
         owner, last = self._tokens.open(query, token, parts=2) if token else ("", _FIRST)
@@ -68,7 +68,7 @@ class Operating:
         return response
 
     async def requeue(self, request: pb.RequeueAttemptsRequest, act: audit.Act) -> Sequence[str]:
-        """Those that are due now; `act` is completed with them."""
+        """Make failing attempts due now. Returns their ids, which are also added to the details of `act`."""
         statement = operating.REQUEUE if request.reset_pauses else operating.RETRY
 
         async def work(tx: Transaction) -> list[str]:
@@ -81,7 +81,7 @@ class Operating:
         return await self._database.transact(SYSTEM, work)
 
     async def abort(self, attempt_id: str, act: audit.Act) -> pb.AbortAttemptResponse:
-        """An upload under way → the cleaner's. Raises NotFound."""
+        """Move an open upload to ABORTING; the cleaner removes it. Raises NotFound."""
 
         async def work(tx: Transaction) -> pb.AbortAttemptResponse:
             row = await tx.fetch_one(operating.ABORT, {"id": attempt_id, "traceparent": origin()})

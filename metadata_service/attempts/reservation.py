@@ -1,4 +1,4 @@
-"""T1, Reserve: one transaction makes the intent known before any byte goes to S3 (rule R1)."""
+"""T1, Reserve: one transaction records the intent before any byte is sent to S3 (rule R1)."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ _KEY_TRIES: Final = 16
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: It did not stand in the way of what was done, if this is the repeat of it: what was made then is there by
-#: now, and kept or held; the time that was named has come; a class is no longer given out.
+#: Errors that are no errors if the request is a repeat that has its answer already. Meanwhile the file may
+#: exist or be under retention, a named time may have passed, and a storage class may be configured no longer.
 _OVERTAKEN: Final = (InvalidField, PreconditionFailed, RetentionHeld)
 
 _INSERT_FREE: Final = INSERT + RETURNING
@@ -52,9 +52,9 @@ _INSERT_CLAIMED: Final = idempotency.WITH_BLOB + INSERT + "FROM held" + RETURNIN
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a resumable upload adds to T1: its lease in seconds, and its own row in the same transaction.
+    """What a resumable upload adds to T1: its lease in seconds, and its row in the same transaction.
 
-    `partial`: it becomes no file, so its object has a place of its own.
+    `partial`: it does not become a file, so its object has a key of a layout of its own.
     """
 
     lease: float
@@ -64,7 +64,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """One Reserve, checked: the attempt it would start."""
+    """A validated Reserve request: the attempt that it would start."""
 
     owner_id: str
     blob_id: UUID
@@ -74,7 +74,7 @@ class _Wish:
 
     @property
     def is_plain(self) -> bool:
-        """Nothing has to be read before its row is written: no answer, session, slot, or clock."""
+        """Whether nothing has to be read before the row is written: no answer, session, slot or clock."""
         target = self.spec.target
         return not (
             self.session is not None
@@ -87,7 +87,7 @@ class _Wish:
         )
 
     def for_its_id(self, keep: float) -> idempotency.Request:
-        """What it wants of its request id."""
+        """Its request to the idempotency table; `keep`: how long an answer is kept, seconds."""
         return idempotency.Request(
             self.owner_id, self.spec.request_id, self.request.fingerprint, self.blob_id, keep
         )
@@ -118,11 +118,13 @@ class Reserver:
     async def reserve(
         self, owner_id: str, request: ReserveRequest, session: Session | None = None, *, asking: str = ""
     ) -> ReserveResponse:
-        """A PENDING blob with its key, epoch 1 and a lease, or the stored answer of an earlier request with
-        this id. `asking`: `sub` of the caller, where it is not the owner.
+        """Start an attempt, or return the stored answer of an earlier request with the same id.
 
-        Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded,
-        PreconditionFailed, RetentionHeld, InvalidField, PathInvalid, Unimplemented; of a drop's as
+        The response has a PENDING blob with its key, epoch 1 and a lease, or `replay`. `asking`: `sub` of the
+        caller, if not the owner.
+
+        Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded, PreconditionFailed,
+        RetentionHeld, InvalidField, PathInvalid, Unimplemented; for a drop also the errors of
         ``drops.check``.
         """
         if request.kind == blob_pb2.BLOB_KIND_UNSPECIFIED:
@@ -141,9 +143,7 @@ class Reserver:
         return response
 
     async def answered(self, owner_id: str, request_id: str, fingerprint: bytes) -> File | None:
-        """The answer that a request with this id has had; None: there is none. Raises
-        IdempotencyKeyReused.
-        """
+        """The stored answer to a request id; None if there is none. Raises IdempotencyKeyReused."""
         if not request_id:
             return None
         wanted = idempotency.Request(owner_id, request_id, fingerprint, uuid4(), self._timing.idempotency)
@@ -158,13 +158,16 @@ class Reserver:
             settle_wish(spec.retention, asking or owner_id, of_drop=bool(spec.share_id))
         stamp(spec, self._retention)
         if spec.share_id and spec.storage_class not in self._classes:
-            spec.storage_class = ""  # a drop that was made when it was one: guests can't mend that
+            spec.storage_class = ""  # the drop's class is configured no longer, which guests can't change
         check_class(spec.storage_class, self._classes)
         wish = _Wish(owner_id, uuid4(), spec, request, session)
         return await self._in_a_group(wish) or await self._with_a_key_of_its_own(wish)
 
     async def _in_a_group(self, wish: _Wish) -> ReserveResponse | None:
-        """Together with others. None: it goes its own way, because something has to be looked up first."""
+        """Reserve in a transaction shared with other attempts.
+
+        Returns None if the attempt has to be reserved alone, because something has to be looked up first.
+        """
         if self._groups is None or not wish.is_plain or not self._groups.takes(wish.owner_id):
             return None
         columns = {**self._columns(wish, _ANY_TIME), "reserved_files": 1}
@@ -172,8 +175,10 @@ class Reserver:
         return ReserveResponse(blob=blob.to_proto()) if blob is not None else None
 
     async def _with_a_key_of_its_own(self, wish: _Wish) -> ReserveResponse:
-        """Keys of some families hold the time: when two attempts meet in one microsecond, the later one moves
-        on.
+        """Reserve in a transaction of its own. Keys of some families contain the time: if two attempts have
+        the same microsecond, the later one is repeated with a later time.
+
+        Raises DatabaseUnavailable: no free key was found.
         """
         later = 0
         for tried in range(_KEY_TRIES):
@@ -212,7 +217,9 @@ class Reserver:
     async def _insert(
         self, tx: Transaction, wish: _Wish, params: dict[str, object]
     ) -> tuple[list[Row], Limits]:
-        """The new row, or none when the request id is taken; and the owner's limits: one round trip."""
+        """Insert the row and read the owner's limits, in one round trip. No row is returned if the request id
+        is taken.
+        """
         statement = _INSERT_FREE
         if wish.spec.request_id:
             statement = _INSERT_CLAIMED
@@ -221,7 +228,9 @@ class Reserver:
         return inserted, quota.limits(limits, self._limits)
 
     async def _take_id(self, tx: Transaction, wish: _Wish) -> bytes | None:
-        """The request id is taken: by the attempt that this one supersedes, or whoever `decide` finds."""
+        """The request id is taken. Returns the stored answer; None if this attempt now holds the id: it
+        supersedes the holder, or `idempotency.decide` lets it take over.
+        """
         wanted, previous = wish.for_its_id(self._timing.idempotency), wish.request.supersedes_blob_id
         if previous and await idempotency.move(tx, wanted, UUID(previous)):
             return None
@@ -232,7 +241,7 @@ class Reserver:
         return self._columns(wish, await _moment(tx) + later * _MICROSECOND if holds_time else _ANY_TIME)
 
     def _columns(self, wish: _Wish, at: datetime) -> dict[str, object]:
-        """The new blob's columns. The name of a file without one is the last segment of its key."""
+        """The new blob's columns. A file without a name is named by the last segment of its key."""
         spec = UploadSpec()
         spec.CopyFrom(wish.spec)
         extension = layouts.extension_of(spec.filename, spec.content_type)
@@ -264,7 +273,7 @@ def _is_partial(wish: _Wish) -> bool:
 
 
 async def _moment(tx: Transaction) -> datetime:
-    """Now, in UTC, by the database's clock: processes may disagree on the time."""
+    """The current time in UTC by the database's clock: the clocks of processes may differ."""
     row = await tx.fetch_one("SELECT now()")
     if row is None:
         raise AssertionError("a SELECT without FROM answers one row")

@@ -1,4 +1,4 @@
-"""Whether a writer whose lease has run out is dead. Not if nobody could have renewed it."""
+"""Whether a writer whose lease is over is presumed dead: not while it could not have renewed the lease."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class Silence:
-    """One per process. ``lease``: seconds. ``away``: this service, or the database, was away until now."""
+    """One per process. ``lease``: seconds. ``away``: leases could not be renewed until now."""
 
     def __init__(self, lease: float, *, away: bool = False) -> None:
         self._lease = lease
@@ -16,9 +16,11 @@ class Silence:
 
     @property
     def counts(self) -> bool:
-        """False: writers have a lease more, from the moment on when renewals were possible again."""
+        """Whether an expired lease means a dead writer. False for one lease after renewals became possible
+        again.
+        """
         return time.monotonic() >= self._counts_from
 
     def was_away(self) -> None:
-        """No lease could be renewed up to now."""
+        """Note that no lease could be renewed until now."""
         self._counts_from = time.monotonic() + self._lease

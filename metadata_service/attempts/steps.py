@@ -1,4 +1,4 @@
-"""The steps of an attempt between Reserve and Commit: T2, lease, T3, and giving up."""
+"""Steps of an attempt between Reserve and Commit: T2, lease renewal, T3 and giving up."""
 
 from __future__ import annotations
 
@@ -28,8 +28,10 @@ AFTER_ABANDON: Final = failpoints.register("metadata.abandon.after_commit")
 
 
 class AttemptSteps:
-    """Moves attempts on. Every method may be repeated after a lost reply, and raises UploadSuperseded when
-    the attempt belongs to somebody else by now.
+    """Moves attempts on.
+
+    Every method that takes a handle may be repeated after a lost reply, and raises UploadSuperseded if the
+    attempt belongs to somebody else by now.
     """
 
     def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
@@ -38,7 +40,7 @@ class AttemptSteps:
         self._limits = limits
 
     async def record_multipart(self, handle: Handle, upload_id: str) -> None:
-        """T2: keep the id of the multipart upload, so that it can be aborted."""
+        """T2: store the id of the multipart upload, so that the upload can be aborted."""
 
         async def work(tx: Transaction) -> None:
             await upkeep.record_multipart(tx, handle, upload_id, self._timing.lease)
@@ -48,7 +50,7 @@ class AttemptSteps:
         await failpoints.hit(AFTER_T2)
 
     async def renew_lease(self, handle: Handle) -> float:
-        """The attempt is alive; answers how many seconds it may be silent from now."""
+        """Renew the attempt's lease. Returns its length from now in seconds."""
         await self._as_owner(handle, lambda tx: upkeep.renew(tx, handle, self._timing.lease))
         return self._timing.lease
 
@@ -82,7 +84,7 @@ class AttemptSteps:
         await failpoints.hit(AFTER_T3)
 
     async def abandon(self, handle: Handle) -> None:
-        """Give the attempt up; the cleaner removes what it wrote, the reservation is free at once."""
+        """Give the attempt up. Its reservation is free at once; the cleaner removes what it wrote."""
 
         async def work(tx: Transaction) -> None:
             await transitions.abandon(tx, handle)
@@ -92,7 +94,7 @@ class AttemptSteps:
         await failpoints.hit(AFTER_ABANDON)
 
     async def tell_import_failed(self, owner_id: str, told: ReportImportFailureRequest) -> None:
-        """There is no attempt, or no longer one; its owner hears of it."""
+        """Send the owner an event about a failed import, which has no attempt, or none any longer."""
 
         async def work(tx: Transaction) -> None:
             await tx.batch([events.import_failed(owner_id, told)])
@@ -100,7 +102,7 @@ class AttemptSteps:
         await self._database.transact(user(owner_id), work)
 
     async def tell_save_failed(self, owner_id: str, told: ReportSaveFailureRequest) -> None:
-        """The same of what was sent while the object store could not be reached."""
+        """Send the owner an event about a save that failed because the object store could not be reached."""
 
         async def work(tx: Transaction) -> None:
             await tx.batch([events.save_failed(owner_id, told)])
