@@ -1,1 +1,1 @@
-"""Rows of `blobs`, their states, and every statement that inserts one or moves one from state to state."""
+"""Rows of `blobs`, their states, and every statement that inserts one or changes its state."""

@@ -1,6 +1,6 @@
-"""What the cleaner looks for, over all owners, each set in one statement.
+"""SQL of the cleaner's look-ups and claims, over all owners, one statement for each set.
 
-A claim raises the epoch and moves the row out of the cleaners' sight for a while (`not_before`).
+A claim raises the epoch and hides the row from other cleaners for a while (`not_before`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from metadata_service.blobs.states import COMPLETING, DELETING, OPEN, PENDING, T
 from metadata_service.blobs.transitions import EXPIRE
 from metadata_service.db import rotation
 
-# The candidates are chosen in a CTE of their own: SKIP LOCKED and LIMIT inside a join could be evaluated
+# The candidates are chosen in a CTE of their own: inside a join, SKIP LOCKED and LIMIT could be evaluated
 # twice.
 EXPIRE_SILENT: Final = f"""
 WITH silent AS MATERIALIZED (
@@ -34,9 +34,9 @@ UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
 FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
 RETURNING {COLUMNS}, blobs.traceparent
 """
-# The last column: a restore of the database may ask for the bytes again, so the object is only hidden. By the
-# setting of today, so that a window that grows keeps what waits already. Of somebody who is erased nothing
-# stays.
+# The last column, `hide_only`: a restore of the database may need the bytes again, so the object only gets a
+# delete marker. The current setting counts, so a longer window also applies to objects that wait already.
+# Nothing is kept for an owner who is being erased.
 _CLAIM_DUE: Final = f"""
 WITH due AS MATERIALIZED ({{due}})
 UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
@@ -62,7 +62,7 @@ CLAIM_DUE_OF_OWNERS: Final = _CLAIM_DUE.format(
         ORDER BY owner_id, not_before LIMIT %(each)s FOR UPDATE SKIP LOCKED
     """)
 )
-# A branch for each of the two indexes of `key`, which are partial.
+# One branch for each of the two partial indexes on `key`.
 SETTLED_KEYS: Final = f"""
 SELECT key FROM (
     SELECT key, state FROM blobs WHERE key = ANY(%(keys)s) AND NOT key_shared
@@ -74,5 +74,5 @@ GROUP BY key HAVING bool_and(state NOT IN {OPEN})
 RECORDED_VERSIONS: Final = """
 SELECT version_id FROM blobs WHERE key = %(key)s AND key_shared AND version_id = ANY(%(versions)s)
 """
-#: What waits for the restore window to pass, of all owners: objects and bytes.
+#: Objects, and their bytes, that are deleted and not removed yet, over all owners.
 KEPT: Final = f"SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM blobs WHERE state = {DELETING}"

@@ -1,4 +1,4 @@
-"""Every INSERT into `blobs`."""
+"""All INSERTs into `blobs`."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from typing import Final
 
 from metadata_service.blobs.states import ABORTING, GONE, LEFTOVERS, PENDING, SINGLE
 
-#: What no attempt was made for: nothing of a file, nothing reserved.
+#: Columns of a row that is no attempt: no file, and nothing reserved.
 _NO_FILE: Final = {"content_type": "''", "spec": "''", "reserved_bytes": "0", "reserved_files": "0"}
 
 
 def pending(columns: Mapping[str, str]) -> str:
-    """T1, → PENDING at epoch 1. `columns` are SQL expressions; a FROM may follow, for a row each.
+    """The INSERT of T1, → PENDING at epoch 1.
 
-    An attempt has a lease of its own (`lease_expires_at`), or lives as long as a save (`save_id`).
+    `columns`: SQL expressions by column. A FROM clause may follow, for one row each. Each row needs a lease
+    of its own (`lease_expires_at`) or lives as long as a save (`save_id`).
     """
     return _insert(PENDING, columns)
 
 
 def to_be_emptied(prefix: str, owner: str) -> str:
-    """→ ABORTING: not an attempt but a place, whose objects the cleaner removes. `prefix`, `owner`: SQL
-    expressions over the FROM that follows.
+    """The INSERT → ABORTING of a key prefix whose objects the cleaner removes; it is no attempt.
+
+    `prefix`, `owner`: SQL expressions over the FROM clause that follows.
     """
     place = {"owner_id": owner, "id": "gen_random_uuid()", "kind": str(SINGLE), "key": prefix}
     return _insert(
@@ -30,8 +32,9 @@ def to_be_emptied(prefix: str, owner: str) -> str:
 
 
 def leftovers(since: str) -> str:
-    """→ GONE of kind LEFTOVERS, for each row of `blobs` in the FROM that follows: the cleaner looks at its
-    key `grace` seconds after `since`, an SQL expression.
+    """The INSERT → GONE of kind LEFTOVERS, for each row of `blobs` in the FROM clause that follows.
+
+    The cleaner checks the row's key `grace` seconds (a parameter) after `since`, an SQL expression.
     """
     same = ("owner_id", "key", "version_id", "upload_id", "object_metadata", "traceparent")
     return _insert(

@@ -1,4 +1,4 @@
-"""What operators see of the cleaner's work, and what they may do to attempts that are stuck."""
+"""SQL for operators: the cleaner's work, and how to retry or abort stuck attempts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Final
 from metadata_service.blobs.states import COMPLETING, OPEN, TO_CLEAN
 from metadata_service.blobs.transitions import SHUT_OUT
 
-#: What the cleaner has, or would have if it were due. A tombstone waits; it is no work.
+#: A condition: rows that the cleaner works on once they are due. Tombstones are among them, but only wait.
 WORK: Final = f"(blobs.state IN {TO_CLEAN} OR blobs.state = {COMPLETING} AND blobs.lease_expires_at <= now())"
-#: It was tried in vain, and nothing has come of it since. Not what a cleaner has just claimed.
+#: A condition: the last try failed and nothing has succeeded since. Not a row that a cleaner has just claimed
+#: for the first time.
 FAILING: Final = f"({WORK} AND blobs.attempts > 0 AND blobs.failure IS NOT NULL)"
 _DUE: Final = f"({WORK} AND coalesce(blobs.not_before <= now(), true))"
 
@@ -31,13 +32,14 @@ FROM blobs WHERE (state IN {OPEN} OR state IN {TO_CLEAN}) AND (%(all)s OR {FAILI
 ORDER BY owner_id, id LIMIT %(limit)s
 """
 _CHOSEN: Final = "(%(all)s OR blobs.id = ANY(%(ids)s::uuid[]))"
-#: Due now, the pause as it has grown. A tombstone that was not yet due has not failed, and stays (rule R5).
+#: Makes failing rows due now without resetting their pauses. A tombstone that is not due yet has not failed,
+#: and stays (rule R5).
 RETRY: Final = f"UPDATE blobs SET not_before = now() WHERE {FAILING} AND {_CHOSEN} RETURNING id::text"
-#: Due now, and the pauses begin anew.
+#: Makes failing rows due now and resets their pauses.
 REQUEUE: Final = f"""
 UPDATE blobs SET not_before = now(), attempts = 0, failure = NULL WHERE {FAILING} AND {_CHOSEN}
 RETURNING id::text
 """
-#: Not of a save, which is given up as a whole.
+#: Not an attempt of a save, which is given up as a whole.
 _ATTEMPT: Final = "blobs.id = %(id)s::uuid AND blobs.save_id IS NULL"
 ABORT: Final = f"{SHUT_OUT.of(_ATTEMPT, asked=True)} RETURNING owner_id, key"

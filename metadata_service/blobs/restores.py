@@ -1,5 +1,5 @@
-"""Contents that the object store was asked to bring back from an archive class: a row for each while it is
-waited for, gone with the blob.
+"""SQL of restores from an archive class: one row per content while the object store brings it back, deleted
+with its blob.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from typing import Final
 from metadata_service.blobs.states import COMMITTED
 from metadata_service.db import rotation
 
-#: A look is due after a tenth of the time that was waited already, within the caller's pause and an hour.
+#: The next look is due after a tenth of the time waited so far, at least the caller's pause, at most an hour.
 _NEXT_LOOK: Final = """
 now() + greatest(make_interval(secs => %(pause)s), least(interval '1 hour', (now() - asked_at) / 10))
 """
-# A branch for each of the two indexes of `key`, which are partial.
+# One branch for each of the two partial indexes on `key`.
 NOTE: Final = f"""
 INSERT INTO archive_restores (owner_id, blob_id, asked_at, look_at, traceparent)
 SELECT owner_id, id, now(), now(), %(traceparent)s::text FROM blobs

@@ -1,4 +1,4 @@
-"""Rows of `blobs` as they are read, and as the protobuf that storage_service sees."""
+"""Rows of `blobs` in Python, and as the protobuf that storage_service gets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
-#: The columns of BlobRow, in its order; `blobs` must be the only table with these names in the statement.
+#: The columns of BlobRow, in its order. They are qualified with `blobs`, so a statement must not alias the
+#: table.
 COLUMNS: Final = """
 blobs.owner_id, blobs.id, blobs.state, blobs.epoch, blobs.kind, blobs.key, blobs.version_id, blobs.upload_id,
 blobs.part_size, blobs.size_bytes, blobs.crc32c, blobs.etag, blobs.parts, blobs.content_type, blobs.spec,
@@ -23,7 +24,7 @@ blobs.file_id, blobs.file_generation, blobs.created_at
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """One attempt at the epoch its caller holds."""
+    """An attempt and the epoch at which its caller holds it."""
 
     owner_id: str
     blob_id: UUID
@@ -31,18 +32,20 @@ class Handle:
 
     @classmethod
     def of(cls, given: BlobHandle) -> Handle:
-        """From the protobuf."""
+        """Convert the protobuf."""
         return cls(given.owner_id, UUID(given.blob_id), given.epoch)
 
     def params(self, **more: object) -> dict[str, object]:
-        """Named parameters for the statements of `blobs`."""
+        """Named parameters for the statements on `blobs`."""
         return {"owner": self.owner_id, "id": self.blob_id, "epoch": self.epoch, **more}
 
 
 @dataclass(frozen=True, slots=True)
 class BlobRow:
-    """One row, in the order of COLUMNS. `size_bytes` and `crc32c` are None until COMPLETING. Of claims
-    alone: `traceparent`, and `hide_only` (see `claims.CLAIM_DUE`).
+    """One row, in the order of COLUMNS.
+
+    `size_bytes` and `crc32c` are None until COMPLETING. Only claims set `traceparent` and `hide_only` (see
+    `claims.CLAIM_DUE`).
     """
 
     owner_id: str
@@ -72,11 +75,11 @@ class BlobRow:
     hide_only: bool = False
 
     def upload_spec(self) -> UploadSpec:
-        """What the attempt stores."""
+        """The parsed spec: what the attempt stores."""
         return UploadSpec.FromString(self.spec)
 
     def to_proto(self) -> blob_pb2.Blob:
-        """As storage_service and its cleaner see it."""
+        """The protobuf for storage_service and its cleaner."""
         blob = blob_pb2.Blob(
             id=str(self.id),
             owner_id=self.owner_id,
@@ -104,5 +107,5 @@ class BlobRow:
 
 
 def pack_parts(parts: list[blob_pb2.Part]) -> bytes:
-    """For the column `parts`: a Blob with nothing but its parts, so that reading is one merge."""
+    """The value of the column `parts`: a Blob with only its parts, so that reading is one merge."""
     return blob_pb2.Blob(parts=parts).SerializeToString()

@@ -1,6 +1,6 @@
-"""What the scanner for malware has said of blobs: a row for each that it was asked about, gone with the blob.
+"""SQL of scans for malware: one row for each blob that was to be scanned, deleted with the blob.
 
-Nothing is written for those that nobody has scanned, so that installations without a scanner pay nothing.
+A blob that nobody was asked to scan has no row, so installations without a scanner pay nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from strongroom.metadata.v1.scan_pb2 import (
 )
 
 _COLUMNS: Final = "owner_id, blob_id, outcome, scanned_at, database, signature, cause"
-#: A later word counts; T4 repeats what T3 has said.
+#: The last result counts; T4 repeats that of T3.
 _LAST_COUNTS: Final = """
 ON CONFLICT (owner_id, blob_id) DO UPDATE SET outcome = EXCLUDED.outcome, scanned_at = EXCLUDED.scanned_at,
     database = EXCLUDED.database, signature = EXCLUDED.signature, cause = EXCLUDED.cause
@@ -32,26 +32,26 @@ SELECT %(owner)s, given.* FROM unnest(%(ids)s::uuid[], %(outcomes)s::smallint[],
     %(databases)s::text[], %(signatures)s::text[], %(causes)s::text[]) AS given
 {_LAST_COUNTS}
 """
-#: For the blob that the relation `done` of the statement has.
+#: Stores the scan of the blob in the statement's relation `done`.
 NOTE_OF_DONE: Final = f"""
 INSERT INTO scans ({_COLUMNS})
 SELECT done.owner_id, done.id, %(scan_outcome)s, %(scan_at)s, %(scan_database)s, %(scan_signature)s,
     %(scan_cause)s FROM done
 {_LAST_COUNTS}
 """
-#: Of a row of `files` or `project_files` (AS files), as `to_scan` takes it; null: nobody has scanned it.
+#: The scan of a row of `files` or `project_files` (AS files), for `to_scan`; null: it has no scan.
 SHOWN: Final = """(
     SELECT json_build_array(scans.outcome, extract(epoch FROM scans.scanned_at), scans.database,
         scans.signature, scans.cause)
     FROM scans WHERE scans.owner_id = files.owner_id AND scans.blob_id = files.blob_id)"""
-#: The same where only infected files are told of, by an index that has these alone.
+#: The same, only if the file is infected; it uses an index of infected blobs alone.
 SHOWN_INFECTED: Final = f"""(
     SELECT json_build_array(scans.outcome, extract(epoch FROM scans.scanned_at), scans.database,
         scans.signature, scans.cause)
     FROM scans WHERE scans.owner_id = files.owner_id AND scans.blob_id = files.blob_id
         AND scans.outcome = {SCAN_OUTCOME_INFECTED})"""
 
-#: Committed contents behind a cursor that nobody was asked to scan, and the last one that was looked at.
+#: Adds rows for committed blobs after a cursor that have none, and returns the last blob that was looked at.
 STOCK: Final = f"""
 WITH looked AS MATERIALIZED (
     SELECT owner_id, id, state FROM blobs WHERE (owner_id, id) > (%(owner)s, %(id)s)
@@ -64,7 +64,8 @@ WITH looked AS MATERIALIZED (
 SELECT owner_id, id::text FROM looked ORDER BY owner_id DESC, id DESC LIMIT 1
 """
 _MAY_CHANGE: Final = f"outcome IN ({SCAN_OUTCOME_CLEAN}, {SCAN_OUTCOME_UNSCANNED})"
-#: All signatures by which something was last looked at: few, each found by one step in the index `scans_due`.
+#: All signature databases of existing scans. There are few; each is found by one step in the index
+#: `scans_due`.
 DATABASES: Final = f"""
 WITH RECURSIVE known AS (
     SELECT min(database) AS database FROM scans WHERE {_MAY_CHANGE}
@@ -99,7 +100,7 @@ OLDEST: Final = _CLAIM.format(
     LIMIT %(limit)s
 """
 )
-# By the index `scans_due_by_owner`, a step for each database; what has failed comes after what is new.
+# Uses the index `scans_due_by_owner`, one step for each database. Failed scans come after new ones.
 VISITED: Final = rotation.visit(f"""
     SELECT first.owner_id, first.due FROM unnest(%(older)s::text[]) AS known (database) CROSS JOIN LATERAL (
         SELECT owner_id, {_DUE} AS due FROM scans
@@ -118,7 +119,7 @@ OF_OWNERS: Final = _CLAIM.format(
         ) AS first LIMIT 1
     """)
 )
-#: Who reports decides by it; locked, so that the newest signatures' word stays.
+#: Locks the row while a result is compared with it, so that the result of the newest signatures stays.
 LOOKED: Final = """
 SELECT database FROM scans WHERE owner_id = %(owner)s AND blob_id = %(id)s FOR UPDATE
 """
@@ -130,7 +131,7 @@ WHERE owner_id = %(owner)s AND blob_id = %(id)s AND outcome <> {SCAN_OUTCOME_INF
 
 
 def note(owner_id: str, scanned: Sequence[tuple[UUID, Scan]]) -> Statement:
-    """The statement that keeps what was said of some blobs of one owner."""
+    """The statement that stores scans of blobs of one owner."""
     return _NOTE, {
         "owner": owner_id,
         "ids": [blob_id for blob_id, _ in scanned],
@@ -143,7 +144,7 @@ def note(owner_id: str, scanned: Sequence[tuple[UUID, Scan]]) -> Statement:
 
 
 def params(scan: Scan) -> dict[str, object]:
-    """For NOTE_OF_DONE."""
+    """Parameters of NOTE_OF_DONE."""
     return {
         "scan_outcome": scan.outcome,
         "scan_at": from_proto(scan.scan_time),
@@ -154,7 +155,7 @@ def params(scan: Scan) -> dict[str, object]:
 
 
 def to_scan(column: Sequence[Any]) -> Scan:
-    """What SHOWN answers."""
+    """Convert the value of SHOWN."""
     outcome, seconds, database, signature, cause = column
     scan = Scan(outcome=outcome, database=database, signature=signature, cause=cause)
     scan.scan_time.FromMicroseconds(round(seconds * 1_000_000))

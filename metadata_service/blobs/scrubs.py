@@ -1,4 +1,6 @@
-"""Which committed bytes are to be read back next, and that they were. Changes no state and no lease."""
+"""SQL of the scrub, which reads committed bytes back: claims, results and marks. Changes no state and no
+lease.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from metadata_service.blobs.states import COMMITTED
 from metadata_service.db import rotation
 from metadata_service.db.database import Statement
 
-#: `claim`: seconds until another one may take them, should this one die.
+#: `claim`: seconds after which another process may take these rows, if this one has died.
 CLAIM: Final = f"""
 WITH due AS MATERIALIZED ({
     rotation.new_before_due(f"SELECT owner_id, id FROM blobs WHERE state = {COMMITTED}", "scrub_after")
@@ -32,12 +34,15 @@ WHERE owner_id = %(owner)s AND id = %(id)s AND state = {COMMITTED} AND version_i
 
 
 def mark(values: Mapping[str, object]) -> Statement:
-    """Blob `owner`, `id`, committed as `version_id`, is marked with `damage` (None: its bytes are right)."""
+    """The statement that marks the blob `owner`, `id`, committed as `version_id`, with `damage` (None: no
+    damage).
+    """
     return _MARK, values
 
 
 def checked(values: Mapping[str, object]) -> Statement:
-    """The bytes of blob `owner`, `id` were read: they are right, or `damage` (None: none) says what they are.
-    Due again after `pause` seconds.
+    """The statement that records a scrub of the blob `owner`, `id`, with the `damage` found (None: none).
+
+    The blob is due again after `pause` seconds.
     """
     return _CHECKED, values

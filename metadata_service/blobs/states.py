@@ -1,7 +1,7 @@
-"""The states and kinds of a blob by name, for Python and, as numbers of `metadata.v1`, for SQL.
+"""States and kinds of a blob by name, for Python and for SQL; the numbers are those of `metadata.v1`.
 
-In a statement they stand as literals (`f"state = {PENDING}"`) and not as parameters, so that the planner can
-use the partial indexes.
+Statements contain them as literals (`f"state = {PENDING}"`), not as parameters, so that the planner can use
+the partial indexes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MULTIPART: Final = blob_pb2.BLOB_KIND_MULTIPART
 COPY: Final = blob_pb2.BLOB_KIND_COPY
 LEFTOVERS: Final = blob_pb2.BLOB_KIND_LEFTOVERS
 
-#: Behind IN: attempts that may still become something, which is what indexes and reservations mean by "open".
+#: For IN: attempts that may still be committed. Indexes and reservations call these "open".
 OPEN: Final = f"({PENDING}, {COMPLETING})"
-#: Behind IN: what the cleaner removes.
+#: For IN: states that the cleaner removes.
 TO_CLEAN: Final = f"({DELETING}, {ABORTING}, {GONE})"

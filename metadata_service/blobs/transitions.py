@@ -1,12 +1,11 @@
-"""The transitions between the states of a blob, by the names of docs/consistency.md, each a compare-and-set
-(rule R3). Nothing else writes `state` (a house test looks).
+"""The transitions between the states of a blob, named as in docs/consistency.md, each a compare-and-set (rule
+R3). Nothing else updates `state`; a house test checks this.
 
     PENDING → COMPLETING → COMMITTED → DELETING → GONE → purged
     PENDING, COMPLETING → ABORTING → GONE → purged
 
-A function that finds nothing to change reads the row: if this very attempt has made the step before (its
-reply was lost), that is a success; otherwise UploadSuperseded, and nothing was changed. All clocks are the
-database's.
+A step of an attempt that changes nothing reads the row. If the same attempt has made the step before (and its
+reply was lost), it succeeds; otherwise it raises UploadSuperseded. All times are the database's.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from metadata_service.db.database import Statement, Transaction
 from servicekit.telemetry.tracing import origin
 from strongroom.errors import UploadSuperseded
 
-#: The row of an attempt at its caller's epoch.
+#: A condition: the row of an attempt, at its caller's epoch.
 HELD: Final = "owner_id = %(owner)s AND id = %(id)s AND epoch = %(epoch)s"
 ONE: Final = "owner_id = %(owner)s AND id = %(id)s"
 _CHANGED: Final = "attempts = 0, failure = NULL, state_changed_at = now()"
@@ -43,10 +42,10 @@ _CHANGED: Final = "attempts = 0, failure = NULL, state_changed_at = now()"
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """`before`: in which rows of `blobs` it may happen; `to`: the state after it; `changes`: what else is set
-    with it.
+    """`before`: a condition on the row; `to`: the state after the transition; `changes`: other columns to
+    set.
 
-    `before` and `changes` may name parameters of the statement.
+    `before` and `changes` may contain parameters of the statement.
     """
 
     before: str
@@ -54,10 +53,10 @@ class Transition:
     changes: str
 
     def of(self, rows: str, source: str = "", *, asked: bool = False) -> str:
-        """The statement for those rows that the condition `rows` names, and that `before` lets pass.
+        """The UPDATE of the rows that meet both the condition `rows` and `before`.
 
-        `source`: what `rows` joins `blobs` with. `asked`: by a request, of whose trace the rows are from now
-        on, if it has one (`%(traceparent)s`); else they stay of the one before.
+        `source`: the FROM clause that `rows` joins with. `asked`: the transition is part of a request, whose
+        trace the rows join (`%(traceparent)s`; without one they keep theirs).
         """
         joined = f"FROM {source}\n" if source else ""
         changes = f"state = {self.to}, {self.changes}, {_CHANGED}"
@@ -77,7 +76,7 @@ BEGIN_COMPLETION: Final = Transition(
     changes="parts = %(parts)s, size_bytes = %(size)s, crc32c = %(crc32c)s, reserved_bytes = %(size)s,"
     " lease_expires_at = now() + make_interval(secs => %(lease)s)",
 )
-#: T4. What T3 has announced must have come; single puts and copies come without T3.
+#: T4. Size and checksum must be those of T3; single puts and copies come without T3.
 COMMIT: Final = Transition(
     before=f"(state = {PENDING} AND kind IN ({SINGLE}, {COPY})"
     f" OR state = {COMPLETING} AND size_bytes = %(size)s AND crc32c = %(crc32c)s)",
@@ -85,40 +84,40 @@ COMMIT: Final = Transition(
     changes="size_bytes = %(size)s, crc32c = %(crc32c)s, etag = %(etag)s, version_id = %(version_id)s,"
     " file_id = %(file_id)s, file_generation = 1, lease_expires_at = NULL",
 )
-#: T4 of a save, for the files that it has staged.
+#: T4 of a save, for its staged files.
 COMMIT_STAGED: Final = Transition(
     before=f"blobs.state = {PENDING} AND blobs.epoch = 1",
     to=COMMITTED,
     changes="size_bytes = staged.size_bytes, crc32c = staged.crc32c, etag = staged.etag,"
     " version_id = staged.version_id, lease_expires_at = NULL",
 )
-#: After a restore of the database: bytes that were committed after the moment that was restored.
+#: After a restore of the database: an object that was committed after the restored point in time.
 ADOPT: Final = Transition(
     before=f"state IN {OPEN} AND save_id IS NULL AND lease_expires_at <= now()",
     to=COMMITTED,
     changes="epoch = epoch + 1, size_bytes = %(size)s, crc32c = %(crc32c)s, etag = %(etag)s,"
     " version_id = %(version_id)s, file_id = %(file_id)s, file_generation = 1, lease_expires_at = NULL",
 )
-#: T4 of a partial upload goes on, in the same transaction: nobody sees it COMMITTED. It is kept until its
-#: session expires and for an hour more, so that nobody rolls it forward before housekeeping has shut it out.
+#: Second half of T4 of a partial upload, in the same transaction, so that nobody sees it COMMITTED. The lease
+#: ends an hour after the session, so that housekeeping shuts it out before anybody rolls it forward.
 KEEP: Final = Transition(
     before=f"state = {COMMITTED}",
     to=COMPLETING,
     changes="file_id = NULL, file_generation = NULL, reserved_bytes = size_bytes,"
     " lease_expires_at = now() + make_interval(secs => %(session)s, hours => 1)",
 )
-#: By its own writer.
+#: Called by the attempt's own writer.
 ABANDON: Final = Transition(before=f"state IN {OPEN}", to=ABORTING, changes=_TO_CLEANER)
-#: By others: a new epoch, so that a writer who comes back changes nothing any more.
+#: Called by others. The new epoch stops a writer that comes back from changing anything.
 SHUT_OUT: Final = Transition(before=f"blobs.state IN {OPEN}", to=ABORTING, changes=_SHUT_OUT)
-#: Because its writer fell silent.
+#: Its writer has fallen silent.
 EXPIRE: Final = Transition(
     before=f"blobs.state = {PENDING} AND blobs.lease_expires_at <= now()", to=ABORTING, changes=_SHUT_OUT
 )
-#: D1, and what a replacement does to the old content: the object stays for `grace` seconds.
+#: D1, and the old content of a replaced file: the object stays for `grace` seconds.
 DELETE: Final = Transition(before=f"blobs.state = {COMMITTED}", to=DELETING, changes=_GRACE)
-#: Repair: the row names its object anew, after the bytes were looked at. Not while the cleaner may still look
-#: for other versions of the attempt beside the one that was named before.
+#: Repair: the row is pointed to its object, whose bytes were examined. Not while the cleaner may still look
+#: for versions of this attempt other than the one named before.
 RELINK: Final = Transition(
     before=f"""state = {COMMITTED} AND version_id = %(from_version_id)s AND etag = %(from_etag)s
     AND NOT EXISTS (
@@ -163,7 +162,7 @@ _FINISH: Final = FINISH_REMOVAL.of(HELD)
 _PURGE: Final = f"DELETE FROM blobs WHERE {HELD} AND state = {GONE}"
 
 _READ: Final = f"SELECT {COLUMNS} FROM blobs WHERE {ONE}"
-#: Without versioning no second object can appear at a key.
+#: Without versioning there is never a second object at a key.
 VERSIONED: Final = "blobs.version_id NOT IN ('', 'null')"
 _LOOK_AGAIN: Final = f"""
 {inserts.leftovers("now()")}
@@ -172,14 +171,14 @@ FROM blobs WHERE blobs.owner_id = %(owner)s AND blobs.id = ANY(%(ids)s) AND {VER
 
 
 def superseded() -> UploadSuperseded:
-    """Somebody else has this attempt now, or it was given up."""
+    """The error if another process holds this attempt now, or it was given up."""
     return UploadSuperseded(
         "A newer attempt has taken this upload over, or its lease has run out; send the file again."
     )
 
 
 async def read(tx: Transaction, handle: Handle) -> BlobRow | None:
-    """The row as it is now, whatever its epoch; None when it was purged."""
+    """The current row, at any epoch; None if it was purged."""
     row = await tx.fetch_one(_READ, handle.params())
     return BlobRow(*row) if row else None
 
@@ -187,7 +186,7 @@ async def read(tx: Transaction, handle: Handle) -> BlobRow | None:
 async def begin_completion(
     tx: Transaction, handle: Handle, *, parts: bytes, size: int, crc32c: int, lease: float
 ) -> BlobRow | None:
-    """T3: PENDING → COMPLETING. None when this attempt has done it before. Raises UploadSuperseded."""
+    """T3: PENDING → COMPLETING. Returns None if this attempt has done it before. Raises UploadSuperseded."""
     params = handle.params(parts=parts, size=size, crc32c=crc32c, lease=lease)
     row = await tx.fetch_one(_BEGIN_COMPLETION, params)
     if row:
@@ -201,26 +200,29 @@ async def begin_completion(
 def commit(
     handle: Handle, *, size: int, crc32c: int, etag: str, version_id: str, file_id: UUID, answer: str
 ) -> Statement:
-    """The blob's part of T4: → COMMITTED; answers the row, the moment and the SQL expression `answer`, or
-    nothing when the compare-and-set failed.
+    """The statement of T4 for the blob, → COMMITTED: from PENDING for single puts and copies, otherwise from
+    COMPLETING with the size and checksum of T3.
 
-    From PENDING for single puts and copies, from COMPLETING (with the size and checksum of T3) otherwise.
+    It returns the row, the time and the SQL expression `answer`; no row if the compare-and-set failed.
     """
     values = handle.params(size=size, crc32c=crc32c, etag=etag, version_id=version_id, file_id=file_id)
     return f"{_COMMIT}, {answer}", values
 
 
 async def adopt(tx: Transaction, values: Mapping[str, object]) -> BlobRow | None:
-    """PENDING or COMPLETING whose writer is dead → COMMITTED, as what the bucket has: `owner`, `id`, `size`,
-    `crc32c`, `etag`, `version_id`, `file_id`. None: it is in another state, or alive.
+    """Commit an object that is in the bucket: PENDING or COMPLETING with an expired lease → COMMITTED.
+
+    `values`: `owner`, `id`, `size`, `crc32c`, `etag`, `version_id`, `file_id`. Returns None if the attempt is
+    in another state, or alive.
     """
     row = await tx.fetch_one(_ADOPT, dict(values))
     return BlobRow(*row) if row else None
 
 
 async def abandon(tx: Transaction, handle: Handle) -> None:
-    """PENDING or COMPLETING → ABORTING, at once due for the cleaner. Raises UploadSuperseded, also when
-    committed.
+    """PENDING or COMPLETING → ABORTING, due for the cleaner at once.
+
+    Raises UploadSuperseded, also if the attempt is committed.
     """
     if await tx.execute(_ABANDON, handle.params(traceparent=origin())):
         return
@@ -230,27 +232,34 @@ async def abandon(tx: Transaction, handle: Handle) -> None:
 
 
 async def shut_out(tx: Transaction, handle: Handle) -> bool:
-    """PENDING or COMPLETING → ABORTING at a new epoch; False: it is neither, or no longer the handle's."""
+    """PENDING or COMPLETING → ABORTING at a new epoch. Returns False if it is in another state or at another
+    epoch.
+    """
     return bool(await tx.execute(_SHUT_OUT_HELD, handle.params(traceparent=origin())))
 
 
 def end(owner_id: str, blob_id: UUID) -> Statement:
-    """The same, whoever holds it: its owner has cancelled."""
+    """The statement that shuts an attempt out at any epoch: its owner has cancelled."""
     return _SHUT_OUT_ONE, {"owner": owner_id, "id": blob_id, "traceparent": origin()}
 
 
 def keep(handle: Handle, session: float) -> Statement:
-    """What T4 of a partial upload adds: COMMITTED → COMPLETING, for `session` seconds and an hour."""
+    """The second half of T4 of a partial upload: COMMITTED → COMPLETING.
+
+    The lease ends an hour after `session` seconds.
+    """
     return _KEEP, handle.params(session=session)
 
 
 async def expire(tx: Transaction, owner_id: str, blob_id: UUID) -> bool:
-    """PENDING whose lease has run out → ABORTING, at a new epoch so that its writer is shut out."""
+    """PENDING with an expired lease → ABORTING, at a new epoch that shuts its writer out. Returns False if it
+    is in another state or alive.
+    """
     return bool(await tx.execute(_EXPIRE_ONE, {"owner": owner_id, "id": blob_id}))
 
 
 def delete(owner_id: str, blob_id: UUID, grace: float) -> Statement:
-    """D1, and what a replacement does to the old content: COMMITTED → DELETING; the object stays for `grace`
+    """D1, also for the old content of a replaced file: COMMITTED → DELETING. The object stays for `grace`
     seconds.
     """
     return _DELETE, {"owner": owner_id, "id": blob_id, "grace": grace, "traceparent": origin()}
@@ -262,26 +271,30 @@ def delete_many(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:
 
 
 def relink(values: Mapping[str, object]) -> Statement:
-    """Blob `owner`, `id`, committed as `from_version_id`, `from_etag`, is `version_id`, `etag`, `size`,
-    `crc32c`, `metadata`, `content_type` (None: as it was) from now on.
+    """The statement that points a committed row to its object (`RELINK`).
+
+    `values`: `owner`, `id`; `from_version_id` and `from_etag`, which the row must have; the new `version_id`,
+    `etag`, `size`, `crc32c`; `metadata` and `content_type` (None: unchanged).
     """
     return _RELINK, values
 
 
 def retire(owner_id: str, blob_id: UUID, grace: float) -> Statement:
-    """D1 of a blob that nothing shows; its object stays for `grace` seconds."""
+    """D1 of a blob that nothing shows. Its object stays for `grace` seconds."""
     return _RETIRE, {"owner": owner_id, "id": blob_id, "grace": grace, "traceparent": origin()}
 
 
 def look_again(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:
-    """After T4 of attempts that repeated a request: another version may appear at the key, so a row of kind
-    LEFTOVERS has the cleaner look there after `grace` seconds. Without versioning nothing can appear.
+    """Insert rows of kind LEFTOVERS after T4 of attempts that have repeated an S3 request.
+
+    A late request may create another version at the key; the cleaner checks the key after `grace` seconds.
+    Without versioning this is impossible, and no row is inserted.
     """
     return _LOOK_AGAIN, {"owner": owner_id, "ids": blob_ids, "grace": grace}
 
 
 async def finish_removal(tx: Transaction, handle: Handle, from_state: int, grace: float) -> None:
-    """D3: ABORTING or DELETING → GONE for `grace` seconds, or from GONE: the row goes. Raises
+    """D3: ABORTING or DELETING → GONE for `grace` seconds; from GONE: delete the row. Raises
     UploadSuperseded.
     """
     if from_state == GONE:

@@ -1,4 +1,4 @@
-"""Changes of a blob that leave its state as it is: multipart upload, lease, who holds it, room."""
+"""Changes to a blob that keep its state: multipart upload, lease, holder, reservation, relinking."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WHERE {HELD} AND state = {PENDING} AND kind IN ({SINGLE}, {MULTIPART}) AND uploa
 """
 _RENEW: Final = f"UPDATE blobs SET {_LEASE} WHERE {HELD} AND state IN {OPEN}"
 
-#: The newest writer of a session shuts the one before it out.
+#: The newest writer of a session shuts out the previous one.
 _TAKE: Final = f"""
 UPDATE blobs SET epoch = epoch + 1, lease_expires_at = now() + make_interval(secs =>
     CASE WHEN state = {PENDING} THEN %(session)s ELSE %(lease)s END)
@@ -43,8 +43,8 @@ UPDATE blobs SET lease_expires_at = now() + make_interval(secs => %(session)s),
     reserved_bytes = %(reserved)s, content_type = %(content_type)s, spec = %(spec)s
 WHERE {ONE}
 """
-#: The same within a statement whose relation `written` names the attempt, and which has locked it; spec and
-#: content type stay as they are.
+#: The same for the attempt in the statement's relation `written`, which has locked it; spec and content type
+#: stay.
 PROGRESS_OF_WRITTEN: Final = f"""
 UPDATE blobs SET lease_expires_at = now() + make_interval(secs => %(session)s),
     upload_id = coalesce(%(multipart)s, blobs.upload_id),
@@ -57,8 +57,8 @@ UPDATE blobs SET damage_told_at = now()
 WHERE {ONE} AND state = {COMMITTED}
     AND (damage_told_at IS NULL OR damage_told_at <= now() - make_interval(secs => %(again)s))
 """
-# The pause says when the cleaner looks again. Whether a writer lives is the lease's to say, and the owner's
-# own repeat waits for nothing else: in COMPLETING the lease has run out, and stays so.
+# The pause only says when the cleaner looks again. The owner's own repeat waits for the lease alone, which is
+# over in COMPLETING and stays so.
 _RELEASE: Final = f"""
 UPDATE blobs SET not_before = now() + pause.length, failure = nullif(%(failure)s::text, '')
 FROM (
@@ -70,7 +70,7 @@ FROM (
 WHERE {HELD} AND (state = {COMPLETING} OR state IN {TO_CLEAN})
 """
 
-# While another attempt of a shared key is not decided, what is on top there may still change.
+# While another attempt at a shared key is undecided, the key's newest version may still change.
 _KEEP_HIDDEN: Final = f"""
 UPDATE blobs SET attempts = 0, not_before = CASE WHEN key_shared AND EXISTS (
         SELECT FROM blobs AS others WHERE others.key = blobs.key AND others.key_shared
@@ -80,14 +80,14 @@ UPDATE blobs SET attempts = 0, not_before = CASE WHEN key_shared AND EXISTS (
 WHERE {HELD} AND state = {DELETING}
 """
 
-#: Of an attempt in COMPLETING whose writer is dead and whose request has another attempt now: it may still be
-#: rolled forward, but only one of the two can commit, so only one counts.
+#: Releases the reservation of an attempt in COMPLETING whose lease is over and whose request has another
+#: attempt. It may still be rolled forward, but only one of the two can commit, so only one counts.
 _GIVE_ROOM: Final = f"""
 UPDATE blobs SET reserved_bytes = 0, reserved_files = 0
 WHERE {ONE} AND state = {COMPLETING} AND lease_expires_at <= now()
 """
-# The row of kind LEFTOVERS beside a committed one names the version that is to be kept: it has to follow, or
-# the cleaner would take the bytes for a late request's.
+# The row of kind LEFTOVERS beside a committed one names the version to keep. It has to be updated, too;
+# otherwise the cleaner would take the bytes for those of a late request.
 _RELINK: Final = f"""
 WITH given AS (
     SELECT * FROM unnest(%(owners)s::text[], %(ids)s::uuid[], %(old)s::text[], %(sizes)s::bigint[],
@@ -107,7 +107,7 @@ WITH given AS (
 )
 SELECT owner_id, id, version_id, etag FROM relinked
 """
-#: Of a committed blob that is still the same object.
+#: Only committed blobs whose version is unchanged.
 _FOLLOW_CLASSES: Final = f"""
 UPDATE blobs SET storage_class = given.storage_class
 FROM unnest(%(owners)s::text[], %(ids)s::uuid[], %(versions)s::text[], %(classes)s::text[])
@@ -119,8 +119,10 @@ _SET_FILE: Final = f"UPDATE blobs SET file_id = %(file_id)s, file_generation = %
 
 
 async def record_multipart(tx: Transaction, handle: Handle, upload_id: str, lease: float) -> None:
-    """T2: the S3 upload id of a PENDING blob, which is multipart from now on (a body of unknown size may
-    turn out larger than a part); also renews the lease. Raises UploadSuperseded.
+    """T2: store the S3 upload id of a PENDING blob, and renew its lease.
+
+    The blob is multipart from now on: a body of unknown size may turn out larger than a part. Raises
+    UploadSuperseded.
     """
     if await tx.execute(_RECORD_MULTIPART, handle.params(upload_id=upload_id, lease=lease)):
         return
@@ -130,9 +132,9 @@ async def record_multipart(tx: Transaction, handle: Handle, upload_id: str, leas
 
 
 async def renew(tx: Transaction, handle: Handle, lease: float) -> None:
-    """Extend the lease of a PENDING or COMPLETING blob by `lease` seconds from now. Raises UploadSuperseded.
+    """Set the lease of a PENDING or COMPLETING blob to `lease` seconds from now. Raises UploadSuperseded.
 
-    A lease that ran out may still be renewed while no cleaner has acted on it.
+    An expired lease can be renewed while no cleaner has acted on it.
     """
     if await tx.execute(_RENEW, handle.params(lease=lease)):
         return
@@ -141,46 +143,55 @@ async def renew(tx: Transaction, handle: Handle, lease: float) -> None:
 
 
 def take(values: Mapping[str, object]) -> Statement:
-    """The newest writer of a session takes its open attempt (`owner`, `id`) at a new epoch, for `session`
-    seconds (COMPLETING: `lease`).
+    """The statement by which the newest writer of a session takes its open attempt (`owner`, `id`) at a new
+    epoch.
+
+    The lease is `session` seconds (COMPLETING: `lease`).
     """
     return _TAKE, values
 
 
 def record_progress(values: Mapping[str, object]) -> Statement:
-    """What a session knows by now of its blob, locked by the caller: `multipart` (None: as it was), `spec`,
-    `content_type`, `reserved` bytes; renews its lease to `session` seconds.
+    """The statement that records a session's progress in its blob, which the caller has locked.
+
+    `values`: `multipart` (upload id; None: unchanged), `spec`, `content_type`, `reserved` bytes, and
+    `session`, the new lease in seconds.
     """
     return _RECORD_PROGRESS, values
 
 
 async def tell_damage(tx: Transaction, owner_id: str, blob_id: UUID, again: float) -> bool:
-    """Note that the owner hears now of the object's damage; False: it has heard less than `again` seconds
-    ago, or the blob is not COMMITTED.
+    """Note that the owner is told of the object's damage now.
+
+    Returns False if the owner was told less than `again` seconds ago, or the blob is not COMMITTED.
     """
     return bool(await tx.execute(_TELL_DAMAGE, {"owner": owner_id, "id": blob_id, "again": again}))
 
 
 def set_file(blob: BlobRow, file_id: UUID, generation: int) -> Statement:
-    """What a committed blob became, when that is not a new file's first generation."""
+    """Record the file of a committed blob, if it is not the first generation of a new file."""
     return _SET_FILE, {"owner": blob.owner_id, "id": blob.id, "file_id": file_id, "generation": generation}
 
 
 def follow_classes(values: Mapping[str, object]) -> Statement:
-    """The bucket's rules have moved the objects of these committed blobs to other storage classes: arrays of
-    one length `owners`, `ids`, `versions` (still the same, or nothing changes), `classes`.
+    """Record new storage classes of committed objects, moved by the bucket's rules.
+
+    `values`: arrays of the same length `owners`, `ids`, `versions` (rows with another version are not
+    changed), `classes`.
     """
     return _FOLLOW_CLASSES, values
 
 
 async def give_room(tx: Transaction, owner_id: str, blob_id: UUID) -> None:
-    """COMPLETING whose lease has run out: its reservation is free for the attempt that takes its place."""
+    """Release the reservation of an attempt in COMPLETING whose lease is over, for the attempt that replaces
+    it.
+    """
     await tx.execute(_GIVE_ROOM, {"owner": owner_id, "id": blob_id})
 
 
 async def release(tx: Transaction, handle: Handle, timing: Timing, failure: str = "") -> None:
-    """Give a claim back, due again after `retry` seconds, doubled with each claim, `retry_max` (COMPLETING:
-    `roll_forward_max`) at most.
+    """Give a claim back. It is due again after `retry` seconds, doubled with each claim, at most `retry_max`
+    (COMPLETING: at most `roll_forward_max`, too).
 
     Raises UploadSuperseded.
     """
@@ -195,8 +206,10 @@ async def release(tx: Transaction, handle: Handle, timing: Timing, failure: str 
 
 
 async def keep_hidden(tx: Transaction, handle: Handle, timing: Timing) -> None:
-    """A deleted object is hidden: nothing is due before the restore window is over, or, while other attempts
-    of its key are under way, before another look. Raises UploadSuperseded.
+    """Give back the claim on a deleted object that is hidden now.
+
+    It is due when the restore window is over, or after `retry` seconds while other attempts at its key are
+    undecided. Raises UploadSuperseded.
     """
     params = handle.params(retry=timing.retry, window=timing.restore_window)
     if not await tx.execute(_KEEP_HIDDEN, params):
@@ -204,9 +217,9 @@ async def keep_hidden(tx: Transaction, handle: Handle, timing: Timing) -> None:
 
 
 async def relink(tx: Transaction, values: Mapping[str, object]) -> list[Row]:
-    """Committed rows that name the same bytes otherwise from now on: (owner, id, version id, tag).
+    """Point committed rows to other versions of the same bytes. Returns (owner, id, version id, tag) of each.
 
-    Arrays of one length: `owners`, `ids`, `old` version ids, `sizes`, `crcs`, which the rows have to have,
-    and the new `versions` and `etags`.
+    `values`: arrays of the same length: `owners`, `ids`; `old` version ids, `sizes` and `crcs`, which the
+    rows must have; the new `versions` and `etags`.
     """
     return await tx.fetch(_RELINK, dict(values))
