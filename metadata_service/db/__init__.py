@@ -1,1 +1,1 @@
-"""Postgres: connections, transactions, the schema and its migrations. Knows nothing of files."""
+"""Postgres: connections, transactions, the schema and its migrations. Independent of files."""

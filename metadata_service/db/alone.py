@@ -1,4 +1,4 @@
-"""Work of which each part fails alone: what is wrong with one thing keeps no other waiting."""
+"""Isolation of failures: one failing part of a loop's work does not stop the other parts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ _ANSWERS: Final = "SELECT 1"
 async def alone(
     outage: Outage, part: Callable[[], Awaitable[int]], *, slow_in: Database | None = None
 ) -> int:
-    """How many rows moved; 0 where this part fails, which `outage` tells. `slow_in`: one that takes too long
-    has failed as well, if others are answered there. Raises DatabaseUnavailable: no other would do.
+    """Run one part of a loop's work. Returns how many rows it changed; 0 if it failed, which `outage` logs.
+
+    `slow_in`: a database. If given, a part that timed out counts as failed, provided that this database
+    answers. Raises DatabaseUnavailable: the other parts would fail, too.
     """
     try:
         moved = await part()

@@ -1,13 +1,12 @@
-"""Transactions: a pool of psycopg connections, each transaction bound to one user or to the system.
+"""Transactions on a pool of psycopg connections, each bound to one user or to the system.
 
-A transaction begins by setting `app.uid` (the user) or `app.scope` (`system`) for itself only; row-level
-security shows it nothing else. Both are set each time, so nothing is left of whoever used the connection
-before.
+A transaction first sets `app.uid` (the user) or `app.scope` (`system`) for itself; row-level security hides
+all other rows. Both are always set, so nothing remains of the connection's previous user. `BEGIN`, these
+settings and the first statement travel together: a transaction of one statement takes two round trips, a read
+one.
 
-`BEGIN`, the setting and the first statement travel together, so a transaction of one statement costs two
-round trips, and a read one. Work is given as a function because a transaction may have to be run again:
-after 40001 and 40P01 always, after a lost connection unless COMMIT was on its way (then nobody knows, rule
-R4).
+Work is passed as a function because a transaction may be run again: always after 40001 and 40P01; after a
+lost connection unless COMMIT was sent, which leaves the outcome unknown (rule R4).
 """
 
 from __future__ import annotations
@@ -69,26 +68,26 @@ __all__ = [
 T = TypeVar("T")
 
 TRIES: Final = 6
-#: How long a user's transaction may take with all its tries, the wait for a connection included. Seconds.
-#: The server's own limits (statement_timeout) end nothing when the server is frozen or out of reach.
+#: Seconds for a user's transaction with all its tries and the wait for a connection. The server's own limits
+#: (statement_timeout) have no effect if the server is frozen or out of reach.
 USER_SECONDS: Final = 5.0
-#: The same for those that write thousands of rows.
+#: The same for transactions that write thousands of rows.
 LARGE_SECONDS: Final = 8.0
-#: The same for the system's own work, which nobody waits for.
+#: The same for the system's background work.
 SYSTEM_SECONDS: Final = 20.0
-#: After a write was refused for want of room, the database counts as full until one is taken, or so long.
+#: After the server has refused a write, it counts as read-only until one succeeds, at most for these seconds.
 FULL_SECONDS: Final = 15.0
 _SPAN: Final[Mapping[str, Value]] = {"db.system.name": "postgresql"}
 _BEGIN: Final[Statement] = ("BEGIN", ())
 _COMMIT: Final[Statement] = ("COMMIT", ())
 _ROLLBACK: Final[Statement] = ("ROLLBACK", ())
-#: How long a statement waits for a lock in a transaction of several owners, who all wait with it.
+#: Lock timeout in a transaction of several owners, all of whom would wait.
 _BRIEF_LOCKS: Final[Statement] = ("SELECT set_config('lock_timeout', '500ms', true)", ())
 
 
 class NothingCommitted(Exception):
-    """A transaction of several owners did not come to its COMMIT: each may be tried alone. Never leaves the
-    service. `owner_id`: whose statement was refused, if one was.
+    """A transaction of several owners ended before its COMMIT; each may be tried alone. `owner_id`: whose
+    statement failed, if one did. Never leaves the service.
     """
 
     def __init__(self, owner_id: str | None = None) -> None:
@@ -97,7 +96,7 @@ class NothingCommitted(Exception):
 
 
 class Transaction:
-    """One open transaction. Errors come out as psycopg's; `Database` translates them."""
+    """One open transaction. Raises psycopg's errors, which `Database` translates."""
 
     def __init__(self, connection: ExchangeConnection, scope: Scope) -> None:
         self._connection = connection
@@ -112,37 +111,37 @@ class Transaction:
         return (await self._send([(query, params)]))[0].rows
 
     async def fetch_one(self, query: str, params: Params = ()) -> Row | None:
-        """The first row of one statement."""
+        """The first row of one statement; None if it has none."""
         rows = await self.fetch(query, params)
         return rows[0] if rows else None
 
     async def execute(self, query: str, params: Params = ()) -> int:
-        """How many rows one statement changed."""
+        """Run one statement. Returns how many rows it changed."""
         return (await self._send([(query, params)]))[0].count
 
     async def batch(self, statements: Sequence[Statement]) -> list[int]:
-        """How many rows each statement changed; all go out in one round trip."""
+        """Run statements in one round trip. Returns how many rows each changed."""
         return [result.count for result in await self._send(statements)]
 
     async def fetch_batch(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        """All rows of each statement; all go out in one round trip."""
+        """Run statements in one round trip. Returns the rows of each."""
         return [result.rows for result in await self._send(statements)]
 
     def with_commit(self, statements: Sequence[Statement]) -> None:
-        """Send these in the round trip of COMMIT. For the last of a transaction, whose answers nobody needs;
-        if one fails, nothing is committed.
+        """Send these last statements in the round trip of COMMIT. Their results are dropped; if one fails,
+        nothing is committed.
         """
         self._last += statements
 
     def undo(self) -> None:
-        """Nothing of this transaction is to stay: it ends with ROLLBACK, and its work's result counts."""
+        """End this transaction with ROLLBACK. The result of its work is returned all the same."""
         self._undone = True
 
     async def commit(self) -> None:
-        """COMMIT, or after `undo` ROLLBACK. A server that rolls back because the transaction had failed is an
-        error here.
+        """Send COMMIT, or after `undo` ROLLBACK.
 
-        Raises DatabaseUnavailable when the connection is lost: nobody knows the outcome then.
+        Raises psycopg.InternalError if the server rolled back because the transaction had failed;
+        DatabaseUnavailable if the connection was lost, so that the outcome is unknown.
         """
         if self._undone:
             await self.rollback()
@@ -158,7 +157,7 @@ class Transaction:
         _must_have_committed(results)
 
     async def rollback(self) -> None:
-        """ROLLBACK, if anything was begun."""
+        """Send ROLLBACK if the transaction has begun."""
         status = self._connection.info.transaction_status
         if status not in {TransactionStatus.IDLE, TransactionStatus.UNKNOWN}:
             await self._connection.exchange([_ROLLBACK])
@@ -177,7 +176,7 @@ class Transaction:
 
 
 def in_doubt() -> DatabaseUnavailable:
-    """COMMIT was on its way, and nobody knows whether it happened (rule R4)."""
+    """The error if COMMIT was sent and not answered: its outcome is unknown (rule R4)."""
     return DatabaseUnavailable(
         "The database went away while the change was being committed; check whether it was applied.",
         retry_after=RETRY_AFTER_SECONDS,
@@ -190,7 +189,9 @@ def _must_have_committed(results: Sequence[Result]) -> None:
 
 
 class Database:
-    """Runs transactions on a pool that `bootstrap` opened; `committed` is told whose has written events."""
+    """Runs transactions on a pool that `bootstrap` has opened. `committed` is called with the owner's id
+    after each commit that has written events.
+    """
 
     def __init__(
         self,
@@ -207,38 +208,40 @@ class Database:
         self._standby: tuple[Standby, Database] | None = None
 
     def with_standby(self, standby: Standby, there: Database) -> None:
-        """Lists may be answered by ``there``, as far as ``standby`` allows."""
+        """Let ``there`` answer lists, as far as ``standby`` allows."""
         self._standby = standby, there
 
     @property
     def takes_writes(self) -> bool:
-        """False for a while after the server has refused one: its disk is full, or it is a standby."""
+        """Whether the server accepts writes. False for a while after it refused one: its disk is full, or it
+        is a standby.
+        """
         return self._refused_at is None or time.monotonic() - self._refused_at > FULL_SECONDS
 
     async def transact(
         self, scope: Scope, work: Callable[[Transaction], Awaitable[T]], *, seconds: float = USER_SECONDS
     ) -> T:
-        """Run `work` in one transaction and commit it. `work` may run more than once and must only touch the
-        transaction. `seconds`: how long all of it may take, for a user's.
+        """Run `work` in one transaction, commit it, and return its result. `work` may run more than once and
+        must only touch the transaction. `seconds`: limit for all tries of a user's transaction.
 
-        Raises what `work` raises (then nothing happened), UniqueConflict, InvalidField (text that can't be
-        stored), DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
+        Raises what `work` raises (then nothing was changed), UniqueConflict, InvalidField (text that can't be
+        stored), DatabaseUnavailable (the outcome is unknown if COMMIT was sent).
         """
         seconds = SYSTEM_SECONDS if scope == SYSTEM else seconds
         try:
             return await self._in_time("transaction", seconds, partial(self._attempt, scope, work))
         finally:
-            self._wrote(scope.uid)  # whatever became of it
+            self._wrote(scope.uid)  # whatever its outcome
 
     async def together(
         self, parts: Sequence[Part], before_commit: Callable[[], Awaitable[None]]
     ) -> list[list[list[Row]]]:
-        """Run the parts in one transaction and one round trip, BEGIN and COMMIT included, each as its owner:
-        all of them or none. Answers the rows of each statement of each part.
+        """Run the parts in one transaction and one round trip, BEGIN and COMMIT included, each as its owner.
+        Returns the rows of each statement of each part.
 
-        Never run again. Raises NothingCommitted (a statement failed), DatabaseUnavailable (no connection was
-        to be had, or COMMIT was on its way and the outcome is unknown). `before_commit`: for failpoints,
-        without which nothing waits between the statements and COMMIT.
+        All parts are committed or none; this is never repeated. `before_commit` runs between the statements
+        and COMMIT if a failpoint is set. Raises NothingCommitted (a statement failed), DatabaseUnavailable
+        (there was no connection, or COMMIT was sent and the outcome is unknown).
         """
         try:
             results = await self._in_time(
@@ -256,15 +259,15 @@ class Database:
     async def read(
         self, scope: Scope, query: str, params: Params = (), *, within: float | None = None
     ) -> list[Row]:
-        """All rows of one query, in one round trip and a transaction of its own; `within` so many seconds,
-        else as long as `scope` may wait. Raises DatabaseUnavailable, InvalidField.
+        """All rows of one query, in one round trip and a transaction of its own. `within`: seconds; by
+        default the limit of `scope`. Raises DatabaseUnavailable, InvalidField.
         """
         seconds = within or (SYSTEM_SECONDS if scope == SYSTEM else USER_SECONDS)
         return await self._in_time("read", seconds, partial(self._read, scope, query, params))
 
     async def read_list(self, scope: Scope, query: str, params: Params = ()) -> list[Row]:
-        """As ``read``, for lists: the answer may be some seconds old, but has all that the owner has written
-        through here.
+        """As ``read``, for lists: the result may be some seconds old, but contains all that the owner has
+        written through this service.
         """
         if self._standby is None:
             return await self.read(scope, query, params)
@@ -280,12 +283,14 @@ class Database:
             self._standby[0].wrote(owner_id)
 
     def tell(self, owner_id: str) -> None:
-        """There are new events of this owner. Nobody (an empty id) is not told."""
+        """Report new events of this owner to `committed`. An empty id is ignored."""
         if self._committed is not None and owner_id:
             self._committed(owner_id)
 
     async def _in_time(self, kind: Kind, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
-        """As `_repeated`. A connection that still waits then is closed: a frozen server takes no ROLLBACK."""
+        """As `_repeated`, within `seconds`. A connection that still waits then is closed: a frozen server
+        answers no ROLLBACK.
+        """
         limit = asyncio.timeout(seconds)
         began = time.perf_counter()
         try:
@@ -309,7 +314,7 @@ class Database:
                 result = await work(transaction)
                 await transaction.commit()
             except Exception:
-                # Without a connection the server undoes it.
+                # If the connection is gone, the server rolls back.
                 with contextlib.suppress(psycopg.OperationalError):
                     await transaction.rollback()
                 raise
@@ -341,7 +346,7 @@ class Database:
 
     async def _read(self, scope: Scope, query: str, params: Params) -> list[Row]:
         async with Borrowed(self._pool, self._metrics) as connection:
-            # One exchange is one transaction, so the setting ends with the query.
+            # An exchange is a transaction, so the settings end with the query.
             asked = revisions.asked_for(scope.uid)
             first = [*connection.opening, scope.statement()]
             results = await connection.exchange([*first, *asked, (query, params)])
@@ -363,7 +368,7 @@ class Database:
                     _raise_translated(error)
                 self._metrics.again()
                 if connection_is_lost(error):
-                    await self._pool.check()  # after a restart of the server every idle connection is dead
+                    await self._pool.check()  # after a restart of the server all idle connections are dead
                 else:
                     await asyncio.sleep(random.uniform(0, 0.02 * (TRIES - tries_left)))
         raise AssertionError("unreachable: the last try returns or raises")
@@ -374,7 +379,9 @@ async def _commit_at_once(
     statements: Sequence[Statement],
     before_commit: Callable[[], Awaitable[None]],
 ) -> list[Result]:
-    """The results of `statements`, committed. With a failpoint set COMMIT goes out after it."""
+    """Run the statements and COMMIT in one exchange, or in two around a failpoint. Returns the statements'
+    results.
+    """
     if failpoints.armed():
         results = await connection.exchange(statements)
         await before_commit()

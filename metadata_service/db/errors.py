@@ -1,4 +1,4 @@
-"""The one place where psycopg's errors become Strongroom's."""
+"""Translation of psycopg's errors into Strongroom's. No other module translates them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from psycopg_pool import PoolTimeout, TooManyRequests
 from servicekit.moments import rfc3339
 from strongroom.errors import DatabaseUnavailable, InvalidField, RetentionHeld, UserBeingErased
 
-#: The transaction was undone and may simply be run again (Postgres, "Serialization Failure Handling").
+#: The transaction was rolled back and can be run again (Postgres, "Serialization Failure Handling").
 REPEATABLE = (pg.SerializationFailure, pg.DeadlockDetected)
 
-#: The server answers, and takes no change: no room, or a standby.
+#: The server answers but refuses writes: its disk is full, or it is a standby.
 REFUSES_WRITES = (pg.DiskFull, pg.ReadOnlySqlTransaction)
 
-#: Faults of the moment: the server restarts, fails over, is full, or a time limit has passed.
+#: Temporary faults: the server restarts, fails over or is full, or a time limit was exceeded.
 _UNAVAILABLE = (
     PoolTimeout,
     TooManyRequests,
@@ -33,15 +33,17 @@ _UNAVAILABLE = (
     psycopg.OperationalError,  # everything about the connection itself
     *REPEATABLE,
 )
-#: Among them, those of one statement.
+#: Those of them that concern a single statement.
 _OF_STATEMENT = (pg.QueryCanceled, pg.LockNotAvailable, *REPEATABLE)
 RETRY_AFTER_SECONDS = 1.0
-#: The policy by which an owner who is being erased gets no new rows; messages of Postgres name it.
+#: The row-security policy that prevents new rows for an owner who is being erased; messages of Postgres name
+#: it.
 NOT_ERASED = "not_erased"
-#: SQLSTATE of the triggers of migration 0024, when something that is kept or held was to go.
+#: SQLSTATE raised by the triggers of migration 0024 when something under retention or on hold was to be
+#: deleted.
 HELD_STATE: Final = "SR423"
 
-#: The server says that it ends the connection, and with it what was not committed.
+#: The server announces that it closes the connection, and so rolls back the transaction.
 _ENDED = (
     pg.AdminShutdown,
     pg.CrashShutdown,
@@ -52,7 +54,7 @@ _ENDED = (
 
 
 class UniqueConflict(Exception):
-    """A row with this unique key is there already. Never leaves the service: whoever inserts decides what it
+    """A row with this unique key exists. Never leaves the service: the code that inserts decides what it
     means.
     """
 
@@ -62,8 +64,10 @@ class UniqueConflict(Exception):
 
 
 def translated(error: psycopg.Error) -> Exception:
-    """What to raise instead: DatabaseUnavailable, InvalidField, UniqueConflict, RetentionHeld,
-    UserBeingErased; a bug stays what it is.
+    """The error to raise instead of psycopg's.
+
+    DatabaseUnavailable, InvalidField, UniqueConflict, RetentionHeld or UserBeingErased; any other error is a
+    bug and returned unchanged.
     """
     if isinstance(error, pg.UniqueViolation):
         return UniqueConflict(error.diag.constraint_name or "")
@@ -85,7 +89,7 @@ def translated(error: psycopg.Error) -> Exception:
 
 
 def being_erased() -> UserBeingErased:
-    """For who would store something, or keep it."""
+    """The error for a request to store or keep something while the owner is being erased."""
     return UserBeingErased(
         "Everything this user has stored is being erased, and nothing new can be stored until that has ended;"
         " the operator knows when."
@@ -93,14 +97,14 @@ def being_erased() -> UserBeingErased:
 
 
 def statement_failed(error: Exception) -> bool:
-    """Whether it is what was asked that failed, by a mistake, its time or its locks: the database answers
+    """Whether only this statement failed (by a bug, its time limit or its locks), and the database answers
     others.
     """
     return not isinstance(error, DatabaseUnavailable) or isinstance(error.__cause__, _OF_STATEMENT)
 
 
 def connection_is_lost(error: psycopg.Error) -> bool:
-    """Whether the connection, not the statement, has failed: another connection may do."""
+    """Whether the connection failed, not the statement: on another connection it may work."""
     if isinstance(error, _ENDED):
         return True
     if isinstance(error, PoolTimeout | TooManyRequests):
@@ -115,8 +119,9 @@ def _is_unstorable_text(error: psycopg.Error) -> bool:
 
 
 def retention_held(detail: str) -> RetentionHeld:
-    """The refusal, in the words of whoever has tried. `detail`: JSON with `name`, `until`, `hold`, `reason`,
-    `by_admin`.
+    """The error for a refused deletion or replacement.
+
+    `detail`: JSON with `name`, `until`, `hold`, `reason`, `by_admin`.
     """
     said = json.loads(detail)
     name, metadata = said["name"], {}

@@ -1,12 +1,12 @@
-"""Several statements in one round trip: prepared once per connection, parameters and results in binary.
+"""Several statements in one round trip, prepared once per connection, with parameters and results in binary.
 
-Behind a pooler, where each transaction may have another session, nothing is prepared by name: each statement
-is parsed anew, in the same round trip.
+Behind a pooler each transaction may have another session, so statements are not prepared by name but parsed
+each time, in the same round trip.
 
-The same libpq calls as psycopg's pipeline mode (libpq, "Pipeline Mode"), through its public wrapper
-`psycopg.pq`, with psycopg's own adaptation of values; without its cursors and its book-keeping per statement,
-which cost more CPU than all else here. Measured on scope + insert + COMMIT with eight callers:
-152 µs against 277 µs.
+This makes the libpq calls of psycopg's pipeline mode (libpq, "Pipeline Mode") through its public wrapper
+`psycopg.pq`, and uses psycopg's adaptation of values; it leaves out its cursors and book-keeping per
+statement, which cost more CPU than all the rest. Measured on scope + insert + COMMIT with eight callers: 152
+µs against 277 µs.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _FAILED: Final = {ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one statement answered: its rows, how many it changed or found, its command tag (`COMMIT`)."""
+    """The result of one statement: its rows, how many it changed or found, and its command tag (`COMMIT`)."""
 
     rows: list[Row]
     count: int
@@ -50,7 +50,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """A statement with `$1`…; `names` are the parameters in that order, None when they come as a sequence."""
+    """A statement with `$1`…; `names` are its parameters in that order, None if they are passed as a
+    sequence.
+    """
 
     text: bytes
     names: tuple[str, ...] | None
@@ -66,7 +68,7 @@ class _Compiled:
 
 @lru_cache(maxsize=1024)
 def compiled(statement: str) -> _Compiled:
-    """`%s`, `%(name)s` and `%%` as libpq wants them; a name that stands twice is one parameter."""
+    """Translate `%s`, `%(name)s` and `%%` for libpq. A name that occurs twice becomes one parameter."""
     names: list[str] = []
     numbered = 0
 
@@ -90,7 +92,9 @@ def compiled(statement: str) -> _Compiled:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """A statement with its values as they travel. `key`: with other types the same text is another one."""
+    """A statement with its serialized values. `key`: its text and parameter types, since the same text with
+    other types is prepared separately.
+    """
 
     key: tuple[bytes, tuple[int, ...]]
     values: Sequence[Buffer | None] = ()
@@ -106,18 +110,23 @@ class ExchangeConnection(AsyncConnection[Row]):
         self._numbers = count()
         self._adapter: Adapter | None = None
         self.timed: Callable[[float], None] | None = None
-        """Told how long each exchange took, seconds."""
+        """Called with the duration of each exchange in seconds."""
         self.opening: tuple[Statement, ...] = ()
-        """What each transaction begins with. Behind a pooler: its limits, which no session keeps there."""
+        """Statements at the start of each transaction. Behind a pooler these set the limits, since a session
+        is not kept.
+        """
         self.is_pooled = False
-        """Whether a pooler gives each transaction another session: then no statement has a name."""
+        """Whether a pooler may give each transaction another session; then no statement is
+        prepared by name.
+        """
         self.failed_at: int | None = None
-        """Which statement of the last exchange the server has refused."""
+        """Index of the statement of the last exchange that the server refused; None: none."""
 
     async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
-        """As the driver's, but whoever no longer waits leaves at once, and the connection is closed. The
-        driver would ask the server to cancel and wait up to ten seconds for it, which a frozen server, the
-        commonest cause, never does. What still runs, the server ends by itself
+        """As psycopg's, but a cancelled caller returns at once and the connection is closed.
+
+        psycopg would ask the server to cancel and wait up to ten seconds for it. A frozen server, the most
+        common reason, never answers. The server itself ends statements that are still running
         (`client_connection_check_interval`, `statement_timeout`).
         """
         try:
@@ -127,10 +136,11 @@ class ExchangeConnection(AsyncConnection[Row]):
             raise
 
     async def exchange(self, statements: Sequence[Statement]) -> list[Result]:
-        """Send all, wait for all. Outside of BEGIN and COMMIT they are one transaction.
+        """Send all statements and wait for their results. Outside of BEGIN and COMMIT they form one
+        transaction.
 
-        Raises the psycopg error of the first that fails; those after it have not run. Whatever else goes
-        wrong (the caller is cancelled, the server is gone) closes the connection.
+        Raises the psycopg error of the first statement that fails; those after it have not run. Anything else
+        that goes wrong (the caller is cancelled, the server is gone) closes the connection.
         """
         self.failed_at = None
         began = time.perf_counter()
@@ -153,15 +163,18 @@ class ExchangeConnection(AsyncConnection[Row]):
         return [_result(adapter, answer) for place, answer in enumerate(answers) if place not in new]
 
     def has_ended(self) -> bool:
-        """Whether the server has said something to an idle connection, which is most often farewell: what
-        went out on it now would be lost, and nobody could tell. One system call.
+        """Whether the server has sent something on this idle connection, most often that it closes it.
+
+        A COMMIT sent on it would be lost with an unknown outcome. Takes one system call.
         """
         poll = select.poll()
         poll.register(self.pgconn.socket, select.POLLIN)
         return bool(poll.poll(0))
 
     def _adaptation(self) -> Adapter:
-        """One for the life of the connection; made after `configure` has registered its dumpers."""
+        """The adapter for the life of the connection, created after `configure` has registered
+        its dumpers.
+        """
         if self._adapter is None:
             self._adapter = Transformer(self)
         return self._adapter
@@ -170,14 +183,16 @@ class ExchangeConnection(AsyncConnection[Row]):
         if not params:
             return _Call((statement.text, ()))
         given = statement.values(params)
-        # The driver keeps the element type of the first list it meets, which would then be every list's.
+        # psycopg would keep the element type of the first list for all later lists.
         has_list = any(isinstance(value, list) for value in given)
         adapter: Adapter = Transformer(self) if has_list else self._adaptation()
         values = adapter.dump_sequence(given, [PyFormat.AUTO] * len(given))
         return _Call((statement.text, tuple(adapter.types or ())), values, adapter.formats or ())
 
     def _send(self, calls: Sequence[_Call]) -> dict[int, tuple[bytes, tuple[int, ...]]]:
-        """Queue everything; answers which places of the answers belong to preparations, and of what."""
+        """Queue all calls. Returns the positions of the results that belong to new preparations, with their
+        keys.
+        """
         new: dict[int, tuple[bytes, tuple[int, ...]]] = {}
         connection = self.pgconn
         connection.enter_pipeline_mode()
@@ -198,14 +213,14 @@ class ExchangeConnection(AsyncConnection[Row]):
     def _forget_skipped(
         self, new: Mapping[int, tuple[bytes, tuple[int, ...]]], answers: Sequence[PGresult]
     ) -> None:
-        """Preparations that failed, or came after the statement that did."""
+        """Forget preparations that failed or came after the failed statement."""
         for place, key in new.items():
             if answers[place].status != ExecStatus.COMMAND_OK:
                 del self._names[key]
 
 
 def _conversation(connection: PGconn) -> PQGen[list[PGresult]]:
-    """Send what is queued and read until the Sync is answered."""
+    """Send the queued data and read until the Sync is answered."""
     answers: list[PGresult] = []
     while connection.flush():
         if (yield Wait.RW) & Ready.R:
@@ -215,7 +230,7 @@ def _conversation(connection: PGconn) -> PQGen[list[PGresult]]:
             yield Wait.R
             connection.consume_input()
         answer = connection.get_result()
-        if answer is None:  # ends each statement's results
+        if answer is None:  # end of a statement's results
             continue
         if answer.status == ExecStatus.PIPELINE_SYNC:
             return answers

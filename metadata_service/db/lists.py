@@ -1,4 +1,4 @@
-"""A pool of its own for lists that a standby may answer, where the settings name one."""
+"""The connection pool for lists that a standby answers, if the settings name one."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from servicekit.background import Heartbeats
 
 
 class ListsAway:
-    """What `bootstrap` makes of the settings; without a standby it does nothing."""
+    """Lists from the standby of the settings; does nothing if there is none."""
 
     def __init__(self, pool: Pool | None = None, standby: Standby | None = None) -> None:
         self._pool, self._standby = pool, standby
 
     @classmethod
     def of(cls, settings: MetadataSettings, database: Database) -> ListsAway:
-        """With the standby of ``database``, if there is one. Raises SettingError."""
+        """Connect ``database`` with the standby of the settings, if there is one. Raises SettingError."""
         if settings.database_read_url is None:
             return cls()
         pool = make_pool(settings.database_read_url.get_secret_value(), settings.pool)
@@ -37,17 +37,19 @@ class ListsAway:
 
     @property
     def collectors(self) -> Sequence[Collector]:
-        """Its metrics."""
+        """The standby's metrics."""
         return () if self._standby is None else (self._standby,)
 
     def wrote(self, owner_id: str) -> None:
-        """Some process has committed something of this owner."""
+        """Note that some process has committed a change of this owner's."""
         if self._standby is not None:
             self._standby.wrote(owner_id)
 
     @contextlib.asynccontextmanager
     async def running(self, heartbeats: Heartbeats) -> AsyncIterator[None]:
-        """The pool, open but not waited for: without the standby the primary answers."""
+        """Keep the pool open and the standby observed. Does not wait for a connection: without the standby
+        the primary answers.
+        """
         if self._pool is None or self._standby is None:
             yield
             return
@@ -60,6 +62,6 @@ class ListsAway:
 
 
 async def _position(database: Database, query: str, within: float | None = None) -> int | None:
-    """Where the log of this server stands, bytes; None: it is no standby."""
+    """The position of this server's log in bytes; None: it is not a standby."""
     ((position,),) = await database.read(SYSTEM, query, within=within)
     return None if position is None else int(position)

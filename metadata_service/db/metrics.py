@@ -1,4 +1,4 @@
-"""What the database is asked, how long that takes and how it fails; and how the pool stands."""
+"""Metrics of the database: durations and errors of transactions, and the state of the pool."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-#: `transaction`: several round trips; `group`: one for several owners; `read`: one query.
+#: `transaction`: several round trips; `group`: one round trip for several owners; `read`: one query.
 Kind = Literal["transaction", "group", "read"]
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
-#: What time it is there, seconds since 1970.
+#: The server's time, seconds since 1970.
 CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
 
 
 def error_class(error: Exception) -> str:
-    """The class of its SQLSTATE (`40`, `57`), `pool` where no connection was to be had, `connection`
-    where one was lost without a word, `timeout` where the whole did not end in time.
+    """The class of the error's SQLSTATE (`40`, `57`), or `pool`: there was no connection; `connection`: it
+    was lost without a message; `timeout`: the time limit for all tries has passed.
     """
     if isinstance(error, TimeoutError):
         return "timeout"
@@ -34,7 +34,10 @@ def error_class(error: Exception) -> str:
 
 
 class DatabaseMetrics(Collector):
-    """Of one process. `pool`: its statistics as psycopg_pool counts them; `takes_writes`: see Database."""
+    """Metrics of one process.
+
+    `pool`: returns the statistics of psycopg_pool; `takes_writes`: see Database.
+    """
 
     def __init__(self) -> None:
         self.pool: Callable[[], Mapping[str, int]] | None = None
@@ -66,23 +69,25 @@ class DatabaseMetrics(Collector):
         }
 
     def ended(self, kind: Kind, seconds: float) -> None:
-        """A transaction has, however it did."""
+        """Count a transaction that has ended, with or without success."""
         self._ended[kind](seconds)
 
     def failed(self, error: Exception) -> None:
-        """A try has."""
+        """Count a failed try."""
         self._errors.labels(error_class(error)).inc()
 
     def again(self) -> None:
-        """A transaction is run once more."""
+        """Count a transaction that is run again."""
         self._retries.inc()
 
     def clock(self, ahead: float) -> None:
-        """So many seconds is the server's clock ahead of this one, give or take a round trip."""
+        """Record by how many seconds the server's clock is ahead of this process's, accurate to a
+        round trip.
+        """
         self._clock = ahead
 
     def collect(self) -> Iterable[Metric]:
-        """All of them."""
+        """All metrics of the database."""
         for metric in (self._transactions, self._exchanges, self._errors, self._retries):
             yield from metric.collect()
         if self._clock is not None:

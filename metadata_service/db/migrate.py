@@ -1,9 +1,9 @@
-"""`python -m metadata_service migrate`: brings the schema to this release's revision and grants the service
-its rights.
+"""`python -m metadata_service migrate`: upgrades the schema to this release's revision and grants the
+service's rights.
 
-May run at any time and several at once: an advisory lock lets one work and the others find nothing to do.
-Whoever waits for a table lets nobody pass who comes later, so DDL waits a second and tries again, for some
-minutes; indexes of tables that are in use are built beside their writers (`migrations.online`).
+It may run at any time, also several times at once: an advisory lock lets one run work, and the others find
+nothing to do. A session that waits for a table lock blocks all later ones, so DDL waits for a second and is
+tried again for some minutes. Indexes of tables in use are built concurrently (`migrations.online`).
 """
 
 from __future__ import annotations
@@ -27,17 +27,19 @@ from metadata_service.db.schema import metadata
 from metadata_service.db.tables_admin import APPEND_ONLY
 from servicekit.settings import SettingError
 
-#: The advisory lock of whoever changes the schema or rebuilds it ("Strong").
+#: The advisory lock for changing or rebuilding the schema ("Strong").
 MIGRATING: Final = 0x5374726F6E67
-#: How long `migrate` waits for others to end, and between two tries. Seconds.
+#: Seconds that `migrate` waits for other runs, and between two tries.
 _WAIT_FOR_OTHERS: Final = 600.0
 _BETWEEN_TRIES: Final = 0.1
 _WAIT_FOR_TABLES: Final = "1s"
-#: A revision whose table stays busy is tried again for so long, after pauses in which the traffic passes.
+#: Seconds for which a revision is retried while its tables are busy, and the pause between tries, in which
+#: other sessions get through.
 _PATIENCE: Final = 300.0
 _PAUSE: Final = 2.0
 _BUSY: Final = (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)
-#: Providers set some for every role, and an index of a large table would be begun again and again.
+#: Turns off time limits, which some providers set for every role: building an index on a large table would be
+#: started again and again.
 NO_TIME_LIMITS: Final = """
 SELECT set_config(name, '0', false) FROM pg_settings
 WHERE name IN ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
@@ -51,8 +53,9 @@ class MigrationFailed(Exception):
 
 
 def migrate(settings: MigrationSettings) -> str:
-    """Upgrade to the newest revision and grant; answers one line for people. Raises MigrationFailed,
-    SettingError.
+    """Upgrade to the newest revision and grant the rights. Returns one line for people.
+
+    Raises MigrationFailed, SettingError.
     """
     engine = create_engine(
         "postgresql+psycopg://", creator=lambda: _connect(settings), poolclass=pool.NullPool
@@ -64,7 +67,7 @@ def migrate(settings: MigrationSettings) -> str:
             _upgrade(connection)
             after = _revision(connection)
             grant(connection, settings)
-            connection.connection.commit()  # the grants went past SQLAlchemy, which knows of no transaction
+            connection.connection.commit()  # the grants bypassed SQLAlchemy, which knows of no transaction
     except (MigrationFailed, SettingError):
         raise
     except Exception as error:
@@ -76,7 +79,7 @@ def migrate(settings: MigrationSettings) -> str:
 
 
 def alembic_config(connection: Connection) -> Config:
-    """Alembic's configuration, for revisions run on `connection`."""
+    """Alembic's configuration for running revisions on `connection`."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
@@ -85,10 +88,10 @@ def alembic_config(connection: Connection) -> Config:
 
 
 def grant(connection: Connection, settings: MigrationSettings) -> None:
-    """Give the service's role what it needs and no more: no TRUNCATE (row-level security does not bind it),
-    no DDL.
+    """Grant the service's role the rights it needs and no more: no TRUNCATE (row-level security does not
+    restrict it) and no DDL.
 
-    Raises SettingError when there is no such role and this one may not make it.
+    Raises SettingError if the role does not exist and this role may not create it.
     """
     driver = _driver(connection)
     role, password = settings.service_login
@@ -107,11 +110,11 @@ def grant(connection: Connection, settings: MigrationSettings) -> None:
 
 
 def take_turn(connection: psycopg.Connection, patience: float) -> None:
-    """Wait up to `patience` seconds for other migrations and reindexes to end; nobody else begins one before
-    `connection` is closed. Raises MigrationFailed.
+    """Wait up to `patience` seconds for other migrations and reindexes to end. None can begin until
+    `connection` is closed.
 
-    Asks again and again: a session that waits for a lock holds a snapshot, and whoever has the lock may be
-    building an index concurrently, which waits for every older snapshot.
+    It polls, because a session that waits for a lock holds a snapshot, and the holder of the lock may be
+    building an index concurrently, which waits for all older snapshots. Raises MigrationFailed.
     """
     ends = time.monotonic() + patience
     while connection.execute("SELECT pg_try_advisory_lock(%s)", (MIGRATING,)).fetchone() != (True,):
@@ -148,7 +151,7 @@ def _connect(settings: MigrationSettings) -> psycopg.Connection:
 
 
 def _prepare(connection: Connection) -> None:
-    """Wait for other migrations to end; then act for the system, and never wait long for a table."""
+    """Wait for other migrations, then set the system's scope and short waits for tables."""
     take_turn(_driver(connection), _WAIT_FOR_OTHERS)
     connection.exec_driver_sql(f"SET lock_timeout = '{_WAIT_FOR_TABLES}'")
     connection.exec_driver_sql("SET app.scope = 'system'")
@@ -157,8 +160,9 @@ def _prepare(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    """To the newest revision; each is a transaction of its own, or may be repeated. Indexes may take hours:
-    only what a revision waits for tables counts.
+    """Upgrade to the newest revision. Each is a transaction of its own, or can be repeated.
+
+    Patience begins when a revision first finds a table busy, since building indexes may take hours.
     """
     reached, ends = "", 0.0
     while True:
@@ -202,7 +206,9 @@ def _ensure_role(driver: psycopg.Connection, role: str, password: str) -> None:
 
 
 def _of_postgres(error: BaseException | None) -> psycopg.Error | None:
-    """What is behind an error of SQLAlchemy's, or of what it could not do afterwards without a connection."""
+    """The psycopg error behind an error of SQLAlchemy, or behind one that followed from the lost
+    connection.
+    """
     while error is not None and not isinstance(error, psycopg.Error):
         error = error.__cause__ or error.__context__
     return error

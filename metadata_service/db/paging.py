@@ -1,8 +1,7 @@
-"""Page tokens (AIP-158): the position after the last row of a page, signed, and bound to the query it belongs
-to.
+"""Page tokens (AIP-158): the position after the last row of a page, signed and bound to its query.
 
-The position is a key (keyset), so pages stay stable while rows come and go. A token carries 128 bits of
-HMAC-SHA256 over the query and the position; one of another query, owner or deployment is refused like a
+The position is a key (keyset), so pages stay stable while rows are added and removed. A token contains 128
+bits of HMAC-SHA256 over query and position; a token of another query, owner or deployment is refused like a
 forged one.
 """
 
@@ -23,12 +22,12 @@ from google.protobuf.message import Message
 from metadata_service.db.database import Row
 from strongroom.errors import InvalidPageToken
 
-if TYPE_CHECKING:  # a class of the stubs: which one there is at run time is protobuf's choice
+if TYPE_CHECKING:  # exists only in the stubs: the class at run time depends on protobuf's implementation
     from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
-#: A page ends early when its rows are larger than this: replies stay below gRPC's 4 MiB.
+#: Most bytes of rows on a page, so that replies stay below gRPC's 4 MiB.
 LARGEST_PAGE_BYTES: Final = 3 << 20
-#: Of one row in a reply, at most: its tag and its length.
+#: Most bytes that a row's tag and length take in a reply.
 _FRAME_BYTES: Final = 8
 _MAC_BYTES: Final = 16
 _PURPOSE: Final = b"strongroom page token 1"
@@ -37,12 +36,14 @@ Shown = TypeVar("Shown", bound=Message)
 
 
 def page_size(wanted: int, *, default: int, largest: int) -> int:
-    """0 means the default; too much is lowered (AIP-158). Negative ones are refused by the schema."""
+    """0 means the default; larger values are lowered to `largest` (AIP-158). The schema refuses negative
+    ones.
+    """
     return min(wanted or default, largest)
 
 
 def fitting(rows: Iterable[Row], convert: Callable[[Row], Shown]) -> list[Shown]:
-    """As many of the rows, converted, as one reply holds; at least one where there is one."""
+    """Convert as many of the rows as fit in one reply, at least one if there are any."""
     page: list[Shown] = []
     total = 0
     for row in rows:
@@ -57,7 +58,7 @@ def fitting(rows: Iterable[Row], convert: Callable[[Row], Shown]) -> list[Shown]
 def fit_in(
     page: RepeatedCompositeFieldContainer[Shown], rows: Iterable[Row], fill: Callable[[Shown, Row], None]
 ) -> None:
-    """As ``fitting``, in the reply itself: messages that are put into one are copied, each of them."""
+    """As ``fitting``, but fills the messages inside the reply: adding finished ones would copy each."""
     total = 0
     for row in rows:
         shown = page.add()
@@ -75,21 +76,23 @@ class PageTokens:
         self._key = hmac.digest(secret, _PURPOSE, "sha256")
 
     def seal(self, query: Sequence[object], position: Sequence[str]) -> str:
-        """A token for the page after `position`. `query` is everything that decides which rows there are."""
+        """A token for the page after `position`. `query`: everything that determines the rows."""
         payload = json.dumps(list(position), ensure_ascii=False, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._mac(query, payload) + payload).rstrip(b"=").decode("ascii")
 
     def seal_moment(self, query: Sequence[object], moment: datetime, row_id: UUID | str) -> str:
-        """A token for pages in the order of a time, and of ids where times are equal."""
+        """A token for pages ordered by a time, then by id."""
         return self.seal(query, [moment.isoformat(), str(row_id)])
 
     def open_moment(self, query: Sequence[object], token: str) -> tuple[datetime, UUID]:
-        """What ``seal_moment`` was given. Raises InvalidPageToken."""
+        """The arguments of ``seal_moment``. Raises InvalidPageToken."""
         moment, row_id = self.open(query, token, parts=2)
         return datetime.fromisoformat(moment), UUID(row_id)
 
     def open(self, query: Sequence[object], token: str, *, parts: int) -> list[str]:
-        """The position in a token of this very query, of so many ``parts``. Raises InvalidPageToken."""
+        """The position in a token made for this query, as a list of ``parts`` strings. Raises
+        InvalidPageToken.
+        """
         try:
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The connection pool: how each connection is set up, how long anything may wait, and taking one for one
+"""The connection pool: configuration of each connection, time limits, and borrowing a connection for one
 transaction.
 """
 
@@ -18,9 +18,9 @@ from servicekit.outages import Outage
 
 Pool: TypeAlias = AsyncConnectionPool[ExchangeConnection]
 
-#: A server before Postgres 17 has only the second one, which does not see what was sent as a pipeline.
+#: Before Postgres 17 only the second one exists, which does not apply to statements sent as a pipeline.
 _TRANSACTION_TIMEOUTS: Final = ("transaction_timeout", "idle_in_transaction_session_timeout")
-#: How soon a server (since Postgres 14) ends what it does for a caller who has left.
+#: How soon a server (since Postgres 14) stops work for a client that has disconnected, in milliseconds.
 _CHECK_CALLER: Final = ("client_connection_check_interval", "1000")
 _CONFIGURE: Final = """
 SELECT set_config(name, value, {local}) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
@@ -32,13 +32,13 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
     """A closed pool; `async with` opens it. Connections are in autocommit mode: `Database` sends BEGIN
     itself.
 
-    Behind a pooler (``options.pooled``) the limits belong to each transaction, not to the connection.
+    Behind a pooler (``options.pooled``) the limits are set in each transaction, not once per connection.
     """
     limits, lines = _limits(options), _lines_of_driver()
 
     async def configure(connection: ExchangeConnection) -> None:
-        # Numbers always travel as bigint: the driver would else choose by size, and prepare a statement for
-        # each mix.
+        # Integers always travel as bigint. psycopg would choose the type by size and prepare a statement for
+        # each combination.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         if options.pooled:
             connection.is_pooled = True
@@ -66,8 +66,9 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
 
 
 class DriverLines(logging.Filter):
-    """The driver has a line for each connection that is lost, and for each try to open one: one line for each
-    reason for as long as none can be opened, and one when they can.
+    """Replaces psycopg's log lines for each lost connection and each failed attempt to open one.
+
+    It logs one line for each reason while no connection can be opened, and one when that works again.
     """
 
     def __init__(self) -> None:
@@ -81,7 +82,8 @@ class DriverLines(logging.Filter):
             self.outage.failed("lost", reason="a connection was lost")
         elif told.startswith("error connecting"):
             reason = told.splitlines()[0]
-            # After a restart it may be the password, or that there are too many: a line of its own.
+            # After a restart the reason may differ (the password, too many connections); each has a line of
+            # its own.
             self.outage.failed(reason.rpartition(" failed: ")[2], reason=reason)
         else:
             return True
@@ -89,7 +91,7 @@ class DriverLines(logging.Filter):
 
 
 def _lines_of_driver() -> DriverLines:
-    """Those of this process: the driver has one logger for all pools."""
+    """The filter of this process: psycopg has one logger for all pools."""
     logger = logging.getLogger("psycopg.pool")
     lines = next((one for one in logger.filters if isinstance(one, DriverLines)), None)
     if lines is None:
@@ -99,7 +101,7 @@ def _lines_of_driver() -> DriverLines:
 
 
 def _limits(options: PoolOptions) -> tuple[list[str], list[str]]:
-    """Names and values of what bounds each transaction."""
+    """Names and values of the settings that limit each transaction."""
     names = ["TimeZone", "statement_timeout", "lock_timeout", *_TRANSACTION_TIMEOUTS, _CHECK_CALLER[0]]
     whole = _milliseconds(options.transaction)
     values = ["UTC", _milliseconds(options.statement), _milliseconds(options.lock), whole, whole]
@@ -111,7 +113,7 @@ def _milliseconds(seconds: float) -> str:
 
 
 class Borrowed:
-    """A connection of the pool; one that is not idle at the end (cancelled, broken) is closed."""
+    """A connection borrowed from the pool. It is closed at the end if it is not idle (cancelled, broken)."""
 
     def __init__(self, pool: Pool, metrics: DatabaseMetrics) -> None:
         self._pool = pool

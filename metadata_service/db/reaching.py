@@ -1,4 +1,4 @@
-"""Why a database does not let this process in, in one line that names the setting."""
+"""Messages for a database that refuses this process, each one line that names the setting."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import psycopg
 
 from servicekit.settings import SettingError
 
-#: The oldest release that anybody has tried (docs/support.md).
+#: The oldest release that is tested (docs/support.md).
 OLDEST: Final = 15
 
-#: What no waiting mends, as Postgres and libpq say it in English, and what to do about it.
+#: Errors that waiting does not resolve, in the English of Postgres and libpq, and the remedy for each.
 _FOR_GOOD: Final = (
     (r"password authentication failed|no password supplied", "correct user and password in it"),
     (r'role "[^"]*" does not exist', "correct its user, or run `migrate` with it, which makes the role"),
@@ -27,7 +27,7 @@ _FOR_GOOD: Final = (
 
 
 def refusal(error: psycopg.Error, setting: str) -> SettingError | None:
-    """Of a connection that no waiting would bring about; None: another try may."""
+    """The error for a connection that waiting would not bring about; None: another try may succeed."""
     said = one_line(error)
     for pattern, mend in _FOR_GOOD:
         if re.search(pattern, said):
@@ -36,7 +36,7 @@ def refusal(error: psycopg.Error, setting: str) -> SettingError | None:
 
 
 def require_release(version: int, setting: str) -> None:
-    """``version`` as libpq has it: 150018 for 15.18.
+    """Check the server's release. ``version`` as in libpq: 150018 for 15.18.
 
     :raises SettingError: it is older than ``OLDEST``.
     """
@@ -48,5 +48,5 @@ def require_release(version: int, setting: str) -> None:
 
 
 def one_line(error: Exception) -> str:
-    """What it says, on one line."""
+    """The error's message on one line."""
     return " ".join(str(error).split())

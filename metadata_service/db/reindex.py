@@ -1,8 +1,7 @@
-"""`python -m metadata_service reindex`: rebuilds the indexes of Strongroom's tables, one after the other and
-without holding up whoever reads or writes (REINDEX CONCURRENTLY), and removes what an interrupted run has
-left.
+"""`python -m metadata_service reindex`: rebuilds the indexes of Strongroom's tables one by one, without
+blocking readers or writers (REINDEX CONCURRENTLY), and removes what an interrupted run has left.
 
-As the owner of the tables, as migrations run: nobody else may (docs/decisions/0058).
+It runs as the owner of the tables, as migrations do; other roles may not reindex (docs/decisions/0058).
 """
 
 from __future__ import annotations
@@ -27,16 +26,17 @@ WHERE tables.relnamespace = 'public'::regnamespace AND tables.relname = ANY(%(ta
     AND (%(only)s::text[] = '{}' OR index.relname = ANY(%(only)s) OR tables.relname = ANY(%(only)s))
 ORDER BY tables.relname, index.relname
 """
-#: Postgres notices only a little later that the one before has disconnected. Seconds.
+#: Seconds to wait for the previous run, because Postgres notices a closed connection with a delay.
 _LEAVING_SECONDS: Final = 5.0
-#: How Postgres names what it is building, and what it has replaced.
+#: Suffixes of the indexes that Postgres is building, and that it has replaced.
 _LEFT: Final = ("_ccnew", "_ccold")
 
 
 def reindex(settings: MigrationSettings, only: Sequence[str] = ()) -> Iterator[str]:
-    """Indexes or tables by name; none: all. A line for people after each. May be interrupted and repeated.
+    """Rebuild the indexes or tables named in `only`; all if it is empty. Yields one line for people after
+    each.
 
-    Raises MigrationFailed.
+    May be interrupted and repeated. Raises MigrationFailed.
     """
     try:
         with psycopg.connect(
@@ -68,5 +68,5 @@ def _all(connection: psycopg.Connection, only: Sequence[str]) -> Iterator[str]:
 
 
 def _indexes(connection: psycopg.Connection, only: Sequence[str]) -> list[tuple[str, int, bool]]:
-    """Name, bytes, and whether it is whole."""
+    """Name, size in bytes, and whether the index is valid."""
     return connection.execute(_INDEXES, {"tables": list(TABLES), "only": list(only)}).fetchall()

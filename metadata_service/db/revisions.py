@@ -1,10 +1,11 @@
-"""An owner's revision: text that differs whenever a list of the owner's would.
+"""An owner's revision: a text that changes whenever a list of the owner's would change.
 
-Triggers raise it in the transaction of each change (migration 0026), on stripes, so that commits of one owner
-don't wait for each other; only the sum over the stripes means something. What ends by the clock raises
-nothing: the next moment at which something does is part of the text, as the day is, on which statistics
-depend. It is read before what it stands for, in the same round trip: at worst it is older than that, and the
-next question is answered anew.
+Triggers raise it in the transaction of each change (migration 0026). It is kept in stripes, so that commits
+of one owner don't wait for each other; only their sum is meaningful. Nothing raises it when something
+expires: the text contains the time of the next expiry, and the date, on which statistics depend.
+
+The revision is read before the rows that it stands for, in the same round trip. At worst it is older than
+these; then the next conditional request gets a new answer.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 
 from metadata_service.db.exchange import Result, Row, Statement
 
-#: One statement of look-ups in indexes.
+#: One statement; it only looks up indexes.
 READ: Final = """
 SELECT concat_ws('.',
     (SELECT coalesce(sum(revision), 0) FROM revisions WHERE owner_id = %(owner)s),
@@ -35,7 +36,7 @@ SELECT concat_ws('.',
 
 @dataclass(slots=True)
 class Seen:
-    """The first revision that was read under `Revisions.seen`; empty: none was."""
+    """The first revision read under `Revisions.seen`; empty: none was read."""
 
     revisions: Revisions
     text: str = ""
@@ -45,31 +46,33 @@ _SEEN: Final[ContextVar[Seen | None]] = ContextVar("seen_revision", default=None
 
 
 def asked_for(owner_id: str) -> list[Statement]:
-    """What a transaction of this owner begins with: the statement, where somebody wants to know."""
+    """The statements that read the revision at the start of an owner's transaction; none unless
+    `Revisions.seen` is active.
+    """
     seen = _SEEN.get()
     return [(READ, {"owner": owner_id})] if owner_id and seen is not None and not seen.text else []
 
 
 def answered(results: Sequence[Result]) -> None:
-    """What came of `asked_for`."""
+    """Record the result of the statements of `asked_for`."""
     seen = _SEEN.get()
     if seen is not None and results:
         seen.text = seen.revisions.text_of(results[0].rows[0])
 
 
 class Revisions:
-    """Reads them. `facts`: what answers depend on beside rows, settings for example."""
+    """Reads revisions. `facts`: what answers depend on besides rows, such as settings."""
 
     def __init__(self, facts: str) -> None:
         self._facts = facts
 
     def text_of(self, row: Row) -> str:
-        """One row of READ, as callers are told it: opaque, and short."""
+        """The revision shown to callers for one row of READ: short and opaque."""
         return hashlib.blake2b(f"{row[0]} {self._facts}".encode(), digest_size=12).hexdigest()
 
     @contextmanager
     def seen(self) -> Iterator[Seen]:
-        """The revision before the first row that the block reads of its owner."""
+        """Record the revision as it is before the first row that the block reads of its owner."""
         seen = Seen(self)
         token = _SEEN.set(seen)
         try:

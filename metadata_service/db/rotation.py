@@ -1,9 +1,8 @@
-"""Claims on work of all owners, in which nobody waits behind somebody else's thousands.
+"""Fair claims on work of all owners: no owner's backlog delays the others.
 
-One half of a claim is what is due for longest, as though nobody had an owner: so all work gets done, whoever
-it belongs to. The other half goes to owners one after the other, a row each. An index that begins with the
-owner (and has the claim's order after it) names the next one who has such rows by one step (a skip scan), so
-what an owner has waiting costs the others nothing.
+Half of a claim takes the rows that are due for longest, regardless of owner, so all work gets done. The other
+half goes to owners in turn, one row each. An index that begins with the owner, followed by the claim's order,
+finds the next owner with such rows in one step (a skip scan). So an owner's backlog costs the others nothing.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from typing import Final
 
 from metadata_service.db.database import Row, Statement, Transaction
 
-#: Owners that one claim looks at: not of all who have rows is one due.
+#: Most owners that one claim visits: not every owner that has rows has one that is due.
 MOST_VISITED: Final = 64
-#: Where turns are all that a claim goes by. A step takes four pages or so.
+#: The same for a claim that goes by turns only. A step reads about four pages.
 MOST_VISITED_BY_TURNS: Final = 1024
-#: The planner's statistics may say that next to nothing waits: what reads and sorts it all is right for that,
-#: and for a hundred thousand rows, once for each owner, it is not.
+#: Statistics may tell the planner that almost nothing waits. Then it reads and sorts all rows, which with a
+#: hundred thousand rows is wrong, the more so once for each owner.
 BY_INDEX: Final[Statement] = (
     """SELECT set_config('enable_sort', 'off', true), set_config('enable_incremental_sort', 'off', true),
     set_config('enable_bitmapscan', 'off', true)""",
@@ -40,28 +39,34 @@ SELECT owner_id, due FROM visited WHERE number > 0 ORDER BY number
 
 
 def visit(first: str) -> str:
-    """The statement that goes from owner to owner. `first`: the next owner after `visited.owner_id` and
-    whether one of the rows is due, as (owner_id, due).
+    """The statement that steps from owner to owner.
+
+    `first`: a query for the next owner after `visited.owner_id`, and whether a row of that owner is due, as
+    (owner_id, due).
     """
     return _VISIT.format(first=first)
 
 
-#: In `of_each`, whose turn it is. By =, the planner may look for an owner in an index that is ordered by time
-#: alone, behind everybody's rows.
+#: In `of_each`: a condition on the owner whose turn it is. With = the planner might use an index ordered by
+#: time alone and search everybody's rows.
 TURN: Final = "owner_id BETWEEN turn.owner_id AND turn.owner_id"
 
 
 def of_each(row: str) -> str:
-    """What is due of each of `owners`, for a claim. `row`: locks the first one that is due of `TURN`."""
+    """A query for due rows of each of `owners`. `row`: a query that locks the first due rows of the owner of
+    `TURN`.
+    """
     return f"""
     SELECT one.* FROM unnest(%(owners)s::text[]) AS turn (owner_id) CROSS JOIN LATERAL ({row}) AS one
 """
 
 
 def new_before_due(rows: str, moment: str, nulls: str = "NULLS FIRST") -> str:
-    """The first `limit` of `rows` (SELECT … WHERE …), locked: those whose `moment` is null, and then those
-    for whom it has come. `nulls`: as an index by `moment` has it. Both asked in one condition would read what
-    is not due to its end, whenever nothing is.
+    """A query that locks the first `limit` of `rows` (SELECT … WHERE …): those whose `moment` is null, then
+    those whose `moment` has passed.
+
+    `nulls`: their position in the index on `moment`. One condition for both would read all rows that are not
+    due, whenever none is due.
     """
     locked = f"ORDER BY {moment} {nulls} LIMIT %(limit)s FOR UPDATE SKIP LOCKED"
     return f"""
@@ -75,8 +80,10 @@ def new_before_due(rows: str, moment: str, nulls: str = "NULLS FIRST") -> str:
 
 @dataclass
 class Rotation:
-    """One per process and kind of work. `oldest` claims `limit` rows, and `of_owners` a row of each of
-    `owners`; `visited` is made by `visit`. Where it goes on is no promise: each process begins anywhere.
+    """Claims rows fairly. One instance per process and kind of work.
+
+    `oldest` claims `limit` rows; `of_owners` claims rows of each of `owners`; `visited` is made by `visit`.
+    Each process starts at a random owner.
     """
 
     oldest: str
@@ -87,7 +94,7 @@ class Rotation:
     async def claim(
         self, tx: Transaction, limit: int, params: Mapping[str, object] | None = None
     ) -> list[Row]:
-        """At most `limit` rows. Where less than half as many are due, that costs one statement."""
+        """Claim at most `limit` rows. This takes one statement if less than half as many are due."""
         if limit < 1:
             return []
         values = {**(params or {}), "limit": limit // 2, "each": 1}
@@ -101,8 +108,10 @@ class Rotation:
         return rows
 
     async def claim_by_turns(self, tx: Transaction, limit: int, params: Mapping[str, object]) -> list[Row]:
-        """At most `limit` rows, for a claim that leaves owners out: what is due for longest may be theirs,
-        however many rows, so it isn't read. Each of the others whose turn it is has the same share.
+        """Claim at most `limit` rows, by turns only, for a claim that excludes owners.
+
+        The rows due for longest may all belong to excluded owners, so they are not read. All owners visited
+        get equal shares.
         """
         if limit < 1:
             return []
@@ -112,8 +121,8 @@ class Rotation:
         return []
 
     async def look(self, tx: Transaction, limit: int) -> list[Row]:
-        """At most about `limit` rows, of work that stays where it is until it was done: `oldest` and
-        `of_owners` read. A row may come twice.
+        """About `limit` rows at most, without claiming: `oldest` and `of_owners` only read. A row may occur
+        twice.
         """
         values = {"limit": limit // 2}
         _, rows = await tx.fetch_batch([BY_INDEX, (self.oldest, values)])
@@ -125,7 +134,7 @@ class Rotation:
     async def _next(
         self, tx: Transaction, wanted: int, values: Mapping[str, object], *, most: int = MOST_VISITED
     ) -> list[str]:
-        """Owners of whom something is due. A transaction that is run again goes on with those after them."""
+        """The next owners who have due rows. A repeated transaction continues after them."""
         params = {**values, "limit": wanted, "after": self._after, "most": most}
         visited = await tx.fetch(self.visited, params)
         owners = [owner for owner, due in visited if due]

@@ -1,4 +1,6 @@
-"""Whose rows a transaction sees; and of one of several owners, which statements and answers are whose."""
+"""Scopes of transactions, which decide whose rows are visible; and the parts of a transaction of several
+owners.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,13 @@ _SET_SCOPE: Final = "SELECT set_config('app.uid', %s, true), set_config('app.sco
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Whose rows a transaction sees: one user's (`uid`), or everybody's (`scope` is `system`)."""
+    """The rows that a transaction sees: those of one user (`uid`), or all (`scope` is `system`)."""
 
     uid: str
     scope: str = ""
 
     def statement(self) -> Statement:
-        """Sets both for the transaction in progress."""
+        """The statement that sets both for the current transaction."""
         return _SET_SCOPE, (self.uid, self.scope)
 
 
@@ -27,12 +29,14 @@ SYSTEM: Final = Scope("", "system")
 
 
 def erasing(owner_id: str) -> Scope:
-    """The rows of an owner who is being erased: only here, and in the system's, may rows be added to them."""
+    """The rows of an owner who is being erased. Only this scope and the system's can add rows for
+    that owner.
+    """
     return Scope(owner_id, "erasure")
 
 
 def user(owner_id: str) -> Scope:
-    """The rows of one owner. Raises ValueError without one: an empty id would mean nobody."""
+    """The rows of one owner. Raises ValueError if the id is empty."""
     if not owner_id:
         raise ValueError("a transaction needs an owner")
     return Scope(owner_id)
@@ -40,8 +44,9 @@ def user(owner_id: str) -> Scope:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What one owner has done in a transaction of several owners. ``silent``: nobody is woken because of its
-    events; who has asked for it calls ``Database.tell`` if there were any.
+    """The statements of one owner in a transaction of several owners.
+
+    ``silent``: its events wake nobody; the caller calls ``Database.tell`` if there were any.
     """
 
     owner_id: str
@@ -50,12 +55,14 @@ class Part:
 
 
 def tells(statements: Iterable[Statement]) -> bool:
-    """Whether one of them adds to the outbox: only then somebody may have to be woken after COMMIT."""
+    """Whether one of the statements writes to the outbox, so that watchers may have to be woken
+    after COMMIT.
+    """
     return any("INTO events" in text for text, _ in statements)
 
 
 def statements_of(parts: Sequence[Part]) -> list[Statement]:
-    """All statements; each part's own stand behind the one that sets its owner's scope."""
+    """All statements, those of each part preceded by the one that sets its owner's scope."""
     statements: list[Statement] = []
     for part in parts:
         statements += [user(part.owner_id).statement(), *part.statements]
@@ -63,7 +70,9 @@ def statements_of(parts: Sequence[Part]) -> list[Statement]:
 
 
 def owner_at(parts: Sequence[Part], end: int, place: int | None) -> str | None:
-    """Whose statement stands at this place, when those of the parts begin at `end`; None: nobody's."""
+    """The owner of the statement at index `place`, if the parts' statements begin at index `end`; None: no
+    part's.
+    """
     for part in parts:
         end += 1 + len(part.statements)
         if place is not None and place < end:
@@ -72,7 +81,7 @@ def owner_at(parts: Sequence[Part], end: int, place: int | None) -> str | None:
 
 
 def rows_of_parts(parts: Sequence[Part], results: list[Result]) -> list[list[list[Row]]]:
-    """What each part's own statements answered; what sets scopes is left out."""
+    """The rows of each part's statements, without the results of the statements that set scopes."""
     place = 0
     rows = []
     for part in parts:

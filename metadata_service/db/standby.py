@@ -1,9 +1,10 @@
-"""Lists from a standby of Postgres, never for a caller who has written what it does not have yet.
+"""Lists from a standby of Postgres, never for a caller who has written something that it does not have yet.
 
-A loop notes where the primary's log stands, and asks the standby how far it has come: all that was committed
-before the newest note that it has passed is there. A read goes to the standby when that moment is not further
-back than the limit, and its owner has written nothing since. Whose writes these are tells this process's own
-commits, and NOTIFY those of the others. Everything else, and what the standby fails at, is the primary's.
+A loop notes the position of the primary's log and then asks the standby for its own: the standby has
+everything committed before the newest note that it has passed. It answers a read if that note is not older
+than the limit and the owner has written nothing since. Writes of this process are known from its commits,
+those of other processes from NOTIFY. The primary answers all other reads, and those at which the standby
+fails.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ from strongroom.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 
-#: So often the standby is looked at: its lag is seen that much too large.
+#: Seconds between two looks at the standby. The lag is overestimated by as much.
 LOOK_SECONDS: Final = 0.5
-#: So long it may take to answer, whatever it is asked; then the primary does, within the caller's time. Lists
-#: take milliseconds: who waits longer waits for a server that is frozen, or out of reach.
+#: Seconds until the primary is asked instead, within the caller's time limit. Lists take milliseconds; a
+#: standby that takes longer is frozen or out of reach.
 ANSWER_SECONDS: Final = 1.0
-#: Notes of the primary's log that the standby has not come to yet. Older ones say too little.
+#: Most notes that are kept until the standby reaches them; the oldest are dropped.
 MOST_NOTES: Final = 1000
 
 Position: TypeAlias = int
-"""In the log, bytes (``pg_lsn``)."""
+"""Position in the log in bytes (``pg_lsn``)."""
 Ask: TypeAlias = Callable[[], Awaitable[Position | None]]
 
 PRIMARY_POSITION: Final = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn"
@@ -46,10 +47,10 @@ _ADVICE: Final = (
 
 
 class Standby(Collector):
-    """How far the standby is, and whose reads it may answer.
+    """Knows how far the standby is, and which reads it may answer.
 
-    ``limit``: the most that it may be behind, seconds. ``primary``, ``standby``: where their logs stand;
-    None: no standby answers there.
+    ``limit``: its largest permitted lag in seconds. ``primary``, ``standby``: return the position of their
+    logs; None from ``standby``: the server is not a standby.
     """
 
     def __init__(
@@ -64,11 +65,11 @@ class Standby(Collector):
         self._reads = {"standby": 0, "primary": 0}
 
     def wrote(self, owner_id: str) -> None:
-        """The owner's transaction has committed, here or in another process."""
+        """Note that a transaction of the owner has committed, here or in another process."""
         self._written[owner_id] = self._clock()
 
     def has_all_of(self, owner_id: str) -> bool:
-        """Whether a read of this owner's sees what the owner has written, and others' of not long ago."""
+        """Whether the standby has all that the owner has written, and is within the limit for all else."""
         covered = self._covered
         if covered is None or self._clock() - covered > self._limit:
             return False
@@ -77,26 +78,29 @@ class Standby(Collector):
     async def read(
         self, owner_id: str, there: Callable[[], Awaitable[T]], here: Callable[[], Awaitable[T]]
     ) -> T:
-        """The answer of the standby (``there``) where it has all of the owner's, else of the primary."""
+        """The result of ``there`` (the standby) if it has all of the owner's writes, else that of ``here``
+        (the primary).
+        """
         if self.has_all_of(owner_id):
             with contextlib.suppress(DatabaseUnavailable):
                 answer = await there()
                 self._reads["standby"] += 1
                 return answer
-            self._covered = None  # until it was looked at again
+            self._covered = None  # until the next successful look
         self._reads["primary"] += 1
         return await here()
 
     @property
     def lag(self) -> float | None:
-        """Seconds that it is behind at most; None: it does not answer."""
+        """Its lag in seconds at most; None: it does not answer."""
         return None if self._covered is None else self._clock() - self._covered
 
     async def look(self) -> bool:
-        """Note where the primary is, ask the standby. True: at once again (never).
+        """Note the primary's position and ask the standby for its own. Always returns False: the loop may
+        rest.
 
-        Raises DatabaseUnavailable and psycopg.Error: one of them does not answer, so that lists are the
-        primary's; DatabaseUnavailable also where the standby is none.
+        Raises DatabaseUnavailable and psycopg.Error: one of them does not answer, or the server is not a
+        standby. If the standby does not answer, the primary answers lists.
         """
         now = self._clock()
         noted = await self._primary()
@@ -116,13 +120,13 @@ class Standby(Collector):
         return False
 
     def _forget(self, now: float) -> None:
-        """What was written before the limit no standby that is used can lack."""
+        """Forget writes older than the limit: a standby within the limit has them."""
         for owner_id in [owner for owner, when in self._written.items() if when < now - self._limit]:
             del self._written[owner_id]
 
     @contextlib.asynccontextmanager
     async def running(self, heartbeats: Heartbeats) -> AsyncIterator[None]:
-        """Look, until the block ends."""
+        """Look every LOOK_SECONDS until the block ends."""
         loop = BackgroundLoop(
             self.look,
             heartbeats.add("standby", LOOK_SECONDS),

@@ -1,11 +1,11 @@
-"""The schema: what Alembic compares the migrations with, and where the meaning of each column stands.
+"""The core tables. Alembic compares the migrations with them; `doc` says what each column means.
 
 Queries are plain SQL beside the code that runs them (psycopg, no ORM). Primary keys begin with `owner_id`:
-every unique key and foreign key carries the owner, so that no row can refer to another owner's. Exceptions
-are `blobs_exclusive_key`, unique over all owners, because S3 keys are; callers cannot choose such a key
-(docs/decisions/0021); and `shares_token`, of random tokens.
+every unique key and foreign key contains the owner, so no row can refer to another owner's. There are two
+exceptions: `blobs_exclusive_key` is unique over all owners, as S3 keys are, and callers cannot choose such a
+key (docs/decisions/0021); `shares_token` is on random tokens.
 
-Row-level security (FORCEd, the same policy on each table) is written in the migrations.
+Row-level security (FORCEd, the same policy on each table) is defined in the migrations.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from strongroom.metadata.v1 import blob_pb2
 
 metadata = sa.MetaData()
 
-#: Byte order, whatever the database's locale: the order of S3 keys and of pages.
+#: Byte order in every locale: the order of S3 keys and of pages.
 BYTE_ORDER = sa.Text(collation="C")
 MOMENT = sa.DateTime(timezone=True)
 NOW = sa.text("now()")
-#: What a column `traceparent` means.
+#: The meaning of each column `traceparent`.
 TRACED = "W3C trace context of the request that has left this to others; null: it was not traced"
 
 _OPEN = f"({blob_pb2.BLOB_STATE_PENDING}, {blob_pb2.BLOB_STATE_COMPLETING})"
@@ -34,7 +34,7 @@ _TO_CLEAN = f"({blob_pb2.BLOB_STATE_DELETING}, {blob_pb2.BLOB_STATE_ABORTING}, {
 
 
 class Xid8(UserDefinedType[str]):
-    """Postgres' 64-bit transaction id."""
+    """The 64-bit transaction id of Postgres."""
 
     cache_ok = True
 
@@ -161,7 +161,7 @@ files = sa.Table(
     sa.Column("hold_reason", sa.Text(), nullable=False, server_default=""),
     sa.Column("delete_after", MOMENT, doc="is deleted automatically then, rather than by its family's rule"),
     sa.PrimaryKeyConstraint("owner_id", "id", name="files_pkey"),
-    # No action on delete (rule R7): a blob that a file still shows cannot be purged.
+    # No action on delete (rule R7): a blob that a file shows cannot be purged.
     sa.ForeignKeyConstraint(["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="files_blob"),
     sa.CheckConstraint("(deleted_at IS NULL) = (purge_at IS NULL)", name="files_soft_delete"),
     sa.CheckConstraint(
@@ -324,7 +324,7 @@ events = sa.Table(
     sa.Column("payload", pg.JSONB(), nullable=False),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("traceparent", sa.Text(), doc=TRACED),
-    # In this order an owner's events are read: (xid, id) below the snapshot's xmin, so that nothing is
+    # The order in which an owner's events are read: (xid, id) below the snapshot's xmin, so that nothing is
     # missed.
     sa.PrimaryKeyConstraint("owner_id", "xid", "id", name="events_pkey"),
     sa.Index("events_by_age", "created_at"),

@@ -1,4 +1,4 @@
-"""The schema of what admins do. See `tables` for the rules that hold for every table."""
+"""Tables of admins' acts, erasures and replicas. See `tables` for the rules of all tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from metadata_service.db.tables import BYTE_ORDER, MOMENT, NOW, metadata
 
-#: Rows are written once and stay: the service's role may neither change nor delete them.
+#: Tables whose rows the service's role may neither change nor delete.
 APPEND_ONLY = frozenset({"admin_acts"})
 
 admin_acts = sa.Table(
@@ -25,7 +25,7 @@ admin_acts = sa.Table(
     sa.Index("admin_acts_by_owner", "owner_sha256", "id"),
 )
 
-#: Apart, so that it can go when the owner is erased.
+#: A table of its own, so that its rows can be deleted when the owner is erased.
 admin_act_owners = sa.Table(
     "admin_act_owners",
     metadata,

@@ -1,4 +1,4 @@
-"""The table of contents that were asked back from an archive class; see `tables`."""
+"""The table of restores from an archive class. See `tables` for the rules of all tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ archive_restores = sa.Table(
     sa.Column("look_at", MOMENT, nullable=False, doc="no replica looks at it before"),
     sa.Column("traceparent", sa.Text(), doc=TRACED),
     sa.PrimaryKeyConstraint("owner_id", "blob_id", name="archive_restores_pkey"),
-    # It says nothing of the bytes' life: it goes with the blob.
+    # Deleted with the blob (CASCADE), because it does not keep the bytes.
     sa.ForeignKeyConstraint(
         ["owner_id", "blob_id"],
         ["blobs.owner_id", "blobs.id"],

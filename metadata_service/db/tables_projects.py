@@ -1,7 +1,7 @@
-"""The schema of projects. See `tables` for the rules that hold for every table.
+"""Tables of projects. See `tables` for the rules of all tables.
 
-A row of `project_files` is one content of one path and holds for the versions [from_version, until_version):
-what a save leaves as it is costs nothing, and each blob belongs to exactly one row.
+A row of `project_files` is one content of one path, valid for the versions [from_version, until_version).
+Files that a save leaves unchanged need no rows, and each blob belongs to exactly one row.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _NEWEST = sa.text("until_version IS NULL")
 
 
 def _content() -> list[sa.Column[object]]:
-    """What is known of one file's content."""
+    """Columns on the content of one file."""
     return [
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
@@ -24,7 +24,7 @@ def _content() -> list[sa.Column[object]]:
 
 
 def _traits() -> list[sa.Column[object]]:
-    """What is known of one version as a whole."""
+    """Columns on a version as a whole (its traits)."""
     return [
         sa.Column("file_count", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False, server_default=sa.text("0")),
@@ -119,7 +119,7 @@ project_files = sa.Table(
     sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage that its blob is marked with; null: none"),
     sa.PrimaryKeyConstraint("owner_id", "project_id", "path", "from_version", name="project_files_pkey"),
     _project_key("project_files_project"),
-    # No action on delete (rule R7): a blob that a version still shows cannot be purged.
+    # No action on delete (rule R7): a blob that a version shows cannot be purged.
     sa.ForeignKeyConstraint(
         ["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="project_files_blob"
     ),
@@ -143,7 +143,7 @@ project_saves = sa.Table(
     sa.Column("retention", sa.LargeBinary(), doc="metadata.v1.RetentionWish; null: none"),
     sa.PrimaryKeyConstraint("owner_id", "id", name="project_saves_pkey"),
     sa.UniqueConstraint("owner_id", "project_id", name="project_saves_one"),
-    _project_key("project_saves_project", cascade=False),  # it has to be given up first: its blobs hang on it
+    _project_key("project_saves_project", cascade=False),  # give it up first: blobs depend on it
     sa.Index("project_saves_expiring", "lease_expires_at"),
 )
 

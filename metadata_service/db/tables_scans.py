@@ -1,4 +1,4 @@
-"""The table of scans for malware; see `tables`."""
+"""The table of scans for malware. See `tables` for the rules of all tables."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ scans = sa.Table(
     sa.Column("cause", sa.Text(), nullable=False, server_default=_EMPTY, doc="Scan.cause"),
     sa.Column("scan_after", MOMENT, doc="not claimed for a scan before; null: at once"),
     sa.PrimaryKeyConstraint("owner_id", "blob_id", name="scans_pkey"),
-    # It says nothing of the bytes' life: it goes with the blob.
+    # Deleted with the blob (CASCADE), because it does not keep the bytes.
     sa.ForeignKeyConstraint(
         ["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="scans_blob", ondelete="CASCADE"
     ),

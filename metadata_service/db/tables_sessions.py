@@ -1,7 +1,7 @@
-"""The schema of resumable uploads. See `tables` for the rules that hold for every table.
+"""Tables of resumable uploads. See `tables` for the rules of all tables.
 
-A row of `upload_sessions` goes with one blob and outlives it: whoever comes back late is still told what
-has become of the upload. Most of its state follows from the blob's (`sessions.rows`).
+A row of `upload_sessions` belongs to one blob and outlives it, so that a late caller still learns the outcome
+of the upload. Most of its state follows from the blob's (`sessions.rows`).
 """
 
 from __future__ import annotations

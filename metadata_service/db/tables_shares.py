@@ -1,4 +1,4 @@
-"""The table of shares; see `tables`."""
+"""The table of shares. See `tables` for the rules of all tables."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ shares = sa.Table(
         "(request_id IS NULL) = (fingerprint IS NULL) AND (request_id IS NULL) = (sealed_token IS NULL)",
         name="shares_request",
     ),
-    # Over all owners: who has a token is nobody yet. Tokens are random, so that none meets another's.
+    # Unique over all owners: a visitor with a token has no owner yet. Tokens are random and so don't collide.
     sa.Index("shares_token", "token_hash", unique=True),
     sa.Index("shares_request_id", "owner_id", "request_id", unique=True),
     sa.Index("shares_newest", "owner_id", "created_at", "id"),

@@ -1,5 +1,5 @@
-"""The schema of verification. See `tables` for the rules that hold for every table; these belong to no owner,
-and only the system sees them.
+"""Tables of verification. See `tables` for the rules of all tables. These tables have no owner; only the
+system sees them.
 """
 
 from __future__ import annotations

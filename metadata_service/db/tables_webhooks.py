@@ -1,4 +1,6 @@
-"""The tables of webhooks; see `tables`. `owner_id` is empty where a webhook is the installation's."""
+"""Tables of webhooks. See `tables` for the rules of all tables. An empty `owner_id` means that the webhook
+belongs to the installation.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Which replica does what only one has to do: the one whose connection holds a lock.
+"""Leader election among replicas: the leader is the one whose connection holds a lock.
 
-The lock belongs to the session of a connection that stays open for as long as its process lives. When the
-process dies, so does the connection, and another replica gets the lock with its next try.
+The lock belongs to the session of a connection that stays open while the process lives. When the process
+dies, the connection closes, and another replica gets the lock at its next try.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from psycopg import AsyncConnection
 
-#: Of pg_try_advisory_lock: any number that nobody else takes in this database.
+#: Key for pg_try_advisory_lock; nothing else in this database uses it.
 LOCK: Final = 7_305_148_221_019
 TRY_SECONDS: Final = 4.0
 
@@ -19,7 +19,7 @@ Connection: TypeAlias = "AsyncConnection[tuple[Any, ...]]"
 
 
 class Turn:
-    """Whether it is this replica that looks: it holds a lock of its connection's session."""
+    """Whether this replica is the leader."""
 
     def __init__(self) -> None:
         self._held_by: Connection | None = None
@@ -27,11 +27,11 @@ class Turn:
 
     @property
     def ours(self) -> bool:
-        """Until the connection ends."""
+        """Whether this replica holds the lock; true until its connection ends."""
         return self._held_by is not None and not self._held_by.closed
 
     async def take(self, connection: Connection) -> None:
-        """Try to get it, every few seconds at most; ``connection`` stays open for as long as it can."""
+        """Try to get the lock on ``connection``, at most every TRY_SECONDS. ``connection`` must stay open."""
         now = time.monotonic()
         if self._held_by is connection or now - self._tried < TRY_SECONDS:
             return
