@@ -1,1 +1,1 @@
-"""The outbox and its readers: an owner's events in the order of their commit, and who wakes watchers."""
+"""The outbox and its readers: an owner's events in the order of commit, and the waking of watchers."""

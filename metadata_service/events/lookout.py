@@ -1,8 +1,7 @@
-"""Looks, once for everybody who waits, whether there are events that nobody told of.
+"""A periodic look for events of which no NOTIFY was received, one query for all waiters.
 
-A NOTIFY can be lost, and an event is readable only when every transaction older than its own has ended,
-which is later than its NOTIFY if one of them takes long. One query per round holds for any number of
-waiters.
+A NOTIFY can be lost. It can also come too early: an event is readable only when all older transactions have
+ended.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ LOOK_SECONDS: Final = 3.0
 
 @dataclass(eq=False, slots=True)
 class Waiter:
-    """Somebody who has read everything up to ``position``; ``woken`` is set when there may be more."""
+    """A watcher that has read everything up to ``position``. ``woken`` is set when there may be more."""
 
     owner_id: str
     position: Position
@@ -31,16 +30,16 @@ class Waiter:
     reached: float = field(default_factory=time.monotonic)
 
     def reach(self, position: Position) -> None:
-        """It has read on."""
+        """Record that the watcher has read up to ``position``."""
         self.position, self.reached = position, time.monotonic()
 
     def resume_token(self) -> str:
-        """To go on from here, after however long a silence."""
+        """A token to continue from here after a silence of any length."""
         return self.position.after_silence(time.monotonic() - self.reached).token()
 
 
 class Lookout:
-    """``waiting`` around a wait; ``running`` while the process serves."""
+    """Wakes waiters. Use ``waiting`` around a wait, and ``running`` while the process serves."""
 
     def __init__(self, reader: EventReader) -> None:
         self._reader = reader
@@ -48,7 +47,7 @@ class Lookout:
 
     @contextlib.contextmanager
     def waiting(self, waiter: Waiter) -> Iterator[None]:
-        """Count ``waiter`` in; its position must not change inside the block."""
+        """Register ``waiter`` inside the block; its position must not change meanwhile."""
         self._waiters.add(waiter)
         try:
             yield
@@ -57,14 +56,16 @@ class Lookout:
 
     @contextlib.asynccontextmanager
     async def running(self, heartbeats: Heartbeats) -> AsyncIterator[None]:
-        """Look until the block ends."""
+        """Look every LOOK_SECONDS until the block ends."""
         heartbeat = heartbeats.add("event_look", LOOK_SECONDS)
         loop = BackgroundLoop(self.look, heartbeat, rest_seconds=LOOK_SECONDS, rest_first=True)
         async with background.running(loop):
             yield
 
     async def look(self) -> bool:
-        """Wake whoever has events to read; False: nothing more is due. Raises DatabaseUnavailable."""
+        """Wake the waiters that have events to read. Always returns False: the loop may rest. Raises
+        DatabaseUnavailable.
+        """
         waiters = list(self._waiters)
         if waiters:
             for number in await self._reader.behind([(one.owner_id, one.position) for one in waiters]):

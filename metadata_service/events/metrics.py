@@ -1,4 +1,4 @@
-"""How many watch, and how late they hear."""
+"""Metrics of watchers: how many there are, and how late they receive events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strongroom.metadata.v1.notification_service_pb2 import Event
 
 
 class WatchMetrics(Collector):
-    """Of one process."""
+    """Metrics of one process."""
 
     def __init__(self) -> None:
         self._watchers = Gauge(
@@ -30,7 +30,7 @@ class WatchMetrics(Collector):
 
     @contextlib.contextmanager
     def watching(self) -> Iterator[None]:
-        """One more, inside the block."""
+        """Count one more watcher inside the block."""
         self._watchers.inc()
         try:
             yield
@@ -38,13 +38,15 @@ class WatchMetrics(Collector):
             self._watchers.dec()
 
     def sending(self, event: Event, *, live: bool) -> None:
-        """An event is about to be sent. ``live``: its watcher has read all before it."""
+        """Count an event that is about to be sent. ``live``: its watcher has read all earlier ones, so its
+        lag counts.
+        """
         self._sent.inc()
         if live:
             created = event.create_time
             self._lag.observe(max(0.0, time.time() - created.seconds - created.nanos / 1e9))
 
     def collect(self) -> Iterable[Metric]:
-        """All three."""
+        """All metrics of watchers."""
         for metric in (self._watchers, self._sent, self._lag):
             yield from metric.collect()

@@ -1,8 +1,8 @@
-"""Events, written in the transaction that they tell of: whoever reads them later misses none and hears of no
-undone one.
+"""The outbox: events are written in the transaction that causes them, so a reader misses none and never sees
+one that was rolled back.
 
-No NOTIFY here: it takes a lock over the whole database until the commit is on disk. Whoever waits for
-events is woken outside of the transaction.
+The transaction sends no NOTIFY, which would lock the whole database until the commit is on disk. Watchers are
+woken after the commit (`wakeups`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from strongroom.metadata.v1.notification_service_pb2 import EventType
 _APPEND: Final = """
 INSERT INTO events (owner_id, type, subject_id, payload, traceparent) VALUES (%s, %s, %s, %s, %s)
 """
-#: The same, as many rows as the relation `done` of the statement has.
+#: The same, one row for each row of the statement's relation `done`.
 APPEND_OF_DONE: Final = """
 INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
 SELECT done.owner_id, %(type)s, %(subject)s, %(payload)s, %(traceparent)s FROM done
@@ -35,10 +35,12 @@ DELETE FROM events WHERE ctid = ANY(ARRAY(
 def append(
     owner_id: str, event: EventType.ValueType, subject: str, payload: Mapping[str, object]
 ) -> Statement:
-    """The statement that tells the owner. `subject`: id of what it is about; `payload`: as readers get it."""
+    """The statement that adds an event. `subject`: id of the thing concerned; `payload`: as
+    readers get it.
+    """
     return _APPEND, (owner_id, event, subject, Jsonb(payload), origin())
 
 
 async def forget(tx: Transaction, keep: float, limit: int) -> int:
-    """Remove events older than `keep` seconds."""
+    """Delete at most `limit` events older than `keep` seconds. Returns how many."""
     return await tx.execute(_FORGET, {"keep": keep, "limit": limit})

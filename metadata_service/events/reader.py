@@ -1,8 +1,7 @@
-"""An owner's events in the order of their commit, from any position on, without missing one.
+"""An owner's events in the order of commit, from any position on, without gaps.
 
-Events are read in (xid, id) order below the snapshot's xmin: whatever has a lower transaction id than any
-transaction that is still running can no longer change, so the position never passes an event that commits
-later.
+Events are read in (xid, id) order below the snapshot's xmin. All transactions below it have ended, so the
+position never passes an event that commits later.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from strongroom.metadata.v1.notification_service_pb2 import Event, EventType
 BATCH: Final = 100
 BATCH_OF_ALL: Final = 500
 LONGEST_TRANSACTION: Final = 300.0
-"""Seconds by which an event may be older than the moment from which it can be seen, by far."""
+"""Seconds between an event's time and the moment when it becomes readable; far more than there can be."""
 _LATEST: Final = 253402300799
 """The last second of the year 9999."""
 _END_OF_TIME: Final = datetime.fromtimestamp(_LATEST, UTC)
@@ -34,14 +33,14 @@ SELECT xid::text, id, type, subject_id, payload, created_at FROM events
 WHERE owner_id = %(owner)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
     AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY events.xid, events.id LIMIT %(limit)s
-"""  # a bare xid would name the output column, which is text: "1000" before "999"
+"""  # a bare xid would mean the output column, which is text: "1000" sorts before "999"
 _READ_ALL: Final = """
 SELECT xid::text, id, type, subject_id, payload, created_at, owner_id FROM events
 WHERE (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
     AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY events.xid, events.id LIMIT %(limit)s
 """
-# One probe of the primary key for each place.
+# One look-up in the primary key for each place.
 _BEHIND: Final = """
 SELECT place.number - 1 FROM unnest(%s::text[], %s::text[], %s::bigint[]) WITH ORDINALITY
     AS place (owner_id, xid, id, number)
@@ -55,40 +54,42 @@ WHERE EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """After one event: its transaction, its id, and when it was written."""
+    """The position after an event: its transaction, its id and its time."""
 
     xid: int
     id: int
     at: datetime
 
     def token(self) -> str:
-        """As callers keep it: ``{xid}-{id}-{epoch seconds}``."""
+        """The form that callers keep: ``{xid}-{id}-{epoch seconds}``."""
         return f"{self.xid}-{self.id}-{int(self.at.timestamp())}"
 
     def after_silence(self, seconds: float) -> Position:
-        """The same place, of which is known that nothing more had come so long after it was reached: good to
-        go on from for as long as what comes now is kept.
+        """The same position, known to have had no event after it for ``seconds``.
+
+        Its later time keeps it valid for as long as new events are kept.
         """
         later = timedelta(seconds=max(0.0, seconds - LONGEST_TRANSACTION))
         return replace(self, at=self.at + min(later, _END_OF_TIME - self.at))
 
 
 class EventReader:
-    """Reads events; ``retention`` is how many seconds they are kept."""
+    """Reads events. ``retention``: for how many seconds they are kept."""
 
     def __init__(self, database: Database, retention: float) -> None:
         self._database = database
         self._retention = timedelta(seconds=retention)
 
     async def start(self, owner_id: str, resume_token: str) -> Position:
-        """Where to begin: behind the token's event, or now. ``owner_id`` empty: in the events of all users.
+        """The position to start at: after the token's event, or now if there is no token. ``owner_id`` empty:
+        all users' events.
 
-        Raises InvalidField for a token that is none, OffsetOutOfRange when events after it are forgotten by
-        now, or when it is of a transaction that is still to come: the database was restored since, and
-        nothing would be told until it gets there.
+        Raises InvalidField for a malformed token. Raises OffsetOutOfRange if later events may be deleted
+        already, or if the token's transaction is still to come: the database was restored since, and no event
+        would be seen until it gets there.
         """
         position = parse(resume_token) if resume_token else None
-        # Events carry the database's time, and are forgotten by it.
+        # Events have the database's time, which also decides when they are deleted.
         ((xid, following, now),) = await self._database.read(user(owner_id) if owner_id else SYSTEM, _NOW)
         if position is None:
             return Position(int(xid), 0, now)
@@ -101,7 +102,7 @@ class EventReader:
         return position
 
     async def after(self, owner_id: str, position: Position) -> tuple[list[Event], Position]:
-        """The next events, at most 100, and the position behind them."""
+        """The next events, at most 100, and the position after them."""
         params = {"owner": owner_id, "xid": str(position.xid), "id": position.id, "limit": BATCH}
         events = []
         for xid, number, kind, subject, payload, at in await self._database.read(
@@ -114,7 +115,7 @@ class EventReader:
     async def all_after(
         self, position: Position, wanted: Callable[[Event], bool]
     ) -> tuple[list[Event], Position, bool]:
-        """Of the next 500 events of all users those that are ``wanted``, the position behind them, and
+        """Of the next 500 events of all users those that are ``wanted``, the position after all of them, and
         whether there were any.
         """
         params = {"xid": str(position.xid), "id": position.id, "limit": BATCH_OF_ALL}
@@ -129,8 +130,9 @@ class EventReader:
         return events, position, bool(rows)
 
     async def behind(self, places: Sequence[tuple[str, Position]]) -> list[int]:
-        """Which of ``places`` (owner, position) have events after them: their indexes. Nothing of the events
-        is read, so one query may look for all owners.
+        """Indexes of those of ``places`` (owner, position) that have events after them.
+
+        No event's content is read, so one query may cover all owners.
         """
         params = (
             [owner for owner, _ in places],
@@ -151,13 +153,13 @@ def _to_event(position: Position, kind: int, subject: str, payload: dict[str, An
 
 
 def named(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload with its family's name: rows of earlier releases hold the number."""
+    """The payload with the family's name instead of its number, which events of earlier releases have."""
     family = payload.get("family")
     return payload | {"family": family_name(family)} if isinstance(family, int) else payload
 
 
 def parse(token: str, field: str = "resume_token") -> Position:
-    """The position that a token was made of. Raises InvalidField, of ``field``."""
+    """The position of a token. Raises InvalidField, which names ``field``."""
     parts = token.split("-")
     numbers = [int(part) for part in parts if part.isascii() and part.isdecimal() and len(part) < 20]
     if len(parts) != 3 or len(numbers) != 3 or max(numbers[0], numbers[1]) >= 2**63 or numbers[2] > _LATEST:

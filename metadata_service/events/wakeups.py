@@ -1,8 +1,8 @@
-"""Wakes whoever waits for an owner's events, in every process, soon after a commit.
+"""Wakes the watchers of an owner's events, in every process, soon after a commit.
 
-NOTIFY takes a lock over the whole database until its commit is on disk, so it stays out of the transactions
-that write events: after their commit the owner is noted, and one background connection tells all noted
-owners together. A lost NOTIFY costs time only: ``looking`` finds what nobody told of.
+NOTIFY locks the whole database until its commit is on disk, so the transactions that write events don't send
+it. After their commit the owner is noted, and a background connection notifies all noted owners together. A
+lost NOTIFY only costs time: the Lookout finds the events.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from servicekit.background import BackgroundLoop, Heartbeat, Heartbeats
 __all__ = ["APPLICATION", "CHANNEL", "Connection", "Waker", "connect"]
 
 CHANNEL: Final = "strongroom_events"
-#: What Postgres calls these connections; two for each process.
+#: The application name of these connections, two per process.
 APPLICATION: Final = "strongroom-metadata-events"
 EVERYBODY: Final = ""
-"""Waits for the events of all users."""
+"""The key of those who wait for the events of all users."""
 GATHER_SECONDS: Final = 0.02
 RECONNECT_SECONDS: Final = 1.0
 CHECK_SECONDS: Final = 5.0
-"""So often a connection that has nothing to do is tried: one that has died without a word stays silent."""
+"""Seconds between two checks of an idle connection: a dead one may raise no error by itself."""
 _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', owner) FROM unnest(%s::text[]) AS owner"
 _WORLD: Final = (psycopg.Error, TimeoutError, OSError)
 
@@ -38,16 +38,17 @@ Connect: TypeAlias = Callable[[], Awaitable[Connection]]
 
 
 class Waker:
-    """``committed`` after a commit, ``waiting`` around a wait; ``running`` while the process serves.
+    """Notifies other processes and wakes waiters.
 
-    ``connect`` opens an autocommit connection of its own.
+    Use ``committed`` after a commit, ``waiting`` around a wait, and ``running`` while the process serves.
+    ``connect`` opens a new autocommit connection.
     """
 
     def __init__(
         self, connect: Connect, turn: Turn | None = None, heard: Callable[[str], None] | None = None
     ) -> None:
-        """``turn``: tried for with the connection that tells, which is always open. ``heard``: told of each
-        owner who has new events, whichever process has written them.
+        """``turn``: taken with the notifying connection, which is always open. ``heard``: called with each
+        owner who has new events, whichever process wrote them.
         """
         self._heard = heard
         self._connect = connect
@@ -57,13 +58,13 @@ class Waker:
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def committed(self, owner_id: str) -> None:
-        """A transaction of ``owner_id`` has committed and may have written events."""
+        """Note that a transaction of ``owner_id`` has committed and may have written events."""
         self._noted.add(owner_id)
         self._something.set()
 
     @contextlib.contextmanager
     def waiting(self, owner_id: str, woken: asyncio.Event) -> Iterator[None]:
-        """Set ``woken`` whenever the owner may have new events."""
+        """Set ``woken`` whenever the owner may have new events, until the block ends."""
         self._waiters[owner_id].add(woken)
         try:
             yield
@@ -74,7 +75,7 @@ class Waker:
 
     @contextlib.asynccontextmanager
     async def running(self, heartbeats: Heartbeats) -> AsyncIterator[None]:
-        """Tell and listen until the block ends."""
+        """Notify and listen until the block ends."""
         async with background.running(
             self._loop(self._tell, heartbeats.add("event_notify", CHECK_SECONDS)),
             self._loop(self._listen, heartbeats.add("event_listen", CHECK_SECONDS)),
@@ -84,7 +85,7 @@ class Waker:
     def _loop(
         self, work: Callable[[Connection, Heartbeat], Awaitable[None]], heartbeat: Heartbeat
     ) -> BackgroundLoop:
-        """``work`` on a connection of its own, on a new one whenever that breaks."""
+        """Run ``work`` on a connection of its own, and on a new one whenever that fails."""
 
         async def once() -> bool:
             async with asyncio.timeout(CHECK_SECONDS):
@@ -128,11 +129,11 @@ class Waker:
 
 
 async def _execute(connection: Connection, statement: str, params: tuple[list[str]] | None = None) -> None:
-    """Raises TimeoutError where the server does not answer."""
+    """Run a statement. Raises TimeoutError if the server does not answer."""
     async with asyncio.timeout(CHECK_SECONDS):
         await connection.execute(statement, params)
 
 
 async def connect(url: str) -> Connection:
-    """A connection outside of the pool, in autocommit mode: LISTEN must stay where it is."""
+    """A connection outside of the pool, in autocommit mode, because LISTEN belongs to one session."""
     return await AsyncConnection.connect(url, autocommit=True, application_name=APPLICATION)

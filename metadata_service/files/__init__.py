@@ -1,1 +1,3 @@
-"""Files as users see them: names and keys, rows, queries, edits, deletion; and how families differ."""
+"""Files as users see them: names, keys, rows, queries, edits and deletion, and the differences between
+families.
+"""

@@ -1,12 +1,12 @@
-"""What an object itself says of the file that it is: enough to make the rows anew (docs/backup.md).
+"""The spec in an object's own metadata, from which its rows can be restored (docs/backup.md).
 
-Its S3 metadata carries the spec, without what stands elsewhere with the object: key, content type, and the
-texts of `families.object_metadata` where they are whole. Stores take 2 KiB in all and 256 bytes a value, so
-the spec is cut into pieces, and long texts that don't fit are left out and named.
+S3 metadata contains the spec without what is stored elsewhere with the object: key, content type, and the
+texts of `families.object_metadata` where they are complete. Stores accept 2 KiB in all and 256 bytes a value,
+so the spec is cut into pieces, and long texts that don't fit are left out and named.
 
-It is sealed, as links are: S3 shows an object's metadata to whoever gets the object, behind a signed URL or
-a CDN, and prompts are nobody's business. The key is derived from the secret of the services; without it a
-spec is lost, the file is not.
+The spec is sealed, as links are, because S3 shows an object's metadata to everybody who gets the object,
+through a signed URL or a CDN for example, and prompts are private. The key is derived from the secret of the
+services; without it the spec is lost, but not the file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LABEL: Final = b"strongroom objects 1"
 
 
 class Sealing(Sealed):
-    """One instance per process; `secret`: `STRONGROOM_INTERNAL_SECRET`."""
+    """One instance per process. `secret`: `STRONGROOM_INTERNAL_SECRET`."""
 
     def __init__(self, secret: bytes) -> None:
         super().__init__(secret, _LABEL)
@@ -35,16 +35,16 @@ class Sealing(Sealed):
 
 SPEC_KEY: Final = "strongroom-spec-"
 LEFT_OUT_KEY: Final = "strongroom-left-out"
-#: S3 "Editing object metadata": keys and values; what is left for keys that the database adds.
+#: Bytes of keys and values (S3 "Editing object metadata"), less some for keys that the database adds.
 ROOM: Final = 2048 - 128
 PIECE: Final = 240
-#: Bytes of one value in its header form; longer ones are cut on their way (docs/object-store.md).
+#: Most bytes of one value in its header form; longer ones are cut by stores (docs/object-store.md).
 WHOLE: Final = 256
 _PLAIN: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-#: The first character says how the rest is written; inside of what is sealed, its first byte.
+#: The first character says how the rest is encoded; inside of sealed content its first byte does.
 _RAW, _PACKED, _SEALED = "0", "1", "2"
 
-#: In this order what does not fit is left out.
+#: Fields that are left out, in this order, if the spec does not fit.
 _EXPENDABLE: Final[tuple[tuple[str, Callable[[UploadSpec], None]], ...]] = (
     ("settings_json", lambda spec: spec.target.generation.ClearField("settings_json")),
     ("description", lambda spec: spec.target.event_media.ClearField("description")),
@@ -56,8 +56,10 @@ _EXPENDABLE: Final[tuple[tuple[str, Callable[[UploadSpec], None]], ...]] = (
 
 
 def carry(spec: UploadSpec, known: Mapping[str, str], sealing: Sealing | None = None) -> dict[str, str]:
-    """The metadata that goes with the object, beside `known`, which has its `user_id` and
-    `original_filename`. Without `sealing` anybody can read it.
+    """The metadata that stores the spec with the object.
+
+    `known`: the object's other metadata, which has its `user_id` and `original_filename`. Without `sealing`
+    everybody can read the result.
     """
     retention = spec.retention if spec.HasField("retention") else None
     carried = UploadSpec(metadata=spec.metadata, visibility=spec.visibility, retention=retention)
@@ -89,8 +91,9 @@ def carry(spec: UploadSpec, known: Mapping[str, str], sealing: Sealing | None = 
 def carried(
     metadata: Mapping[str, str], sealing: Sealing | None = None
 ) -> tuple[UploadSpec | None, list[str]]:
-    """The spec that `metadata` carries, and the names of what is missing in it; None where there is none, it
-    is damaged, or sealed with another secret.
+    """The spec in `metadata`, and the names of fields that were left out.
+
+    The spec is None if there is none, it is damaged, or it is sealed with another secret.
     """
     left_out = [name for name in metadata.get(LEFT_OUT_KEY, "").split(",") if name]
     text = ""
@@ -112,7 +115,9 @@ def carried(
 
 
 def _has(spec: UploadSpec, name: str) -> bool:
-    """Whether the part of the spec is there at all: to clear a field of another family would make it."""
+    """Whether the spec has this part. Clearing a field of another family would create that
+    family's message.
+    """
     if name in {"settings_json", "prompt"}:
         return spec.target.HasField("generation")
     if name in {"description", "tags"}:
@@ -134,7 +139,7 @@ def _pieces(spec: UploadSpec, sealing: Sealing | None) -> dict[str, str]:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether the object's own metadata holds all of it."""
+    """Whether the object's own metadata contains all of the text."""
     return _header_bytes(text) <= WHOLE
 
 

@@ -1,6 +1,7 @@
-"""What a committed blob becomes: a new file, or the new content of the one in its slot (`profile`, `path:…`).
+"""Rows of committed blobs in `files`: a new file, or the new content of the file in a slot (`profile`,
+`path:…`).
 
-A slot holds one live file of its owner, which is replaced in one step.
+A slot contains at most one live file of its owner, which is replaced in one step.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ UPDATE files SET key = %(key)s, blob_id = %(blob_id)s, filename = %(filename)s,
     ({KEEP_COLUMNS}) = ROW({KEEP_VALUES}), damage = NULL, updated_at = now()
 WHERE owner_id = %(owner)s AND id = %(file_id)s
 """
-#: As above, of an attempt whose compare-and-set runs in the same statement, as `done`.
+#: The same for an attempt whose compare-and-set is the relation `done` of the statement.
 INSERT_OF_DONE: Final = f"""
 INSERT INTO files (owner_id, id, family, key, blob_id, filename, content_type, size_bytes, etag, generation,
     version_id, crc32c, metadata, visibility, {KEEP_COLUMNS})
@@ -57,7 +58,7 @@ WHERE owner_id = %s AND request_id = %s AND blob_id = %s AND reply IS NOT NULL
 def build_file(
     blob: BlobRow, placed: Placed, at: datetime, file_id: UUID, *, owner_link_epoch: int = 0
 ) -> File:
-    """A new file, generation 1, committed at `at`. `blob` is the row after its commit."""
+    """A new file, generation 1, committed at `at`. `blob`: the row after its commit."""
     spec = placed.spec
     kind, charset = split_charset(spec.content_type)
     file = File(
@@ -89,7 +90,7 @@ def build_file(
 
 
 def insert_file(file: File, blob: BlobRow, placed: Placed, at: datetime) -> Statement:
-    """The statement that makes it visible; created and updated at `at`, the transaction's now()."""
+    """The statement that makes the file visible, created and updated at `at`, the transaction's now()."""
     return _INSERT, {
         "owner": file.owner_id,
         "file_id": UUID(file.id),
@@ -116,7 +117,7 @@ def _expires(placed: Placed, at: datetime) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class Occupant:
-    """The file that holds a slot, its row locked until the transaction ends."""
+    """The file in a slot; its row is locked until the transaction ends."""
 
     file_id: UUID
     blob_id: UUID
@@ -128,7 +129,7 @@ class Occupant:
 
 
 async def lock_slot(tx: Transaction, owner_id: str, slot: str | None) -> Occupant | None:
-    """The slot's file, locked against deletion and replacement by others; None when there is none."""
+    """Lock the slot's file against deletion and replacement by others. Returns None if the slot is empty."""
     if slot is None:
         return None
     row = await tx.fetch_one(_LOCK_SLOT, (owner_id, slot))
@@ -136,7 +137,7 @@ async def lock_slot(tx: Transaction, owner_id: str, slot: str | None) -> Occupan
 
 
 def take_over(file: File, occupant: Occupant) -> None:
-    """The new content keeps the file's id and birthday, and raises its generation."""
+    """Give the new content the occupant's id and creation time, and the next generation."""
     file.id = str(occupant.file_id)
     file.generation = occupant.generation + 1
     file.link_stamp.file_epoch = occupant.link_epoch
@@ -144,7 +145,7 @@ def take_over(file: File, occupant: Occupant) -> None:
 
 
 def replace(file: File, blob: BlobRow, placed: Placed) -> Statement:
-    """The file row shows the new content from now on."""
+    """The statement that gives a file row its new content."""
     return _REPLACE, {
         "owner": file.owner_id,
         "file_id": UUID(file.id),
@@ -164,8 +165,8 @@ def replace(file: File, blob: BlobRow, placed: Placed) -> Statement:
 
 
 async def committed_file(tx: Transaction, blob: BlobRow) -> File:
-    """What a repeated commit answers: the stored answer, else the file, else (it was replaced or deleted
-    meanwhile) the file as this attempt made it.
+    """The result of a repeated commit: the stored answer, else the file, else the file as this attempt made
+    it (it was replaced or deleted meanwhile).
     """
     if blob.request_id:
         stored = await tx.fetch_one(_STORED_REPLY, (blob.owner_id, blob.request_id, blob.id))

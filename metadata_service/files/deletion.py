@@ -1,6 +1,6 @@
-"""D1: a file becomes invisible at once and for good; its object goes after the read grace (rule R5).
+"""D1: a file becomes invisible at once and permanently; its object is removed after the read grace (rule R5).
 
-Also the soft way: the file can be brought back until its purge time, its object stays.
+Also soft deletion: the file can be restored until its purge time, and its object stays.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _HIDE_MANY: Final = """
 UPDATE files SET deleted_at = now(), purge_at = now() + make_interval(secs => %(window)s)
 WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
 """
-#: What comes back to a place may follow what was there meanwhile: readers who know that one by its date have
-#: to be told that this is another.
+#: A restored file may come after another one in its slot. Readers that know that one by its date have to see
+#: a newer date.
 _RESTORE: Final = f"""
 UPDATE files SET deleted_at = NULL, purge_at = NULL,
     updated_at = CASE WHEN slot IS NULL THEN updated_at ELSE now() END
@@ -55,7 +55,7 @@ RETURNING {COLUMNS}
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """Which file to delete, by id or key, and on what condition. `family` 0: any."""
+    """Which file to delete, by id or key, and its precondition. `family` 0: any."""
 
     owner_id: str
     file_id: UUID | None = None
@@ -74,7 +74,7 @@ class Deleter:
         self._limits = limits
 
     async def delete(self, wanted: Deletion) -> File:
-        """The file as it was. Raises FileNotFound (also the second time), PreconditionFailed,
+        """Delete a file. Returns it as it was. Raises FileNotFound (also when repeated), PreconditionFailed,
         RetentionHeld.
         """
         file = await self._database.transact(
@@ -84,10 +84,10 @@ class Deleter:
         return file
 
     async def undelete(self, owner_id: str, file_id: UUID) -> File:
-        """A soft-deleted file, visible again.
+        """Make a soft-deleted file visible again. Returns it.
 
-        Raises FileNotFound (never there, or past its purge time), AlreadyExists (its place is taken by now),
-        QuotaExceeded, FileCountExceeded.
+        Raises FileNotFound (there is none, or its purge time is over), AlreadyExists (its slot has another
+        file), QuotaExceeded, FileCountExceeded.
         """
         try:
             return await self._database.transact(
@@ -127,9 +127,9 @@ class Deleter:
 
 
 async def remove(tx: Transaction, file: File, blob_id: UUID, grace: float) -> None:
-    """The row goes (its details with it), its blob → DELETING; the file is locked by the caller.
+    """Delete the row with its details, and move its blob to DELETING. The caller has locked the file.
 
-    A soft-deleted file was counted out and told of when it was hidden.
+    A soft-deleted file was counted out and reported when it was hidden.
     """
     statements = [
         (_REMOVE, (file.owner_id, UUID(file.id))),
@@ -141,8 +141,9 @@ async def remove(tx: Transaction, file: File, blob_id: UUID, grace: float) -> No
 
 
 def remove_many(owner_id: str, file_ids: list[UUID], blob_ids: list[UUID], grace: float) -> list[Statement]:
-    """The rows go, their blobs → DELETING; the files are locked by the caller, who counts out and tells of
-    those that were visible.
+    """The statements that delete rows and move their blobs to DELETING.
+
+    The caller has locked the files, and counts out and reports those that were visible.
     """
     return [
         (_REMOVE_MANY, {"owner": owner_id, "ids": file_ids}),
@@ -151,23 +152,25 @@ def remove_many(owner_id: str, file_ids: list[UUID], blob_ids: list[UUID], grace
 
 
 def hide_many(owner_id: str, file_ids: list[UUID], window: float) -> Statement:
-    """They can be brought back for `window` seconds; locked, counted out and told of by the caller."""
+    """The statement that soft-deletes files for `window` seconds. The caller has locked them, and counts out
+    and reports them.
+    """
     return _HIDE_MANY, {"owner": owner_id, "ids": file_ids, "window": window}
 
 
 def _counted_out(file: File) -> list[Statement]:
-    """What goes with a file that is no longer visible."""
+    """The event, usage and tallies for a file that is no longer visible."""
     counted = [events.file_deleted(file), quota.count(file.owner_id, -file.size_bytes, -1)]
     return [*counted, *tallies.became_invisible(file)]
 
 
 def not_found(thing: str = "file") -> FileNotFound:
-    """No such `thing` for this caller: whether it is somebody else's is not revealed."""
+    """The error for a missing `thing`; it does not reveal whether somebody else has it."""
     return FileNotFound(f"There is no such {thing}, or it is not yours.")
 
 
 async def _lock(tx: Transaction, wanted: Deletion) -> tuple[File, UUID]:
-    """The file, locked; a replacement that is being committed is waited for."""
+    """Lock the file; waits for a replacement that is being committed."""
     query = _LOCK_BY_KEY if wanted.file_id is None else _LOCK_BY_ID
     row = await tx.fetch_one(query, {"owner": wanted.owner_id, "id": wanted.file_id, "key": wanted.key})
     if row is None:

@@ -1,4 +1,4 @@
-"""Changes of what a file is called and who may read it; its content never changes in place."""
+"""Edits of a file's name, visibility and metadata. Content never changes in place."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_EVENT_MEDIA, File
 from strongroom.path_rules import clean_filename
 
-#: User metadata of one file; as the schema has it for uploads.
+#: Most pairs of user metadata per file, as the schema allows for uploads.
 MOST_METADATA: Final = 32
 _LOCK: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %s AND id = %s AND {VISIBLE} FOR UPDATE"
 _UPDATE: Final = """
@@ -33,9 +33,10 @@ _READ: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %s AND id = %s"
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """What is to change; None: stays as it is. `metadata` with `replace_metadata` is all of the user's
-    metadata from then on, else it is set beside what is there, without `remove_metadata`. `details`: of
-    event media.
+    """Changes to a file; None: unchanged.
+
+    `metadata` replaces all of the user's metadata with `replace_metadata`; otherwise it is added, and the
+    names in `remove_metadata` are removed. `details`: only for event media.
     """
 
     owner_id: str
@@ -56,7 +57,7 @@ class Editor:
         self._database = database
 
     async def update(self, edit: Edit) -> File:
-        """The file after the change, one generation on. Raises FileNotFound, PreconditionFailed,
+        """Edit a file. Returns it at its next generation. Raises FileNotFound, PreconditionFailed,
         InvalidField.
         """
         filename = None if edit.filename is None else _required(clean_filename(edit.filename))
@@ -91,7 +92,7 @@ class Editor:
 
 
 def _merged(file: File, edit: Edit) -> dict[str, str]:
-    """The user's part changes, what the family promises stays."""
+    """The metadata after the edit: the user's part changes, the family's promised pairs stay."""
     promised = {name: text for name, text in file.metadata.items() if name in PROMISED}
     own = {} if edit.replace_metadata else {n: t for n, t in file.metadata.items() if n not in PROMISED}
     own |= {name: text for name, text in (edit.metadata or {}).items() if name not in PROMISED}

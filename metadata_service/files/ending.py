@@ -1,8 +1,8 @@
-"""Files whose time is over go by themselves: temporary ones at their end, those in the trash after their
-purge time. What is kept or held stays.
+"""Automatic deletion of files whose time is over: temporary files at their expiry, files in the trash at
+their purge time. Files under retention or on hold stay.
 
-Owners have turns (`rotation`), each owner's files go in a transaction of their own, and where that fails one
-by one: neither one file that cannot go nor somebody's million keeps another's.
+Owners take turns (`rotation`). Each owner's files are deleted in a transaction of their own, and one by one
+if that fails, so that neither a file that can't be deleted nor an owner's million files delay others.
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ from metadata_service.files.retention import HELD
 from metadata_service.usage import quota, tallies
 from servicekit.outages import Outage
 
-#: Of each of the two kinds.
+#: Files of each of the two kinds in one round.
 BATCH: Final = 200
-#: Of an owner whose turn it is.
+#: Files of an owner per turn.
 OF_TURN: Final = 5
 QUIET_SECONDS: Final = 60.0
 
-#: As the indexes `files_expiring`, `files_ending`, and `files_out_of_trash`, `files_leaving_trash` have them.
+#: Conditions and order of the indexes `files_expiring` and `files_ending`; `files_out_of_trash` and
+#: `files_leaving_trash`.
 _TEMPORARY: Final = "files.expires_at IS NOT NULL", "files.expires_at"
 _TRASHED: Final = (
     "files.deleted_at IS NOT NULL AND files.held_at IS NULL",
@@ -72,7 +73,7 @@ FOR UPDATE SKIP LOCKED
 
 
 class EndedFiles:
-    """A chore of the cleaner's; one per process."""
+    """A chore of the cleaner; one per process."""
 
     def __init__(self, timing: Timing) -> None:
         self._grace = timing.read_grace
@@ -83,7 +84,7 @@ class EndedFiles:
         self._failing = Outage("file_not_ended", "files_end_again", quiet_seconds=QUIET_SECONDS)
 
     async def run(self, database: Database) -> int:
-        """D1 for some of them; how many. Raises DatabaseUnavailable."""
+        """Delete (D1) a batch of files whose time is over. Returns how many. Raises DatabaseUnavailable."""
         ended = 0
         for owner_id, ids in (await database.transact(SYSTEM, self._look)).items():
             try:
@@ -115,7 +116,9 @@ class EndedFiles:
 
 
 def _counted_out(owner_id: str, visible: dict[UUID, int]) -> list[Statement]:
-    """Those in the trash were counted out and told of when they went there. `visible`: ids and bytes."""
+    """The events, tallies and usage of the `visible` files (id → bytes); those in the trash were counted out
+    when they were hidden.
+    """
     if not visible:
         return []
     ids = list(visible)

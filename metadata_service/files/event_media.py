@@ -1,4 +1,4 @@
-"""Queries over and edits of event media, and the profile picture."""
+"""Queries and edits of event media, and the profile picture."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
 WHERE detail.owner_id = %(owner)s AND detail.file_id = %(id)s AND detail.event_id = %(event)s AND {VISIBLE}
 """
 _PROFILE: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND slot = %(slot)s AND {VISIBLE}"
-#: What is not named stays as the row has it by now: who has waited for the file's lock has read its details
-#: as they were before.
+#: Fields that are not named keep the row's current value: the details were read before the file's lock was
+#: granted.
 _EDIT: Final = """
 UPDATE event_media SET title = coalesce(%(title)s, title),
     description = coalesce(%(description)s, description), tags = coalesce(%(tags)s::text[], tags)
@@ -41,7 +41,7 @@ UPDATE files SET generation = generation + 1, updated_at = now() WHERE owner_id 
 
 @dataclass(frozen=True, slots=True)
 class MediaFilter:
-    """``content_type``: exact, or a wildcard (``image/*``); empty texts mean all."""
+    """``content_type``: exact, or a wildcard (``image/*``). Empty texts match all."""
 
     owner_id: str
     event_id: UUID
@@ -50,7 +50,7 @@ class MediaFilter:
     filter: Filter = field(default_factory=Filter)
 
     def detail(self) -> Detail:
-        """As conditions of a page."""
+        """The conditions for a page."""
         conditions = ["detail.event_id = %(event)s"]
         params: dict[str, object] = {"event": self.event_id}
         if self.content_type.endswith("/*") and self.content_type != "*/*":
@@ -67,7 +67,7 @@ class MediaFilter:
 
 @dataclass(frozen=True, slots=True)
 class DetailEdit:
-    """What is to change of a medium's details; None: stays as it is."""
+    """Changes to the details of event media; None: unchanged."""
 
     title: str | None = None
     description: str | None = None
@@ -75,14 +75,14 @@ class DetailEdit:
 
     @property
     def first(self) -> str:
-        """The name of a field that is to change; empty: none is."""
+        """The name of the first field to change; empty: none."""
         named = (("title", self.title), ("description", self.description), ("tags", self.tags))
         return next((name for name, value in named if value is not None), "")
 
 
 @dataclass(frozen=True, slots=True)
 class MediaEdit:
-    """Which medium is to change, and what."""
+    """An edit of one file of event media."""
 
     owner_id: str
     event_id: UUID
@@ -99,7 +99,7 @@ class EventMedia:
         self._pages = pages
 
     async def by_id(self, owner_id: str, event_id: UUID, file_id: UUID) -> File:
-        """Raises FileNotFound, also for a medium of another event."""
+        """One file of event media. Raises FileNotFound, also if it belongs to another event."""
         params = {"owner": owner_id, "event": event_id, "id": file_id}
         rows = await self._database.read(user(owner_id), _ONE, params)
         if not rows:
@@ -107,14 +107,16 @@ class EventMedia:
         return to_file(rows[0])
 
     async def profile_picture(self, owner_id: str) -> File:
-        """Raises FileNotFound when there is none."""
+        """The owner's profile picture. Raises FileNotFound."""
         rows = await self._database.read(user(owner_id), _PROFILE, {"owner": owner_id, "slot": PROFILE_SLOT})
         if not rows:
             raise not_found()
         return to_file(rows[0])
 
     async def page(self, wanted: MediaFilter, request: PageRequest) -> tuple[list[File], int, str]:
-        """Page, exact total of all that match, token of the next page."""
+        """A page, the exact total of matching files (with a filter: see ``NewestFirst.filtered``), and the
+        next page's token.
+        """
         detail = wanted.detail()
         if not wanted.filter.is_empty:
             return await self._pages.filtered(detail, request, wanted.filter)
@@ -122,7 +124,9 @@ class EventMedia:
         return files, await self._pages.count(detail), token
 
     async def update(self, edit: MediaEdit) -> File:
-        """The file after the edit, one generation on. Raises FileNotFound, PreconditionFailed."""
+        """Edit a file's details. Returns it at its next generation. Raises FileNotFound, PreconditionFailed,
+        InvalidField.
+        """
 
         async def work(tx: Transaction) -> File:
             params: dict[str, object] = {"owner": edit.owner_id, "event": edit.event_id, "id": edit.file_id}
@@ -142,9 +146,7 @@ class EventMedia:
 
 
 def edit_details(file: File, edit: DetailEdit) -> Statement:
-    """The statement that changes the details of a medium. Raises InvalidField for a tag that stands there
-    twice.
-    """
+    """The statement that changes the details. Raises InvalidField for a repeated tag."""
     tags = None if edit.tags is None else list(edit.tags)
     if tags is not None and len(set(tags)) != len(tags):
         raise InvalidField("a tag stands twice in the list", field="tags", rule="unique")

@@ -32,7 +32,7 @@ from strongroom.metadata.v1.reservation_service_pb2 import (
 )
 from strongroom.metadata.v1.scan_service_pb2 import ReportRefusalRequest
 
-#: What `_payload` builds, of rows that are still there.
+#: Builds the payload of `_payload` in SQL, from rows that still exist.
 _APPEND_DELETED: Final = f"""
 INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
 SELECT owner_id, %(type)s, id::text, {SHOWN_MEDIA} || jsonb_build_object(
@@ -45,32 +45,32 @@ _FAMILY_NAMES: Final = {str(number): name for number, name in FAMILY_NAMES.items
 
 
 def file_ready(file: File) -> Statement:
-    """The file became visible, or its content was replaced."""
+    """The event of a file that became visible or got new content."""
     return _about(file, EVENT_TYPE_FILE_READY)
 
 
 def ready_params(file: File) -> dict[str, object]:
-    """The parameters of `outbox.APPEND_OF_DONE` for the same event."""
+    """Parameters of `outbox.APPEND_OF_DONE` for the same event."""
     return {"type": EVENT_TYPE_FILE_READY, "subject": file.id, "payload": Jsonb(_payload(file))}
 
 
 def file_updated(file: File) -> Statement:
-    """Name, visibility or metadata changed."""
+    """The event of a changed name, visibility or metadata."""
     return _about(file, EVENT_TYPE_FILE_UPDATED)
 
 
 def file_described(file: File) -> Statement:
-    """What it says of itself is known."""
+    """The event of a file whose media info was read."""
     return _about(file, EVENT_TYPE_FILE_DESCRIBED)
 
 
 def file_deleted(file: File) -> Statement:
-    """The file is no longer visible."""
+    """The event of a file that is no longer visible."""
     return _about(file, EVENT_TYPE_FILE_DELETED)
 
 
 def files_deleted(owner_id: str, file_ids: list[UUID]) -> Statement:
-    """The same of many, in one statement, which comes before the one that removes them."""
+    """The same for many files, in one statement. Run it before the rows are deleted."""
     return _APPEND_DELETED, {
         "owner": owner_id,
         "ids": file_ids,
@@ -81,22 +81,22 @@ def files_deleted(owner_id: str, file_ids: list[UUID]) -> Statement:
 
 
 def file_damaged(file: File, damage: str) -> Statement:
-    """A reader met no object (`lost`) or other bytes (`corrupt`)."""
+    """The event of a file whose object is missing (`lost`) or has other bytes (`corrupt`)."""
     return _about(file, EVENT_TYPE_FILE_DAMAGED, damage=damage)
 
 
 def file_infected(file: File, signature: str) -> Statement:
-    """Something was found in it after it had been stored."""
+    """The event of malware found in a stored file."""
     return _about(file, EVENT_TYPE_FILE_INFECTED, signature=signature, stored=True)
 
 
 def file_readable(file: File, until: str | None) -> Statement:
-    """The store has brought it back from an archive class, `until` then (RFC 3339); None: for good."""
+    """The event of a file restored from an archive class, `until` then (RFC 3339); None: permanently."""
     return _about(file, EVENT_TYPE_FILE_READABLE, readable_until=until)
 
 
 def infected_refused(told: ReportRefusalRequest) -> Statement:
-    """Something was found in what was sent; it is not stored."""
+    """The event of an upload that was refused and not stored, because malware was found."""
     payload = {
         "family": told.family,
         "filename": told.filename.replace("\0", ""),
@@ -108,7 +108,7 @@ def infected_refused(told: ReportRefusalRequest) -> Statement:
 
 
 def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
-    """An import from a URL has stored nothing."""
+    """The event of an import from a URL that has stored nothing."""
     texts = {
         "request_id": told.spec.request_id,
         "filename": told.spec.filename,
@@ -116,7 +116,7 @@ def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
         "code": told.code,
         "message": told.message,
     }
-    # Nobody has checked them: a NUL, which Postgres can't hold, may be just what was refused.
+    # These texts are not validated; a NUL, which Postgres can't store, may be why they were refused.
     payload = {name: text.replace("\0", "") for name, text in texts.items()}
     family = told.spec.target.WhichOneof("target") or "unspecified"
     return outbox.append(
@@ -125,7 +125,7 @@ def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
 
 
 def save_failed(owner_id: str, told: ReportSaveFailureRequest) -> Statement:
-    """The object store could not be reached for what was sent."""
+    """The event of an upload or save that failed because the object store could not be reached."""
     names = ("family", "request_id", "filename", "upload_id", "slug", "code", "message")
     texts = {name: str(getattr(told, name)).replace("\0", "") for name in names}
     payload = {name: text for name, text in texts.items() if text or name in {"family", "request_id"}}

@@ -1,4 +1,4 @@
-"""What differs between the families of files: slot, promised metadata, lifetime, detail rows."""
+"""Differences between the families of files: slot, promised metadata, lifetime, detail rows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
 
 ATTEMPT_KEY: Final = "strongroom-attempt"
-#: Of a project's file: the save that has written it, and that it is executable.
+#: On files of projects: the save that wrote the file, and whether it is executable.
 SAVE_KEY: Final = "strongroom-save"
 EXECUTABLE_KEY: Final = "strongroom-executable"
 TIMESTAMP_KEY: Final = "upload_timestamp"
-#: Metadata that the families promise (rest.md B); user metadata never covers it, an edit never removes it.
+#: Metadata that the families promise (rest.md B). User metadata never overrides it, and edits never remove
+#: it.
 PROMISED: Final = frozenset({"user_id", "original_filename", "content_type", TIMESTAMP_KEY, "class_id"})
 DEFAULT_TTL_SECONDS: Final = 24 * 3600.0
 PROFILE_SLOT: Final = "profile"
@@ -35,7 +36,7 @@ FAMILIES: Final[dict[str, file_pb2.FileFamily.ValueType]] = {
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A normal spec together with the place it goes to."""
+    """A normalized spec and its owner, which together determine where the file goes."""
 
     spec: UploadSpec
     owner_id: str
@@ -47,12 +48,12 @@ class Placed:
 
     @property
     def slot(self) -> str | None:
-        """The replaceable place, unique per owner; None where each upload is a file of its own."""
+        """The slot, unique per owner; None if each upload is a file of its own."""
         return slot_of(self.spec.target)
 
     @property
     def lifetime(self) -> float | None:
-        """Seconds after which a temporary file goes away; None: it stays."""
+        """Seconds until a temporary file is deleted; None: it stays."""
         if self.spec.target.WhichOneof("target") != "temp":
             return None
         ttl = self.spec.target.temp.ttl
@@ -60,7 +61,7 @@ class Placed:
 
 
 def slot_of(target: UploadTarget) -> str | None:
-    """`profile`, `path:…`, or None."""
+    """The slot of a target, `profile` or `path:…`; None: it has none."""
     match target.WhichOneof("target"):
         case "profile_picture":
             return PROFILE_SLOT
@@ -71,7 +72,7 @@ def slot_of(target: UploadTarget) -> str | None:
 
 
 def object_metadata(spec: UploadSpec, attempt: Attempt, sealing: Sealing | None = None) -> dict[str, str]:
-    """What S3 keeps with the object; `upload_timestamp` is added by the database, on its clock."""
+    """The metadata that S3 stores with the object. The database adds `upload_timestamp` from its clock."""
     known = {
         ATTEMPT_KEY: str(attempt.id),
         "user_id": attempt.owner_id,
@@ -84,12 +85,12 @@ def object_metadata(spec: UploadSpec, attempt: Attempt, sealing: Sealing | None 
 
 
 def file_metadata(spec: UploadSpec, stored: dict[str, str]) -> dict[str, str]:
-    """What the file shows: the user's metadata, and over it what the family promises."""
+    """The metadata that the file shows: the user's, overridden by what the family promises."""
     return dict(spec.metadata) | {name: text for name, text in stored.items() if name in PROMISED}
 
 
 def with_details(file: file_pb2.File, target: UploadTarget) -> file_pb2.File:
-    """Fill in what the family has beyond a file."""
+    """Fill in the family's details. Returns `file`."""
     match target.WhichOneof("target"):
         case "generation":
             wanted = target.generation
@@ -115,7 +116,7 @@ VALUES (%s, %s, %s, %s, %s, %s)
 
 
 def insert_details(file: file_pb2.File) -> list[Statement]:
-    """The statements that store a new file's detail rows."""
+    """The statements that insert a new file's detail row."""
     match file.family:
         case file_pb2.FILE_FAMILY_GENERATION:
             generation = file.generation_details

@@ -1,9 +1,9 @@
-"""Filters of lists: words, type, time, size, settings; as conditions on rows of one owner.
+"""Filters of lists by words, type, time, size and settings, as SQL conditions on one owner's rows.
 
-Words are looked for in the owner's rows, in the order of the page: no index over texts could be used.
-Row-level security lets only leakproof conditions choose rows, and no operator of text search or trigrams is
-one (docs/decisions/0072-search-reads-the-owners-rows.md). So what a page costs grows with the owner's files
-that are passed over, and never with other owners'.
+Words are searched in the owner's rows in the order of the page, without an index on texts: under row-level
+security only leakproof conditions can use an index, and no operator of text search or trigrams is leakproof
+(docs/decisions/0072-search-reads-the-owners-rows.md). So the cost of a page grows with the number of the
+owner's files that are skipped, and not with other owners' files.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_PATH
 
 log = structlog.get_logger(__name__)
 
-#: Words of one query.
+#: Most words of one query.
 MOST_WORDS: Final = 10
-#: Escapes in JSON that a text of Postgres can hold: backslashes, and whole surrogate pairs.
+#: JSON escapes that Postgres can store as text: backslashes, and complete surrogate pairs.
 _READABLE: Final = r"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-#: Of the others, those that it can't; settings with one are not compared.
+#: JSON escapes that it can't store; settings that contain one match no filter.
 _UNREADABLE: Final = r"\\u(0000|[dD][89a-fA-F])"
 
 _NAME: Final = f"""files.filename,
@@ -35,8 +35,8 @@ _PROMPT: Final = (
 )
 _MEDIA: Final = """(SELECT concat_ws(E'\\n', m.title, m.description, array_to_string(m.tags, E'\\n'))
 FROM event_media AS m WHERE m.owner_id = files.owner_id AND m.file_id = files.id)"""
-#: What words are looked for in: names, prompts, titles, descriptions, tags. Details are looked up only for
-#: rows of their family.
+#: The texts that are searched: names, prompts, titles, descriptions, tags. Details are read only for rows of
+#: their family.
 TEXTS: Final = f"""concat_ws(E'\\n', {_NAME},
 CASE files.family WHEN 2 THEN {_PROMPT} WHEN 3 THEN {_MEDIA} END)"""
 
@@ -50,14 +50,14 @@ ORDER BY collname LIMIT 1
 
 
 class Folding:
-    """How texts are compared without their case: by Unicode where this database can."""
+    """Case-insensitive comparison: by Unicode if this database can."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lower = ""
 
     async def lower(self) -> str:
-        """SQL that makes `{text}` lower case; looked up once."""
+        """SQL that makes `{text}` lower case. The collation is looked up once."""
         if not self._lower:
             rows = await self._database.read(SYSTEM, _COLLATIONS)
             if rows:
@@ -73,9 +73,11 @@ class Folding:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a row has to meet; empty: everything does. ``content_type``: exact, or a wildcard (``image/*``);
-    times are half open (``after`` <= created < ``before``), sizes are not; ``settings``: top members of a
-    generation's settings by name, compared as text.
+    """Conditions on a file; an empty filter matches every file.
+
+    ``content_type``: exact, or a wildcard (``image/*``). Times are half open (``after`` <= created <
+    ``before``), sizes inclusive. ``settings``: top-level members of a generation's settings by name, compared
+    as text.
     """
 
     query: str = ""
@@ -88,11 +90,12 @@ class Filter:
 
     @property
     def is_empty(self) -> bool:
-        """Whether every row meets it."""
+        """Whether every row matches."""
         return self == Filter()
 
     def conditions(self, lower: str) -> tuple[list[str], dict[str, object]]:
-        """On ``files``, and their parameters. ``lower``: SQL that makes ``{text}`` lower case (``Folding``).
+        """Conditions on ``files`` and their parameters. ``lower``: SQL that makes ``{text}`` lower case
+        (``Folding``).
 
         Raises InvalidField: too many words.
         """
@@ -145,7 +148,7 @@ class Filter:
             params["content_type"] = kind
 
 
-#: OFFSET 0 keeps the planner from writing what is read and parsed here into each comparison: once for a row.
+#: OFFSET 0 keeps the planner from inlining the subquery, so texts are read and settings parsed once per row.
 _WORDS: Final = "(SELECT {held} FROM (SELECT {texts} AS texts OFFSET 0) AS looked_at)"
 _SETTINGS: Final = """
 CASE WHEN files.family = 2 THEN (
@@ -161,16 +164,16 @@ CASE WHEN files.family = 2 THEN (
 
 
 def _forms(name: str, word: str) -> dict[str, str]:
-    """A word by the names of its parameters; twice where NFD writes it otherwise."""
+    """A word by parameter name; also in NFD if that differs."""
     apart = unicodedata.normalize("NFD", word)
     return {name: word} if apart == word else {name: word, f"{name}_apart": apart}
 
 
 def words(query: str) -> list[str]:
-    """The words of a query in NFC; what stands in quotes is one word. A row has to hold each of them
-    somewhere, in NFC or NFD: texts are kept as they came.
+    """The words of a query in NFC; a quoted phrase is one word.
 
-    Raises InvalidField for too many.
+    A row has to contain each of them, in NFC or NFD, since texts are stored as they came. Raises InvalidField
+    for too many.
     """
     found: list[str] = []
     for number, part in enumerate(unicodedata.normalize("NFC", query).split('"')):

@@ -1,7 +1,8 @@
-"""Folders: what keys have in common up to a slash. They have no rows; one is there while a file is below it.
+"""Folders: common prefixes of keys up to a slash. They have no rows; a folder exists while a file is below
+it.
 
-Listing one walks the index of keys from entry to entry and jumps over what is below each folder, so that it
-costs what it shows, however much there is below.
+Listing a folder walks the index of keys from entry to entry and skips what is below each subfolder, so the
+cost depends on the entries shown, not on the files below them.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import File
 
 DELIMITER: Final = "/"
-#: How many files one transaction deletes.
+#: Most files that one transaction deletes.
 LARGEST_FOLDER: Final = 20_000
 
-#: The first key from a place on; where to go on is behind the folder that it is in, or behind itself.
+#: The first key from `place` on.
 _STEP: Final = f"""
 SELECT files.key, files.id, position('/' IN substr(files.key, length(%(prefix)s) + 1)) AS slash
 FROM files WHERE files.owner_id = %(owner)s AND files.key >= {{place}}
@@ -41,7 +42,8 @@ SELECT CASE WHEN slash > 0 THEN left(key, length(%(prefix)s) + slash) ELSE key E
     {number} AS number
 FROM ({step}) AS first
 """
-#: '0' follows '/', and nothing that a key may hold comes before U+0001.
+#: Each step continues after the folder of the key, or after the key itself: '0' follows '/', and no character
+#: of a key sorts before U+0001.
 _WALK: Final = f"""
 WITH RECURSIVE walk AS (
     {_ENTRY.format(number="1", step=_STEP.format(place="%(place)s"))}
@@ -63,20 +65,20 @@ ORDER BY files.id LIMIT %(limit)s FOR UPDATE
 
 @dataclass(frozen=True, slots=True)
 class FolderListing:
-    """What to list: the entries right below `prefix`, of one family or (0) all."""
+    """What to list: the entries directly below `prefix`, of one family or (0) all."""
 
     owner_id: str
     prefix: str = ""
     family: int = 0
 
     def identity(self) -> list[object]:
-        """What a page token is bound to."""
+        """The query that page tokens are bound to."""
         return ["ListFolder", self.owner_id, self.prefix, self.family]
 
 
 @dataclass(frozen=True, slots=True)
 class FolderPage:
-    """Folders (whole prefixes, with their slash) and files, each in key order; `token`: of the next page."""
+    """Folders (full prefixes, with their slash) and files, each in key order; `token`: for the next page."""
 
     folders: list[str]
     files: list[File]
@@ -85,7 +87,7 @@ class FolderPage:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """What was deleted."""
+    """Number and bytes of deleted files."""
 
     files: int
     size_bytes: int
@@ -101,7 +103,7 @@ class Folders:
         self._timing = timing
 
     async def page(self, listing: FolderListing, size: int, token: str) -> FolderPage:
-        """A page; folders and files together are `size` at most. Raises InvalidPageToken."""
+        """A page of at most `size` folders and files together. Raises InvalidPageToken."""
         limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         place = listing.prefix
         if token:
@@ -125,9 +127,9 @@ class Folders:
         )
 
     async def delete(self, owner_id: str, folder: str, *, soft: bool) -> Gone:
-        """Every file below `folder` (with or without its slash at the end), in one transaction.
+        """Delete all files below `folder` (with or without its final slash) in one transaction.
 
-        Raises FileNotFound when there is none, InvalidField when there are more than LARGEST_FOLDER.
+        Raises FileNotFound if there are none, InvalidField for more than LARGEST_FOLDER, RetentionHeld.
         """
         prefix = folder.rstrip(DELIMITER) + DELIMITER
         if prefix == DELIMITER:
@@ -145,7 +147,7 @@ class Folders:
                     rule="max_files",
                 )
             ids, size = [row[0] for row in rows], sum(row[2] for row in rows)
-            # Told of and tallied from the rows, so before they go.
+            # Events and tallies are made from the rows, so they come before the deletion.
             told = [events.files_deleted(owner_id, ids), tallies.many_became_invisible(owner_id, ids)]
             if soft:
                 going = [hide_many(owner_id, ids, self._timing.soft_delete)]

@@ -1,4 +1,4 @@
-"""Queries over an owner's generations: pages with exact totals, and statistics from one snapshot."""
+"""Queries of an owner's generations: pages with totals, and statistics from one snapshot."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOTAL: Final = """
 SELECT coalesce(sum(count), 0)::bigint FROM generation_tallies
 WHERE owner_id = %(owner)s AND (%(type)s::int = 0 OR type = %(type)s::int)
 """
-#: One statement is one snapshot. Rows: (type, day or null for all days, count, bytes).
+#: One statement, so one snapshot. Rows: (type, day or null for all days, count, bytes).
 _STATS: Final = """
 SELECT type, NULL::date, sum(count)::bigint, sum(size_bytes)::bigint FROM generation_tallies
 WHERE owner_id = %(owner)s GROUP BY type
@@ -44,7 +44,9 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """All of one instant: ``by_type`` without empty types, ``by_day`` the last 30 days, oldest first."""
+    """Statistics at one instant: ``by_type`` without empty types, ``by_day`` for the last 30 days, oldest
+    first.
+    """
 
     by_type: dict[int, Tally]
     by_day: dict[date, Tally]
@@ -65,7 +67,7 @@ class GenerationQueries:
         self._pages = pages
 
     async def by_id(self, owner_id: str, file_id: UUID) -> File:
-        """Raises FileNotFound, also for a file of another family."""
+        """One generation. Raises FileNotFound, also for a file of another family."""
         file = await self._files.by_id(owner_id, file_id)
         if file.family != FILE_FAMILY_GENERATION:
             raise not_found()
@@ -74,7 +76,10 @@ class GenerationQueries:
     async def page(
         self, owner_id: str, kind: int, request: PageRequest, wanted: Filter | None = None
     ) -> tuple[list[File], int, str]:
-        """Page, total of all that match (``NewestFirst``), token of the next page. ``kind`` 0: every type."""
+        """A page, the total of matching generations, and the next page's token. ``kind`` 0: all types.
+
+        The total is exact, with a filter only up to ``newest_first.MOST_COUNTED``.
+        """
         detail = Detail("generations", owner_id)
         if kind:
             detail = Detail("generations", owner_id, ("detail.type = %(type)s",), {"type": kind})
@@ -85,7 +90,7 @@ class GenerationQueries:
         return files, rows[0][0], token
 
     async def stats(self, owner_id: str) -> Stats:
-        """One snapshot."""
+        """Statistics of an owner from one snapshot."""
         rows = await self._database.read_list(user(owner_id), _STATS, {"owner": owner_id, "days": DAYS})
         today: date = next(row[1] for row in rows if row[0] == -1)
         counted = {row[1]: Tally(row[2], row[3]) for row in rows if row[0] == 0}

@@ -1,9 +1,9 @@
-"""Every S3 key is made here (rest.md; architecture.md, "Keys").
+"""Layouts of S3 keys; all keys are made here (rest.md; architecture.md, "Keys").
 
-User text inside a key keeps `A-Z a-z 0-9 - _ . ~ @ +`; every other UTF-8 byte becomes `=XX` (upper-case
-hex), so that a key means the same plain and percent-encoded, and two texts never give one segment. A
-segment of dots only escapes its first dot. Paths of the caller's choice stay as they are;
-`strongroom.path_rules` has their rules, and those of names.
+User text in a key keeps `A-Z a-z 0-9 - _ . ~ @ +`; every other UTF-8 byte becomes `=XX` (upper-case hex). So
+a key means the same plain and percent-encoded, and different texts give different segments. A segment of only
+dots has its first dot escaped. Paths chosen by callers are not escaped; `strongroom.path_rules` has the rules
+for them and for names.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from strongroom.metadata.v1.target_pb2 import (
 )
 from strongroom.path_rules import key_too_long, normal_path
 
-#: S3 "Object key naming guidelines": bytes of UTF-8.
+#: Bytes of UTF-8 (S3 "Object key naming guidelines").
 MAX_KEY_BYTES: Final = 1024
-#: First segments that belong to a family; generations begin with the user's id, which may not look like one.
+#: First segments that belong to a family. Generations begin with the user's id, which must not look like one.
 ROOTS: Final = frozenset(
     {
         "uploads",
@@ -64,7 +64,7 @@ _UNSAFE: Final = re.compile(rb"[^A-Za-z0-9\-_.~@+]")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a key is made from. `at`: UTC, by the database's clock; `extension` without its dot."""
+    """The facts that keys are made from. `at`: UTC, by the database's clock; `extension`: without its dot."""
 
     owner_id: str
     id: UUID
@@ -74,7 +74,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ObjectKey:
-    """`shared`: several attempts write this key; their identity is (key, version id), rule R0."""
+    """`shared`: several attempts write to this key; their identity is (key, version id), rule R0."""
 
     text: str
     shared: bool = False
@@ -83,7 +83,8 @@ class ObjectKey:
 FALLBACK_EXTENSION: Final = "bin"
 _EXTENSION: Final = re.compile(r"\.([A-Za-z0-9]{1,10})\Z")
 
-#: Media type → extension, for names that have none. Fixed here because `mimetypes` differs between machines.
+#: Media type → extension, for names without one. A table of our own, because `mimetypes` differs between
+#: machines.
 _BY_TYPE: Final = {
     "application/epub+zip": "epub",
     "application/gzip": "gz",
@@ -134,9 +135,9 @@ _BY_TYPE: Final = {
 
 
 def extension_of(filename: str, content_type: str) -> str:
-    """The extension for an S3 key: of the name (lower case, `[a-z0-9]{1,10}`), else of the type, else `bin`.
+    """The extension for an S3 key: the name's (lower case, `[a-z0-9]{1,10}`), else the type's, else `bin`.
 
-    A name that only has an extension (`.png`) counts as having it.
+    A name that consists of an extension (`.png`) counts.
     """
     found = _EXTENSION.search(filename)
     if found:
@@ -145,7 +146,7 @@ def extension_of(filename: str, content_type: str) -> str:
 
 
 def segment(text: str, field: str = "user_id") -> str:
-    """One key segment from user text. Raises InvalidField naming `field` when it is empty."""
+    """One key segment from user text. Raises InvalidField, which names `field`, if the text is empty."""
     if not text:
         raise InvalidField(
             f"{field} becomes part of the S3 key; it may not be empty.", field=field, rule="not_empty"
@@ -155,13 +156,13 @@ def segment(text: str, field: str = "user_id") -> str:
 
 
 def text_of(segment: str) -> str:
-    """What `segment` has escaped."""
+    """The inverse of `segment`."""
     raw = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), segment.encode())
     return raw.decode("utf-8", "replace")
 
 
 def owner_in(key: str) -> str:
-    """The user that a key names; empty: keys of this kind name none."""
+    """The user named in a key; empty if keys of this kind name none."""
     root, _, rest = key.partition("/")
     name, _, rest = rest.partition("/")
     if root in _OWNED:
@@ -180,12 +181,12 @@ def object_key(target: UploadTarget, attempt: Attempt) -> ObjectKey:
 
 
 def holds_time(target: UploadTarget) -> bool:
-    """Whether the key holds date or time, so that `Attempt.at` has to be the database's."""
+    """Whether the key contains a date or time, so that `Attempt.at` must be the database's time."""
     return target.WhichOneof("target") in {"generation", "event_media", "profile_picture", "temp"}
 
 
 def partial_key(attempt: Attempt) -> ObjectKey:
-    """Where a partial upload's bytes wait to be concatenated: `partials/{uuid}`."""
+    """The key of a partial upload until it is concatenated: `partials/{uuid}`."""
     return ObjectKey(f"{PARTIALS}{attempt.id}")
 
 

@@ -1,8 +1,8 @@
-"""Links: which file one reads, and how they are taken back.
+"""Links: the file that a link reads, and revocation.
 
-A link needs no row. Its token repeats the file's stamp: the content, and how often links to the file and to
-all files of the owner had been revoked. It holds for as long as the stamp is the file's, so that what
-revokes links, or replaces the content, is in force with its commit, everywhere.
+A link needs no row. Its token contains the file's stamp: its content, and how often links to the file and to
+all files of the owner had been revoked. The link is valid while the file has this stamp, so a revocation or a
+replacement takes effect everywhere with its commit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from metadata_service.files.rows import NOT_PURGED
 from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 
 _EPOCH: Final = "coalesce((SELECT epoch FROM link_epochs WHERE link_epochs.owner_id = {}.owner_id), 0)"
-#: How often all links of the owner of `done`, or of the row of `blobs`, were revoked; within a statement.
+#: SQL expressions: how often all links of the owner of `done`, or of the row of `blobs`, were revoked.
 EPOCH_OF_DONE: Final = _EPOCH.format("done")
 EPOCH_OF_BLOB: Final = _EPOCH.format("blobs")
 _REVOKE_ALL: Final = """
@@ -32,14 +32,14 @@ _REVOKE_BY_KEY: Final = f"{_REVOKE} AND key = %(key)s RETURNING id::text"
 
 
 class Links:
-    """Reads and revokes."""
+    """Reads linked files and revokes links."""
 
     def __init__(self, database: Database, files: FileQueries) -> None:
         self._database = database
         self._files = files
 
     async def linked_file(self, owner_id: str, file_id: UUID, stamp: LinkStamp) -> File:
-        """The file that a link with this stamp reads; one query. Raises FileNotFound."""
+        """The file that a link with this stamp reads, in one query. Raises FileNotFound."""
         file = await self._files.by_id(owner_id, file_id)
         found = file.link_stamp
         same_content = not stamp.content_id or stamp.content_id == found.content_id
@@ -49,7 +49,7 @@ class Links:
         return file
 
     async def revoke(self, owner_id: str, *, file_id: UUID | None = None, key: str = "") -> str:
-        """Take back the links to one file; its id. Also of one in the trash. Raises FileNotFound."""
+        """Revoke the links to one file, which may be in the trash. Returns its id. Raises FileNotFound."""
         params: dict[str, object] = {"owner": owner_id}
         query = _REVOKE_BY_KEY if file_id is None else _REVOKE_BY_ID
         params |= {"key": key} if file_id is None else {"id": file_id}
@@ -64,7 +64,7 @@ class Links:
         return await self._database.transact(user(owner_id), work)
 
     async def revoke_all(self, owner_id: str) -> None:
-        """Take back the links to all files of the owner."""
+        """Revoke the links to all files of the owner."""
 
         async def work(tx: Transaction) -> None:
             await tx.execute(_REVOKE_ALL, (owner_id,))

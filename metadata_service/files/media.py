@@ -1,7 +1,7 @@
-"""What pictures, videos and sounds say of themselves: which are to be read, and what was read.
+"""Media info of pictures, videos and sounds: which files have to be read, and the results.
 
-A row is read for one content: `media_of` names its blob, so that a replacement is due again by itself, and
-what was there before this came is due, too.
+`media_of` names the blob that was read. So a file is due again after a replacement, and files of releases
+without media info are due, too.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from metadata_service.files.media_columns import of_media
 from metadata_service.files.rows import COLUMNS, to_file
 from strongroom.metadata.v1 import media_info_service_pb2 as pb
 
-#: A reader that dies leaves its claims for so long; the next one comes after twice the time, up to a day.
+#: Seconds until files claimed by a reader that died are claimed again; doubled with each claim, up to a day.
 CLAIM_SECONDS: Final = 60
-#: Readings of files that have not changed for longer are not told.
+#: No event is sent for a file that has not changed for this long.
 TOLD_HOURS: Final = 24
-#: As the indexes `files_unread` and `files_unread_by_owner` have it.
+#: The condition of the indexes `files_unread` and `files_unread_by_owner`.
 _UNREAD: Final = """media_of IS DISTINCT FROM blob_id AND deleted_at IS NULL
     AND content_type ~ '^(image|video|audio)/'"""
 _DUE: Final = "(media_after IS NULL OR media_after <= now())"
@@ -49,7 +49,7 @@ OF_OWNERS: Final = _CLAIM.format(
         ORDER BY owner_id, media_after NULLS FIRST LIMIT 1 FOR UPDATE SKIP LOCKED
     """)
 )
-#: Whoever is told is told of what was stored lately: after an update that reads more, not of all there is.
+#: Events only for files stored lately: after an upgrade that reads more, all older files are read again.
 _REPORT: Final = f"""
 UPDATE files SET media = %(media)s, media_of = blob_id, location_masks = %(masks)s, media_after = NULL,
     media_tries = 0
@@ -69,7 +69,7 @@ class Media:
         self._rotation = Rotation(OLDEST, VISITED, OF_OWNERS)
 
     async def claim(self, limit: int) -> pb.ClaimUnreadResponse:
-        """Unread files of all owners, for this caller alone."""
+        """Claim unread files of all owners for this caller alone."""
         rows = await self._database.transact(SYSTEM, lambda tx: self._rotation.claim(tx, limit))
         files = [(to_file(row[:-1]), row[-1]) for row in rows]
         return pb.ClaimUnreadResponse(
@@ -77,8 +77,9 @@ class Media:
         )
 
     async def report(self, request: pb.ReportMediaRequest) -> None:
-        """Keep what was read, and tell the owner, unless the file has other content by now; as its owner, so
-        that whoever watches is woken.
+        """Store what was read and send the owner an event, unless the file has new content by now.
+
+        Runs in the owner's scope, so that watchers are woken.
         """
         masks = (
             pb.GetLocationMasksResponse(masks=request.masks).SerializeToString() if request.masks else None
@@ -99,7 +100,7 @@ class Media:
         await self._database.transact(user(request.owner_id), work)
 
     async def masks(self, owner_id: str, file_id: UUID, content_id: UUID) -> Sequence[pb.LocationMask]:
-        """Which bytes say where it was taken."""
+        """The bytes of the content that tell where it was taken; empty if none are known."""
         rows = await self._database.read(SYSTEM, _MASKS, (owner_id, file_id, content_id))
         if not rows or rows[0][0] is None:
             return ()

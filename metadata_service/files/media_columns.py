@@ -1,4 +1,4 @@
-"""`files.media`: a MediaInfo as JSON, by the names of its fields, without those that are not set."""
+"""`files.media`: a MediaInfo as JSON, by field names, without fields that are not set."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from strongroom.metadata.v1.file_pb2 import MediaInfo
 
-#: SQL: what `shown_media` says of a row of `files`; an object, of no content but the present one.
+#: SQL: the result of `shown_media` for a row of `files`; an empty object if the info is of another content.
 SHOWN_MEDIA: Final = """CASE WHEN media_of = blob_id AND media IS NOT NULL THEN media - 'duration_millis' ||
     CASE WHEN media ? 'duration_millis'
         THEN jsonb_build_object('duration', (media ->> 'duration_millis')::float8 / 1000)
@@ -18,7 +18,7 @@ _NUMBERS: Final = ("width", "height", "orientation", "duration_millis")
 
 
 def to_media(column: Mapping[str, Any]) -> MediaInfo:
-    """What the column holds."""
+    """The column's value as protobuf."""
     return MediaInfo(
         **{name: column[name] for name in _NUMBERS if name in column},
         taken_at=column.get("taken_at", ""),
@@ -28,7 +28,7 @@ def to_media(column: Mapping[str, Any]) -> MediaInfo:
 
 
 def of_media(media: MediaInfo) -> dict[str, object]:
-    """What the column is to hold."""
+    """The column's value for a MediaInfo."""
     column: dict[str, object] = {name: value for name in _NUMBERS if (value := getattr(media, name))}
     if media.taken_at:
         column["taken_at"] = media.taken_at
@@ -40,7 +40,7 @@ def of_media(media: MediaInfo) -> dict[str, object]:
 
 
 def shown_media(media: MediaInfo) -> dict[str, object]:
-    """As REST and events show it: `duration` in seconds."""
+    """The form that REST and events show, with `duration` in seconds."""
     column = of_media(media)
     millis = column.pop("duration_millis", None)
     return column if millis is None else {**column, "duration": media.duration_millis / 1000}

@@ -1,4 +1,4 @@
-"""Pages of detail rows, newest first: keyset by (created_at, file_id), or, the slow way, by skipping rows."""
+"""Pages of detail rows, newest first: by keyset (created_at, file_id), or more slowly by skipping rows."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from metadata_service.files.search_turns import SearchTurns
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import File
 
-#: Each row passed over is read, with its file: so many take some tenths of a second.
+#: Most rows that a page may skip. Each is read with its file; this many take some tenths of a second.
 MAX_SKIP: Final = 100_000
-#: Pages behind so many skipped rows are read in the owner's turn.
+#: Pages that skip more rows than this are read in the owner's turn.
 SHORT_SKIP: Final = 10_000
-#: Totals of filtered lists are counted so far.
+#: Counting of filtered lists ends here.
 MOST_COUNTED: Final = 50_001
 _ORDER: Final = "ORDER BY detail.created_at DESC, detail.file_id DESC"
 
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """Which rows of a detail table: ``conditions`` on ``detail`` (the table) and ``files``, with
+    """Rows of a detail table that meet ``conditions`` on ``detail`` (the table) and ``files``, with
     ``params``.
     """
 
@@ -34,7 +34,7 @@ class Detail:
     params: dict[str, object] = field(default_factory=dict)
 
     def identity(self) -> list[object]:
-        """What a page token is bound to."""
+        """The query that page tokens are bound to."""
         return [
             self.table,
             self.owner_id,
@@ -44,7 +44,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """``skip`` rows or ``token``, not both; ``size`` rows at most."""
+    """At most ``size`` rows, after ``skip`` rows or after ``token``, not both."""
 
     size: int
     token: str = ""
@@ -63,8 +63,9 @@ class NewestFirst:
         self._turns = turns or SearchTurns()
 
     async def page(self, detail: Detail, request: PageRequest) -> tuple[list[File], str]:
-        """The page and the token of the next one (``""``: none). Raises InvalidPageToken, InvalidField;
-        Overloaded where many rows are to be skipped.
+        """A page and the token of the next one (``""``: none).
+
+        Raises InvalidPageToken, InvalidField; Overloaded if many rows are to be skipped.
         """
         if not SHORT_SKIP < request.skip <= MAX_SKIP:
             return await self._page(detail, request)
@@ -85,7 +86,7 @@ class NewestFirst:
                 raise InvalidField("send a page token or a number of rows to skip, not both", field="skip")
             conditions.append("(detail.created_at, detail.file_id) < (%(before)s, %(before_id)s)")
             params["before"], params["before_id"] = self._tokens.open_moment(detail.identity(), request.token)
-        # The page's rows first, then what is shown of them: details are not looked up for rows skipped.
+        # The page's rows are chosen first, so that details are not read for skipped rows.
         query = f"""
             SELECT {COLUMNS}, detail.created_at, detail.file_id FROM (
                 SELECT detail.owner_id, detail.created_at, detail.file_id FROM {detail.table} AS detail
@@ -101,8 +102,10 @@ class NewestFirst:
     async def filtered(
         self, detail: Detail, request: PageRequest, wanted: Filter
     ) -> tuple[list[File], int, str]:
-        """Page, total (exact below ``MOST_COUNTED``, where counting ends) and token of the rows that also
-        meet ``wanted``, read in the owner's turn. Raises as ``page``; Overloaded.
+        """A page of the rows that also meet ``wanted``, their total, and the next page's token; read in the
+        owner's turn.
+
+        The total is exact below ``MOST_COUNTED``, where counting ends. Raises as ``page``; Overloaded.
         """
         conditions, params = wanted.conditions(await self._folding.lower())
         narrowed = replace(
@@ -115,7 +118,7 @@ class NewestFirst:
             return files, await self.count(narrowed, MOST_COUNTED), token
 
     async def count(self, detail: Detail, most: int | None = None) -> int:
-        """How many rows there are in all; counting ends at ``most``."""
+        """The number of all rows; counting ends at ``most``."""
         query = f"""
             SELECT count(*) FROM (
                 SELECT 1 FROM {detail.table} AS detail

@@ -1,4 +1,4 @@
-"""if_generation_match (AIP-154): 0 means that the target may not exist yet."""
+"""if_generation_match (AIP-154): 0 means that the target must not exist yet."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL
 
 
 def check_generation(wanted: int, actual: int) -> None:
-    """Raises PreconditionFailed {actual} unless the target is at the generation that the caller has seen."""
+    """Raises PreconditionFailed {actual} unless the target is at the `wanted` generation."""
     if wanted == actual:
         return
     if wanted == 0:
@@ -30,7 +30,7 @@ def check_generation(wanted: int, actual: int) -> None:
 
 
 async def check_slot(tx: Transaction, owner_id: str, slot: str | None, spec: UploadSpec) -> int:
-    """The generation of the file that an upload would replace, 0 for none; an early look, repeated in T4.
+    """The generation of the file that an upload would replace, 0 for none. T4 checks again.
 
     Raises PreconditionFailed, RetentionHeld.
     """

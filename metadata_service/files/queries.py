@@ -1,4 +1,4 @@
-"""Queries over an owner's files. Each is one round trip: the scope and the statement travel together."""
+"""Queries of an owner's files. Each takes one round trip: the scope and the statement travel together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ _LIVE_FIRST: Final = "ORDER BY files.deleted_at DESC NULLS FIRST LIMIT 1"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which files to list: keys that begin with `prefix`; `family` 0 means all. `basic`: not all fields."""
+    """Which files to list: those whose keys begin with `prefix`; `family` 0: all. `basic`: not all fields are
+    filled.
+    """
 
     owner_id: str
     prefix: str = ""
@@ -44,7 +46,7 @@ class Listing:
     basic: bool = False
 
     def identity(self) -> list[object]:
-        """What a page token is bound to."""
+        """The query that page tokens are bound to."""
         return ["ListFiles", self.owner_id, self.prefix, self.family, self.show_deleted]
 
 
@@ -56,12 +58,12 @@ class FileQueries:
         self._tokens = tokens
 
     async def by_id(self, owner_id: str, file_id: UUID, *, show_deleted: bool = False) -> File:
-        """Raises FileNotFound."""
+        """One file. Raises FileNotFound."""
         condition = NOT_PURGED if show_deleted else VISIBLE
         return await self._one(owner_id, f"{_BY_ID} AND {condition}", {"owner": owner_id, "id": file_id})
 
     async def by_ids(self, owner_id: str, file_ids: Sequence[UUID]) -> list[File]:
-        """Those of them that the owner has, in the order asked for."""
+        """Those of the files that are visible, in the order of `file_ids`."""
         rows = await self._database.read(user(owner_id), _BY_IDS, {"owner": owner_id, "ids": list(file_ids)})
         found = {row[0]: to_file(row) for row in rows}
         return [found[str(file_id)] for file_id in file_ids if str(file_id) in found]
@@ -72,9 +74,9 @@ class FileQueries:
         return await self._one(owner_id, f"{_BY_KEY} AND {condition}", {"owner": owner_id, "key": key})
 
     async def page(self, listing: Listing, size: int, token: str) -> ListFilesResponse:
-        """One page in byte order of the keys, and the token of the next one (`""`: there is none).
+        """One page in byte order of the keys, and the token of the next one (`""`: none).
 
-        `size` 0 means 100, over 1,000 is lowered. Raises InvalidPageToken.
+        `size` 0 means 100; more than 1,000 is lowered. Raises InvalidPageToken.
         """
         limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         query, params = self._listing(listing, token)
@@ -115,7 +117,7 @@ class FileQueries:
 
 
 def after_prefix(prefix: str) -> str:
-    """The smallest text greater than every text with this prefix, in byte order; `""` when there is none.
+    """The smallest text greater than all texts with this prefix, in byte order; `""` if there is none.
 
     UTF-8 keeps the order of code points; the surrogates between U+D7FF and U+E000 are no text.
     """

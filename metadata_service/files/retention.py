@@ -1,4 +1,4 @@
-"""How long a file or project stays, as its row has it."""
+"""Retention and legal holds of files and projects, as stored in their rows."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ CASE WHEN num_nonnulls({table}.keep_until, {table}.held_at{more}) > 0 THEN
     json_build_array({table}.keep_until, {last}, {table}.held_at, {table}.held_by_admin, {table}.hold_reason)
 END
 """
-#: What `to_retention` takes, of a row of `files` and of `projects`.
+#: SQL: the argument of `to_retention` for a row of `files` and of `projects`.
 OF_FILE: Final = _COLUMN.format(table="files", more=", files.delete_after", last="files.delete_after")
 OF_PROJECT: Final = _COLUMN.format(table="projects", more="", last="NULL::timestamptz")
-#: Files that nobody deletes now; triggers of the database see to it (migration 0024).
+#: A condition: files that nobody may delete now. Triggers of the database enforce it (migration 0024).
 HELD: Final = "(files.held_at IS NOT NULL OR coalesce(files.keep_until > now(), false))"
-#: What `retention_held` takes of such a file, as the triggers say it.
+#: SQL: the argument of `retention_held` for such a file, as the triggers build it.
 HELD_DETAIL: Final = """json_build_object('name', files.key, 'until', files.keep_until,
 'hold', files.held_at IS NOT NULL, 'reason', files.hold_reason, 'by_admin', files.held_by_admin)::text"""
 
 
-#: How specs name the targets of these families.
+#: Names of these families by target in specs.
 _TARGETS: Final = {
     "file": "files",
     "generation": "generations",
@@ -43,7 +43,9 @@ _TARGETS: Final = {
 
 
 def stamp(spec: UploadSpec, rules: RetentionRules) -> None:
-    """Has `spec` say what the settings ask of its family, so that T4 needs no rule. Raises InvalidField."""
+    """Write the settings' rule for the spec's family into `spec`, so that T4 needs no rules. Raises
+    InvalidField.
+    """
     family = _TARGETS.get(spec.target.WhichOneof("target") or "")
     if family is None:
         if spec.HasField("retention"):
@@ -59,7 +61,7 @@ def stamp(spec: UploadSpec, rules: RetentionRules) -> None:
 
 
 def to_retention(column: Sequence[object]) -> Retention:
-    """What the column holds."""
+    """The column's value as protobuf."""
     keep_until, delete_after, held_at, by_admin, reason = column
     retention = Retention()
     if isinstance(keep_until, str):
@@ -73,7 +75,7 @@ def to_retention(column: Sequence[object]) -> Retention:
 
 
 def wished(spec: UploadSpec, at: datetime) -> Retention | None:
-    """What an upload that is committed `at` has asked for, with the rule of its family; None: nothing."""
+    """The retention of an upload committed at `at`, the rule of its family included; None: none."""
     if not spec.HasField("retention"):
         return None
     wish, retention = spec.retention, Retention()
@@ -93,12 +95,12 @@ def wished(spec: UploadSpec, at: datetime) -> Retention | None:
     return retention if until or going or wish.hold_reason else None
 
 
-_LOCK_SEED: Final = 0x5376  # keeps these locks apart from others in the database
+_LOCK_SEED: Final = 0x5376  # separates these locks from others in the database
 _NAMED: Final = f"hashtextextended(%(owner)s, {_LOCK_SEED})"
 _LOCK_HOLDS: Final = f"SELECT pg_advisory_xact_lock_shared({_NAMED})"
 _LOCK_HOLDS_OUT: Final = f"SELECT pg_advisory_xact_lock({_NAMED})"
 
-#: SQL: columns of `files` for one that is committed now, and their values, of `wish_params`.
+#: SQL: columns of `files` for a file committed now, and their values from the parameters of `wish_params`.
 KEEP_COLUMNS: Final = "keep_until, delete_after, held_at, held_by_admin, hold_reason"
 KEEP_UNTIL: Final = (
     "greatest(%(keep_until)s::timestamptz, now() + make_interval(secs => %(keep_for)s::float8))"
@@ -108,15 +110,17 @@ KEEP_VALUES: Final = f"""{KEEP_UNTIL},
     CASE WHEN %(hold)s::text <> '' THEN now() END, %(held_by_admin)s::boolean, %(hold)s::text"""
 
 
-#: Of a project that may be held already: the hold that is there stays.
+#: For a project that may be on hold already: an existing hold stays.
 HOLD_MORE: Final = """held_by_admin = CASE WHEN held_at IS NULL THEN %(held_by_admin)s ELSE held_by_admin END,
     hold_reason = CASE WHEN held_at IS NULL THEN %(hold)s ELSE hold_reason END,
     held_at = coalesce(held_at, CASE WHEN %(hold)s::text <> '' THEN now() END)"""
 
 
 def settle_wish(wish: RetentionWish, asking: str, *, of_project: bool = False, of_drop: bool = False) -> None:
-    """Checks what was asked for, and notes who did. `of_drop`: its owner asked when the drop was made, and
-    what is over by now is passed over. Raises InvalidField.
+    """Validate a request for retention, and note who made it.
+
+    `of_drop`: the owner made it when the drop was created, so times that have passed meanwhile are accepted.
+    Raises InvalidField.
     """
     now = datetime.now(UTC)
     for name in ("keep_until_time", "delete_after_time"):
@@ -138,8 +142,8 @@ def settle_wish(wish: RetentionWish, asking: str, *, of_project: bool = False, o
 
 
 def wish_params(wish: RetentionWish, owner_id: str) -> dict[str, object]:
-    """`keep_until`, `keep_for` (seconds), `delete_after`, `delete_for` (seconds), each of which may be None;
-    `hold`, its reason, and `held_by_admin`.
+    """Parameters: `keep_until`, `keep_for` (seconds), `delete_after`, `delete_for` (seconds), each possibly
+    None; `hold`, the reason, and `held_by_admin`.
     """
     kept, going = wish.HasField("keep_until_time"), wish.HasField("delete_after_time")
     return {
@@ -153,31 +157,35 @@ def wish_params(wish: RetentionWish, owner_id: str) -> dict[str, object]:
 
 
 def holds_lock(owner_id: str) -> Statement:
-    """Nobody begins to erase the owner before this transaction has ended. Statements of their own look at
-    what is erased or held then: one that has waited goes on seeing tables as they were when it began.
+    """The statement that keeps others from beginning to erase the owner until this transaction ends.
+
+    Look at erasures and holds in later statements: a statement that waited for the lock still sees the tables
+    as they were when it began.
     """
     return _LOCK_HOLDS, {"owner": owner_id}
 
 
 async def lock_holds(tx: Transaction, owner_id: str) -> None:
-    """Sends `holds_lock`."""
+    """Send `holds_lock`."""
     await tx.fetch(*holds_lock(owner_id))
 
 
 async def lock_holds_out(tx: Transaction, owner_id: str) -> None:
-    """The other way round: nobody begins to keep or hold anything of the owner's."""
+    """The opposite lock: keeps others from beginning to keep or hold anything of the owner's."""
     await tx.fetch(_LOCK_HOLDS_OUT, {"owner": owner_id})
 
 
 def keeps(wish: RetentionWish) -> bool:
-    """Whether what is stored with it stands against an erasure."""
+    """Whether files stored with this wish survive an erasure of their owner."""
     return bool(wish.hold_reason) or wish.HasField("keep_until_time") or wish.HasField("keep_for")
 
 
 async def note_hold(tx: Transaction, owner_id: str, wish: RetentionWish, details: dict[str, str]) -> None:
-    """The list of acts says that a hold came with an upload or a save. It is the system's; the rest of the
-    transaction is its owner's, and adds rows after this, which is refused while the owner is being erased:
-    also where something is only kept, so that who begins to erase sees it, or it is not stored.
+    """Write the audit log's entry for a hold that came with an upload or a save.
+
+    The entry is written in the system's scope, the rest of the transaction in the owner's. Its later rows are
+    refused while the owner is being erased. The lock is taken also if something is only kept: either the
+    erasure sees it, or it is not stored.
     """
     if keeps(wish):
         await lock_holds(tx, owner_id)

@@ -1,4 +1,4 @@
-"""Search: an owner's files of every family that meet a filter, newest first."""
+"""Search: an owner's files of all families that meet a filter, newest first."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from metadata_service.files.search_turns import SearchTurns
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 
-#: So many rows are looked at for one page; it may be short, or empty, and its token goes on behind them.
+#: Most rows that are examined for one page. Such a page may be short or empty; its token continues after
+#: them.
 MOST_LOOKED_AT: Final = 50_000
 
-#: Row-level security makes the planner expect a few rows of an owner; it would read and sort them all.
+#: Under row-level security the planner expects few rows per owner, and would read and sort all of them.
 _IN_ORDER: Final[Statement] = (
     """SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
     set_config('max_parallel_workers_per_gather', '0', true)""",
@@ -32,7 +33,9 @@ _FAMILIES: Final = tuple(number for number in FileFamily.values() if number)
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which files: of one family or (0) all, with keys that begin with `prefix`, that meet `filter`."""
+    """Which files: those of one family or (0) all, whose keys begin with `prefix`, and which meet
+    `filter`.
+    """
 
     owner_id: str
     family: int = 0
@@ -40,7 +43,7 @@ class Search:
     filter: Filter = field(default_factory=Filter)
 
     def identity(self) -> list[object]:
-        """What a page token is bound to."""
+        """The query that page tokens are bound to."""
         wanted = self.filter
         return [
             "SearchFiles",
@@ -69,10 +72,10 @@ class Searcher:
         self._turns = turns or SearchTurns()
 
     async def page(self, wanted: Search, size: int, token: str) -> tuple[list[File], str]:
-        """A page, newest first, and the token of the next one (`""`: none). Of few hits among many files a
-        page may be short or empty, and go on.
+        """A page, newest first, and the token of the next one (`""`: none).
 
-        `size` 0 means 100, over 1,000 is lowered. Raises InvalidPageToken, InvalidField, Overloaded.
+        If few of many files match, a page may be short or empty and still have a token. `size` 0 means 100;
+        more than 1,000 is lowered. Raises InvalidPageToken, InvalidField, Overloaded.
         """
         async with self._turns.turn(wanted.owner_id):
             return await self._page(wanted, size, token)
@@ -101,7 +104,7 @@ class Searcher:
         return await self._database.transact(user(wanted.owner_id), work)
 
     def _looked_at(self, wanted: Search, token: str) -> tuple[str, dict[str, object]]:
-        """The rows in the order of the page, family by family out of one index each."""
+        """The rows in the order of the page, each family from its own index range."""
         conditions: list[str] = []
         params: dict[str, object] = {"owner": wanted.owner_id}
         if token:

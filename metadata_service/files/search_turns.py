@@ -1,5 +1,5 @@
-"""Turns of searches: what reads an owner's rows one by one may keep a connection and a core for seconds, so
-one owner has one of them at a time, and all owners together only a part of the connections.
+"""Turns of searches. A search reads an owner's rows one by one and may occupy a connection and a core for
+seconds, so each owner runs one at a time, and all owners together use only a part of the connections.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Final
 from servicekit.limits.places import CappedPlaces
 from strongroom.errors import Overloaded
 
-#: Searches of one owner that wait for the one that runs; further ones are refused.
+#: Searches of one owner that may wait for the running one; more are refused.
 MOST_WAITING: Final = 8
-#: How long a search waits for its turn. Seconds. Its own time in the database begins after that.
+#: Seconds that a search waits for its turn. Its time limit in the database begins after that.
 WAIT_SECONDS: Final = 5.0
-#: One of so many connections may be a search's.
+#: One search may run for each of so many connections.
 CONNECTIONS_FOR_EACH: Final = 4
 
 
 class SearchTurns:
-    """What searches of one process ask before they take a connection. ``connections``: of its pool."""
+    """The turns of one process. ``connections``: size of its pool."""
 
     def __init__(self, connections: int = 16, *, wait_seconds: float = WAIT_SECONDS) -> None:
         self._wait_seconds = wait_seconds
@@ -29,9 +29,9 @@ class SearchTurns:
 
     @asynccontextmanager
     async def turn(self, owner_id: str) -> AsyncIterator[None]:
-        """``async with``: the block is the turn. Enter it outside of a transaction and its time.
+        """Wait for the owner's turn and hold it during the block. Enter it outside of transactions.
 
-        Raises Overloaded: too many of this owner's wait already, or the turn did not come in time.
+        Raises Overloaded: too many searches of this owner are waiting, or the turn did not come in time.
         """
         if self._places.running(owner_id) + self._places.waiting(owner_id) > MOST_WAITING:
             raise Overloaded(

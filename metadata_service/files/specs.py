@@ -1,5 +1,5 @@
-"""An UploadSpec as it is stored with its blob: checked and brought to one form, so that T4 needs no second
-look.
+"""Normalization and validation of an UploadSpec before it is stored with its blob, so that T4 need not repeat
+it.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ DEFAULT_TYPE: Final = "application/octet-stream"
 
 
 def normal_spec(given: UploadSpec, owner_id: str) -> UploadSpec:
-    """A copy with owner, clean file name, NFC path, canonical ids, tags without repeats, and no open default.
+    """A copy with owner, clean file name, NFC path, canonical ids, tags without repeats, and all defaults
+    filled in.
 
-    The file name stays empty when nothing usable was given: it is then made from the key.
-    Raises InvalidField and PathInvalid.
+    The file name stays empty if none was usable; it is made from the key then. Raises InvalidField and
+    PathInvalid.
     """
     refuse_nul(given, "spec")
     spec = UploadSpec()
@@ -70,7 +71,7 @@ def _canonical_media(target: EventMediaTarget) -> None:
 
 
 def _check_settings(target: GenerationTarget) -> None:
-    """Settings are kept as text, but must be JSON (RFC 8259: no NaN) for those who read them."""
+    """Check that the settings are JSON (RFC 8259: no NaN). They are stored as text."""
     if not target.settings_json:
         return
     text = target.settings_json.removeprefix("\ufeff")
@@ -84,7 +85,10 @@ def _check_settings(target: GenerationTarget) -> None:
 
 
 def check_class(storage_class: str, allowed: Collection[str]) -> None:
-    """:raises InvalidField: the installation lets nobody choose this one. Empty: nothing was chosen."""
+    """Check the storage class; empty means that none was chosen.
+
+    :raises InvalidField: it is not among the classes that this installation lets callers choose.
+    """
     if not storage_class or storage_class in allowed:
         return
     known = ", ".join(sorted(allowed))

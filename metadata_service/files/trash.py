@@ -1,5 +1,5 @@
-"""The trash: soft-deleted files until their purge time. What is purged goes as D1 lets it go (rule R5); it
-was counted out and told of when it was hidden.
+"""The trash: soft-deleted files until their purge time. Purging is the second half of D1 (rule R5); the files
+were counted out and reported when they were hidden.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from metadata_service.files.retention import HELD
 from metadata_service.files.rows import COLUMNS, to_file
 from strongroom.metadata.v1.file_pb2 import File
 
-#: How many files one transaction ends: so many take about a second.
+#: Most files that one transaction purges, which takes about a second.
 LARGEST_PURGE: Final = 10_000
 
 _IN_TRASH: Final = f"""files.owner_id = %(owner)s AND files.deleted_at IS NOT NULL
@@ -40,7 +40,9 @@ _COUNT_HELD: Final = f"SELECT count(*) FROM files WHERE {_IN_TRASH} AND {HELD}"
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What is gone; `more`: not everything that was to go. `kept`: how many files are kept or held."""
+    """Number and bytes of purged files; `more`: some are left. `kept`: how many files are under retention or
+    on hold.
+    """
 
     files: int
     size_bytes: int
@@ -57,7 +59,7 @@ class Trash:
         self._timing = timing
 
     async def page(self, owner_id: str, family: int, size: int, token: str) -> tuple[list[File], str]:
-        """A page, deleted last first (`family` 0: all), and the token of the next one (`""`: none).
+        """A page, last deleted first (`family` 0: all), and the token of the next one (`""`: none).
 
         Raises InvalidPageToken.
         """
@@ -75,7 +77,9 @@ class Trash:
         return files, self._tokens.seal_moment(identity, last[-2], last[-1])
 
     async def purge(self, owner_id: str, file_id: UUID) -> File:
-        """The file as it was. Raises FileNotFound, also for what is not in the trash; RetentionHeld."""
+        """Purge one file. Returns it as it was. Raises FileNotFound, also if it is not in the trash;
+        RetentionHeld.
+        """
 
         async def work(tx: Transaction) -> File:
             row = await tx.fetch_one(_LOCK_ONE, {"owner": owner_id, "id": file_id, "family": 0})
@@ -88,7 +92,7 @@ class Trash:
         return await self._database.transact(user(owner_id), work)
 
     async def empty(self, owner_id: str, family: int) -> Purged:
-        """One transaction over at most LARGEST_PURGE files of `family` (0: all)."""
+        """Purge at most LARGEST_PURGE files of `family` (0: all) in one transaction."""
 
         async def work(tx: Transaction) -> Purged:
             params = {"owner": owner_id, "family": family, "limit": LARGEST_PURGE + 1}
