@@ -1,7 +1,7 @@
 """Whether the client of a request is still connected.
 
-ASGI tells it through ``receive``, to whoever is waiting there. A handler that waits for gRPC is not, so the
-connection also tells here, and what was started for the client is cancelled in the same moment.
+ASGI reports a disconnect only to a handler that waits in ``receive``. A handler that waits for gRPC does not,
+so the connection also reports it here, and the work started for the client is cancelled at once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ class Cancellable(Protocol):
 
 
 class Client:
-    """One per request. ``gone``: it has disconnected, or was cut off. ``waiting``: bytes of the body that
-    have not been read yet. ``lingers``: set by a handler that wants every byte that came, also of a body that
-    stays incomplete; the connection then hands them out although the client has left.
+    """One per request.
+
+    ``gone``: it has disconnected or was cut off. ``waiting``: bytes of the body that are not read yet.
+    ``lingers``: set by a handler that wants all received bytes, also of an incomplete body; the connection
+    then delivers them even after the client has left.
     """
 
     __slots__ = ("_callbacks", "gone", "lingers", "waiting")
@@ -44,7 +46,7 @@ class Client:
             callback()
 
     def cancels(self, work: Cancellable) -> Watching:
-        """A block in which ``work`` is cancelled when the client disconnects; the block then ends with
+        """A context manager that cancels ``work`` when the client disconnects; the block then raises
         ClientGone.
         """
         return Watching(self, work)

@@ -1,6 +1,7 @@
-"""Content codings: responses are compressed if the client accepts that, and JSON bodies may be compressed.
+"""Content codings: compressed responses for clients that accept them, and compressed JSON bodies of requests.
 
-RFC 9110 sections 8.4 and 12.5.3; gzip is RFC 1952, zstd RFC 8878. Which answers are: decision 0042.
+RFC 9110 sections 8.4 and 12.5.3; gzip is RFC 1952, zstd RFC 8878. Decision 0042 says which responses are
+compressed.
 """
 
 from __future__ import annotations
@@ -22,21 +23,21 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-#: Below this an answer fits into one packet or two anyway.
+#: Smaller responses fit into one or two packets anyway.
 MIN_BYTES: Final = 1024
-#: A longer text is compressed by a thread, so that other requests do not wait for it.
+#: Longer texts are compressed in a thread, so that other requests do not wait.
 INLINE_BYTES: Final = 64 << 10
-#: How many times as large as it came a body may become, as with archives, once it is over a MiB.
+#: Largest ratio of a body's size to its compressed size, checked once it is over a MiB.
 MAX_RATIO: Final = 200
 HARMLESS_BYTES: Final = 1 << 20
-#: Of one body. Each costs a new state, however little it holds.
+#: Most members of one gzip body. Each needs a new decompressor, however small it is.
 MAX_MEMBERS: Final = 64
-#: A body is handed on in pieces of at most so many bytes.
+#: A decompressed body is passed on in pieces of at most this size.
 PIECE_BYTES: Final = 64 << 10
 GZIP_LEVEL: Final = 4
 ZSTD_LEVEL: Final = 3
 _GZIP: Final = 16 + zlib.MAX_WBITS
-#: In the order in which they are preferred.
+#: In order of preference.
 _CODINGS: Final = ("zstd", "gzip")
 _MEMBER: Final = re.compile(
     r"[ \t]*([\w*.+-]+)[ \t]*(?:;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?)[ \t]*)?", re.IGNORECASE
@@ -46,7 +47,7 @@ _BODILESS: Final = frozenset({204, 304})
 
 
 class Encoder(Protocol):
-    """What both libraries have. ``flush`` ends the stream."""
+    """The interface of both libraries. ``flush`` ends the stream."""
 
     def compress(self, data: bytes, /) -> bytes: ...
 
@@ -54,8 +55,9 @@ class Encoder(Protocol):
 
 
 def negotiate(accepted: str) -> str:
-    """The coding to answer in under this ``Accept-Encoding``: ``zstd``, ``gzip``, or ``""`` for none. A
-    member that can't be read counts for nothing.
+    """The coding for a response to this ``Accept-Encoding``: ``zstd``, ``gzip``, or ``""`` for none.
+
+    Malformed members are ignored.
     """
     weights: dict[str, float] = {}
     for member in accepted[:1024].split(","):
@@ -69,9 +71,9 @@ def negotiate(accepted: str) -> str:
 
 
 async def send_coded(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send ``reply``, compressed if it may be and the client accepts that."""
+    """Send ``reply``, compressed if it is ``codable`` and the client accepts that."""
     if reply.codable:
-        reply.headers.append(_VARY)  # on short ones, too: the next answer of the same URL may be long
+        reply.headers.append(_VARY)  # on short ones, too: the next response of the same URL may be long
     if reply.codable and reply.status not in _BODILESS and (reply.streams or len(reply.body) >= MIN_BYTES):
         coding = negotiate(_accepted(scope))
         if coding:
@@ -84,17 +86,16 @@ async def send_coded(reply: Reply, scope: Scope, receive: Receive, send: Send) -
 
 
 def encoder(coding: str) -> Encoder:
-    """A stream of ``gzip`` or ``zstd``."""
+    """A new compressor for ``gzip`` or ``zstd``."""
     if coding == "zstd":
         return zstd.ZstdCompressor(level=ZSTD_LEVEL)
     return zlib.compressobj(GZIP_LEVEL, wbits=_GZIP)
 
 
 async def decoded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The bytes inside of a gzip body, in pieces of at most ``PIECE_BYTES``: never more is held, whatever the
-    body would become.
+    """Decompress a gzip body into pieces of at most ``PIECE_BYTES``; no more than that is held in memory.
 
-    :raises MalformedRequest: it is not gzip, ends too early, or holds framing rather than content.
+    :raises MalformedRequest: it is not gzip, ends too early, or consists of framing rather than content.
     :raises SizeLimitExceeded: it becomes more than ``MAX_RATIO`` times as large.
     """
     body = _Members()
@@ -110,7 +111,7 @@ async def decoded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 class _Members:
-    """The members of one gzip body (RFC 1952 section 2.2), and what they have grown to."""
+    """The members of one gzip body (RFC 1952 section 2.2), and how many bytes they have expanded to."""
 
     def __init__(self) -> None:
         self._stream = zlib.decompressobj(_GZIP)
@@ -118,14 +119,14 @@ class _Members:
         self._taken = self._given = 0
 
     def took(self, piece: bytes) -> bytes:
-        """``piece``, which is to be opened next."""
-        if self._taken > self._given + HARMLESS_BYTES:  # the framing of content is some bytes a block
+        """Count ``piece`` and return it, to be opened next."""
+        if self._taken > self._given + HARMLESS_BYTES:  # framing takes only some bytes per block of content
             raise MalformedRequest("The body's gzip stream is more framing than content; send it as it is.")
         self._taken += len(piece)
         return piece
 
     def opened(self, raw: bytes) -> tuple[bytes, bytes]:
-        """Some of what is inside, and what of ``raw`` comes after it."""
+        """Decompress a part of ``raw``. Returns the bytes and the rest of ``raw``."""
         if self._stream.eof:
             self._stream = zlib.decompressobj(_GZIP)
             self._count += 1
@@ -144,7 +145,7 @@ class _Members:
         return data, self._stream.unconsumed_tail or self._stream.unused_data
 
     def end(self) -> bytes:
-        """The last bytes; nothing more comes."""
+        """The last bytes, after the end of the body."""
         last = self._stream.flush()
         if not self._stream.eof:
             raise MalformedRequest("The body ends in the middle of its gzip stream.")
@@ -152,7 +153,7 @@ class _Members:
 
 
 class _CodedSend:
-    """Compresses what is sent as the body."""
+    """Compresses the body on its way to ``send``."""
 
     def __init__(self, send: Send, stream: Encoder) -> None:
         self._send = send

@@ -1,5 +1,5 @@
-"""Conditions and ranges of a request: entity tags, dates and their order of precedence (RFC 9110 section 13);
-``Range``, one range of bytes (section 14).
+"""Conditional requests: entity tags, dates and their precedence (RFC 9110 section 13); ``Range``, one range
+of bytes (section 14).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 
 _ETAG: Final = re.compile(r'[ \t,]*(?P<weak>W/)?"(?P<tag>[\x21\x23-\x7e\x80-\xff]*)"[ \t]*(?=,|\Z)')
 _SAFE_TAG: Final = re.compile(r"[\x21\x23-\x7e]{1,255}")
-#: Names of the headers that make a request conditional; none of them present: no look-up is needed.
+#: Headers that make a request conditional; without any of them no look-up is needed.
 CONDITIONS: Final = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range")
 
 
@@ -28,8 +28,9 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What conditions are compared with. ``etag`` without quotes, strong; ``modified`` in whole
-    seconds, UTC.
+    """The validators that conditions are compared with.
+
+    ``etag``: strong, without quotes; ``modified``: whole seconds, UTC.
     """
 
     etag: str
@@ -37,7 +38,7 @@ class Validators:
 
     @property
     def etag_header(self) -> str:
-        """The value of ``ETag``; empty when the tag can't stand in a header."""
+        """The value of ``ETag``; empty if a header can't contain the tag."""
         return f'"{self.etag}"' if _SAFE_TAG.fullmatch(self.etag) else ""
 
     @property
@@ -47,7 +48,7 @@ class Validators:
 
 
 def evaluate(header: Callable[[str], str | None], validators: Validators) -> Outcome:
-    """Decide a GET or HEAD in the order of section 13.2.2. ``header`` answers a field by its
+    """Decide a GET or HEAD in the order of section 13.2.2. ``header`` returns a field by its
     lower-case name.
     """
     if_match = header("if-match")
@@ -65,18 +66,19 @@ def evaluate(header: Callable[[str], str | None], validators: Validators) -> Out
 
 
 def may_change(header: Callable[[str], str | None], validators: Validators) -> bool:
-    """Whether all conditions hold of a request that changes what is there: the same order, where
-    ``If-Modified-Since`` means nothing, and a tag of ``If-None-Match`` that is there is a refusal.
+    """Whether all conditions of a request that changes something hold.
+
+    The order is the same, but ``If-Modified-Since`` is ignored, and a matching ``If-None-Match`` means no.
     """
     asked = evaluate(lambda name: None if name == "if-modified-since" else header(name), validators)
     return asked is Outcome.PROCEED
 
 
 def range_applies(if_range: str | None, validators: Validators) -> bool:
-    """Whether ``Range`` counts under ``If-Range`` (section 13.1.5): the same strong tag.
+    """Whether ``Range`` counts under ``If-Range`` (section 13.1.5): only if the strong tags are equal.
 
-    A date never does: what was replaced twice in its second has two contents of one date, which would be
-    joined (section 8.8.2.2). Who has a tag sends no date, and every answer has a tag.
+    A date never matches. A file that was replaced twice within a second has two contents of the same date,
+    which the client would join (section 8.8.2.2). All responses have a tag, which clients prefer.
     """
     if if_range is None:
         return True
@@ -85,10 +87,10 @@ def range_applies(if_range: str | None, validators: Validators) -> bool:
 
 
 def matches(value: str, etag: str, *, weak: bool) -> bool:
-    """Whether a list of entity tags holds ``etag``, or is ``*``.
+    """Whether a list of entity tags contains ``etag``, or is ``*``.
 
-    ``weak``: compare weakly, as If-None-Match does; otherwise a ``W/`` tag never matches (section 8.8.3.2).
-    What is no list of entity tags matches nothing.
+    ``weak``: compare weakly, as If-None-Match does; otherwise a ``W/`` tag never matches (section 8.8.3.2). A
+    malformed list matches nothing.
     """
     if value.strip(" \t") == "*":
         return True
@@ -104,8 +106,8 @@ def matches(value: str, etag: str, *, weak: bool) -> bool:
 
 
 def _modified_since(value: str | None, modified: datetime) -> bool | None:
-    """Whether ``modified`` is later than the date in ``value``; None when there is none or it
-    can't be read.
+    """Whether ``modified`` is later than the date in ``value``; None if there is no date or it is
+    malformed.
     """
     moment = _date(value) if value is not None else None
     return None if moment is None else modified > moment
@@ -121,7 +123,7 @@ def _date(text: str) -> datetime | None:
         return None
 
 
-#: Larger numbers are cut to this: nothing we store is larger, and no long digit string reaches int().
+#: Larger numbers are lowered to this: no stored file is larger, and int() gets no long string of digits.
 MAX_OFFSET: Final = 2**63 - 1
 _MAX_DIGITS: Final = 18
 _ONE_RANGE: Final = re.compile(r"bytes[ \t]*=[ \t,]*(?P<first>[0-9]*)-(?P<last>[0-9]*)[ \t,]*", re.IGNORECASE)
@@ -129,8 +131,8 @@ _ONE_RANGE: Final = re.compile(r"bytes[ \t]*=[ \t,]*(?P<first>[0-9]*)-(?P<last>[
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """A range as Download takes it: ``offset`` negative means the last ``-offset`` bytes; ``limit`` 0: to the
-    end.
+    """A range for Download: a negative ``offset`` means the last ``-offset`` bytes; ``limit`` 0:
+    to the end.
     """
 
     offset: int

@@ -1,9 +1,9 @@
-"""Checksums in the headers of a request.
+"""Checksums in request headers.
 
-``Content-MD5``, ``Digest``, ``Repr-Digest`` and ``x-amz-checksum-*`` state the checksum of the **file's
-bytes**; they travel with the spec and storage_service verifies them before the file becomes visible.
-``Content-Digest`` (RFC 9530 section 2) is about the message content, so it is checked here: it holds if it
-fits the request body or the file.
+``Content-MD5``, ``Digest``, ``Repr-Digest`` and ``x-amz-checksum-*`` contain the checksum of the **file's
+bytes**. They are sent with the spec, and storage_service verifies them before the file becomes visible.
+``Content-Digest`` (RFC 9530 section 2) is about the message content, so it is verified here; it may match the
+request body or the file.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from strongroom.errors import ChecksumMismatch, InvalidField
 from strongroom.type.v1.checksums_pb2 import Checksums
 
 _LENGTHS: Final = {"crc32c": 4, "md5": 16, "sha1": 20, "sha256": 32}
-#: Names in RFC 9530's and RFC 3230's registries → ours.
+#: Names in the registries of RFC 9530 and RFC 3230 → ours.
 _ALGORITHMS: Final = {"sha-256": "sha256", "sha256": "sha256", "md5": "md5", "crc32c": "crc32c"}
 _SINGLE: Final = {
     "content-md5": "md5",
     "x-amz-checksum-crc32c": "crc32c",
     "x-amz-checksum-sha256": "sha256",
 }
-#: Algorithms that Content-Digest may use; hashed here, and only when the header is sent.
+#: Algorithms of Content-Digest, computed here and only if the header is sent.
 _CONTENT: Final = {"sha-256": "sha256", "sha-512": "sha512", "md5": "md5"}
 _MEMBER: Final = re.compile(
     r"\s*(?P<name>[A-Za-z*][A-Za-z0-9_.*-]*)=:(?P<value>[A-Za-z0-9+/=]*):\s*(?:;[^,]*)?"
@@ -100,7 +100,7 @@ def _legacy(field: str, value: str) -> list[tuple[str, str]]:
 
 
 def checksum_of(field: str, algorithm: str, text: str) -> bytes:
-    """What ``text`` says in base64: a checksum by crc32c (big-endian), md5, sha1 or sha256.
+    """Decode the base64 of a checksum by crc32c (big-endian), md5, sha1 or sha256.
 
     :raises InvalidField: not base64, or not of the algorithm's length.
     """
@@ -133,8 +133,8 @@ class _Running:
 
 
 class ContentDigest:
-    """Verifies ``Content-Digest`` while a body passes. Costs nothing when the header is absent: ``parse``
-    answers None.
+    """Verifies ``Content-Digest`` while a body passes. Without the header ``parse`` returns None, and there
+    is no cost.
     """
 
     def __init__(self, running: list[_Running]) -> None:
@@ -142,10 +142,10 @@ class ContentDigest:
 
     @classmethod
     def parse(cls, value: str | None) -> ContentDigest | None:
-        """From the header.
+        """Parse the header. Each algorithm is computed once, even if it is named several times.
 
-        :raises InvalidField: no dictionary of byte sequences, no algorithm among sha-256, sha-512, md5, or
-            two values for one of them. Each is computed once, however often it is named.
+        :raises InvalidField: not a dictionary of byte sequences, no algorithm among sha-256, sha-512, md5, or
+            two values for one of them.
         """
         if value is None:
             return None
@@ -167,17 +167,17 @@ class ContentDigest:
         return cls([_Running.of(name, sent) for name, sent in expected.items()])
 
     def update_body(self, data: bytes | bytearray) -> None:
-        """Take the next bytes of the request body."""
+        """Add the next bytes of the request body."""
         for one in self._running:
             one.body.update(data)
 
     def update_file(self, data: bytes | bytearray) -> None:
-        """Take the next bytes of the file inside of it."""
+        """Add the next bytes of the file in the body."""
         for one in self._running:
             one.file.update(data)
 
     def verify(self) -> None:
-        """Compare, once the body is complete.
+        """Compare the checksums. Call it when the body is complete.
 
         :raises ChecksumMismatch: the value matches neither the body nor the file.
         """

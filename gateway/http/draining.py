@@ -1,5 +1,5 @@
-"""Leaving in good order: who asks for health hears it first, then nobody new gets in, and what does not end
-in time is told so.
+"""Graceful shutdown: health checks fail first, then no request is accepted, and requests that don't end in
+time get an error.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ RETRY_SECONDS = 1.0
 
 
 class Draining:
-    """One per process. ``begun``: it has been told to leave. ``is_drained``: whether operators have a service
-    in this process begin nothing new, so that no more should come. ``is_cut``: requests still running are
-    ended.
+    """The state of one process.
+
+    ``begun``: shutdown has begun. ``is_drained``: whether operators have drained a service in this process,
+    so that no new requests should come. ``is_cut``: running requests are being ended.
     """
 
     def __init__(self) -> None:
@@ -30,25 +31,25 @@ class Draining:
 
     def begin(self) -> None:
         """From now on responses have ``Connection: close``, and ``/healthz`` tells load balancers to send no
-        more.
+        more requests.
         """
         self.begun = True
 
     def end_streams(self) -> None:
-        """Accept nothing new: event streams end, and their readers reconnect elsewhere."""
+        """No request is accepted any more: end event streams, whose readers then reconnect elsewhere."""
         self._streams_over = True
         for end in tuple(self._endless):
             end()
 
     def cut(self) -> None:
-        """The drain time is over: each request without a response yet gets one that says so."""
+        """The drain time is over: every request without a response gets an error."""
         self.is_cut = True
         for task in tuple(self._running):
             task.cancel()
 
     @contextmanager
     def request(self) -> Iterator[None]:
-        """Around a request, in its own task."""
+        """Registers a request. Use it in the request's own task."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a request runs in a task")
@@ -60,8 +61,10 @@ class Draining:
 
     @contextmanager
     def endless(self, end: Callable[[], Any]) -> Iterator[None]:
-        """Around a stream that ends only when ``end`` is called. One that begins late ends at once: its
-        request came in before, and was waiting for a service.
+        """Registers a stream that ends only when ``end`` is called.
+
+        A stream that begins after ``end_streams`` ends at once: its request came before, and waited for a
+        service.
         """
         if self._streams_over:
             end()

@@ -1,4 +1,4 @@
-"""One HTTP exchange: headers, query, path, caller, body, and the idempotency key."""
+"""One HTTP exchange: headers, query, path, caller, body and idempotency key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gateway.http.problems import ClientGone
 from servicekit.auth.principal import Principal, effective_owner
 from strongroom.errors import InvalidField, MalformedRequest, SizeLimitExceeded, UnsupportedMediaType
 
-#: Longer lengths are none that int() need look at.
+#: Most digits of a Content-Length that is passed to int().
 _MOST_DIGITS: Final = 18
 
 
@@ -25,11 +25,11 @@ MAX_QUERY_FIELDS: Final = 100
 
 
 class Query:
-    """The parameters of a query string, percent-decoded. Each counts once: one sent twice with different
-    values is refused where it is read, since clients, proxies and services differ in which of the two they
-    take.
+    """The parameters of a query string, percent-decoded.
 
-    The constructor raises MalformedRequest: too many, or not UTF-8.
+    A parameter sent twice with different values is refused when it is read, because clients, proxies and
+    services differ in which value they take. The constructor raises MalformedRequest: too many parameters, or
+    not UTF-8.
     """
 
     __slots__ = ("_repeated", "_values")
@@ -43,10 +43,10 @@ class Query:
             self._repeated = frozenset(name for name, count in counts.items() if count > 1)
 
     def get(self, name: str) -> str | None:
-        """The value of ``name``; None without one.
+        """The value of ``name``; None if it is absent.
 
-        :raises InvalidField: it comes with several values, by this name or in the other spelling
-            (``expires_in``, ``expiresIn``).
+        :raises InvalidField: it has several values, under this name or the other spelling (``expires_in``,
+            ``expiresIn``).
         """
         value = self._values.get(name)
         if value is None or len(self._values) + len(self._repeated) < 2:
@@ -61,11 +61,11 @@ class Query:
         return value
 
     def names(self) -> Collection[str]:
-        """Of all parameters."""
+        """The names of all parameters."""
         return self._values.keys()
 
     def forget_empty(self, *, but: str = "") -> None:
-        """Take empty parameters for absent ones; not those that begin with ``but``."""
+        """Remove empty parameters, except those whose names begin with ``but``."""
         self._values = {
             name: value for name, value in self._values.items() if value or (but and name.startswith(but))
         }
@@ -85,7 +85,7 @@ def _pairs(raw: bytes) -> list[tuple[str, str]]:
 
 @lru_cache(maxsize=256)
 def _other_spelling(name: str) -> str:
-    """``expiresIn`` of ``expires_in``, and the other way round."""
+    """``expiresIn`` for ``expires_in``, and vice versa."""
     if "_" in name:
         return re.sub("(?<=[a-z0-9])_([a-z])", lambda found: found[1].upper(), name)
     return re.sub("(?<=[a-z0-9])([A-Z])", lambda found: f"_{found[1].lower()}", name)
@@ -95,7 +95,7 @@ class Exchange:
     """A request, without the services that answer it (see ``gateway.upstream.call.Call``).
 
     ``path``: decoded path parameters. ``principal``: the caller. ``client``: the other end of the connection.
-    ``receive``: the ASGI channel that the body is read from.
+    ``receive``: the ASGI channel of the body.
     """
 
     __slots__ = (
@@ -136,12 +136,15 @@ class Exchange:
         return self._headers.get(name)
 
     def refuse_encoded_body(self) -> None:
-        """:raises UnsupportedMediaType: the body is compressed (RFC 9110 section 8.4)."""
+        """Refuse a compressed body.
+
+        :raises UnsupportedMediaType: Content-Encoding is not identity (RFC 9110 section 8.4).
+        """
         if (self.header("content-encoding") or "identity").strip().lower() != "identity":
             raise UnsupportedMediaType("Content-Encoding is not taken here; send the body as it is.")
 
     def refuse_longer(self, most: int) -> None:
-        """Refuse a body by its announced length, before a byte of it is read.
+        """Refuse a body by its announced length, before any of it is read.
 
         :raises SizeLimitExceeded: its announced length is more than ``most`` bytes.
         """
@@ -153,7 +156,10 @@ class Exchange:
             )
 
     def has_gzip_body(self) -> bool:
-        """Whether a JSON body is compressed. :raises UnsupportedMediaType: in another way than gzip."""
+        """Whether a JSON body is compressed.
+
+        :raises UnsupportedMediaType: in another coding than gzip.
+        """
         coding = (self.header("content-encoding") or "identity").strip().lower()
         if coding not in {"identity", "gzip", "x-gzip"}:
             raise UnsupportedMediaType(
@@ -184,7 +190,7 @@ class Exchange:
     def user_id(self, named: str | None = None) -> str:
         """The user to act for, as in RPC requests: ``""`` means the caller.
 
-        ``named``: a ``user_id`` of the body; otherwise the query's counts.
+        ``named``: a ``user_id`` of the body; None: that of the query.
 
         :raises UserMismatch: another user was named without the admin role.
         """
@@ -233,7 +239,7 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 def idempotency_key(exchange: Exchange) -> str:
-    """The key, for ``UploadSpec.request_id``; ``""`` when none was sent.
+    """The key, for ``UploadSpec.request_id``; ``""`` if none was sent.
 
     :raises InvalidField: not 1-255 visible ASCII characters.
     """

@@ -1,5 +1,6 @@
-"""Parameters, form fields and ids in paths: text in, validated values out. An invalid one is named (422); in
-a path, what is no UUID names nothing.
+"""Validation of query parameters, form fields and ids in paths.
+
+An invalid field is named (422). An id in a path that is not a UUID is not found.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ Choice = TypeVar("Choice")
 
 _INTEGER: Final = re.compile(r"-?[0-9]+")
 _MEDIA_RANGE: Final = re.compile(r"\*/\*|[a-z0-9!#$&^_.+-]{1,127}/(\*|[a-z0-9!#$&^_.+-]{1,127})")
-#: More digits than any of our numbers has; the value is then only known to be large.
+#: Values with more digits are only known to be too large or too small.
 _MAX_DIGITS: Final = 18
 MAX_INTEGER: Final = 2**31 - 1
-#: As metadata_service has it: each row passed over costs what a row read does.
+#: The limit of metadata_service: a skipped row costs as much as one that is returned.
 MAX_SKIP: Final = 100_000
-#: What pages put behind a URL so that no cache answers; and every name that begins with an underscore.
+#: Parameters that pages add to a URL to bypass caches; also all names that begin with an underscore.
 CACHE_BUSTERS: Final = frozenset({"t", "ts", "cb", "nocache", "rnd", "timestamp"})
 
 
@@ -51,11 +52,11 @@ def integer(
 def only(exchange: Exchange, *known: str, below: str = "") -> None:
     """Refuse unknown parameters of a list: ignoring them would silently return something else.
 
-    ``below``: prefixes of known names. Cache busters (``_``, ``_t``, ``t``, ``ts``, …) are ignored. An empty
-    parameter then counts as not sent, because forms send empty fields; but not if something is changed.
+    ``below``: prefixes of known names. Cache busters (``_``, ``_t``, ``t``, ``ts``, …) are ignored. Empty
+    parameters count as absent in GET and HEAD, because forms send empty fields.
 
-    :raises InvalidField: {field} names the unknown parameters and the known ones, or a known one that comes
-        with two values, of which the list could only pass one over.
+    :raises InvalidField: {field} names the unknown parameters and the known ones, or a known one that has two
+        values.
     """
     names = sorted({*known, "user_id"})
     unknown = [
@@ -85,7 +86,7 @@ def only(exchange: Exchange, *known: str, below: str = "") -> None:
 
 
 def media_type(exchange: Exchange, name: str) -> str:
-    """A filter by media type, in lower case and without parameters; absent or empty: ``""``, every one.
+    """A filter by media type, in lower case and without parameters; absent or empty: ``""``, all types.
 
     :raises InvalidField: neither a type like ``image/png`` nor a range like ``image/*`` (RFC 9110 12.5.1).
     """
@@ -104,7 +105,7 @@ def _passes_caches(name: str) -> bool:
 
 
 def skipped(exchange: Exchange, name: str) -> int:
-    """Number of rows to skip, 0 by default.
+    """The number of rows to skip, 0 by default.
 
     :raises InvalidField: not a number, negative, or more than the database may be asked to skip.
     """
@@ -161,7 +162,7 @@ def page_token(exchange: Exchange, name: str) -> str:
 def canonical(value: str) -> str:
     """A UUID in lower case, with its hyphens.
 
-    :raises ValueError: it is none, in words for whoever sent it.
+    :raises ValueError: it is not a UUID; the message is for the caller.
     """
     try:
         return str(UUID(value))
@@ -170,7 +171,7 @@ def canonical(value: str) -> str:
 
 
 def path_id(exchange: Exchange, name: str) -> str:
-    """A resource's id in the path, in its canonical form.
+    """A resource's id in the path, in canonical form.
 
     :raises FileNotFound: not a UUID, so nothing has this id.
     """
@@ -181,9 +182,9 @@ def path_id(exchange: Exchange, name: str) -> str:
 
 
 def path_uuid(exchange: Exchange, name: str) -> str:
-    """A UUID in the path that is a value of the caller's, not the name of something that exists.
+    """A UUID in the path that the caller may choose, not the id of something that exists.
 
-    :raises InvalidField: no UUID.
+    :raises InvalidField: not a UUID.
     """
     try:
         return canonical(exchange.path[name])

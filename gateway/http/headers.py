@@ -1,6 +1,6 @@
-"""Headers of a file's bytes: type, disposition, and what prevents a browser from executing them.
+"""Headers of a file's bytes: type, disposition, and policies that keep a browser from executing them.
 
-What may be shown inline, and how names and types are written, is decided in ``servicekit.presentation``.
+``servicekit.presentation`` decides what may be shown inline, and how names and types are written.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from gateway.http.reply import Header, header
 from servicekit.presentation import content_disposition, disposition_of, is_inert, media_type
 
 SANDBOX: Final = "sandbox; default-src 'none'; frame-ancestors 'none'"
-#: A project's front end runs its scripts in an origin of its own, which has no cookies, storage or parent,
-#: and can fetch nothing from elsewhere.
+#: A project's front end runs its scripts in an origin of its own, without cookies, storage or parent, and can
+#: fetch nothing from elsewhere.
 PREVIEW_SANDBOX: Final = (
     "sandbox allow-scripts; default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'none';"
     " form-action 'none'; base-uri 'none'"
@@ -21,10 +21,10 @@ PREVIEW_SANDBOX: Final = (
 
 
 def content_headers(content_type: str, filename: str, *, corp: str, attachment: bool = False) -> list[Header]:
-    """Type, disposition and browser policy of a file's bytes. ``attachment``: even where inline would be
-    safe.
+    """Type, disposition and browser policy of a file's bytes.
 
-    ``corp``: value of Cross-Origin-Resource-Policy. ``X-Content-Type-Options`` comes with every answer.
+    ``attachment``: even if inline would be safe. ``corp``: value of Cross-Origin-Resource-Policy. All
+    responses get ``X-Content-Type-Options`` elsewhere.
     """
     kind = media_type(content_type)
     disposition = disposition_of(kind, attachment=attachment)
@@ -39,9 +39,11 @@ def content_headers(content_type: str, filename: str, *, corp: str, attachment: 
 
 
 def digest_headers(crc32c: int, size: int, *, whole: bool) -> list[Header]:
-    """The checksum of the whole file: ``Repr-Digest`` (RFC 9530; its registry has ``crc32c``), and where the
-    answer holds all of it, the header that S3 clients compare. None of what is given out otherwise than it is
-    stored, whose checksum nobody knows: storage_service says 0 then.
+    """The checksum of the whole file: ``Repr-Digest`` (RFC 9530, whose registry has ``crc32c``), and if the
+    response is the ``whole`` file, the header that S3 clients compare.
+
+    None if storage_service says 0: the file is sent otherwise than it is stored, and the checksum of that is
+    not known.
     """
     if size and not crc32c:
         return []
@@ -53,7 +55,7 @@ def digest_headers(crc32c: int, size: int, *, whole: bool) -> list[Header]:
 def preview_headers(content_type: str) -> list[Header]:
     """Type and browser policy of a file of a project's front end, shown in a frame.
 
-    To a sandboxed page its own files are cross-origin, so the resource policy has to let them in.
+    For a sandboxed page its own files are cross-origin, so the resource policy has to allow them.
     """
     return [
         header("content-type", media_type(content_type)),

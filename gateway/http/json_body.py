@@ -24,14 +24,14 @@ from strongroom.errors import (
 
 MAX_BYTES: Final = 1024 * 1024
 JSON: Final = "application/json"
-#: So much longer may gzip make what it can't pack.
+#: How much longer gzip may make data that it can't compress.
 PACKED_MORE: Final = 64 * 1024
-#: More errors than this are not looked at one by one.
+#: If there are more errors, they are not listed one by one.
 MAX_TOLD: Final = 500
-#: Members of each object and list that are then looked at again.
+#: In that case this many members of each object and list are validated again.
 BEGINNING: Final = 40
 
-#: In our words what pydantic says in those of Python, and of classes.
+#: Our wording of pydantic's messages about Python types and classes.
 _SAID: Final = {
     "missing": "is required",
     "extra_forbidden": "is not known here",
@@ -57,7 +57,7 @@ _SAID: Final = {
 #: ``Input should be …``, ``String should have …``
 _SUBJECT: Final = re.compile("[A-Z][a-z]+ should ")
 _PREDICATES: Final = ("is ", "must ", "may ", "has ")
-#: What is told of names that nobody knows: as many of them, and of no more characters.
+#: How many unknown names are mentioned, and their greatest length.
 UNKNOWN_TOLD: Final = 5
 UNKNOWN_LENGTH: Final = 40
 
@@ -65,7 +65,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 async def read_json(exchange: Exchange, model: type[Model], *, limit: int = MAX_BYTES) -> Model:
-    """The body as ``model``; at most ``limit`` bytes of it.
+    """Read the body as ``model``, at most ``limit`` bytes.
 
     :raises UnsupportedMediaType: not declared as JSON.
     :raises SizeLimitExceeded: over ``limit``.
@@ -92,7 +92,7 @@ async def read_json(exchange: Exchange, model: type[Model], *, limit: int = MAX_
 
 
 def lone_surrogate(field: str) -> InvalidField:
-    """The refusal of a text with an unpaired surrogate, which can't be stored unchanged (RFC 8259 section
+    """The error for a text with an unpaired surrogate, which can't be stored unchanged (RFC 8259 section
     8.2).
     """
     return InvalidField(
@@ -103,9 +103,9 @@ def lone_surrogate(field: str) -> InvalidField:
 
 
 def json_field(text: str, field: str) -> str:
-    """The JSON text of a form's field, as it is to be kept: without a byte order mark.
+    """The JSON text of a form's field as it is stored, without a byte order mark.
 
-    :raises InvalidField: no JSON, or a string in it can't be kept.
+    :raises InvalidField: not JSON, or it contains a string that can't be stored.
     """
     try:
         parse_json(text)
@@ -117,7 +117,7 @@ def json_field(text: str, field: str) -> str:
 
 
 def plain_body(exchange: Exchange) -> AsyncIterator[bytes]:
-    """The bytes of a JSON body as they come, without their gzip.
+    """The bytes of a JSON body as they arrive, decompressed.
 
     :raises UnsupportedMediaType: another Content-Encoding. The iterator raises as ``Body`` and ``decoded``.
     """
@@ -137,7 +137,7 @@ async def _read(pieces: AsyncIterator[bytes], limit: int) -> bytes:
 
 
 def _message(item: ErrorDetails) -> str:
-    """What is wrong, as a sentence behind the field's name, or as one of its own."""
+    """The error as the rest of a sentence that begins with the field's name, or as a sentence of its own."""
     if item["type"] == "string_pattern_mismatch":
         return patterns.told(item["ctx"]["pattern"])
     said = _SAID.get(item["type"])
@@ -147,7 +147,7 @@ def _message(item: ErrorDetails) -> str:
 
 
 def _sentence(first: Violation) -> str:
-    """The message of the answer: ``title is required.``, or a sentence of the body's as it is."""
+    """The message of the response: ``title is required.``, or the body's own sentence unchanged."""
     if first.field == "body" and first.message[:1].isupper():
         return first.message
     subject = "The body" if first.field == "body" else first.field
@@ -156,7 +156,9 @@ def _sentence(first: Violation) -> str:
 
 
 def _unread(model: type[BaseModel], value: object) -> str:
-    """The names in a body that its model does not have, where something is missing: one of them was meant."""
+    """The body's names that the model does not have, for an error about a missing one: it may be
+    misspelled.
+    """
     known = {
         name
         for own, field in model.model_fields.items()
@@ -168,7 +170,7 @@ def _unread(model: type[BaseModel], value: object) -> str:
 
 
 def _explained(error: ValidationError, model: type[BaseModel], value: object) -> InvalidField:
-    """Every violation by its path, the first one also as the message. Nothing of the values."""
+    """The error with all violations by path; the first one is also the message. Contains no values."""
     found = [
         Violation(joined_path(item["loc"]) or "body", item["type"], _message(item))
         for item in _told(error, model, value)
@@ -185,9 +187,9 @@ def _explained(error: ValidationError, model: type[BaseModel], value: object) ->
 
 
 def _told(error: ValidationError, model: type[BaseModel], value: object) -> list[ErrorDetails]:
-    """The errors; of very many those that the beginning of ``value`` has as well.
+    """The errors; if there are very many, those that also occur in the beginning of ``value``.
 
-    pydantic finds 200,000 errors in a tenth of a second, but takes seconds to tell them, and can't tell a
+    pydantic finds 200,000 errors in a tenth of a second, but takes seconds to list them, and can't list a
     few.
     """
     if error.error_count() <= MAX_TOLD:
@@ -207,14 +209,14 @@ def _details(error: ValidationError) -> list[ErrorDetails]:
 
 
 def _beginning(value: object) -> object:
-    """``value`` with the first few members of each object and list."""
+    """``value`` with only the first members of each object and list."""
     if isinstance(value, dict):
         return {name: _beginning(inner) for name, inner in islice(value.items(), BEGINNING)}
     return [_beginning(inner) for inner in value[:BEGINNING]] if isinstance(value, list) else value
 
 
 def _cut(value: Any, place: tuple[object, ...]) -> bool:
-    """Whether what is missing at ``place`` of the beginning may stand further on."""
+    """Whether a member missing at ``place`` of the beginning may exist in ``value``."""
     for part in place[:-1]:
         try:
             value = value[part]

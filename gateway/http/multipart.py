@@ -1,8 +1,8 @@
-"""``multipart/form-data`` (RFC 7578) as it arrives: text fields are collected, the file's bytes pass straight
-through.
+"""``multipart/form-data`` (RFC 7578) as it arrives: text fields are collected, the file's bytes are passed
+on.
 
-The push parser is `multipart`'s (defnull). Added here: one file, any order of parts, bounds on everything
-that is kept, and no success without the final boundary.
+The push parser is that of the library `multipart` (defnull). This module adds: a single file, parts in any
+order, limits on all that is kept, and no success without the final boundary.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ FORM_DATA: Final = "multipart/form-data"
 _BOUNDARY: Final = re.compile(
     r"[0-9A-Za-z'()+_,./:=? !#$%&*^`|~{}-]{0,199}[0-9A-Za-z'()+_,./:=?!#$%&*^`|~{}-]"
 )
-#: What a part without a file name is when it says no more: a text field (RFC 7578 section 4.4).
+#: Types of a part without a file name that is a text field (RFC 7578 section 4.4).
 _TEXT: Final = ("", "text/plain")
 
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """Bounds of a form, besides its file. Bytes, except ``parts`` and ``headers`` (per part).
+    """Limits of a form, besides its file. Bytes, except ``parts`` and ``headers`` (per part).
 
-    ``silence``: how many bytes may pass without a part (preamble, epilogue, headers). ``ignored``: of files
-    that nobody asked for.
+    ``silence_bytes``: bytes outside of parts in a row (preamble, epilogue, headers). ``ignored_bytes``: bytes
+    of files in fields that are not known.
     """
 
     parts: int = 64
@@ -46,9 +46,7 @@ class FormLimits:
 
 @dataclass(slots=True)
 class FilePart:
-    """The part that holds the file. ``content_type`` as declared, ``""`` where it is not; ``size`` so far, in
-    bytes.
-    """
+    """The part with the file. ``content_type``: as declared, or ``""``; ``size``: bytes so far."""
 
     filename: str
     content_type: str
@@ -59,8 +57,8 @@ class FilePart:
 def boundary_of(content_type: str | None) -> str:
     """The boundary of a form, from the ``Content-Type`` header.
 
-    :raises UnsupportedMediaType: not multipart/form-data. :raises MalformedRequest: no boundary, or no valid
-        one.
+    :raises UnsupportedMediaType: not multipart/form-data.
+    :raises MalformedRequest: no boundary, or an invalid one.
     """
     found = parameters(content_type or "")
     kind = found[0] if found is not None else (content_type or "").partition(";")[0].strip().lower()
@@ -73,12 +71,11 @@ def boundary_of(content_type: str | None) -> str:
 
 
 class FormReader:
-    """Takes the body chunk by chunk. ``fields`` and ``file`` grow as parts arrive.
+    """Parses the body chunk by chunk. ``fields`` and ``file`` are filled as parts arrive.
 
-    A field that comes twice and a second file are refused. A part named as one of ``text_fields`` is that
-    field, whether or not it has a file name (browsers give one to each Blob). Other text parts are kept;
-    whoever asks for fields decides what they mean. Inputs where no file was chosen are passed over, and other
-    files as far as the limits let them.
+    A repeated field and a second file are refused. A part named in ``text_fields`` is that field, with or
+    without a file name (browsers give one to each Blob). Other text parts are kept, and callers decide what
+    they mean. File inputs without a chosen file are skipped, and so are other files within the limits.
     """
 
     def __init__(
@@ -113,21 +110,22 @@ class FormReader:
         self._inside_file = False
 
     def feed(self, chunk: Bytes) -> list[Bytes]:
-        """Take the next bytes of the body (not empty); answers the file's bytes among them, in order.
+        """Parse the next bytes of the body (not empty). Returns the file's bytes among them, in order.
 
-        :raises MalformedRequest: framing, or a bound of the form. :raises InvalidField: a field at fault.
+        :raises MalformedRequest: wrong framing, or a limit is exceeded.
+        :raises InvalidField: a field is at fault.
         """
         plain = not self._may_hold_delimiter(chunk)
         if plain and self._inside_file and self.file is not None:
             self.file.size += len(chunk)
             return [chunk]
         pieces = self._parse(chunk)
-        # then the parser keeps nothing back, and all bytes up to the next delimiter are the file's
+        # then the parser holds nothing back, and all bytes up to the next delimiter belong to the file
         self._inside_file = plain and bool(pieces) and len(chunk) >= len(self._delimiter)
         return pieces
 
     def _may_hold_delimiter(self, chunk: Bytes) -> bool:
-        """Whether a part might end in ``chunk``. The parser would find out, but copies bytearrays."""
+        """Whether a part may end in ``chunk``. The parser would find out, but it copies bytearrays."""
         if self._delimiter in chunk:
             return True
         tail = chunk[-len(self._delimiter) :]
@@ -149,16 +147,17 @@ class FormReader:
                 self._add_to_field(event, self._value)
             elif self.file is not None:
                 pieces.append(event)
-                self.file.size += len(event)  # here: the end of a part asks whether it had any
+                self.file.size += len(event)  # counted here: a part's end asks whether it had any
         self._silent_bytes = 0 if seen else self._silent_bytes + len(chunk)
         if self._silent_bytes > self._limits.silence_bytes:
             raise MalformedRequest(f"The form has {self._silent_bytes} bytes that belong to no part.")
         return pieces
 
     def finish(self) -> FilePart:
-        """The body has ended: the file, complete.
+        """End the body. Returns the complete file.
 
-        :raises UploadIncomplete: the final boundary is missing. :raises InvalidField: there was no file.
+        :raises UploadIncomplete: the final boundary is missing.
+        :raises InvalidField: there was no file.
         """
         try:
             self._parser.close()
@@ -193,8 +192,8 @@ class FormReader:
             raise MalformedRequest(f"The form is malformed: {_plain(error)}.") from None
 
     def _behind_preamble(self, chunk: Bytes) -> Bytes:
-        """``chunk``, or what follows the preamble (RFC 2046 section 5.1.1). The parser would judge it by how
-        its bytes are cut.
+        """``chunk`` without the preamble (RFC 2046 section 5.1.1). The parser's verdict on a preamble would
+        depend on how its bytes are split.
         """
         if self._preamble is None:
             return chunk
@@ -275,10 +274,10 @@ class FormReader:
 
 
 def _printable(name: str) -> str:
-    """A field name fit for an error: short, and nothing but printable characters."""
+    """A field name for an error message: short, and only printable characters."""
     return "".join(c if c.isprintable() else "?" for c in name[:64])
 
 
 def _plain(error: MultipartError) -> str:
-    """The parser's sentence, without what it carries along; its segments are parts everywhere else."""
+    """The parser's message without its other arguments. It calls parts segments."""
     return str(error.args[0] if error.args else "").replace("Segment", "Part").replace("segment", "part")

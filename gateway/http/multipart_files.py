@@ -1,7 +1,7 @@
-"""``multipart/form-data`` with several files, streamed one after the other, none held in memory.
+"""``multipart/form-data`` with several files, streamed one after the other; none is held in memory.
 
-For forms with only files: text fields are skipped, unless all parts are requested. ``multipart.FormReader``
-reads forms with one file and fields that count.
+For forms that consist of files: text fields are skipped unless all parts are requested.
+``multipart.FormReader`` reads forms with one file and meaningful fields.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from gateway.http.part_head import PartHead, part_head
 from strongroom.errors import MalformedRequest, SizeLimitExceeded, UploadIncomplete
 
 MAX_PARTS: Final = 1000
-#: Of fields, and of files that were refused.
+#: Most bytes of skipped fields and files.
 MAX_PASSED_BYTES: Final = 64 * 1024 * 1024
 _HEADERS: Final = 8
 _HEADER_BYTES: Final = 8192
 
 
 class FormFiles:
-    """The files of one request. ``next`` before ``chunks``, for each of them."""
+    """The files of one request. Call ``next`` and then ``chunks`` for each."""
 
     def __init__(self, exchange: Exchange, *, field: str | None = "file") -> None:
-        """``field``: what the files are called; None: each part counts, fields too.
+        """``field``: the name of the files' parts; None: all parts, fields included.
 
-        :raises UnsupportedMediaType, MalformedRequest: no form that can be read.
+        :raises UnsupportedMediaType, MalformedRequest: the form can't be read.
         """
         self._parser = PushMultipartParser(
             boundary_of(exchange.header("content-type")),
@@ -46,10 +46,10 @@ class FormFiles:
         self._passed = 0
 
     async def next(self) -> PartHead | None:
-        """The head of the next file; what is left of the one before is passed over. None: the form has
-        ended, with its final boundary.
+        """The head of the next file; the rest of the previous one is skipped. None: the form has ended with
+        its final boundary.
 
-        :raises UploadIncomplete: without.
+        :raises UploadIncomplete: it ended without.
         :raises MalformedRequest, SizeLimitExceeded, ClientGone.
         """
         while True:
@@ -67,7 +67,7 @@ class FormFiles:
                     return head
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes of the file whose head came last. Raises as ``next``."""
+        """The bytes of the file whose head was returned last. Raises as ``next``."""
         while self._inside:
             event = await self._event()
             if event is None:

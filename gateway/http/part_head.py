@@ -1,8 +1,8 @@
-"""Headers that carry parameters: ``Content-Type`` of a form, and the head of each of its parts.
+"""Headers with parameters: ``Content-Type`` of a form, and the heads of its parts.
 
-Read strictly where readers would differ in what they see, so that a proxy which looks at a form sees what
-is stored: a header or a parameter that stands twice, junk between parameters, bare line breaks. Read
-generously where clients differ in how they say the same: blanks, quoting, charsets of names.
+Parsing is strict where parsers differ in what they see, so that a proxy that inspects a form sees what is
+stored: repeated headers or parameters, junk between parameters, bare line breaks. It is lenient where clients
+write the same in different ways: blanks, quoting, charsets of names.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from multipart import content_disposition_unquote
 from strongroom.errors import MalformedRequest
 
 _TOKEN: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 - of RFC 9110
-#: One parameter, or none, behind a semicolon. Nothing is tried twice: a header of nothing but blanks is long.
-#: Only what repeats one character is possessive: of groups, Python before 3.11.5 gets that wrong.
+#: One parameter, or none, after a semicolon. Possessive, so that a long header of blanks causes no
+#: backtracking; only for repeated single characters, because Python before 3.11.5 gets possessive groups
+#: wrong.
 _PARAMETER: Final = re.compile(
     rf"[ \t]*+;[ \t]*+(?:(?P<name>{_TOKEN})[ \t]*+=[ \t]*+"
     r'(?P<value>"[^"\\]*+(?:\\.[^"\\]*+)*"|[^\s";]++)[ \t]*+)?(?=;|\Z)'
 )
 _KIND: Final = re.compile(rf"[ \t]*(?P<kind>{_TOKEN}(?:/{_TOKEN})?)[ \t]*(?=;|\Z)")
 _BREAKS: Final = re.compile(r"[\x00\r\n]")
-#: ``UTF-8''…`` (RFC 8187): not allowed in forms by RFC 7578, sent by several clients all the same.
+#: ``UTF-8''…`` (RFC 8187): not allowed in forms by RFC 7578, but sent by several clients.
 _EXTENDED: Final = re.compile(r"(?P<charset>[A-Za-z0-9-]+)'[^']*'(?P<text>[^\s\"]+)")
 _ONCE: Final = frozenset({"Content-Disposition", "Content-Type", "Content-Transfer-Encoding"})
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1", "latin1", "windows-1252"})
@@ -34,8 +35,8 @@ _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii", "iso-8859-1"
 
 @dataclass(frozen=True, slots=True)
 class PartHead:
-    """What the head of a part says. ``filename``: None where there is none. ``content_type``: as declared,
-    ``""`` where it is not. ``charset``: of its text.
+    """The head of a part. ``filename``: None if absent. ``content_type``: as declared, or ``""``.
+    ``charset``: of its text.
     """
 
     name: str
@@ -45,9 +46,9 @@ class PartHead:
 
 
 def parameters(value: str) -> tuple[str, dict[str, str]] | None:
-    """``kind; name=value; …``: the kind in lower case, and the values as they stand, by names in lower case.
+    """Parse ``kind; name=value; …``: the kind in lower case, and the raw values by lower-case names.
 
-    None: there is something between them, or a name comes twice.
+    None: there is junk between parameters, or a name is repeated.
     """
     kind = _KIND.match(value)
     if kind is None:
@@ -69,14 +70,14 @@ def parameters(value: str) -> tuple[str, dict[str, str]] | None:
 
 
 def unquoted(value: str) -> str:
-    """A token or quoted string (RFC 9110 section 5.6.4)."""
+    """The value of a token or quoted string (RFC 9110 section 5.6.4)."""
     return re.sub(r"\\(.)", r"\1", value[1:-1]) if value.startswith('"') else value
 
 
 def part_head(headers: Sequence[tuple[str, str]]) -> PartHead:
-    """``headers``: names in title case, values decoded as Latin-1.
+    """Parse the head of a part. ``headers``: names in title case, values decoded as Latin-1.
 
-    :raises MalformedRequest: readers would differ in what it says.
+    :raises MalformedRequest: parsers would differ in what it means.
     """
     for name, value in headers:
         if _BREAKS.search(value) or _BREAKS.search(name):
@@ -137,7 +138,7 @@ def _extension(name: str) -> str:
 
 
 def _text(value: str) -> str:
-    """A name in UTF-8, as RFC 7578 section 5.1 wants it, or else in what old systems of the West have."""
+    """A name in UTF-8 (RFC 7578 section 5.1), else in the encoding of old western systems."""
     raw = value.encode("latin-1", "replace")
     try:
         return raw.decode("utf-8")
@@ -146,9 +147,7 @@ def _text(value: str) -> str:
 
 
 def _charset(kind: str) -> str:
-    """The charset that a text field declares (RFC 7578 section 4.4); UTF-8 where it declares none that is
-    known.
-    """
+    """The charset that a text field declares (RFC 7578 section 4.4); UTF-8 if it declares no known one."""
     found = parameters(kind)
     named = unquoted(found[1].get("charset", "utf-8")).lower() if found is not None else "utf-8"
     return named if named in _CHARSETS else "utf-8"

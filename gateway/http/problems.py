@@ -1,9 +1,9 @@
-"""The only place where errors become HTTP: ``application/problem+json`` (RFC 9457).
+"""The only module that turns errors into HTTP: ``application/problem+json`` (RFC 9457).
 
 Every problem has ``type, title, status, detail, code, request_id`` and, for older clients, ``success: false``
-and ``message`` (the text of ``detail``); where there is a trace, its ``trace_id``. ``code`` is the
-ErrorReason; ``errors`` names fields; ``metadata`` holds the keys that ``error_reason.proto`` documents for
-the reason. Nothing else of an exception gets out.
+and ``message`` (the text of ``detail``); with tracing also ``trace_id``. ``code`` is the ErrorReason;
+``errors`` names fields; ``metadata`` has the keys that ``error_reason.proto`` documents for the reason.
+Nothing else of an exception is shown.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from strongroom.errors import (
 )
 
 PROBLEM_JSON: Final = "application/problem+json"
-#: Where a 503 or 429 says nothing itself. Seconds.
+#: Seconds, for a 503, 504 or 429 without a value of its own.
 DEFAULT_RETRY_AFTER: Final = 2.0
 TYPE_PREFIX: Final = "urn:strongroom:problem:"
-#: Fields of protos that REST calls something else; see ``strongroom.field_names``.
+#: Fields of protos that have other names in REST; see ``strongroom.field_names``.
 REST_NAMES: Final[Mapping[str, str]] = {
     "expire_time": "expires_at",
     "expires_in_seconds": "expires_in",
@@ -52,8 +52,8 @@ class ClientGone(Exception):
 
 
 class Truncated(Exception):
-    """The bytes ended early after the answer had begun: the connection must be closed, not the answer
-    finished.
+    """The bytes ended early after the response had begun: the connection has to be closed without finishing
+    the response.
     """
 
 
@@ -63,13 +63,13 @@ def problem_for(error: StrongroomError, request_id: str) -> Reply:
 
 
 def problem_for_bug(request_id: str) -> Reply:
-    """The response to an unexpected exception: it reveals nothing, only where to look."""
+    """The response to an unexpected exception. It only says where to look."""
     text = f"Something went wrong inside the gateway; its log has the reason under request id {request_id}."
     return problem_for(Internal(text), request_id)
 
 
 def problem_body(error: StrongroomError, request_id: str) -> Problem:
-    """The members of the problem for ``error``, in reading order. Routes may add members of their own."""
+    """The members of the problem for ``error``, in reading order. Routes may add members."""
     body = _members(error.http_status, error.reason_name, error.message, request_id)
     request = current()
     if request is not None and request.traceparent:
@@ -84,7 +84,9 @@ def problem_body(error: StrongroomError, request_id: str) -> Problem:
 
 
 def problem_reply(error: StrongroomError, body: Problem) -> Reply:
-    """``body`` with the status and headers of ``error``, whose reason the request's line in the log gets."""
+    """``body`` with the status and headers of ``error``. Also notes the error's reason for the request's log
+    line.
+    """
     request = current()
     if request is not None:
         request.reason = error.reason_name
@@ -109,7 +111,7 @@ def _members(status: int, code: str, detail: str, request_id: str) -> Problem:
 def raw_problem(
     status: int, code: str, detail: str, request_id: str, *, retry_after: int | None = None
 ) -> bytes:
-    """A whole HTTP/1.1 answer, for connections that never got as far as a request."""
+    """A complete HTTP/1.1 response, for connections without a request."""
     body = json.dumps(_members(status, code, detail, request_id)).encode("ascii")
     head = [
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
@@ -124,7 +126,9 @@ def raw_problem(
 
 
 def _extra_headers(error: StrongroomError) -> list[Header]:
-    """What the status demands: RFC 6750 section 3 for 401, RFC 9110 for 405, 416, 429, 503 and 504."""
+    """The headers that the status requires: RFC 6750 section 3 for 401, RFC 9110 for 405, 416, 429, 503 and
+    504.
+    """
     found: list[Header] = []
     if error.http_status == 401:
         challenge = "Bearer" if isinstance(error, TokenMissing) else 'Bearer error="invalid_token"'

@@ -15,26 +15,26 @@ Header = tuple[bytes, bytes]
 Shape = TypeVar("Shape")
 
 JSON: Final = b"application/json"
-#: A browser may keep it for the one user, and asks each time whether it still holds.
+#: A browser may cache it for one user, and has to revalidate it each time.
 POLLED: Final = b"private, no-cache"
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def header(name: str, value: str | int) -> Header:
-    """One header field. ``value`` is ASCII without control characters: callers escape before
-    they get here.
-    """
+    """One header field. ``value``: ASCII without control characters; callers have to escape it."""
     return name.encode("ascii"), str(value).encode("ascii")
 
 
 class Reply:
     """A response with its whole body in memory. Streaming responses are subclasses with their own
-    ``send_to``. ``codable``: text of ours that may travel compressed (``gateway.http.coding``).
+    ``send_to``.
+
+    ``codable``: text of ours that may be compressed (``gateway.http.coding``).
     """
 
     __slots__ = ("body", "codable", "headers", "status")
 
-    #: Whether ``send_to`` makes the body while it sends.
+    #: Whether ``send_to`` produces the body while it sends.
     streams: ClassVar[bool] = False
 
     def __init__(
@@ -55,8 +55,8 @@ class Reply:
 
 
 class JsonReply(Reply, Generic[Shape]):
-    """JSON text of a ``Shape``. A handler that answers one says so, and its part of the OpenAPI document
-    names the same shape (a test compares).
+    """JSON text of a ``Shape``. Handlers declare it as their return type, and a test compares its shape with
+    the OpenAPI document.
     """
 
     __slots__ = ()
@@ -66,19 +66,21 @@ def json_reply(
     value: Shape, status: int = 200, headers: Iterable[Header] = (), *, secret: bool = False
 ) -> JsonReply[Shape]:
     """``value`` as JSON text in UTF-8 (RFC 8259). Never cached: it is for one caller, at one moment.
+
     ``secret``: it contains a credential (a signed URL, a ticket), so it is never compressed.
     """
     return json_bytes(encoded(value), status, headers, codable=not secret)
 
 
 def polled_reply(value: Shape, asked: str | None) -> JsonReply[Shape]:
-    """Like ``json_reply``, for responses that callers poll; ``asked`` as ``polled_bytes`` has it."""
+    """Like ``json_reply``, for responses that callers poll. ``asked``: as in ``polled_bytes``."""
     return polled_bytes(encoded(value), asked)
 
 
 def polled_bytes(body: bytes, asked: str | None, tag: str | None = None) -> JsonReply[Any]:
-    """JSON text, or 304 while it is the same as under the ``If-None-Match`` in ``asked``. ``tag``: a hash
-    of the text, where none is given. It is weak, as the text may travel in several codings.
+    """JSON text, or 304 if it has not changed. ``asked``: the request's ``If-None-Match``.
+
+    ``tag``: by default a hash of the text. It is weak, as the text may be sent in several codings.
     """
     tag = tag or hashlib.blake2b(body, digest_size=12).hexdigest()
     if asked is not None and matches(asked, tag, weak=True):
@@ -98,14 +100,14 @@ def _polled(tag: str) -> list[Header]:
 def json_bytes(
     body: bytes, status: int = 200, headers: Iterable[Header] = (), *, codable: bool = True
 ) -> JsonReply[Any]:
-    """JSON text that is ready to send."""
+    """A response with finished JSON text."""
     return JsonReply(
         status, body, [(b"content-type", JSON), (b"cache-control", b"no-store"), *headers], codable=codable
     )
 
 
 def encoded(value: Any) -> bytes:
-    """``value`` as JSON text. Half a surrogate pair stays the escape it came as."""
+    """``value`` as JSON text. An unpaired surrogate is written as an escape."""
     try:
         return _ENCODE(value).encode("utf-8")
     except UnicodeEncodeError:

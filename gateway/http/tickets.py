@@ -1,9 +1,9 @@
 """Tickets: how a page's ``EventSource``, which can't send headers, authenticates.
 
-A ticket holds the caller's own token, encrypted and dated (Fernet, of the library cryptography), and opens
-the streams of events only, for ``TICKET_SECONDS``. It stands in a URL, so it may end up in a proxy's log:
-nobody but the gateways can read the token in it, it is soon over, and it never outlives the token. Nothing is
-stored, and the gateway gets no right to act for anybody.
+A ticket contains the caller's own token, encrypted and dated (Fernet, of the library cryptography). It only
+opens event streams, for ``TICKET_SECONDS``. As part of a URL it may end up in a proxy's log: only the
+gateways can decrypt it, it expires soon, and it never outlives the token. Nothing is stored, and the gateway
+gets no right to act for anybody.
 """
 
 from __future__ import annotations
@@ -22,35 +22,36 @@ if TYPE_CHECKING:
     from gateway.config import GatewaySettings
 
 TICKET_SECONDS: Final = 60
-#: Longer than any ticket: tokens have 8 KiB at most, base64 and the seal add 40 %.
+#: Longer than any ticket: tokens have at most 8 KiB; base64 and encryption add 40 %.
 MAX_TICKET: Final = 12 * 1024
 _LABEL: Final = b"strongroom tickets of event streams 1"
 
 
 class Tickets:
-    """Makes and opens them. ``key``: 32 bytes, the same in each gateway."""
+    """Makes and opens tickets. ``key``: 32 bytes, the same in all gateways."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> Self:
-        """Keyed by a secret that all gateways share, the internal one or that of tokens. Where there is
-        neither (tokens under public keys), a ticket is good at the gateway that made it only.
+        """Derive the key from a secret that all gateways share, the internal one or that of tokens.
+
+        If there is neither (tokens under public keys), tickets are only valid at the gateway that made them.
         """
         secret = settings.internal_secret or settings.jwt_secret
         shared = secret.get_secret_value().encode() if secret is not None else secrets.token_bytes(32)
         return cls(hmac.digest(shared, _LABEL, "sha256"))
 
     def make(self, token: str) -> tuple[str, int]:
-        """A ticket for the caller with ``token`` (empty: who needs none), and when it ends, in seconds since
+        """A ticket for the caller with ``token`` (empty: none is needed), and its expiry in seconds since
         1970.
         """
         now = int(time.time())
         return self._seal().encrypt_at_time(token.encode(), now).decode(), now + TICKET_SECONDS
 
     def open(self, ticket: str) -> str:
-        """The token inside the ticket.
+        """The token in the ticket.
 
         :raises TokenInvalid: not a valid ticket.
         :raises TokenExpired: it has expired.
@@ -71,7 +72,7 @@ class Tickets:
         return token
 
     def _seal(self) -> Fernet:
-        # Loaded by the first ticket: 8 MiB that most gateways never use.
+        # Imported at the first ticket: it takes 8 MiB that most gateways never need.
         from cryptography.fernet import Fernet  # noqa: PLC0415
 
         return Fernet(base64.urlsafe_b64encode(self._key))

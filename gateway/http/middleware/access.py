@@ -16,11 +16,11 @@ from servicekit.telemetry.spans import Span, Value
 
 #: Scope key: template of the route that was found.
 ROUTE: Final = "strongroom.route"
-#: Scope key, set when the client left before the answer was complete.
+#: Scope key, set if the client left before the response was complete.
 GONE: Final = "strongroom.gone"
-#: Scope key, set when the answer ended early by no doing of the client's, whatever its status has promised.
+#: Scope key, set if the response ended early without the client's doing, whatever its status says.
 BROKEN: Final = "strongroom.broken"
-#: Scope key, set when the server has answered in the application's place: status and reason.
+#: Scope key, set if the server has answered in the application's place: status and reason.
 CUT: Final = "strongroom.cut"
 _UNROUTED: Final = "(none)"
 _CLIENT_LEFT: Final = 499
@@ -28,7 +28,7 @@ _PROBES: Final = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
 
 
 class AccessLog:
-    """Counts bytes and time; logs when the answer is over, however it ended."""
+    """Counts bytes and time of a request, and logs when it ends, in whatever way."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -52,7 +52,7 @@ class AccessLog:
 
 
 class SocketLog:
-    """The same for WebSockets: the handshake's status (101, a refusal's, or 499), and all that was sent."""
+    """The same for WebSockets: the status of the handshake (101, a refusal's, or 499), and all bytes sent."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -114,8 +114,10 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
 def note_refused(
     metrics: Metrics, request: RequestContext, status: int, client: tuple[str, int] | None
 ) -> None:
-    """A connection was answered in the application's place: no HTTP, headers too large, or too slow. What
-    was asked for is not known, or not to be believed. A request that the application has begun on: ``CUT``.
+    """Log a response given in the application's place: no HTTP, headers too large, or too slow.
+
+    The requested path is not known or not trustworthy. For a request that the application has begun see
+    ``CUT``.
     """
     metrics.ended(OTHER, _UNROUTED, status, 0.0, request.reason)
     fields: dict[str, object] = {"route": _UNROUTED, "status": status, "reason": request.reason}
@@ -124,7 +126,7 @@ def note_refused(
     )
 
 
-#: What of a request's method is said; anything else is one value (OpenTelemetry's semantic conventions).
+#: Methods named in spans; others are one value (OpenTelemetry's semantic conventions).
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -154,7 +156,7 @@ def _end_span(span: Span, scope: Scope, method: str, exchange: _Exchange) -> Non
 
 
 class _Exchange:
-    """Counts what passes."""
+    """Counts the bytes of messages."""
 
     __slots__ = ("_receive", "_send", "began", "received", "sent", "status")
 
@@ -194,5 +196,7 @@ class _SocketExchange(_Exchange):
 
 
 def _path(scope: Scope, route: str) -> str:
-    """The path asked for; where a token is part of it, the route instead. What fits no route may hold one."""
+    """The requested path, or the route's template if it contains a token. A path without a route may contain
+    one, so it is redacted.
+    """
     return route if "{token}" in route else redact(scope["path"][:2048])[:512]

@@ -1,4 +1,4 @@
-"""CORS (Fetch section 3.3), for the pages of other origins that the settings name."""
+"""CORS (Fetch section 3.3) for pages of the origins in the settings."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from gateway.http.reply import Header
 
 
 class Cors(CORSMiddleware):
-    """Starlette's. A request that names no origin is told only that its answer could be another one
-    (``Vary``): all else that Starlette does with it takes ten times as long (docs/decisions/0104).
+    """Starlette's middleware, used only for requests with an Origin.
+
+    The response to a request without one only says that it depends on the origin (``Vary``): Starlette's
+    handling takes ten times as long (docs/decisions/0104).
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,9 +1,9 @@
-"""Answers that come before the request's body has been read, so that clients get to see them.
+"""Responses sent before the request's body has been read, delivered so that clients see them.
 
-Closing a connection while the client still sends makes TCP reset it, and the reset may destroy the answer on
-its way (RFC 9112 section 9.6). So the answer goes out at once with ``Connection: close``, then a bounded rest
-of the body is read and dropped, and only then the connection closes. A client that waits for ``100 Continue``
-sends nothing: it is not asked to.
+If a connection is closed while the client still sends, TCP resets it, and the reset may destroy the response
+on its way (RFC 9112 section 9.6). So the response is sent at once with ``Connection: close``; then a limited
+rest of the body is read and dropped, and only then is the connection closed. A client that waits for ``100
+Continue`` sends nothing, and does not get it.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.draining import Draining
 
-#: Announced bodies up to this size are read to the end instead, and the connection stays open.
+#: Bodies of an announced length up to this are read to the end, and the connection stays open.
 SMALL_BODY_BYTES = 64 * 1024
 
 
-#: How long a rest is waited for once the process leaves; it ends soon after that.
+#: Seconds to wait for the rest of a body while the process shuts down, since it ends soon.
 LEAVING_SECONDS = 1.0
 
 
 class EarlyReplies:
-    """``limit``: how many bytes are read and dropped at most, within ``seconds``."""
+    """``limit``: most bytes that are read and dropped, within ``seconds``."""
 
     def __init__(self, app: ASGIApp, draining: Draining, *, limit: int, seconds: float) -> None:
         self._app = app
@@ -63,7 +63,7 @@ class EarlyReplies:
 
 
 class _Body:
-    """Knows whether the request's body has been read to its end. ``ended`` is also true once the client has
+    """Tracks whether the request's body has been read to its end. ``ended`` is also true if the client has
     left.
     """
 

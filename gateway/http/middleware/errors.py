@@ -1,4 +1,4 @@
-"""Turns what handlers raise into problems, and what can't be answered any more into a closed connection."""
+"""Turns exceptions of handlers into problems, or closes the connection if it is too late for one."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ log = structlog.get_logger("gateway.errors")
 
 
 class Problems:
-    """Catches everything. An answer that has begun can only be broken off: its length then tells
-    the client.
+    """Catches all exceptions. A response that has begun can only be broken off; the client sees that by its
+    length.
     """
 
     def __init__(self, app: ASGIApp, draining: Draining) -> None:
@@ -69,7 +69,7 @@ def _break_off(scope: Scope, why: str) -> None:
 
 
 def _explained(error: StrongroomError) -> Reply:
-    """The problem. What operators want to know of one that is ours stands in the log, beside its request."""
+    """The problem for ``error``. For a server error the request's log line gets the details for operators."""
     request = current()
     if request is not None and error.http_status >= 500:
         transport = f" ({error.transport_details})" if error.transport_details else ""

@@ -1,5 +1,5 @@
-"""What every request begins with and every answer carries: an id, what keeps browsers from guessing, framing
-and leaking; and on open paths who may read it.
+"""What all requests and responses have: a request id, and headers that keep browsers from guessing types,
+framing and leaking; on open paths also the permission to read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.http.reply import Header, Reply, header
 from servicekit.context import RequestContext, clean_request_id, clean_traceparent, set_current
 
-#: Scope key: the request's id, for who answers in the application's place.
+#: Scope key: the request's id, for code that answers in the application's place.
 REQUEST_ID: Final = "strongroom.request_id"
 
 
@@ -28,9 +28,11 @@ _DATA: Final = (b"application/json", b"application/problem+json", b"text/plain")
 
 class EveryRequest:
     """Gives every request an id, the caller's ``X-Request-Id`` if it is well-formed, and begins its context
-    (logs, outgoing calls). Every answer echoes the id and has what keeps browsers in check: data formats
-    also a policy that lets nothing run, and what says nothing of caches is kept by none. What an answer sets
-    itself stays.
+    (logs, outgoing calls).
+
+    Every response repeats the id and gets protective headers: data formats also a policy that allows nothing
+    to run, and responses without a ``Cache-Control`` become uncacheable. Headers that a response sets itself
+    stay.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -79,10 +81,10 @@ _PREFLIGHT: Final = (
 
 
 class OpenToPages:
-    """Lets pages of any origin read what a capability in the URL opens: whoever has the URL may.
+    """Lets pages of any origin read what a capability in the URL grants.
 
-    No credentials are looked at on these paths, so ``Access-Control-Allow-Origin: *`` gives nobody anything
-    that the URL does not. Stands in place of the CORS that the rest of the API has by setting.
+    These paths ignore credentials, so ``Access-Control-Allow-Origin: *`` grants nothing that the URL does
+    not. It replaces the configured CORS of the rest of the API.
     """
 
     def __init__(self, app: ASGIApp, exposed: Sequence[str]) -> None:
