@@ -1,1 +1,1 @@
-"""The services behind: their clients, and bytes on their way up and down."""
+"""Clients of the services behind the gateway, and transfers of bytes in both directions."""

@@ -1,5 +1,5 @@
-"""The gateway's side of gRPC: calls made as the caller, within a deadline, given up when the client goes
-away.
+"""gRPC calls of the gateway: made as the caller, with a deadline, and cancelled when the client
+disconnects.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceStub
 from strongroom.wire import DownloadChunk, decode_download, decode_link, encode_upload
 
-if TYPE_CHECKING:  # these exist in the stubs only
+if TYPE_CHECKING:  # these exist only in the stubs
     from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
     from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
@@ -87,7 +87,8 @@ DownloadMessage = DownloadResponse | DownloadChunk
 LinkMessage = DownloadLinkResponse | DownloadChunk
 DownloadCall = aio.UnaryStreamCall[DownloadRequest, DownloadMessage]
 
-#: How long the first message of a stream may take. Services give up what lies behind them before that.
+#: Seconds to wait for a stream's first message. The services give up what they wait for themselves before
+#: that.
 FIRST_SECONDS: Final = 9.5
 RETRY_SECONDS: Final = 2.0
 
@@ -97,7 +98,7 @@ _STORAGE: Final = "/" + storage_service_pb2.DESCRIPTOR.services_by_name["Storage
 def _of_bytes(
     channel: aio.Channel, method: str, read: Callable[[bytes], Response]
 ) -> aio.StreamUnaryMultiCallable[bytes, Response]:
-    """A streaming method whose messages are written as bytes that are encoded already."""
+    """A client-streaming method whose messages are passed as encoded bytes."""
     rpc: aio.StreamUnaryMultiCallable[bytes, Response] = channel.stream_unary(
         method, request_serializer=bytes, response_deserializer=read
     )
@@ -105,8 +106,9 @@ def _of_bytes(
 
 
 class Backend:
-    """One service behind the gateway. ``channel`` is that of the small calls, ``apart`` those of others;
-    ``seconds``: deadline of a unary call.
+    """One service behind the gateway.
+
+    ``channel``: for small calls; ``apart``: channels for other calls; ``seconds``: deadline of a unary call.
     """
 
     def __init__(self, name: str, channel: aio.Channel, *apart: aio.Channel, seconds: float) -> None:
@@ -125,8 +127,8 @@ class Backend:
     ) -> Response:
         """Make a unary call as the caller of ``exchange``.
 
-        :raises StrongroomError: what the service answered. :raises ClientGone: the client left; the call is
-            cancelled.
+        :raises StrongroomError: the service's error.
+        :raises ClientGone: the client disconnected; the call is cancelled.
         """
         rpc: Any = method(
             request, timeout=seconds or self.seconds, metadata=outgoing_metadata(exchange.principal)
@@ -139,10 +141,10 @@ class Backend:
         return response
 
     async def first(self, rpc: Any) -> Any:
-        """The first message of a stream of the service; ``aio.EOF`` where there is none.
+        """The first message of a stream; ``aio.EOF`` if there is none.
 
-        :raises AioRpcError: the call failed. :raises ServiceUnavailable: nothing came in time; the call has
-            been cancelled.
+        :raises AioRpcError: the call failed.
+        :raises ServiceUnavailable: nothing came in time; the call is cancelled.
         """
         try:
             async with asyncio.timeout(FIRST_SECONDS):
@@ -160,14 +162,14 @@ class Backend:
         )
 
     def error(self, error: aio.AioRpcError) -> StrongroomError:
-        """The typed exception for a failed call. A call that the service gave up itself (it stops) may be
-        repeated.
+        """The typed exception for a failed call. A call that the service cancelled itself, because it is
+        stopping, may be repeated.
         """
         found = with_callers_names(from_rpc_error(error), REST_NAMES)
         if isinstance(found, Cancelled):
             found = ServiceUnavailable(f"{self.name} is stopping; try again.", retry_after=1.0)
         if isinstance(found, DeadlineExceeded) and "limit_seconds" not in found.metadata:
-            found = self.silent()  # HTTP callers have no deadline: it was ours, and nobody has answered
+            found = self.silent()  # our own deadline: HTTP callers have none
         if isinstance(found, InternalTokenInvalid):
             found.metadata.clear()  # the cause is for the operator
         if isinstance(found, ServiceUnavailable):
@@ -176,8 +178,10 @@ class Backend:
 
 
 class Storage(Backend):
-    """storage_service. ``transfers``: connections of calls that move bytes, apart from the small ones;
-    ``transfer_seconds``: their deadline.
+    """storage_service.
+
+    ``transfers``: channel of calls that move bytes, separate from the small ones; ``transfer_seconds``: their
+    deadline.
     """
 
     def __init__(
@@ -196,8 +200,8 @@ class Storage(Backend):
             request_serializer=encode_upload,
             response_deserializer=UploadResponse.FromString,
         )
-        # On the wire, a stream of one message is a unary call; made as one it costs a third (one batch of
-        # operations instead of five).
+        # On the wire, a stream of one message is a unary call. Made as a unary call it costs a third (one
+        # batch of operations instead of five).
         self._upload_whole: aio.UnaryUnaryMultiCallable[UploadRequest, UploadResponse] = (
             transfers.unary_unary(
                 f"{_STORAGE}/Upload",
@@ -230,9 +234,10 @@ class Storage(Backend):
         return self._upload(timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal))
 
     async def upload_whole(self, exchange: Exchange, message: UploadRequest) -> UploadResponse:
-        """``Upload`` of what fits one message, spec and finish_write included.
+        """``Upload`` of a file that fits into one message, with its spec and finish_write.
 
-        :raises StrongroomError: it was refused. :raises ClientGone: the client left; nothing is committed.
+        :raises StrongroomError: the service's error.
+        :raises ClientGone: the client disconnected; nothing is committed.
         """
         return await self.unary(exchange, self._upload_whole, message, seconds=self._transfer_seconds)
 
@@ -261,7 +266,7 @@ class Storage(Backend):
     def download_preview(
         self, request: DownloadPreviewRequest
     ) -> aio.UnaryStreamCall[DownloadPreviewRequest, DownloadPreviewResponse]:
-        """Begin ``DownloadPreview``, on nobody's behalf: the token in the request is what opens it."""
+        """Begin ``DownloadPreview``, without a caller: the token in the request grants access."""
         return self._previews.DownloadPreview(
             request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None)
         )
@@ -269,15 +274,16 @@ class Storage(Backend):
     def download_link(
         self, request: DownloadLinkRequest
     ) -> aio.UnaryStreamCall[DownloadLinkRequest, LinkMessage]:
-        """Begin ``DownloadLink``, on nobody's behalf: the token in the request is what opens it. Messages
-        with nothing but data arrive as ``DownloadChunk``.
+        """Begin ``DownloadLink``, without a caller: the token in the request grants access.
+
+        Messages that contain only data arrive as ``DownloadChunk``.
         """
         return self._link(request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None))
 
     def download_shared(
         self, request: DownloadSharedRequest
     ) -> aio.UnaryStreamCall[DownloadSharedRequest, DownloadSharedResponse]:
-        """Begin ``DownloadShared``, on nobody's behalf, as all calls of guests."""
+        """Begin ``DownloadShared``, without a caller, like all calls of guests."""
         return self._shared.DownloadShared(
             request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None)
         )
@@ -309,14 +315,16 @@ class Storage(Backend):
         )
 
     def download(self, exchange: Exchange, request: DownloadRequest) -> DownloadCall:
-        """Begin ``Download``; messages with nothing but data arrive as ``DownloadChunk``."""
+        """Begin ``Download``. Messages that contain only data arrive as ``DownloadChunk``."""
         return self._download(
             request, timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal)
         )
 
 
 class Metadata(Backend):
-    """metadata_service. ``watches``: connections of calls that don't end, apart from those that do."""
+    """metadata_service. ``watches``: channel of calls that don't end by themselves, separate from
+    the others.
+    """
 
     def __init__(self, channel: aio.Channel, watches: aio.Channel, *, seconds: float) -> None:
         super().__init__("metadata_service", channel, watches, seconds=seconds)
@@ -334,11 +342,11 @@ class Metadata(Backend):
     def watch(
         self, exchange: Exchange, request: WatchRequest
     ) -> aio.UnaryStreamCall[WatchRequest, WatchResponse]:
-        """Begin ``Watch``: it has no deadline, for it ends with its reader."""
+        """Begin ``Watch``. It has no deadline, because it ends with its reader."""
         return self._notifications.Watch(request, metadata=outgoing_metadata(exchange.principal))
 
     def watch_all(
         self, exchange: Exchange, request: WatchAllRequest
     ) -> aio.UnaryStreamCall[WatchAllRequest, WatchAllResponse]:
-        """Begin ``WatchAll``, likewise."""
+        """Begin ``WatchAll``. It has no deadline either."""
         return self._notifications.WatchAll(request, metadata=outgoing_metadata(exchange.principal))

@@ -1,4 +1,4 @@
-"""What handlers work with: the request, the services behind the gateway, and how they are called."""
+"""The request and the services that a handler works with."""
 
 from __future__ import annotations
 

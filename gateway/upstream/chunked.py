@@ -1,6 +1,4 @@
-"""Bytes whose number nobody knows before their end (ZIPs, files of previews), passed on as storage_service
-makes them.
-"""
+"""Responses of unknown length (ZIPs, files of previews), sent as storage_service produces them."""
 
 from __future__ import annotations
 
@@ -19,8 +17,8 @@ from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
 
 async def chunked_reply(call: Call, rpc: Any, headers: Iterable[Header]) -> Reply:
-    """The messages of ``rpc`` (``data`` each) as a body; the first one is waited for, while an error can
-    still be answered.
+    """A response whose body is the ``data`` of the messages of ``rpc``. Waits for the first message, while an
+    error can still be answered.
 
     :raises StrongroomError: storage_service refused.
     """
@@ -34,7 +32,7 @@ async def chunked_reply(call: Call, rpc: Any, headers: Iterable[Header]) -> Repl
 
 
 class _ChunkedReply(Reply):
-    """Ends with the stream."""
+    """A body that ends with the stream."""
 
     def __init__(self, call: Call, rpc: Any, first: Any, headers: Iterable[Header]) -> None:
         super().__init__(200, b"", headers)
@@ -43,7 +41,7 @@ class _ChunkedReply(Reply):
         self._first = first
 
     async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
-        """Send as it comes."""
+        """Send each message as it arrives."""
         await send({"type": "http.response.start", "status": 200, "headers": self.headers})
         try:
             if scope["method"] != "HEAD":
@@ -59,7 +57,7 @@ class _ChunkedReply(Reply):
         message, self._first = self._first, None
         passage = Passage(self._call.services.turns, self._call.client)
         while message is not aio.EOF:
-            data, message = message.data, None  # not both, for as long as the client takes
+            data, message = message.data, None  # keep only one of them while the client reads
             passage.moved += len(data)
             await send({"type": "http.response.body", "body": data, "more_body": True})
             del data
@@ -68,7 +66,7 @@ class _ChunkedReply(Reply):
 
 
 async def archive_reply(call: Call, request: DownloadArchiveRequest, filename: str) -> Reply:
-    """The ZIP as an attachment; its first bytes are waited for, while an error can still be answered.
+    """The ZIP as an attachment. Waits for the first bytes, while an error can still be answered.
 
     :raises StrongroomError: storage_service refused.
     """

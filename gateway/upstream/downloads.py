@@ -1,4 +1,6 @@
-"""A file's bytes as a response: ranges, conditions, chunks passed directly from gRPC to the connection."""
+"""A file's bytes as a response: ranges, conditions, and chunks passed directly from gRPC to the
+connection.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +45,9 @@ from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The requested file, and how it is to be served.
+    """The requested file, and how to serve it.
 
-    ``attachment``: even types that are safe inline. ``preview``: inline whatever it is, in a sandbox.
+    ``attachment``: even if its type is safe inline. ``preview``: inline in a sandbox, whatever its type.
     """
 
     request: DownloadRequest
@@ -54,9 +56,9 @@ class Wanted:
 
 
 class FileAnswer(ABC):
-    """One file as the answer to GET or HEAD: how it is looked up, opened, and told of in headers.
+    """A file in response to GET or HEAD: how to look it up, open it, and describe it in headers.
 
-    ``leads_on``: its bytes may be read elsewhere, so that it is looked up each time.
+    ``leads_on``: its bytes may be read elsewhere, so it is looked up each time.
     """
 
     leads_on = False
@@ -74,14 +76,14 @@ class FileAnswer(ABC):
 
     @abstractmethod
     def validators(self, file: File) -> list[Header]:
-        """What a 304 repeats."""
+        """The headers that a 304 repeats."""
 
     @abstractmethod
     def headers(self, file: File, *, whole: bool = True) -> list[Header]:
-        """All that is said of it; of the ``whole`` also its checksum."""
+        """All headers. ``whole``: the response is the whole file, so its checksum is included."""
 
     def elsewhere(self) -> Reply | None:
-        """Where its bytes are read, once it was looked up; None: here."""
+        """The response that leads to where the bytes are, after the look-up; None: they are served here."""
         return None
 
 
@@ -99,7 +101,7 @@ async def answer_reply(answer: FileAnswer) -> Reply:
     byte_range, etag = None if head else parse_range(call.header("range")), ""
     if head or answer.leads_on or any(call.header(name) is not None for name in CONDITIONS):
         file = await answer.look_up()
-        refuse_unreadable(file, lost=head)  # HEAD and conditions are told what GET is
+        refuse_unreadable(file, lost=head)  # HEAD and conditional requests get the errors of GET
         validators = validators_of(file)
         outcome = evaluate(call.header, validators)
         if outcome is Outcome.FAILED:
@@ -119,7 +121,7 @@ async def answer_reply(answer: FileAnswer) -> Reply:
 
 
 async def file_reply(call: Call, wanted: Wanted) -> Reply:
-    """The answer to GET or HEAD of a file of the caller's; see ``answer_reply``."""
+    """The response to GET or HEAD of one of the caller's files; see ``answer_reply``."""
     return await answer_reply(_Own(call, wanted))
 
 
@@ -130,7 +132,7 @@ def validators_of(file: File) -> Validators:
 
 
 def as_file(found: ProjectFile) -> File:
-    """A project's file as other files are answered: named by the last part of its path."""
+    """A project's file in the form of other files, named by the last segment of its path."""
     file = File(
         key=found.key,
         filename=found.path.rpartition("/")[2],
@@ -149,7 +151,7 @@ def as_file(found: ProjectFile) -> File:
 
 
 def file_not_found() -> StrongroomError:
-    """The error for a file that does not exist, or not for this caller."""
+    """The error for a file that does not exist for this caller."""
     return FileNotFound("There is no such file.")
 
 
@@ -161,7 +163,9 @@ class _Own(FileAnswer):
         self._wanted = wanted
 
     async def look_up(self) -> File:
-        """Asks metadata_service. A family other than the one asked for does not exist for this route."""
+        """Ask metadata_service. A file of another family than the requested one does not exist for this
+        route.
+        """
         wanted = self._wanted.request
         request = GetFileRequest(user_id=wanted.user_id)
         match wanted.WhichOneof("name"):

@@ -1,6 +1,6 @@
-"""One running ``Watch`` per owner and gateway, fanned out to all watchers of that owner's events.
+"""One ``Watch`` call per owner and gateway, shared by all watchers of that owner's events.
 
-A watcher costs a queue here instead of a stream, a subscription to wake-ups and look-ups in metadata_service.
+A watcher here costs only a queue, not a stream, a subscription to wake-ups, and look-ups in metadata_service.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from gateway.upstream.backend import Metadata
 from strongroom.errors import StrongroomError, TokenExpired
 from strongroom.metadata.v1.notification_service_pb2 import WatchRequest, WatchResponse
 
-#: Messages that wait for one watcher. Whoever is further behind is dropped, and goes on from its last id.
+#: Most messages queued for one watcher. A watcher that is further behind is dropped, and resumes from its
+#: last id.
 QUEUED: Final = 256
 
 log = structlog.get_logger("gateway.feeds")
@@ -27,24 +28,22 @@ Place = tuple[int, int]
 
 
 class TooSlow(Exception):
-    """The watcher is too far behind; its client has to reconnect with the id of the last event it saw."""
+    """The watcher is too far behind. Its client has to reconnect with the id of the last event it saw."""
 
 
 def place_of(token: str) -> Place:
-    """Where in the owner's stream an event's id, or a resume token, stands: its transaction and its number
-    there.
-    """
+    """The position of an event's id, or of a resume token, in the owner's stream: transaction and number."""
     xid, number, _ = token.split("-")
     return int(xid), int(number)
 
 
 class Subscription:
-    """The events that one watcher has yet to receive. Iteration ends with the feed, or with ``end``."""
+    """The events that one watcher has not received yet. Iteration ends with the feed, or after ``end``."""
 
     def __init__(self, feed: Feed, exchange: Exchange) -> None:
         self._feed = feed
         self.exchange = exchange
-        #: Behind which event it has begun, as a resume token; empty until the service has said so.
+        #: Resume token of its start; empty until the service has begun.
         self.began_at = ""
         self._waiting: deque[WatchResponse] = deque()
         self._news = asyncio.Event()
@@ -52,7 +51,7 @@ class Subscription:
         self._overrun = False
 
     def put(self, message: WatchResponse) -> None:
-        """The next message of the feed; heartbeats are worth nothing behind something else."""
+        """Queue the next message of the feed. Heartbeats are dropped if other messages wait."""
         if self._waiting and not message.HasField("event"):
             return
         if len(self._waiting) >= QUEUED:
@@ -63,18 +62,18 @@ class Subscription:
         self._news.set()
 
     def end(self) -> None:
-        """No more comes; what waits is still handed out."""
+        """Stop receiving messages; those that wait are still returned."""
         if not self._ended:
             self._ended = True
             self._news.set()
             self._feed.leave(self)
 
     def has(self, place: Place) -> bool:
-        """Whether the event at ``place``, or one before it, waits here."""
+        """Whether an event at or before ``place`` waits here."""
         return any(one.HasField("event") and place_of(one.event.id) <= place for one in self._waiting)
 
     async def __aiter__(self) -> AsyncIterator[WatchResponse]:
-        """The messages. Raises TooSlow when some were dropped."""
+        """The messages. Raises TooSlow if some were dropped."""
         while True:
             while self._waiting:
                 yield self._waiting.popleft()
@@ -89,7 +88,7 @@ class Subscription:
 class Feed:
     """One owner's events from now on, for any number of subscriptions; ends when the last of them leaves.
 
-    It reads as one of those who watch, and goes on as another one of them when that one's token expires.
+    It reads with the token of one watcher, and continues with another watcher's when that one expires.
     """
 
     def __init__(self, feeds: Feeds, owner: str, exchange: Exchange) -> None:
@@ -99,25 +98,25 @@ class Feed:
         self._position = ""
         self._exchange = exchange
         self._rpc: Any = self._open()
-        #: Done once the service has begun, or with why it has not.
+        #: Done when the service has begun; its exception says why it has not.
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run())
 
     def subscribe(self, exchange: Exchange) -> Subscription:
-        """Everything that comes from now on; ``exchange`` may read it."""
+        """Subscribe to all messages from now on. ``exchange`` may read them."""
         subscription = Subscription(self, exchange)
         subscription.began_at = self._position
         self._subscriptions.add(subscription)
         return subscription
 
     def leave(self, subscription: Subscription) -> None:
-        """Forget a subscription; called by itself."""
+        """Remove a subscription, which calls this itself."""
         self._subscriptions.discard(subscription)
         if not self._subscriptions:
             self.close()
 
     def close(self) -> None:
-        """End the stream, and with it every subscription."""
+        """End the stream, and with it all subscriptions."""
         self._feeds.forget(self._owner, self)
         self._task.cancel()
         self._rpc.cancel()
@@ -140,13 +139,13 @@ class Feed:
         return self._feeds.metadata.watch(self._exchange, request)
 
     async def _hear(self) -> bool:
-        """Pass on what comes until the stream ends. Returns whether it is to go on with another token.
+        """Pass messages on until the stream ends. Returns whether to continue with another token.
 
-        :raises StrongroomError: metadata_service refused, or is gone.
+        :raises StrongroomError: metadata_service refused or is not available.
         """
         metadata = self._feeds.metadata
         try:
-            self._note(await metadata.first(self._rpc))  # it says that the service has begun, no more
+            self._note(await metadata.first(self._rpc))  # it only says that the service has begun
             if not self.begun.done():
                 for subscription in self._subscriptions:
                     subscription.began_at = self._position
@@ -163,12 +162,14 @@ class Feed:
         return False
 
     def _note(self, message: Any) -> None:
-        """Where the stream stands after ``message``."""
+        """Record the stream's position after ``message``."""
         if message is not aio.EOF:
             self._position = message.event.id or message.resume_token or self._position
 
     def _renewed(self) -> bool:
-        """Take the exchange whose token holds longest; whether longer than the one that has expired."""
+        """Switch to the exchange whose token expires last. Returns whether that is later than the present
+        one's.
+        """
         exchanges = [subscription.exchange for subscription in self._subscriptions]
         newest = max(exchanges, key=lambda exchange: exchange.principal.expires, default=self._exchange)
         renewed = newest.principal.expires > self._exchange.principal.expires
@@ -180,7 +181,7 @@ class Feed:
             log.info("feed ended", code=error.reason_name)
             return
         self.begun.set_exception(error)
-        self.begun.exception()  # told to whoever waits; nobody may, when all have left
+        self.begun.exception()  # retrieved here too: if all watchers have left, nobody waits for it
 
 
 class Feeds:
@@ -191,9 +192,9 @@ class Feeds:
         self._running: dict[str, Feed] = {}
 
     async def subscribe(self, exchange: Exchange, owner: str) -> Subscription:
-        """The events of ``owner`` from now on; ``exchange`` may read them.
+        """Subscribe to the events of ``owner`` from now on; ``exchange`` may read them.
 
-        Returns when metadata_service has begun to watch: what commits later is not missed.
+        Returns when metadata_service has begun to watch: no later commit is missed.
 
         :raises StrongroomError: metadata_service refused.
         """
@@ -209,11 +210,11 @@ class Feeds:
         return subscription
 
     def forget(self, owner: str, feed: Feed) -> None:
-        """The feed has ended; the next watcher begins another one."""
+        """Remove a feed that has ended; the next watcher begins another one."""
         if self._running.get(owner) is feed:
             del self._running[owner]
 
     async def aclose(self) -> None:
-        """End all of them."""
+        """End all feeds."""
         for feed in tuple(self._running.values()):
             feed.close()

@@ -1,11 +1,11 @@
-"""All uploads use this: a request's body sent as a gRPC client stream, in messages of 1 MiB.
+"""Sends a request's body as a gRPC client stream in messages of 1 MiB; all uploads use it.
 
-What counts is the end. Messages come from a generator that reads the body; when it raises (the client left,
-the body is broken) the call is cancelled and nothing of it counts. The call is cancelled at once when the
-client goes away, and the client is answered at once when the service answers, in the middle of the body, too.
+Messages come from a generator that reads the body. If it raises (the client left, the body is broken), the
+call is cancelled and nothing of it counts. The call is also cancelled as soon as the client disconnects, and
+the client is answered as soon as the service answers, even in the middle of the body.
 
-Messages are written by ``strongroom.sending``: gRPC's own ``write`` may lose what the service says to a body
-that is still on its way.
+``strongroom.sending`` writes the messages: gRPC's own ``write`` may lose the service's answer to a body that
+is still being sent.
 """
 
 from __future__ import annotations
@@ -27,27 +27,28 @@ from strongroom.wire import Buffer
 
 #: Bytes of data per message: 1 MiB is best on both sides.
 CHUNK_BYTES: Final = 1024 * 1024
-#: Bytes that have waited so long for more go out as they are, so that slow uploads begin early, too. Seconds.
+#: Seconds after which buffered bytes are sent even if they fill no message, so that slow uploads begin early,
+#: too.
 FLUSH_SECONDS: Final = 0.05
 
 Response = TypeVar("Response")
 
 
 class Batch:
-    """Bytes that wait to be sent, as the pieces they came in."""
+    """Bytes that wait to be sent, in the pieces in which they came."""
 
     def __init__(self) -> None:
         self.pieces: list[Buffer] = []
         self.size = 0
 
     def add(self, pieces: Sequence[Buffer]) -> None:
-        """Put ``pieces`` behind the others."""
+        """Append ``pieces``."""
         for piece in pieces:
             self.pieces.append(piece)
             self.size += len(piece)
 
     def cut(self, size: int = CHUNK_BYTES) -> list[Buffer]:
-        """Take the first ``size`` bytes (or all there are) away, without copying them."""
+        """Remove and return the first ``size`` bytes (or all there are), without copying them."""
         taken: list[Buffer] = []
         missing = min(size, self.size)
         self.size -= missing
@@ -66,7 +67,7 @@ class Batch:
 
 
 class Intake:
-    """A body on its way into messages. ``keep``: what of a piece is to be sent; None: all of it."""
+    """Collects a body for messages. ``keep``: returns the parts of a piece to send; None: all of it."""
 
     def __init__(self, exchange: Call, keep: Callable[[bytes], Sequence[Buffer]] | None = None) -> None:
         self._client = exchange.client
@@ -81,10 +82,11 @@ class Intake:
         return self._body.more
 
     async def fill(self, *, patient: bool = True) -> None:
-        """Gather the bytes of a message, or what has come until the client pauses. ``patient``: where there
-        is nothing yet, a pause does not count.
+        """Collect the bytes of a message, or those that arrive until the client pauses.
 
-        :raises ClientGone: the client left; what came before stays in ``batch``.
+        ``patient``: if there are none yet, a pause does not count.
+
+        :raises ClientGone: the client disconnected; earlier bytes stay in ``batch``.
         """
         await self._passage.turn()
         while self.more and self.batch.size < CHUNK_BYTES:
@@ -114,10 +116,10 @@ async def pump(
 ) -> Response:
     """Write ``messages`` to ``rpc`` and return its reply; the call has then ended.
 
-    ``broken_off``: what to tell when the call takes no more and does not say why. ``lingers``: it goes on
-    when the client leaves; ``messages`` then end as they see fit.
+    ``broken_off``: message of the error if the call accepts no more and does not say why. ``lingers``:
+    continue after the client has left; ``messages`` then decides when to end.
 
-    :raises StrongroomError: what the service answered, or what ``messages`` raised.
+    :raises StrongroomError: the service's error, or the one that ``messages`` raised.
     :raises ClientGone: the client disconnected.
     """
     sender = asyncio.ensure_future(_send(rpc, messages))
@@ -136,17 +138,17 @@ async def pump(
             raise
         raise ServiceUnavailable(broken_off) from None
     finally:
-        rpc.cancel()  # does nothing to one that is over
+        rpc.cancel()  # has no effect if it is over
         sender.cancel()
         await asyncio.wait({sender})
 
 
 async def _send(rpc: aio.StreamUnaryCall[Any, Any], messages: AsyncGenerator[Message]) -> bool:
-    """Write all there is. False: the call takes no more."""
+    """Write all messages. Returns False if the call accepts no more."""
     async with aclosing(messages):
         async for message in messages:
             taken = await send(rpc, message)
-            del message  # not for as long as the client takes over the next one
+            del message  # don't keep it while the client sends the next one
             if not taken:
                 return False
     await half_close(rpc)
@@ -154,8 +156,8 @@ async def _send(rpc: aio.StreamUnaryCall[Any, Any], messages: AsyncGenerator[Mes
 
 
 def _settle(sender: asyncio.Task[bool], rpc: aio.StreamUnaryCall[Any, Any]) -> None:
-    """A sender that failed takes the call with it. What the service says to one that was cut short is on its
-    way; should it never come, the call ends as cancelled.
+    """Cancel the call if its sender failed. If the call accepted no more, its status is on its way; cancel it
+    if none comes in time.
     """
     if sender.cancelled() or sender.exception() is not None:
         rpc.cancel()

@@ -1,6 +1,5 @@
-"""Tells of a service that the gateway does not reach: from its start on (a wrong address, a certificate of
-another authority or for another name, TLS at one end only), or any more. Who sends requests hears 503
-meanwhile.
+"""Logs that a service can't be reached: from the start (a wrong address, a certificate of another authority
+or name, TLS at one end only), or later. Requests get 503 meanwhile.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from gateway.upstream.call import Services
 from servicekit.outages import Outage
 
-#: Services that start together with the gateway need so long; only then the log speaks.
+#: Seconds until the log says so; services that start together with the gateway take that long.
 PATIENCE_SECONDS: Final = 10.0
 AGAIN_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 5.0
@@ -30,7 +29,7 @@ log = structlog.get_logger(__name__)
 def told_of_services(
     services: Services, *, storage: bool = True, metadata: bool = True
 ) -> contextlib.AbstractAsyncContextManager[None]:
-    """``told_of`` those of both services that are not in this process."""
+    """``told_of`` for those of the two services that are not in this process."""
     settings, wanted = services.settings, {}
     if storage:
         wanted["STRONGROOM_STORAGE_ADDRESS"] = settings.storage_address, services.storage.channel
@@ -41,7 +40,7 @@ def told_of_services(
 
 @contextlib.asynccontextmanager
 async def told_of(services: Mapping[str, tuple[str, aio.Channel]]) -> AsyncIterator[None]:
-    """Look for ``services`` while the block runs: setting of its address → address, channel."""
+    """Look for ``services`` while the block runs. ``services``: setting → (address, channel)."""
     looking = [asyncio.create_task(_keep_looking(setting, *at)) for setting, at in services.items()]
     try:
         yield
@@ -57,8 +56,9 @@ async def _keep_looking(setting: str, address: str, channel: aio.Channel) -> Non
 
 
 async def watch(address: str, channel: aio.Channel, pause: float = WATCH_SECONDS) -> None:
-    """Until cancelled: one line of the log when nothing answers at ``address`` any more, and one when it does
-    again. The lines of requests say the same, one for each.
+    """Run until cancelled: log one line when ``address`` stops answering, and one when it answers again.
+
+    Requests have log lines of their own that say the same.
     """
     outage = Outage("service_gone", "service_reached_again", address=address)
     while True:
@@ -72,8 +72,8 @@ async def watch(address: str, channel: aio.Channel, pause: float = WATCH_SECONDS
 async def look_for(
     setting: str, address: str, channel: aio.Channel, patience: float = PATIENCE_SECONDS
 ) -> None:
-    """Return once something answers at ``address``; one line of the log when nothing has within ``patience``
-    seconds, and one when it does then.
+    """Return when ``address`` answers. Log one line if it has not within ``patience`` seconds, and then one
+    when it does.
     """
     clock = asyncio.get_running_loop().time
     speaks_at: float | None = clock() + patience
@@ -94,7 +94,7 @@ async def look_for(
 
 
 async def _obstacle(channel: aio.Channel) -> str | None:
-    """What gRPC says of the way there; None when there is an answer, whichever."""
+    """The error of gRPC if the service can't be reached; None if it gives any answer."""
     stub = health_pb2_grpc.HealthStub(channel)
     try:
         await stub.Check(health_pb2.HealthCheckRequest(), timeout=ANSWER_SECONDS)

@@ -1,5 +1,5 @@
-"""Whether everything behind the gateway answers: both services, Postgres and S3 as the services see them,
-and what the services repeat in the background.
+"""Whether everything behind the gateway is ready: both services, Postgres and S3 as the services see them,
+and the services' background loops.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from gateway.upstream.backend import Backend
 from servicekit.probes import REASON
 
 OK: Final = "ok"
-#: What the services repeat in the background; each reports its own heartbeat.
+#: Background loops of the services; each reports its own heartbeat.
 STORAGE_LOOPS: Final = ("cleaner", "project_keys", "upload_sweep")
 METADATA_LOOPS: Final = ("event_listen", "event_notify")
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to be ready. ``service``: its name in the health service of ``backend`` (``""``: the
+    """One thing that has to be ready. ``service``: its name in the health service of ``backend`` (``""``: the
     process).
     """
 
@@ -33,7 +33,7 @@ class Check:
 
 
 def checks(storage: Backend, metadata: Backend) -> tuple[Check, ...]:
-    """What ``/readyz`` looks at."""
+    """The checks of ``/readyz``."""
     return (
         Check("storage", storage),
         Check("metadata", metadata),
@@ -54,12 +54,12 @@ class Readiness:
         self._seconds = seconds
 
     async def look(self) -> dict[str, str]:
-        """Each check by name: ``ok``, or why not. Contains no addresses or hosts."""
+        """The result of each check by name: ``ok``, or why not. Contains no addresses or hosts."""
         states = await asyncio.gather(*(self._state(check) for check in self._checks))
         return {check.name: state for check, state in zip(self._checks, states, strict=True)}
 
     async def _state(self, check: Check) -> str:
-        """The process itself is asked over every connection that calls take to it."""
+        """The result of one check. The process itself is checked over each channel that calls use."""
         channels = check.backend.channels if check.service == "" else (check.backend.channel,)
         states = await asyncio.gather(*(self._over(channel, check) for channel in channels))
         return next((state for state in states if state != OK), OK)

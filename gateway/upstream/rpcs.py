@@ -18,7 +18,7 @@ Method: TypeAlias = aio.UnaryUnaryMultiCallable[Request, Response]
 
 
 def _metadata(method: Callable[[Metadata], Method[Request, Response]]) -> Rpc[Request, Response]:
-    """Of metadata_service."""
+    """An RPC of metadata_service."""
 
     def ask(services: Services, exchange: Exchange, request: Request) -> Awaitable[Response]:
         return services.metadata.unary(exchange, method(services.metadata), request)
@@ -27,7 +27,7 @@ def _metadata(method: Callable[[Metadata], Method[Request, Response]]) -> Rpc[Re
 
 
 def _storage(method: Callable[[Storage], Method[Request, Response]]) -> Rpc[Request, Response]:
-    """Of storage_service; over in a moment."""
+    """A short RPC of storage_service."""
 
     def ask(services: Services, exchange: Exchange, request: Request) -> Awaitable[Response]:
         return services.storage.unary(exchange, method(services.storage), request)
@@ -36,7 +36,7 @@ def _storage(method: Callable[[Storage], Method[Request, Response]]) -> Rpc[Requ
 
 
 def _transfer(method: Callable[[Storage], Method[Request, Response]]) -> Rpc[Request, Response]:
-    """Of storage_service, for as long as bytes move: connection and deadline of a transfer."""
+    """An RPC of storage_service that moves bytes, with the connection and deadline of a transfer."""
 
     def ask(services: Services, exchange: Exchange, request: Request) -> Awaitable[Response]:
         return services.storage.transfer(exchange, method(services.storage), request)

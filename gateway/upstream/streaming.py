@@ -17,31 +17,32 @@ from gateway.upstream.call import Call
 from gateway.upstream.turns import Passage
 from strongroom.errors import Internal, PreconditionFailed, StrongroomError
 
-#: The bytes belong to one user, and a stored copy is asked about before it is used again.
+#: The bytes belong to one user, and caches have to revalidate a stored copy.
 CACHE_CONTROL: Final = "private, no-cache"
-#: How long storage_service may take to end a call after its last byte. Seconds.
+#: Seconds that storage_service may take to end a call after its last byte.
 END_SECONDS: Final = 5.0
 
 M = TypeVar("M")
 
 
 class Announcement(Protocol):
-    """What the first message of a stream says about the bytes behind it."""
+    """The first message of a stream: which bytes follow."""
 
     @property
     def read_offset(self) -> int:
-        """Where in the file they begin."""
+        """Their offset in the file."""
         ...
 
     @property
     def read_size(self) -> int:
-        """How many there are."""
+        """Their number."""
         ...
 
 
 class Stream(Generic[M]):
-    """A running download, cancelled as soon as the client goes away. ``M``: its messages; ``passage``: whose
-    turn it is to send them.
+    """A running download, cancelled as soon as the client disconnects.
+
+    ``M``: type of its messages; ``passage``: its turns to send them.
     """
 
     def __init__(self, exchange: Call, storage: Storage, rpc: Any) -> None:
@@ -51,7 +52,7 @@ class Stream(Generic[M]):
         self._rpc = rpc
 
     async def first(self) -> M | None:
-        """The message that says what follows. Raises as ``read``; the call has ended then."""
+        """The first message, which announces the bytes. Raises as ``read``; the call has ended then."""
         try:
             with self._client.cancels(self._rpc):
                 message = await self._storage.first(self._rpc)
@@ -79,20 +80,20 @@ class Stream(Generic[M]):
         return found
 
     async def finish(self) -> None:
-        """All bytes have come: let the call end by itself, so that nobody counts it as cancelled."""
+        """Let the call end by itself after its last byte, so that it does not count as cancelled."""
         with contextlib.suppress(StrongroomError, ClientGone, TimeoutError):
             async with asyncio.timeout(END_SECONDS):
                 await self.read()
 
     def close(self) -> None:
-        """End the call; does nothing to one that is over."""
+        """Cancel the call; has no effect if it is over."""
         self._rpc.cancel()
 
 
 class StreamReply(Reply):
-    """The bytes of a running download: ``send`` waits while the client reads slowly.
+    """The bytes of a running download. ``send`` waits while the client reads slowly.
 
-    ``total``: size of the file. ``ranged``: a range was asked for (of an empty file, all of it is answered).
+    ``total``: size of the file. ``ranged``: a range was requested (of an empty file, all of it is sent).
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class StreamReply(Reply):
             self._stream.close()
 
     async def _pass_on(self, missing: int, send: Send) -> int:
-        """Send the next message on; answers its size."""
+        """Forward the next message. Returns its size."""
         await self._stream.passage.turn()
         try:
             message = await self._stream.read()
@@ -128,7 +129,7 @@ class StreamReply(Reply):
         if message is None:
             raise Truncated(f"{missing} bytes before the end: the stream ended")
         data = message.data
-        del message  # a copy of its data, which a client that reads slowly would make us keep
+        del message  # it has a copy of the data, which would stay in memory while the client reads slowly
         size = len(data)
         if not 0 < size <= missing:
             raise Truncated(f"{missing} bytes before the end: the stream is not as announced")
@@ -138,7 +139,7 @@ class StreamReply(Reply):
 
 
 class HeadReply(Reply):
-    """GET's headers without its bytes."""
+    """The headers of GET without the bytes."""
 
     def __init__(self, headers: list[Header], size: int) -> None:
         super().__init__(200, b"", [*headers, header("content-length", size)])
@@ -149,7 +150,7 @@ class HeadReply(Reply):
 
 
 def validator_headers(validators: Validators, *more: Header, caching: str = CACHE_CONTROL) -> list[Header]:
-    """What a 304 repeats (RFC 9110 section 15.4.5), with ``more`` that belongs there."""
+    """The headers that a 304 repeats (RFC 9110 section 15.4.5), and ``more`` of them."""
     found = [
         header("last-modified", validators.modified_header),
         header("cache-control", caching),
@@ -161,12 +162,12 @@ def validator_headers(validators: Validators, *more: Header, caching: str = CACH
 
 
 def not_the_file_named(etag: str) -> StrongroomError:
-    """The error for a condition that does not hold of the file, whose entity tag is ``etag``."""
+    """The error for a condition that the file, with entity tag ``etag``, does not meet."""
     return PreconditionFailed(
         "The file is not the one that If-Match or If-Unmodified-Since names.", metadata={"actual": etag}
     )
 
 
 def unannounced_bytes() -> StrongroomError:
-    """The error for a stream that does not begin with the file that it is of."""
+    """The error for a stream that does not begin with its file."""
     return Internal("storage_service sent bytes before saying of which file.")

@@ -1,9 +1,9 @@
 """Turns on the event loop: new requests take precedence over the bytes of large bodies.
 
-A small request is a dozen steps of the loop, and between any two of them each large body that goes through
-would take one of its own, a mebibyte: the small one waits for all of them. So while a request is young, large
-bodies share one step every ``PAUSE_SECONDS``. A request is young until it is answered, is ``YOUNG_SECONDS``
-old, or turns out to be a large body itself; where nobody is young, large bodies wait for nothing
+A small request takes a dozen steps of the loop. Between two of these each large body in progress would take a
+step of its own, a mebibyte, and the small request would wait for all of them. So while any request is young,
+all large bodies together take one step every ``PAUSE_SECONDS``. A request is young until it is answered, is
+``YOUNG_SECONDS`` old, or turns out to be a large body itself. If no request is young, large bodies don't wait
 (docs/decisions/0108-turns-of-large-bodies.md).
 """
 
@@ -15,11 +15,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-#: What one body moves in a step. Bytes.
+#: Bytes that one body moves in a step.
 STEP_BYTES: Final = 1024 * 1024
-#: 250 MiB/s for large bodies together, a fifth to a third of what the loop can do, while others want it.
+#: 250 MiB/s for all large bodies while there are young requests: a fifth to a third of the loop's throughput.
 PAUSE_SECONDS: Final = 0.004
-#: Who is not answered by then waits for something else than the loop, or is large, or endless.
+#: A request that is not answered by then waits for something else than the loop, or is large or endless.
 YOUNG_SECONDS: Final = 0.1
 
 
@@ -34,7 +34,7 @@ class Turns:
 
     @contextmanager
     def request(self, who: object) -> Iterator[None]:
-        """Around a request."""
+        """Registers a request as young inside the block."""
         self._young[who] = asyncio.get_running_loop().time()
         try:
             yield
@@ -42,7 +42,7 @@ class Turns:
             self._settle(who)
 
     async def step(self, who: object) -> None:
-        """Wait until ``who``, a large body, may move STEP_BYTES."""
+        """Wait until the large body ``who`` may move STEP_BYTES."""
         loop = asyncio.get_running_loop()
         self._settle(who)
         now = loop.time()
@@ -56,7 +56,7 @@ class Turns:
         await turn
 
     def _tick(self) -> None:
-        """One of those who wait has its turn; all of them, where nobody is young any more."""
+        """Give one waiting body its turn; all of them if no request is young."""
         self._timer = None
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -72,13 +72,13 @@ class Turns:
             self._timer = loop.call_at(self._next, self._tick)
 
     def _settle(self, who: object) -> None:
-        """``who`` is not young any more."""
+        """``who`` is no longer young."""
         if self._young.pop(who, None) is not None and not self._young and self._timer is not None:
             self._timer.cancel()
             self._tick()
 
     def _crowded(self, now: float) -> bool:
-        """Whether anybody is young."""
+        """Whether any request is young."""
         while self._young:
             who, began = next(iter(self._young.items()))
             if now - began < YOUNG_SECONDS:
@@ -88,7 +88,7 @@ class Turns:
 
 
 class Passage:
-    """The body of ``who`` on its way, in whichever direction. ``moved``: bytes since its last turn."""
+    """The turns of one body, sent or received. ``moved``: bytes since its last turn."""
 
     __slots__ = ("_turns", "_who", "moved")
 
@@ -98,7 +98,7 @@ class Passage:
         self.moved = 0
 
     async def turn(self) -> None:
-        """Wait for the next turn once STEP_BYTES have been moved; a body of no more waits for nobody."""
+        """Wait for the next turn if STEP_BYTES have been moved; shorter bodies never wait."""
         if self.moved >= STEP_BYTES:
             self.moved = 0
             await self._turns.step(self._who)

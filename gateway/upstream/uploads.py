@@ -1,11 +1,11 @@
-"""From a form to ``Upload``: the file's bytes are forwarded as they arrive, in messages of 1 MiB.
+"""Sends a form to ``Upload``: the file's bytes are forwarded as they arrive, in messages of 1 MiB.
 
 ``finish_write`` is sent only after the HTTP body has ended validly (final boundary, complete length,
-Content-Digest); anything else cancels the call, and storage_service commits nothing.
+Content-Digest). Otherwise the call is cancelled, and storage_service commits nothing.
 
-``Upload`` needs the target first, but a form may send it last. If a field that is still to come could change
-the target, the first message has a guess (``provisional_target``) and the last one the actual target. Files
-below 1 MiB are one message, without a guess.
+``Upload`` needs the target first, but a form may send it last. If a later field could change the target, the
+first message has a guess (``provisional_target``) and the last one the actual target. Files below 1 MiB are
+one message, without a guess.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ from strongroom.sending import Message
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import Buffer, UploadChunk
 
-#: A first message takes no longer to gather (``gateway.server.pace``). Seconds.
+#: Most seconds that collecting the first message can take (``gateway.server.pace``).
 GATHER_SECONDS: Final = 3600.0
-#: So long before the caller's token expires the call to storage_service begins, whatever has come. Seconds.
+#: Seconds before the expiry of the caller's token at which the call to storage_service begins at the latest.
 AHEAD_SECONDS: Final = 5.0
-#: The guess where nothing is known yet: takes any type and the largest files.
+#: The guess if nothing is known yet: it allows all types and the largest files.
 GUESS: Final = UploadTarget(file=FileTarget())
-#: The form field ``visibility`` of every family. Private is what the contract has without it.
+#: Values of the form field ``visibility`` in all families. Without it files are private.
 VISIBILITIES: Final[Mapping[str, Visibility.ValueType]] = {
     "private": VISIBILITY_UNSPECIFIED,
     "public": VISIBILITY_PUBLIC,
@@ -61,13 +61,13 @@ FOLDERS: Final[Mapping[str, FileFolder.ValueType]] = {
     "audio": FILE_FOLDER_AUDIO,
 }
 
-#: Files under names that no family has are passed over like other unknown fields, up to so many bytes.
+#: Most bytes of files in unknown fields, which are skipped like other unknown fields.
 MAX_IGNORED_BYTES: Final = 64 * 1024 * 1024
-#: Fields, headers of parts and boundaries of one form take less.
+#: More than the fields, headers of parts and boundaries of one form.
 FORM_BYTES: Final = 4 * 1024 * 1024
 _FIELDS_OF_ALL: Final = frozenset({"visibility", "user_id", wishes.STORAGE_CLASS, *wishes.NAMES})
 
-#: Of a spec: what comes before the file, because only the target may be guessed.
+#: Fields of a spec that must come before the file: only the target may be guessed.
 _SETTLED: Final = ("visibility", "retention", "storage_class")
 
 HEADERS_READ: Final = failpoints.register("gateway.upload.headers_read")
@@ -75,8 +75,8 @@ BEFORE_FINISH: Final = failpoints.register("gateway.upload.before_finish")
 
 
 class Form(Protocol):
-    """What a family says about its form. Fields are the text fields that have arrived so far; ``names``:
-    those that the family reads.
+    """A family's form. ``fields``: the text fields that have arrived so far; ``names``: those that the family
+    reads.
     """
 
     names: ClassVar[frozenset[str]]
@@ -88,16 +88,16 @@ class Form(Protocol):
         """
 
     def settled(self, fields: Mapping[str, str]) -> bool:
-        """Whether no further field can change ``target`` (it may still refuse one)."""
+        """Whether no later field can change ``target`` (it may still make it raise)."""
 
     def largest(self, limits: LimitSettings) -> int:
         """Size limit of the file, in bytes."""
 
 
 async def receive_upload(call: Call, form: Form, *, replacing: int | None = None) -> UploadResponse:
-    """Read the request's form and store its file; returns once it is committed, usually with a URL.
+    """Read the request's form and store its file. Returns when it is committed, usually with a URL.
 
-    ``replacing``: the only generation of what is at its place that it may replace (0: nothing); None: any.
+    ``replacing``: the only generation that the file may replace (0: it must not replace any); None: any.
 
     :raises StrongroomError: the request or storage_service refused.
     :raises ClientGone: the client disconnected.
@@ -112,8 +112,10 @@ async def receive_upload(call: Call, form: Form, *, replacing: int | None = None
 
 
 class _FileBytes:
-    """What of a form's body is its file. An object of its own: a body that held its upload, which holds it,
-    would keep its bytes until the garbage collector comes.
+    """The file's part of a form's body.
+
+    A separate object, to avoid a reference cycle between body and upload, which would keep bytes until
+    garbage collection.
     """
 
     def __init__(self, reader: FormReader, digest: ContentDigest | None) -> None:
@@ -121,7 +123,7 @@ class _FileBytes:
         self._digest = digest
 
     def among(self, chunk: bytes) -> Sequence[Buffer]:
-        """The file's bytes among those of the body."""
+        """The file's bytes in a chunk of the body."""
         pieces = self._reader.feed(chunk)
         if self._digest is not None:
             self._digest.update_body(chunk)
@@ -150,10 +152,10 @@ class _FormUpload:
         self._provisional = False
         self._offset = 0
         self._rpc: aio.StreamUnaryCall[Message, UploadResponse] | None = None
-        call.user_id()  # a foreign user_id is refused before a byte is read
+        call.user_id()  # another user's id is refused before a byte is read
 
     async def run(self, storage: Storage) -> UploadResponse:
-        """Gather the first message, then stream; the answer is the committed file."""
+        """Collect the first message, then stream. Returns the committed file."""
         left = self._call.principal.expires - time.time()
         opening = None
         if left < GATHER_SECONDS:
@@ -168,7 +170,7 @@ class _FormUpload:
                 self._rpc.cancel()  # does nothing to one that is over
 
     def _open(self, storage: Storage) -> None:
-        """The token expires while the body is still on its way: storage_service sees it before it does."""
+        """Begin the call while the token is still valid, although the body is still on its way."""
         if self._rpc is None:
             self._rpc = storage.upload(self._call)
 
@@ -189,7 +191,9 @@ class _FormUpload:
         )
 
     async def _messages(self) -> AsyncGenerator[Message]:
-        """All there is; finish only what has ended validly."""
+        """All messages after the form's first bytes. The last one finishes the upload, if the form has ended
+        validly.
+        """
         intake, streaming = self._intake, self._intake.more
         while intake.more:
             await intake.fill()
@@ -203,7 +207,7 @@ class _FormUpload:
         yield self._message(finish=True)
 
     def _message(self, *, finish: bool = False) -> Message:
-        """The next chunk as it goes out."""
+        """The next chunk as a message."""
         offset = self._offset
         if offset == 0:
             return self._first_message(finish=finish).SerializeToString()
@@ -229,7 +233,7 @@ class _FormUpload:
         return self._intake.batch.cut()
 
     def _early_spec(self) -> UploadSpec:
-        """What is stored, by the fields so far; the target is a guess unless they settle it."""
+        """The spec by the fields so far; the target is a guess unless they settle it."""
         sent = self._reader.fields
         self._provisional = not self._form.settled(sent)
         try:
@@ -241,16 +245,16 @@ class _FormUpload:
         return self._make_spec(target)
 
     def _final_spec(self) -> UploadSpec:
-        """What is stored, by all fields, once the body has ended and everything about it holds."""
+        """The spec by all fields, after the body has ended and its checksum was verified."""
         self._reader.finish()
         if self._digest is not None:
             self._digest.verify()
         return self._make_spec(self._form.target(self._reader.fields))
 
     def _correct_spec(self) -> None:
-        """The last message carries the truth where the first one had a guess."""
+        """Set the final spec for the last message, if the first one had a guess."""
         spec = self._final_spec()
-        # A guess may be wrong about the target only.
+        # Only the target may have been guessed.
         late = any(getattr(spec, name) != getattr(self._spec, name) for name in _SETTLED)
         if late or (not self._provisional and spec != self._spec):
             raise MalformedRequest(

@@ -1,5 +1,5 @@
-"""How long an upload asks to stay: the same fields in every form, in ``Upload-Metadata``, in targets of
-direct uploads and in queries.
+"""Parsing of requested retention and storage class: the same fields in forms, ``Upload-Metadata``, targets of
+direct uploads, and queries.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _CLASS: Final = re.compile(r"[A-Z_]{0,32}")
 
 
 def retention_of(fields: Mapping[str, Any]) -> RetentionWish | None:
-    """What the fields ask for; None: nothing. Empty ones, as forms send them, say nothing.
+    """The requested retention; None: none. Empty fields, which forms send, count as absent.
 
-    :raises InvalidField: one of them breaks its rule.
+    :raises InvalidField: a field breaks its rule.
     """
     wish = RetentionWish()
     if moment := _moment(fields, "keep_until"):
@@ -48,10 +48,9 @@ def retention_of(fields: Mapping[str, Any]) -> RetentionWish | None:
 
 
 def storage_class_of(fields: Mapping[str, Any]) -> str:
-    """The class that the object shall be of; empty: the installation's. Which may be named, metadata_service
-    knows.
+    """The requested storage class; empty: the installation's. metadata_service checks which ones are allowed.
 
-    :raises InvalidField: no storage class has such a name.
+    :raises InvalidField: it can't be the name of a storage class.
     """
     name = str(fields.get(STORAGE_CLASS) or "").strip().upper()
     if not _CLASS.fullmatch(name):
