@@ -1,1 +1,1 @@
-"""One operation of the REST surface: its route, who may call it, and its part of the OpenAPI document."""
+"""Operations of the REST API: routes, admission, and parts of the OpenAPI document."""

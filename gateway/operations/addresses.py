@@ -1,7 +1,8 @@
-"""Addresses: of clients, for limits; the gateway's own, as clients know it; and of files in responses.
+"""Addresses: of clients, for limits; of the gateway, as clients see it; and of files in responses.
 
-What proxies say is believed only from those that are trusted. Links (docs/links.md) read one file, the same
-each time: ``storage_service`` makes their paths, here they get the address under which clients know us.
+Forwarded headers count only if they come from trusted proxies. ``storage_service`` makes the paths of links
+(docs/links.md), each of which reads one file and always stays the same; this module adds the gateway's
+address.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from strongroom.storage.v1.upload_pb2 import UploadResponse
 
 
 def address_of(services: Services, scope: Scope) -> str:
-    """The client's address as a key for limits; behind trusted proxies the forwarded one."""
+    """The client's address as a key for limits; with trusted proxies the forwarded one."""
     client = scope.get("client")
     peer = client[0] if client else "local"
     trusted = services.settings.trusted_proxies
@@ -39,10 +40,10 @@ _SCHEMES: Final = frozenset({"http", "https"})
 
 
 def forwarded_origin(call: Call) -> str:
-    """``https://host`` by ``X-Forwarded-Proto`` and ``X-Forwarded-Host``; ``""`` when no trusted proxy
-    says anything.
+    """``https://host`` from ``X-Forwarded-Proto`` and ``X-Forwarded-Host``; ``""`` if no trusted proxy sent
+    them.
 
-    Where a proxy appended to a value, the last one counts: it is the one that the trusted peer wrote.
+    Of several values the last one counts: the trusted peer appended it.
     """
     proto, host = _last(call, "x-forwarded-proto").lower(), _last(call, "x-forwarded-host")
     if not (proto or host) or not from_trusted_proxy(call):
@@ -53,9 +54,8 @@ def forwarded_origin(call: Call) -> str:
 
 
 def base_url(call: Call) -> str:
-    """What stands before a path of ours in a URL that a client is to follow from anywhere: as
-    ``STRONGROOM_PUBLIC_URL`` says, else as trusted proxies say, else as the request came. ``""``: it came
-    without a host that can be repeated.
+    """The base of the gateway's URLs for clients anywhere: ``STRONGROOM_PUBLIC_URL``, else what trusted
+    proxies forward, else that of the request. ``""``: the request has no valid host.
     """
     told = public_origin(call)
     if told:
@@ -65,12 +65,12 @@ def base_url(call: Call) -> str:
 
 
 def public_origin(call: Call) -> str:
-    """The same, for where a relative reference is as good: ``""`` when nobody says otherwise."""
+    """The same if a relative reference would do as well: ``""`` unless it is configured or forwarded."""
     return call.services.settings.public_url or forwarded_origin(call)
 
 
 def from_trusted_proxy(call: Call) -> bool:
-    """Whether the other end of the connection is one of ``STRONGROOM_TRUSTED_PROXIES``."""
+    """Whether the connection comes from one of ``STRONGROOM_TRUSTED_PROXIES``."""
     client = call.scope.get("client")
     try:
         address = ipaddress.ip_address(client[0]) if client else None
@@ -86,21 +86,23 @@ def _last(call: Call, name: str) -> str:
 
 
 def absolute(call: Call, url: str) -> str:
-    """``url`` for clients anywhere: what begins with a slash is ours, other URLs (of public files) stay."""
+    """``url`` for clients anywhere: a path gets the gateway's base; other URLs (of public files) stay."""
     return _after(base_url(call), url)
 
 
 class Urls(dict[str, str]):
-    """Links by file id. ``stamp``: of how they were made (GetUrlStamps), empty where none was asked for;
-    None: they could not be had.
+    """Links by file id.
+
+    ``stamp``: identifies how they were made (GetUrlStamps); empty if there are no links, None if they were
+    not available.
     """
 
     stamp: str | None = ""
 
 
 async def urls_of(call: Call, files: Sequence[File]) -> Urls:
-    """A link by file id. Empty when none can be had now: that is no reason to keep the rest of the answer
-    back.
+    """A link by file id. Empty if none are available now, since the rest of the response is useful without
+    them.
     """
     urls = Urls()
     if not files:
@@ -119,9 +121,9 @@ async def urls_of(call: Call, files: Sequence[File]) -> Urls:
 
 
 async def url_of_stored(call: Call, stored: UploadResponse) -> str | None:
-    """The link to a file that was just stored: as a rule it came with the answer.
+    """The link to a file that was just stored; it usually comes with the upload's response.
 
-    It is stored: that no link can be had now is no reason to say otherwise; then None.
+    None if no link is available now: the file is stored all the same.
     """
     if stored.url:
         return absolute(call, stored.url)

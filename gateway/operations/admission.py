@@ -1,7 +1,7 @@
 """Admission of requests: identifies the caller by its token, and applies the limits of caller and address.
 
-All of this happens before a byte of the body is read or any service is called. The services verify the token
-again themselves.
+It comes before any byte of the body is read and any service is called. The services verify the token again
+themselves.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from servicekit.limits.limiter import ARCHIVES, IMPORTS, PREVIEWS, TRANSFERS, WA
 from strongroom.errors import PermissionDenied, TokenExpired, TokenInvalid, TokenMissing
 
 _NOBODY: Final = Principal(ANONYMOUS)
-#: Streams that a page opens without a header of its own: a ticket may stand for the token.
+#: Streams that a page opens without headers of its own: a ticket may replace the token.
 TICKETED: Final = frozenset({"/api/notifications", "/api/notifications/ws"})
 
 
-#: Asked by balancers and monitoring: never counted.
+#: Requested by load balancers and monitoring: never counted.
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-#: What an operation has open while it runs, by method and path. The rest is over in a moment.
+#: The kind of limited resource that an operation holds while it runs, by method and path. Other operations
+#: are short.
 OPEN: Final = {
     ("POST", "/api/v1/s3/upload"): TRANSFERS,
     ("GET", "/api/v1/s3/file/{key:path}"): TRANSFERS,
@@ -54,19 +55,18 @@ OPEN: Final = {
     ("GET", "/api/notifications"): WATCHES,
     ("GET", "/api/admin/events"): WATCHES,
 }
-#: How the paths of operations end that answer a ZIP, beside what they have open: one costs as much as many
-#: files.
+#: Suffix of paths that return a ZIP. These are limited additionally: one costs as much as many files.
 ZIP_ENDING: Final = "/archive"
-#: Bytes for visitors of pages, who are nobody in particular.
+#: Paths of bytes for visitors without an account.
 PREVIEW_PATHS: Final = ("/api/preview/", "/api/sandbox-preview/", "/l/", "/s/")
-#: Begins as many imports as its body names: counted there (``gateway.families.generations``).
+#: Begins as many imports as its body names, which are counted there (``gateway.families.generations``).
 BATCH: Final = ("POST", "/api/generations/batch")
 #: Operations that begin a resumable upload.
 SESSIONS: Final = frozenset({("POST", "/files"), ("POST", "/api/v1/uploads")})
 
 
 class Admission:
-    """Admits requests; ``holds`` collects what has to be released when the exchange ends."""
+    """Admits requests. ``holds`` collects what has to be released when the exchange ends."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -75,7 +75,7 @@ class Admission:
         self._credential = GatewayCredential(secret.get_secret_value()) if secret is not None else None
 
     async def enter(self, operation: Operation, scope: Scope, holds: Holds) -> Principal:
-        """The caller of ``operation``.
+        """Admit a request to ``operation``. Returns its caller.
 
         :raises TokenMissing, TokenInvalid, TokenExpired: 401.
         :raises RateLimited: 429.
@@ -85,7 +85,7 @@ class Admission:
         if operation.public:
             if operation.path not in PROBES:
                 await limiter.unsigned_request(self.address(scope))
-            principal = _NOBODY  # also where a token was sent: none is read
+            principal = _NOBODY  # also if a token was sent: it is not read
         else:
             principal = await self.sign_in(scope)
             await limiter.request(principal.subject)
@@ -104,12 +104,12 @@ class Admission:
         return principal
 
     def refused_behind(self, operation: Operation, principal: Principal) -> None:
-        """A service has refused the caller by a limit of its own."""
+        """Note that a service has refused the caller by a limit of its own."""
         if not operation.public:
             self._limiter.refused_behind(principal.subject)
 
     async def watch(self, scope: Scope, authorization: str | None, holds: Holds) -> Principal:
-        """The caller of a WebSocket, with a slot for its watch; raises as ``enter``."""
+        """Admit a WebSocket, with a permit for its watch. Returns its caller. Raises as ``enter``."""
         self._mark()
         principal = await self.sign_in(scope, authorization)
         await self._limiter.request(principal.subject)
@@ -117,18 +117,18 @@ class Admission:
         return principal
 
     async def lost(self, scope: Scope) -> None:
-        """A request for what does not exist.
+        """Count a request for a route that does not exist.
 
         :raises RateLimited: too many from this address.
         """
         await self._limiter.unsigned_request(self.address(scope))
 
     async def sign_in(self, scope: Scope, authorization: str | None = None) -> Principal:
-        """The caller by its token: ``authorization``, or what the request has.
+        """The caller by its token: ``authorization``, or that of the request.
 
         :raises TokenMissing, TokenInvalid, TokenExpired: answered 401.
-        :raises RateLimited: instead, where too many failed.
-        :raises ServiceUnavailable: no keys to check with.
+        :raises RateLimited: instead, after too many failures.
+        :raises ServiceUnavailable: there are no keys to verify tokens with.
         """
         try:
             sent = self._token_sent(scope) if authorization is None else authorization
@@ -141,11 +141,11 @@ class Admission:
             raise
 
     def _token_sent(self, scope: Scope) -> str | None:
-        """``Authorization`` (RFC 6750 section 2.1), or what the ticket of a stream of events stands for.
-        Tokens in queries or forms are ignored.
+        """``Authorization`` (RFC 6750 section 2.1), or the token in the ticket of an event stream. Tokens in
+        queries or forms are ignored.
         """
         values = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(values) > 1:  # which of them counts is read in more than one way
+        if len(values) > 1:  # servers and proxies differ in which one counts
             raise TokenInvalid("The token was refused: Authorization was sent more than once.")
         if values or scope["path"] not in TICKETED:
             return values[0].decode("latin-1") if values else None
@@ -154,32 +154,32 @@ class Admission:
         return f"Bearer {token}" if token else None
 
     def _mark(self) -> None:
-        """Calls of this request carry the proof that it was counted here."""
+        """Let the calls of this request carry the proof that it was counted here."""
         context = current()
         if context is not None:
             context.gateway = self._credential
 
     def place(self, operation: Operation, principal: Principal, scope: Scope) -> str:
-        """Whose transfer it is: the user's, or where nobody is signed in the address's."""
+        """Who holds the resource: the user, or without a user the address."""
         return f"address {self.address(scope)}" if operation.public else principal.subject
 
     def address(self, scope: Scope) -> str:
-        """The client's address as a key for limits; behind trusted proxies the forwarded one."""
+        """The client's address as a key for limits; with trusted proxies the forwarded one."""
         return address_of(self._services, scope)
 
 
-#: Destinations (Fetch section 2.2.5, "script-like", and xslt) that run what they get.
+#: Destinations that execute the response (Fetch section 2.2.5, "script-like", and xslt).
 _RUNS: Final = frozenset({b"audioworklet", b"paintworklet", b"script", b"sharedworker", b"worker", b"xslt"})
 _SERVICE_WORKER: Final = b"serviceworker"
 
 
 def refuse_scripts(scope: Scope, operation: Operation) -> None:
-    """Raises PermissionDenied where the answer would be run by a page (Fetch Metadata's ``Sec-Fetch-Dest``),
-    but for ``Operation.scripts``; as a service worker nothing is.
+    """Raise PermissionDenied if a page would execute the response (Fetch Metadata's ``Sec-Fetch-Dest``),
+    except for ``Operation.scripts``. Nothing may become a service worker.
 
-    Users' bytes are shown and saved, never run in the gateway's origin: a script of one user that a page of
-    ours loads would act for another, and a service worker would do so for as long as it stays installed.
-    Types and ``nosniff`` don't help where the upload is an honest ``text/javascript``, so the request is
+    Users' bytes are shown and saved, but never executed in the gateway's origin: a user's script loaded by
+    one of our pages would act for another user, and a service worker would do so as long as it is installed.
+    Types and ``nosniff`` don't prevent this if the upload is an honest ``text/javascript``, so the request is
     refused.
     """
     for name, value in scope["headers"]:

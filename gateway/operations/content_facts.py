@@ -1,5 +1,5 @@
-"""What a file's answer says of its content once that was looked at: of the picture, video or sound that it is
-(docs/media.md), and what the scanner for malware found (docs/scanning.md).
+"""Facts about a file's content in responses: media info of pictures, videos and sounds (docs/media.md), and
+the result of the malware scan (docs/scanning.md).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class ContentFacts(TypedDict):
 
 
 def add_facts(shown: ContentFacts, file: File) -> None:
-    """Give an answer the members that the file has."""
+    """Add the members that the file has to a response."""
     media = file.media
     if media.width and media.height:
         shown["width"], shown["height"] = media.width, media.height
@@ -135,7 +135,9 @@ def _scan(scan: Scan) -> ScanResult:
 
 
 def facts_text(file: File) -> str:
-    """The same as further members of a JSON object that is written by hand: ``""``, or from a comma on."""
+    """The same as JSON members to append to a hand-written object: ``""``, or text that begins
+    with a comma.
+    """
     if not (file.HasField("media") or file.HasField("scan")):
         return ""
     shown: ContentFacts = {}

@@ -1,4 +1,4 @@
-"""What a file's answer says of bytes that are lost or damaged."""
+"""The member of a file's response that says whether its bytes are lost or damaged."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ LossField: TypeAlias = Annotated[
 
 
 def loss_word(loss: DataLoss.ValueType) -> Word:
-    """As ``enum_word``; one of the words of the shape, as far as this release knows them."""
+    """As ``enum_word``, typed as the words of the shape that this release knows."""
     return cast("Word", enum_word(DataLoss.DESCRIPTOR, loss))

@@ -1,4 +1,4 @@
-"""How operations are documented: ``DOCS`` of each family, and the parts that they share."""
+"""Documentation of operations: the types of each family's ``DOCS``, and shared parts."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ ALWAYS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """One good answer. ``content``: media type → shape (a TypedDict), or a schema; ``headers``: those worth
-    knowing.
+    """A successful response. ``content``: media type → shape (a TypedDict) or schema; ``headers``: those
+    worth documenting.
     """
 
     text: str
@@ -42,7 +42,7 @@ class Success:
 class Doc:
     """One operation. ``errors``: reasons beyond ``ALWAYS``. ``parameters``: OpenAPI objects.
 
-    ``body``: a JSON body's model, or an OpenAPI object; ``form``: the schema of a form that says the same.
+    ``body``: the model of a JSON body, or an OpenAPI object; ``form``: the schema of an equivalent form.
     """
 
     summary: str
@@ -55,18 +55,20 @@ class Doc:
 
 
 def polled(text: str, content: Mapping[str, type | Schema]) -> Mapping[int, Success]:
-    """The good answers of what callers ask again and again; with ``IF_NONE_MATCH`` as a parameter."""
+    """The successful responses of an operation that callers poll. It takes ``IF_NONE_MATCH`` as a
+    parameter.
+    """
     tag = "Weak entity tag: it changes when the answer would change."
     return {200: Success(text, content, {"ETag": tag}), 304: Success("Nothing has changed")}
 
 
 def query(name: str, text: str, schema: Schema, example: Any = None) -> Schema:
-    """A query parameter that may be left out."""
+    """An optional query parameter."""
     return _parameter("query", name, text, schema, example)
 
 
 def request_header(name: str, text: str, example: str | None = None) -> Schema:
-    """A request header that may be left out."""
+    """An optional request header."""
     return _parameter("header", name, text, {"type": "string"}, example)
 
 
@@ -105,7 +107,7 @@ VISIBILITY: Final[Schema] = {
     ),
 }
 
-#: How long it stays, of every form that stores a file which does not go away by itself anyhow.
+#: Form fields for retention and storage class, in every form that stores a file without a fixed lifetime.
 WISHES: Final[Mapping[str, Schema]] = {
     "keep_until": {
         "type": "string",
@@ -157,7 +159,7 @@ SOFT: Final = query(
     True,
 )
 IF_MATCH_REVISION: Final = request_header("If-Match", "412 unless it is at this revision (`ETag`).")
-#: Of changes that look at the bytes that are there.
+#: For changes that depend on the existing content.
 CONDITIONS: Final = (
     request_header("If-Match", "412 unless the existing content has this entity tag."),
     request_header(

@@ -1,4 +1,4 @@
-"""The filters of lists: parameters in, ``FileFilter`` out; the same words in every family."""
+"""Filters of lists: query parameters to ``FileFilter``, with the same names in all families."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from strongroom.metadata.v1.file_pb2 import FileFilter
 
 #: Parameters of ``file_filter``.
 NAMES: Final = ("q", "created_after", "created_before", "size_min", "size_max")
-#: Before the name of a member of a generation's settings.
+#: Prefix of parameters that name a member of a generation's settings.
 SETTINGS: Final = "settings."
 MAX_SIZE: Final = 2**53
 
@@ -52,9 +52,9 @@ SETTINGS_DOC: Final = query(
 
 
 def file_filter(exchange: Exchange, *, content_type: str = "", settings: bool = False) -> FileFilter:
-    """The filter of the query. ``settings``: also ``settings.…``.
+    """The filter of the query. ``settings``: also read ``settings.…``.
 
-    :raises InvalidField: a parameter can't be read.
+    :raises InvalidField: a parameter is malformed.
     """
     found = FileFilter(query=exchange.query("q") or "", content_type=content_type)
     for name, stamp in (("created_after", found.created_after), ("created_before", found.created_before)):
@@ -73,12 +73,14 @@ def file_filter(exchange: Exchange, *, content_type: str = "", settings: bool = 
 
 
 def _moment(name: str, text: str) -> Timestamp:
-    """RFC 3339, or a day, which begins at midnight UTC. A plus sign of the zone may have become a blank."""
+    """RFC 3339, or a day, which begins at midnight UTC. A plus sign in the offset may have been decoded to a
+    blank.
+    """
     stamp = Timestamp()
     try:
         moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
         stamp.FromDatetime(moment.astimezone(UTC) if moment.tzinfo else moment)
-    except (ValueError, OverflowError):  # the latter where UTC leaves the years 1 to 9999
+    except (ValueError, OverflowError):  # OverflowError: in UTC it is not in the years 1 to 9999
         raise InvalidField(
             f"{name} must be a time like 2026-01-02T03:04:05Z, or a day like 2026-01-02.",
             field=name,

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made of operations, shapes and ``DOCS`` when it is first asked for."""
+"""The OpenAPI 3.1 document, generated from operations, shapes and ``DOCS`` at the first request for it."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _INTRODUCTION: Final = (
 
 
 def build_document(operations: Iterable[Operation]) -> dict[str, Any]:
-    """The document for all operations that are not hidden.
+    """The document of all operations that are not hidden.
 
-    :raises LookupError: an operation without a ``Doc`` under its name in ``gateway.families.<family>.docs``.
+    :raises LookupError: an operation has no ``Doc`` under its name in ``gateway.families.<family>.docs``.
     """
     shown = [operation for operation in operations if not operation.hidden]
     paths: dict[str, dict[str, Any]] = defaultdict(dict)
@@ -64,7 +64,7 @@ def build_document(operations: Iterable[Operation]) -> dict[str, Any]:
 
 
 def doc_of(operation: Operation) -> Doc:
-    """What the family's ``DOCS`` say about an operation."""
+    """The operation's entry in its family's ``DOCS``."""
     found: Doc = _docs(operation.family).DOCS[operation.name]
     return found
 
@@ -130,7 +130,7 @@ def _errors(operation: Operation, doc: Doc) -> Iterator[tuple[int, dict[str, Any
 
 
 def _models(docs: Sequence[Doc]) -> Mapping[str, Any]:
-    """The schemas of all models that answers and bodies refer to."""
+    """The schemas of all models that responses and bodies refer to."""
     shapes = [shape for doc in docs for success in doc.success.values() for shape in success.content.values()]
     models: dict[type, None] = {Problem: None}
     models |= {shape: None for shape in shapes if isinstance(shape, type)}
@@ -153,8 +153,8 @@ def _definitions(models: Sequence[tuple[type, JsonSchemaMode]]) -> dict[str, Any
 
 
 def _tell_defaults(model: dict[str, Any]) -> None:
-    """Defaults of a body in words: programs that make types from the document (openapi-typescript) take a
-    member with ``default`` for one that is always there, and ask for it.
+    """Move defaults of a body into descriptions: generators of types (openapi-typescript) treat members with
+    a ``default`` as always present, and require them.
     """
     for name, member in model.get("properties", {}).items():
         if name in model.get("required", ()) or "default" not in member:

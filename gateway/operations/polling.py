@@ -1,10 +1,10 @@
-"""Lists that are asked for again and again: entity tags of the owner's revision, and 304 for the cost of one
-look-up (docs/decisions/0089-a-revision-per-owner.md).
+"""Lists that are polled: entity tags made from the owner's revision, so that a 304 costs one look-up
+(docs/decisions/0089-a-revision-per-owner.md).
 
-A tag names everything that an answer depends on: the revision that came with it (``GetRevision``), whose it
-is, the URL, this release; and where it holds URLs, the address they begin with and what storage_service says
-of how they are made. An answer that could not be made whole, or whose services tell no
-revision, has the hash of its text instead, and is made anew each time.
+A tag covers everything that a response depends on: the revision that came with it (``GetRevision``), the
+owner, the URL and this release; with URLs in it also their base and the stamp of how storage_service makes
+them. If a response is incomplete, or the services report no revision, its tag is a hash of its text, and it
+is made anew each time.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from strongroom.storage.v1.link_pb2 import GetUrlStampsRequest
 from strongroom.version import VERSION
 
 Shape = TypeVar("Shape")
-#: What kind of URLs an answer holds.
+#: The kind of URLs in a response.
 Urls = Literal["links", "previews"]
 
-#: Of tags made here: r without URLs in the answer, u with them.
+#: Tags made here: r without URLs in the response, u with them.
 _KINDS: Final = re.compile(r'"(?P<kind>[ru])-[0-9a-f]{24}"')
 
 
@@ -36,15 +36,15 @@ class Poll:
     __slots__ = ("_asked", "_call", "_kinds", "_urls")
 
     def __init__(self, call: Call, urls: Urls | None = None) -> None:
-        """``urls``: which the answer may hold."""
+        """``urls``: the kind of URLs that the response may contain."""
         self._call = call
         self._urls = urls
         self._asked = call.header("if-none-match")
         self._kinds = {found["kind"] for found in _KINDS.finditer(self._asked or "")}
 
     async def unchanged(self) -> JsonReply[Any] | None:
-        """304 where ``If-None-Match`` names what the answer would be; None: it is to be made. For requests
-        that are valid.
+        """A 304 if ``If-None-Match`` names the tag of the present response; None: make the response. For
+        valid requests only.
 
         :raises StrongroomError: as ``Call.ask``.
         """
@@ -63,8 +63,10 @@ class Poll:
         return self.text_reply(encoded(value), revision, stamp)
 
     def text_reply(self, body: bytes, revision: str, stamp: str | None = "") -> JsonReply[Any]:
-        """The list, as JSON text, or 304. ``revision`` and ``stamp``: what was told before it was read, and
-        before its URLs were made. ``stamp`` empty: it has none; None: some could not be had.
+        """The list as JSON text, or 304.
+
+        ``revision``: as it was before the list was read. ``stamp``: as it was before its URLs were made;
+        empty: it has none; None: some were not available.
         """
         tag = self._tag(revision, stamp) if revision and stamp is not None else None
         return polled_bytes(body, self._asked, tag)

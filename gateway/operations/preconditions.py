@@ -1,5 +1,6 @@
-"""Conditions of requests that change something (RFC 9110 section 13.1): judged by the route, or the request
-is refused before anything is done. Who says "only if" never gets an "anyway".
+"""Preconditions of requests that change something (RFC 9110 section 13.1).
+
+The route evaluates a precondition, or the request is refused before anything is done; none is ignored.
 """
 
 from __future__ import annotations
@@ -18,14 +19,17 @@ from strongroom.metadata.v1.file_pb2 import File
 
 IF_MATCH: Final = "if-match"
 IF_NONE_MATCH: Final = "if-none-match"
-#: What a route judges that looks at entity tag and date of the bytes (``seen_generation``).
+#: The preconditions that a route evaluates by the entity tag and date of the bytes (``seen_generation``).
 OF_BYTES: Final = (IF_MATCH, IF_NONE_MATCH, "if-unmodified-since")
-#: What a method may be made to depend on. A POST has nothing before it that could be missing, or too new.
+#: The preconditions of each method. A POST has no existing resource that could be missing or newer.
 CHANGES: Final = {"DELETE": OF_BYTES, "PATCH": OF_BYTES, "POST": (IF_MATCH,), "PUT": OF_BYTES}
 
 
 def refuse_unjudged(scope: Scope, operation: Operation) -> None:
-    """:raises PreconditionFailed: the request depends on a condition that its route does not look at."""
+    """Refuse a precondition that the operation's route does not evaluate.
+
+    :raises PreconditionFailed: the request has one.
+    """
     unjudged = [name for name in CHANGES.get(operation.method, ()) if name not in operation.judges]
     if not unjudged:
         return
@@ -40,12 +44,12 @@ def refuse_unjudged(scope: Scope, operation: Operation) -> None:
 
 
 def is_conditional(call: Call) -> bool:
-    """Whether a change depends on what is there."""
+    """Whether the request has a precondition about the existing content."""
     return any(call.header(name) is not None for name in OF_BYTES)
 
 
 def seen_generation(call: Call, file: File) -> int:
-    """The generation that the change is tied to, by which its conditions were judged.
+    """The generation of ``file``, after evaluating the request's preconditions with it.
 
     :raises PreconditionFailed: they don't hold.
     """

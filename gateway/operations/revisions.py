@@ -1,6 +1,6 @@
 """Edits with ``If-Match``: the entity tag of a file's row, which changes with each edit and each replacement.
 
-Not of its bytes: those keep their tag when a title changes.
+The entity tag of its bytes is another one: it stays the same when a title changes.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from gateway.upstream.call import Call
 from strongroom.errors import PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
 
-#: That no file is at: they count from 1.
+#: No file has this generation: they count from 1.
 NO_GENERATION: Final = 0
 
 
 def revision(file: File) -> str:
-    """The tag, without quotes."""
+    """The entity tag of the row, without quotes."""
     return f"{file.id}-{file.generation}"
 
 
 def etag(file: File) -> Header:
-    """The tag as ``ETag``."""
+    """The entity tag of the row as an ``ETag`` header."""
     return header("etag", f'"{revision(file)}"')
 
 
 def seen_revision(call: Call, file: File) -> int | None:
-    """The generation that the change is tied to by ``If-Match``; None: it is tied to none.
+    """The generation that ``If-Match`` requires; None: the request has no such condition.
 
     :raises PreconditionFailed: {actual} ``If-Match`` names another revision.
     """
@@ -41,8 +41,9 @@ def seen_revision(call: Call, file: File) -> int | None:
 
 
 def named_generation(call: Call, file: File) -> int | None:
-    """The same for a service that may know an earlier answer to the request, and refuses it otherwise:
-    NO_GENERATION where ``If-Match`` names another revision.
+    """The same for a service that may have stored an answer to this request and otherwise refuses it.
+
+    Returns NO_GENERATION if ``If-Match`` names another revision.
     """
     condition = if_match(call)
     if condition is None:
@@ -52,10 +53,11 @@ def named_generation(call: Call, file: File) -> int | None:
 
 @contextmanager
 def told_as_revision(file_id: str, *, of: str = "", asked: bool = True) -> Iterator[None]:
-    """A service counts generations; clients know revisions: the refusal of an edit that came second.
+    """Translate a service's PreconditionFailed from generations, which services count, to revisions, which
+    clients know.
 
-    ``of``: where two files are concerned, which of them it is about; refusals of the other pass.
-    ``asked``: whether there was an If-Match that it can be told of.
+    ``of``: which of two files the error must concern; errors about the other are re-raised. ``asked``:
+    whether the request had an If-Match.
     """
     try:
         yield
@@ -69,7 +71,7 @@ def told_as_revision(file_id: str, *, of: str = "", asked: bool = True) -> Itera
 
 
 def if_match(call: Call) -> str | None:
-    """The header, where it was sent."""
+    """The header; None if it is absent."""
     return call.header("if-match")
 
 

@@ -1,8 +1,9 @@
-"""Operations and the table that finds one by method and path.
+"""Operations, and the table that finds one by method and path.
 
-Paths are matched as they arrived, before percent-decoding. So ``{key:path}`` takes slashes plain or as
-``%2F``, and a literal suffix (``/url``) counts only with a literal slash: a key that itself ends in ``/url``
-is reached by writing its slashes as ``%2F``. Each parameter is decoded once, as UTF-8 (RFC 3986 section 2.4).
+Paths are matched as they arrive, before percent-decoding. So ``{key:path}`` matches slashes written plainly
+or as ``%2F``, and a literal suffix (``/url``) matches only a literal slash: a key that ends in ``/url``
+itself is reached by writing its slashes as ``%2F``. Each parameter is decoded once, as UTF-8 (RFC 3986
+section 2.4).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from strongroom.errors import MalformedRequest, MethodNotAllowed, NotFound
 
 
 class Handler(Protocol):
-    """Answers one request. Raises StrongroomError for everything that is to become a problem."""
+    """Answers one request. Raises StrongroomError for everything that becomes a problem."""
 
     __name__: str
 
@@ -35,9 +36,9 @@ _SLASHES: Final = re.compile("/{2,}")
 class Operation:
     """One method of one path.
 
-    ``family``: its folder in ``gateway.families``, where ``DOCS`` documents it under ``name``.
-    ``public``: no token is asked for. ``hidden``: not in the OpenAPI document. ``scripts``: pages may run
-    what it answers. ``judges``: the conditions that a change may depend on (``operations.preconditions``).
+    ``family``: its folder in ``gateway.families``, where ``DOCS`` documents it under ``name``. ``public``: no
+    token is required. ``hidden``: not in the OpenAPI document. ``scripts``: pages may execute the response.
+    ``judges``: the preconditions that the route evaluates (``operations.preconditions``).
     """
 
     method: str
@@ -63,7 +64,7 @@ class Routes:
     def add(
         self, method: str, path: str, *, scripts: bool = False, judges: tuple[str, ...] = ()
     ) -> Callable[[Handler], Handler]:
-        """Register the decorated handler; its name is the operation's. The others: see ``Operation``."""
+        """Register the decorated handler under its own name. The other parameters: see ``Operation``."""
 
         def register(handler: Handler) -> Handler:
             of_family = (self._family, handler.__name__, self._public, self._hidden)
@@ -96,7 +97,7 @@ class _Path:
 
 
 class RouteTable:
-    """Finds operations. Templates are tried in the order given: those with a literal suffix go before those
+    """Finds operations. Templates are tried in order: those with a literal suffix must come before those
     without.
     """
 
@@ -119,9 +120,10 @@ class RouteTable:
         return self._templates[-1]
 
     def find(self, method: str, raw_path: str) -> tuple[Operation, dict[str, str]]:
-        """The operation and its decoded path parameters; HEAD is answered by GET's operation.
+        """The operation and its decoded path parameters. GET's operation also answers HEAD.
 
-        :raises NotFound: no template fits. :raises MethodNotAllowed: one does, but not with this method.
+        :raises NotFound: no template matches.
+        :raises MethodNotAllowed: one matches, but not with this method.
         :raises MalformedRequest: a parameter is not UTF-8.
         """
         path, values = self._find_path(raw_path)
@@ -134,8 +136,8 @@ class RouteTable:
         return operation, {name: _decoded(name, value) for name, value in values.items()}
 
     def allow(self, raw_path: str) -> str | None:
-        """The methods a path takes, for OPTIONS; None when there is no such path, or it has an OPTIONS of its
-        own.
+        """The methods of a path, for OPTIONS; None if there is no such path, or it has an OPTIONS
+        operation.
         """
         try:
             path, _ = self._find_path(raw_path)
@@ -154,8 +156,9 @@ class RouteTable:
         raise NotFound(f"There is no such route{self._nearest(raw_path)}; /docs lists them all.")
 
     def _nearest(self, raw_path: str) -> str:
-        """What was perhaps meant: without slashes too many, in small letters, with ``/v1`` or without it.
-        Its template alone, since what stands in a path may be a secret.
+        """A suggestion of a similar route: without extra slashes, in lower case, with or without ``/v1``.
+
+        It names only the template, since a path may contain a secret.
         """
         plain = _SLASHES.sub("/", raw_path).rstrip("/")
         newer, older = "/api/v1/", "/api/"

@@ -1,1 +1,1 @@
-"""The HTTP server: uvicorn, with connections that slow or greedy clients can't keep for ever."""
+"""The HTTP server: uvicorn, with limits on how long slow or greedy clients can keep a connection."""

@@ -1,7 +1,7 @@
 """A request's body between socket and application (docs/decisions/0030-uvicorn-inside.md).
 
-uvicorn gathers a body in a bytearray and copies it out again: two copies of every byte. Here the pieces are
-kept as they come off the parser (or of ``LongBody``) and handed out one by one, without copying.
+uvicorn collects a body in a bytearray and copies it out again: two copies of every byte. Here the pieces are
+kept as the parser (or ``LongBody``) delivers them, and passed on one by one without copying.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class RequestBody:
-    """The body of one request, and its ASGI ``receive``. ``received``: bytes so far; ``client``: who sends
-    it.
+    """The body of one request, and its ASGI ``receive``. ``received``: bytes so far; ``client``:
+    the sender.
     """
 
     __slots__ = ("_cycle", "_ended", "_flow", "_pieces", "client", "received")
@@ -43,8 +43,8 @@ class RequestBody:
         self.client = Client()
 
     def add(self, piece: bytes | bytearray) -> None:
-        """The next bytes from the socket; they must not change any more. Dropped once the request has been
-        answered.
+        """Queue the next bytes from the socket, which must not change any more. Dropped if the request is
+        answered already.
         """
         if self._cycle.response_complete:
             return
@@ -56,7 +56,9 @@ class RequestBody:
         self._cycle.message_event.set()
 
     async def receive(self) -> Message:
-        """The next message: a piece of the body, or that the client has left (or has been answered)."""
+        """The next message: a piece of the body, or a disconnect if the client has left or has
+        its response.
+        """
         cycle = self._cycle
         self._ask_to_continue()
         while not (self._over() or cycle.response_complete):
@@ -71,7 +73,7 @@ class RequestBody:
         return {"type": "http.disconnect"}
 
     def _over(self) -> bool:
-        """Whether the client has left and nothing that it sent is still wanted."""
+        """Whether the client has left and no more of its bytes are wanted."""
         return self._cycle.disconnected and not (self.client.lingers and self._pieces)
 
     def _piece(self) -> Message:
@@ -84,9 +86,7 @@ class RequestBody:
         return {"type": "http.request", "body": piece, "more_body": more}
 
     def _ask_to_continue(self) -> None:
-        """``100 Continue`` goes out when the application first asks for the body (RFC 9110
-        section 10.1.1).
-        """
+        """Send ``100 Continue`` when the application first asks for the body (RFC 9110 section 10.1.1)."""
         cycle = self._cycle
         if cycle.waiting_for_100_continue and not cycle.transport.is_closing():
             cycle.transport.write(_CONTINUE)
@@ -98,10 +98,10 @@ _CLOSE_WAIT: Final = 8
 
 
 def has_left(transport: asyncio.Transport, missing: int | None) -> bool:
-    """True when the peer can't complete its request any more. ``missing``: bytes of the body not read yet;
-    None: unknown.
+    """Whether the peer can no longer complete its request.
 
-    Linux only; elsewhere False: the end is noticed when reading goes on.
+    ``missing``: bytes of the body not read yet; None: unknown. Linux only; elsewhere False, and the end is
+    noticed at the next read.
     """
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is None or not sys.platform.startswith("linux") or sock.family == socket.AF_UNIX:
@@ -116,15 +116,17 @@ def has_left(transport: asyncio.Transport, missing: int | None) -> bool:
     return int(unread) < missing
 
 
-#: A shorter rest goes the usual way.
+#: Bytes from which the rest of a body bypasses the parser.
 LONG_BYTES: Final = 256 * 1024
 #: The largest read.
 READ_BYTES: Final = 512 * 1024
 
 
 class LongBody(asyncio.BufferedProtocol):
-    """Receives the ``missing`` bytes of ``body``, then gives ``transport`` back to ``owner`` and calls
-    ``ended``. What else happens to the connection is told to ``owner``.
+    """Receives the ``missing`` bytes of ``body``, then returns ``transport`` to ``owner`` and calls
+    ``ended``.
+
+    All other events of the connection are passed to ``owner``.
     """
 
     def __init__(
@@ -144,19 +146,19 @@ class LongBody(asyncio.BufferedProtocol):
         self._descriptor: int = transport.get_extra_info("socket").fileno()
 
     def begin(self) -> None:
-        """Take the connection over."""
+        """Take over the connection."""
         self._hand_over(self)
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's signature
-        """Room for exactly what the kernel holds, so that nothing need be cut off; one byte where it holds
-        nothing.
+        """A buffer for exactly the bytes that the kernel holds, so that nothing has to be cut off; one byte
+        if it holds none.
         """
         (unread,) = struct.unpack("i", fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0" * 4))
         self._buffer = bytearray(max(1, min(unread, self._missing, READ_BYTES)))
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """The buffer has been filled."""
+        """Pass on the bytes that were read."""
         buffer, self._buffer = self._buffer, bytearray()
         self._missing -= nbytes
         if not self._transport.is_closing():
@@ -170,19 +172,21 @@ class LongBody(asyncio.BufferedProtocol):
         return self._owner.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over."""
+        """The connection has ended."""
         self._owner.connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client is slow to take the answer."""
+        """The client reads the response too slowly."""
         self._owner.pause_writing()
 
     def resume_writing(self) -> None:
-        """The client has taken some of it."""
+        """The client has read a part of the response."""
         self._owner.resume_writing()
 
     def _hand_over(self, protocol: asyncio.BaseProtocol) -> None:
-        """How a transport reads is decided when it begins to: let it begin anew."""
+        """Give the transport another protocol. Reading is restarted, because asyncio chooses the way of
+        reading only when it begins.
+        """
         reading = self._transport.is_reading()
         if reading:
             self._transport.pause_reading()

@@ -1,7 +1,7 @@
-"""Who has how many connections. When there are too many, idle ones go first, and first those of the address
-that has the most: whoever opens thousands and says nothing keeps nobody else out.
+"""Counts connections by client address. If there are too many, idle ones are closed, first those of the
+address that has most: a client that opens thousands and sends nothing keeps nobody else out.
 
-A connection is idle while no request of its is in progress: before its first one, and between two.
+A connection is idle while it has no request in progress: before its first one and between two.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LIMITED: Final = "Too many connections from this address; close some, or try ag
 
 
 class ConnectionTable:
-    """``most``: connections in all; ``per_address``: of one address that is no trusted proxy (0: any)."""
+    """``most``: connections in all; ``per_address``: per address, except trusted proxies (0: no limit)."""
 
     def __init__(self, most: int, per_address: int, trusted: Sequence[Network], metrics: Metrics) -> None:
         self._most = most
@@ -28,8 +28,8 @@ class ConnectionTable:
         self._count = 0
 
     def enter(self, connection: Any, peer: str) -> bool:
-        """Take ``connection`` in, making room where that is needed; False: its address has too many that are
-        all at work.
+        """Add ``connection``, closing an idle one if necessary. Returns False if its address has too many,
+        none of them idle.
         """
         key, trusted = client_key(peer), is_in(peer, self._trusted)
         own = self._by_address.setdefault(key, {})
@@ -44,7 +44,7 @@ class ConnectionTable:
         return fits
 
     def leave(self, connection: Any) -> None:
-        """Forget ``connection``; once or more often."""
+        """Remove ``connection``. May be called more than once."""
         own = self._by_address.get(connection.address_key, {})
         if connection in own:
             del own[connection]
@@ -53,7 +53,7 @@ class ConnectionTable:
                 self._by_address.pop(connection.address_key, None)
 
     def _evict(self, connections: Iterable[Any]) -> bool:
-        """Close the oldest idle one; False when all are at work."""
+        """Close the oldest idle connection. Returns False if none is idle."""
         for connection in connections:
             if connection.is_idle():
                 self._metrics.cut_off.labels("idle").inc()
@@ -65,7 +65,7 @@ class ConnectionTable:
 
 
 def with_table(protocol: type[Any], table: ConnectionTable) -> type[Any]:
-    """``protocol`` (a GuardedProtocol) whose connections are all in ``table``."""
+    """A subclass of ``protocol`` (a GuardedProtocol) whose connections are registered in ``table``."""
 
     class Counted(protocol):  # type: ignore[misc]
         address_key = ""
@@ -85,7 +85,7 @@ def with_table(protocol: type[Any], table: ConnectionTable) -> type[Any]:
             super().connection_lost(exc)
 
         def handle_websocket_upgrade(self) -> None:
-            table.leave(self)  # another protocol has the connection now, and the user's watches are counted
+            table.leave(self)  # another protocol takes the connection over; watches are counted per user
             super().handle_websocket_upgrade()
 
     return Counted

@@ -1,5 +1,5 @@
-"""How much of a connection one client may have (docs/limits.md), and when it counts as too slow. Only time in
-which the gateway was ready for it counts.
+"""Limits on one client's use of a connection (docs/limits.md): when it counts as too slow. Only time in which
+the gateway was ready counts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ConnectionLimits:
 
 
 class BodyPace:
-    """Watches one connection's bodies: silence, and the mean rate over windows."""
+    """Measures the bodies on one connection: time without progress, and the mean rate over windows."""
 
     __slots__ = ("_limits", "_owner", "_progress_at", "_received", "_window_at", "_window_received")
 
@@ -39,12 +39,12 @@ class BodyPace:
         self._progress_at = self._window_at = 0.0
 
     def paused(self, received: int, now: float) -> None:
-        """The gateway itself was not reading: start over."""
+        """Start over, because the gateway itself was not reading."""
         self._received = self._window_received = received
         self._progress_at = self._window_at = now
 
     def too_slow(self, owner: object, received: int, now: float) -> bool:
-        """Whether the body of ``owner`` (the request) brings too little. ``received``: bytes so far; ``now``:
+        """Whether the body of ``owner`` (the request) is too slow. ``received``: bytes so far; ``now``:
         seconds.
         """
         if owner is not self._owner:
@@ -64,7 +64,7 @@ class BodyPace:
 
 
 class SendPace:
-    """Watches one connection's answers: whether the client takes anything at all."""
+    """Measures the responses on one connection: whether the client reads anything at all."""
 
     __slots__ = ("_limits", "_owner", "_since", "_waiting")
 
@@ -75,9 +75,7 @@ class SendPace:
         self._since = 0.0
 
     def stuck(self, owner: object, waiting: int, now: float) -> bool:
-        """Whether the ``waiting`` bytes of ``owner``'s answer (0: none) have not become fewer
-        for too long.
-        """
+        """Whether the ``waiting`` bytes of ``owner``'s response (0: none) have not decreased for too long."""
         if owner is not self._owner or not waiting or waiting != self._waiting:
             self._owner, self._waiting, self._since = owner, waiting, now
             return False

@@ -1,8 +1,8 @@
-"""One HTTP/1.1 connection: uvicorn's httptools protocol, with limits on what a client may hold.
+"""One HTTP/1.1 connection: uvicorn's httptools protocol, with limits on what a client can occupy.
 
-Left to uvicorn alone, a connection that never sends a request, drips a header or a body, or never reads its
-answer lives for ever, and headers may grow without bound. ``Guard`` looks at every connection once a second
-and calls ``overdue``.
+With uvicorn alone, a connection lives for ever if it never sends a request, sends a head or a body byte by
+byte, or never reads its response; and headers may grow without limit. ``GatewayServer`` calls ``overdue`` of
+every connection once a second.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MAX_HEADERS: Final = 100
 
 
 class HeadTooLarge(Exception):
-    """Request line and headers pass the limit."""
+    """The request line and headers exceed the limit."""
 
 
 class HeadRefused(Exception):
@@ -49,8 +49,8 @@ class HeadRefused(Exception):
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """A connection under ``limits``. uvicorn makes them, so limits and metrics sit on a subclass:
-    ``with_limits``.
+    """A connection with ``limits``. uvicorn creates the instances, so ``with_limits`` makes a subclass that
+    has limits and metrics.
     """
 
     limits: ClassVar[ConnectionLimits]
@@ -79,7 +79,7 @@ class GuardedProtocol(HttpToolsProtocol):
     # Connection
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-        """Accept the connection, or say that there are too many."""
+        """Accept the connection, or refuse it if there are too many."""
         super().connection_made(transport)
         self.metrics.connections.inc()
         self._head_since = time.monotonic()
@@ -87,20 +87,20 @@ class GuardedProtocol(HttpToolsProtocol):
             self._cut("connections", 503, "OVERLOADED", "Too many connections; try again.", retry_after=2)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection; a request in progress sees ``http.disconnect``."""
+        """Forget the connection. A request in progress gets ``http.disconnect``."""
         self.metrics.connections.dec()
         super().connection_lost(exc)
         self._tell_left()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; what it has of an unfinished head counts against the limit."""
+        """Feed the parser. Bytes of an unfinished head count against the limit."""
         if self.transport.is_closing() or self._last_words is not None:
             return
         if self._head_since is None and self._between_requests():
             self._head_since = time.monotonic()
         self._unset_keepalive_if_required()
         self._parse(data)
-        if self._head_since is not None:  # still: all of it belongs to a head that goes on
+        if self._head_since is not None:  # still in the head: all of the data belongs to it
             self._fed_bytes += len(data)
             if self._fed_bytes > self.limits.max_header_bytes:
                 self._refuse_head()
@@ -111,8 +111,8 @@ class GuardedProtocol(HttpToolsProtocol):
                 self._read_on(self._body, self._body_length)
 
     def _parse(self, data: bytes) -> None:
-        """Feed the parser. It stops behind every head with an Upgrade: unless that is a WebSocket's
-        handshake, the head is read again without it, and so is all that follows.
+        """Feed the parser, which stops after every head with an Upgrade. Unless that is a WebSocket
+        handshake, the head and all that follows are parsed again without the Upgrade.
         """
         while True:
             try:
@@ -131,7 +131,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 return
 
     def _check_framing(self, body: RequestBody, size: int) -> None:
-        """Sizes, extensions and trailers of chunks cost without bringing anything."""
+        """Refuse a body with more framing than content: sizes, extensions and trailers of chunks cost CPU."""
         self._framed_bytes += size
         if self._framed_bytes > FREE_FRAMING_BYTES + MAX_FRAMING * body.received:
             self._refuse(malformed("The chunks of the body are mostly framing; send larger ones."))
@@ -146,11 +146,11 @@ class GuardedProtocol(HttpToolsProtocol):
         LongBody(self.transport, self, body, missing, self._long_body_ended).begin()
 
     def _long_body_ended(self) -> None:
-        self.parser = httptools.HttpRequestParser(self)  # the one before still waits for this body
+        self.parser = httptools.HttpRequestParser(self)  # the previous one still waits for this body
         self.on_message_complete()
 
     def _refuse_unreadable(self, data: bytes) -> None:
-        """What can't be parsed, or may not be: a problem instead of uvicorn's text."""
+        """Answer a head that can't be parsed or breaks a rule with a problem, instead of uvicorn's text."""
         if self._head_bytes > self.limits.max_header_bytes:
             self._refuse_head()
         else:
@@ -205,7 +205,7 @@ class GuardedProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request; say what is wrong with it, once those before it have been answered."""
+        """Continue with the next request. A refused one is answered once all requests before it are."""
         super().on_response_complete()
         exchange = self._exchange
         if self._last_words is not None and (exchange is None or exchange.response_complete):
@@ -213,7 +213,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._close_with(self._last_words)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Run the application with our ``receive`` instead of the cycle's."""
+        """Run the application with ``RequestBody.receive`` instead of the cycle's."""
         body = self._queued.pop(cycle, None) or RequestBody(cycle, self.flow)
         if cycle is self.cycle:
             self._body = body
@@ -221,15 +221,15 @@ class GuardedProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, _with_body(app, body))
 
     def on_body(self, body: bytes) -> None:
-        if self._body is None:  # pipelined: the request before is still being answered
+        if self._body is None:  # pipelined: the previous request is still being answered
             self._body = self._queued[self.cycle] = RequestBody(self.cycle, self.flow)
         self._body.add(body)
 
     # Limits
 
     def overdue(self, now: float) -> None:
-        """Cut the connection off if its client is too slow, or gone without our having read that. Called
-        every second.
+        """Close the connection if its client is too slow, or has left without our noticing. Called every
+        second.
         """
         if self.transport.is_closing():
             self._check_send(now, closing=True)
@@ -253,7 +253,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.transport.abort()
         elif not self._body_pace.too_slow(self.cycle, received, now):
             return
-        elif self._lingers():  # what came is kept; a 4xx would make tus clients forget the upload
+        elif self._lingers():  # the received bytes are kept; a 4xx would make tus clients forget the upload
             self.metrics.cut_off.labels("body").inc()
             self.transport.abort()
         else:
@@ -263,7 +263,7 @@ class GuardedProtocol(HttpToolsProtocol):
         return self._running is not None and self._running.client.lingers
 
     def _check_send(self, now: float, *, closing: bool = False) -> None:
-        """``closing``: the last bytes of the connection, however few."""
+        """``closing``: the last bytes of the connection count, however few."""
         waiting = self.transport.get_write_buffer_size() if closing or self.flow.write_paused else 0
         if self._send_pace.stuck(self.cycle, waiting, now):
             self.metrics.cut_off.labels("send").inc()
@@ -275,7 +275,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     @property
     def _exchange(self) -> RequestResponseCycle | None:
-        """The latest request; None before the first one (uvicorn's annotation leaves that out)."""
+        """The latest request; None before the first one (which uvicorn's annotation omits)."""
         return self.cycle
 
     def _between_requests(self) -> bool:
@@ -306,14 +306,14 @@ class GuardedProtocol(HttpToolsProtocol):
     def _answer_and_close(
         self, status: int, code: str, detail: str, *, retry_after: int | None = None
     ) -> None:
-        """Answer in place of the application, which sees the client leave; then close. Requests that have
-        come in whole are answered before that.
+        """Answer in place of the application, for which the client has disconnected; then close. Complete
+        requests are answered first.
         """
         cycle = self._exchange
         if cycle is not None and not self.pipeline and self._awaits_body():
             scope: Any = cycle.scope
             request_id: str = scope.get(REQUEST_ID) or uuid.uuid4().hex
-            scope[CUT] = status, code  # its own line in the log tells of it
+            scope[CUT] = status, code  # the request's own log line reports it
         else:
             request_id = uuid.uuid4().hex
             note_refused(self.metrics, RequestContext(request_id, reason=code), status, self.client)

@@ -1,7 +1,8 @@
-"""What RFC 9112 asks of a request's head beyond what llhttp checks, and what counts as a WebSocket handshake.
+"""Rules of RFC 9112 for a request's head that llhttp does not check, and the detection of WebSocket
+handshakes.
 
-llhttp (by way of httptools) refuses what smugglers send: Content-Length beside Transfer-Encoding or twice,
-bare CR and LF, folded lines, blanks before a colon, chunk sizes that are no hexadecimal number.
+llhttp (used through httptools) refuses request smuggling: Content-Length beside Transfer-Encoding or twice,
+bare CR and LF, folded lines, blanks before a colon, chunk sizes that are not hexadecimal.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from websockets.headers import parse_extension, parse_subprotocol
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
-#: Bytes around the data of a chunked body (sizes, extensions, trailers) that are always fine. Beyond, the
-#: whole may take four times the data: chunks of a byte, and extensions or trailers without end, are refused.
+#: Framing bytes of a chunked body (sizes, extensions, trailers) that are always accepted. Beyond these, the
+#: whole may take four times the data, so that chunks of one byte and endless extensions or trailers are
+#: refused.
 FREE_FRAMING_BYTES: Final = 64 * 1024
 MAX_FRAMING: Final = 4
 #: RFC 3986: reg-name or IP-literal, and a port.
@@ -30,7 +32,7 @@ _METHOD: Final = re.compile(rb"\s*[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64} [^ ]+ HTTP/")
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer in place of the application's; the connection closes after it."""
+    """A response in place of the application's. The connection is closed after it."""
 
     status: int
     code: str
@@ -38,7 +40,7 @@ class Refusal:
 
 
 def malformed(detail: str, status: int = 400) -> Refusal:
-    """The refusal of a request that can't be understood."""
+    """The refusal of a malformed request."""
     return Refusal(status, "MALFORMED_REQUEST", detail)
 
 
@@ -54,7 +56,7 @@ def tokens_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes
 
 
 def head_fault(method: bytes, version: str, url: bytes, headers: Headers) -> Refusal | None:
-    """Why a head that llhttp has taken is refused all the same; None: it is not."""
+    """The reason to refuse a head that llhttp has accepted; None: it is valid."""
     if version not in {"1.0", "1.1"}:
         return malformed(f"HTTP/{version} is not spoken here; send HTTP/1.1.", 505)
     if method == b"CONNECT":
@@ -97,7 +99,9 @@ def _target_fault(method: bytes, url: bytes) -> Refusal | None:
 
 
 def authority_of(url: bytes) -> bytes | None:
-    """Host and port of an address in absolute form, which count more than Host (RFC 9112 section 3.2.2)."""
+    """Host and port of a target in absolute form, which override Host (RFC 9112 section 3.2.2); None for
+    other forms.
+    """
     if url.startswith((b"/", b"*")):
         return None
     parsed = httptools.parse_url(url)
@@ -108,7 +112,9 @@ def authority_of(url: bytes) -> bytes | None:
 
 
 def is_websocket_handshake(method: bytes, version: str, headers: Headers) -> bool:
-    """RFC 6455 section 4.2.1. What is less is plain HTTP, its Upgrade passed over (RFC 9110 section 7.8)."""
+    """Whether the head is a WebSocket handshake (RFC 6455 section 4.2.1). Otherwise it is plain HTTP, whose
+    Upgrade is ignored (RFC 9110 section 7.8).
+    """
     keys = values_of(headers, b"sec-websocket-key")
     return (
         method == b"GET"
@@ -142,16 +148,14 @@ def _is_nonce(key: bytes) -> bool:
 
 
 def without_upgrade(method: bytes, version: str, url: bytes, headers: Headers) -> bytes:
-    """The same head as it is read when Upgrade is passed over."""
+    """The same head without its Upgrade."""
     lines = [b"%s %s HTTP/%s" % (method, url, version.encode("ascii"))]
     lines += [b"%s: %s" % (name, value) for name, value in headers if name != b"upgrade"]
     return b"\r\n".join([*lines, b"", b""])
 
 
 def unreadable(data: bytes) -> Refusal:
-    """What to say of bytes that llhttp refuses. It knows methods by name (RFC 9110 section 9.1: 501 for
-    others).
-    """
+    """The refusal of bytes that llhttp refuses. Unknown methods get 501 (RFC 9110 section 9.1)."""
     known = data[:20].lstrip().split(b" ")[0].decode("latin-1")
     if _METHOD.match(data) and known not in _METHODS:
         return Refusal(501, "METHOD_NOT_ALLOWED", "There is no such method here; methods are in capitals.")

@@ -1,4 +1,4 @@
-"""Runs the application under uvicorn until it is told to stop."""
+"""Runs the application in uvicorn until it is stopped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from servicekit.serving.certificates import read_pair
 from servicekit.settings import SettingError
 
 BACKLOG = 2048
-#: How long clients have to take the answer that a request was cut. Seconds.
+#: Seconds for clients to read the response to a request that was cut off.
 CUT_SECONDS = 3
 
 
@@ -37,16 +37,18 @@ class PortTaken(Exception):
 
 @dataclass(frozen=True)
 class DrainTimes:
-    """Seconds: how long the listener stays open after the signal, and requests may go on after that."""
+    """Seconds: ``pause``, for which the listener stays open after the signal; ``drain``, for which requests
+    may then go on.
+    """
 
     pause: float
     drain: float
 
 
 class GatewayServer(Server):
-    """uvicorn's server, with its own signals and a look at every connection once a second.
+    """uvicorn's server with its own signal handling, and a check of every connection once a second.
 
-    ``hears_signals``: False where somebody else does, and calls ``stop``.
+    ``hears_signals``: False if another object handles signals and calls ``stop``.
     """
 
     hears_signals = True
@@ -58,7 +60,7 @@ class GatewayServer(Server):
         self._times = times
 
     async def on_tick(self, counter: int) -> bool:
-        """Uvicorn's clock, ten times a second."""
+        """Called by uvicorn ten times a second."""
         if counter % 10 == 0:
             now = time.monotonic()
             for connection in list(self.server_state.connections):
@@ -68,7 +70,9 @@ class GatewayServer(Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT begin the drain; unlike uvicorn's, the process then ends with its exit code."""
+        """Begin the drain at SIGTERM and SIGINT. Unlike with uvicorn, the process then exits with its own
+        exit code.
+        """
         loop = asyncio.get_running_loop()
         numbers = (signal.SIGTERM, signal.SIGINT) if self.hears_signals else ()
         for number in numbers:
@@ -80,8 +84,8 @@ class GatewayServer(Server):
                 loop.remove_signal_handler(number)
 
     def stop(self) -> None:
-        """Say that no more should come; after the pause stop accepting. Requests in progress get the drain
-        time.
+        """Announce that no more requests should come, and stop accepting after the pause. Requests in
+        progress then have the drain time.
         """
         self._draining.begin()
         if self._times.pause:
@@ -90,7 +94,7 @@ class GatewayServer(Server):
             self.should_exit = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Uvicorn's; what is still running at the end of the drain time gets an answer first."""
+        """As uvicorn's, but requests still running at the end of the drain time get a response first."""
         self._draining.end_streams()
         cutter = asyncio.get_running_loop().call_later(self._times.drain, self._draining.cut)
         try:
@@ -100,9 +104,10 @@ class GatewayServer(Server):
 
 
 def bind(settings: GatewaySettings, *, shared: bool = False) -> socket.socket:
-    """A listening socket at ``http_bind``. ``shared``: further processes of this program listen there.
+    """A listening socket at ``http_bind``. ``shared``: other processes of this program listen there, too.
 
-    :raises SettingError: no address. :raises PortTaken: it is taken, or not of this machine.
+    :raises SettingError: it is not an address.
+    :raises PortTaken: the port is taken, or the address is not of this machine.
     """
     try:
         host, port = split_address(settings.http_bind)
@@ -114,7 +119,8 @@ def bind(settings: GatewaySettings, *, shared: bool = False) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
         )[0]
-        # With the protocol named, asyncio turns Nagle's algorithm off; otherwise each answer costs 40 ms.
+        # asyncio turns off Nagle's algorithm only if the protocol is given; with it each response takes 40 ms
+        # longer.
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise SettingError(
@@ -142,9 +148,9 @@ def bind(settings: GatewaySettings, *, shared: bool = False) -> socket.socket:
 def make_server(
     app: ASGIApp, settings: GatewaySettings, metrics: Metrics, draining: Draining
 ) -> GatewayServer:
-    """A server for ``app``; ``serve(sockets=[listener])`` runs it until ``stop`` or a signal.
+    """A server for ``app``. ``serve(sockets=[listener])`` runs it until ``stop`` or a signal.
 
-    :raises SettingError: certificate or key can't be used.
+    :raises SettingError: the certificate or key can't be used.
     """
     if settings.http_tls_cert is not None and settings.http_tls_key is not None:
         read_pair(settings.http_tls_cert, settings.http_tls_key, ("http_tls_cert", "http_tls_key"))
@@ -156,7 +162,7 @@ def make_server(
         app,
         http=with_table(GuardedProtocol.with_limits(limits, metrics), table),
         ws=GuardedWebSocket.with_limits(limits, metrics),
-        ws_max_size=64 * 1024,  # clients have nothing to say here
+        ws_max_size=64 * 1024,  # clients have nothing to send
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
         lifespan="on",
@@ -177,6 +183,6 @@ def make_server(
 
 
 def address_of(listener: socket.socket) -> str:
-    """``host:port`` with the real port."""
+    """``host:port`` with the actual port."""
     host, port = listener.getsockname()[:2]
     return join_address(host, port)

@@ -1,8 +1,8 @@
-"""One WebSocket connection: uvicorn's protocol, counted, and bounded in time like those of HTTP.
+"""One WebSocket connection: uvicorn's protocol with metrics and time limits like those of HTTP.
 
-A handshake that is not answered in time, a peer that takes nothing, and a closed connection whose last bytes
-nobody takes would otherwise stay for ever. Clients have nothing to say here: what they send is dropped as it
-comes, and whoever goes on is closed.
+Without these, a handshake that is never answered, a peer that reads nothing, and a closed connection whose
+last bytes are not read would stay for ever. Clients have nothing to send: their messages are dropped, and a
+client that sends many is disconnected.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from gateway.http.problems import raw_problem
 from gateway.metrics import Metrics
 from gateway.server.pace import ConnectionLimits, SendPace
 
-#: How long the services behind may take to say who the caller is and to begin the stream. Seconds.
+#: Seconds in which the services have to identify the caller and begin the stream.
 HANDSHAKE_SECONDS: Final = 20.0
-#: Frames that a client may send (answers to pings, a close, what its library thinks of), and how many more
-#: for each second. Each costs the loop some microseconds; fragments and answers to pings stay in memory.
+#: Frames that a client may send (pongs, a close, what its library sends), and how many more per second. Each
+#: costs some microseconds of the loop; fragments and pongs stay in memory.
 FREE_FRAMES: Final = 100
 FRAMES_PER_SECOND: Final = 10
-#: The parser is fed in pieces, so that a flood of small frames is noticed among them. Bytes.
+#: Bytes that are parsed at a time, so that a flood of small frames is noticed early.
 PIECE: Final = 2048
 FAILED: Final = "The notifications could not be begun; try again."
 TOO_LONG: Final = (
@@ -38,8 +38,8 @@ TOO_LONG: Final = (
 
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket under ``limits``. uvicorn makes them, so limits and metrics sit on a subclass:
-    ``with_limits``.
+    """A WebSocket with ``limits``. uvicorn creates the instances, so ``with_limits`` makes a subclass that
+    has limits and metrics.
     """
 
     limits: ClassVar[ConnectionLimits]
@@ -54,7 +54,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = logging.getLogger("gateway.server.websocket")
-        self.logger.setLevel(logging.WARNING)  # its lines of handshakes hold query strings
+        self.logger.setLevel(logging.WARNING)  # its log lines about handshakes contain query strings
         self._begun = time.monotonic()
         self._task: asyncio.Task[None] | None = None
         self._refused = False
@@ -63,7 +63,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._leaves = False
 
     def connection_made(self, transport: Any) -> None:
-        """The connection is taken over from HTTP."""
+        """Take the connection over from HTTP."""
         super().connection_made(transport)
         self.metrics.connections.inc()
 
@@ -75,17 +75,17 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Frames, or the handshake as HTTP has read it."""
+        """Parse frames, or the handshake as HTTP has read it."""
         for begin in range(0, len(data), PIECE):
             if self.transport.is_closing():
                 return
             super().data_received(data[begin : begin + PIECE])
         if self.conn.handshake_exc is not None and not self.handshake_initiated and not self._refused:
-            self.metrics.cut_off.labels("head_size").inc()  # all else was looked at before it came here
+            self.metrics.cut_off.labels("head_size").inc()  # all other rules were checked before
             self._refuse(TOO_LONG, status=431, code="MALFORMED_REQUEST")
 
     def handle_text(self, _event: Frame) -> None:
-        """Dropped, like every message: neither fragments nor a queue grow."""
+        """Drop the message, like all messages, so that neither fragments nor a queue grow."""
         self._count_frame()
 
     def handle_bytes(self, _event: Frame) -> None:
@@ -97,17 +97,17 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._count_frame()
 
     def handle_ping(self) -> None:
-        """Answer, as long as there are few."""
+        """Answer, unless there are too many."""
         if self._count_frame():
             super().handle_ping()
 
     def handle_pong(self, event: Frame) -> None:
-        """An answer to our ping, or nothing."""
+        """Accept an answer to our ping, unless there are too many."""
         if self._count_frame():
             super().handle_pong(event)
 
     def _count_frame(self) -> bool:
-        """False: that was one too many, and the connection is being closed."""
+        """Count a frame. Returns False if there are too many; the connection is then being closed."""
         if self.close_sent:
             return False
         self._frames += 1
@@ -122,29 +122,31 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         return False
 
     def send_500_response(self) -> None:
-        """The process leaves, or the application has failed, before the handshake was answered."""
+        """Refuse the handshake, because the process stops or the application has failed before
+        answering it.
+        """
         if self.initial_response or self.handshake_complete:
             return
         self._refuse("This server is leaving; connect again." if self._leaves else FAILED)
 
     def shutdown(self) -> None:
-        """The process leaves."""
+        """Note that the process stops."""
         self._leaves = True
         super().shutdown()
 
     async def run_asgi(self) -> None:
-        """Run the application; it is given up when the connection ends before the handshake is answered."""
+        """Run the application. It is cancelled if the connection ends before the handshake is answered."""
         self._task = asyncio.current_task()
         await super().run_asgi()
 
     async def send(self, message: Any) -> None:
-        """The application's messages. A refusal, too, ends the handshake."""
+        """Send the application's message. A refusal also ends the handshake."""
         await super().send(message)
         if self.close_sent:
             self.handshake_complete = True
 
     def overdue(self, now: float) -> None:
-        """Cut the connection off where one side keeps the other waiting. Called every second."""
+        """Close the connection if one side keeps the other waiting. Called every second."""
         closing = self.transport.is_closing()
         if not closing and not self.handshake_complete:
             if now - self._begun > self.handshake_seconds:
