@@ -23,7 +23,7 @@ BYTE_ORDER = sa.Text(collation="C")
 MOMENT = sa.DateTime(timezone=True)
 NOW = sa.text("now()")
 #: The meaning of each column `traceparent`.
-TRACED = "W3C trace context of the request that has left this to others; null: it was not traced"
+TRACED = "W3C trace context of the request that caused this work; null: not traced"
 
 _OPEN = f"({blob_pb2.BLOB_STATE_PENDING}, {blob_pb2.BLOB_STATE_COMPLETING})"
 _WITH_CONTENT = f"({blob_pb2.BLOB_STATE_COMPLETING}, {blob_pb2.BLOB_STATE_COMMITTED})"
@@ -66,27 +66,32 @@ blobs = sa.Table(
     sa.Column("spec", sa.LargeBinary(), nullable=False, doc="metadata.v1.UploadSpec"),
     sa.Column("object_metadata", pg.JSONB(), nullable=False, doc="S3 object metadata"),
     sa.Column("request_id", sa.Text(), nullable=False, server_default="", doc="idempotency key"),
-    sa.Column("reserved_bytes", sa.BigInteger(), nullable=False, doc="counts while PENDING or COMPLETING"),
-    sa.Column("reserved_files", sa.SmallInteger(), nullable=False, doc="0 when it replaces a file"),
-    sa.Column("lease_expires_at", MOMENT, doc="PENDING, COMPLETING: its writer lives until then"),
-    sa.Column("save_id", pg.UUID(), doc="made for this save of a project, and lives as long as it does"),
-    sa.Column("not_before", MOMENT, doc="when the cleaner may act; null: as soon as the lease is over"),
+    sa.Column(
+        "reserved_bytes",
+        sa.BigInteger(),
+        nullable=False,
+        doc="counts towards the quota while PENDING or COMPLETING",
+    ),
+    sa.Column("reserved_files", sa.SmallInteger(), nullable=False, doc="0: it replaces a file"),
+    sa.Column("lease_expires_at", MOMENT, doc="PENDING, COMPLETING: its writer is presumed alive until then"),
+    sa.Column("save_id", pg.UUID(), doc="the save of a project that it belongs to, whose lease is its lease"),
+    sa.Column("not_before", MOMENT, doc="when the cleaner may act; null: when the lease is over"),
     sa.Column(
         "attempts", sa.Integer(), nullable=False, server_default=sa.text("0"), doc="claims in this state"
     ),
-    sa.Column("failure", sa.Text(), doc="why the last claim in this state was given back"),
-    sa.Column("file_id", pg.UUID(), doc="what it was committed as"),
-    sa.Column("file_generation", sa.BigInteger(), doc="what it was committed as"),
-    sa.Column("damage_told_at", MOMENT, doc="when its owner last heard that it is lost or corrupt"),
-    sa.Column("scrubbed_at", MOMENT, doc="when its bytes were last read back and found right"),
-    sa.Column("scrub_after", MOMENT, doc="when they are due again; null: at once"),
-    sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage that the scrub has found; null: none"),
+    sa.Column("failure", sa.Text(), doc="why the last claim in this state failed"),
+    sa.Column("file_id", pg.UUID(), doc="the file that it was committed as"),
+    sa.Column("file_generation", sa.BigInteger(), doc="the generation of that file"),
+    sa.Column("damage_told_at", MOMENT, doc="when its owner was last told that it is lost or corrupt"),
+    sa.Column("scrubbed_at", MOMENT, doc="when the scrub last found its bytes correct"),
+    sa.Column("scrub_after", MOMENT, doc="when the next scrub is due; null: at once"),
+    sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage found by the scrub; null: none"),
     sa.Column(
         "storage_class",
         sa.Text(),
         nullable=False,
         server_default="",
-        doc="S3's, as the upload named it; empty: the installation's",
+        doc="S3 storage class named by the upload; empty: the installation's",
     ),
     sa.Column("traceparent", sa.Text(), doc=TRACED),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
@@ -122,7 +127,7 @@ files = sa.Table(
     sa.Column("id", pg.UUID(), nullable=False, doc="stays when the content is replaced"),
     sa.Column("family", sa.SmallInteger(), nullable=False, doc="metadata.v1.FileFamily"),
     sa.Column("key", BYTE_ORDER, nullable=False, doc="S3 key of the current content"),
-    sa.Column("slot", BYTE_ORDER, doc="the replaceable place: `profile`, `path:…`"),
+    sa.Column("slot", BYTE_ORDER, doc="`profile`, `path:…`; null: not replaceable"),
     sa.Column("blob_id", pg.UUID(), nullable=False),
     sa.Column("filename", sa.Text(), nullable=False),
     sa.Column("content_type", sa.Text(), nullable=False),
@@ -135,7 +140,7 @@ files = sa.Table(
     sa.Column("visibility", sa.SmallInteger(), nullable=False, doc="metadata.v1.Visibility"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("updated_at", MOMENT, nullable=False, server_default=NOW),
-    sa.Column("expires_at", MOMENT, doc="temporary files: gone from then on"),
+    sa.Column("expires_at", MOMENT, doc="temporary files: invisible from then on"),
     sa.Column("deleted_at", MOMENT, doc="soft-deleted"),
     sa.Column("purge_at", MOMENT, doc="soft-deleted: until when it can be restored"),
     sa.Column(
@@ -145,21 +150,21 @@ files = sa.Table(
         server_default=sa.text("0"),
         doc="how often its links were revoked",
     ),
-    sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage that its blob is marked with; null: none"),
-    sa.Column("media", pg.JSONB(), doc="what its content says of itself, see media.py"),
-    sa.Column("media_of", pg.UUID(), doc="the blob that was read for it; another than blob_id: to be read"),
-    sa.Column("location_masks", sa.LargeBinary(), doc="of the same blob: serialized LocationMasks"),
+    sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage of its blob; null: none"),
+    sa.Column("media", pg.JSONB(), doc="media info of the content (files/media_columns.py)"),
+    sa.Column("media_of", pg.UUID(), doc="the blob that `media` was read from; other than blob_id: due"),
+    sa.Column("location_masks", sa.LargeBinary(), doc="serialized LocationMasks of the same blob"),
     sa.Column("media_after", MOMENT, doc="not claimed for reading before; null: at once"),
     sa.Column(
         "media_tries", sa.SmallInteger(), nullable=False, server_default=sa.text("0"), doc="claims so far"
     ),
-    sa.Column("keep_until", MOMENT, doc="neither deleted nor replaced before; null: not kept"),
+    sa.Column("keep_until", MOMENT, doc="not deleted or replaced before; null: not kept"),
     sa.Column("held_at", MOMENT, doc="on legal hold since then; null: not"),
     sa.Column(
-        "held_by_admin", sa.Boolean(), nullable=False, server_default=sa.false(), doc="an admin lifts it"
+        "held_by_admin", sa.Boolean(), nullable=False, server_default=sa.false(), doc="only admins lift it"
     ),
     sa.Column("hold_reason", sa.Text(), nullable=False, server_default=""),
-    sa.Column("delete_after", MOMENT, doc="is deleted automatically then, rather than by its family's rule"),
+    sa.Column("delete_after", MOMENT, doc="deleted automatically then, instead of by its family's rule"),
     sa.PrimaryKeyConstraint("owner_id", "id", name="files_pkey"),
     # No action on delete (rule R7): a blob that a file shows cannot be purged.
     sa.ForeignKeyConstraint(["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="files_blob"),
@@ -225,7 +230,7 @@ generation_tallies = sa.Table(
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
     sa.Column("type", sa.SmallInteger(), nullable=False, doc="metadata.v1.GenerationType"),
     sa.Column("day", sa.Date(), nullable=False, doc="of the commit, UTC"),
-    sa.Column("stripe", sa.SmallInteger(), nullable=False, doc="as in usage: only sums mean something"),
+    sa.Column("stripe", sa.SmallInteger(), nullable=False, doc="as in usage: only sums are meaningful"),
     sa.Column("count", sa.BigInteger(), nullable=False),
     sa.Column("size_bytes", sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint("owner_id", "type", "day", "stripe", name="generation_tallies_pkey"),
@@ -256,11 +261,11 @@ idempotency_keys = sa.Table(
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
     sa.Column("request_id", BYTE_ORDER, nullable=False),
     sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
-    sa.Column("guess_fingerprint", sa.LargeBinary(), doc="of the request while its target was a guess"),
-    sa.Column("blob_id", pg.UUID(), doc="the attempt that holds or has won the key"),
-    sa.Column("save_id", pg.UUID(), doc="or the save that does"),
-    sa.Column("size_bytes", sa.BigInteger(), doc="of the winner"),
-    sa.Column("crc32c", sa.BigInteger(), doc="of the winner"),
+    sa.Column("guess_fingerprint", sa.LargeBinary(), doc="of the request with its guessed target"),
+    sa.Column("blob_id", pg.UUID(), doc="the attempt that holds the key, or has answered"),
+    sa.Column("save_id", pg.UUID(), doc="the save that holds the key, or has answered"),
+    sa.Column("size_bytes", sa.BigInteger(), doc="of the winner's file"),
+    sa.Column("crc32c", sa.BigInteger(), doc="of the winner's file"),
     sa.Column("reply", sa.LargeBinary(), doc="the winner's answer; outlives its file (rule R6)"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("expires_at", MOMENT, nullable=False),
@@ -273,9 +278,9 @@ usage = sa.Table(
     "usage",
     metadata,
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
-    sa.Column("stripe", sa.SmallInteger(), nullable=False, doc="parallel uploads count on different rows"),
+    sa.Column("stripe", sa.SmallInteger(), nullable=False, doc="parallel uploads update different rows"),
     sa.Column(
-        "used_bytes", sa.BigInteger(), nullable=False, doc="only the sum over the stripes means something"
+        "used_bytes", sa.BigInteger(), nullable=False, doc="only the sum over the stripes is meaningful"
     ),
     sa.Column("file_count", sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint("owner_id", "stripe", name="usage_pkey"),
@@ -287,9 +292,7 @@ revisions = sa.Table(
     metadata,
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
     sa.Column("stripe", sa.SmallInteger(), nullable=False, doc="as in usage"),
-    sa.Column(
-        "revision", sa.BigInteger(), nullable=False, doc="only the sum over the stripes means something"
-    ),
+    sa.Column("revision", sa.BigInteger(), nullable=False, doc="only the sum over the stripes is meaningful"),
     sa.PrimaryKeyConstraint("owner_id", "stripe", name="revisions_pkey"),
     postgresql_with={"fillfactor": "50"},
 )

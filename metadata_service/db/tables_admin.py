@@ -39,7 +39,7 @@ erasures = sa.Table(
     "erasures",
     metadata,
     sa.Column("id", pg.UUID(), nullable=False),
-    sa.Column("owner_id", BYTE_ORDER, doc="while it is under way; then it is forgotten"),
+    sa.Column("owner_id", BYTE_ORDER, doc="while it is running; null afterwards"),
     sa.Column("owner_sha256", sa.LargeBinary(), nullable=False, doc="AdminAct.owner_sha256"),
     sa.Column(
         "counts",
@@ -51,9 +51,9 @@ erasures = sa.Table(
     sa.Column("begin_position", sa.Text(), nullable=False, doc="in the write-ahead log"),
     sa.Column("end_position", sa.Text(), nullable=False, server_default=""),
     sa.Column("begun_at", MOMENT, nullable=False, server_default=NOW),
-    sa.Column("shut_at", MOMENT, doc="since when every new transaction has seen that nothing may be added"),
+    sa.Column("shut_at", MOMENT, doc="from then on new transactions see the erasure"),
     sa.Column("ended_at", MOMENT),
-    sa.Column("held_until", MOMENT, doc="until when backups hold what was erased; null: not known"),
+    sa.Column("held_until", MOMENT, doc="until when backups contain the erased data; null: unknown"),
     sa.Column("quarantine_seen_at", MOMENT, doc="Erasure.quarantine_time"),
     sa.PrimaryKeyConstraint("id", name="erasures_pkey"),
     sa.CheckConstraint("(ended_at IS NULL) = (owner_id IS NOT NULL)", name="erasures_forgets"),
@@ -72,13 +72,11 @@ cleaner_replicas = sa.Table(
 running_acts = sa.Table(
     "running_acts",
     metadata,
-    sa.Column(
-        "act_id", sa.BigInteger(), autoincrement=False, nullable=False, doc="of the row that says `begun`"
-    ),
+    sa.Column("act_id", sa.BigInteger(), autoincrement=False, nullable=False, doc="of the act's `begun` row"),
     sa.Column("act", sa.Text(), nullable=False),
     sa.Column("actor", sa.Text(), nullable=False),
-    sa.Column("changes_objects", sa.Boolean(), nullable=False, doc="one of these is under way at a time"),
-    sa.Column("token", pg.UUID(), doc="of the call in progress; null: one has ended, another may come"),
+    sa.Column("changes_objects", sa.Boolean(), nullable=False, doc="only one such act runs at a time"),
+    sa.Column("token", pg.UUID(), doc="of the call in progress; null: between two calls"),
     sa.Column("calls", sa.Integer(), nullable=False, server_default=sa.text("1")),
     sa.Column("counts", sa.Text(), nullable=False, server_default="{}", doc="a JSON object of numbers"),
     sa.Column("begun_at", MOMENT, nullable=False, server_default=NOW),
@@ -98,20 +96,29 @@ storage_replicas = sa.Table(
     metadata,
     sa.Column("name", sa.Text(), nullable=False, doc="host and process"),
     sa.Column(
-        "instance", pg.UUID(), nullable=False, doc="the process: another one of the name does not drain"
+        "instance",
+        pg.UUID(),
+        nullable=False,
+        doc="the process; a new process of the same name is not drained",
     ),
     sa.Column("reported_at", MOMENT, nullable=False, server_default=NOW),
-    sa.Column("drained_at", MOMENT, doc="since when it shall begin nothing new; null: it may"),
+    sa.Column("drained_at", MOMENT, doc="since when it must begin nothing new; null: not drained"),
     sa.Column(
         "busy",
         pg.ARRAY(sa.Text()),
         nullable=False,
         server_default=sa.text("'{}'::text[]"),
-        doc="loops at work",
+        doc="loops that are working",
     ),
-    sa.Column("requests", sa.Integer(), nullable=False, server_default=sa.text("0"), doc="in progress"),
     sa.Column(
-        "draining", sa.Boolean(), nullable=False, server_default=sa.text("false"), doc="it has heard of it"
+        "requests", sa.Integer(), nullable=False, server_default=sa.text("0"), doc="requests in progress"
+    ),
+    sa.Column(
+        "draining",
+        sa.Boolean(),
+        nullable=False,
+        server_default=sa.text("false"),
+        doc="whether it knows of `drained_at`",
     ),
     sa.PrimaryKeyConstraint("name", name="storage_replicas_pkey"),
 )

@@ -11,9 +11,9 @@ archive_restores = sa.Table(
     "archive_restores",
     metadata,
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
-    sa.Column("blob_id", pg.UUID(), nullable=False, doc="the content; no row: it is not waited for"),
-    sa.Column("asked_at", MOMENT, nullable=False, doc="when the store was first asked"),
-    sa.Column("look_at", MOMENT, nullable=False, doc="no replica looks at it before"),
+    sa.Column("blob_id", pg.UUID(), nullable=False, doc="the content; no row: no restore is pending"),
+    sa.Column("asked_at", MOMENT, nullable=False, doc="when the store was first asked to restore it"),
+    sa.Column("look_at", MOMENT, nullable=False, doc="when the next check is due"),
     sa.Column("traceparent", sa.Text(), doc=TRACED),
     sa.PrimaryKeyConstraint("owner_id", "blob_id", name="archive_restores_pkey"),
     # Deleted with the blob (CASCADE), because it does not keep the bytes.

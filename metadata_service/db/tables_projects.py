@@ -63,11 +63,13 @@ projects = sa.Table(
     sa.Column("keep_until", MOMENT, doc="not deleted before; null: not kept"),
     sa.Column("held_at", MOMENT, doc="on legal hold since then; null: not"),
     sa.Column(
-        "held_by_admin", sa.Boolean(), nullable=False, server_default=sa.false(), doc="an admin lifts it"
+        "held_by_admin", sa.Boolean(), nullable=False, server_default=sa.false(), doc="only admins lift it"
     ),
     sa.Column("hold_reason", sa.Text(), nullable=False, server_default=""),
-    sa.Column("keep_versions", sa.Integer(), doc="the last ones, 0: all; null: as the settings say"),
-    sa.Column("keep_daily_days", sa.Integer(), doc="the last one of each day, for so many days"),
+    sa.Column(
+        "keep_versions", sa.Integer(), doc="number of newest versions, 0: all; null: as in the settings"
+    ),
+    sa.Column("keep_daily_days", sa.Integer(), doc="days for which the last version of each day is kept"),
     sa.PrimaryKeyConstraint("owner_id", "id", name="projects_pkey"),
     sa.CheckConstraint(
         "(keep_versions IS NULL) = (keep_daily_days IS NULL) AND keep_versions >= 0 AND keep_daily_days >= 0",
@@ -83,7 +85,7 @@ project_versions = sa.Table(
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
     sa.Column("project_id", pg.UUID(), nullable=False),
     sa.Column("version", sa.BigInteger(), nullable=False),
-    sa.Column("save_id", pg.UUID(), nullable=False, doc="tells a repeated CommitSave what it made"),
+    sa.Column("save_id", pg.UUID(), nullable=False, doc="the save that made it, for repeats of CommitSave"),
     *_traits(),
     sa.Column("added", sa.BigInteger(), nullable=False),
     sa.Column("changed", sa.BigInteger(), nullable=False),
@@ -91,7 +93,7 @@ project_versions = sa.Table(
     sa.Column("rolled_back_to", sa.BigInteger(), nullable=False, doc="0: not a roll-back"),
     sa.Column("content_sha256", sa.LargeBinary(), nullable=False),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
-    sa.Column("name", sa.Text(), nullable=False, server_default="", doc="what people call it"),
+    sa.Column("name", sa.Text(), nullable=False, server_default="", doc="chosen by users"),
     sa.Column("message", sa.Text(), nullable=False, server_default=""),
     sa.Column("tags", pg.ARRAY(sa.Text()), nullable=False, server_default=sa.text("'{}'::text[]")),
     sa.PrimaryKeyConstraint("owner_id", "project_id", "version", name="project_versions_pkey"),
@@ -106,7 +108,7 @@ project_files = sa.Table(
     sa.Column("project_id", pg.UUID(), nullable=False),
     sa.Column("path", BYTE_ORDER, nullable=False),
     sa.Column("from_version", sa.BigInteger(), nullable=False, doc="the first version that has it"),
-    sa.Column("until_version", sa.BigInteger(), doc="the first version that has it no longer"),
+    sa.Column("until_version", sa.BigInteger(), doc="the first version without it; null: in the newest"),
     sa.Column("blob_id", pg.UUID(), nullable=False),
     sa.Column("version_id", sa.Text(), nullable=False, doc="S3 version id"),
     sa.Column("etag", sa.Text(), nullable=False),
@@ -116,7 +118,7 @@ project_files = sa.Table(
     sa.Column(
         "executable", sa.Boolean(), nullable=False, server_default=sa.false(), doc="ProjectFile.executable"
     ),
-    sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage that its blob is marked with; null: none"),
+    sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage of its blob; null: none"),
     sa.PrimaryKeyConstraint("owner_id", "project_id", "path", "from_version", name="project_files_pkey"),
     _project_key("project_files_project"),
     # No action on delete (rule R7): a blob that a version shows cannot be purged.
@@ -132,14 +134,14 @@ project_saves = sa.Table(
     "project_saves",
     metadata,
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
-    sa.Column("id", pg.UUID(), nullable=False, doc="a save under way; the row goes when it ends"),
+    sa.Column("id", pg.UUID(), nullable=False, doc="a save in progress; the row is deleted when it ends"),
     sa.Column("project_id", pg.UUID(), nullable=False),
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column("base_version", sa.BigInteger(), nullable=False),
     sa.Column("request_id", sa.Text(), nullable=False),
     sa.Column("lease_expires_at", MOMENT, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
-    sa.Column("told_at", MOMENT, doc="when its owner last heard how far it is"),
+    sa.Column("told_at", MOMENT, doc="when its owner was last told of the progress"),
     sa.Column("retention", sa.LargeBinary(), doc="metadata.v1.RetentionWish; null: none"),
     sa.PrimaryKeyConstraint("owner_id", "id", name="project_saves_pkey"),
     sa.UniqueConstraint("owner_id", "project_id", name="project_saves_one"),
@@ -181,7 +183,7 @@ project_keys = sa.Table(
     "project_keys",
     metadata,
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
-    sa.Column("key", BYTE_ORDER, nullable=False, doc="S3 key whose current object has to be looked at"),
+    sa.Column("key", BYTE_ORDER, nullable=False, doc="S3 key whose current object has to be checked"),
     sa.Column("slug", BYTE_ORDER, nullable=False),
     sa.Column("path", BYTE_ORDER, nullable=False),
     sa.Column(
@@ -192,8 +194,10 @@ project_keys = sa.Table(
         doc="raised by each claim and change",
     ),
     sa.Column("attempts", sa.Integer(), nullable=False, server_default=sa.text("0")),
-    sa.Column("touched_at", MOMENT, nullable=False, server_default=NOW, doc="last reason to look"),
-    sa.Column("not_before", MOMENT, nullable=False, doc="when the cleaner may look"),
+    sa.Column(
+        "touched_at", MOMENT, nullable=False, server_default=NOW, doc="when the last reason for a check arose"
+    ),
+    sa.Column("not_before", MOMENT, nullable=False, doc="when the cleaner may check it"),
     sa.PrimaryKeyConstraint("owner_id", "key", name="project_keys_pkey"),
     sa.Index("project_keys_due", "not_before"),
     sa.Index("project_keys_due_by_owner", "owner_id", "not_before"),

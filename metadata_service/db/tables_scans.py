@@ -15,7 +15,7 @@ scans = sa.Table(
     "scans",
     metadata,
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
-    sa.Column("blob_id", pg.UUID(), nullable=False, doc="the content; no row: nobody has scanned it"),
+    sa.Column("blob_id", pg.UUID(), nullable=False, doc="the content; no row: nobody was asked to scan it"),
     sa.Column("outcome", sa.SmallInteger(), nullable=False, doc="metadata.v1.ScanOutcome"),
     sa.Column("scanned_at", MOMENT, nullable=False),
     sa.Column(
@@ -23,7 +23,7 @@ scans = sa.Table(
         BYTE_ORDER,
         nullable=False,
         server_default=_EMPTY,
-        doc="signatures by which it was last looked at, be it in vain; empty: by none",
+        doc="signatures of the last scan, even a failed one; empty: none",
     ),
     sa.Column("signature", sa.Text(), nullable=False, server_default=_EMPTY, doc="INFECTED: what was found"),
     sa.Column("cause", sa.Text(), nullable=False, server_default=_EMPTY, doc="Scan.cause"),

@@ -17,7 +17,7 @@ _RUNNING: Final = f"state = {VERIFICATION_STATE_RUNNING}"
 installation = sa.Table(
     "installation",
     metadata,
-    sa.Column("id", pg.UUID(), nullable=False, doc="tells this database from another one; one row"),
+    sa.Column("id", pg.UUID(), nullable=False, doc="identifies this database; the table has one row"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.PrimaryKeyConstraint("id", name="installation_pkey"),
 )
@@ -49,10 +49,10 @@ verification_shards = sa.Table(
     sa.Column("verification_id", pg.UUID(), nullable=False),
     sa.Column("number", sa.Integer(), nullable=False),
     sa.Column("stage", sa.SmallInteger(), nullable=False, doc="metadata.v1.VerificationStage"),
-    sa.Column("cursor", BYTE_ORDER, nullable=False, doc="where it goes on"),
+    sa.Column("cursor", BYTE_ORDER, nullable=False, doc="where to continue"),
     sa.Column("until_key", BYTE_ORDER, nullable=False, server_default="", doc="last key; empty: no end"),
     sa.Column("epoch", sa.BigInteger(), nullable=False, server_default="1", doc="raised by each claim"),
-    sa.Column("failures", sa.Integer(), nullable=False, server_default="0", doc="in a row"),
+    sa.Column("failures", sa.Integer(), nullable=False, server_default="0", doc="consecutive ones"),
     sa.Column("free_at", MOMENT, nullable=False, server_default=NOW, doc="when it may be claimed"),
     sa.Column("done_at", MOMENT),
     sa.Column(
