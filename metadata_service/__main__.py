@@ -12,7 +12,9 @@ from servicekit.settings import SettingError, load_settings, stop
 
 
 def serve() -> int:
-    """Serve until told to stop. 0: drained; 1: address taken or database not ready; 2: a wrong setting."""
+    """Serve until stopped. Returns 0: drained; 1: the address is taken or the database not ready; 2: an
+    invalid setting.
+    """
     from metadata_service.bootstrap import Application  # noqa: PLC0415 - migrate needs none of it
     from metadata_service.startup import NotReady  # noqa: PLC0415
 
@@ -26,7 +28,7 @@ def serve() -> int:
 
 
 def migrate() -> int:
-    """Bring the schema up to date. 0: it is; 1: it could not be done; 2: a wrong setting."""
+    """Upgrade the schema. Returns 0: it is up to date; 1: it failed; 2: an invalid setting."""
     from metadata_service.db import migrate as migrations  # noqa: PLC0415 - Alembic is not needed to serve
 
     settings = load_settings(MigrationSettings)
@@ -41,7 +43,7 @@ def migrate() -> int:
 
 
 def reindex(only: list[str]) -> int:
-    """Rebuild indexes. 0: all are; 1: it could not be done; 2: a wrong setting."""
+    """Rebuild indexes. Returns 0: all are rebuilt; 1: it failed; 2: an invalid setting."""
     from metadata_service.db import migrate as migrations  # noqa: PLC0415 - as `migrate`
     from metadata_service.db.reindex import reindex as rebuilt  # noqa: PLC0415
 
@@ -57,7 +59,7 @@ def reindex(only: list[str]) -> int:
 
 
 def main() -> int:
-    """Parse the word and do it."""
+    """Parse the command and run it."""
     parser = argparse.ArgumentParser(prog="python -m metadata_service", description=__doc__)
     parser.add_argument("command", choices=("serve", "migrate", "reindex"))
     parser.add_argument("only", nargs="*", metavar="INDEX|TABLE", help="of `reindex`: not all")

@@ -39,7 +39,7 @@ class ArchiveRestores:
         self._rotation = Rotation(restores.OLDEST, restores.VISITED, restores.OF_OWNERS)
 
     async def note(self, key: str, version_id: str) -> None:
-        """Record that the store was asked for it; from now on it is checked."""
+        """Record that the store was asked to restore the content; from now on it is checked."""
         params = {"key": key, "version": version_id, "traceparent": origin()}
         await self._database.transact(SYSTEM, lambda tx: tx.execute(restores.NOTE, params))
 

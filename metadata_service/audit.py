@@ -109,7 +109,7 @@ class Acts:
         return await self._database.transact(SYSTEM, lambda tx: write(tx, act))
 
     async def write_end(self, begun: int, outcome: str, details: Mapping[str, Any]) -> None:
-        """See the function of this name."""
+        """See the function ``write_end``."""
         await self._database.transact(SYSTEM, lambda tx: write_end(tx, begun, outcome, details))
 
     async def page(self, owner_id: str, act: str, before_id: int, size: int) -> list[AdminAct]:

@@ -33,7 +33,7 @@ ON CONFLICT (owner_id, request_id) DO NOTHING
 WITH_BLOB: Final = f"WITH held AS ({_INSERT.format(holder='blob_id')} RETURNING owner_id)"
 _FOR_SAVE: Final = _INSERT.format(holder="save_id")
 
-#: With the rest of the holder's lease; null: it is dead or done.
+#: The last column is the rest of the holder's lease; null: the holder is dead or done.
 _LOOK: Final = f"""
 SELECT ARRAY[keys.fingerprint, keys.guess_fingerprint], keys.blob_id, keys.save_id, keys.reply,
     keys.expires_at <= now(),

@@ -116,19 +116,18 @@ _SHAPE: Final = re.compile(
 )
 _BUILT: Final = "%a %b %d %H:%M:%S %Y"
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
-#: Clocks and time zones differ (the date has none); what says to be of later is believed in nothing, as it
-#: would keep true ones away until they are later still.
+#: Clocks and time zones differ (the date has none). A later date is not believed: such signatures would
+#: exclude correct ones until these are later still.
 _AHEAD: Final = timedelta(days=2)
 
 
 def order(database: str, now: datetime | None = None) -> Order:
-    """Which of two sets of signatures is the newer one, by what clamd says of itself: larger is newer, none
-    at all (``""``) comes first.
+    """A sort key for sets of signatures, from clamd's own version text: newer ones are larger, ``""`` is the
+    smallest.
 
-    ``ClamAV 1.4.3/27800/Sat Nov 29 08:26:14 2026``: the engine, the number of the daily database and when
-    that was built. Replicas may have different ones for hours, each fetching them when it likes. The order
-    is total and every replica computes the same, so the newest is alone in having others' contents scanned
-    again.
+    ``ClamAV 1.4.3/27800/Sat Nov 29 08:26:14 2026``: the engine, the number of the daily database, and when
+    that was built. Replicas may have different ones for hours, since each fetches them at its own times. The
+    order is total and the same in every replica, so only the newest has contents of others scanned again.
     """
     found = _SHAPE.fullmatch(database)
     if found is None:

@@ -18,7 +18,7 @@ SELECT (SELECT count(*) FROM files WHERE files.owner_id = %(owner)s AND {HELD}),
 
 
 async def refuse(tx: Transaction, owner_id: str) -> None:
-    """Raises RetentionHeld if there are any."""
+    """Raise RetentionHeld if the owner has any."""
     row = await tx.fetch_one(_COUNT, {"owner": owner_id})
     if row is None:
         raise AssertionError("a SELECT without FROM answers one row")

@@ -19,7 +19,7 @@ RUNNING: Final = """
 SELECT id, owner_id FROM erasures WHERE owner_id IS NOT NULL
 ORDER BY shut_at IS NOT NULL, random() LIMIT %(limit)s
 """
-#: One replica at a time.
+#: Only one replica works on an erasure at a time.
 LOCK: Final = "SELECT counts FROM erasures WHERE id = %(id)s AND owner_id IS NOT NULL FOR UPDATE SKIP LOCKED"
 COUNT: Final = "UPDATE erasures SET counts = %(counts)s WHERE id = %(id)s"
 #: Runs in a transaction after the one that began the erasure: later transactions see it.
@@ -70,7 +70,7 @@ def to_erasure(row: Row) -> tuple[Erasure, str]:
 
 
 def sum_of(first: ErasureCounts, second: ErasureCounts) -> ErasureCounts:
-    """Field by field."""
+    """The sum of both, field by field."""
     total = ErasureCounts()
     for field in total.DESCRIPTOR.fields:
         setattr(total, field.name, getattr(first, field.name) + getattr(second, field.name))

@@ -131,7 +131,7 @@ class SaveCommitter:
         self._keep = keep
 
     async def commit(self, request: CommitSaveRequest) -> CommitSaveResponse:
-        """The project at its new version; a repeat gets the same answer.
+        """Commit a save. Returns the project at its new version; the same when repeated.
 
         Raises UploadSuperseded (given up, or the project was deleted), VersionNotFound (of a roll-back),
         InvalidField (reserved files were not recorded).
@@ -220,7 +220,7 @@ async def _counts(tx: Transaction, params: dict[str, object], expected: int) -> 
 async def _traits(
     tx: Transaction, params: dict[str, object], request: CommitSaveRequest
 ) -> dict[str, object]:
-    """Technologies and flags: from the request, or those of the restored version."""
+    """The technologies and flags of the request, or of the restored version."""
     restored = request.rolled_back_to
     frontend, backend, stack = request.has_frontend, request.has_backend, list(request.tech_stack)
     if restored:

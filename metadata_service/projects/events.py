@@ -60,29 +60,30 @@ def save_progress(owner_id: str, save_id: UUID) -> Statement:
 
 
 def project_saved(project: Project) -> Statement:
-    """A new version was saved."""
+    """The event of a new version."""
     return _about(project, EVENT_TYPE_PROJECT_SAVED)
 
 
 def project_deleted(project: Project) -> Statement:
-    """The project is no longer visible."""
+    """The event of a project that is no longer visible."""
     return _about(project, EVENT_TYPE_PROJECT_DELETED)
 
 
 def project_file_damaged(row: Row, key: str, damage: str) -> Statement:
-    """A reader found no object (`lost`) or wrong bytes (`corrupt`). `row`: one of DAMAGED_COLUMNS."""
+    """The event of a file whose object is missing (`lost`) or has wrong bytes (`corrupt`). `row`: one of
+    DAMAGED_COLUMNS.
+    """
     return _about_file(row, key, EVENT_TYPE_FILE_DAMAGED, damage=damage)
 
 
 def project_file_infected(row: Row, key: str, signature: str) -> Statement:
-    """The file was found infected after it was saved. `row`: one of DAMAGED_COLUMNS."""
+    """The event of a file that was found infected after it was saved. `row`: one of DAMAGED_COLUMNS."""
     return _about_file(row, key, EVENT_TYPE_FILE_INFECTED, signature=signature, stored=True)
 
 
 def project_file_readable(row: Row, key: str, until: str | None) -> Statement:
-    """The file was restored from an archive class, until `until` (RFC 3339); None: for good.
-
-    `row`: one of DAMAGED_COLUMNS.
+    """The event of a file restored from an archive class, until `until` (RFC 3339); None: permanently. `row`:
+    one of DAMAGED_COLUMNS.
     """
     return _about_file(row, key, EVENT_TYPE_FILE_READABLE, readable_until=until)
 

@@ -1,4 +1,4 @@
-"""Labels of a version (name, message, tags), which a save has set, are changed here."""
+"""Changes the label of a version (name, message, tags), which its save has set."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ SELECT coalesce(keep_versions, %(last)s), coalesce(keep_daily_days, %(days)s) FR
 WHERE owner_id = %(owner)s AND id = %(project)s AND {_FREE}
 FOR UPDATE
 """
-#: A roll-back may be reading any version. A statement of its own: one that has waited for a row's lock goes
-#: on seeing other tables as they were when it began.
+#: A roll-back may be reading any version. A separate statement: one that waited for a row's lock still sees
+#: other tables as they were when it began.
 _SAVED: Final = "SELECT 1 FROM project_saves WHERE owner_id = %(owner)s AND project_id = %(project)s LIMIT 1"
 _GO: Final = f"""
 WITH ranked AS (
@@ -65,8 +65,8 @@ WITH ranked AS (
 )
 SELECT count(*) FROM gone
 """
-#: Shares of the project that open, or will for who is in. A scope is protobuf; the id in it is searched for
-#: as bytes, so that only those are read that may be of it.
+#: Shares of the project that are neither revoked nor expired. A scope is protobuf; searching its bytes for
+#: the project's id limits the rows that are parsed.
 _SHARED: Final = f"""
 SELECT scope FROM shares WHERE owner_id = %(owner)s AND {HOLDS}
     AND position(convert_to(%(project)s::text, 'UTF8') IN scope) > 0
@@ -153,7 +153,7 @@ class VersionPruner:
             after, after_id = found[-1][:2]
 
     async def prune(self, owner_id: str, project_id: UUID, slug: str) -> int:
-        """Remove everything due of one project, in batches."""
+        """Remove all versions of one project that are due, in batches."""
         pruned = 0
         while True:
             try:

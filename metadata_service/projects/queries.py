@@ -83,7 +83,7 @@ class ProjectQueries:
         self._tokens = tokens
 
     async def project(self, owner_id: str, slug: str) -> Project:
-        """Raises ProjectNotFound."""
+        """The project at its newest version. Raises ProjectNotFound."""
         rows = await self._database.read(user(owner_id), _PROJECT, {"owner": owner_id, "slug": slug})
         if not rows:
             raise project_not_found()
@@ -216,5 +216,5 @@ def _version_of(rows: list[Row], asked: int) -> int:
 
 
 def no_such_version(asked: int, newest: int) -> VersionNotFound:
-    """The version never existed, or was removed by the project's rule."""
+    """The error for a version that never existed or was removed by the project's rule."""
     return VersionNotFound(f"The project has no version {asked} (any more); the newest is {newest}.")

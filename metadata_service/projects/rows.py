@@ -128,14 +128,14 @@ def to_file(prefix: str, row: Row) -> ProjectFile:
 
 
 def project_not_found() -> ProjectNotFound:
-    """The caller has no such project. The error does not reveal whether somebody else has."""
+    """The error for a project that the caller does not have; it does not reveal whether somebody else has."""
     return ProjectNotFound("There is no such project, or it is not yours.")
 
 
 def save_in_progress(_lease: timedelta | None = None) -> RequestInProgress:
-    """Another save of this project, or of this request, is in progress.
+    """The error if another save of this project, or of this request, is in progress.
 
-    Its lease says nothing about how long it will take: it is renewed while the save lives.
+    Its lease does not say how long it will take: it is renewed while the save lives.
     """
     return RequestInProgress(
         "A save of this project is under way; try again in a moment.", retry_after=_RETRY_SECONDS
@@ -143,7 +143,7 @@ def save_in_progress(_lease: timedelta | None = None) -> RequestInProgress:
 
 
 def save_is_over() -> UploadSuperseded:
-    """The save has ended: it was given up, or its project was deleted."""
+    """The error for a save that has ended: it was given up, or its project was deleted."""
     return UploadSuperseded(
         "This save is over: it was silent for too long, or its project was deleted; send it again."
     )

@@ -84,7 +84,7 @@ WITH given AS (
 )
 SELECT unchanged, executable FROM judged ORDER BY number
 """
-#: A repeat whose first answer was lost finds the files there. CommitSave gets the number of files to expect.
+#: A repeat after a lost answer finds the files there. CommitSave gets the number of files to expect.
 _KEEP: Final = """
 INSERT INTO project_save_files (owner_id, save_id, path, size_bytes, sha256, content_type, executable)
 SELECT owner_id, %(save)s, path, size_bytes, sha256, content_type, executable FROM project_files
@@ -273,7 +273,7 @@ def _wishes(owner_id: str, slug: str, request: pb.ReserveFilesRequest) -> list[_
 
 
 def _says(wish: _Wish, owner_id: str, save_id: UUID, executable: bool) -> dict[str, str]:
-    """The object's metadata, as in the row."""
+    """The object's metadata, as stored in the row."""
     known = {ATTEMPT_KEY: str(wish.blob_id), "user_id": owner_id, SAVE_KEY: str(save_id)}
     return known | ({EXECUTABLE_KEY: "true"} if executable else {})
 

@@ -67,7 +67,9 @@ def describe(found: StoredObject, sealing: Sealing | None = None) -> ObjectDescr
 
 
 def described_file(found: StoredObject, sealing: Sealing | None = None) -> Described:
-    """The file that an object is. Raises InvalidField if it does not say, or if key and metadata disagree."""
+    """The file that an object belongs to. Raises InvalidField if the object does not say, or if key and
+    metadata disagree.
+    """
     metadata = found.object_metadata
     spec, left_out = carried(metadata, sealing)
     if spec is None:

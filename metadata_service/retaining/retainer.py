@@ -74,7 +74,9 @@ class Retainer:
         return await self._database.transact(SYSTEM, work)
 
     async def place_hold(self, subject: Subject, reason: str, actor: Actor) -> Retention:
-        """Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied, UserBeingErased."""
+        """Place a hold. Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied,
+        UserBeingErased.
+        """
 
         async def work(tx: Transaction) -> Retention:
             await _refuse_erased(tx, subject.owner_id)
@@ -91,7 +93,7 @@ class Retainer:
         return await self._database.transact(SYSTEM, work)
 
     async def lift_hold(self, subject: Subject, actor: Actor) -> Retention:
-        """Raises FileNotFound, ProjectNotFound, PermissionDenied."""
+        """Lift a hold. Raises FileNotFound, ProjectNotFound, PermissionDenied."""
 
         async def work(tx: Transaction) -> Retention:
             now_holds = (await lock(tx, subject)).holds
@@ -106,7 +108,9 @@ class Retainer:
 
 
 async def _refuse_erased(tx: Transaction, owner_id: str) -> None:
-    """The erasure was allowed before; a hold placed now would protect nothing."""
+    """Refuse while the owner is being erased: the erasure was allowed before, so a hold would protect
+    nothing.
+    """
     await lock_holds(tx, owner_id)
     if await tx.fetch_one(_ERASED, {"owner": owner_id}) is not None:
         raise being_erased()
@@ -127,7 +131,9 @@ def _refuse_temporary(temporary: bool) -> None:
 
 
 def _refuse_in_trash(found: Locked, actor: Actor) -> None:
-    """Files in the trash don't count for the quota, so they have to go after a while. Raises InvalidField."""
+    """Refuse for a file in the trash. These don't count for the quota, so they have to go after a while.
+    Raises InvalidField.
+    """
     if found.in_trash and not actor.is_admin:
         raise InvalidField(
             "It is in the trash, where only an admin protects it; restore it first.",
@@ -137,7 +143,7 @@ def _refuse_in_trash(found: Locked, actor: Actor) -> None:
 
 
 def _check(subject: Subject, wanted: Wanted, now: datetime) -> None:
-    """Times must be in the future, and each is either set or cleared. Raises InvalidField."""
+    """Check that times are in the future, and each is either set or cleared. Raises InvalidField."""
     for field, moment, cleared in (
         ("keep_until", wanted.keep_until, wanted.clear_keep),
         ("delete_after", wanted.delete_after, wanted.clear_delete),
@@ -157,7 +163,7 @@ def _check(subject: Subject, wanted: Wanted, now: datetime) -> None:
 
 
 def _check_shortening(now_holds: Retention, wanted: Wanted, actor: Actor, now: datetime) -> None:
-    """Only an admin may shorten. Raises PermissionDenied."""
+    """Check that only an admin shortens a retention. Raises PermissionDenied."""
     if actor.is_admin or not now_holds.HasField("keep_until_time"):
         return
     until = from_proto(now_holds.keep_until_time)
@@ -170,7 +176,7 @@ def _check_shortening(now_holds: Retention, wanted: Wanted, actor: Actor, now: d
 
 
 def _check_hold(now_holds: Retention, actor: Actor) -> None:
-    """Only an admin may change an admin's hold. Raises PermissionDenied."""
+    """Check that only an admin changes an admin's hold. Raises PermissionDenied."""
     if now_holds.hold.by_admin and not actor.is_admin:
         raise PermissionDenied("An admin has placed this hold; only an admin may change or lift it.")
 

@@ -166,7 +166,7 @@ class AdminServicer(AdminServiceServicer):
 
 
 def _erasure_id(text: str) -> str:
-    """Raises InvalidField."""
+    """The id of an erasure in a request. Raises InvalidField."""
     try:
         return str(UUID(text)) if text else ""
     except ValueError:

@@ -30,7 +30,7 @@ Context: TypeAlias = "ServicerContext[object, object]"
 
 
 def details_of(request: pb.UpdateEventMediaRequest | UpdateFileRequest) -> DetailEdit:
-    """The details of a medium that a request changes."""
+    """The changes to details in a request."""
     return DetailEdit(
         title=request.title if request.HasField("title") else None,
         description=request.description if request.HasField("description") else None,

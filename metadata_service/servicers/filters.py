@@ -1,4 +1,4 @@
-"""FileFilter as the queries take it."""
+"""Conversion of FileFilter to the filter of the queries."""
 
 from __future__ import annotations
 

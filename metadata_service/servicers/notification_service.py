@@ -65,7 +65,7 @@ class NotificationServicer(NotificationServiceServicer):
                     await self._next(waiter, context, expires)
 
     async def _next(self, waiter: Waiter, context: Context, expires: float) -> None:
-        """Until woken; with a heartbeat for every while of silence. Raises TokenExpired."""
+        """Wait until woken; send a heartbeat after each HEARTBEAT_SECONDS of silence. Raises TokenExpired."""
         with self._lookout.waiting(waiter):
             while True:
                 try:
@@ -98,7 +98,7 @@ class NotificationServicer(NotificationServiceServicer):
                 if time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
                     silent_since = time.monotonic()
                     await _send(context, pb.WatchAllResponse(resume_token=waiter.resume_token()))
-                if not some:  # and look again soon: a NOTIFY can be lost, or come too early
+                if not some:  # look again soon: a NOTIFY can be lost, or come too early
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(min(LOOK_SECONDS, _left(expires))):
                             await woken.wait()
@@ -114,7 +114,7 @@ class _Wanted:
 
     @classmethod
     def of(cls, request: pb.WatchAllRequest) -> Self:
-        """Raises InvalidField."""
+        """The filter of a request. Raises InvalidField."""
         types, families = checked(request.types, request.families, "")
         return cls(frozenset(types), frozenset(families), frozenset(request.user_ids))
 

@@ -86,7 +86,7 @@ class VerificationServicer(VerificationServiceServicer):
         return pb.ListKeyRowsResponse(rows=rows, more=more)
 
     async def LookUpKeys(self, request: pb.LookUpKeysRequest, context: Context) -> pb.LookUpKeysResponse:
-        busy = await self._keys.busy(request.keys)  # first: what ends in between leaves rows behind
+        busy = await self._keys.busy(request.keys)  # first: a session may end in between
         return pb.LookUpKeysResponse(rows=await self._keys.at(request.keys), busy_keys=busy)
 
     async def ListLiveSegments(

@@ -101,7 +101,7 @@ class WebhookServicer(WebhookServiceServicer):
 
 
 def add_webhook_services(server: aio.Server, webhooks: Webhooks) -> None:
-    """For owners, and for those who send."""
+    """Register the services for owners of webhooks and for senders."""
     add_WebhookServiceServicer_to_server(
         WebhookServicer(webhooks.maker, webhooks.owners, webhooks.deliveries), server
     )
@@ -109,7 +109,7 @@ def add_webhook_services(server: aio.Server, webhooks: Webhooks) -> None:
 
 
 def _owner(request: _Whose) -> str:
-    """The owner of the webhooks that are meant. Raises PermissionDenied, UserMismatch, InvalidField,
+    """The owner of the webhooks that a request is about. Raises PermissionDenied, UserMismatch, InvalidField,
     TokenMissing.
     """
     principal = current_principal()

@@ -37,9 +37,9 @@ from strongroom.metadata.v1.upload_session_service_pb2 import (
 CANCELLED: Final = 1
 LOST: Final = 2
 REPLACED_SECONDS: Final = 30.0
-"""A tus client that has lost the answer to its last bytes asks within seconds; told otherwise, it would send
-all bytes again over newer content. A client that is given the same file later asks the same, and should send
-it: decision 0110.
+"""A tus client that has lost the answer to its last bytes asks within seconds; with another answer it would
+send all bytes again over newer content. A client that is given the same file later asks the same question,
+and should send it (decision 0110).
 """
 
 _COLUMNS: Final = """
@@ -58,7 +58,7 @@ BY_REQUEST: Final = (
     _FROM + " AND session.request_id = %(request_id)s ORDER BY session.created_at DESC LIMIT 1"
 )
 BY_BLOB: Final = _FROM + " AND session.blob_id = %(blob_id)s"
-#: How many seconds ago a file that still exists got content other than the session's.
+#: Seconds since a file that still exists got content other than the session's.
 _REPLACED: Final = f"""
 SELECT CASE WHEN blobs.state = {DELETING}
     THEN extract(epoch FROM now() - blobs.state_changed_at)::float8 ELSE 'infinity' END FROM blobs
@@ -217,12 +217,12 @@ async def _replaced(tx: Transaction, row: SessionRow, within: float) -> bool:
 
 
 def not_found() -> UploadNotFound:
-    """The error does not reveal whether it is somebody else's."""
+    """The error for a session that the caller does not have; it does not reveal whether somebody else has."""
     return UploadNotFound("There is no such upload, or it is not yours, or it was cancelled.")
 
 
 def lost() -> UploadLost:
-    """The upload can never be finished."""
+    """The error for an upload that can never be finished."""
     return UploadLost(
         "This upload can't be finished any more (its parts are gone or were refused); start it again."
     )

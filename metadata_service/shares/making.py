@@ -41,9 +41,9 @@ SELECT %(owner)s, %(id)s, %(token_hash)s, %(scope)s, %(title)s, %(password_hash)
 WHERE %(expires_at)s::timestamptz IS NULL OR %(expires_at)s > now()
 ON CONFLICT (owner_id, request_id) DO NOTHING RETURNING {COLUMNS}
 """
-#: Pruning (`projects.pruning`) locks the project's row for longer: it has seen the share, or the share sees
-#: that the version has gone. A statement of its own looks at that: one that has waited for a row's lock goes
-#: on seeing other tables as they were when it began.
+#: Pruning (`projects.pruning`) locks the project's row for longer: either it has seen the share, or the share
+#: sees that the version is gone. A separate statement checks that: one that waited for a row's lock still
+#: sees other tables as they were when it began.
 _LOCK_PROJECT: Final = "SELECT 1 FROM projects WHERE owner_id = %(owner)s AND id = %(project)s FOR KEY SHARE"
 _VERSION: Final = """
 SELECT 1 FROM project_versions
@@ -118,7 +118,7 @@ class ShareMaker:
     async def _insert(
         self, owner_id: str, scope: share_pb2.ShareScope, values: dict[str, object]
     ) -> share_pb2.Share | None:
-        """None: the request id is taken, or the requested end has passed."""
+        """Insert the share. Returns None if the request id is taken, or the requested end has passed."""
 
         async def work(tx: Transaction) -> share_pb2.Share | None:
             if values["request_id"] is not None:
@@ -201,7 +201,7 @@ def expiry_of(request: CreateShareRequest | UpdateShareRequest) -> datetime | No
 
 
 def in_the_past() -> InvalidField:
-    """The requested end has passed."""
+    """The error for a requested end that has passed."""
     return InvalidField("expire_time has to lie in the future.", field="expire_time", rule="future")
 
 

@@ -63,7 +63,7 @@ class OwnersShares:
         self._passwords = passwords
 
     async def get(self, owner_id: str, share_id: UUID) -> Share:
-        """Raises ShareNotFound."""
+        """One share. Raises ShareNotFound."""
         rows = await self._database.read(user(owner_id), _ONE, {"owner": owner_id, "id": share_id})
         if not rows:
             raise not_found()

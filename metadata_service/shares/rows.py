@@ -70,18 +70,18 @@ def opens(share: pb.Share) -> bool:
 
 
 def not_found() -> ShareNotFound:
-    """The error for owners."""
+    """The error for owners about a share that does not exist."""
     return ShareNotFound("There is no such share; ListShares shows those that there are.")
 
 
 def unknown_token() -> ShareNotFound:
-    """The error for guests."""
+    """The error for guests about a token that opens no share."""
     return ShareNotFound(
         "This link opens nothing. Check that all of it was copied, or ask whoever sent it for a new one."
     )
 
 
 def ended(state: pb.ShareState.ValueType) -> ShareEnded:
-    """The error for guests of a share in this state, which is not ACTIVE."""
+    """The error for guests about a share in this state, which is not ACTIVE."""
     cause, text = _CAUSES[state]
     return ShareEnded(f"{text} Ask for a new link.", metadata={"cause": cause})

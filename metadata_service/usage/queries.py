@@ -18,7 +18,7 @@ class UsageQueries:
         self._limits = limits
 
     async def usage(self, owner_id: str) -> Usage:
-        """Zeros for an owner who has stored nothing yet."""
+        """The owner's usage and limits; zeros if the owner has stored nothing yet."""
         return await self._database.transact(user(owner_id), lambda tx: self._usage(tx, owner_id))
 
     async def revision(self, owner_id: str, revisions: Revisions) -> str:

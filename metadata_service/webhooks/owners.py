@@ -56,7 +56,7 @@ class OwnersWebhooks:
     targets: TargetRules
 
     async def get(self, owner_id: str, webhook_id: UUID) -> Webhook:
-        """Raises WebhookNotFound."""
+        """One webhook. Raises WebhookNotFound."""
         rows = await self.database.read(scope_of(owner_id), _ONE, {"owner": owner_id, "id": webhook_id})
         return self._shown(owner_id, rows[0] if rows else None)
 

@@ -128,5 +128,5 @@ def delivery_id(message: str) -> UUID:
 
 
 def not_found() -> WebhookNotFound:
-    """The error for owners."""
+    """The error for a webhook that the owner does not have."""
     return WebhookNotFound("There is no such webhook; ListWebhooks shows those that there are.")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-#: Every revision, oldest first; the last one is what this release needs (a test compares them with the
-#: scripts).
+#: All revisions, oldest first; this release needs the last one (a test compares them with the scripts).
 REVISIONS = (
     "0001",
     "0002",
@@ -42,7 +41,7 @@ REVISIONS = (
     "0035",
 )
 
-#: Every table of ours, all of them under row-level security (a test compares them with the schema).
+#: All tables of Strongroom; all have row-level security (a test compares them with the schema).
 TABLES = (
     "admin_act_owners",
     "admin_acts",

@@ -1,6 +1,6 @@
-"""Runs revisions on the connection that `metadata_service.db.migrate` (or a test) hands over.
+"""Runs revisions on the connection given by `metadata_service.db.migrate` (or a test).
 
-Each revision is a transaction of its own, so that one that fails leaves the ones before it in place.
+Each revision is a transaction of its own, so a failing one does not undo those before it.
 """
 
 from __future__ import annotations

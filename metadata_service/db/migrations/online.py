@@ -1,7 +1,7 @@
-"""What a migration does to tables that are in use (docs/releases.md): nobody who writes waits for it.
+"""Changes of tables in use that make no writer wait (docs/releases.md).
 
-Each statement here is a transaction of its own, and all of them may be repeated: `migrate` goes on where it
-was killed. So nothing else stands in a revision that uses them, but what may be repeated, too.
+Each statement here is a transaction of its own and can be repeated, since `migrate` continues where it was
+killed. So all other statements of a revision that uses these functions must be repeatable, too.
 """
 
 from __future__ import annotations
@@ -20,17 +20,20 @@ SELECT count(*) FROM pg_index WHERE indexrelid = to_regclass('public.' || :name)
 
 
 def alter(table: str, *changes: str) -> None:
-    """`ALTER TABLE`, for changes of the catalogue alone (a column that may be null or has a constant default)
-    which may be repeated: `ADD COLUMN IF NOT EXISTS …`. Their lock is a moment's, but waits for whoever reads
-    the table: given up after a moment (`lock_timeout`), and tried again by `migrate`.
+    """Run `ALTER TABLE` with repeatable changes of the catalogue alone, such as `ADD COLUMN IF NOT EXISTS …`
+    for a column that is nullable or has a constant default.
+
+    The lock is short, but waits for readers of the table: it is given up after `lock_timeout`, and `migrate`
+    tries again.
     """
     with op.get_context().autocommit_block():
         op.execute(f"ALTER TABLE {table} {', '.join(changes)}")
 
 
 def create_index(name: str, on: str, *, unique: bool = False) -> None:
-    """`CREATE INDEX CONCURRENTLY`; `on`: table, columns and what follows them. What a try before has left
-    unfinished is removed first.
+    """Run `CREATE INDEX CONCURRENTLY`, after removing the invalid index of an interrupted try.
+
+    `on`: the table, its columns and what follows them.
     """
     kind = "UNIQUE INDEX" if unique else "INDEX"
     with _patiently():
@@ -40,21 +43,21 @@ def create_index(name: str, on: str, *, unique: bool = False) -> None:
 
 
 def drop_index(name: str) -> None:
-    """`DROP INDEX CONCURRENTLY`."""
+    """Run `DROP INDEX CONCURRENTLY`."""
     with _patiently():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
 
 @contextmanager
 def _patiently() -> Iterator[None]:
-    """These wait until every transaction that was there before them has ended, and hold up nobody meanwhile
-    but other migrations and VACUUM.
+    """No lock timeout inside the block: these statements wait for all older transactions, and meanwhile block
+    only other migrations and VACUUM.
     """
     with op.get_context().autocommit_block():
         before = op.get_bind().scalar(text("SELECT current_setting('lock_timeout')"))
         op.execute("SET lock_timeout = 0")
         try:
             yield
-        finally:  # `migrate` goes on after a deadlock, and then nobody may wait behind it
+        finally:  # `migrate` retries after a deadlock; then nobody may wait behind it
             with suppress(DBAPIError):  # the connection is lost
                 op.execute(f"SET lock_timeout = '{before}'")

@@ -1,9 +1,8 @@
-"""The row-level security that every table has; revisions call it for the tables they make.
+"""Row-level security of the tables; revisions call this for the tables that they create.
 
-One policy per table, the same expression for what may be seen and what may be written: the row's owner is
-the user of this transaction, or the transaction is the system's. An empty or missing `app.uid` matches
-nothing (after a COMMIT the setting reads `''`, not NULL). FORCEd, so that it binds the owner of the table
-as well.
+Each table has one policy with the same expression for reading and writing: the row's owner is the
+transaction's user, or the transaction is the system's. An empty or missing `app.uid` matches nothing (after a
+COMMIT the setting is `''`, not NULL). It is FORCEd, so that it also binds the owner of the table.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ def secure(table: str, expression: str = OWNER_SCOPE) -> None:
 
 
 def refuse_while_erased(table: str) -> None:
-    """Nobody but the eraser and the cleaner adds a row of an owner who is being erased; for each table that
-    has `owner_id`.
+    """Refuse new rows for an owner who is being erased, except from the eraser and the cleaner. For each
+    table with an `owner_id`.
     """
     op.execute(
         f"CREATE POLICY not_erased ON {table} AS RESTRICTIVE FOR INSERT WITH CHECK ("
