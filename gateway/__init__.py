@@ -1,1 +1,3 @@
-"""The HTTP door: REST routes over storage_service and metadata_service. Holds no state and no credentials."""
+"""The HTTP gateway: REST routes over storage_service and metadata_service. It has no state and no
+credentials.
+"""

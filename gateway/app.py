@@ -1,12 +1,12 @@
 """The ASGI application: the route table, wrapped in the layers that every request passes through.
 
-Order, outermost first: what every request has (id, headers of its answer), access log and metrics, early
-replies, what goes by the path (CORS, tus), problems, routes. Problems sit inside of CORS, so that pages of
-other origins can read them; early replies sit outside of everything that may answer before the body is read.
+Order, outermost first: request ids and headers of all responses, access log and metrics, early replies,
+layers by path (CORS, tus), problems, routes. Problems are inside of CORS, so that pages of other origins can
+read them; early replies are outside of everything that may answer before the body is read.
 
-Why neither FastAPI nor Starlette's router: docs/decisions/0031-routes-without-starlette.md. pydantic checks
-bodies and describes them, ``gateway.operations.openapi`` makes the document, Starlette brings the ASGI types
-and CORS.
+docs/decisions/0031-routes-without-starlette.md says why neither FastAPI nor Starlette's router is used.
+pydantic validates bodies and describes them, ``gateway.operations.openapi`` generates the document, and
+Starlette supplies the ASGI types and CORS.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from servicekit.context import current
 from servicekit.limits import Holds
 from strongroom.errors import RateLimited, StrongroomError
 
-#: Answer headers that pages of other origins may read.
+#: Response headers that pages of other origins may read.
 EXPOSED_HEADERS: Final = (
     "Accept-Ranges",
     "Content-Disposition",
@@ -69,7 +69,7 @@ CORS_METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT
 
 
 def build_app(services: Services) -> ASGIApp:
-    """The application over ``services``."""
+    """Build the application on ``services``."""
     settings = services.settings
     plain = Problems(Dispatcher(services, RouteTable(all_operations())), services.draining)
     tus = _for_origins(TusProtocol(plain), settings.cors_origins)
@@ -85,7 +85,7 @@ def build_app(services: Services) -> ASGIApp:
 
 
 def _for_origins(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
-    """``app`` for pages of ``origins``, if there are any."""
+    """``app`` with CORS for ``origins``, if there are any."""
     if not origins:
         return app
     from gateway.http.middleware.cors import Cors  # noqa: PLC0415 - 3 MiB, where it is wanted
@@ -119,8 +119,8 @@ class Entrance:
 
 
 class ByPath:
-    """What paths have around them beyond what all have. ``below``: by their first segment, with the slash
-    that ends it where one does.
+    """Chooses a layer by the first segment of the path. ``below``: layers by segment, including its closing
+    slash.
     """
 
     def __init__(self, below: Mapping[str, ASGIApp], *, otherwise: ASGIApp) -> None:
@@ -179,7 +179,7 @@ class Dispatcher:
 
 
 def _raw_path(scope: Scope) -> str:
-    """The path as it arrived, without the prefix that the server is mounted under."""
+    """The path as received, without the prefix that the server is mounted under."""
     raw: Any = scope.get("raw_path")
     path: str = raw.decode("ascii", "replace") if raw is not None else quote(scope["path"])
     return path.removeprefix(scope.get("root_path", ""))

@@ -34,7 +34,7 @@ async def open_services(
     authenticator = Authenticator.from_settings(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(authenticator.aclose)
-        # What ends soon never shares a connection with what may not.
+        # Short calls never share a connection with calls that may be long.
         storage_calls, transfers, metadata_calls, watches = [
             await stack.enter_async_context(
                 InProcessChannel(here) if here else make_channel(address, settings, BYTE_STREAM_OPTIONS)

@@ -27,8 +27,8 @@ USAGE = "usage: python -m gateway serve\n"
 
 
 async def serve(settings: GatewaySettings) -> int:
-    """Serve until SIGTERM or SIGINT; answers the exit code. Says ``gateway listening on host:port`` once it
-    does.
+    """Serve until SIGTERM or SIGINT, and return the exit code. Prints ``gateway listening on host:port`` when
+    ready.
     """
     listener = bind(settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -48,7 +48,7 @@ async def serve(settings: GatewaySettings) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the command line; answers the exit code."""
+    """Run the command line, and return the exit code."""
     if arguments != ["serve"]:
         sys.stderr.write(USAGE)
         return 2

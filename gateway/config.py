@@ -40,26 +40,30 @@ NetworkList = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_sp
 
 
 class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
-    """What the gateway needs beside the common settings.
+    """Settings of the gateway in addition to the common ones.
 
     Memory, whatever the size of bodies: about 70 MiB, plus up to 5 MiB per upload and 3 MiB per download in
     progress.
 
     ``http_bind``: ``host:port`` to listen on; TLS with ``http_tls_cert`` and ``http_tls_key``, otherwise a
-    proxy should do it. ``storage_address``, ``metadata_address``: the services (``host:port`` or
-    ``dns:///name:port``). ``cors_origins``: origins whose pages may call the API, or ``*``.
-    ``drain_pause_seconds``: how long the listener stays open after SIGTERM, with ``/healthz`` failing, so
-    that balancers stop sending first. ``rpc_seconds``:
-    deadline of calls that move no bytes; ``transfer_seconds``: of those that do. ``max_connections``: more
-    are answered 503. ``header_seconds``: for a request's headers to arrive. ``body_idle_seconds``: a body
-    that brings nothing for so long is cut off. ``min_body_rate``: bytes per second a body must bring over
-    each ``body_rate_window`` (seconds in which the gateway was ready to read). ``keep_alive_seconds``:
-    between requests. ``trusted_proxies``: whose ``X-Forwarded-*`` are believed (addresses and networks).
-    ``public_url``: where clients find the gateway, for URLs in its answers; without it, as proxies say or the
-    request came. ``link_mode``: whether links answer with the bytes or lead on to the store;
-    ``link_cache_seconds``: how long browsers may show what they read without asking again.
-    ``console``: whether ``/console`` is there. The size limits
-    are told to tus clients here, and held against announced lengths; storage_service applies them.
+    proxy should provide it. ``storage_address``, ``metadata_address``: the services (``host:port`` or
+    ``dns:///name:port``). ``cors_origins``: origins whose pages may call the API, or ``*``. ``public_url``:
+    the base of URLs in responses; without it, as proxies forward or as the request came. ``trusted_proxies``:
+    addresses and networks whose ``X-Forwarded-*`` count. ``link_mode``: whether links return the bytes or
+    redirect to the store; ``link_cache_seconds``: how long browsers may use their copy without revalidation.
+    ``console``: whether ``/console`` exists.
+
+    ``drain_pause_seconds``: how long the listener stays open after SIGTERM while ``/healthz`` fails, so that
+    load balancers stop sending first. ``rpc_seconds``: deadline of calls that move no bytes;
+    ``transfer_seconds``: of those that do.
+
+    ``max_connections``: further ones get 503. ``header_seconds``: limit for receiving a request's headers.
+    ``keep_alive_seconds``: limit between requests. ``body_idle_seconds``: a body without progress for so long
+    is cut off. ``min_body_rate``: least bytes per second of a body in each ``body_rate_window`` (seconds in
+    which the gateway was ready to read).
+
+    The size limits are reported to tus clients and compared with announced lengths here; storage_service
+    enforces them.
     """
 
     http_bind: str = "127.0.0.1:8080"
@@ -98,7 +102,5 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
 
     @property
     def corp(self) -> str:
-        """Cross-Origin-Resource-Policy of file bytes: other origins may embed them where CORS
-        lets some in.
-        """
+        """Cross-Origin-Resource-Policy of file bytes: other origins may embed them if CORS allows any."""
         return "cross-origin" if self.cors_origins else "same-origin"

@@ -1,9 +1,8 @@
-"""How glibc's malloc hands memory out, set from inside so that it does not depend on who starts the process.
+"""Parameters of glibc's malloc, set by the process itself, so that they don't depend on who starts it.
 
 One arena: gRPC's thread allocates what the event loop frees, and a second arena would keep 12 MiB of that.
-Blocks of a mebibyte come from the heap and stay there: giving pages back and faulting them in again doubled
-the CPU of an upload (benchmarks/README.md). Variables of the environment that say otherwise (``MALLOC_…``)
-win.
+Blocks of a mebibyte come from the heap and stay there: returning pages and faulting them in again doubled the
+CPU of an upload (benchmarks/README.md). Environment variables (``MALLOC_…``) take precedence.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import ctypes
 import os
 from typing import Final
 
-#: Variable → parameter of mallopt(3) and its value. Arenas; bytes.
+#: Variable → parameter of mallopt(3) and its value (arenas; bytes).
 _OPTIONS: Final = {
     "MALLOC_ARENA_MAX": (-8, 1),
     "MALLOC_TRIM_THRESHOLD_": (-1, 256 * 1024 * 1024),
@@ -22,7 +21,9 @@ _OPTIONS: Final = {
 
 
 def tune_malloc() -> bool:
-    """Set what the environment leaves open, before threads begin. False where the C library is not glibc."""
+    """Set the parameters that the environment does not. Call it before threads start. Returns False if the C
+    library is not glibc.
+    """
     try:
         if not (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc"):
             return False

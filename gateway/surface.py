@@ -1,4 +1,4 @@
-"""The whole REST surface: every operation of every family. A new family adds its routes here."""
+"""The REST API: all operations of all families. A new family adds its routes here."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _ROUTES: Final = (
 
 
 def all_operations() -> Iterator[Operation]:
-    """Every operation, in the order in which templates are tried."""
+    """All operations, in the order in which their templates are tried."""
     known = [operation for routes in _ROUTES for operation in routes]
     yield from known
     yield from routes_about(known)

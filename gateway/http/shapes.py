@@ -1,7 +1,7 @@
-"""Shapes of answers: TypedDicts, and how times stand in them. mypy checks what handlers send, and the OpenAPI
-document says the same.
+"""Shapes of responses as TypedDicts, and the format of times in them.
 
-At run time an answer is a plain dict; pydantic looks at the shapes only when the document is asked for.
+mypy checks what handlers send, and the OpenAPI document is made from the same shapes. At run time a response
+is a plain dict; pydantic reads the shapes only for the document.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Shape = TypeVar("Shape", bound=type)
 
 
 def example(value: object) -> Callable[[Shape], Shape]:
-    """Give a shape its example. Written as ``EXAMPLE: TheShape = {…}``, so that mypy checks it, too."""
+    """Give a shape its example. Declared as ``EXAMPLE: TheShape = {…}``, so that mypy checks it, too."""
     return with_config(ConfigDict(json_schema_extra={"example": cast("Any", value)}))
 
 
@@ -38,7 +38,7 @@ class StrictBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-#: A time in a body: RFC 3339 with its offset. In UTC, as protobuf's Timestamp takes it.
+#: A time in a body: RFC 3339 with an offset, converted to UTC, as protobuf's Timestamp requires.
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,9 +46,9 @@ _TWO_DIGITS: Final = tuple(f"{number:02d}" for number in range(60))
 
 
 def rfc3339(moment: Timestamp) -> str:
-    """``2026-01-02T03:04:05.123456Z``; microseconds are left out when they are zero.
+    """``2026-01-02T03:04:05.123456Z``; microseconds are left out if they are zero.
 
-    Not by ``datetime.isoformat``, which takes twice as long: a page has hundreds of them.
+    ``datetime.isoformat`` takes twice as long, and a page has hundreds of times.
     """
     hours, rest = divmod(moment.seconds, 3600)
     minutes, seconds = divmod(rest, 60)
@@ -59,5 +59,5 @@ def rfc3339(moment: Timestamp) -> str:
 
 @lru_cache(maxsize=4096)
 def _hour(hours: int) -> str:
-    """``2026-01-02T03:``, so many hours after 1970 began."""
+    """``2026-01-02T03:``, the given number of hours after 1970 began."""
     return (_EPOCH + timedelta(hours=hours)).isoformat()[: len("2026-01-02T03:")]
