@@ -16,7 +16,7 @@ def make_call(
     messages: list[dict[str, Any]] | None = None,
     principal: Principal | None = None,
 ) -> Call:
-    """A call of alice; ``messages`` are what ``receive`` answers, then the client leaves."""
+    """A call of alice. ``receive`` returns ``messages``, then a disconnect."""
     waiting = list(messages or [])
 
     async def receive() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every ``google.api.http`` annotation of the protos is a route of the gateway."""
+"""Every ``google.api.http`` annotation in the protos is a route of the gateway."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _annotated() -> list[tuple[str, str, str]]:
 
 
 def _shape(path: str) -> str:
-    """A path with its parameters' names left out: ``{key=**}`` and ``{key:path}`` are both ``{**}``."""
+    """A path without the names of its parameters: ``{key=**}`` and ``{key:path}`` are both ``{**}``."""
     return re.sub(r"\{[^}]*(=\*\*|:path)\}", "{**}", re.sub(r"\{[a-z_]+\}", "{*}", path))
 
 

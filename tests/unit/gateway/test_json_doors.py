@@ -150,7 +150,7 @@ def test_seeds_past_two_to_the_53_stay_exact() -> None:
 
 
 def test_metadata_as_uploaders_send_it() -> None:
-    """Uppy writes null for what it does not know, and the media type under the name type."""
+    """Uppy writes null for unknown values, and the media type under the name type."""
     pairs = {
         "family": b"files",
         "relativePath": b"null",

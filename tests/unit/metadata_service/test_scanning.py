@@ -10,10 +10,10 @@ import pytest
 from metadata_service.scanning import order
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
-#: From old to new.
+#: Oldest first.
 OLD_TO_NEW = (
     "",
-    "ClamAV 99.0/5/Sat Jan  1 00:00:00 2050",  # of the future: believed in nothing
+    "ClamAV 99.0/5/Sat Jan  1 00:00:00 2050",  # dated in the future: not believed
     "another scanner 7",
     "ClamAV 0.103.12",
     "ClamAV 1.4.9",
@@ -22,7 +22,7 @@ OLD_TO_NEW = (
     "ClamAV 1.4.2/27799",
     "ClamAV 1.4.9/27799/Fri Nov 27 08:26:14 2026",
     "ClamAV 1.4.2/27799/Sat Nov 28 08:26:14 2026",
-    "ClamAV 1.4.2/27800/Thu Nov  5 08:26:14 2026",  # the number goes before the date
+    "ClamAV 1.4.2/27800/Thu Nov  5 08:26:14 2026",  # the number counts more than the date
     "ClamAV 1.4.2/27801/nonsense",
     "ClamAV 1.4.3-rc1/27801/Sat Nov 28 08:26:14 2026",
     "ClamAV 1.5.0/27801/Sat Nov 28 08:26:14 2026",

@@ -27,7 +27,7 @@ def call(public_url: str = "", scheme: str = "http", root: str = "", **headers: 
 
 
 def cookie(given: Call) -> dict[str, Any]:
-    """Its attributes, in small letters; those without a value are True."""
+    """The cookie's attributes by lower-case name; True for those without a value."""
     opened = OpenShareResponse(session="abc")
     opened.session_expire_time.FromSeconds(int(time.time()) + 60)
     name, value = _cookie(given, "abc", opened)

@@ -107,7 +107,7 @@ async def test_empty_members_do_not_go_on_for_ever(length: int | None) -> None:
 
 
 async def test_a_stream_of_framing_is_refused() -> None:
-    """Empty stored blocks: five bytes each, and nothing in them."""
+    """Empty stored blocks: five bytes each, without content."""
     empty_block = b"\x00\x00\x00\xff\xff"
     raw = gzip.compress(b"")[:10] + empty_block * 500_000
     taken = 0

@@ -127,7 +127,7 @@ def test_content_digest_absent_or_unknown() -> None:
 
 
 def test_an_algorithm_is_computed_once_however_often_it_is_named() -> None:
-    """64 KiB of header could ask for thousands of sums over each byte of the body."""
+    """A header of 64 KiB could request thousands of checksums over each byte of the body."""
     value = b64(hashlib.sha512(DATA).digest())
     member = f"sha-512=:{value}:"
     digest = ContentDigest.parse(", ".join([member] * 500))

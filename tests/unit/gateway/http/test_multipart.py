@@ -162,7 +162,7 @@ def test_bombs_are_defused(body: bytes) -> None:
     with pytest.raises(StrongroomError) as raised:
         read(body, 64, LIMITS)
     assert raised.value.http_status in {400, 422}
-    for word in ("segment", "Segment", "Error", "("):  # of the parser below
+    for word in ("segment", "Segment", "Error", "("):  # the parser's own
         assert word not in raised.value.message
 
 
@@ -201,7 +201,7 @@ def raw(head: bytes, content: bytes = b"x") -> bytes:
 
 
 def outcome(body: bytes, cuts: int) -> object:
-    """What a form says, or why it is refused."""
+    """The fields and file of a form, or why it is refused."""
     try:
         reader, content = read(body, cuts)
         file = reader.finish()
@@ -211,7 +211,7 @@ def outcome(body: bytes, cuts: int) -> object:
 
 
 def split(body: bytes, at: int) -> object:
-    """The error of a form that comes in two pieces."""
+    """The error for a form sent in two pieces."""
     reader = FormReader(BOUNDARY)
     try:
         reader.feed(body[:at])

@@ -24,7 +24,7 @@ FORM = (
     + part("file", b"first\r\n--not", "a.txt")
     + part("file", b"", "empty.txt")
     + part("other", b"not asked for", "b.txt")
-    + part("file", b"", "")  # nothing was chosen
+    + part("file", b"", "")  # no file was chosen
     + part("file", bytes(range(256)), "c.bin")
     + b"--b--\r\n"
 )

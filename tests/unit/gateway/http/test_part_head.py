@@ -30,4 +30,4 @@ LONG = 40_000
 def test_long_headers(text: str, found: object) -> None:
     begun = time.process_time()
     assert parameters(text) == found
-    assert time.process_time() - begun < 5  # it was 20 s and more, of the processor
+    assert time.process_time() - begun < 5  # it took 20 s of CPU and more

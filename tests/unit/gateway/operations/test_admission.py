@@ -1,4 +1,4 @@
-"""Every operation that transfers a file's bytes holds a place of the transfers."""
+"""Every operation that transfers a file's bytes holds a permit for transfers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_whatever_moves_bytes_is_listed() -> None:
 
 
 async def test_visitors_of_previews_have_places_of_their_own() -> None:
-    """One address may be a school: its visitors are not held to one user's transfers."""
+    """An address may be that of a school: its visitors are not limited to one user's transfers."""
     settings = SimpleNamespace(gateway_secret=None, trusted_proxies=())
     limiter = Limiter(CapSettings(user_transfers=1, address_previews=3))
     admission = Admission(cast("Services", SimpleNamespace(limiter=limiter, settings=settings)))

@@ -35,15 +35,15 @@ def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
 
 def test_a_page_is_limited_by_the_same_word_everywhere() -> None:
     for operation in SHOWN:
-        if operation.public:  # a guest's page of a share has as many files as it has
+        if operation.public:  # the page for guests lists all files of the share
             continue
         named = {one["name"] for one in doc_of(operation).parameters if one["in"] == "query"}
         assert not named & {"page_size", "per_page", "max_results"}, operation.path
-        # The list under /api/v1/s3 has the words of S3.
+        # The list under /api/v1/s3 uses the terms of S3.
         assert named & {"limit", "max_keys"} or "page_token" not in named, operation.path
 
 
-#: Their applications were there first, and what a guest sends is a form's field.
+#: They keep the names of existing applications, and guests send form fields.
 LENIENT = {"create_generation", "import_generations", "save_project", "open_share"}
 
 

@@ -28,7 +28,7 @@ async def refusal(
     headers: dict[str, str],
     metadata: dict[str, str],
 ) -> PreconditionFailed:
-    """What the door says when the service refuses with ``metadata``."""
+    """The response if the service refuses with ``metadata``."""
 
     async def ask(_self: Call, method: Any, _request: object) -> Any:
         if method is GET_FILE:

@@ -1,4 +1,4 @@
-"""When a client is too slow."""
+"""When a client counts as too slow."""
 
 from __future__ import annotations
 

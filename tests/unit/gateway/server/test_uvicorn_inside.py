@@ -1,7 +1,7 @@
-"""What ``gateway.server`` leans on inside of uvicorn is there, in the one version that is allowed.
+"""The parts of uvicorn that ``gateway.server`` relies on exist in the one version that is allowed.
 
-A new version is taken in by hand: change the pin, see this and tests/integration/gateway hold, read the diff
-of ``uvicorn/protocols`` (docs/decisions/0030-uvicorn-inside.md).
+To allow a new version, change the pin, run this and tests/integration/gateway, and read the diff of
+``uvicorn/protocols`` (docs/decisions/0030-uvicorn-inside.md).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gateway.server.serve import GatewayServer
 from gateway.server.websocket_protocol import GuardedWebSocket
 
 ROOT = Path(__file__).resolve().parents[4]
-#: Called or replaced, by the class of uvicorn's that has it.
+#: Methods that are called or overridden, by uvicorn's class.
 METHODS: list[tuple[type, str, list[str]]] = [
     (HttpToolsProtocol, "_start_asgi_task", ["self", "cycle", "app"]),
     (HttpToolsProtocol, "_unset_keepalive_if_required", ["self"]),
@@ -41,7 +41,7 @@ METHODS: list[tuple[type, str, list[str]]] = [
     (Server, "shutdown", ["self", "sockets"]),
     (Server, "capture_signals", ["self"]),
 ]
-#: Set by uvicorn when it makes the object, and read here.
+#: Attributes that uvicorn sets when it creates the object, and that are read here.
 ATTRIBUTES: list[tuple[Callable[..., None], list[str]]] = [
     (
         HttpToolsProtocol.__init__,
@@ -85,7 +85,7 @@ def test_attributes_are_there(init: Any, names: list[str]) -> None:
 
 @pytest.mark.parametrize("ours", [GuardedProtocol, GuardedWebSocket, GatewayServer])
 def test_what_is_replaced_is_uvicorns(ours: type) -> None:
-    """A method that uvicorn renames would leave ours uncalled."""
+    """If uvicorn renamed a method, our override would not be called."""
     own = {"limits", "metrics", "with_limits", "overdue", "stop"}
     theirs = set(dir(ours.__mro__[1]))
     replaced = {name for name, value in vars(ours).items() if inspect.isfunction(value)} - own
@@ -95,7 +95,9 @@ def test_what_is_replaced_is_uvicorns(ours: type) -> None:
 
 
 def test_a_service_leaves_its_command_line_out() -> None:
-    """What the package takes from it is all there; what the command line alone needs is not loaded."""
+    """All that the package uses of uvicorn exists, and modules only for uvicorn's command line are not
+    imported.
+    """
     program = """
 import sys, servicekit.without_terminals, uvicorn, uvicorn.server
 print(*[name for name in ("click", "multiprocessing", "uvicorn.supervisors") if sys.modules.get(name)])

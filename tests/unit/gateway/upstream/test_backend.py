@@ -17,7 +17,7 @@ def backend() -> Backend:
 
 
 def failed(error: StrongroomError) -> aio.AioRpcError:
-    """The call whose servicer has raised ``error``."""
+    """A call whose servicer raised ``error``."""
     status = rpc_status.to_status(to_status_proto(error))
     trailers = aio.Metadata(*status.trailing_metadata)
     return aio.AioRpcError(status.code, aio.Metadata(), trailers, details=status.details)
@@ -46,7 +46,7 @@ def test_a_service_whose_caller_had_no_time_left_has_not_answered(backend: Backe
     ],
 )
 def test_a_limit_of_the_services_own_is_told_as_it_is(backend: Backend, message: str) -> None:
-    """It has answered: it is not away, and the limit is no secret."""
+    """The service has answered, so it is available, and its limit is no secret."""
     found = backend.error(failed(DeadlineExceeded(message, metadata={"limit_seconds": "30"})))
     assert isinstance(found, DeadlineExceeded)
     assert found.message == message

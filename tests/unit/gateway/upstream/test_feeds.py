@@ -29,7 +29,7 @@ def event(number: int) -> WatchResponse:
 
 
 class Rpc:
-    """A running Watch that says what the test tells it to."""
+    """A running Watch whose messages the test supplies."""
 
     def __init__(self, request: WatchRequest) -> None:
         self.request = request
@@ -48,7 +48,7 @@ class Rpc:
         return message
 
     async def heard(self) -> None:
-        """Until all that was said has been taken."""
+        """Wait until all messages have been read."""
         async with asyncio.timeout(60):
             await self._messages.join()
 
@@ -57,7 +57,7 @@ class Rpc:
 
 
 class Metadata:
-    """metadata_service: every Watch is kept in ``calls``."""
+    """Stands in for metadata_service; keeps every Watch in ``calls``."""
 
     def __init__(self, first: Any = BEAT) -> None:
         self.calls: list[Rpc] = []
@@ -72,7 +72,7 @@ class Metadata:
         return rpc
 
     async def called(self, times: int) -> None:
-        """Until Watch has been called so often."""
+        """Wait until Watch was called this many times."""
         async with asyncio.timeout(60):
             while len(self.calls) < times:
                 self._called.clear()
@@ -291,7 +291,7 @@ async def test_a_stream_whose_first_bytes_cannot_be_sent_is_over(door: Door, met
 
 
 async def places(watch: Watch, count: int) -> list[str]:
-    """What the next messages say of where the stream stands; of an event its id."""
+    """The positions in the next messages; for events their ids."""
     found: list[str] = []
     async with asyncio.timeout(60):
         async for message in watch:

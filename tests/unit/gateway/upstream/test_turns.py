@@ -1,4 +1,4 @@
-"""Large bodies let new requests pass, and wait for nobody else."""
+"""Large bodies let new requests pass, and otherwise don't wait."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG = 3600.0
 
 @pytest.fixture
 async def crowd(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Turns with a step an hour while somebody is young; a small request, to be begun and ended."""
+    """Turns with one step per hour while a request is young; and a small request to begin and end."""
     monkeypatch.setattr(module, "PAUSE_SECONDS", LONG)
     monkeypatch.setattr(module, "YOUNG_SECONDS", LONG)
     turns = Turns()
@@ -30,7 +30,7 @@ async def crowd(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def settled() -> None:
-    """Everything has got as far as it can."""
+    """Wait until nothing can make progress."""
     for _ in range(50):
         await asyncio.sleep(0)
 

@@ -1,4 +1,4 @@
-"""Which attempts are grouped, in which order, and what happens to all when a group fails."""
+"""Which wishes are grouped, in which order, and what happens to all if a group fails."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Work:
         return [None if wish.endswith("bad") else f"done {wish}" for wish in wishes]
 
     def ask(self, *wishes: str) -> list[asyncio.Task[str | None]]:
-        """`a1`: of owner `a`."""
+        """`a1`: a wish of owner `a`."""
         return [asyncio.create_task(self.gathering.ask(wish[0], wish)) for wish in wishes]
 
     def end(self, groups: int = 100) -> None:
@@ -43,7 +43,7 @@ class Work:
 
 
 async def settle() -> None:
-    """Until nobody can go on without the test."""
+    """Wait until no task can continue without the test."""
     for _ in range(10):
         await asyncio.sleep(0)
 

@@ -11,7 +11,7 @@ import structlog
 from metadata_service.config import PoolOptions
 from metadata_service.db.pool import DriverLines, make_pool
 
-#: As psycopg_pool calls it.
+#: The name in psycopg_pool.
 LOGGER = logging.getLogger("psycopg.pool")
 
 
@@ -36,7 +36,7 @@ def test_connections_that_fail_are_one_line(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_another_reason_is_another_line() -> None:
-    """The server is back from its restart, with another password."""
+    """The server has restarted with another password."""
     reasons = ("Connection refused", "FATAL:  password authentication failed for user", "Connection refused")
     lines = DriverLines()
     with structlog.testing.capture_logs() as told:
@@ -47,7 +47,7 @@ def test_another_reason_is_another_line() -> None:
 
 
 async def test_the_driver_says_it_as_this_expects(caplog: pytest.LogCaptureFixture) -> None:
-    """Another release of it might not."""
+    """Another release of psycopg might log other texts."""
     pool = make_pool("postgresql://nobody@127.0.0.1:1/none", PoolOptions(min_size=1, max_size=1))
     (lines,) = [one for one in LOGGER.filters if isinstance(one, DriverLines)]
     lines.outage.well()

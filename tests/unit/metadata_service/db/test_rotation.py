@@ -1,4 +1,4 @@
-"""Whose rows a claim takes: the oldest, then those of the owners in turn."""
+"""Which rows a claim takes: the oldest ones, then those of the owners in turn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from metadata_service.db.rotation import MOST_VISITED, MOST_VISITED_BY_TURNS, Ro
 
 
 class Waiting:
-    """Stands in for a transaction: rows by owner, in the order of time; every statement is counted."""
+    """Stands in for a transaction: rows by owner in order of time; counts statements."""
 
     def __init__(self, *owners: str, not_due: tuple[str, ...] = ()) -> None:
         self.rows = list(owners)
@@ -17,12 +17,12 @@ class Waiting:
         self.statements = 0
 
     async def fetch_batch(self, statements: list[Statement]) -> list[list[Row]]:
-        """The planner's settings, and the first half."""
+        """The planner's settings, and the first half of the claim."""
         query, params = statements[-1]
         return [[], await self.fetch(query, cast("dict[str, Any]", params))]
 
     async def fetch(self, query: str, params: dict[str, Any]) -> list[Row]:
-        """By the name of the statement."""
+        """The rows for the statement of this name."""
         self.statements += 1
         if query == "visited":
             return self._visited(params)

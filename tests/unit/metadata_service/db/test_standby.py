@@ -1,4 +1,4 @@
-"""Whose lists a standby may answer."""
+"""Which lists a standby may answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from strongroom.errors import DatabaseUnavailable
 
 
 class Servers:
-    """A primary whose log grows, and a standby that follows when it is told to."""
+    """A primary whose log grows, and a standby that catches up when the test says so."""
 
     def __init__(self, limit: float = 5.0) -> None:
         self.now = 100.0
@@ -59,7 +59,7 @@ async def test_who_has_written_waits_until_it_is_there() -> None:
     servers.write("ada")
     assert await asked(servers, "ada") == "primary"
     assert await asked(servers, "bob") == "standby"
-    await servers.look()  # notes what was written; the standby has not got it
+    await servers.look()  # notes the position; the standby has not reached it
     assert await asked(servers, "ada") == "primary"
     servers.replayed = servers.written
     await servers.look()
@@ -123,7 +123,7 @@ async def test_what_it_fails_at_the_primary_answers() -> None:
         return "primary"
 
     assert await servers.standby.read("ada", there, here) == "primary"
-    assert await asked(servers, "ada") == "primary"  # until it was looked at again
+    assert await asked(servers, "ada") == "primary"  # until the next look
     await servers.look()
     assert await asked(servers, "ada") == "standby"
 
@@ -140,7 +140,7 @@ async def test_writes_are_forgotten_once_nothing_depends_on_them() -> None:
     assert not servers.standby._written
     servers.replayed = 1000
     await servers.look()
-    assert await asked(servers, "user-1") == "primary"  # what it has is from before the limit
+    assert await asked(servers, "user-1") == "primary"  # its data is older than the limit
 
 
 async def test_a_primary_in_its_place_is_the_operators_mistake() -> None:

@@ -16,7 +16,7 @@ from servicekit.background import Heartbeats
 
 
 class FakeConnection:
-    """Fails with ``error`` at the first statement; else tells itself, as Postgres does."""
+    """Fails with ``error`` at the first statement; otherwise notifies itself, as Postgres does."""
 
     def __init__(self, server: FakeServer, error: BaseException | None) -> None:
         self._server = server

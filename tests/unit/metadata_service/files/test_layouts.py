@@ -121,7 +121,7 @@ def test_no_text_leaves_its_segment(text: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9\-_.~@+=]+", escaped)
     assert escaped not in {".", ".."}
     unescaped = re.sub(rb"=([0-9A-F]{2})", lambda found: bytes.fromhex(found[1].decode()), escaped.encode())
-    assert unescaped.decode() == text  # so no two texts give one segment
+    assert unescaped.decode() == text  # so different texts give different segments
 
 
 @given(TEXT, TEXT)

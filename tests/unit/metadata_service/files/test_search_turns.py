@@ -45,7 +45,7 @@ class SlowDatabase:
 
 
 class Doors:
-    """All ways to a search, over one database and with the same turns."""
+    """All ways to search, on one database and with the same turns."""
 
     def __init__(self, turns: SearchTurns) -> None:
         self.database = SlowDatabase()
@@ -90,7 +90,7 @@ async def test_owners_together_have_a_part_of_the_connections() -> None:
     plain = asyncio.create_task(doors._pages.page(Detail("generations", "eve"), PageRequest(10)))
     for _ in range(5):
         await asyncio.sleep(0)
-    assert doors.database.running == 5  # a plain list waits for nobody
+    assert doors.database.running == 5  # a list without a filter does not wait
     doors.database.go.set()
     await asyncio.gather(*tasks, plain)
     assert doors.database.most == 5

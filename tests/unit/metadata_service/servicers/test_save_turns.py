@@ -12,7 +12,7 @@ from strongroom.metadata.v1 import project_save_service_pb2 as pb
 
 
 class Slow:
-    """In place of the use cases: each call waits until it is let go."""
+    """Stands in for the use cases: each call waits until the test releases it."""
 
     def __init__(self) -> None:
         self.running: list[str] = []
@@ -27,7 +27,7 @@ class Slow:
         return pb.CommitSaveResponse()
 
     async def transact(self, scope: Scope, work: object) -> None:
-        """Of `abandon`, which has no use case of its own."""
+        """For `abandon`, which has no use case of its own."""
         await self._work(f"abandon {scope.uid}")
 
     async def _work(self, what: str) -> None:

@@ -14,7 +14,9 @@ from strongroom.errors import Overloaded
 
 
 class Hasher:
-    """Hashing waits until all may end, or one; comparing takes no time. ``running``: threads that hash."""
+    """Hashing waits until the test releases all or one; comparing takes no time. ``running``: threads that
+    hash.
+    """
 
     def __init__(self) -> None:
         self.started, self.may_end = threading.Event(), threading.Event()
@@ -62,7 +64,7 @@ async def test_guests_are_let_in_while_many_owners_set_theirs(hasher: Hasher) ->
         await passwords.hashed("one more", "p")
     guests = [asyncio.create_task(passwords.matches("kept p", word)) for word in ("p", "q")]
     await asyncio.sleep(0)
-    hasher.one.release()  # the one that runs; at most one more owner stands before the guests
+    hasher.one.release()  # the running one; at most one more owner is ahead of the guests
     hasher.one.release()
     async with asyncio.timeout(60):
         assert await asyncio.gather(*guests) == [True, False]
@@ -72,7 +74,7 @@ async def test_guests_are_let_in_while_many_owners_set_theirs(hasher: Hasher) ->
 
 
 async def test_one_is_computed_at_a_time(hasher: Hasher) -> None:
-    """Two took both cores of a small machine from everybody else."""
+    """Two would occupy both cores of a small machine."""
     passwords = Passwords()
     setting = [asyncio.create_task(passwords.hashed(f"owner {n}", "p")) for n in range(SETTING)]
     guest = asyncio.create_task(passwords.matches("kept p", "p"))

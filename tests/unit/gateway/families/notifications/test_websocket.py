@@ -18,7 +18,7 @@ EVENT = WatchResponse(event=Event(id="1-1-1", type=EVENT_TYPE_FILE_READY, payloa
 
 
 class FakeWatch:
-    """Some messages; then the service ends the stream, or it stays open."""
+    """Yields some messages; then the service ends the stream, or it stays open."""
 
     def __init__(self, *messages: WatchResponse, ends: bool = True) -> None:
         self.messages = messages
@@ -37,7 +37,7 @@ class FakeWatch:
 
 
 class Client:
-    """Takes what is sent, unless it is ``stuck``; ``leave`` closes its side."""
+    """Reads what is sent, unless it is ``stuck``; ``leave`` closes its side."""
 
     def __init__(self, *, stuck: bool = False) -> None:
         self.stuck = stuck

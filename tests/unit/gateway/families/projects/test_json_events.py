@@ -141,7 +141,9 @@ def test_values_are_counted() -> None:
 
 
 def test_a_long_string_costs_the_same_in_small_pieces() -> None:
-    """Twice the bytes cost no more than about twice the time: looked at anew each time it would be four."""
+    """Twice the bytes take at most about twice the time; scanning the string again for each piece would take
+    four times.
+    """
     text = b'["' + b"line\\n" * (1 << 19) + b'"]'
     began = time.process_time()
     found = events(text, list(range(1024, len(text), 1024)))

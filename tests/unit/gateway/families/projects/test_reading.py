@@ -1,4 +1,4 @@
-"""A project as JSON: what is read, when, and how much is held for a client that takes nothing."""
+"""A project as JSON: what is read, when, and how much is held for a client that reads nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UMLAUTS = 'ä€😀"\\\n'.encode() * 60_000
 
 
 class Rpc:
-    """A download whose messages are counted as they are read."""
+    """A download that counts its messages as they are read."""
 
     def __init__(self, storage: Storage, content: bytes) -> None:
         self._storage = storage
@@ -137,7 +137,7 @@ async def test_for_a_client_that_takes_nothing_little_is_held(sizes: list[int]) 
     sending = asyncio.create_task(answer.send_to(scope, cast("Any", None), send))
     for _ in range(2000):
         await asyncio.sleep(0)
-    checked = sizes[0] if sizes[0] > WHOLE_BYTES else 0  # read once before, and not kept
+    checked = sizes[0] if sizes[0] > WHOLE_BYTES else 0  # was read once before, and is not kept
     assert storage.read - checked - taken <= AHEAD_BYTES + MESSAGE
     go_on.set()
     await sending

@@ -17,7 +17,7 @@ NAMED = {
     for path in re.findall(r"(/[\w./{}-]*)$", span)
     for method in re.findall(r"[A-Z]+", span)
 }
-#: ``GET`, `PATCH`, `DELETE /path``: the methods before stand in spans of their own.
+#: ``GET`, `PATCH`, `DELETE /path``: earlier methods have code spans of their own.
 LISTED = {
     (method, path)
     for methods, path in re.findall(r"((?:`[A-Z]+`, )+)`[A-Z]+ (/[^`]+)`", REFERENCE)

@@ -1,4 +1,4 @@
-"""Answers before the body was read."""
+"""Responses sent before the body was read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gateway.http.middleware.early_reply import EarlyReplies
 
 
 class Client:
-    """Sends ``pieces``, then nothing more; remembers what it is told."""
+    """Sends ``pieces``, then nothing more; records the messages it gets."""
 
     def __init__(self, *pieces: bytes, leaves: bool = False) -> None:
         self.pieces = list(pieces)
