@@ -18,12 +18,21 @@ from strongroom.metadata.v1.target_pb2 import PathTarget, UploadTarget
 
 Fields = Mapping[str, str]
 
+#: Fields that tell the family of a target in which ``family`` itself was forgotten.
+TELLING: Final = {"path": "path", "event_id": "event_media", "ttl_seconds": "temp"}
+
 
 def upload_target(fields: Fields) -> UploadTarget:
     """The target of an upload; without ``family`` it is a plain file.
 
-    :raises InvalidField: there is no such family, or one of its fields is missing or invalid.
+    :raises InvalidField: there is no such family, or one of its fields is missing or invalid; ``family`` is
+        missing beside a field of another family, which would be stored as a plain file.
     """
+    for name, wanted in TELLING.items():
+        if name in fields and not fields.get("family"):
+            raise InvalidField(
+                f"family is required beside {name}; set it to {wanted}.", field="family", rule="required"
+            )
     family = fields.get("family") or "files"
     if family not in FAMILIES:
         raise InvalidField(f"family must be one of: {', '.join(FAMILIES)}.", field="family", rule="in")
@@ -42,16 +51,13 @@ def visibility_of(fields: Fields) -> Visibility.ValueType:
 TEXTS: Final = frozenset(
     {"family", "folder", "class_id", "event_id", "title", "description", "prompt", "type", "path"}
 )
-#: Those that tell the family of a target in which ``family`` itself was forgotten.
-TELLING: Final = {"path": "path", "event_id": "event_media", "ttl_seconds": "temp"}
 
 
 def target_fields(target: Mapping[str, Any]) -> dict[str, str]:
     """The target's members as a form would send them: text unchanged, tags joined, everything else as JSON
     text.
 
-    :raises InvalidField: a member that has to be text is none; ``family`` is missing beside a member of
-        another family, which would be stored as a plain file.
+    :raises InvalidField: a member that has to be text is none.
     """
     found: dict[str, str] = {}
     for name, value in target.items():
@@ -63,11 +69,6 @@ def target_fields(target: Mapping[str, Any]) -> dict[str, str]:
             found[name] = ",".join(str(tag) for tag in value)
         elif value is not None:
             found[name] = json.dumps(value, ensure_ascii=False)
-    for name, family in TELLING.items():
-        if name in found and not found.get("family"):
-            raise InvalidField(
-                f'family is required beside {name}: "family": "{family}".', field="family", rule="required"
-            )
     return found
 
 

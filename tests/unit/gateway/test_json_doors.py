@@ -81,8 +81,20 @@ def test_settings_that_are_taken(door: Callable[[str], Any]) -> None:
 )
 def test_targets_that_would_be_stored_elsewhere_are_refused(target: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidField) as raised:
-        target_fields(target)
+        upload_target(target_fields(target))
     assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("name", "family"), [("path", "path"), ("event_id", "event_media"), ("ttl_seconds", "temp")]
+)
+def test_metadata_that_forgets_the_family(name: str, family: str) -> None:
+    """As in JSON: what is meant for a path is not found there otherwise."""
+    with pytest.raises(InvalidField, match=f"family is required beside {name}; set it to {family}") as raised:
+        upload_target(MetadataFields({name: b"x", "filename": b"a.txt"}))
+    assert raised.value.field == "family"
+    pairs = {name: b"x", "family": b"files"}
+    assert upload_target(MetadataFields(pairs)).WhichOneof("target") == "file"
 
 
 def test_targets_that_are_taken() -> None:
