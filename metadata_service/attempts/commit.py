@@ -20,6 +20,7 @@ from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
 from metadata_service.files import creation, events
+from metadata_service.files.deletion import moved_away
 from metadata_service.files.families import Placed, insert_details
 from metadata_service.files.layouts import PARTIALS
 from metadata_service.files.links import EPOCH_OF_BLOB
@@ -32,6 +33,7 @@ from strongroom.errors import (
     ChecksumMismatch,
     DatabaseUnavailable,
     FileCountExceeded,
+    FileNotFound,
     InvalidField,
     PreconditionFailed,
     QuotaExceeded,
@@ -50,7 +52,7 @@ _SLOT_TRIES: Final = 5
 #: Errors that would occur again at each repetition. The attempt is given up at once; otherwise the cleaner
 #: would try to roll it forward for ever.
 _FINAL: Final = (
-    *(PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch, RetentionHeld),
+    *(PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch, RetentionHeld, FileNotFound),
     *drops.REFUSALS,
 )
 
@@ -67,6 +69,16 @@ class _Committed:
     allowed: Limits
     link_epoch: int
     scan: Scan | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The file, the statements that make it visible, and by how much they raise the owner's usage."""
+
+    file: File
+    statements: list[Statement]
+    grown_bytes: int
+    grown_files: int
 
 
 class Committer:
@@ -94,15 +106,18 @@ class Committer:
         request.
 
         Raises UploadSuperseded, InvalidField, ChecksumMismatch; and, after giving the attempt up,
-        PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch, RetentionHeld and
-        ``drops.REFUSALS``.
+        PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch, RetentionHeld, FileNotFound (the
+        source of a move) and ``drops.REFUSALS``.
         """
         handle = Handle.of(request.blob)
         try:
             response = await self._in_a_group(handle, request) or await self._commit(handle, request)
-        except _FINAL:
-            await self._give_up(handle)
-            raise
+        except _FINAL:  # possibly because another attempt has won the request
+            winner = await self._database.transact(user(handle.owner_id), lambda tx: _winner(tx, handle))
+            if winner is None:
+                await self._give_up(handle)
+                raise
+            response = CommitResponse(file=winner, lost_to_other_attempt=True)
         if response.lost_to_other_attempt:
             await self._give_up(handle)
         await failpoints.hit(AFTER_COMMIT)
@@ -152,20 +167,19 @@ class Committer:
         if done.blob.key.startswith(PARTIALS):
             await self._keep_partial(tx, done.blob, self._timing, done.allowed)
             return CommitResponse()
-        file, statements = await self._new_file(tx, done, file_id)
+        shown = await self._new_file(tx, done, file_id)
+        file = shown.file
         await note_hold(tx, handle.owner_id, done.placed.spec.retention, {"file": file.id})
-        grows = request.size_bytes > done.blob.reserved_bytes or (
-            file.generation == 1 and not done.blob.reserved_files
-        )
+        grows = shown.grown_bytes > done.blob.reserved_bytes or shown.grown_files > done.blob.reserved_files
         if done.blob.request_id or (grows and not done.allowed.unlimited):
-            winner = await self._write(tx, done, statements)
+            winner = await self._write(tx, done, shown.statements)
             if winner is not None:
                 tx.undo()
                 return CommitResponse(file=winner, lost_to_other_attempt=True)
             if grows:
                 await quota.ensure_room(tx, handle.owner_id, done.allowed)
         else:
-            tx.with_commit(statements)
+            tx.with_commit(shown.statements)
         await failpoints.hit(T4_BEFORE_COMMIT)
         return CommitResponse(file=file)
 
@@ -200,9 +214,7 @@ class Committer:
         scan = request.scan if request.HasField("scan") else None
         return _Committed(blob, placed, at, quota.limits(limits, self._limits), link_epoch, scan)
 
-    async def _new_file(
-        self, tx: Transaction, done: _Committed, file_id: UUID
-    ) -> tuple[File, list[Statement]]:
+    async def _new_file(self, tx: Transaction, done: _Committed, file_id: UUID) -> _Shown:
         """The file, and the statements that make it visible. The answer to the request id, if there is one,
         comes first.
         """
@@ -215,9 +227,19 @@ class Committer:
         statements = become_visible(
             file, done.blob, done.placed, done.at, current, read_grace=self._timing.read_grace
         )
+        size, count = _growth(file, current)
+        if done.placed.spec.HasField("moves"):
+            source, removal = await moved_away(
+                *(tx, done.blob.owner_id, done.placed.spec.moves),
+                current.file_id if current else None,
+                self._timing.read_grace,
+            )
+            statements[-1:-1] = removal
+            if removal:
+                size, count = size - source.size_bytes, count - 1
         if done.blob.request_id:
             statements.insert(0, idempotency.answer(done.blob, file, self._timing.idempotency))
-        return file, statements
+        return _Shown(file, statements, size, count)
 
     async def _give_up(self, handle: Handle) -> None:
         with contextlib.suppress(UploadSuperseded):  # another process holds it, and will end it
@@ -248,8 +270,12 @@ def become_visible(
             transitions.delete(file.owner_id, current.blob_id, read_grace),
             upkeep.set_file(blob, current.file_id, file.generation),
         ]
-    size, count = (file.size_bytes - current.size_bytes, 0) if current else (file.size_bytes, 1)
-    return [*statements, events.file_ready(file), quota.count(file.owner_id, size, count)]
+    return [*statements, events.file_ready(file), quota.count(file.owner_id, *_growth(file, current))]
+
+
+def _growth(file: File, current: creation.Occupant | None) -> tuple[int, int]:
+    """By how many bytes and files it raises its owner's usage."""
+    return (file.size_bytes - current.size_bytes, 0) if current else (file.size_bytes, 1)
 
 
 def _check_declared(placed: Placed, request: CommitRequest) -> None:
@@ -262,6 +288,11 @@ def _check_declared(placed: Placed, request: CommitRequest) -> None:
             f"{spec.size_bytes} bytes were declared and {request.size_bytes} stored.",
             metadata={"expected": str(spec.size_bytes), "actual": str(request.size_bytes)},
         )
+
+
+async def _winner(tx: Transaction, handle: Handle) -> File | None:
+    found = await transitions.read(tx, handle)
+    return None if found is None else await idempotency.winner(tx, found)
 
 
 async def _explain(tx: Transaction, handle: Handle, request: CommitRequest) -> CommitResponse:

@@ -80,11 +80,17 @@ class _Wish:
             self.session is not None
             or self.spec.request_id
             or self.spec.share_id
+            or self.is_move
             or self.spec.retention.hold_reason
             or self.spec.HasField("if_generation_match")
             or slot_of(target) is not None
             or layouts.holds_time(target)
         )
+
+    @property
+    def is_move(self) -> bool:
+        """Whether T4 also deletes the source. It adds nothing then, so nothing is reserved."""
+        return self.spec.HasField("moves")
 
     def for_its_id(self, keep: float) -> idempotency.Request:
         """Its request to the idempotency table; `keep`: how long an answer is kept, seconds."""
@@ -156,6 +162,8 @@ class Reserver:
         spec = normal_spec(request.spec, owner_id)
         if spec.HasField("retention"):
             settle_wish(spec.retention, asking or owner_id, of_drop=bool(spec.share_id))
+        if request.HasField("moves"):
+            spec.moves.CopyFrom(request.moves)
         stamp(spec, self._retention)
         if spec.share_id and spec.storage_class not in self._classes:
             spec.storage_class = ""  # the drop's class is configured no longer, which guests can't change
@@ -200,14 +208,15 @@ class Reserver:
         if slot is not None or wish.spec.HasField("if_generation_match"):
             existing = await check_slot(tx, wish.owner_id, slot, wish.spec)
         params = await self._row(tx, wish, later)
-        params["reserved_files"] = 0 if existing or _is_partial(wish) else 1
+        params["reserved_files"] = 0 if existing or wish.is_move or _is_partial(wish) else 1
         inserted, allowed = await self._insert(tx, wish, params)
         if not inserted:
             stored = await self._take_id(tx, wish)
             if stored is not None:
                 return ReserveResponse(replay=File.FromString(stored))
             inserted = await tx.fetch(_INSERT_FREE, params)
-        await quota.ensure_room(tx, wish.owner_id, allowed)
+        if not wish.is_move:
+            await quota.ensure_room(tx, wish.owner_id, allowed, wish.blob_id)
         blob = BlobRow(*inserted[0])
         if wish.session is not None:
             await wish.session.insert(tx, blob)
@@ -263,7 +272,7 @@ class Reserver:
             "request_id": spec.request_id,
             "storage_class": spec.storage_class,
             "traceparent": origin(),
-            "reserved_bytes": spec.size_bytes if spec.HasField("size_bytes") else 0,
+            "reserved_bytes": spec.size_bytes if spec.HasField("size_bytes") and not wish.is_move else 0,
             "lease": wish.session.lease if wish.session is not None else self._timing.lease,
         }
 

@@ -77,7 +77,8 @@ class AttemptSteps:
                 await tx.execute(*scans.note(handle.owner_id, [(handle.blob_id, request.scan)]))
             if begun is not None:  # the final size is known only now
                 rows = await tx.fetch(*quota.read_limits(handle.owner_id))
-                await quota.ensure_room(tx, handle.owner_id, quota.limits(rows, self._limits))
+                allowed = quota.limits(rows, self._limits)
+                await quota.ensure_room(tx, handle.owner_id, allowed, handle.blob_id)
             await failpoints.hit(BEFORE_T3)
 
         await self._as_owner(handle, work)

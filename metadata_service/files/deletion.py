@@ -19,8 +19,9 @@ from metadata_service.files.retention import HELD
 from metadata_service.files.rows import COLUMNS, VISIBLE, mark_deleted, to_file
 from metadata_service.usage import quota, tallies
 from servicekit import failpoints
-from strongroom.errors import AlreadyExists, FileNotFound
+from strongroom.errors import AlreadyExists, FileNotFound, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.target_pb2 import MovedFile
 
 BEFORE_COMMIT: Final = failpoints.register("metadata.d1.before_commit")
 AFTER_COMMIT: Final = failpoints.register("metadata.d1.after_commit")
@@ -131,13 +132,32 @@ async def remove(tx: Transaction, file: File, blob_id: UUID, grace: float) -> No
 
     A soft-deleted file was counted out and reported when it was hidden.
     """
+    await tx.batch(_removal(file, blob_id, grace))
+
+
+async def moved_away(
+    tx: Transaction, owner_id: str, moves: MovedFile, replaced: UUID | None, grace: float
+) -> tuple[File, list[Statement]]:
+    """Lock the source of a move. Returns it with the statements that remove it: none if it is the file that
+    the move replaces (`replaced`).
+
+    Raises FileNotFound, PreconditionFailed {actual, of: source}.
+    """
+    file, blob_id = await _lock(tx, Deletion(owner_id, UUID(moves.file_id)))
+    if file.generation != moves.generation:
+        raise PreconditionFailed(
+            "The file has changed while it was moved: it stays where it is, as it is now; move it again.",
+            metadata={"actual": str(file.generation), "of": "source"},
+        )
+    return file, [] if UUID(file.id) == replaced else _removal(file, blob_id, grace)
+
+
+def _removal(file: File, blob_id: UUID, grace: float) -> list[Statement]:
     statements = [
         (_REMOVE, (file.owner_id, UUID(file.id))),
         transitions.delete(file.owner_id, blob_id, grace),
     ]
-    if not file.HasField("delete_time"):
-        statements += _counted_out(file)
-    await tx.batch(statements)
+    return statements if file.HasField("delete_time") else [*statements, *_counted_out(file)]
 
 
 def remove_many(owner_id: str, file_ids: list[UUID], blob_ids: list[UUID], grace: float) -> list[Statement]:

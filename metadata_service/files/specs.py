@@ -36,6 +36,7 @@ def normal_spec(given: UploadSpec, owner_id: str) -> UploadSpec:
     spec = UploadSpec()
     spec.CopyFrom(given)
     spec.user_id = owner_id
+    spec.ClearField("moves")  # no upload names a file to delete
     spec.filename = clean_filename(given.filename)
     spec.content_type = _media_type(given.content_type)
     if spec.visibility == file_pb2.VISIBILITY_UNSPECIFIED:

@@ -231,7 +231,8 @@ class ProgressRecorder:
         statements.append(quota.read_limits(handle.owner_id))
         results = await tx.fetch_batch(statements)
         if reserved > row.blob.reserved_bytes:
-            await quota.ensure_room(tx, handle.owner_id, quota.limits(results[-1], self._limits))
+            allowed = quota.limits(results[-1], self._limits)
+            await quota.ensure_room(tx, handle.owner_id, allowed, handle.blob_id)
         return RecordProgressResponse(
             persisted_size=request.persisted_size, expire_time=to_proto(results[0][0][0])
         )

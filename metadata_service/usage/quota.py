@@ -8,10 +8,16 @@ reservation. Measured with commits of 5 ms and 16 callers of one owner: 190-280 
 
 A limit is exact: whoever needs more room takes the owner's advisory lock before summing up, after every other
 lock of the transaction, and holds it until the commit.
+
+An attempt that replaces a file (at a path, the profile picture) only needs the bytes by which it is larger.
+So the sum leaves out, once for each file that open attempts are to replace, the lesser of its size and the
+largest reservation among them: in the end only one of them is there. No commit, deletion or end of an
+attempt raises this sum, so nothing has to be checked again (docs/decisions/0111).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -62,6 +68,17 @@ FROM (
 ) AS reserved
 """
 
+#: Open attempts that are to replace a file. Its slot follows from the key that `files.layouts` has made.
+_REPLACING: Final = f"""
+SELECT files.id, files.size_bytes, blobs.id, blobs.reserved_bytes
+FROM blobs JOIN files ON files.owner_id = blobs.owner_id AND files.deleted_at IS NULL
+    AND files.slot = CASE
+        WHEN blobs.key LIKE 'paths/%%' THEN 'path:' || substring(blobs.key FROM '^paths/[^/]+/(.*)$')
+        WHEN blobs.key LIKE 'users/%%/profile/%%' THEN 'profile'
+    END
+WHERE blobs.owner_id = %(owner)s AND blobs.state IN {OPEN} AND blobs.save_id IS NULL
+"""
+
 _SET: Final = """
 INSERT INTO quotas (owner_id, limit_bytes, limit_files) VALUES (%(owner)s, %(bytes)s, %(files)s)
 ON CONFLICT (owner_id) DO UPDATE SET limit_bytes = excluded.limit_bytes, limit_files = excluded.limit_files
@@ -76,6 +93,16 @@ class Totals:
     used_files: int
     reserved_bytes: int
     reserved_files: int
+
+    @property
+    def bytes(self) -> int:
+        """Of both."""
+        return self.used_bytes + self.reserved_bytes
+
+    @property
+    def files(self) -> int:
+        """Of both."""
+        return self.used_files + self.reserved_files
 
 
 def count(owner_id: str, size: int, files: int) -> Statement:
@@ -100,27 +127,51 @@ def limits(rows: list[Row], default: Limits) -> Limits:
     return Limits(*rows[0]) if rows else default
 
 
-async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits) -> None:
+async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits, attempt: UUID | None = None) -> None:
     """Refuse if the owner's use and reservations, this transaction's rows included, exceed a limit.
 
-    Call it after the rows are written. Raises QuotaExceeded, FileCountExceeded {limit, used}.
+    `attempt`: the open blob that needs the room. It is not refused if it is no larger than the file that it
+    replaces. Call this after the rows are written. Raises QuotaExceeded, FileCountExceeded {limit, used}.
     """
     if allowed.unlimited:
         return
     # The snapshot of the sums is newer than the lock, so it contains everything that others committed.
     _, rows = await tx.fetch_batch([(_LOCK, {"owner": owner_id}), (_SUMS, {"owner": owner_id})])
     sums = Totals(*rows[0])
-    size, files = sums.used_bytes + sums.reserved_bytes, sums.used_files + sums.reserved_files
-    if allowed.bytes is not None and size > allowed.bytes:
+    if _fits(allowed.bytes, sums.bytes) and _fits(allowed.files, sums.files):
+        return
+    # This snapshot is newer still. While the lock is held, others can only lower what was summed up.
+    replacing = await tx.fetch(_REPLACING, {"owner": owner_id})
+    others = [row for row in replacing if row[2] != attempt]
+    size = sums.bytes - _given_way(replacing)
+    own = sum(row[3] for row in replacing if row[2] == attempt)
+    replaces = len(others) < len(replacing)
+    grows = not replaces or own > _given_way(replacing) - _given_way(others)
+    if grows and not _fits(allowed.bytes, size):
+        under_way = f", with {sums.reserved_bytes} in uploads under way" if sums.reserved_bytes else ""
         raise QuotaExceeded(
-            f"Your quota is {allowed.bytes} bytes, and this file would make it {size}; delete something.",
+            f"Your quota is {allowed.bytes} bytes, and this would make it {size}{under_way};"
+            " delete something.",
             metadata={"limit": str(allowed.bytes), "used": str(sums.used_bytes)},
         )
-    if allowed.files is not None and files > allowed.files:
+    if not replaces and not _fits(allowed.files, sums.files):
         raise FileCountExceeded(
-            f"Your limit of files is {allowed.files}, and this would be number {files}; delete something.",
+            f"Your limit of files is {allowed.files}, and this would be number {sums.files};"
+            " delete something.",
             metadata={"limit": str(allowed.files), "used": str(sums.used_files)},
         )
+
+
+def _fits(limit: int | None, wanted: int) -> bool:
+    return limit is None or wanted <= limit
+
+
+def _given_way(replacing: Sequence[Row]) -> int:
+    """How many reserved bytes will take the place of existing ones: at most each file's size, once."""
+    most: dict[UUID, int] = {}
+    for file_id, size, _, reserved in replacing:
+        most[file_id] = max(most.get(file_id, 0), min(size, reserved))
+    return sum(most.values())
 
 
 async def totals(tx: Transaction, owner_id: str) -> Totals:

@@ -14,8 +14,7 @@ from servicekit.presentation import essence, shown_name
 from storage_service.content.body import BodyChecks, checked_chunk
 from storage_service.objectstore.checksums import Counted
 from storage_service.sharing.guests import Guests
-from storage_service.uploads.copier import Stored
-from storage_service.uploads.upload import Uploader
+from storage_service.uploads.upload import Stored, Uploader
 from strongroom.errors import (
     DropFull,
     FileCountExceeded,

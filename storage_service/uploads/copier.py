@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 
 from servicekit.presentation import with_charset
 from storage_service.attempts.engine import Attempts, fingerprint
@@ -22,17 +21,8 @@ from strongroom.errors import FileNotFound, IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, ReserveRequest
+from strongroom.metadata.v1.target_pb2 import MovedFile
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A committed file. ``replayed``: it is the stored answer to an earlier request, and may be gone
-    by now.
-    """
-
-    file: File
-    replayed: bool = False
 
 
 class Copier:
@@ -65,19 +55,22 @@ class Copier:
         if earlier is not None:
             return earlier
         source = await self.read_source(request.source_file_id, request.spec.user_id)
-        return (await self.copied(request, source)).file
+        return await self.copied(request, source)
 
-    async def copied(self, request: CopyFileRequest, source: File) -> Stored:
-        """Copy ``source`` for a request that has no answer yet. Raises as ``copy``."""
+    async def copied(self, request: CopyFileRequest, source: File, moves: MovedFile | None = None) -> File:
+        """Copy ``source`` for a request that has no answer yet. With ``moves`` T4 also deletes the source.
+
+        Raises as ``copy``; for a move also PreconditionFailed {actual, of: source}.
+        """
         await self._look(request, source)
-        outcome = await self._attempts.reserve(self._reserve_request(request, source))
+        outcome = await self._attempts.reserve(self._reserve_request(request, source, moves))
         if outcome.HasField("replay"):
-            return Stored(outcome.replay, replayed=True)
+            return outcome.replay
         blob, wanted = outcome.blob, content_of(source)
         async with self._attempts.hold(blob):
             copied = await copy_object(self._store, wanted, blob, self._objects.expecting(wanted))
         scan = source.scan if source.HasField("scan") else None
-        return Stored(await self._attempts.commit(blob, with_scan(copied, scan)))
+        return await self._attempts.commit(blob, with_scan(copied, scan))
 
     async def answered(self, request: CopyFileRequest) -> File | None:
         """Return the answer that an earlier try of this request got, or None. Its source may be gone by now.
@@ -110,10 +103,12 @@ class Copier:
                 head = b"".join([bytes(chunk) async for chunk in body])
         self._content.check_picture(target, source.content_type, head)
 
-    def _reserve_request(self, request: CopyFileRequest, source: File) -> ReserveRequest:
+    def _reserve_request(
+        self, request: CopyFileRequest, source: File, moves: MovedFile | None
+    ) -> ReserveRequest:
         self._limits.for_target(request.spec.target).check(source.size_bytes)
         self._content.check(request.spec.target, source.content_type)
-        reserve = ReserveRequest(spec=request.spec, kind=blob_pb2.BLOB_KIND_COPY)
+        reserve = ReserveRequest(spec=request.spec, kind=blob_pb2.BLOB_KIND_COPY, moves=moves)
         if request.spec.request_id:
             reserve.fingerprint = _same_request(request)
         reserve.spec.filename = request.spec.filename or source.filename

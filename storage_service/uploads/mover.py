@@ -1,4 +1,9 @@
-"""Moves: a copy inside the object store, then D1 of the source if it is unchanged."""
+"""Moves: a copy inside the object store, whose T4 also deletes the source if it is unchanged.
+
+In the previous release storage_service deleted the source in a second transaction, so a move could stop
+between the two. `Mover` still completes such moves, and those that a metadata_service of that release
+commits.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +20,17 @@ from storage_service.uploads.copier import Copier
 from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, RetentionHeld
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
+from strongroom.metadata.v1.target_pb2 import MovedFile
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest, MoveFileRequest
 
-CHANGED: Final = "The file has changed while it was moved: it stays, and so does its copy; read it again."
+CHANGED: Final = (
+    "The file has changed while it was moved: it stays, and so does its copy; delete one of them."
+)
 LEFT: Final = "What an earlier request has copied was deleted or replaced: the file stays; use a new key."
 
 
 class Mover:
-    """Moves files. One instance per process. A crash between its two transactions leaves both files."""
+    """Moves files. One instance per process."""
 
     def __init__(self, copier: Copier, files: FileReader, reservations: Reservations) -> None:
         self._copier = copier
@@ -33,29 +41,27 @@ class Mover:
         """Return the file in its new place.
 
         Raises what ``Copier.copy`` raises, and PreconditionFailed. With {actual, of: source} the source is
-        not at the requested generation or has changed during the copy, and both files stay; without ``of``
-        the condition on the target failed.
+        not at the requested generation or has changed during the copy; without ``of`` the condition on the
+        target failed.
         """
         copy = CopyFileRequest(source_file_id=request.source_file_id, spec=request.spec, asked=request.asked)
         earlier = await self._copier.answered(copy)
         if earlier is not None:
-            return await self._repeated(copy, earlier)
+            return await self._completed(copy, earlier)
         source = await self._copier.read_source(request.source_file_id, request.spec.user_id)
         _check_source(request, source)
-        stored = await self._copier.copied(copy, source)
-        if stored.replayed:
-            return await self._repeated(copy, stored.file)
-        return await self._without(source, stored.file, copy.spec.user_id)
+        moves = MovedFile(file_id=source.id, generation=source.generation)
+        return await self._completed(copy, await self._copier.copied(copy, source, moves))
 
-    async def _repeated(self, copy: CopyFileRequest, moved: File) -> File:
-        """Return the answer of the request's first try, after finishing its work.
-
-        If that try ended before it deleted the source, the source is deleted now. A file that was created at
-        the source's place since then is kept.
+    async def _completed(self, copy: CopyFileRequest, moved: File) -> File:
+        """Return ``moved``, after deleting its source if that still exists. A file that was created at the
+        source's place since then is kept.
         """
         try:
             source = await self._copier.read_source(copy.source_file_id, copy.spec.user_id)
         except FileNotFound:
+            return moved
+        if moved.id == source.id:  # the file replaced itself
             return moved
         if _is_later(source.create_time, moved.update_time):
             return moved
@@ -65,8 +71,6 @@ class Mover:
 
     async def _without(self, source: File, moved: File, user_id: str) -> File:
         """Delete ``source`` and return ``moved``."""
-        if moved.id == source.id:  # the file replaced itself
-            return moved
         # The copy may come from an earlier request: of other bytes, or deleted since.
         if not _same(moved, source):
             raise _of_source(CHANGED, str(source.generation))

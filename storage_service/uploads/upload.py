@@ -30,7 +30,7 @@ from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.committed import Committed
 from storage_service.scanning.run import Scanned, with_scan
 from storage_service.scanning.scanner import Scanner
-from storage_service.uploads.copier import Stored, copy_object
+from storage_service.uploads.copier import copy_object
 from strongroom.errors import ContentInfected
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -43,6 +43,16 @@ from strongroom.metadata.v1.scan_pb2 import Scan
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 BEFORE_T3 = failpoints.register("storage.t3.before")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A committed file. ``replayed``: it is the stored answer to an earlier request, and may be gone
+    by now.
+    """
+
+    file: File
+    replayed: bool = False
 
 
 class Source(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from base64 import b64encode
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -243,6 +244,33 @@ def test_a_move_never_replaces_unasked(owner: Belongings, user: str) -> None:
     asked = to_path(http, f"paths/{user}/a.png", "b.png", "move", json={"replace": True})
     assert asked.json()["generation"] == 2
     check_problem(http.get(at(f"paths/{user}/a.png")), 404, "FILE_NOT_FOUND")
+
+
+def test_at_a_full_quota(owner: Belongings, user: str, login: Login) -> None:
+    """What adds nothing works through every door; what adds a byte is 413 and says why."""
+    http, content = owner.http, samples.png()
+    to_path(http, owner.file["key"], "a.png", "move")
+    usage = http.get("/api/v1/usage").json()
+    limits = {"limit_bytes": usage["used_bytes"], "limit_files": usage["file_count"]}
+    root = login("root", roles=["admin"])
+    assert root.put(f"/api/admin/quotas/{user}", json=limits).status_code == 200
+    assert to_path(http, f"paths/{user}/a.png", "b.png", "move").status_code == 201
+    pairs = {"family": "path", "path": "b.png", "filename": "b.png"}
+    metadata = ",".join(f"{name} {b64encode(text.encode()).decode()}" for name, text in pairs.items())
+    tus = {"tus-resumable": "1.0.0", "content-type": "application/offset+octet-stream"}
+    sized = {**tus, "upload-metadata": metadata, "upload-length": str(len(content))}
+    assert http.post("/files", content=content, headers=sized).status_code == 201
+    unsized = {**tus, "upload-metadata": metadata, "upload-defer-length": "1"}
+    place = http.post("/files", headers=unsized).headers["location"]
+    ending = {**tus, "upload-offset": "0", "upload-length": str(len(content))}
+    assert http.patch(place, content=content, headers=ending).status_code == 204
+    target = {"family": "path", "path": "b.png"}
+    larger = {"target": target, "filename": "b.png", "content_type": "image/png", "size": len(content) + 1}
+    problem = check_problem(http.post("/api/v1/uploads", json=larger), 413, "QUOTA_EXCEEDED")
+    assert f"would make it {usage['used_bytes'] + 1}" in problem["detail"]
+    assert problem["metadata"] == {"limit": str(usage["used_bytes"]), "used": str(usage["used_bytes"])}
+    assert http.get(at(f"paths/{user}/b.png")).json()["generation"] == 3
+    assert http.get("/api/v1/usage").json()["used_bytes"] == usage["used_bytes"]
 
 
 SOFT: Final = {"soft": "true"}

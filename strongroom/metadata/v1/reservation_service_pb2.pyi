@@ -89,6 +89,7 @@ class ReserveRequest(_message.Message):
     PART_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     SUPERSEDES_BLOB_ID_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
     kind: _blob_pb2.BlobKind.ValueType
     """How the bytes will go to S3."""
     part_size_bytes: _builtins.int
@@ -103,6 +104,10 @@ class ReserveRequest(_message.Message):
     def spec(self) -> _target_pb2.UploadSpec:
         """What is to be stored. content_type is already the detected one."""
 
+    @_builtins.property
+    def moves(self) -> _target_pb2.MovedFile:
+        """The file that the attempt is a copy of, if it is a move. Nothing is reserved for a move: the source makes room."""
+
     def __init__(
         self,
         *,
@@ -111,10 +116,11 @@ class ReserveRequest(_message.Message):
         part_size_bytes: _builtins.int = ...,
         fingerprint: _builtins.bytes = ...,
         supersedes_blob_id: _builtins.str = ...,
+        moves: _target_pb2.MovedFile | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "kind", b"kind", "part_size_bytes", b"part_size_bytes", "spec", b"spec", "supersedes_blob_id", b"supersedes_blob_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "kind", b"kind", "moves", b"moves", "part_size_bytes", b"part_size_bytes", "spec", b"spec", "supersedes_blob_id", b"supersedes_blob_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

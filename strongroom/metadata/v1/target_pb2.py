@@ -29,7 +29,7 @@ from strongroom.metadata.v1 import retention_pb2 as strongroom_dot_metadata_dot_
 from strongroom.type.v1 import checksums_pb2 as strongroom_dot_type_dot_v1_dot_checksums__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/metadata/v1/target.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a!strongroom/metadata/v1/file.proto\x1a&strongroom/metadata/v1/retention.proto\x1a\"strongroom/type/v1/checksums.proto\"\xdd\x05\n\nUploadSpec\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.strongroom.metadata.v1.UploadTargetB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x08\x66ilename\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x1e\n\x0c\x63ontent_type\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12 \n\nsize_bytes\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x30\n\tchecksums\x18\x05 \x01(\x0b\x32\x1d.strongroom.type.v1.Checksums\x12,\n\nrequest_id\x18\x06 \x01(\tB\x18\xbaH\x15r\x13(\xff\x01\x32\x0e^[\\x21-\\x7e]*$\x12l\n\x08metadata\x18\x07 \x03(\x0b\x32\x30.strongroom.metadata.v1.UploadSpec.MetadataEntryB(\xbaH%\x9a\x01\"\x10 \"\x17r\x15\x32\x13^[a-z0-9_.-]{1,64}$*\x05r\x03(\x80\x08\x12@\n\nvisibility\x18\x08 \x01(\x0e\x32\".strongroom.metadata.v1.VisibilityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12)\n\x13if_generation_match\x18\t \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x12\x19\n\x07user_id\x18\n \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1d\n\x08share_id\x18\x0b \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x38\n\tretention\x18\x14 \x01(\x0b\x32%.strongroom.metadata.v1.RetentionWish\x12,\n\rstorage_class\x18\x15 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[A-Z_]{0,32}$\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_size_bytesB\x16\n\x14_if_generation_match\"\xce\x03\n\x0cUploadTarget\x12\x32\n\x04\x66ile\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.FileTargetH\x00\x12>\n\ngeneration\x18\x02 \x01(\x0b\x32(.strongroom.metadata.v1.GenerationTargetH\x00\x12?\n\x0b\x65vent_media\x18\x03 \x01(\x0b\x32(.strongroom.metadata.v1.EventMediaTargetH\x00\x12G\n\x0fprofile_picture\x18\x04 \x01(\x0b\x32,.strongroom.metadata.v1.ProfilePictureTargetH\x00\x12\x32\n\x04temp\x18\x05 \x01(\x0b\x32\".strongroom.metadata.v1.TempTargetH\x00\x12\x32\n\x04path\x18\x06 \x01(\x0b\x32\".strongroom.metadata.v1.PathTargetH\x00\x12G\n\x0fproject_archive\x18\x07 \x01(\x0b\x32,.strongroom.metadata.v1.ProjectArchiveTargetH\x00\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"\xed\x01\n\nFileTarget\x12<\n\x06\x66older\x18\x01 \x01(\x0e\x32\".strongroom.metadata.v1.FileFolderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x08\x63lass_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01:\x84\x01\xbaH\x80\x01\x1a~\n\x14\x66ile_target.class_id\x12\x39\x63lass_id is required for the folder audio, and only there\x1a+(this.folder == 3) == (this.class_id != \'\')\"\x92\x01\n\x10GenerationTarget\x12\x41\n\x04type\x18\x01 \x01(\x0e\x32&.strongroom.metadata.v1.GenerationTypeB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x19\n\x06prompt\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x02\x12 \n\rsettings_json\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04\"\x86\x01\n\x10\x45ventMediaTarget\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1e\n\x04tags\x18\x04 \x03(\tB\x10\xbaH\r\x92\x01\n\x10 \"\x06r\x04\x10\x01\x18@\"\x16\n\x14ProfilePictureTarget\"G\n\nTempTarget\x12\x39\n\x03ttl\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01\"&\n\nPathTarget\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\"\x9d\x01\n\x14ProjectArchiveTarget\x12\x30\n\x04slug\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x42\x13\n\x11_expected_version*t\n\nFileFolder\x12\x1b\n\x17\x46ILE_FOLDER_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46ILE_FOLDER_UPLOADS\x10\x01\x12\x19\n\x15\x46ILE_FOLDER_DOCUMENTS\x10\x02\x12\x15\n\x11\x46ILE_FOLDER_AUDIO\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/metadata/v1/target.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a!strongroom/metadata/v1/file.proto\x1a&strongroom/metadata/v1/retention.proto\x1a\"strongroom/type/v1/checksums.proto\"\x8f\x06\n\nUploadSpec\x12<\n\x06target\x18\x01 \x01(\x0b\x32$.strongroom.metadata.v1.UploadTargetB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x08\x66ilename\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x1e\n\x0c\x63ontent_type\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12 \n\nsize_bytes\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x30\n\tchecksums\x18\x05 \x01(\x0b\x32\x1d.strongroom.type.v1.Checksums\x12,\n\nrequest_id\x18\x06 \x01(\tB\x18\xbaH\x15r\x13(\xff\x01\x32\x0e^[\\x21-\\x7e]*$\x12l\n\x08metadata\x18\x07 \x03(\x0b\x32\x30.strongroom.metadata.v1.UploadSpec.MetadataEntryB(\xbaH%\x9a\x01\"\x10 \"\x17r\x15\x32\x13^[a-z0-9_.-]{1,64}$*\x05r\x03(\x80\x08\x12@\n\nvisibility\x18\x08 \x01(\x0e\x32\".strongroom.metadata.v1.VisibilityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12)\n\x13if_generation_match\x18\t \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x12\x19\n\x07user_id\x18\n \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1d\n\x08share_id\x18\x0b \x01(\tB\x0b\xbaH\x08r\x03\xb0\x01\x01\xd8\x01\x01\x12\x30\n\x05moves\x18\x0c \x01(\x0b\x32!.strongroom.metadata.v1.MovedFile\x12\x38\n\tretention\x18\x14 \x01(\x0b\x32%.strongroom.metadata.v1.RetentionWish\x12,\n\rstorage_class\x18\x15 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[A-Z_]{0,32}$\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_size_bytesB\x16\n\x14_if_generation_match\"C\n\tMovedFile\x12\x19\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1b\n\ngeneration\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\"\xce\x03\n\x0cUploadTarget\x12\x32\n\x04\x66ile\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.FileTargetH\x00\x12>\n\ngeneration\x18\x02 \x01(\x0b\x32(.strongroom.metadata.v1.GenerationTargetH\x00\x12?\n\x0b\x65vent_media\x18\x03 \x01(\x0b\x32(.strongroom.metadata.v1.EventMediaTargetH\x00\x12G\n\x0fprofile_picture\x18\x04 \x01(\x0b\x32,.strongroom.metadata.v1.ProfilePictureTargetH\x00\x12\x32\n\x04temp\x18\x05 \x01(\x0b\x32\".strongroom.metadata.v1.TempTargetH\x00\x12\x32\n\x04path\x18\x06 \x01(\x0b\x32\".strongroom.metadata.v1.PathTargetH\x00\x12G\n\x0fproject_archive\x18\x07 \x01(\x0b\x32,.strongroom.metadata.v1.ProjectArchiveTargetH\x00\x42\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"\xed\x01\n\nFileTarget\x12<\n\x06\x66older\x18\x01 \x01(\x0e\x32\".strongroom.metadata.v1.FileFolderB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\x08\x63lass_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x01:\x84\x01\xbaH\x80\x01\x1a~\n\x14\x66ile_target.class_id\x12\x39\x63lass_id is required for the folder audio, and only there\x1a+(this.folder == 3) == (this.class_id != \'\')\"\x92\x01\n\x10GenerationTarget\x12\x41\n\x04type\x18\x01 \x01(\x0e\x32&.strongroom.metadata.v1.GenerationTypeB\x0b\xbaH\x08\x82\x01\x02\x10\x01\xc8\x01\x01\x12\x19\n\x06prompt\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x18\x80\x80\x02\x12 \n\rsettings_json\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x04\"\x86\x01\n\x10\x45ventMediaTarget\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x17\n\x05title\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x1d\n\x0b\x64\x65scription\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12\x1e\n\x04tags\x18\x04 \x03(\tB\x10\xbaH\r\x92\x01\n\x10 \"\x06r\x04\x10\x01\x18@\"\x16\n\x14ProfilePictureTarget\"G\n\nTempTarget\x12\x39\n\x03ttl\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x9a\x9e\x01\x32\x02\x08\x01\"&\n\nPathTarget\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\"\x9d\x01\n\x14ProjectArchiveTarget\x12\x30\n\x04slug\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$\x12\x16\n\x04name\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x42\x13\n\x11_expected_version*t\n\nFileFolder\x12\x1b\n\x17\x46ILE_FOLDER_UNSPECIFIED\x10\x00\x12\x17\n\x13\x46ILE_FOLDER_UPLOADS\x10\x01\x12\x19\n\x15\x46ILE_FOLDER_DOCUMENTS\x10\x02\x12\x15\n\x11\x46ILE_FOLDER_AUDIO\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,6 +60,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPLOADSPEC'].fields_by_name['share_id']._serialized_options = b'\272H\010r\003\260\001\001\330\001\001'
   _globals['_UPLOADSPEC'].fields_by_name['storage_class']._loaded_options = None
   _globals['_UPLOADSPEC'].fields_by_name['storage_class']._serialized_options = b'\272H\022r\0202\016^[A-Z_]{0,32}$'
+  _globals['_MOVEDFILE'].fields_by_name['file_id']._loaded_options = None
+  _globals['_MOVEDFILE'].fields_by_name['file_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_MOVEDFILE'].fields_by_name['generation']._loaded_options = None
+  _globals['_MOVEDFILE'].fields_by_name['generation']._serialized_options = b'\272H\004\"\002(\001'
   _globals['_UPLOADTARGET'].oneofs_by_name['target']._loaded_options = None
   _globals['_UPLOADTARGET'].oneofs_by_name['target']._serialized_options = b'\272H\002\010\001'
   _globals['_FILETARGET'].fields_by_name['folder']._loaded_options = None
@@ -92,26 +96,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROJECTARCHIVETARGET'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\377\001'
   _globals['_PROJECTARCHIVETARGET'].fields_by_name['expected_version']._loaded_options = None
   _globals['_PROJECTARCHIVETARGET'].fields_by_name['expected_version']._serialized_options = b'\272H\004\"\002(\000'
-  _globals['_FILEFOLDER']._serialized_start=2259
-  _globals['_FILEFOLDER']._serialized_end=2375
+  _globals['_FILEFOLDER']._serialized_start=2378
+  _globals['_FILEFOLDER']._serialized_end=2494
   _globals['_UPLOADSPEC']._serialized_start=236
-  _globals['_UPLOADSPEC']._serialized_end=969
-  _globals['_UPLOADSPEC_METADATAENTRY']._serialized_start=883
-  _globals['_UPLOADSPEC_METADATAENTRY']._serialized_end=930
-  _globals['_UPLOADTARGET']._serialized_start=972
-  _globals['_UPLOADTARGET']._serialized_end=1434
-  _globals['_FILETARGET']._serialized_start=1437
-  _globals['_FILETARGET']._serialized_end=1674
-  _globals['_GENERATIONTARGET']._serialized_start=1677
-  _globals['_GENERATIONTARGET']._serialized_end=1823
-  _globals['_EVENTMEDIATARGET']._serialized_start=1826
-  _globals['_EVENTMEDIATARGET']._serialized_end=1960
-  _globals['_PROFILEPICTURETARGET']._serialized_start=1962
-  _globals['_PROFILEPICTURETARGET']._serialized_end=1984
-  _globals['_TEMPTARGET']._serialized_start=1986
-  _globals['_TEMPTARGET']._serialized_end=2057
-  _globals['_PATHTARGET']._serialized_start=2059
-  _globals['_PATHTARGET']._serialized_end=2097
-  _globals['_PROJECTARCHIVETARGET']._serialized_start=2100
-  _globals['_PROJECTARCHIVETARGET']._serialized_end=2257
+  _globals['_UPLOADSPEC']._serialized_end=1019
+  _globals['_UPLOADSPEC_METADATAENTRY']._serialized_start=933
+  _globals['_UPLOADSPEC_METADATAENTRY']._serialized_end=980
+  _globals['_MOVEDFILE']._serialized_start=1021
+  _globals['_MOVEDFILE']._serialized_end=1088
+  _globals['_UPLOADTARGET']._serialized_start=1091
+  _globals['_UPLOADTARGET']._serialized_end=1553
+  _globals['_FILETARGET']._serialized_start=1556
+  _globals['_FILETARGET']._serialized_end=1793
+  _globals['_GENERATIONTARGET']._serialized_start=1796
+  _globals['_GENERATIONTARGET']._serialized_end=1942
+  _globals['_EVENTMEDIATARGET']._serialized_start=1945
+  _globals['_EVENTMEDIATARGET']._serialized_end=2079
+  _globals['_PROFILEPICTURETARGET']._serialized_start=2081
+  _globals['_PROFILEPICTURETARGET']._serialized_end=2103
+  _globals['_TEMPTARGET']._serialized_start=2105
+  _globals['_TEMPTARGET']._serialized_end=2176
+  _globals['_PATHTARGET']._serialized_start=2178
+  _globals['_PATHTARGET']._serialized_end=2216
+  _globals['_PROJECTARCHIVETARGET']._serialized_start=2219
+  _globals['_PROJECTARCHIVETARGET']._serialized_end=2376
 # @@protoc_insertion_point(module_scope)

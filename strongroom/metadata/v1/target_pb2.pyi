@@ -88,6 +88,7 @@ class UploadSpec(_message.Message):
     IF_GENERATION_MATCH_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     SHARE_ID_FIELD_NUMBER: _builtins.int
+    MOVES_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
@@ -123,6 +124,10 @@ class UploadSpec(_message.Message):
         """User metadata, stored with the file. Up to 32 pairs."""
 
     @_builtins.property
+    def moves(self) -> Global___MovedFile:
+        """The file that it is a move of. Set by metadata_service, from ReserveRequest."""
+
+    @_builtins.property
     def retention(self) -> _retention_pb2.RetentionWish:
         """Its retention; not for temporary files and pieces of a concatenation."""
 
@@ -140,12 +145,13 @@ class UploadSpec(_message.Message):
         if_generation_match: _builtins.int | None = ...,
         user_id: _builtins.str = ...,
         share_id: _builtins.str = ...,
+        moves: Global___MovedFile | None = ...,
         retention: _retention_pb2.RetentionWish | None = ...,
         storage_class: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "if_generation_match", b"if_generation_match", "retention", b"retention", "size_bytes", b"size_bytes", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "if_generation_match", b"if_generation_match", "moves", b"moves", "retention", b"retention", "size_bytes", b"size_bytes", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "content_type", b"content_type", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "request_id", b"request_id", "retention", b"retention", "share_id", b"share_id", "size_bytes", b"size_bytes", "storage_class", b"storage_class", "target", b"target", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "content_type", b"content_type", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "moves", b"moves", "request_id", b"request_id", "retention", b"retention", "share_id", b"share_id", "size_bytes", b"size_bytes", "storage_class", b"storage_class", "target", b"target", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__if_generation_match: _TypeAlias = _typing.Literal["if_generation_match"]  # noqa: Y015
     _WhichOneofArgType__if_generation_match: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match"]  # noqa: Y015
@@ -157,6 +163,32 @@ class UploadSpec(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
 
 Global___UploadSpec: _TypeAlias = UploadSpec  # noqa: Y015
+
+@_typing.final
+class MovedFile(_message.Message):
+    """A file that is moved: the transaction that makes it visible in its new place (T4) deletes it in the old one, or fails."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    GENERATION_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """UUID of the file."""
+    generation: _builtins.int
+    """The generation that was copied."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        generation: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "generation", b"generation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MovedFile: _TypeAlias = MovedFile  # noqa: Y015
 
 @_typing.final
 class UploadTarget(_message.Message):

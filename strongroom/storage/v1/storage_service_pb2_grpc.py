@@ -304,9 +304,9 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def MoveFile(self, request, context):
-        """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It gets a new id. If it
-        breaks off between the two steps, both files exist; repeating the request (request_id) completes it. A file that exists at
-        the target is not replaced. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+        """Moves a file: copies it inside S3; the transaction that makes the copy visible deletes the source, or, if that is no
+        longer what was copied, fails. It gets a new id. A file that exists at the target is not replaced. FAILED_PRECONDITION
+        (PRECONDITION_FAILED): the source has changed meanwhile; it stays, and there is no copy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

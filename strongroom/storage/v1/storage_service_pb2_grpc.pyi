@@ -94,9 +94,9 @@ class StorageServiceStub:
     CopyFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.CopyFileRequest, _batch_pb2.CopyFileResponse]
     """Copies a file inside S3, without moving its bytes through the service."""
     MoveFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.MoveFileRequest, _batch_pb2.MoveFileResponse]
-    """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It gets a new id. If it
-    breaks off between the two steps, both files exist; repeating the request (request_id) completes it. A file that exists at
-    the target is not replaced. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+    """Moves a file: copies it inside S3; the transaction that makes the copy visible deletes the source, or, if that is no
+    longer what was copied, fails. It gets a new id. A file that exists at the target is not replaced. FAILED_PRECONDITION
+    (PRECONDITION_FAILED): the source has changed meanwhile; it stays, and there is no copy.
     """
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.DeleteFileRequest, _batch_pb2.DeleteFileResponse]
     """Deletes a file: invisible at once, its object after the read grace."""
@@ -186,9 +186,9 @@ class StorageServiceAsyncStub(StorageServiceStub):
     CopyFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.CopyFileRequest, _batch_pb2.CopyFileResponse]  # type: ignore[assignment]
     """Copies a file inside S3, without moving its bytes through the service."""
     MoveFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.MoveFileRequest, _batch_pb2.MoveFileResponse]  # type: ignore[assignment]
-    """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It gets a new id. If it
-    breaks off between the two steps, both files exist; repeating the request (request_id) completes it. A file that exists at
-    the target is not replaced. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+    """Moves a file: copies it inside S3; the transaction that makes the copy visible deletes the source, or, if that is no
+    longer what was copied, fails. It gets a new id. A file that exists at the target is not replaced. FAILED_PRECONDITION
+    (PRECONDITION_FAILED): the source has changed meanwhile; it stays, and there is no copy.
     """
     DeleteFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.DeleteFileRequest, _batch_pb2.DeleteFileResponse]  # type: ignore[assignment]
     """Deletes a file: invisible at once, its object after the read grace."""
@@ -360,9 +360,9 @@ class StorageServiceServicer:
         request: _batch_pb2.MoveFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.MoveFileResponse, _abc.Awaitable[_batch_pb2.MoveFileResponse]]:
-        """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It gets a new id. If it
-        breaks off between the two steps, both files exist; repeating the request (request_id) completes it. A file that exists at
-        the target is not replaced. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+        """Moves a file: copies it inside S3; the transaction that makes the copy visible deletes the source, or, if that is no
+        longer what was copied, fails. It gets a new id. A file that exists at the target is not replaced. FAILED_PRECONDITION
+        (PRECONDITION_FAILED): the source has changed meanwhile; it stays, and there is no copy.
         """
 
     def DeleteFile(

@@ -85,14 +85,14 @@ def copy(source: str, target: str) -> Request:
 
 
 def move(source: str, target: str, *, replace: bool) -> Request:
-    """Two transactions: a copy, and the removal of the source."""
+    """A copy and the removal of the source, in one transaction."""
 
     def request(library: Library) -> Steps:
         moved = library.at(source)
         if moved is None or moved.held:
             return ()
         copied = put(target, moved.content, None if replace else 0)(library)
-        return (*copied, *(step.placed(source, None) for step in copied))
+        return tuple(step.placed(source, None) for step in copied)
 
     return request
 

@@ -10,7 +10,7 @@ from strongroom import Client
 from strongroom.client import AtPath, StoredFile
 from strongroom.errors import AlreadyExists, FileNotFound, NotFound, PreconditionFailed, RetentionHeld
 from tests.faults.campaigns import library
-from tests.faults.campaigns.library import PATHS, Entry, Library, Request, Trashed
+from tests.faults.campaigns.library import PATHS, Entry, Library, Trashed
 from tests.faults.campaigns.walking import ANSWER_SECONDS, Chosen, ModelWalk, Refused, Unanswered, done
 from tests.faults.cell import Cell
 from tests.faults.client import LARGE
@@ -31,13 +31,6 @@ class LibraryWalk(ModelWalk[Library]):
         super().__init__(cell, owner, Library())
         self._bodies: list[bytes] = []
         self._ids: dict[Trashed, str] = {}
-
-    def after_refusal(self, request: Request, error: Exception) -> set[Library]:
-        """A refused move may have been done by half."""
-        after = super().after_refusal(request, error)
-        if isinstance(error, (FileNotFound, PreconditionFailed)):
-            after |= {half for one in self.possible for half in request(one)[:-1]}
-        return after
 
     def look(self, client: Client) -> Library:
         files = {}

@@ -16,10 +16,10 @@ from servicekit.context import RequestContext, bind
 from servicekit.outbound import Address, SystemResolver, UrlRules
 from storage_service.content.body import BodyChecks, SizeRule
 from storage_service.outbound.client import Timeouts
-from storage_service.uploads.copier import Stored
 from storage_service.uploads.importing import importer
 from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
 from storage_service.uploads.importing.source import SourceClient, TransientFailure
+from storage_service.uploads.upload import Stored
 from strongroom.errors import DeadlineExceeded, SourceUrlFailed, SourceUrlRefused, UserMismatch
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec

@@ -17,9 +17,9 @@ from servicekit.outbound import SystemResolver, UrlRules
 from storage_service.content.body import BodyChecks, SizeRule
 from storage_service.outbound.client import Timeouts
 from storage_service.outbound.wire import WireLimits
-from storage_service.uploads.copier import Stored
 from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
 from storage_service.uploads.importing.source import SourceClient
+from storage_service.uploads.upload import Stored
 from strongroom.errors import SourceUrlFailed, SourceUrlRefused, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec

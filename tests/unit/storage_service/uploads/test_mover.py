@@ -9,11 +9,10 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from storage_service.metadata.files import FileName
-from storage_service.uploads.copier import Stored
 from storage_service.uploads.mover import Mover
 from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
-from strongroom.metadata.v1.target_pb2 import PathTarget, UploadSpec, UploadTarget
+from strongroom.metadata.v1.target_pb2 import MovedFile, PathTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.batch_pb2 import MoveFileRequest
 
 COPIED_AT: Final = 100
@@ -22,7 +21,8 @@ COPIED_AT: Final = 100
 class Files:
     """One file at generation 3. ``copying``, ``deleting``: what that raises. ``body``: the copy's bytes;
     ``now``: what stands there by now; ``source``: what is to be moved; None: nothing. ``answered``: with the
-    copy, before. ``created``, ``updated``: when the source was.
+    copy, before. ``created``, ``updated``: when the source was. ``at_once``: the commit of the copy deletes
+    the source, as every metadata_service but that of the release before.
     """
 
     def __init__(
@@ -36,7 +36,9 @@ class Files:
         answered: bool = False,
         created: int = 10,
         updated: int = 10,
+        at_once: bool = False,
     ) -> None:
+        self.at_once, self.moves = at_once, MovedFile()
         self.copying, self.deleting, self.body = copying, deleting, body
         self.created, self.updated = Timestamp(seconds=created), Timestamp(seconds=updated)
         self.now, self.source, self.is_answered = now, source, answered
@@ -58,10 +60,13 @@ class Files:
     async def answered(self, _request: object) -> File | None:
         return _file("copy", self.body) if self.is_answered else None
 
-    async def copied(self, _request: object, _source: File) -> Stored:
+    async def copied(self, _request: object, _source: File, moves: MovedFile) -> File:
         if self.copying is not None:
             raise self.copying
-        return Stored(_file("copy", self.body))
+        self.moves = moves
+        if self.at_once:
+            self.source = None
+        return _file("copy", self.body)
 
     async def delete_file(self, _request: object) -> None:
         if self.deleting is not None:
@@ -163,3 +168,9 @@ async def test_a_repeat_of_a_move_that_is_over_gets_its_answer(now: bytes | None
 async def test_a_source_that_is_not_there() -> None:
     with pytest.raises(FileNotFound):
         await moved(Files(source=None))
+
+
+async def test_the_commit_of_the_copy_is_asked_to_delete_what_was_copied() -> None:
+    files = Files(at_once=True)
+    assert (await moved(files)).id == "copy"
+    assert (files.moves.file_id, files.moves.generation, files.deleted) == ("source", 3, 0)

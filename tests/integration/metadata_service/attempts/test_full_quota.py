@@ -1,0 +1,131 @@
+"""At a full quota: what adds nothing is allowed, in whatever order it ends, and nothing comes beyond it."""
+
+from __future__ import annotations
+
+import random
+from uuid import UUID
+
+import pytest
+
+from metadata_service.config import Limits
+from metadata_service.files.deletion import Deletion
+from strongroom.errors import AlreadyExists, FileCountExceeded, FileNotFound, QuotaExceeded
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+from tests.integration.metadata_service.world import World, path_spec, plain_spec
+
+FULL = Limits(bytes=100, files=2)
+
+
+def picture_spec(size: int) -> UploadSpec:
+    spec = UploadSpec(filename="me.png", content_type="image/png", size_bytes=size)
+    spec.target.profile_picture.SetInParent()
+    return spec
+
+
+async def full(world: World, owner: str) -> World:
+    """60 bytes at the path `a`, a profile picture of 40."""
+    world = world.but(limits=FULL)
+    await world.upload(owner, path_spec("a", size_bytes=60), size=60)
+    await world.upload(owner, picture_spec(40), size=40)
+    return world
+
+
+@pytest.mark.parametrize("size", [60, 59, 0])
+async def test_what_is_no_larger_than_what_it_replaces(world: World, owner: str, size: int) -> None:
+    world = await full(world, owner)
+    assert (await world.upload(owner, path_spec("a", size_bytes=size), size=size)).generation == 2
+    assert (await world.usage.usage(owner)).used_bytes == size + 40
+
+
+async def test_a_picture_too_and_both_at_once(world: World, owner: str) -> None:
+    world = await full(world, owner)
+    picture = await world.attempt(owner, picture_spec(40))
+    assert (await world.upload(owner, path_spec("a", size_bytes=60), size=60)).generation == 2
+    assert (await world.commit(picture, 40)).file.generation == 2
+
+
+@pytest.mark.parametrize("spec", [path_spec("a", size_bytes=61), path_spec("A", size_bytes=1)])
+async def test_what_is_larger_or_elsewhere_is_refused(world: World, owner: str, spec: UploadSpec) -> None:
+    world = (await full(world, owner)).but(limits=Limits(bytes=100))
+    with pytest.raises(QuotaExceeded) as caught:
+        await world.reserve(owner, spec)
+    assert caught.value.metadata == {"limit": "100", "used": "100"}
+    assert "would make it 101, with " in caught.value.message
+
+
+async def test_only_one_of_several_gets_the_place(world: World, owner: str) -> None:
+    world = await full(world, owner)
+    first = await world.attempt(owner, path_spec("a", size_bytes=60))
+    with pytest.raises(QuotaExceeded):
+        await world.reserve(owner, path_spec("a", size_bytes=1))
+    assert (await world.commit(first, 60)).file.generation == 2
+    assert await world.attempt(owner, path_spec("a", size_bytes=1))
+
+
+@pytest.mark.parametrize("size", [60, 61])
+async def test_a_size_that_is_known_late(world: World, owner: str, size: int) -> None:
+    """Multipart: at T3; small: at T4."""
+    world = await full(world, owner)
+    large = await world.attempt(owner, path_spec("a"), kind=blob_pb2.BLOB_KIND_MULTIPART)
+    small = await world.attempt(owner, path_spec("a"))
+    if size > 60:
+        with pytest.raises(QuotaExceeded):
+            await world.begin_completion(large, size)
+        with pytest.raises(QuotaExceeded):
+            await world.commit(small, size)
+    else:
+        await world.begin_completion(large, size)
+        assert (await world.commit(small, size)).file.generation == 2
+        assert (await world.commit(large, size)).file.generation == 3
+
+
+async def test_an_owner_beyond_the_limit_may_replace_by_as_much(world: World, owner: str) -> None:
+    """An admin has lowered it."""
+    await full(world, owner)
+    world = world.but(limits=Limits(bytes=10, files=1))
+    assert (await world.upload(owner, path_spec("a", size_bytes=50), size=50)).generation == 2
+    with pytest.raises(QuotaExceeded):
+        await world.reserve(owner, path_spec("a", size_bytes=51))
+    with pytest.raises(QuotaExceeded):
+        await world.reserve(owner, path_spec("b", size_bytes=0))
+
+
+async def test_a_file_that_goes_while_it_is_replaced_leaves_its_room_to_the_replacement(
+    world: World, owner: str
+) -> None:
+    world = await full(world, owner)
+    replacement = await world.attempt(owner, path_spec("a", size_bytes=60))
+    gone = await world.deleting.delete(Deletion(owner, key=f"paths/{owner}/a", soft=True))
+    with pytest.raises(QuotaExceeded):
+        await world.reserve(owner, plain_spec(size_bytes=1))
+    assert (await world.commit(replacement, 60)).file.generation == 1
+    with pytest.raises(AlreadyExists):
+        await world.deleting.undelete(owner, UUID(gone.id))
+
+
+@pytest.mark.parametrize("seed", range(6))
+async def test_no_order_of_anything_comes_beyond_the_limit(world: World, owner: str, seed: int) -> None:
+    """Replacements, deletions, uploads elsewhere, abandoned and finished in a random order."""
+    chance, world = random.Random(seed), world.but(limits=FULL)
+    attempts: list[tuple[blob_pb2.Blob, int]] = []
+    refused = 0
+    for _ in range(40):
+        act = chance.choice(["begin", "begin", "end", "end", "delete"])
+        try:
+            if act == "begin":
+                size = chance.choice([10, 30, 60, 90])
+                spec = path_spec(chance.choice("ab"), size_bytes=size)
+                attempts.append((await world.attempt(owner, spec), size))
+            elif act == "end" and attempts:
+                blob, size = attempts.pop(chance.randrange(len(attempts)))
+                await world.commit(blob, size)
+            elif act == "delete":
+                key = f"paths/{owner}/{chance.choice('ab')}"
+                await world.deleting.delete(Deletion(owner, key=key, soft=chance.random() < 0.5))
+        except (QuotaExceeded, FileCountExceeded, FileNotFound):
+            refused += 1
+        usage = await world.usage.usage(owner)
+        assert usage.used_bytes <= 100
+        assert usage.file_count <= 2
+    assert refused
