@@ -1,13 +1,12 @@
-"""Channels that never let a call wait for a free HTTP/2 stream.
+"""Channels on which calls never wait for a free HTTP/2 stream.
 
-A connection carries only so many streams at once (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 section 5.1.2);
-a call beyond them waits inside gRPC, without a status, until another one ends. Calls that take long
-(uploads, downloads, watches) would so hold up all others. A pool counts the calls of each connection and
-opens a further one before any is full.
+A connection carries a limited number of streams (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 section 5.1.2).
+Further calls wait inside gRPC, without a status, until another one ends, so long calls (uploads, downloads,
+watches) would delay all others. A pool counts the calls of each connection and opens another one before any
+is full.
 
-A channel whose server has gone away fails all calls at once until its back-off is over, also when the server
-is back by then and another channel has seen it. A pool does not wait for that: the next call goes to a new
-channel, which connects at once.
+After its server has gone away, a channel fails all calls until its back-off is over, even if the server is
+back already. A pool doesn't wait for that: the next call uses a new channel, which connects at once.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ from typing import Any, Final, Self
 import grpc
 from grpc import aio
 
-#: Calls at once on one connection. Strongroom's services allow 128 and HTTP/2 recommends no less than 100;
-#: the rest is room for gRPC's own streams.
+#: Calls at a time on one connection. Strongroom's services allow 128, and HTTP/2 recommends at least 100; the
+#: rest is for gRPC's own streams.
 CALLS_PER_CONNECTION: Final = 64
-#: Seconds from one new channel to the next while the server is away: it costs a millisecond of CPU, as
-#: any call may ask for one.
+#: Least time in seconds between new channels while the server is away. Each takes a millisecond of CPU, and
+#: any call may cause one.
 RENEWAL_SECONDS: Final = 0.05
-#: Seconds after which a further connection without a call is closed; the first one stays.
+#: Seconds after which further connections without calls are closed; the first one stays open.
 IDLE_SECONDS: Final = 60
 
 Option = tuple[str, int | str]
-#: Without a pool of connections of its own, gRPC gives equal channels one and the same connection
+#: Without this option, gRPC uses the same connection for channels with equal options
 #: (https://grpc.io/docs/guides/performance/).
 _OWN_CONNECTION: Final[tuple[Option, ...]] = (("grpc.use_local_subchannel_pool", 1),)
 _CLOSED_WHEN_IDLE: Final[tuple[Option, ...]] = (("grpc.client_idle_timeout_ms", IDLE_SECONDS * 1000),)
 
 
 class Lane:
-    """One channel of a pool, how many calls it carries, and its multicallables by RPC of the pool."""
+    """One channel of a pool, the number of its calls, and its multicallables by RPC of the pool."""
 
     def __init__(self, channel: aio.Channel) -> None:
         self.channel = channel
@@ -48,26 +47,27 @@ class Lane:
         self._closing: asyncio.Task[None] | None = None
 
     def left(self, _: object) -> None:
-        """A call has ended, however it did."""
+        """Note that a call has ended."""
         self.calls -= 1
         if self.retired and self.calls == 0:
             self.retire()
 
     def retire(self) -> None:
-        """Take no further call; the channel closes with the last of those it has."""
+        """Take no more calls; the channel is closed when its last call has ended."""
         self.retired = True
         if self.calls == 0 and self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self.channel.close())
 
 
 class ChannelPool(aio.Channel):
-    """A channel that opens a further connection whenever those it has carry ``calls_per_connection`` calls.
+    """A channel that opens another connection when all of its connections carry ``calls_per_connection``
+    calls.
 
-    ``open_channel`` makes a channel that has the options it is given beside its own. A call takes the first
-    connection with room, so that later ones fall idle and are closed by gRPC. A channel that can't connect is
-    replaced by a new one when a call asks for it, every ``renewal_seconds`` at most.
+    ``open_channel`` makes a channel with the given options in addition to its own. A call uses the first
+    connection with room, so that later ones become idle and are closed by gRPC. A channel that can't connect
+    is replaced when a call needs it, at most once per ``renewal_seconds``.
 
-    Belongs to one event loop, as channels do.
+    Belongs to one event loop, like channels.
     """
 
     def __init__(
@@ -90,24 +90,24 @@ class ChannelPool(aio.Channel):
 
     @property
     def calls(self) -> tuple[int, ...]:
-        """Calls in progress, by connection."""
+        """Number of calls in progress by connection."""
         return tuple(lane.calls for lane in self._lanes)
 
     def lane(self) -> Lane:
-        """Where the next call goes."""
+        """Return the lane for the next call."""
         for index, lane in enumerate(self._lanes):
             if lane.calls < self._room:
                 if lane.channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
                     return self._renewed(index)
                 return lane
         if self._closed:
-            return self._lanes[0]  # it says that it is closed
+            return self._lanes[0]  # its error says that it is closed
         lane = Lane(self._open_channel((*_OWN_CONNECTION, *_CLOSED_WHEN_IDLE)))
         self._lanes.append(lane)
         return lane
 
     def _renewed(self, index: int) -> Lane:
-        """A new channel instead of one that has failed to connect, and would only try again later."""
+        """Replace a channel that has failed to connect and would retry only later."""
         old, now = self._lanes[index], time.monotonic()
         if now - self._renewed_at < self._renewal_seconds:
             return old
@@ -162,8 +162,9 @@ class ChannelPool(aio.Channel):
         return self._method("stream_stream", args, options)
 
     def _method(self, kind: str, args: tuple[Any, ...], options: dict[str, Any]) -> _Method:
-        """The same RPC is the same method, also where a stub is made for each call: a lane keeps what it has
-        opened for a method for as long as it lives.
+        """Return the method of an RPC; always the same object, even if a stub is made for each call.
+
+        A lane keeps what it has opened for a method as long as it lives.
         """
         key = (kind, *args, *sorted(options.items()))
         found = self._methods.get(key)

@@ -1,4 +1,4 @@
-"""What values of enums are called in answers, logs and manifests."""
+"""Names of enum values in answers, logs and manifests."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
 def enum_word(enum: EnumDescriptor, number: int) -> str:
-    """``failing`` for ``WEBHOOK_STATE_FAILING``. ``unknown_{number}``: a newer release has written it, or
-    nobody; that is no reason to show nothing of what it stands beside.
+    """Return ``failing`` for ``WEBHOOK_STATE_FAILING``.
+
+    ``unknown_{number}`` for a number that this release doesn't know, so that the rest can still be shown.
     """
     value = enum.values_by_number.get(number)
     if value is None:

@@ -1,4 +1,4 @@
-"""Who may do what: tokens, permissions, shares that must be opened."""
+"""Errors of authorization: tokens, permissions, shares that must be opened."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class UserMismatch(StrongroomError, code=Code.PERMISSION_DENIED, http_status=403
 
 
 class SharePasswordWrong(StrongroomError, code=Code.PERMISSION_DENIED, http_status=403):
-    """The share has a password, and it is not this one."""
+    """The share has another password."""
 
 
 class ShareLocked(StrongroomError, code=Code.PERMISSION_DENIED, http_status=403):

@@ -1,7 +1,7 @@
-"""The root of Strongroom's exceptions and the table from ErrorReason to class.
+"""The base class of Strongroom's exceptions, and the table from ErrorReason to class.
 
-``strongroom.errors`` is the package to import; this module exists so that the classes and their wire form can
-share the root without importing each other.
+Import ``strongroom.errors`` instead; this module lets the classes and their wire form share the base class
+without importing each other.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Violation:
 
 
 class StrongroomError(Exception):
-    """Base of everything that Strongroom reports; each subclass is one ErrorReason.
+    """Base class of all errors that Strongroom reports; each subclass is one ErrorReason.
 
     ``reason`` is the ErrorReason number, ``code`` the gRPC status, ``http_status`` the gateway's status.
-    ``message`` is fit for users and says what to do. ``metadata`` are the ErrorInfo keys documented at the
-    reason in ``error_reason.proto``. ``retry_after`` (seconds) travels as RetryInfo, ``violations`` as
-    BadRequest. ``advice`` is for the operator alone (settings, permissions): the log of the process that
-    raised it has it, no answer does. ``transport_details`` is what gRPC said when the error did not come from
-    Strongroom itself (a name that does not resolve, a refused connection): for logs and terminals, never for
-    HTTP answers.
+    ``message`` is for users and says what to do. ``metadata`` are the ErrorInfo keys documented at the reason
+    in ``error_reason.proto``. ``retry_after`` (seconds) is sent as RetryInfo, ``violations`` as BadRequest.
+    ``advice`` is only for the operator (settings, permissions): it is in the log of the process that raised
+    the error and in no answer. ``transport_details`` is gRPC's text if the error did not come from Strongroom
+    itself (a name that does not resolve, a refused connection): for logs and terminals, never for HTTP
+    answers.
     """
 
     reason: ClassVar[ErrorReason.ValueType]
@@ -85,10 +85,10 @@ class StrongroomError(Exception):
 
     @property
     def reason_name(self) -> str:
-        """The reason as it travels: ``FILE_NOT_FOUND``."""
+        """The reason's name on the wire, such as ``FILE_NOT_FOUND``."""
         return ErrorReason.Name(self.reason).removeprefix(PREFIX)
 
     @property
     def field(self) -> str | None:
-        """The request field at fault, if one is."""
+        """The request field at fault, or None."""
         return self.metadata.get("field") or None

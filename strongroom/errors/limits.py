@@ -1,4 +1,4 @@
-"""What is too much: sizes, quotas, rates, numbers of things."""
+"""Errors of limits: sizes, quotas, rates, counts."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ class SizeLimitExceeded(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_stat
 
 
 class QuotaExceeded(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=413):
-    """The owner's byte quota would be passed. Metadata: ``limit``, ``used``."""
+    """The owner's byte quota would be exceeded. Metadata: ``limit``, ``used``."""
 
 
 class FileCountExceeded(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=413):
-    """The owner's file-count quota would be passed. Metadata: ``limit``, ``used``."""
+    """The owner's file-count quota would be exceeded. Metadata: ``limit``, ``used``."""
 
 
 class ProjectLimitExceeded(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=413):
-    """A project passes a limit on files or bytes. Metadata: ``limit``, ``rule``."""
+    """A project exceeds a limit on files or bytes. Metadata: ``limit``, ``rule``."""
 
 
 class RateLimited(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=429):
-    """Too many requests; RetryInfo says when. Metadata: ``limit``, the name of what was passed."""
+    """Too many requests; RetryInfo says when to retry. Metadata: ``limit``, the name of the exceeded
+    limit.
+    """
 
 
 class Overloaded(StrongroomError, code=Code.UNAVAILABLE, http_status=503):
-    """The service is at its limit of work in flight; RetryInfo says when."""
+    """The service has too much work in progress; RetryInfo says when to retry."""
 
 
 class DropFull(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=413):
@@ -36,4 +38,4 @@ class DropFull(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=413):
 
 
 class WebhookLimitReached(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=409):
-    """The owner has as many webhooks as it may. Metadata: ``limit``."""
+    """The owner has the maximum number of webhooks. Metadata: ``limit``."""

@@ -1,4 +1,4 @@
-"""What is wrong with a request or with the bytes that it sends: the caller can mend it."""
+"""Errors of a request or its bytes, which the caller can fix."""
 
 from __future__ import annotations
 

@@ -1,3 +1,4 @@
-"""Moving in: a plan of what goes where, its run, its proof, and the clearing of the source. See
-docs/moving-in.md. Nothing here is loaded before a command of ``strongroom migrate`` needs it.
+"""Moving in: plan what goes where, run the plan, prove the result, clear the source.
+
+See docs/moving-in.md. The modules are loaded only by commands of ``strongroom migrate``.
 """

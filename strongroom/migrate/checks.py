@@ -1,4 +1,4 @@
-"""Why an entry can't move, as far as that can be known without its bytes: by the rules of the services."""
+"""Checks entries against the services' rules, as far as that is possible without their bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}")
 
 
 def why_not(entry: Entry, limits: Mapping[str, UploadLimit]) -> str:
-    """The first rule that it breaks, in words; empty: none that is known."""
+    """Return the first rule that the entry breaks, in words; empty if it breaks none."""
     if entry.why:
         return entry.why
     if entry.family not in FAMILIES:
@@ -98,8 +98,9 @@ def _type(entry: Entry, limits: Mapping[str, UploadLimit]) -> str:
 
 
 def type_of(entry: Entry) -> str:
-    """The type as far as it is known without bytes; octet-stream: the service finds it from the first
-    bytes.
+    """Return the type as far as it is known without the bytes.
+
+    For application/octet-stream the service detects the type from the first bytes.
     """
     declared = normalise(entry.type)
     return by_extension(entry.name) if declared == GENERIC else declared

@@ -23,7 +23,7 @@ from strongroom.migrate.sources.source import Source
 
 @dataclass(slots=True)
 class Cleared:
-    """What clearing came to. ``kept``: by reason; ``examples``: reference and reason of some."""
+    """The result of a clearing. ``kept``: counts by reason. ``examples``: reference and reason of some."""
 
     cleared: int = 0
     bytes: int = 0
@@ -33,14 +33,14 @@ class Cleared:
     ended_by: errors.StrongroomError | None = None
 
     def keep(self, entry: Entry, why: str) -> None:
-        """Count one that stays."""
+        """Count an entry that is not deleted."""
         self.kept[why] += 1
         if len(self.examples) < 100:
             self.examples.append((entry.reference, why))
 
 
 class Clearing:
-    """``is_meant``: else it is only counted what would go."""
+    """Deletes from the source. Without ``is_meant`` it only counts what would be deleted."""
 
     def __init__(
         self, plan: Plan, journal: Journal, owners: Owners, source: Source, pace: Pace, *, is_meant: bool
@@ -54,12 +54,14 @@ class Clearing:
         self.outcome = Cleared()
 
     async def run(self, jobs: int) -> Cleared:
-        """Delete, one by one, each noted before the next."""
+        """Delete one entry after the other; each deletion is recorded before the next."""
         await side_by_side(self._chosen(), jobs, self._one)
         return self.outcome
 
     def _chosen(self) -> Iterator[tuple[Entry, Record, Stored]]:
-        """What ``verify`` has proved; but never what another line of the plan still needs."""
+        """Yield the entries that ``verify`` has proved, except those whose source another line still
+        needs.
+        """
         needed = {
             _place(entry) for entry, record in pairs(self._plan, self._journal) if not _is_proved(record)
         }
@@ -91,12 +93,12 @@ class Clearing:
         self.outcome.bytes += stored.size
 
     async def _still_stored(self, entry: Entry, stored: Stored) -> str:
-        """Empty: the service has it at this moment."""
+        """Return "" if the service has the file at this moment, else what is wrong."""
         async with self._owners.acting(entry.owner) as client:
             return await self._pace.let_in(lambda: _asked(client, entry, stored))
 
     async def _removed(self, entry: Entry, stored: Stored) -> str:
-        """Empty: it was deleted, or was gone. The source compares the bytes once more."""
+        """Delete the source after comparing its bytes again. Return "" if it is gone, else why it is not."""
         try:
             await asyncio.to_thread(self._source.remove, entry, stored.sha256)
         except SourceGone:
@@ -125,5 +127,5 @@ def _is_proved(record: Record | None) -> bool:
 
 
 def _place(entry: Entry) -> str:
-    """What a reference names, however it is spelled."""
+    """Return the place that a reference names, in a normal form."""
     return entry.reference if "://" in entry.reference else posixpath.normpath(entry.reference)

@@ -1,4 +1,4 @@
-"""One line of a plan: what moves, whose it becomes and where it goes."""
+"""One line of a plan: what is moved, its owner and its target."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FAMILIES: Final = (
     "profile_picture",
     "project",
 )
-#: What ``key`` says in each family that needs one.
+#: The meaning of ``key`` in each family that needs one.
 KEYS: Final = {
     "audio": "the class of the recording",
     "path": "the path",
@@ -44,9 +44,11 @@ GENERATION_KINDS: Final = get_args(GenerationKind)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``reference``: how the source names it. ``key``: what the family needs to place it (``KEYS``). ``size``
-    in bytes; None: the source can't tell. ``stamp``: what changes when the source changes. ``details``:
-    prompt, settings, title, description, tags. ``why``: it can't move, and why; empty: it can.
+    """One thing to move.
+
+    ``reference``: its name in the source. ``key``: what the family needs to place it (``KEYS``). ``size``:
+    bytes; None if the source doesn't say. ``stamp``: changes when the source changes. ``details``: prompt,
+    settings, title, description, tags. ``why``: the reason why it can't be moved; empty if it can.
     """
 
     reference: str
@@ -61,16 +63,16 @@ class Entry:
     why: str = ""
 
     def identity(self, plan_id: str) -> str:
-        """What the run knows it by: the same line of the same plan, whatever process reads it."""
+        """Return the id of this line of the plan in the journal; equal in all processes."""
         said = [plan_id, self.reference, self.owner, self.family, self.key, self.name, self.type]
         text = json.dumps([*said, self.details], sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
     @property
     def target(self) -> Target:
-        """Where it goes.
+        """The target of its upload.
 
-        :raises PlanProblem: a family that no file has.
+        :raises PlanProblem: there is no such family, or its files are not uploaded one by one.
         """
         if self.family not in _TARGETS:
             raise PlanProblem(f"{self.family!r} is no family; choose one of {', '.join(FAMILIES)}")
@@ -78,19 +80,19 @@ class Entry:
 
     @property
     def place(self) -> str:
-        """Where two entries would meet; empty: each upload is a file of its own."""
+        """The slot at which two entries would collide; empty if each upload makes a new file."""
         if self.family in {"path", "project"}:
             return f"{self.family} {self.key}"
         return self.family if self.family == "profile_picture" else ""
 
     def text(self, name: str) -> str:
-        """A detail as text."""
+        """Return a detail as text."""
         value = self.details.get(name, "")
         return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """The detail ``tags``: a list, or words with commas between them."""
+        """The detail ``tags``: a list, or words separated by commas."""
         value = self.details.get("tags", ())
         words = value.split(",") if isinstance(value, str) else [str(word) for word in value]
         return tuple(word.strip() for word in words if word.strip())

@@ -1,4 +1,6 @@
-"""All that one has stored, as a folder: a run that breaks goes on, and every byte is compared."""
+"""Exports all files and projects of a user into a folder. An interrupted export continues; every byte is
+compared.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,10 @@ _READ_BYTES: Final = 1 << 20
 
 @dataclass(slots=True)
 class Exported:
-    """What an export came to. ``fetched``: files that were not there yet; ``failed``: what is not here, and
-    why: ``lost`` for good, ``archived`` until the store has brought it back, or for want of a place.
+    """The result of an export.
+
+    ``fetched``: files that were not in the folder before. ``failed``: name and reason of what is not in it.
+    Of those, ``lost`` are gone for good, and ``archived`` have to be restored by the store first.
     """
 
     files: int = 0
@@ -42,8 +46,10 @@ class Exported:
 
 
 class FolderExport:
-    """Writes below ``root``: ``files/{key}`` (or ``by-id/{id}`` where this machine can't have such a name),
-    ``projects/{slug}`` at their newest version, and the manifest, one JSON line for each of them.
+    """Writes an export below ``root``.
+
+    It contains ``files/{key}`` (or ``by-id/{id}`` if the key can't be a file name on this machine),
+    ``projects/{slug}`` at their newest version, and the manifest with one JSON line for each.
     """
 
     def __init__(self, client: AsyncClient, root: Path, report: Progress, document: Any) -> None:
@@ -55,7 +61,7 @@ class FolderExport:
         self.outcome = Exported()
 
     async def run(self, jobs: int = 4) -> Exported:
-        """Fetch what is not here yet. What is lost spoils nothing else."""
+        """Fetch what is not in the folder yet. A failure doesn't affect other files."""
         await asyncio.to_thread(self._root.mkdir, parents=True, exist_ok=True)
         waiting = self._client.list()
         asking = asyncio.Lock()
@@ -107,8 +113,9 @@ class FolderExport:
         self._lines.append({"kind": "file", "path": where, "sha256": sha256, **self._document(file)})
 
     def _looked_for(self, file: StoredFile) -> tuple[Path, bool]:
-        """Where a file goes, and whether it is there with these bytes. Its place is taken at once, empty:
-        another key may want a folder of this name.
+        """Return the local path of a file, and whether it is there already with the same bytes.
+
+        The path is created at once as an empty file, because another key may need a folder of that name.
         """
         for local in (self._named(file), self._root / _BY_ID / file.id):
             if local is None:
@@ -127,11 +134,13 @@ class FolderExport:
                 if local.is_file():
                     return local, False
             except OSError:
-                continue  # a name too long, or a folder where a file is
+                continue  # the name is too long, or a folder has it
         raise FileExistsError(errno.EEXIST, "is already there, and is no file", str(local))
 
     def _named(self, file: StoredFile) -> Path | None:
-        """None: its key can't be a path of this machine; nothing of a key leads out of the folder."""
+        """Return the path for a key, or None if the key can't be a path here. It is never outside of the
+        folder.
+        """
         try:
             path = normal_path(file.key)
         except errors.PathInvalid:
@@ -174,7 +183,7 @@ def _drop_empty(local: Path) -> None:
 
 
 def _digests(local: Path) -> tuple[int, str]:
-    """CRC-32C, and SHA-256 as hex."""
+    """Return the CRC-32C and the SHA-256 (hexadecimal) of a file."""
     crc, sha = 0, hashlib.sha256()
     with local.open("rb", buffering=0) as file:
         while block := file.read(_READ_BYTES):

@@ -1,4 +1,4 @@
-"""Loads libraries that only some sources need, which are no dependencies of the package."""
+"""Imports libraries that only some sources need; the package doesn't depend on them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from strongroom.migrate.problems import PlanProblem
 
 
 def demand(module: str, what: str) -> Any:
-    """Import a module that ``what`` (for people) needs.
+    """Import and return a module that ``what`` (a name for users) needs.
 
     :raises PlanProblem: it is not installed; the message names the extra that installs it.
     """

@@ -1,7 +1,7 @@
-"""What a run remembers beside its plan, in one SQLite file: what was begun, what is stored, what was proved.
+"""The journal of a run, in one SQLite file beside the plan: what was begun, what is stored, what was proved.
 
-Durable: a commit is on the disk before it is answered, so a process or a machine may die at any moment. One
-process at a time: SQLite holds the lock, which ends with the process.
+A commit is on disk before it is confirmed, so the process or the machine may crash at any moment. SQLite's
+lock admits one process at a time, and is released when the process ends.
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ _FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What became of an entry. ``crc32c`` and ``sha256``: of the bytes that were read. ``version``: of a
-    project; its ``sha256`` is that of its list of files.
+    """The result of moving an entry.
+
+    ``crc32c`` and ``sha256``: of the bytes that were read. ``version``: of a project, whose ``sha256`` is
+    that of its list of files.
     """
 
     file_id: str
@@ -52,8 +54,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One row. ``begun``: seconds since 1970. ``proof``: ``ok`` once verify has compared both sides, else
-    what differs; empty: not compared.
+    """One row. ``begun``: seconds since 1970.
+
+    ``proof``: ``ok`` after verify has found both sides equal, else the difference; empty if they were not
+    compared.
     """
 
     id: str
@@ -69,15 +73,15 @@ class Record:
 
 
 class Journal:
-    """The rows of one plan. Blocks.
+    """The rows of one plan. Its methods block.
 
-    :raises PlanProblem: another process runs this plan; or the file belongs to another plan.
+    :raises PlanProblem: another process runs this plan, or the file belongs to another plan.
     """
 
     def __init__(self, path: Path, header: Header) -> None:
         self.path = path
         self.is_new = not path.exists()
-        #: A thread that nobody waits for any more may still be at a transaction.
+        #: An abandoned thread may still be in a transaction.
         self._writing = threading.Lock()
         try:
             self._database = sqlite3.connect(path, timeout=0.2, isolation_level=None, check_same_thread=False)
@@ -96,7 +100,7 @@ class Journal:
 
     @classmethod
     def of(cls, plan_path: Path, header: Header) -> Self:
-        """The journal beside a plan."""
+        """Open the journal beside a plan."""
         return cls(plan_path.with_name(f"{plan_path.name}.journal"), header)
 
     def _open(self, header: Header) -> None:
@@ -118,20 +122,21 @@ class Journal:
             )
 
     def state_of(self, entry_id: str) -> tuple[str, float] | None:
-        """State and moment of beginning; None: never begun."""
+        """Return an entry's state and the time at which it was begun; None if it never was."""
         found = self._database.execute(
             "SELECT state, begun FROM entries WHERE id = ?", (entry_id,)
         ).fetchone()
         return None if found is None else (found[0], found[1])
 
     def begun_first(self, default: float) -> float:
-        """When the first of those that are not done was begun."""
+        """Return the earliest begin of the entries that are not done."""
         found = self._database.execute(f"SELECT min(begun) FROM entries WHERE state <> '{DONE}'").fetchone()
         return default if found[0] is None else float(found[0])
 
     def begin(self, entries: Iterable[tuple[str, Entry]]) -> None:
-        """Remember that these are about to be sent, before the first request. What was begun before keeps its
-        moment: that is when its idempotency key was first used.
+        """Record that entries are about to be sent, before the first request.
+
+        Entries begun before keep their time, because that is when their idempotency key was first used.
         """
         now = time.time()
         rows = [(key, one.reference, one.owner, one.family, BEGUN, now) for key, one in entries]
@@ -143,7 +148,7 @@ class Journal:
         self._all(statement, rows)
 
     def done(self, found: Iterable[tuple[str, Stored]]) -> None:
-        """Remember what is stored."""
+        """Record what was stored."""
         rows = [
             (one.file_id, one.key, one.size, one.crc32c, one.sha256, one.version, key) for key, one in found
         ]
@@ -154,12 +159,12 @@ class Journal:
         self._all(statement, rows)
 
     def failed(self, found: Iterable[tuple[str, str, str]]) -> None:
-        """Remember id, code and message of what could not be stored."""
+        """Record id, code and message of entries that could not be stored."""
         rows = [(code, message, key) for key, code, message in found]
         self._all(f"UPDATE entries SET state = '{FAILED}', code = ?, message = ? WHERE id = ?", rows)
 
     def proved(self, found: Iterable[tuple[str, str]]) -> None:
-        """Remember what comparing has shown, by id."""
+        """Record the results of comparisons, by id."""
         now = time.time()
         self._all(
             "UPDATE entries SET proof = ?, proved = ? WHERE id = ?",
@@ -167,8 +172,10 @@ class Journal:
         )
 
     def verify(self, *, deep: bool, anew: bool) -> None:
-        """Begin to compare: without a proof, unless an earlier verification, at least as deep, has not come
-        to its end. Then its proofs hold, and it goes on, as deep as this one.
+        """Begin a verification, without proofs.
+
+        If an earlier one, at least as deep, was interrupted, its proofs are kept and it continues. ``anew``:
+        never keep them.
         """
         with self._writing, self._transaction():
             under_way = self._database.execute("SELECT deep FROM verifying").fetchone()
@@ -180,21 +187,21 @@ class Journal:
             self._database.execute("INSERT INTO verifying VALUES (?)", (deep,))
 
     def verified(self) -> None:
-        """It has come to its end: the next one begins anew."""
+        """Record the end of the verification, so that the next one begins anew."""
         with self._writing, self._transaction():
             self._database.execute("DELETE FROM verifying")
 
     def cleared(self, ids: Iterable[str]) -> None:
-        """Remember that the source no longer has these."""
+        """Record that the sources of these entries were deleted."""
         self._all(f"UPDATE entries SET state = '{CLEARED}' WHERE id = ?", [(key,) for key in ids])
 
     def record(self, entry_id: str) -> Record | None:
-        """One row."""
+        """Return one row, or None."""
         found = self._database.execute(f"SELECT {_FIELDS} FROM entries WHERE id = ?", (entry_id,)).fetchone()
         return None if found is None else _record(found)
 
     def records(self, state: str = "") -> Iterator[Record]:
-        """All rows, or those of one state, in the order of references."""
+        """Yield all rows, or those of one state, ordered by reference."""
         where = "WHERE state = ?" if state else ""
         cursor = self._database.cursor()
         cursor.execute(
@@ -204,11 +211,11 @@ class Journal:
             yield _record(row)
 
     def counts(self) -> dict[str, int]:
-        """How many there are in each state."""
+        """Return the number of entries by state."""
         return dict(self._database.execute("SELECT state, count(*) FROM entries GROUP BY state").fetchall())
 
     def close(self) -> None:
-        """Let another process have it. May be called again."""
+        """Close the file, so that another process can open it. May be called again."""
         self._database.close()
 
     def _all(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -1,4 +1,6 @@
-"""What a path says of a file: ``{owner}/{kind}/{name}`` laid over ``alice/text-to-image/fox.png``."""
+"""Reads properties of files from their paths: ``{owner}/{kind}/{name}`` matches
+``alice/text-to-image/fox.png``.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +10,16 @@ from typing import Final
 
 from strongroom.migrate.problems import PlanProblem
 
-#: What a segment may stand for. ``path`` is the rest, whatever it holds, and comes last.
+#: Fields that a segment may stand for. ``path`` is the rest of the path and comes last.
 FIELDS: Final = ("owner", "kind", "event", "class", "slug", "name", "path")
 _PART: Final = re.compile(r"\{([a-z]+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Segments with ``/`` between them: a ``{field}``, ``*`` for any, or text that must be just so. A segment
-    may hold text around its field: ``user-{owner}``.
+    """Segments separated by ``/``: a ``{field}``, ``*`` for any segment, or literal text.
+
+    A segment may contain text around its field: ``user-{owner}``.
     """
 
     text: str
@@ -25,9 +28,9 @@ class Layout:
 
     @classmethod
     def of(cls, text: str) -> Layout:
-        """Read a layout.
+        """Parse a layout.
 
-        :raises PlanProblem: what in it can't be understood.
+        :raises PlanProblem: it is invalid.
         """
         names = _PART.findall(text)
         unknown = sorted(set(names) - set(FIELDS))
@@ -44,13 +47,13 @@ class Layout:
         return cls(text, re.compile("/".join(segments), re.DOTALL), frozenset(names))
 
     def read(self, path: str) -> dict[str, str] | None:
-        """The fields of a path; None: it is laid out in another way."""
+        """Return the fields of a path, or None if it doesn't match the layout."""
         found = self.pattern.fullmatch(path)
         return None if found is None else found.groupdict()
 
     def folder_depth(self) -> int | None:
-        """How many segments name a project's folder, where the layout is ``…{slug}/{path}``; None: it is
-        not.
+        """Return the number of segments of a project's folder in a layout ``…{slug}/{path}``; None for
+        others.
         """
         segments = self.text.strip("/").split("/")
         return len(segments) - 1 if segments[-1] == "{path}" and "{slug}" in segments[-2:-1] else None

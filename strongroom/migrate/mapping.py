@@ -1,4 +1,4 @@
-"""What each old reference has become: as CSV, and as SQL to paste."""
+"""Writes the mapping from old references to new files, as CSV and as SQL."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from strongroom.migrate.quoting import identifier, literal, table_name
 COLUMNS: Final = (
     "reference", "owner", "family", "id", "key", "url", "size", "crc32c", "sha256", "version",
 )  # fmt: skip
-#: What an UPDATE may set a column to.
+#: Values to which an UPDATE may set a column.
 VALUES: Final = ("id", "key", "url")
 _ROWS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """``UPDATE table SET column = value … WHERE match = reference``. ``sets``: column and one of
-    ``VALUES``.
+    """``UPDATE table SET column = value … WHERE match = reference``.
+
+    ``sets``: pairs of a column and one of ``VALUES``.
     """
 
     table: str
@@ -36,9 +37,9 @@ class Update:
 
     @classmethod
     def of(cls, table: str, match: str, sets: Iterable[str]) -> Update:
-        """From ``COLUMN=VALUE`` texts.
+        """Make it from texts of the form ``COLUMN=VALUE``.
 
-        :raises PlanProblem: one is none.
+        :raises PlanProblem: a text has another form.
         """
         pairs = [text.partition("=")[::2] for text in sets]
         for column, value in pairs:
@@ -48,7 +49,7 @@ class Update:
 
 
 def url_of(record: Record, stored: Stored, base: str) -> str:
-    """Where the gateway serves it, for as long as it exists; asks for a token."""
+    """Return the permanent URL of the file at the gateway, which requires a token."""
     match record.family:
         case "generation":
             return f"{base}/api/generations/{stored.file_id}/content"
@@ -63,7 +64,7 @@ def url_of(record: Record, stored: Stored, base: str) -> str:
 
 
 def moved(journal: Journal) -> Iterator[tuple[Record, Stored]]:
-    """All that is stored, in the order of references."""
+    """Yield everything that is stored, ordered by reference."""
     for state in (DONE, CLEARED):
         for record in journal.records(state):
             if record.stored is not None:
@@ -71,7 +72,7 @@ def moved(journal: Journal) -> Iterator[tuple[Record, Stored]]:
 
 
 def write_csv(journal: Journal, path: Path, base: str) -> int:
-    """The mapping as CSV, in one step; how many rows."""
+    """Write the mapping as CSV, atomically. Return the number of rows."""
 
     def rows() -> Iterator[Sequence[object]]:
         yield COLUMNS
@@ -86,7 +87,7 @@ def write_csv(journal: Journal, path: Path, base: str) -> int:
 
 
 def write_failed(journal: Journal, path: Path) -> int:
-    """What could not be moved, as CSV; how many. Without any the file goes away."""
+    """Write the entries that failed as CSV. Return their number; the file is removed if there are none."""
     if not journal.counts().get(FAILED):
         path.unlink(missing_ok=True)
         return 0
@@ -96,7 +97,7 @@ def write_failed(journal: Journal, path: Path) -> int:
 
 
 def write_report(plan: Plan, journal: Journal, path: Path) -> int:
-    """What comparing has shown of every entry that was to move, as CSV; how many rows."""
+    """Write the proof of every entry that was to be moved as CSV. Return the number of rows."""
 
     def rows() -> Iterator[Sequence[object]]:
         yield "reference", "owner", "family", "id", "key", "result"
@@ -113,8 +114,10 @@ def write_report(plan: Plan, journal: Journal, path: Path) -> int:
 
 
 def write_sql(journal: Journal, path: Path, base: str, update: Update | None) -> int:
-    """The mapping as a transaction for Postgres: a temporary table, and the UPDATE (a template in a comment,
-    unless one is named); how many rows.
+    """Write the mapping as a transaction for Postgres. Return the number of rows.
+
+    It fills a temporary table and contains the UPDATE, or a template of one in a comment if ``update`` is
+    None.
     """
     count = sum(1 for _ in moved(journal))
     _write(path, _sql(journal, base, update))
@@ -169,7 +172,7 @@ def _line(row: Iterable[object]) -> str:
 
 
 def _write(path: Path, lines: Iterable[str]) -> int:
-    """In one step; how many."""
+    """Write the lines atomically. Return their number."""
     part, count = path.with_name(f".{path.name}.part"), 0
     with part.open("w", encoding="utf-8", newline="") as file:
         for line in lines:

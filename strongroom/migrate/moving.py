@@ -1,4 +1,4 @@
-"""Moves one entry, at most once, whatever was killed before."""
+"""Moves one entry, at most once, even if earlier tries were killed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REQUEST: Final = "migrate-"
 
 
 class Mover:
-    """``replaces``: what is at a path already, or a project of this slug, is replaced."""
+    """Moves entries. ``replaces``: replace a file at the same path or a project of the same slug."""
 
     def __init__(self, owners: Owners, source: Source, pace: Pace, *, replaces: bool) -> None:
         self._owners = owners
@@ -33,10 +33,11 @@ class Mover:
     async def move(
         self, entry_id: str, entry: Entry, doubtful_since: float | None, report: Progress
     ) -> Stored:
-        """Store it and answer what was stored; the bytes on both sides are the same.
+        """Store an entry and return the result, after comparing the bytes of both sides.
 
-        :param doubtful_since: it may have been stored since then (seconds since 1970) by a request whose key
-            no longer holds; None: it can't.
+        :param doubtful_since: it may have been stored since then (seconds since 1970) by a request whose
+        idempotency
+            key has expired; None: it can't have been.
         :raises SourceGone: or SourceChanged, OSError: of the source. :raises StrongroomError: of the service.
         """
         return await self._pace.let_in(lambda: self._move(entry_id, entry, doubtful_since, report))
@@ -127,7 +128,7 @@ def _saved(project: Project, files: dict[str, bytes]) -> Stored:
 
 
 def _compared(file: StoredFile, reading: Reading) -> Stored:
-    """What the service says it has against what was read.
+    """Compare what the service stores with what was read, and return it.
 
     :raises ChecksumMismatch: they differ.
     """

@@ -1,4 +1,4 @@
-"""For whom things are stored: one connection that acts for everybody, or a token of each owner's own."""
+"""Connections that act for owners: one for everybody, or one per owner with a token of its own."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from strongroom.client.settings import ClientSettings
 from strongroom.migrate.problems import PlanProblem
 
 MARK: Final = "strongroom-migration"
-"""User metadata of every file that was moved: by it a run finds what one before it has stored and not
-noted.
+"""User metadata of every moved file, by which a run finds files that an earlier one stored but did not
+record.
 """
-#: Connections of owners with tokens of their own that are kept open.
+#: Connections of owners with tokens of their own that stay open.
 MOST_OPEN: Final = 32
 #: How far this machine's clock may be behind the service's.
 _SKEW: Final = timedelta(hours=1)
@@ -31,9 +31,10 @@ _COMMAND_SECONDS: Final = 60.0
 
 
 class Owners:
-    """``settings``: of the connection, whose token needs the admin role to act for others; with
-    ``token_command``, the words of a program that prints a token for ``$STRONGROOM_OWNER``, it has none of
-    its own.
+    """``settings``: of the connection, whose token needs the admin role to act for others.
+
+    With ``token_command``, the command line of a program that prints a token for ``$STRONGROOM_OWNER``, each
+    owner has a connection with that token.
     """
 
     def __init__(self, settings: ClientSettings, token_command: str = "") -> None:
@@ -45,7 +46,7 @@ class Owners:
 
     @asynccontextmanager
     async def acting(self, owner: str) -> AsyncGenerator[AsyncClient]:
-        """A client whose calls are for ``owner``, for as long as it is used."""
+        """Yield a client that acts for ``owner`` and stays open during the block."""
         if not self._command:
             yield self._own.acting_for(owner)
             return
@@ -63,14 +64,16 @@ class Owners:
             await self._close_idle()
 
     async def _close_idle(self) -> None:
-        """Those that nobody has used for the longest, beyond what is kept open."""
+        """Close the least recently used connections beyond ``MOST_OPEN``."""
         idle = [owner for owner, signed in self._by_owner.items() if not signed.users]
         for owner in idle[: max(0, len(self._by_owner) - MOST_OPEN)]:
             await self._by_owner.pop(owner).client.close()
 
     async def marked(self, owner: str, entry_id: str, since: float) -> StoredFile | None:
-        """What is stored of an entry, among the owner's files since then (seconds since 1970). The first
-        question of a run lists them, once for each owner.
+        """Return the stored file of an entry among the owner's files since then (seconds since 1970), or
+        None.
+
+        The files are listed once per owner and run.
         """
         if owner not in self._marked:
             self._marked[owner] = asyncio.create_task(self._find(owner, since))
@@ -104,7 +107,9 @@ class _Signed:
 
 
 def _token(command: Sequence[str], owner: str) -> str:
-    """What the program prints. The owner is in its environment, never in a line that a shell reads."""
+    """Return the token that the program prints. The owner is passed in the environment, not in a shell's
+    line.
+    """
     try:
         done = subprocess.run(
             command,

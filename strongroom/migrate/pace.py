@@ -1,5 +1,5 @@
-"""How fast a run may be: bytes and requests a second, the pauses that the service asks for, and how many jobs
-it bears at once.
+"""Limits the pace of a run: bytes and requests per second, pauses requested by the service, jobs at a
+time.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from strongroom.errors import ObjectStoreThrottled, Overloaded, RateLimited, Str
 
 Result = TypeVar("Result")
 
-#: So the service says that there is too much at once, of this caller or of all.
+#: Errors by which the service says that it gets too many requests, from this caller or from all.
 SLOWER: Final = (RateLimited, Overloaded, ObjectStoreThrottled)
-#: Seconds in which one refusal after the other counts as one: jobs that were sent together are refused
-#: together.
+#: Seconds in which several refusals count as one, because jobs that were sent together are refused together.
 _ONE_REFUSAL: Final = 1.0
-#: Seconds from one more job at once to the next; a refusal costs all of them a pause.
+#: Seconds until one more job is allowed at a time; a refusal delays them all.
 _WIDENED_EVERY: Final = 3.0
-#: Seconds without a job that was let in, after which a refusal is no matter of pace any more.
+#: Seconds without any admitted job after which a refusal is no longer considered a matter of pace.
 PATIENCE: Final = 300.0
 
 
 class Pace:
-    """Shared by all jobs of a run. None: as fast as it goes. Rates hold over every second: what was not used
-    before is not caught up.
+    """Shared by all jobs of a run. Rates of None are unlimited.
 
-    ``jobs`` at once are the most. After a refusal it is half as many, and one more every few seconds that
-    pass without: additive increase, multiplicative decrease, as TCP finds its window (RFC 5681 section 3.1).
-    So a run beside other work of the same user ends up with the places that are left to it.
+    Rates hold for every second: unused capacity is not made up for.
+
+    ``jobs``: the most at a time. After a refusal the number is halved, and then grows by one every few
+    seconds without another one: additive increase, multiplicative decrease, as in TCP (RFC 5681 section 3.1).
+    So a run beside other work of the same user ends up with the capacity that the other work leaves.
     """
 
     def __init__(
@@ -57,12 +57,13 @@ class Pace:
 
     @property
     def width(self) -> int:
-        """How many jobs may be at work at once at this moment."""
+        """Number of jobs that may run at a time at this moment."""
         return self._width
 
     def hold(self, error: StrongroomError, delay: float) -> None:
-        """What one job was told (``RetryPolicy.on_retry``) holds for all: nobody begins anything for
-        ``delay`` seconds, and fewer are at work at once.
+        """Apply a refusal of one job (``RetryPolicy.on_retry``) to all.
+
+        No job begins anything for ``delay`` seconds, and fewer may run at a time.
         """
         if isinstance(error, SLOWER):
             now = self._clock()
@@ -72,11 +73,14 @@ class Pace:
                 self._width = max(1, self._width // 2)
 
     async def let_in(self, work: Callable[[], Awaitable[Result]]) -> Result:
-        """What ``work`` answers, done when it is its turn; again, after a pause, where it was refused for
-        being too much. Every other failure is raised.
+        """Run ``work`` when it is its turn and return its result. Repeat it after a pause if it was refused
+        for pace.
 
-        :raises RateLimited: or another of ``SLOWER``: even alone, and for ``PATIENCE`` seconds nothing was
-            let in.
+        All other errors are raised.
+
+        :raises RateLimited: or another of ``SLOWER``: refused as the only job, after ``PATIENCE`` seconds in
+        which none
+            was admitted.
         """
         if self._let_in_at is None:
             self._let_in_at = self._clock()

@@ -1,4 +1,7 @@
-"""Makes a plan: what a source holds, laid out, looked at, counted. Blocks; asks the service nothing."""
+"""Makes a plan: lists a source, applies the layout, checks the entries and counts them.
+
+Blocks. The service is not asked.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ from strongroom.migrate.problems import PlanProblem
 from strongroom.migrate.sources.source import Found, Source
 from strongroom.path_rules import normal_path
 
-#: Which field of a layout is the key of which family.
+#: The field of a layout that is the key in a family.
 _KEY_FIELDS: Final = {
     "audio": "class",
     "path": "path",
@@ -36,8 +39,8 @@ _NO_SLUG: Final = re.compile(r"[^a-z0-9_-]+")
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """What holds for all that the source and the layout say nothing of. ``key``: of audio, generation and
-    event media.
+    """Defaults for what the source and the layout don't say. ``key``: of audio, generation and event
+    media.
     """
 
     family: str = "uploads"
@@ -52,8 +55,8 @@ class Placing:
 
 @dataclass(slots=True)
 class Summary:
-    """What a plan came to. ``reasons``: how many can't move for what reason, without what is particular to
-    one.
+    """The result of planning. ``reasons``: how many entries can't be moved, by reason without names and
+    numbers.
     """
 
     entries: int = 0
@@ -64,7 +67,7 @@ class Summary:
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add(self, entry: Entry) -> None:
-        """Count one."""
+        """Count an entry."""
         if entry.why:
             self.refused += 1
             self.reasons[re.sub(r"'[^']*'|\d+", "…", entry.why)] += 1
@@ -82,7 +85,7 @@ def make_plan(
     path: Path,
     on_found: Callable[[int], object] = int,
 ) -> Summary:
-    """Write the plan of ``source`` to ``path``, in one step. ``on_found`` hears how many there are so far."""
+    """Write the plan of ``source`` to ``path``, atomically. ``on_found`` is called with the count so far."""
     header = Header(str(uuid.uuid4()), datetime.now(UTC).isoformat(timespec="seconds"), source.described())
     summary = Summary()
     with writing(path, header) as write:
@@ -94,7 +97,7 @@ def make_plan(
 
 
 def planned(source: Source, placing: Placing, limits: Mapping[str, UploadLimit]) -> Iterator[Entry]:
-    """The entries, those that can't move with the reason why."""
+    """Yield the entries; those that can't be moved have a reason."""
     seen: dict[bytes, str] = {}
     for found in source.find():
         entry = _placed(found, placing)
@@ -105,7 +108,11 @@ def planned(source: Source, placing: Placing, limits: Mapping[str, UploadLimit])
 
 
 def _twice(entry: Entry, seen: dict[bytes, str]) -> str:
-    """Two that would replace each other, or one that is named twice. Owners tell everything apart."""
+    """Return why an entry collides with an earlier one: it would replace it, or is the same. Empty if it
+    doesn't.
+
+    Entries of different owners never collide.
+    """
     where = (
         [entry.owner, entry.place] if entry.place else [entry.owner, entry.family, entry.key, entry.reference]
     )
@@ -117,7 +124,9 @@ def _twice(entry: Entry, seen: dict[bytes, str]) -> str:
 
 
 def _placed(found: Found, placing: Placing) -> Entry:
-    """Where it goes: what the source says goes before the layout, the layout before the options."""
+    """Make the entry. The source's own values take precedence over the layout's, and those over the
+    options.
+    """
     given = {name: text for name, text in found.given.items() if text}
     laid, why = _laid(found, placing)
     family = given.get("family") or placing.family
@@ -154,7 +163,9 @@ def _laid(found: Found, placing: Placing) -> tuple[dict[str, str], str]:
 
 
 def _normal(path: str) -> str:
-    """In NFC, as it is stored; what breaks a rule stays as it is, for the rule to name it."""
+    """Return the path in NFC, the stored form. A path that breaks a rule is returned unchanged, to be named
+    by the check.
+    """
     try:
         return normal_path(path)
     except (PathInvalid, UnicodeEncodeError):
@@ -162,5 +173,5 @@ def _normal(path: str) -> str:
 
 
 def _slug(name: str) -> str:
-    """A folder's name as a slug: ``My Site`` becomes ``my-site``."""
+    """Return a folder's name as a slug: ``My Site`` becomes ``my-site``."""
     return _NO_SLUG.sub("-", name.lower()).strip("-")

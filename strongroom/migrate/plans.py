@@ -1,5 +1,7 @@
-"""A plan as a file that people read: JSON lines, or CSV. The first line says what it is, the last one that it
-is whole; between them one line for each entry, those that can't move among them.
+"""Plans as files that people can read: JSON lines, or CSV.
+
+The first line identifies the plan, and the last one marks it as complete. Between them is one line for each
+entry, including those that can't be moved.
 """
 
 from __future__ import annotations
@@ -28,14 +30,14 @@ _BEGIN, _END = "#strongroom-plan", "#end"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """``source``: how to open it again, without secrets. ``made_at``: RFC 3339, UTC."""
+    """``source``: how to reopen it, without secrets. ``made_at``: RFC 3339, UTC."""
 
     plan_id: str
     made_at: str
     source: Mapping[str, Any] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
-        """As it stands in the file."""
+        """Return the header as it is written to the file."""
         return {
             "strongroom_plan": FORMAT,
             "plan_id": self.plan_id,
@@ -45,9 +47,9 @@ class Header:
 
     @classmethod
     def of(cls, document: Any, path: Path) -> Header:
-        """From a file.
+        """Parse a header.
 
-        :raises PlanProblem: it is none, or of a newer release.
+        :raises PlanProblem: the file is not a plan, or was made by a newer release.
         """
         if not isinstance(document, dict) or "plan_id" not in document:
             raise _no_plan(path)
@@ -58,7 +60,7 @@ class Header:
 
 @contextmanager
 def writing(path: Path, header: Header) -> Generator[Callable[[Entry], None]]:
-    """Write a plan in one step: ``path`` appears when it is whole. What is yielded takes the entries.
+    """Write a plan atomically: ``path`` appears when it is complete. Yields the function that adds an entry.
 
     CSV if the name ends in ``.csv``, else JSON lines.
     """
@@ -122,16 +124,16 @@ def _cells(entry: Entry) -> dict[str, Any]:
 
 
 class Plan:
-    """A plan that was written, read again as often as is wanted; never as a whole in memory."""
+    """A plan in a file. It can be iterated repeatedly, and is never in memory as a whole."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.header = self._header()
 
     def __iter__(self) -> Iterator[Entry]:
-        """What is to move: what can't, and what somebody has marked ``skip``, is left out.
+        """Yield the entries to move, without those that can't be moved or were marked ``skip``.
 
-        :raises PlanProblem: names the line that can't be read; or the plan is cut short.
+        :raises PlanProblem: names the line that can't be read; or the plan is incomplete.
         """
         for number, action, entry in self.lines():
             if action == MOVE:
@@ -142,7 +144,7 @@ class Plan:
                 )
 
     def lines(self) -> Iterator[tuple[int, str, Entry]]:
-        """All entries: number of the line, action, entry."""
+        """Yield line number, action and entry of all entries."""
         is_whole = False
         for number, document in self._documents():
             if not isinstance(document, dict):
@@ -225,7 +227,7 @@ class Plan:
 
 
 def _harmless(value: Any) -> str:
-    """A cell that no spreadsheet takes for a formula: users have named these files."""
+    """Return a cell that no spreadsheet evaluates as a formula, because its text comes from users."""
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULAS) else text
 
@@ -246,7 +248,7 @@ def _no_plan(path: Path) -> PlanProblem:
 
 
 def table(rows: Iterable[Iterable[Any]]) -> str:
-    """Rows as CSV."""
+    """Return the rows as CSV."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()

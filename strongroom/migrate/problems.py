@@ -1,18 +1,18 @@
-"""What can be wrong with a plan, a source or one entry; the words are for whoever plans."""
+"""Problems of a plan, a source or an entry. Their messages are for the user who plans."""
 
 from __future__ import annotations
 
 
 class PlanProblem(ValueError):
-    """The plan, its source or the options can't work; the message says what to change."""
+    """The plan, its source or the options are wrong; the message says what to change."""
 
 
 class SourceGone(Exception):
-    """What was planned is no longer there."""
+    """The planned thing no longer exists."""
 
 
 class SourceChanged(Exception):
-    """What was planned is no longer what it was; nothing of it was stored."""
+    """The planned thing has changed since it was planned; nothing of it was stored."""
 
 
 class SourceFailed(Exception):

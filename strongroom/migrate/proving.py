@@ -1,6 +1,4 @@
-"""Compares what was moved with its source: ``verify`` for everything, ``cleanup`` once more before it
-deletes.
-"""
+"""Compares what was moved with its source, for ``verify`` and again before ``cleanup`` deletes."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ _NOT_THERE: Final = (errors.FileNotFound, errors.ProjectNotFound, errors.Version
 
 
 def pairs(plan: Plan, journal: Journal) -> Iterator[tuple[Entry, Record | None]]:
-    """Each entry that was to move, with what is known of it; without those whose source was cleared."""
+    """Yield each planned entry with its record, except those whose source was cleared."""
     for entry in plan:
         record = journal.record(entry.identity(plan.header.plan_id))
         if record is None or record.state != CLEARED:
@@ -42,13 +40,15 @@ def pairs(plan: Plan, journal: Journal) -> Iterator[tuple[Entry, Record | None]]
 
 
 def ends_all(error: errors.StrongroomError) -> bool:
-    """Whether it holds for everything that would follow: the service is away, or lets nobody in."""
+    """Whether an error would affect all further entries: the service is unreachable, or admits nobody."""
     away = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED}
     return error.code in away or isinstance(error, SLOWER)
 
 
 class Prover:
-    """``deep``: the stored bytes are read, too; else size and CRC-32C are those that the service names."""
+    """Compares both sides. ``deep``: also read the stored bytes, instead of relying on the service's size and
+    CRC-32C.
+    """
 
     def __init__(self, owners: Owners, source: Source, pace: Pace, *, deep: bool) -> None:
         self._owners = owners
@@ -57,10 +57,11 @@ class Prover:
         self._deep = deep
 
     async def prove(self, batch: Sequence[tuple[Entry, Stored]]) -> list[str]:
-        """Of each: ``ok`` when both sides hold the same bytes, else what is wrong. What is stored is asked of
-        the service in one request for each owner.
+        """Return for each entry ``ok`` if both sides have the same bytes, else what is wrong.
 
-        :raises StrongroomError: the service is away (``ends_all``).
+        The service is asked once per owner.
+
+        :raises StrongroomError: the service is unreachable (``ends_all``).
         """
         results = [await self._of_source(entry, stored) for entry, stored in batch]
         for owner, numbers in _by_owner(batch, results):
@@ -71,7 +72,9 @@ class Prover:
         return results
 
     async def _of_source(self, entry: Entry, stored: Stored) -> str:
-        """``ok``: the source is what was moved; of a project, also what is stored is."""
+        """Return ``ok`` if the source still equals what was moved. For a project the stored version is
+        compared, too.
+        """
         try:
             if entry.family == "project":
                 return await self._project(entry, stored)
@@ -82,7 +85,7 @@ class Prover:
         return OK if reading.sha256 == stored.sha256 else _SOURCE_CHANGED
 
     async def _of_service(self, client: AsyncClient, batch: Sequence[Stored]) -> list[str]:
-        """Of each: ``ok``: what is stored is what was moved."""
+        """Return for each file ``ok`` if what is stored equals what was moved."""
         try:
             ids = [stored.file_id for stored in batch]
             found = await self._pace.let_in(lambda: client.get_many(ids))
@@ -125,7 +128,7 @@ class Prover:
 def _by_owner(
     batch: Sequence[tuple[Entry, Stored]], results: Sequence[str]
 ) -> Iterable[tuple[str, list[int]]]:
-    """Owners, and the numbers of their files whose sources are as they were."""
+    """Return owners with the numbers of those of their files whose sources are unchanged."""
     found: dict[str, list[int]] = {}
     for number, (entry, _) in enumerate(batch):
         if results[number] == OK and entry.family != "project":
@@ -145,7 +148,10 @@ def _said_of_source(error: Exception) -> str:
 
 
 def _said_of_service(error: errors.StrongroomError) -> str:
-    """:raises StrongroomError: one that ends all."""
+    """Describe an error of the service.
+
+    :raises StrongroomError: it affects all entries.
+    """
     if ends_all(error):
         raise error
     if isinstance(error, _NOT_THERE):
@@ -156,7 +162,7 @@ def _said_of_service(error: errors.StrongroomError) -> str:
 
 
 def difference(file: StoredFile | None, stored: Stored) -> str:
-    """Empty: the file is there as it was stored; else what is wrong. None: there is no such file."""
+    """Return "" if the file is as it was stored, else what is wrong. ``file`` None: it doesn't exist."""
     if file is None:
         return NOT_STORED
     if file.data_loss:
@@ -165,7 +171,7 @@ def difference(file: StoredFile | None, stored: Stored) -> str:
 
 
 async def project_difference(client: AsyncClient, stored: Stored) -> str:
-    """The same of the version of a project that was saved."""
+    """Like ``difference``, for the saved version of a project."""
     files = {}
     async for file in client.projects.files(stored.key, stored.version):
         if file.data_loss:

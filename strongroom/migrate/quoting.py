@@ -1,4 +1,4 @@
-"""Text and names as SQL has them, whatever they hold."""
+"""Quotes arbitrary text and names for SQL."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from strongroom.migrate.problems import PlanProblem
 
 
 def literal(text: str) -> str:
-    """Text as a string literal of standard SQL.
+    """Return text as a string literal of standard SQL.
 
-    :raises PlanProblem: Postgres holds no NUL in text.
+    :raises PlanProblem: it contains NUL, which Postgres can't store in text.
     """
     if "\0" in text:
         raise PlanProblem(f"{text!a} holds a NUL character, which SQL text can't")
@@ -16,9 +16,9 @@ def literal(text: str) -> str:
 
 
 def identifier(name: str) -> str:
-    """A name as a quoted identifier.
+    """Return a name as a quoted identifier.
 
-    :raises PlanProblem: it is empty, or holds a NUL character.
+    :raises PlanProblem: it is empty or contains NUL.
     """
     if not name or "\0" in name:
         raise PlanProblem("the name of a table or column is empty, or holds a NUL character")
@@ -26,7 +26,7 @@ def identifier(name: str) -> str:
 
 
 def table_name(name: str) -> str:
-    """``table`` or ``schema.table``.
+    """Return ``table`` or ``schema.table`` as quoted identifiers.
 
     :raises PlanProblem: as ``identifier``.
     """

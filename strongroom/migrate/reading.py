@@ -1,4 +1,4 @@
-"""A source's bytes on their way: counted, checked, slowed down."""
+"""Reads a source's bytes: counts, verifies and paces them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from strongroom.migrate.sources.source import Source
 
 
 class Reading:
-    """Reads one entry, as often as is needed. ``size``, ``crc32c`` and ``sha256`` are those of the last
-    reading that came to its end; before one has, ``is_whole`` is False.
+    """Reads one entry, any number of times.
+
+    ``size``, ``crc32c`` and ``sha256`` are those of the last complete reading; ``is_whole`` is False before
+    the first one.
     """
 
     def __init__(self, source: Source, entry: Entry, pace: Pace | None = None) -> None:
@@ -34,9 +36,9 @@ class Reading:
         self.sha256 = b""
 
     async def blocks(self) -> AsyncGenerator[bytes]:
-        """The bytes from the first one on, read in a thread.
+        """Yield the bytes from the beginning, read in a thread.
 
-        :raises SourceGone: or SourceChanged, as of ``Source.read``.
+        :raises SourceGone: or SourceChanged, as ``Source.read``.
         """
         async with aclosing(in_thread(self._read)) as blocks:
             async for block in blocks:
@@ -44,10 +46,11 @@ class Reading:
                 yield block
 
     async def small(self) -> bytes | None:
-        """All of what fits one block and is at hand, for a quarter of what a stream of it costs; None: it is
-        longer, or may be slow to come.
+        """Return all bytes of an entry that fits one block and is on a local disk; else None.
 
-        :raises SourceGone: or SourceChanged, as of ``Source.read``.
+        That takes a quarter of the CPU of streaming it.
+
+        :raises SourceGone: or SourceChanged, as ``Source.read``.
         """
         size = self._entry.size
         if size is None or size > BLOCK_BYTES or not self._source.is_at_hand(self._entry):
@@ -60,7 +63,7 @@ class Reading:
         return data
 
     async def whole(self) -> None:
-        """Read it to its end, unless that was done."""
+        """Read the entry to its end, unless that was done before."""
         if not self.is_whole and await self.small() is None:
             async with aclosing(self.blocks()) as blocks:
                 async for _ in blocks:
@@ -77,12 +80,12 @@ class Reading:
 
 
 def tree_of(folder: Path) -> dict[str, bytes]:
-    """What a project of this folder holds: SHA-256 by path. Blocks."""
+    """Return the files of a project in this folder: SHA-256 by path. Blocks."""
     return {file.path: file.sha256 for file in read_tree(folder, Ignore(DEFAULT_IGNORE)).files}
 
 
 def tree_digest(files: dict[str, bytes]) -> bytes:
-    """One SHA-256 for paths and contents."""
+    """Return one SHA-256 of all paths and contents."""
     said = hashlib.sha256()
     for path in sorted(files):
         said.update(path.encode() + b"\0" + files[path])

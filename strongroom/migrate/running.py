@@ -1,4 +1,4 @@
-"""Runs a plan: several entries side by side, each at most once, whenever it was killed before."""
+"""Runs a plan: several entries in parallel, each moved at most once even if earlier runs were killed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from strongroom.migrate.moving import Mover
 from strongroom.migrate.plans import Plan
 from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceFailed, SourceGone
 
-#: The service keeps an idempotency key for 24 hours. Seconds.
+#: Seconds. The service keeps an idempotency key for 24 hours.
 KEY_HOLDS: Final = 20 * 3600.0
-#: So many entries are noted as begun in one transaction.
+#: Entries recorded as begun in one transaction.
 BATCH: Final = 256
-#: Seconds for which what has ended is collected before it is noted. What a kill takes with it is sent again
-#: under its key, which the service answers with the file that it has.
+#: Seconds for which ended entries are collected before they are recorded. Those lost by a kill are sent again
+#: under their key, and the service answers with the file that it has.
 COLLECTED: Final = 0.2
-#: These hold for every entry that would follow: the run ends, and goes on later.
+#: These affect every further entry: the run ends and can be continued later.
 _ENDS_THE_RUN: Final = (
     errors.TokenMissing,
     errors.TokenInvalid,
@@ -38,15 +38,16 @@ _ENDS_THE_RUN: Final = (
     errors.PermissionDenied,
     errors.BucketMissing,
     errors.BucketNotVersioned,
-    errors.RateLimited,  # for minutes: see Pace
+    errors.RateLimited,  # for minutes; see Pace
 )
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run came to. ``moved`` counts this run's, ``before`` what earlier runs had moved; ``problems``:
-    id, reference, code and message of the first hundred that failed. ``ended_by``: it did not reach the end
-    of the plan, and why.
+    """The result of a run.
+
+    ``moved``: by this run. ``before``: by earlier runs. ``problems``: id, reference, code and message of the
+    first hundred failures. ``ended_by``: why the run did not reach the end of the plan, if so.
     """
 
     moved: int = 0
@@ -60,13 +61,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which entries of a plan a run takes. ``first``: so many of those that are left; None: all."""
+    """The entries of a plan that a run takes. ``first``: the number of those that are left; None: all."""
 
     owner: str = ""
     first: int | None = None
 
     def takes(self, entry: Entry) -> bool:
-        """Whether it is of the owner that was asked for."""
+        """Whether the entry is of the selected owner."""
         return not self.owner or entry.owner == self.owner
 
 
@@ -74,7 +75,9 @@ _Item = tuple[str, Entry, float | None]
 
 
 class Run:
-    """One run of a plan. ``report`` hears bytes done and the total, of all entries of this run together."""
+    """One run of a plan. ``report`` is called with the bytes done and the total of all entries of this
+    run.
+    """
 
     def __init__(
         self, plan: Plan, journal: Journal, mover: Mover, report: Progress, *, jobs: int, choice: Choice
@@ -96,7 +99,7 @@ class Run:
         self.outcome = Outcome()
 
     async def run(self) -> Outcome:
-        """Move what is left of the plan. What one entry lacks spoils no other.
+        """Move what is left of the plan. A failure doesn't affect other entries.
 
         :raises PlanProblem: the plan can't be read, or was edited after parts of it were moved.
         """
@@ -116,7 +119,7 @@ class Run:
         return self.outcome
 
     def _look_through(self) -> int:
-        """Bytes of what is left; and that nothing that was moved is called something else by now."""
+        """Return the bytes of what is left, after checking that lines of moved entries were not edited."""
         total = done = 0
         for entry_id, entry in self._lines():
             known = self._journal.state_of(entry_id)
@@ -127,12 +130,15 @@ class Run:
                     self.outcome.before += 1
                 else:
                     total += entry.size or 0
-        if done != self._journal.counts().get(DONE, 0):  # else no line is missing: none was changed
+        if done != self._journal.counts().get(DONE, 0):  # else no line is missing
             self._refuse_what_was_edited()
         return total
 
     def _refuse_what_was_edited(self) -> None:
-        """:raises PlanProblem: a reference was moved by a line that the plan has no longer."""
+        """Check the lines of moved entries.
+
+        :raises PlanProblem: a reference was moved by a line that the plan no longer has.
+        """
         missing = {record.id: record.reference for record in self._journal.records(DONE)}
         for entry_id, _ in self._lines():
             missing.pop(entry_id, None)
@@ -152,8 +158,10 @@ class Run:
         return (line for line in self._lines() if self._choice.takes(line[1]))
 
     def _left(self) -> Iterator[_Item]:
-        """What is not moved yet. Doubtful is what may be stored by a request whose key no longer holds: begun
-        long ago, or never noted by a journal that is younger than the plan.
+        """Yield what is not moved yet.
+
+        An entry is doubtful if it may be stored by a request whose idempotency key has expired: it was begun
+        long ago, or the journal is newer than the plan.
         """
         made = datetime.fromisoformat(self._plan.header.made_at).timestamp()
         since = self._journal.begun_first(made)
@@ -224,7 +232,7 @@ class Run:
         self._report(self.outcome.bytes + sum(self._under_way.values()), self._total)
 
     async def _write(self) -> None:
-        """Note what has ended, a few times a second: each transaction waits for the disk."""
+        """Record ended entries a few times per second, because each transaction waits for the disk."""
         while not self._over.is_set():
             await self._news.wait()
             with suppress(TimeoutError):

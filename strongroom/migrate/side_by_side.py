@@ -1,4 +1,4 @@
-"""The same work for many things, several at once."""
+"""Does the same work on many items, several at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ _BATCH: Final = 64
 
 
 async def side_by_side(items: Iterator[Item], jobs: int, work: Callable[[Item], Awaitable[None]]) -> None:
-    """``work`` for each, ``jobs`` at a time; what it raises ends it all. ``items`` may block: a thread asks
-    it.
+    """Run ``work`` for each item, ``jobs`` at a time. An exception ends all of it.
+
+    ``items`` may block, because it is iterated in a thread.
     """
     waiting: list[Item] = []
     asking = asyncio.Lock()
@@ -35,5 +36,5 @@ async def side_by_side(items: Iterator[Item], jobs: int, work: Callable[[Item], 
         async with asyncio.TaskGroup() as group:
             for _ in range(jobs):
                 group.create_task(worker())
-    except BaseExceptionGroup as failed:  # the first one stands for all
+    except BaseExceptionGroup as failed:  # the first one represents all
         raise failed.exceptions[0] from None

@@ -1,4 +1,4 @@
-"""One verification of all that a plan has moved: killed or cut off at any moment, the next one goes on."""
+"""One verification of all that a plan has moved. After an interruption, the next one continues it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from strongroom.migrate.proving import OK, Prover, pairs
 from strongroom.migrate.side_by_side import side_by_side
 
 NOT_MOVED: Final = "not moved"
-#: So much is compared, asked for and noted together: what a kill costs is this for each job.
+#: Entries that are compared and recorded together; a kill loses at most this much work per job.
 BATCH: Final = 64
 BATCH_BYTES: Final = 8 * 1024 * 1024
-#: Lines that are kept to be shown.
+#: Lines that are kept for display.
 _KEPT: Final = 100
 
 _Pair = tuple[Entry, Record | None]
@@ -28,7 +28,7 @@ _Pair = tuple[Entry, Record | None]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a report. ``result``: in words what is wrong."""
+    """One line of a report. ``result``: what is wrong, in words."""
 
     entry: Entry
     result: str
@@ -36,8 +36,10 @@ class Line:
 
 @dataclass(slots=True)
 class Verified:
-    """What a verification came to: lines by result, and the first hundred that are not proved. ``before``: so
-    many were proved when it went on. ``ended_by``: it did not reach the end, and why.
+    """The result of a verification: counts by result, and the first hundred lines without a proof.
+
+    ``before``: how many were proved before it was continued. ``ended_by``: why it did not reach the end, if
+    so.
     """
 
     results: Counter[str] = field(default_factory=Counter)
@@ -53,8 +55,10 @@ class Verified:
 
 
 class Verification:
-    """``deep``: as of the prover. One that did not reach its end is gone on with, if it was as deep: what it
-    has proved is not compared again. ``anew``: it is.
+    """``deep``: as in Prover. An interrupted one is continued if it was at least as deep: its proofs are
+    kept.
+
+    ``anew``: begin again.
     """
 
     def __init__(
@@ -69,7 +73,7 @@ class Verification:
         self.outcome = Verified()
 
     async def run(self, jobs: int) -> Verified:
-        """Compare everything, and note what is proved, batch by batch."""
+        """Compare everything and record the proofs, batch by batch."""
         await asyncio.to_thread(self._journal.verify, deep=self._deep, anew=self._anew)
         await side_by_side(self._batches(), jobs, self._compare)
         if self.outcome.ended_by is None:

@@ -1,1 +1,1 @@
-"""Where old files are. Everything here blocks."""
+"""Sources of files. All of their methods block."""

@@ -1,4 +1,4 @@
-"""Objects of another S3 bucket, or below a prefix of one. Credentials come the usual ways of AWS."""
+"""Objects of another S3 bucket, or below a prefix. Credentials are found in AWS's usual ways."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from strongroom.migrate.sources.source import Found, Source
 from strongroom.path_rules import normal_path
 
 READ_BYTES: Final = 1 << 20
-#: How often one object's stream is taken up again.
+#: How often reading one object is resumed.
 TRIES: Final = 4
 _GONE: Final = frozenset({"NoSuchKey", "404", "NotFound"})
 _CHANGED: Final = frozenset({"PreconditionFailed", "412"})
@@ -27,7 +27,8 @@ _ARCHIVED: Final = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 
 
 class Bucket(Source):
-    """``url``: ``s3://bucket/prefix``. ``depth``: as of ``Directory``, below the last ``/`` of the prefix.
+    """A bucket. ``url``: ``s3://bucket/prefix``. ``depth``: as in ``Directory``, below the last ``/`` of the
+    prefix.
 
     :raises PlanProblem: boto3 is not installed, or ``url`` names no bucket.
     """
@@ -66,7 +67,7 @@ class Bucket(Source):
             raise PlanProblem(f"the bucket's settings can't work: {error}") from None
 
     def described(self) -> dict[str, Any]:
-        """Bucket, prefix, and where; no credentials."""
+        """Return bucket, prefix and connection, without credentials."""
         return {
             "kind": "bucket",
             "url": f"s3://{self._bucket}/{self._prefix}",
@@ -75,10 +76,10 @@ class Bucket(Source):
         }
 
     def find(self) -> Iterator[Found]:
-        """In the order of keys."""
+        """Yield the objects in key order."""
         if self._depth is None:
             for one in self._listed(self._prefix):
-                if not (one["Key"].endswith("/") and one["Size"] == 0):  # the mark of a folder
+                if not (one["Key"].endswith("/") and one["Size"] == 0):  # the marker of a folder
                     yield self._object(one)
             return
         for folder, objects in itertools.groupby(self._listed(self._prefix), self._folder_of):
@@ -96,7 +97,9 @@ class Bucket(Source):
                 yield from page.get("Contents", ())
 
     def _folder_of(self, one: dict[str, Any]) -> str:
-        """The project's folder, with its slash; empty: the object lies above."""
+        """Return the folder of the object's project, with its slash; empty if the object is above the
+        projects.
+        """
         key = str(one["Key"])
         path = self._path(key)
         segments, depth = path.split("/"), self._depth or 0
@@ -105,7 +108,7 @@ class Bucket(Source):
         return key[: len(key) - len(path)] + "/".join(segments[:depth]) + "/"
 
     def _path(self, key: str) -> str:
-        """Below the prefix's last slash."""
+        """Return the part of the key after the prefix's last slash."""
         return key[self._prefix.rfind("/") + 1 :]
 
     def _object(self, one: dict[str, Any]) -> Found:
@@ -114,7 +117,7 @@ class Bucket(Source):
         return Found(one["Key"], self._path(one["Key"]), one["Size"], stamp_of(one), why=why)
 
     def read(self, entry: Entry) -> Iterator[bytes]:
-        """The bytes of one object; a stream that breaks is taken up where it broke."""
+        """Yield the bytes of one object. A broken stream is resumed where it broke."""
         etag = entry.stamp.partition(" ")[2]
         size, offset, tries = entry.size, 0, 0
         while True:
@@ -145,7 +148,7 @@ class Bucket(Source):
 
     @contextmanager
     def folder(self, entry: Entry) -> Generator[Path]:
-        """The objects of a project, in a folder that goes away afterwards."""
+        """Yield a temporary folder with the objects of a project."""
         with tempfile.TemporaryDirectory(prefix="strongroom-migrate-") as root:
             objects = list(self._listed(entry.reference))
             if not objects:
@@ -163,8 +166,9 @@ class Bucket(Source):
                 file.write(piece)
 
     def remove(self, entry: Entry, sha256: bytes) -> None:
-        """Delete one object, or all of a project; each is read once more before. In a bucket with versions a
-        mark hides them.
+        """Delete one object, or all of a project, after reading each once more.
+
+        In a bucket with versions, delete markers hide them.
         """
         if entry.family == "project":
             self._remove_project(entry, sha256)
@@ -187,12 +191,12 @@ class Bucket(Source):
             raise SourceChanged
         for one in list(self._listed(entry.reference)):
             content = files.get(_relative(one["Key"], entry.reference))
-            if content is not None:  # else a save leaves it out
+            if content is not None:  # None: a save leaves it out
                 self.remove(Entry(one["Key"], "", "path", size=one["Size"], stamp=stamp_of(one)), content)
 
     @contextmanager
     def _told(self) -> Generator[None]:
-        """What S3 says, in one line."""
+        """Translate S3's errors into one line."""
         try:
             yield
         except self._errors.ClientError as error:
@@ -216,7 +220,7 @@ class Bucket(Source):
 
 
 def stamp_of(one: dict[str, Any]) -> str:
-    """What changes when the object changes."""
+    """Return a text that changes when the object changes."""
     return f"{one['Size']} {one['ETag']}"
 
 
@@ -239,9 +243,10 @@ def _tree_stamp(objects: Iterable[dict[str, Any]]) -> str:
 
 
 def _relative(key: str, folder: str) -> str:
-    """Below a project's folder; a key is no path of this machine before it keeps to the rules of paths.
+    """Return the path below a project's folder, checked by the rules of paths before it is used on this
+    machine.
 
-    :raises SourceFailed: it does not.
+    :raises SourceFailed: it breaks a rule.
     """
     try:
         return normal_path(key.removeprefix(folder))

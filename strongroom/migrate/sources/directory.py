@@ -19,8 +19,9 @@ from strongroom.migrate.sources.source import Found, Source
 
 
 class Directory(Source):
-    """``depth``: so many folders down each folder is one project; None: files one by one. Links are told of
-    and not followed: they may lead out of the folder, or in circles.
+    """A folder. ``depth``: each folder that many levels down is one project; None: single files.
+
+    Links are reported and not followed: they may lead out of the folder, or in circles.
     """
 
     def __init__(self, root: Path, depth: int | None = None) -> None:
@@ -30,11 +31,11 @@ class Directory(Source):
         self._depth = depth
 
     def described(self) -> dict[str, Any]:
-        """Kind, folder and depth."""
+        """Return kind, folder and depth."""
         return {"kind": "directory", "root": str(self._root.resolve()), "depth": self._depth}
 
     def find(self) -> Iterator[Found]:
-        """In the order of names, folder by folder."""
+        """Yield the files in the order of names, folder by folder."""
         yield from self._below(self._root, "", 0)
 
     def _below(self, folder: Path, prefix: str, depth: int) -> Iterator[Found]:
@@ -65,7 +66,7 @@ class Directory(Source):
         return Found(path, path, size, stamp, why=why)
 
     def _project(self, folder: Path, path: str) -> Found:
-        """One save. Its stamp is made of names, sizes and times of all that would be saved."""
+        """Return a project. Its stamp combines names, sizes and times of all files that would be saved."""
         shown = readable(path)
         if shown != path:
             return Found(shown, shown, why="its name is not UTF-8; rename it")
@@ -84,16 +85,16 @@ class Directory(Source):
         return size, count, f"tree {said.hexdigest()[:32]}"
 
     def read(self, entry: Entry) -> Iterator[bytes]:
-        """The bytes of one file."""
+        """Yield the bytes of one file."""
         return read_file(self._local(entry), entry)
 
     def is_at_hand(self, entry: Entry) -> bool:  # noqa: ARG002
-        """Always."""
+        """Always true."""
         return True
 
     @contextmanager
     def folder(self, entry: Entry) -> Generator[Path]:
-        """The folder itself."""
+        """Yield the folder itself."""
         local = self._local(entry)
         if not local.is_dir():
             raise SourceGone
@@ -102,8 +103,9 @@ class Directory(Source):
         yield local
 
     def remove(self, entry: Entry, sha256: bytes) -> None:
-        """Delete one file, or those that a project has saved; each is read once more before. Folders that are
-        empty afterwards go, what a save leaves out stays.
+        """Delete one file, or the saved files of a project, after reading each once more.
+
+        Folders that become empty are removed. Files that a save leaves out are kept.
         """
         if entry.family != "project":
             remove_file(self._local(entry), entry, sha256)
@@ -115,13 +117,13 @@ class Directory(Source):
             for path, local in list(_files_of(folder)):
                 remove_file(local, entry, files[unicodedata.normalize("NFC", path)])
             for inner, _, _ in list(os.walk(folder, topdown=False)):
-                with suppress(OSError):  # something is left in it
+                with suppress(OSError):  # not empty
                     Path(inner).rmdir()
 
     def _local(self, entry: Entry) -> Path:
-        """Where it lies. A plan may have been edited: nothing outside of the folder is ever read.
+        """Return the local path. Nothing outside of the folder is ever read, even if the plan was edited.
 
-        :raises PlanProblem: it would lead out of the folder, also through a link.
+        :raises PlanProblem: it would lead out of the folder, possibly through a link.
         """
         parts = entry.reference.rstrip("/").split("/")
         if entry.reference.startswith("/") or {"", ".", ".."} & set(parts) or "\0" in entry.reference:
@@ -135,7 +137,7 @@ class Directory(Source):
 
 
 def _files_of(folder: Path) -> Iterator[tuple[str, Path]]:
-    """What a save would take: see ``read_tree``."""
+    """Yield the files that a save would include; see ``read_tree``."""
     ignore, waiting = Ignore(DEFAULT_IGNORE), [(folder, "")]
     while waiting:
         where, prefix = waiting.pop()
@@ -152,5 +154,7 @@ def _files_of(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def readable(path: str) -> str:
-    """A path of the file system as text; bytes that are not UTF-8 as a backslash, x and two digits."""
+    """Return a path of the file system as text; bytes that are not UTF-8 become a backslash, x and two
+    digits.
+    """
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""One file of this machine: looked at, read as it was planned or not at all, removed."""
+"""Local files: inspected, read unless they have changed, removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ READ_BYTES: Final = 1024 * 1024
 
 
 def look_at(local: Path) -> tuple[int | None, str, str]:
-    """Size, stamp, and why it can't move (empty: it can)."""
+    """Return size, stamp, and the reason why the file can't be moved (empty if it can)."""
     try:
         found = local.lstat()
     except (OSError, ValueError) as error:
@@ -29,15 +29,16 @@ def look_at(local: Path) -> tuple[int | None, str, str]:
 
 
 def stamp_of(found: os.stat_result) -> str:
-    """What changes when the file changes."""
+    """Return a text that changes when the file changes."""
     return f"{found.st_size} {found.st_mtime_ns}"
 
 
 def read_file(local: Path, entry: Entry) -> Iterator[bytes]:
-    """The bytes.
+    """Yield the file's bytes.
 
-    :raises SourceGone: it is not there. :raises SourceChanged: it is not what was planned, before or after.
-    :raises OSError: it can't be read, or is a link by now.
+    :raises SourceGone: it doesn't exist. :raises SourceChanged: it differs from the plan, before or after
+    reading.
+    :raises OSError: it can't be read, or has become a link.
     """
     try:
         with open(local, "rb", buffering=0, opener=_without_links) as file:
@@ -51,7 +52,7 @@ def read_file(local: Path, entry: Entry) -> Iterator[bytes]:
 
 
 def remove_file(local: Path, entry: Entry, sha256: bytes) -> None:
-    """Delete it, if it still holds these bytes; raises as ``read_file``."""
+    """Delete the file if it still has these bytes. Raises as ``read_file``."""
     digest = hashlib.sha256()
     for block in read_file(local, entry):
         digest.update(block)
@@ -64,7 +65,7 @@ def remove_file(local: Path, entry: Entry, sha256: bytes) -> None:
 
 
 def _same(entry: Entry, found: os.stat_result) -> None:
-    """A project's stamp is that of all its files together."""
+    """Compare the stamps, except for a project, whose stamp covers all of its files."""
     if entry.stamp and entry.family != "project" and stamp_of(found) != entry.stamp:
         raise SourceChanged
 

@@ -1,4 +1,4 @@
-"""A list in CSV: a path or URL a line, and whose it becomes."""
+"""A CSV list with a path or URL per line, and its target."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from strongroom.migrate.sources.local import look_at, read_file, remove_file
 from strongroom.migrate.sources.source import Found, Source
 
 READ_BYTES: Final = 1 << 20
-#: Headers of the column that names the file; the first that is there.
+#: Possible headers of the column that names the file; the first one found is used.
 REFERENCES: Final = ("source", "path", "url", "reference")
 _GIVEN: Final = ("owner", "family", "key", "name", "type")
 _DETAILS: Final = ("prompt", "settings", "title", "description", "tags")
@@ -28,8 +28,8 @@ _BATCH: Final = 512
 
 
 class Manifest(Source):
-    """``path``: the CSV, with a line of headers; None when it is only read from by a plan. ``root``: what
-    relative paths are relative to.
+    """``path``: the CSV, with a line of headers; None if a plan is only read again. ``root``: base of
+    relative paths.
     """
 
     def __init__(self, path: Path | None, root: Path) -> None:
@@ -38,11 +38,11 @@ class Manifest(Source):
         self._http = httpx.Client(follow_redirects=True, timeout=_TIMEOUT, max_redirects=5)
 
     def described(self) -> dict[str, Any]:
-        """Kind and folder; the plan has the rest."""
+        """Return kind and folder; the plan has the rest."""
         return {"kind": "manifest", "root": str(self._root.resolve())}
 
     def find(self) -> Iterator[Found]:
-        """Line by line. Of URLs size and ETag are asked for, where their servers say."""
+        """Yield the lines. For URLs, size and ETag are requested from their servers."""
         rows = self._rows()
         with ThreadPoolExecutor(_ASKED_AT_ONCE, thread_name_prefix="strongroom-migrate") as pool:
             while batch := list(itertools.islice(rows, _BATCH)):
@@ -95,7 +95,7 @@ class Manifest(Source):
         return Found(reference, path, size, stamp, given, details, why)
 
     def _asked(self, url: str) -> tuple[int | None, str, str]:
-        """Size, stamp and what is wrong, by HEAD; servers that only answer GET say nothing."""
+        """Return size, stamp and problem of a URL by HEAD. Servers that only support GET leave them empty."""
         try:
             answer = self._http.head(url, headers={"accept-encoding": "identity"})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -108,13 +108,13 @@ class Manifest(Source):
         return int(size) if size.isdecimal() else None, answer.headers.get("etag", ""), ""
 
     def read(self, entry: Entry) -> Iterator[bytes]:
-        """The bytes of one file, or of one answer."""
+        """Yield the bytes of a file or of a response."""
         if is_url(entry.reference):
             return self._download(entry)
         return read_file(self._root / entry.reference, entry)
 
     def is_at_hand(self, entry: Entry) -> bool:
-        """Files are, answers are not."""
+        """True for files, not for URLs."""
         return not is_url(entry.reference)
 
     def _download(self, entry: Entry) -> Iterator[bytes]:
@@ -131,7 +131,7 @@ class Manifest(Source):
             raise SourceFailed(f"it can't be downloaded: {error or type(error).__name__}") from None
 
     def remove(self, entry: Entry, sha256: bytes) -> None:
-        """Delete one file; what is at a URL stays."""
+        """Delete a file. URLs can't be deleted."""
         if is_url(entry.reference):
             raise PlanProblem("what is at a URL is not deleted from here")
         remove_file(self._root / entry.reference, entry, sha256)
@@ -142,5 +142,5 @@ class Manifest(Source):
 
 
 def is_url(reference: str) -> bool:
-    """Whether it is no path."""
+    """Whether the reference is a URL and not a path."""
     return reference.lower().startswith(("http://", "https://"))

@@ -1,4 +1,4 @@
-"""Which source a plan, or a word of the command line, means."""
+"""Opens the source that a plan or an argument of the command line names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _POSTGRES = ("postgres://", "postgresql://")
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What the options say of a source, beside its name. ``columns``: of a table or query."""
+    """Options that describe a source in addition to its name. ``columns``: of a table or query."""
 
     table: str = ""
     query: str = ""
@@ -31,7 +31,7 @@ class Where:
 
 
 def opened(name: str, family: str, layout: Layout | None, where: Where) -> Source:
-    """The source that ``name`` means: ``postgresql://…``, ``s3://…``, a file ``….csv``, or a folder.
+    """Open the source that ``name`` means: ``postgresql://…``, ``s3://…``, a file ``….csv``, or a folder.
 
     :raises PlanProblem: it can't be opened.
     """
@@ -62,9 +62,9 @@ def opened(name: str, family: str, layout: Layout | None, where: Where) -> Sourc
 
 
 def columns_of(given: Mapping[str, str]) -> Columns:
-    """``id``, ``bytes``, ``owner`` … by what they hold; other words are details.
+    """Return the columns by meaning (``id``, ``bytes``, ``owner`` …); other known names are details.
 
-    :raises PlanProblem: the columns without which nothing moves are missing.
+    :raises PlanProblem: a required column is missing, or a name is unknown.
     """
     known = {"id", "bytes", "owner", "family", "key", "name", "type", "stamp"}
     details = {"prompt", "settings", "title", "description", "tags"}
@@ -81,9 +81,11 @@ def columns_of(given: Mapping[str, str]) -> Columns:
 
 
 def reopened(described: Mapping[str, Any], *, dsn: str = "", deletes_rows: bool = False) -> Source:
-    """The source of a plan. ``dsn``: with the password, which no plan holds; else PGPASSWORD or ~/.pgpass.
+    """Open the source of a plan.
 
-    :raises PlanProblem: it can't be opened, or is of a kind that this release does not know.
+    ``dsn``: with the password, which no plan contains; else PGPASSWORD or ~/.pgpass is used.
+
+    :raises PlanProblem: it can't be opened, or this release doesn't know its kind.
     """
     said, depth = {name: str(value or "") for name, value in described.items()}, described.get("depth")
     match described.get("kind"):
@@ -104,7 +106,7 @@ def reopened(described: Mapping[str, Any], *, dsn: str = "", deletes_rows: bool 
 
 
 def _depth(layout: Layout | None) -> int:
-    """How many folders down a project lies."""
+    """Return how many folders down the projects are."""
     depth = layout.folder_depth() if layout is not None else 1
     if depth is None:
         raise PlanProblem(

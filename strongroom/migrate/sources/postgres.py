@@ -1,4 +1,4 @@
-"""Rows of a Postgres table, or of a query, with their bytes in a ``bytea`` column."""
+"""Rows of a Postgres table or query, with their bytes in a ``bytea`` column."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceFailed
 from strongroom.migrate.quoting import identifier, table_name
 from strongroom.migrate.sources.source import Found, Source
 
-#: Bytes of a value that are asked for at once. Values of this size and less travel as a whole.
+#: Bytes of a value that are fetched at once. Values of up to this size are fetched as a whole.
 PIECE_BYTES: Final = 4 << 20
-#: Rows of a plan that are asked for at once.
+#: Rows that are fetched at once while planning.
 _ROWS: Final = 2000
 _SECRETS: Final = ("password", "sslpassword", "passfile")
-#: What the columns may say of an entry, beside what identifies it.
+#: Columns that may describe an entry, in addition to its identifier.
 _GIVEN: Final = ("owner", "family", "key", "name", "type")
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of columns; empty: there is none. ``stamp``: one that changes when the row changes, such as
-    ``updated_at``. ``details``: by the name of a detail, such as ``prompt``.
+    """Names of columns; empty if there is none.
+
+    ``stamp``: one that changes when the row changes, such as ``updated_at``. ``details``: by the name of a
+    detail, such as ``prompt``.
     """
 
     reference: str
@@ -42,8 +44,8 @@ class Columns:
 
 
 class Postgres(Source):
-    """``table``, or ``query``: one of them. ``deletes_rows``: what ``remove`` does with a row; else it only
-    empties the column.
+    """Either a ``table`` or a ``query``. ``deletes_rows``: ``remove`` deletes rows instead of emptying the
+    column.
 
     :raises PlanProblem: psycopg is not installed, or the database can't be reached.
     """
@@ -65,7 +67,7 @@ class Postgres(Source):
             """The database can be reached."""
 
     def described(self) -> dict[str, Any]:
-        """How to reach it, without the password."""
+        """Return how to reach it, without the password."""
         known = self._psycopg.conninfo.conninfo_to_dict(self._dsn)
         shown = {name: value for name, value in known.items() if name not in _SECRETS}
         return {
@@ -77,7 +79,7 @@ class Postgres(Source):
         }
 
     def find(self) -> Iterator[Found]:
-        """One row after the other, by a cursor of the server."""
+        """Yield the rows, through a server-side cursor."""
         with self._reading() as connection, connection.cursor(name="strongroom_plan") as cursor:
             cursor.itersize = _ROWS
             cursor.execute(f"SELECT {', '.join(self._planned())} FROM {self._from()}")
@@ -113,7 +115,7 @@ class Postgres(Source):
         )
 
     def read(self, entry: Entry) -> Iterator[bytes]:
-        """The value, in pieces of 4 MiB, all of one snapshot."""
+        """Yield the value in pieces of 4 MiB, all from one snapshot."""
         value, reference = identifier(self._columns.bytes), identifier(self._columns.reference)
         where = f"FROM {self._from()} WHERE {reference} = %s"
         with self._reading() as connection, connection.cursor(binary=True) as cursor:
@@ -141,7 +143,7 @@ class Postgres(Source):
         return int(size)
 
     def remove(self, entry: Entry, sha256: bytes) -> None:
-        """Empty the column, or delete the row, in one statement that compares the bytes itself."""
+        """Empty the column or delete the row, in one statement that compares the bytes itself."""
         if not self._table:
             raise PlanProblem(
                 "a --query says nothing of where its rows lie; clear the table that they are of by hand"
@@ -172,7 +174,7 @@ class Postgres(Source):
 
     @contextmanager
     def _reading(self) -> Generator[Any]:
-        """A connection for one snapshot; whose turn it is next gets it afterwards."""
+        """Yield a connection for one snapshot; it is reused afterwards."""
         with self._told():
             try:
                 connection = self._idle.get_nowait()
@@ -204,7 +206,7 @@ class Postgres(Source):
 
     @contextmanager
     def _told(self) -> Generator[None]:
-        """What Postgres or the way to it says, in one line."""
+        """Translate Postgres's errors into one line."""
         try:
             yield
         except self._psycopg.Error as error:

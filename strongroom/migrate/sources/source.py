@@ -1,4 +1,4 @@
-"""What every source can do."""
+"""The interface of sources."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from strongroom.migrate.problems import PlanProblem
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing of a source, before it is decided where it goes. ``path``: what a layout is laid over.
-    ``given``: what the source itself says of owner, family, key, name and type. ``why``: it can't be read,
-    and why.
+    """One thing of a source, before its target is decided.
+
+    ``path``: what a layout is matched against. ``given``: owner, family, key, name and type as far as the
+    source knows them. ``why``: the reason why it can't be read, if so.
     """
 
     reference: str
@@ -30,42 +31,43 @@ class Found:
 
 
 class Source(ABC):
-    """Usable by any number of threads at once."""
+    """A source. Any number of threads may use it at once."""
 
     @abstractmethod
     def described(self) -> dict[str, Any]:
-        """How to open it again; goes into the plan, so no secrets."""
+        """Return how to open it again. This becomes part of the plan, so it contains no secrets."""
 
     @abstractmethod
     def find(self) -> Iterator[Found]:
-        """All that it holds, one by one, never all of it in memory."""
+        """Yield everything in the source, one by one, without keeping it in memory."""
 
     @abstractmethod
     def read(self, entry: Entry) -> Iterator[bytes]:
-        """The bytes of an entry, in pieces.
+        """Yield the bytes of an entry in pieces.
 
-        :raises SourceGone: it is no longer there. :raises SourceChanged: it is not what was planned; also
-            after the last piece, when it was changed while it was read.
+        :raises SourceGone: it no longer exists. :raises SourceChanged: it differs from the plan; raised after
+        the last
+            piece if it changed while it was read.
         """
 
     def is_at_hand(self, entry: Entry) -> bool:  # noqa: ARG002
-        """Whether its bytes lie on this machine's disks: they come at once, or not at all."""
+        """Whether its bytes are on this machine's disks, so that reading doesn't wait for a network."""
         return False
 
     @abstractmethod
     def remove(self, entry: Entry, sha256: bytes) -> None:
-        """Delete it, if it still holds these bytes.
+        """Delete it if it still has these bytes.
 
-        :raises SourceGone: it is no longer there. :raises SourceChanged: it holds others; it stays.
-        :raises PlanProblem: things of this source are not deleted from here.
+        :raises SourceGone: it no longer exists. :raises SourceChanged: it has other bytes; it is kept.
+        :raises PlanProblem: this source can't delete.
         """
 
     def folder(self, entry: Entry) -> AbstractContextManager[Path]:
-        """A folder of this machine with the files of a project.
+        """Return a context manager: a local folder with the files of a project.
 
-        :raises SourceGone: it is no longer there. :raises SourceChanged: it is not what was planned.
+        :raises SourceGone: it no longer exists. :raises SourceChanged: it differs from the plan.
         """
         raise PlanProblem(f"{entry.reference!r} is planned as a project, which this source does not have")
 
     def close(self) -> None:  # noqa: B027 - most have nothing open
-        """Let go of connections. May be called again."""
+        """Close connections. May be called again."""
