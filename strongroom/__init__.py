@@ -1,7 +1,7 @@
 """The public contract of Strongroom: generated stubs, client, errors and command line.
 
-``from strongroom import Client`` and the names below come from ``strongroom.client``; they are loaded when
-they are first asked for, so that a server that needs the stubs only does not load the client.
+``from strongroom import Client`` and the names below come from ``strongroom.client``. They are loaded when
+first used, so a server that only needs the stubs doesn't load the client.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ __all__ = [
 ]
 
 
-if not TYPE_CHECKING:  # it would make every misspelt name one of ours, of any type
+if not TYPE_CHECKING:  # otherwise type checkers would accept every misspelt name
 
     def __getattr__(name: str) -> Any:
         """Load a public name (PEP 562)."""

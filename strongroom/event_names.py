@@ -1,4 +1,4 @@
-"""What the types of events are called in JSON, and in filters of webhooks."""
+"""Names of event types in JSON, and in filters of webhooks."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from strongroom.metadata.v1.notification_service_pb2 import EventType
 
 
 def event_name(number: int) -> str:
-    """``file_ready`` and its like."""
+    """Return a name such as ``file_ready``."""
     return enum_word(EventType.DESCRIPTOR, number)

@@ -1,4 +1,4 @@
-"""Families by name, as answers, metrics and manifests write them."""
+"""Names of families in answers, metrics and manifests."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Final
 
 from strongroom.metadata.v1.file_pb2 import FileFamily
 
-#: By number.
+#: By FileFamily number.
 FAMILY_NAMES: Final[Mapping[int, str]] = {
     number: name.removeprefix("FILE_FAMILY_").lower() for name, number in FileFamily.items()
 }
-#: Of a newer release.
+#: A family that only a newer release knows.
 OTHER: Final = "other"
 
 
 def family_name(family: int) -> str:
-    """``file``, ``event_media``, …; ``unspecified`` for none, ``other`` for one of a newer release."""
+    """Return ``file``, ``event_media``, …; ``unspecified`` for none, ``other`` for one of a newer release."""
     return FAMILY_NAMES.get(family, OTHER)

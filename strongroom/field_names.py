@@ -1,7 +1,7 @@
-"""Fields by the names that callers gave them.
+"""Translates names of fields into those that callers use.
 
-Services name fields as their protos do: ``spec.target.event_media.description``. That is right for whoever
-speaks gRPC. REST, SDK and command line have no such shapes: there it is ``description``, wherever it stands.
+Services name fields as in their protos: ``spec.target.event_media.description``. That suits callers of gRPC.
+REST, SDK and command line don't have these shapes: there the field is ``description``, at any place.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from strongroom.errors.base import StrongroomError, Violation
 
-#: Messages around the fields that callers know, which have none of the names themselves.
+#: Messages around the fields that callers know; they have no fields of these names themselves.
 _AROUND: Final = frozenset(
     {
         "entries",
@@ -33,14 +33,16 @@ _AROUND: Final = frozenset(
 )
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 _KEY: Final = re.compile(r"\[(?!\d+\])")
-"""Where a caller's own key of a map begins, which may hold anything."""
-#: Names of protos, and the same in Python and on the command line.
+"""Start of a key of a map, which the caller has chosen and which may contain anything."""
+#: Names in protos, and their names in Python and on the command line.
 PYTHON_NAMES: Final[Mapping[str, str]] = {"settings_json": "settings"}
 
 
 def callers_name(path: str, names: Mapping[str, str]) -> str:
-    """``spec.target.generation.settings_json`` → ``settings``; ``items[2].spec.target.path.path`` →
-    ``items[2].path``. ``names``: what single fields are called instead.
+    """Return ``settings`` for ``spec.target.generation.settings_json``, ``items[2].path`` for
+    ``items[2].spec.target.path.path``.
+
+    ``names``: other names for single fields.
     """
     key = _KEY.search(path)
     end = key.start() if key else len(path)
@@ -53,7 +55,7 @@ def callers_name(path: str, names: Mapping[str, str]) -> str:
 
 
 def with_callers_names(error: StrongroomError, names: Mapping[str, str]) -> StrongroomError:
-    """``error`` itself, its message, metadata and violations naming fields as callers do."""
+    """Change the names of fields in the error's message, metadata and violations, and return it."""
     paths = {one.field for one in error.violations} | {error.metadata.get("field", "")}
     renamed = {path: new for path in paths if path and (new := callers_name(path, names)) != path}
     if not renamed:

@@ -1,18 +1,19 @@
-"""File names that somebody else chose, made fit for the local file system."""
+"""Makes file names that other people chose safe for the local file system."""
 
 from __future__ import annotations
 
 import unicodedata
 
 MAX_BYTES = 200
-#: Not allowed on Windows, or with a meaning of their own in paths.
+#: Not allowed on Windows, or special in paths.
 FORBIDDEN = set('/\\:*?"<>|')
 RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{n}" for device in ("com", "lpt") for n in range(1, 10))}
 
 
 def fit(name: str) -> str:
-    """``name`` as one for a file in a folder: never a path, hidden, reserved, or with control characters; at
-    most ``MAX_BYTES`` of UTF-8. Empty when nothing of it is left.
+    """Return ``name`` as a file name: never a path, hidden, reserved, or with control characters.
+
+    At most ``MAX_BYTES`` of UTF-8. Empty if no usable character is left.
     """
     kept = "".join("_" if _is_unfit(char) else char for char in name.strip())
     if kept.startswith("."):
@@ -24,12 +25,14 @@ def fit(name: str) -> str:
 
 
 def _is_unfit(char: str) -> bool:
-    """Controls, format characters (they turn the reading direction round), surrogates, separators."""
+    """Whether it is a control or format character (those reverse the reading direction), surrogate or
+    separator.
+    """
     return char in FORBIDDEN or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def _shortened(name: str) -> str:
-    """At most ``MAX_BYTES`` of UTF-8, the extension kept."""
+    """Return at most ``MAX_BYTES`` of UTF-8, with the extension."""
     if len(name.encode()) <= MAX_BYTES:
         return name
     stem, dot, extension = name.rpartition(".")

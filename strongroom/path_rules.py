@@ -1,8 +1,10 @@
-"""Rules of the names that callers give: of a file, and of a path of their choice (files at a path, files of a
-project), the one user text inside an S3 key as it is. The services hold them; who plans a move asks first.
+"""Rules of names that callers choose: of files, and of paths (files at a path, files of a project).
+
+Paths are the only user text that is contained unchanged in an S3 key. The services enforce the rules;
+planning a move checks them in advance.
 
 Rules of paths: relative, `/` between segments, no `.`, `..` or empty segment, NFC, at most 1,024 bytes
-(rest.md D). Characters that a listing in XML cannot carry, or that some system takes for a separator, are
+(rest.md D). Characters that a listing in XML can't represent, or that some system takes for a separator, are
 refused.
 """
 
@@ -14,14 +16,15 @@ from typing import Final
 
 from strongroom.errors import InvalidField, PathInvalid
 
-#: As file systems of desktops count (NTFS, APFS); up to 1,020 bytes of UTF-8.
+#: The limit of desktop file systems (NTFS, APFS); up to 1,020 bytes of UTF-8.
 MAX_CHARACTERS: Final = 255
 MAX_BYTES: Final = 1024
 _REFUSED: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff\\\\]")
 
 
 def clean_filename(given: str) -> str:
-    """The name without folders (slash or backslash), otherwise as given; `""` when nothing usable is left.
+    """Return the name without folders (slash or backslash), otherwise unchanged; `""` if nothing usable is
+    left.
 
     Raises InvalidField for more than 255 characters and for NUL.
     """
@@ -42,14 +45,14 @@ def clean_filename(given: str) -> str:
 
 
 def as_stored(key: str) -> str:
-    """A key, or the beginning of one, in the form that keys are stored in. Paths are in NFC, in whichever
-    form a caller's file system has names.
+    """Return a key, or a prefix of one, in the stored form: NFC, whichever form the caller's file system
+    uses.
     """
     return key if key.isascii() else unicodedata.normalize("NFC", key)
 
 
 def normal_path(given: str) -> str:
-    """The path in NFC. Raises PathInvalid {path, rule} naming the rule it breaks."""
+    """Return the path in NFC. Raises PathInvalid {path, rule} with the broken rule."""
     path = unicodedata.normalize("NFC", given)
     if not path:
         raise _invalid(given, "not_empty", "The path is empty; name a file.")
@@ -70,12 +73,12 @@ def normal_path(given: str) -> str:
 
 
 def key_too_long(path: str, limit: int) -> PathInvalid:
-    """The path is fine by itself, but not with what stands before it in the S3 key."""
+    """Return the error for a valid path that is too long together with the prefix of its S3 key."""
     return _invalid(
         path, "max_key_bytes", f"With its prefix the path is longer than {limit} bytes; shorten it."
     )
 
 
 def _invalid(path: str, rule: str, message: str) -> PathInvalid:
-    # Escaped and cut: this text travels in headers and logs.
+    # escaped and cut, because this text is sent in headers and logged
     return PathInvalid(message, metadata={"path": ascii(path)[1:-1][:200], "rule": rule})

@@ -1,7 +1,8 @@
-"""Names of media types: what clients call them, what a file's extension says, and types that get mixed up.
+"""Names of media types: those that clients use, those of file extensions, and types that are often confused.
 
-A browser takes the type of a file from its system's registry, where the program that opens the extension has
-written it: with Excel installed, Windows says ``application/vnd.ms-excel`` of a .csv. Nobody can change that.
+A browser takes a file's type from the system's registry, as written there by the program that opens the
+extension: with Excel installed, Windows says ``application/vnd.ms-excel`` for a .csv. Strongroom has to cope
+with that.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PDF: Final = "application/pdf"
 _WORD: Final = r"[a-z0-9!#$%&'+.^_`|~-]+"  # RFC 9110's, but for "*": a wildcard is no type
 _TYPE: Final = re.compile(rf"{_WORD}/{_WORD}")
 
-#: Several names of one type.
+#: Other names of a type.
 _ALIASES: Final = {
     alias: name
     for name, aliases in {
@@ -72,7 +73,7 @@ _ALIASES: Final = {
     }.items()
     for alias in aliases.split()
 }
-#: "Some bytes", in the words of HTTP libraries, download dialogs and registries.
+#: Names for "some bytes" in HTTP libraries, download dialogs and registries.
 _UNDECLARED: Final = frozenset(
     {
         "application/binary",
@@ -98,7 +99,7 @@ _UNDECLARED: Final = frozenset(
         "www/unknown",
     }
 )
-#: Fixed here where `mimetypes` differs between machines, or knows nothing.
+#: Defined here if `mimetypes` differs between machines or has no entry.
 _EXTENSIONS: Final = {
     ".avif": "image/avif",
     ".csv": "text/csv",
@@ -134,8 +135,8 @@ ZIPPED_OFFICE: Final = tuple(
     kind for kind in _EXTENSIONS.values() if kind.startswith((OFFICE, OPEN)) or "macroenabled" in kind
 )
 COMPOUND_OFFICE: Final = (WORD, EXCEL, POWERPOINT)
-#: One group for registries and export dialogs: any of these may be said of any other, and of text (a .csv, a
-#: web page saved as .xls). The bytes and the extension tell.
+#: Types that registries and export dialogs confuse with each other and with text (a .csv, a web page saved as
+#: .xls). The bytes and the extension decide.
 MIXED_UP_OFFICE: Final = frozenset({*ZIPPED_OFFICE, *COMPOUND_OFFICE, RTF})
 #: Text that office programs open and write.
 OFFICE_TEXT: Final = frozenset(
@@ -150,14 +151,16 @@ OFFICE_TEXT: Final = frozenset(
         "text/xml",
     }
 )
-#: Pictures that phones and web pages hand out under an older one's name, and the other way round.
+#: Pictures that phones and web pages declare as an older format, and the other way round.
 _NEWER_PICTURES: Final = frozenset({"image/heic", "image/heif", "image/avif", "image/webp"})
 _OLDER_PICTURES: Final = frozenset({"image/jpeg", "image/png", "image/gif"})
 
 
 def normalise(content_type: str) -> str:
-    """Lower case, without parameters, aliases resolved. What says nothing of a file (empty, a wildcard, no
-    ``type/subtype`` of tokens, "binary") becomes application/octet-stream.
+    """Return the type in lower case, without parameters, with aliases resolved.
+
+    Types that say nothing about the file (empty, a wildcard, not a ``type/subtype`` of tokens, "binary")
+    become application/octet-stream.
     """
     bare = content_type.partition(";")[0].strip().lower()
     if not _TYPE.fullmatch(bare) or bare in _UNDECLARED:
@@ -166,13 +169,13 @@ def normalise(content_type: str) -> str:
 
 
 def by_extension(filename: str) -> str:
-    """The type that a file's name says; octet-stream where it says none."""
+    """Return the type of a file name's extension; application/octet-stream if unknown."""
     dot = filename.rfind(".")
     extension = filename[dot:].lower() if dot >= 0 else ""
     return _EXTENSIONS.get(extension) or normalise(mimetypes.types_map.get(extension, ""))
 
 
 def pictures_mixed_up(declared: str, detected: str) -> bool:
-    """Whether pictures of type ``detected`` are honestly declared as ``declared`` by some client."""
+    """Whether some clients declare pictures of type ``detected`` as ``declared`` by mistake."""
     kinds = {declared, detected}
     return kinds <= _NEWER_PICTURES | _OLDER_PICTURES and bool(kinds & _NEWER_PICTURES)

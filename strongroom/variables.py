@@ -1,8 +1,7 @@
-"""Environment variables as all of Strongroom reads them: the ``.env`` of a development machine, and names
-that nobody reads.
+"""Environment variables: reading ``.env`` on development machines, and detecting unknown names.
 
-Several processes share one environment, so what one of them does not know may be another's: a name is unknown
-only when it is no setting of any.
+Several processes share one environment, so a name that one of them doesn't know may be another's. A name is
+unknown only if it is a setting of none.
 """
 
 from __future__ import annotations
@@ -18,23 +17,24 @@ from dotenv import dotenv_values
 
 from strongroom.setting_names import NAMES
 
-#: Where ``.env`` is, if not in the current folder.
+#: Path of ``.env``, if not in the current folder.
 ENV_FILE: Final = "STRONGROOM_ENV_FILE"
-#: What becomes of unknown names: ``warn``, ``stop`` or ``ignore``.
+#: What happens with unknown names: ``warn``, ``stop`` or ``ignore``.
 UNKNOWN: Final = "STRONGROOM_UNKNOWN_SETTINGS"
 
 _PREFIXES: Final = ("STRONGROOM_", "AWS_S3_", "S3_")
-#: Others that begin with AWS_ are AWS's: only near misses of ours are told of.
+#: Other names that begin with AWS_ are AWS's: only near misses of these are reported.
 _AWS: Final = tuple(sorted(name for name in NAMES if name.startswith("AWS_")))
-#: Read by boto and botocore, and near to ours.
+#: Read by boto and botocore, although similar to Strongroom's.
 _FOREIGN: Final = frozenset(
     {"AWS_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SECURITY_TOKEN", "AWS_ENDPOINT_URL", "AWS_REGIONS"}
 )
 
 
 def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """``environ``, and below it what the file ``.env`` of the current folder says (or that of
-    ``STRONGROOM_ENV_FILE``). For programs that people start by hand; services read no file.
+    """Return ``environ``, completed by the file ``.env`` of the current folder (or ``STRONGROOM_ENV_FILE``).
+
+    For programs that people start by hand; services don't read the file.
     """
     path = Path(environ.get(ENV_FILE) or ".env")
     found = dotenv_values(path, interpolate=False) if path.is_file() else {}
@@ -43,7 +43,9 @@ def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    """A line for each name in ``environ`` that looks like a setting and is none, with the nearest that is."""
+    """Yield a line for each name in ``environ`` that looks like a setting but isn't, with the nearest
+    setting.
+    """
     for written in sorted(environ):
         name = written.upper()
         if name in NAMES or not environ[written]:
@@ -60,8 +62,8 @@ def unknown(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _nearest(name: str) -> str:
-    """The setting that is most alike; empty where none is. Who is off by a letter is spared the comparison
-    with all that only begin alike.
+    """Return the most similar setting, or "". A name with one wrong letter is found without comparing it to
+    all.
     """
     for cutoff in (0.9, 0.6):
         if near := difflib.get_close_matches(name, NAMES, n=1, cutoff=cutoff):
@@ -70,9 +72,9 @@ def _nearest(name: str) -> str:
 
 
 def report(environ: Mapping[str, str]) -> None:
-    """Tell of unknown names on standard error, as ``STRONGROOM_UNKNOWN_SETTINGS`` asks.
+    """Write unknown names to standard error, according to ``STRONGROOM_UNKNOWN_SETTINGS``.
 
-    :raises SystemExit: status 2, where one is to stop the start.
+    :raises SystemExit: status 2, if the start is to be stopped.
     """
     wish = (environ.get(UNKNOWN) or "warn").lower()
     if wish not in ("warn", "stop", "ignore"):

@@ -1,5 +1,6 @@
-"""Which build this is. The version is the same as in ``pyproject.toml``, the protocol that of the packages of
-``protos/`` (both under test).
+"""The build that is running.
+
+The version is that of ``pyproject.toml``, the protocol that of the packages in ``protos/`` (both are tested).
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 VERSION: Final = "0.1.0"
-#: Of the proto packages, `strongroom.storage.v1`: within it nothing changes that a caller could notice.
+#: Of the proto packages, as in `strongroom.storage.v1`. Within it, no change breaks callers.
 PROTOCOL: Final = "v1"
-#: `git archive` writes the commit here (.gitattributes), and releases are built of what it gives out.
+#: `git archive` replaces this by the commit (.gitattributes), and releases are built from its output.
 _ARCHIVED: str = "$Format:%H$"
 
 #: Trailing metadata of grpc.health.v1's Check of a process, by the fields of ``Build``.
@@ -26,7 +27,7 @@ HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What runs. ``commit``: empty where nobody has said it, as in a copy of the files without git."""
+    """A build. ``commit`` is empty if unknown, as in a copy of the files without git."""
 
     version: str
     commit: str
@@ -34,8 +35,10 @@ class Build:
 
 
 def this_build(commit: str = "") -> Build:
-    """The build of this package. ``commit``: what the environment says (STRONGROOM_COMMIT), which an image
-    knows and its files don't. A checkout is asked for its own.
+    """Return the build of this package.
+
+    ``commit``: from the environment (STRONGROOM_COMMIT), for images, whose files don't contain it. In a
+    checkout git is asked.
     """
     archived = "" if _ARCHIVED.startswith("$") else _ARCHIVED
     return Build(VERSION, commit or archived or checked_out(Path(__file__).parents[1]), PROTOCOL)
@@ -43,26 +46,26 @@ def this_build(commit: str = "") -> Build:
 
 @cache
 def checked_out(root: Path) -> str:
-    """The commit of the checkout that this folder is; empty where it is none, or git is away."""
+    """Return the commit of a checkout; empty if the folder isn't one, or git is missing."""
     if not (root / ".git").exists():
         return ""
-    import subprocess  # noqa: PLC0415 - for checkouts alone
+    import subprocess  # noqa: PLC0415 - only needed in checkouts
 
     command = ["git", "-C", str(root), "rev-parse", "--verify", "HEAD"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:  # no git here
+    except OSError:  # git is not installed
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def build_headers(build: Build) -> tuple[tuple[str, str], ...]:
-    """A build as gRPC metadata; what is not known is left out."""
+    """Return a build as gRPC metadata, without unknown values."""
     values = {"version": build.version, "commit": build.commit, "protocol": build.protocol}
     return tuple((HEADERS[name], value) for name, value in values.items() if value)
 
 
 def build_of(headers: Mapping[str, str]) -> Build | None:
-    """The build that metadata tell of; None: a release from before they did."""
+    """Return the build in the metadata, or None for a release that doesn't send it."""
     found = {name: headers.get(header, "") for name, header in HEADERS.items()}
     return Build(**found) if found["version"] else None

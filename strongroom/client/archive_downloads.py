@@ -1,4 +1,4 @@
-"""Archives that the service streams, into a local file."""
+"""Downloads archives that the service streams into a local file."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from strongroom.client.uploads import Progress
 
 
 class _Piece(Protocol):
-    """A message of an archive."""
+    """A message of an archive's stream."""
 
     @property
     def data(self) -> bytes:
-        """Bytes of it."""
+        """Bytes of the archive."""
 
 
 Request = TypeVar("Request")
@@ -37,9 +37,11 @@ async def save_zip(
     on_progress: Progress | None,
     timeout: float | None,
 ) -> int:
-    """Write the ZIP that ``method`` streams to ``destination``, atomically; returns its size in bytes. A link
-    is followed. A stream that breaks is started over: archives have no ranges. A device or pipe is written
-    to, and what it has got can't be taken back: there a stream that breaks after its first bytes is an error.
+    """Write the ZIP that ``method`` streams to ``destination``, atomically, and return its size in bytes.
+
+    Links are followed. A broken stream is started over, because archives have no ranges. Into a device or
+    pipe the bytes are written directly and can't be taken back, so there a stream that breaks after its first
+    bytes is an error.
 
     :raises StrongroomError: typed by the reason.
     """
@@ -71,7 +73,10 @@ async def save_zip(
 
 @asynccontextmanager
 async def _writing(device: Path) -> AsyncGenerator[IO[bytes]]:
-    """:raises OSError: it can't be opened, or whoever reads it has gone."""
+    """Open a device or pipe for writing.
+
+    :raises OSError: it can't be opened, or its reader has gone.
+    """
     file = await in_worker(device.open, "wb")
     try:
         yield file

@@ -105,7 +105,7 @@ class AsyncClient(FileTransfers):
 
     async def __aenter__(self) -> Self:
         if self.spool is not None:
-            await self.spool.disk()  # what waits from before is sent from now on
+            await self.spool.disk()  # begins to send what is waiting in the spool
         return self
 
     async def __aexit__(

@@ -14,13 +14,13 @@ from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, 
 from strongroom.version import VERSION
 
 MIB = 1024 * 1024
-#: A message of Download carries 1 MiB of data; lists of 1,000 files stay below 4 MiB.
+#: A message of Download has 1 MiB of data; lists of 1,000 files are below 4 MiB.
 MAX_MESSAGE_BYTES = 8 * MIB
-#: A dead peer is noticed after time + timeout, even in the middle of a silent call.
+#: A dead peer is detected after time + timeout, even during a silent call.
 KEEPALIVE_TIME_MS = 10_000
 KEEPALIVE_TIMEOUT_MS = 5_000
 
-#: Unary calls that change nothing: gRPC itself tries them again (https://grpc.io/docs/guides/retry/).
+#: Unary calls that change nothing: gRPC itself retries them (https://grpc.io/docs/guides/retry/).
 IDEMPOTENT = {
     "strongroom.metadata.v1.FileService": (
         "GetFile", "BatchGetFiles", "ListFiles", "ListFolder", "ListTrash", "SearchFiles"
@@ -39,7 +39,8 @@ IDEMPOTENT = {
 
 
 def service_config() -> str:
-    """Round robin over all addresses of a name, and retries of what is idempotent, as JSON.
+    """Return the service config as JSON: round robin over all addresses of a name, retries of idempotent
+    calls.
 
     https://github.com/grpc/grpc-proto/blob/master/grpc/service_config/service_config.proto
     """
@@ -55,7 +56,7 @@ def service_config() -> str:
     }
     config = {
         "loadBalancingConfig": [{"round_robin": {}}],
-        # A replica that leaves gets no new calls (gRFC A17).
+        # A replica that is draining gets no new calls (gRFC A17).
         "healthCheckConfig": {"serviceName": ""},
         "methodConfig": [{"name": names, "retryPolicy": retry}],
     }
@@ -63,16 +64,16 @@ def service_config() -> str:
 
 
 def channel_options() -> list[Option]:
-    """Options of every channel of the client."""
+    """Return the options of every channel of the client."""
     return [
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
-        # Counts for every ping; its default of 60 s holds back the keepalive that comes after it.
+        # Limits the rate of pings; the default of 60 s would delay the next keepalive.
         ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 0),
-        # A restarted service is found again within seconds, not after minutes of back-off.
+        # A restarted service is found again within seconds, instead of after minutes of back-off.
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 2000),
         ("grpc.enable_retries", 1),
@@ -82,11 +83,11 @@ def channel_options() -> list[Option]:
 
 
 def make_channel(address: str, settings: ClientSettings, *, whatever_its_health: bool = False) -> ChannelPool:
-    """Channels to one service; needs the running event loop. Two pools never share a connection.
+    """Return the channels to one service; needs the running event loop. Two pools never share a connection.
 
-    ``whatever_its_health``: also to a process that says it is not serving, for who wants to hear that.
+    ``whatever_its_health``: also call a process that reports that it is not serving.
 
-    :raises ConfigurationError: when a PEM file can't be read.
+    :raises ConfigurationError: a PEM file can't be read.
     """
     credentials = None
     if uses_tls(address, settings):
@@ -105,8 +106,8 @@ def make_channel(address: str, settings: ClientSettings, *, whatever_its_health:
 
 
 def uses_tls(address: str, settings: ClientSettings) -> bool:
-    """Whether a channel to ``address`` is encrypted: a token never travels in the clear unless that was
-    asked for.
+    """Whether a channel to ``address`` is encrypted. A token is sent in clear text only if that was
+    requested.
     """
     return not is_loopback(address) if settings.tls is None else bool(settings.tls)
 

@@ -1,4 +1,4 @@
-"""One client's channels and the way every call goes: token, request id, deadline, typed errors."""
+"""One client's channels, and the parts common to all calls: token, request id, deadline, typed errors."""
 
 from __future__ import annotations
 
@@ -73,17 +73,17 @@ class Connection:
 
     @property
     def storage(self) -> StorageServiceAsyncStub:
-        """What storage_service does soon."""
+        """Calls of storage_service that are short."""
         return storage_service_pb2_grpc.StorageServiceStub(self.channel(self.settings.storage_address))
 
     @property
     def transfers(self) -> StorageServiceAsyncStub:
-        """What storage_service does for as long as bytes move."""
+        """Calls of storage_service that last as long as bytes are transferred."""
         return storage_service_pb2_grpc.StorageServiceStub(self._transfers())
 
     @property
     def diagnostics(self) -> DiagnosticsServiceAsyncStub:
-        """What storage_service says of itself."""
+        """Diagnostics of storage_service."""
         return diagnostics_service_pb2_grpc.DiagnosticsServiceStub(
             self.channel(self.settings.storage_address)
         )
@@ -99,8 +99,10 @@ class Connection:
 
     @property
     def upload_at_once(self) -> grpc.aio.UnaryUnaryMultiCallable[UploadRequest, UploadResponse]:
-        """The same with all in one message. On the wire a stream of one message is what a unary call is
-        (gRPC over HTTP/2, Length-Prefixed-Message); here it is one step of gRPC's core instead of four.
+        """``Upload`` with the whole request in one message.
+
+        On the wire a stream of one message equals a unary call (gRPC over HTTP/2, Length-Prefixed-Message);
+        as such it takes one step of gRPC's core instead of four.
         """
         return self._transfers().unary_unary(
             "/strongroom.storage.v1.StorageService/Upload",
@@ -148,7 +150,7 @@ class Connection:
 
     @property
     def notifications(self) -> NotificationServiceAsyncStub:
-        """What happens, as it happens."""
+        """Live events."""
         return notification_service_pb2_grpc.NotificationServiceStub(
             self.channel(self.settings.metadata_address, "watches")
         )
@@ -175,25 +177,26 @@ class Connection:
 
     @property
     def admin(self) -> AdminServiceAsyncStub:
-        """What an operator does, for admins."""
+        """Operations for admins."""
         return admin_service_pb2_grpc.AdminServiceStub(self.channel(self.settings.metadata_address))
 
     @property
     def restores(self) -> RestoreServiceAsyncStub:
-        """What is to be done after a restore of the database, for admins."""
+        """Work after a restore of the database, for admins."""
         return restore_pb2_grpc.RestoreServiceStub(self.channel(self.settings.storage_address))
 
     @property
     def repairs(self) -> VerifyServiceAsyncStub:
-        """The same, for calls that last."""
+        """Calls of verification that take long, for admins."""
         return verify_pb2_grpc.VerifyServiceStub(self._transfers())
 
     def _transfers(self) -> grpc.aio.Channel:
         return self.channel(self.settings.storage_address, "transfers")
 
     def channel(self, address: str, kind: Kind = "calls") -> grpc.aio.Channel:
-        """The channels to an address for one kind of call: what ends soon never shares a connection with what
-        may not.
+        """Return the channels to an address for one kind of call.
+
+        Short calls never share a connection with those that may last.
 
         :raises RuntimeError: after close, or in another event loop than before.
         """
@@ -212,14 +215,14 @@ class Connection:
         return found
 
     async def metadata(self) -> Metadata:
-        """Metadata of one call: a fresh request id, and the token when there is one."""
+        """Return the metadata of one call: a new request id, and the token if there is one."""
         request_id = ("x-request-id", str(uuid4()))
         token = await self.tokens.current()
         return (request_id,) if token is None else (request_id, ("authorization", f"Bearer {token}"))
 
     def attempts(self, deadline: Deadline, *, safe: bool = True) -> Attempts:
-        """The retries of one operation; with ``safe`` False only what a token or a limit
-        has refused is tried again.
+        """Return the retries of one operation. With ``safe`` False only refusals of a token or by a limit are
+        retried.
         """
         return Attempts(self.settings.retry, self.tokens, deadline, safe=safe)
 
@@ -231,12 +234,12 @@ class Connection:
         timeout: float | None = None,
         safe: bool = False,
     ) -> Response:
-        """Call ``method`` within ``timeout`` seconds (None: the client's default).
+        """Call ``method`` within ``timeout`` seconds (None: the client's default) and return its response.
 
-        ``safe``: repeat it after a failure; only for requests that carry a request_id. What a limit
-        refused is always repeated.
+        ``safe``: repeat the call after a failure; only for requests with a request_id. Refusals by a limit
+        are always retried.
 
-        :raises StrongroomError: typed by the reason the service gave.
+        :raises StrongroomError: typed by the reason that the service gave.
         """
         deadline = Deadline(self.settings.timeout if timeout is None else timeout)
         attempts = self.attempts(deadline, safe=safe)
@@ -256,7 +259,7 @@ class Connection:
 
 
 def typed(error: grpc.aio.AioRpcError, metadata: Metadata) -> errors.StrongroomError:
-    """The typed error of a failed call; its traceback shows the request id, which is in the services'
+    """Return the typed error of a failed call. Its traceback shows the request id, which is in the services'
     logs.
     """
     found = with_callers_names(errors.from_rpc_error(error), PYTHON_NAMES)

@@ -15,12 +15,12 @@ from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import target_pb2
 from strongroom.storage.v1 import batch_pb2
 
-#: What one call deletes.
+#: Files that one call deletes at most.
 MOST_DELETIONS = 1000
 
 
 class CopyCalls(FileCalls):
-    """Copies are made inside S3: no bytes pass through the caller."""
+    """Copies, moves and deletions. Copies are made inside S3: no bytes pass through the caller."""
 
     async def copy(
         self,
@@ -87,7 +87,7 @@ class CopyCalls(FileCalls):
         )
         try:
             source = file if isinstance(file, StoredFile) else await self.get(file)
-        except errors.FileNotFound:  # by this very request, if it is a repeat
+        except errors.FileNotFound:  # deleted by this very request, if it is a repeat
             if request_id is None:
                 raise
         else:
@@ -146,8 +146,9 @@ def _complete(
 
 
 def _digest(act: str, file: FileName, spec: target_pb2.UploadSpec, *more: str) -> bytes:
-    """What is asked for, without what is filled in from ``file``: the same of a repeat, which may not find it
-    any more.
+    """Return a digest of the call's arguments, without values filled in from ``file``.
+
+    A repeat has the same digest even if ``file`` no longer exists.
     """
     said = target_pb2.UploadSpec()
     said.CopyFrom(spec)

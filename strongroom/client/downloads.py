@@ -1,4 +1,4 @@
-"""Reading a file: a stream that resumes where it broke off, verified at its end."""
+"""Reads a file: a stream that resumes where it broke off, verified at its end."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ class Download:
         described = self._request.version_id in {
             "",
             header.file.version_id,
-        }  # else the checksum is another one's
+        }  # otherwise the checksum is another version's
         if described and header.file.crc32c != crc32c:
             raise damaged(self.file, crc32c)
 
@@ -133,7 +133,7 @@ class Download:
 
 
 def damaged(file: StoredFile, crc32c: int) -> errors.ChecksumMismatch:
-    """The error for bytes that are not those of ``file``."""
+    """Return the error for bytes that differ from those of ``file``."""
     return errors.ChecksumMismatch(
         "what was received is not what was stored (CRC-32C differs); try again, and tell the operators "
         f"about file {file.id} if it stays",

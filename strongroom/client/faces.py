@@ -1,4 +1,6 @@
-"""Waiting twins of asynchronous classes: the same methods, run in the background loop of a ``Client``."""
+"""Blocking counterparts of asynchronous classes: the same methods, run in the background loop of a
+``Client``.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ _END = object()
 
 
 class Face(Generic[T_co]):
-    """A waiting twin of ``T_co``."""
+    """The blocking counterpart of ``T_co``."""
 
     def __init__(self, twin: T_co, thread: LoopThread) -> None:
         self._twin = twin
@@ -27,7 +29,7 @@ class Face(Generic[T_co]):
 def waiting(
     method: Callable[Concatenate[T, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate[Face[T], P], R]:
-    """The method with the same parameters that waits for the result."""
+    """Return the method with the same parameters, waiting for the result."""
 
     @functools.wraps(method)
     def wait(face: Face[T], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -40,7 +42,7 @@ def waiting(
 def iterating(
     method: Callable[Concatenate[T, P], AsyncGenerator[R, None]],
 ) -> Callable[Concatenate[Face[T], P], Iterator[R]]:
-    """The method with the same parameters that iterates without a loop."""
+    """Return the method with the same parameters, iterating without an event loop."""
 
     @functools.wraps(method)
     def iterate(face: Face[T], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
@@ -56,5 +58,5 @@ def iterating(
 
 
 async def _next(items: AsyncGenerator[R, None]) -> R | object:
-    """The next item, or ``_END``: StopAsyncIteration can't leave a coroutine."""
+    """Return the next item, or ``_END``, because StopAsyncIteration can't be raised by a coroutine."""
     return await anext(items, _END)

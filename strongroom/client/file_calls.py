@@ -32,7 +32,7 @@ from strongroom.metadata.v1 import (
 )
 from strongroom.storage.v1 import batch_pb2, diagnostics_service_pb2, download_pb2
 
-#: The service lowers what is larger.
+#: The service reduces larger values.
 PAGE_SIZE = 1000
 
 
@@ -276,7 +276,7 @@ class FileCalls(SearchCalls):
         return {limit.family: UploadLimit.from_proto(limit) for limit in response.limits}
 
     async def _spooling_owner(self) -> str:
-        """Whose files these are, by the token alone, where there is a spool; else empty."""
+        """Return the owner named by the token if there is a spool; else empty."""
         return "" if self._spooled is None else await self._spooled.owner()
 
     def _spec(
@@ -291,6 +291,6 @@ class FileCalls(SearchCalls):
         )
 
     async def _id_of(self, file: FileName, *, show_deleted: bool = False) -> str:
-        """The id; asked for when only the key is known."""
+        """Return the id; the service is asked if only the key is known."""
         file_id, _ = id_or_key(file)
         return file_id or (await self.get(file, show_deleted=show_deleted)).id

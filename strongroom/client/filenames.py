@@ -1,4 +1,4 @@
-"""The name that a file gets in a folder of the caller's."""
+"""Names of downloaded files in a local folder."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from strongroom.local_names import fit
 
 
 def local_name(file: StoredFile) -> str:
-    """A name for ``file`` in a folder of the caller's: never a path, hidden, reserved, or with control
+    """Return a name for ``file`` in a local folder: never a path, hidden, reserved, or with control
     characters.
 
-    From the file name; from the end of the key where that leaves nothing.
+    It is made from the file name, or from the end of the key if nothing of that is left.
     """
     return fit(file.filename) or fit(file.key.rsplit("/", 1)[-1]) or file.id

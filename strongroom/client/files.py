@@ -17,7 +17,7 @@ from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import file_pb2, retention_pb2, scan_pb2, usage_service_pb2
 from strongroom.storage.v1 import download_pb2
 
-#: Metadata that the families promise: a copy gets its own.
+#: Metadata set by the families; a copy gets its own.
 PROMISED = frozenset({"user_id", "original_filename", "content_type", "upload_timestamp", "class_id"})
 
 LOSSES = {file_pb2.DATA_LOSS_LOST: "lost", file_pb2.DATA_LOSS_CORRUPT: "corrupt"}
@@ -185,7 +185,7 @@ class StoredFile:
 
     @property
     def user_metadata(self) -> dict[str, str]:
-        """``metadata`` without what the families promise."""
+        """``metadata`` without the keys that the families set."""
         return {name: text for name, text in self.metadata.items() if name not in PROMISED}
 
     @classmethod
@@ -241,7 +241,7 @@ def _scan(scan: scan_pb2.Scan) -> ScanResult:
 
 
 def moment_of(stamp: Timestamp) -> datetime | None:
-    """An unset timestamp reads as 1970-01-01T00:00:00Z, which no file of ours can have."""
+    """Return a timestamp as a datetime, or None if it is unset (1970-01-01T00:00:00Z, which no file has)."""
     return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds or stamp.nanos else None
 
 
@@ -321,12 +321,12 @@ class Usage:
         )
 
 
-#: How a call names a file: what an earlier call answered, its id, or its key.
+#: A file in a call's arguments: a returned value, an id, or a key.
 FileName = StoredFile | UUID | str
 
 
 def id_or_key(name: FileName) -> tuple[str, str]:
-    """``(file_id, key)`` of a name, one of them empty. Text that is a UUID is an id: a key always holds a
+    """Return ``(file_id, key)``, one of them empty. Text that is a UUID is an id, because keys contain a
     slash.
 
     :raises ValueError: for empty text.

@@ -26,7 +26,7 @@ from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import file_pb2, generation_service_pb2, target_pb2
 from strongroom.storage.v1 import batch_pb2, direct_pb2
 
-#: What one call may import side by side.
+#: Imports of one call at most.
 MAX_BATCH = 50
 
 
@@ -44,9 +44,9 @@ class ImportItem:
     retention: RetentionWish | None = None
 
     def to_proto(self, user_id: str) -> direct_pb2.ImportFromUrlRequest:
-        """The request as the contract has it.
+        """Return the request.
 
-        :raises ValueError: for a type that is none of the four.
+        :raises ValueError: the type is not one of the four.
         """
         spec = target_pb2.UploadSpec(
             target=Generation(self.type, self.prompt, self.settings).to_proto(),
@@ -120,7 +120,7 @@ class Generations:
     async def _batch(
         self, requests: Sequence[direct_pb2.ImportFromUrlRequest], deadline: Deadline
     ) -> list[StoredFile | errors.StrongroomError]:
-        """One call. Imports take longer than calls without bytes: only the caller's own time limit holds."""
+        """One call. Imports take longer than other calls, so only the caller's own time limit applies."""
         request = batch_pb2.BatchImportRequest(items=requests)
         attempts = self._connection.attempts(deadline)
         while True:

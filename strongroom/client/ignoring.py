@@ -1,19 +1,21 @@
-"""What a saved tree leaves out: patterns as in .gitignore (https://git-scm.com/docs/gitignore)."""
+"""Patterns of files that a saved tree leaves out, as in .gitignore (https://git-scm.com/docs/gitignore)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
 
-#: What no version of a project is meant to hold. ``ignore=()`` takes these, too.
+#: Left out of every version of a project by default. With ``ignore=()`` they are included.
 DEFAULT_IGNORE: Final = (".git/", "node_modules/", "__pycache__/", ".venv/", ".DS_Store")
 
 
 class Ignore:
-    """Decides as git does: the last pattern that matches. A folder that is left out is not looked into."""
+    """Decides like git: the last matching pattern counts. The content of a folder that is left out is not
+    examined.
+    """
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        from pathspec import GitIgnoreSpec  # noqa: PLC0415 - a twentieth of the time that a command takes
+        from pathspec import GitIgnoreSpec  # noqa: PLC0415 - importing it takes a twentieth of a command's time
 
         self._spec = GitIgnoreSpec.from_lines(pattern.rstrip("\r\n") for pattern in patterns)
 

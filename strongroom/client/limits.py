@@ -1,4 +1,4 @@
-"""What uploads have to keep to."""
+"""Limits of uploads."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from strongroom.storage.v1 import diagnostics_service_pb2
 
 @dataclass(frozen=True, slots=True)
 class UploadLimit:
-    """Of one kind of upload. ``max_size``: bytes. ``content_types``: exact or ``image/*``; none: any.
-    ``max_files``: of a project; 0 for all others.
+    """The limits of one kind of upload.
+
+    ``max_size``: bytes. ``content_types``: exact or ``image/*``; empty: any. ``max_files``: of a project; 0
+    for others.
     """
 
     max_size: int

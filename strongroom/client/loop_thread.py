@@ -1,4 +1,4 @@
-"""An event loop in a background thread, for callers that have none."""
+"""Runs an event loop in a background thread, for callers that have none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 R = TypeVar("R")
 
-#: How long an interrupted caller waits for its call to clean up after itself.
+#: Seconds that an interrupted caller waits for its call to clean up.
 CLEAN_UP_SECONDS = 5.0
 
 
@@ -33,11 +33,12 @@ class LoopThread:
         return self._loop.is_closed()
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
-        """The result of ``work``. When the waiting thread is interrupted (Ctrl-C), ``work`` is cancelled
-        first.
+        """Run ``work`` and return its result. If the waiting thread is interrupted (Ctrl-C), ``work`` is
+        cancelled first.
 
-        :raises RuntimeError: after ``stop``; or from the loop's own thread (a progress callback, say), which
-            would wait for itself.
+        :raises RuntimeError: after ``stop``, or in the loop's own thread (such as a progress callback), which
+        would wait
+            for itself.
         """
         if threading.current_thread() is self._thread or self.stopped:
             work.close()
@@ -54,8 +55,8 @@ class LoopThread:
             raise
 
     def close_generator(self, generator: AsyncGenerator[Any, None]) -> None:
-        """Close it, whoever gives it up: the garbage collector does so in any thread, the loop's own
-        included.
+        """Close a generator from any thread, even the loop's own: the garbage collector runs in all of
+        them.
         """
         if self.stopped:
             return
@@ -66,7 +67,7 @@ class LoopThread:
         self.run(_closing(generator))
 
     def stop(self) -> None:
-        """Cancel what still runs, and end the thread. May be called again."""
+        """Cancel running work and end the thread. May be called again."""
         if self.stopped:
             return
         asyncio.run_coroutine_threadsafe(_end_all(), self._loop).result()
@@ -87,7 +88,7 @@ async def _closing(generator: AsyncGenerator[Any, None]) -> None:
 
 
 async def _end_all() -> None:
-    """Tasks, then async generators that were left in the middle, then the executor's threads."""
+    """End all tasks, then unfinished async generators, then the executor's threads."""
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()

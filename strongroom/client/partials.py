@@ -1,8 +1,8 @@
-"""A download on its way to its place: a partial file beside it, found again by a later attempt.
+"""Downloads in progress: a partial file beside the destination, which a later attempt finds again.
 
-``photo.jpg`` grows as ``.photo.jpg.{digest of what is read}.part`` and is renamed when it is whole: a reader
-of ``photo.jpg`` sees the old content or the new one. The digest covers file id, ETag and version, so bytes of
-two contents are never joined.
+``photo.jpg`` is written as ``.photo.jpg.{digest of its identity}.part`` and renamed when complete: readers of
+``photo.jpg`` see the old content or the new one. The digest covers file id, ETag and version, so bytes of two
+contents are never joined.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ else:
 SUFFIX = ".part"
 DIGEST = re.compile(r"[0-9a-f]{16}")
 READ_BYTES = 1024 * 1024
-#: File systems end at 255 bytes a name.
+#: File systems allow 255 bytes per name.
 MAX_STEM_BYTES = 180
 
 
 class PartialFile:
-    """An open partial file, locked against other processes. All methods block: call them in a thread."""
+    """An open partial file, locked against other processes. All methods block, so call them in a thread."""
 
     def __init__(self, path: Path, file: IO[bytes], destination: Path) -> None:
         self.path = path
@@ -45,10 +45,10 @@ class PartialFile:
 
     @classmethod
     def open(cls, destination: Path, identity: str) -> PartialFile:
-        """The partial file of ``identity`` with what it already holds; a new one when there is none or it is
-        in use.
+        """Return the partial file of ``identity`` with its content so far; a new one if there is none or it
+        is in use.
 
-        :raises OSError: when the folder can't be written to.
+        :raises OSError: the folder can't be written to.
         """
         path = destination.with_name(f"{_stem(destination)}{_digest(identity)}{SUFFIX}")
         with naming(destination):
@@ -68,9 +68,9 @@ class PartialFile:
             self.size += len(block)
 
     def write(self, blocks: Iterable[bytes]) -> None:
-        """Append.
+        """Append the blocks.
 
-        :raises OSError: when the disk is full, say.
+        :raises OSError: for example, the disk is full.
         """
         with naming(self._destination):
             for block in blocks:
@@ -79,13 +79,13 @@ class PartialFile:
                 self.size += len(block)
 
     def restart(self) -> None:
-        """Forget what is there."""
+        """Discard the content."""
         self._file.seek(0)
         self._file.truncate()
         self.size = self.crc32c = 0
 
     def finish(self) -> None:
-        """Put it in its place, in one step and durably."""
+        """Move it to the destination, atomically and durably."""
         with naming(self._destination):
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -93,19 +93,19 @@ class PartialFile:
         self._file.close()
 
     def leave(self, *, keep: bool) -> None:
-        """Close it unfinished; ``keep`` leaves what it holds for a later attempt. Nothing after
+        """Close it unfinished. ``keep``: keep its content for a later attempt. Has no effect after
         ``finish``.
         """
         if self._file.closed:
             return
         if not keep or self.size == 0:
             self.path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # what is still buffered for a full disk: told by write already
+        with contextlib.suppress(OSError):  # buffered bytes for a full disk; write has reported that
             self._file.close()
 
 
 def remove_leftovers(destination: Path) -> None:
-    """Remove partial files of other contents that nobody is writing; ``destination`` has just been
+    """Remove partial files of other contents that no process is writing, after ``destination`` was
     completed.
     """
     stem = _stem(destination)
@@ -120,7 +120,7 @@ def remove_leftovers(destination: Path) -> None:
 
 @contextlib.contextmanager
 def naming(destination: Path) -> Iterator[None]:
-    """What fails inside names the path that the caller gave: the partial file is ours, nobody knows it.
+    """Name the caller's path in errors instead of the partial file, which callers don't know.
 
     :raises OSError: as inside, with another ``filename``.
     """
@@ -142,14 +142,16 @@ def _digest(identity: str) -> str:
 
 
 def _open_locked(path: Path) -> IO[bytes] | None:
-    """The file, created if need be and locked; None when somebody else has it or has just moved it away."""
+    """Return the file, created if necessary and locked; None if another process has it or has just moved it
+    away.
+    """
     if not HAS_LOCKS:
         return None if path.exists() else path.open("x+b")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     file = os.fdopen(descriptor, "r+b")
     try:
         locks.flock(descriptor, locks.LOCK_EX | locks.LOCK_NB)
-        # The lock may have been got on a file that was renamed into its place meanwhile.
+        # The locked file may have been renamed to its destination meanwhile.
         ours = os.path.samestat(os.fstat(descriptor), path.stat())
     except OSError:
         ours = False

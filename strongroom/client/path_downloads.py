@@ -1,4 +1,4 @@
-"""Downloads to a path: atomic, resumed from what an earlier attempt left, verified as a whole."""
+"""Downloads to a path: atomic, resumed from an earlier attempt, verified as a whole."""
 
 from __future__ import annotations
 
@@ -23,25 +23,24 @@ from strongroom.storage.v1 import download_pb2
 P = ParamSpec("P")
 R = TypeVar("R")
 
-#: Blocks that are written to disk together: fewer changes of thread.
+#: Blocks that are written to disk at once, to switch threads less often.
 WRITE_TOGETHER = 4
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-#: How often a download begins anew because the content was replaced under it, or a partial file was damaged.
+#: How often a download begins again because the content was replaced meanwhile, or a partial file was
+#: damaged.
 MAX_RESTARTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """Where a download went, and what it was."""
+    """A finished download: its path and its file."""
 
     path: Path
     file: StoredFile
 
 
 class PathDownload:
-    """One download to a path. With ``resume`` a failure leaves what came, for a later attempt to go on
-    from.
-    """
+    """One download to a path. With ``resume`` a failed attempt leaves its bytes for a later one."""
 
     def __init__(
         self,
@@ -59,13 +58,13 @@ class PathDownload:
         self._deadline = Deadline(timeout)
 
     async def to(self, destination: Path) -> Downloaded:
-        """Download, verify, put in place.
+        """Download, verify and move into place.
 
-        A folder gets a file named as the stored one (made safe). A link is followed. A device or pipe is
-        written to.
+        In a folder, the file is named like the stored one (made safe). A link is followed. A device or pipe
+        is written to.
 
         :raises StrongroomError: typed by the reason.
-        :raises OSError: when the path can't be written.
+        :raises OSError: the path can't be written.
         """
         if await in_worker(destination.is_dir):
             described = await self._download().describe()
@@ -90,7 +89,7 @@ class PathDownload:
         return Download(self._connection, request, self._deadline.remaining())
 
     async def _into(self, device: Path) -> StoredFile:
-        """Write to what can't be replaced; nothing to resume there."""
+        """Write to a device or pipe, where nothing can be resumed."""
         download = self._download()
         with await in_worker(device.open, "wb") as file:
             async with aclosing(download.blocks()) as blocks:
@@ -99,10 +98,9 @@ class PathDownload:
         return download.file
 
     async def _once(self, destination: Path) -> StoredFile:
-        """One go at the content that is current now.
+        """Download the current content once.
 
-        :raises _Restart: when it was replaced meanwhile, or what an earlier attempt left turns out to be
-            damaged.
+        :raises _Restart: it was replaced meanwhile, or bytes of an earlier attempt are damaged.
         """
         file = await self._download().describe()
         version = self._request.version_id
@@ -122,7 +120,7 @@ class PathDownload:
                 raise _Restart from error
             raise
         except BaseException as error:
-            # On a full disk, what came is what fills it.
+            # if the disk is full, the partial file is what fills it
             full = isinstance(error, OSError) and error.errno in _NO_ROOM
             partial.leave(keep=self._resume and not full)
             raise
@@ -130,8 +128,8 @@ class PathDownload:
         return file
 
     async def _fill(self, partial: PartialFile, file: StoredFile, *, current: bool) -> None:
-        """Append what is missing; the ETag makes sure that it belongs to what is there (a version id does,
-        too).
+        """Append the missing bytes. The ETag, or a version id, makes sure that they belong to the present
+        ones.
         """
         if current and partial.size == file.size:
             return
@@ -154,8 +152,9 @@ class PathDownload:
 
 
 def is_special(path: Path) -> bool:
-    """Whether it is there and can't be replaced: a device, a pipe. Asked of the path as it is given: what
-    ``/dev/stdout`` resolves to in a pipe is no path.
+    """Whether the path exists and can't be replaced: a device or a pipe.
+
+    The path is tested unresolved, because ``/dev/stdout`` in a pipe doesn't resolve to a path.
     """
     return path.exists() and not path.is_file()
 
@@ -166,11 +165,13 @@ def _verify(partial: PartialFile, file: StoredFile | None) -> None:
 
 
 class _Restart(Exception):
-    """Begin anew, with the content as it is now."""
+    """Begin again with the current content."""
 
 
 async def in_worker(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run what blocks on the disk in a thread, and never leave it running: the file may be closed next."""
+    """Run a blocking function in a thread, and wait for it even when cancelled: its file may be closed
+    next.
+    """
     task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     try:
         return await asyncio.shield(task)

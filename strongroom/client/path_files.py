@@ -17,7 +17,7 @@ from strongroom.client.uploads import Progress
 from strongroom.client.wishes import RetentionWish
 from strongroom.path_rules import as_stored
 
-#: What one page of a list holds at most.
+#: The most files on one page of a list.
 MAX_KEYS: Final = 1000
 
 
@@ -140,24 +140,24 @@ class PathFiles:
         return await self._client.delete(await self._name(key))
 
     async def key(self, path: str) -> str:
-        """The full key of a path; a full key stays as it is."""
+        """Return the full key of a path. A full key is returned unchanged."""
         return await self._key(path)
 
     async def path(self, key: str) -> str:
-        """The path of a full key of the caller's; other text is a path already."""
+        """Return the path of a full key of the caller's. Other text is returned unchanged."""
         return (await self._key(key)).removeprefix(await self._own_prefix())
 
     async def _name(self, key: FileName) -> FileName:
         return await self._key(key) if isinstance(key, str) else key
 
     async def _key(self, key: str) -> str:
-        """The full key of a path."""
+        """Return the full key of a path."""
         prefix = await self._own_prefix()
         path = as_stored(key)
         return path if path.startswith(prefix) else prefix + path
 
     async def _own_prefix(self) -> str:
-        """``paths/{user}/``. Whose files these are is the service's to say: one call, the first time."""
+        """Return ``paths/{user}/``. The service names the owner: one call, made once."""
         if not self._prefix:
             owner = await self._client._spooling_owner() or (await self._client.usage()).owner_id  # noqa: SLF001 - of one package
             self._prefix = f"paths/{key_segment(owner)}/"

@@ -1,4 +1,4 @@
-"""A version of a project into a local folder, file by file or as a ZIP."""
+"""Writes a version of a project into a local folder, file by file or as a ZIP."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from strongroom.client.replacing import replacing
 from strongroom.client.uploads import Progress
 from strongroom.storage.v1 import download_pb2
 
-#: Downloads side by side.
+#: Downloads at a time.
 PARALLEL = 8
 
 
 class Restore:
-    """One restore of ``files``, which are those of one version."""
+    """One restore of ``files``, which belong to one version."""
 
     def __init__(
         self,
@@ -45,10 +45,11 @@ class Restore:
     async def into(
         self, directory: Path, files: Sequence[ProjectFile], *, overwrite: bool
     ) -> tuple[str, ...]:
-        """Write what is not there or differs; the paths written. Other files of the folder stay.
+        """Write the files that are missing or differ, and return their paths. Other files in the folder are
+        kept.
 
-        :raises FileExistsError: something differs and ``overwrite`` is off; nothing was written then.
-        :raises PathInvalid: a path leads out of the folder, perhaps by a link in it.
+        :raises FileExistsError: a file differs and ``overwrite`` is off; nothing was written.
+        :raises PathInvalid: a path leads out of the folder, possibly through a link in it.
         """
         places = await in_worker(places_of, directory, files)
         wanted = await in_worker(differing, places, overwrite)
@@ -65,7 +66,7 @@ class Restore:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(PARALLEL, len(wanted))):
                     group.create_task(work())
-        except BaseExceptionGroup as failures:  # the others were cancelled by the first
+        except BaseExceptionGroup as failures:  # the first one has cancelled the others
             raise failures.exceptions[0] from None
         return tuple(file.path for file, _ in wanted)
 
@@ -94,7 +95,7 @@ class Restore:
 
 
 def places_of(directory: Path, files: Sequence[ProjectFile]) -> list[tuple[ProjectFile, Path]]:
-    """Where each file goes: below ``directory`` whatever links are in it."""
+    """Return the local path of each file, which is inside of ``directory`` even if that contains links."""
     directory.mkdir(parents=True, exist_ok=True)
     root = directory.resolve()
     places: list[tuple[ProjectFile, Path]] = []
@@ -111,7 +112,7 @@ def places_of(directory: Path, files: Sequence[ProjectFile]) -> list[tuple[Proje
 
 
 def differing(places: Sequence[tuple[ProjectFile, Path]], overwrite: bool) -> list[tuple[ProjectFile, Path]]:
-    """Those that are not there, or with other content. Raises FileExistsError: unless ``overwrite``."""
+    """Return the files that are missing or differ. Raises FileExistsError unless ``overwrite``."""
     found: list[tuple[ProjectFile, Path]] = []
     for file, place in places:
         there = place.is_symlink() or place.exists()
@@ -126,7 +127,7 @@ def differing(places: Sequence[tuple[ProjectFile, Path]], overwrite: bool) -> li
 
 
 def set_modes(places: Sequence[tuple[ProjectFile, Path]]) -> None:
-    """Whoever may read a file may execute it, or nobody may."""
+    """Make files executable, or not, for all users who may read them."""
     if not HAS_MODES:
         return
     for file, place in places:

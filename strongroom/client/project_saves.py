@@ -1,4 +1,4 @@
-"""Saving a project: one client stream of all its files, or of a ZIP."""
+"""Saves a project: one client stream of all its files, or of a ZIP."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class _Save(ABC):
-    """One save with all its attempts, which ``spec.request_id`` makes one request for the service."""
+    """One save with all its attempts, which ``spec.request_id`` makes one request to the service."""
 
     def __init__(
         self,
@@ -41,14 +41,14 @@ class _Save(ABC):
         self._deadline = Deadline(timeout)
 
     async def run(self) -> SavedProject:
-        """Save.
+        """Save the project.
 
-        :raises StrongroomError: typed by the reason. What reading raises comes out as it is.
+        :raises StrongroomError: typed by the reason. Errors of reading are raised unchanged.
         """
         return saved_by(await self.response())
 
     async def response(self) -> Response:
-        """The same, as the service says it."""
+        """Like ``run``, but return the service's response."""
         attempts = self._connection.attempts(self._deadline)
         while True:
             metadata = await self._connection.metadata()
@@ -73,10 +73,10 @@ class _Save(ABC):
 
     @abstractmethod
     def _messages(self) -> AsyncGenerator[bytes]:
-        """Its messages, serialised, from the first one."""
+        """Yield its serialized messages from the first one."""
 
     def _is_spent(self) -> bool:
-        """Whether bytes were read that can't be read again."""
+        """Whether bytes were read from a source that can't be read again."""
         return False
 
     def _report(self, done: int, total: int | None) -> None:
@@ -85,7 +85,7 @@ class _Save(ABC):
 
 
 class TreeSave(_Save):
-    """Saves a tree; the files of ``unchanged`` paths are named, not sent. ``removed``: of partial saves."""
+    """Saves a tree. Files of ``unchanged`` paths are named but not sent. ``removed``: for partial saves."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class TreeSave(_Save):
         return self._connection.transfers.SaveProject(**options)
 
     async def _messages(self) -> AsyncGenerator[bytes]:
-        """Spec, each file's head and data, the end. Progress counts the bytes that are sent."""
+        """Yield the spec, each file's header and data, the end. Progress counts the bytes sent."""
         request = project_pb2.SaveProjectRequest
         changed = [file for file in self._tree.files if file.path not in self._unchanged]
         done, total = 0, sum(file.size for file in changed)
@@ -164,7 +164,7 @@ class ArchiveSave(_Save):
 
 
 def saved_by(response: Response) -> SavedProject:
-    """The value for what a save was answered with."""
+    """Return the value for the response to a save."""
     project = Project.from_proto(response.project)
     return SavedProject(project, ProjectVersion.from_proto(response.version))
 
@@ -180,7 +180,7 @@ def _head(file: TreeFile, *, unchanged: bool) -> project_pb2.SaveProjectFile:
 
 
 async def _content(file: TreeFile) -> AsyncGenerator[bytes]:
-    """A small file in one turn of a thread, a large one block by block."""
+    """Read a small file in one turn of a thread, a large one block by block."""
     if file.size <= 1024 * 1024:
         for block in await asyncio.to_thread(lambda: list(blocks_of(file))):
             yield block

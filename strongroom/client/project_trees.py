@@ -1,4 +1,4 @@
-"""A folder as a project sees it: paths, sizes and SHA-256 of its files. Everything here blocks."""
+"""A local folder as a project: paths, sizes and SHA-256 of its files. All functions block."""
 
 from __future__ import annotations
 
@@ -15,13 +15,15 @@ from strongroom.client.ignoring import Ignore
 
 READ_BYTES = 1024 * 1024
 HAS_MODES = os.name == "posix"
-"""Elsewhere nothing says whether a file may be executed."""
+"""Whether the system has executable bits."""
 
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """One file. ``path``: inside the project, with ``/``, in NFC. ``local``: where its content is, or what it
-    is. ``executable``: None where the system knows no such thing.
+    """One file. ``path``: in the project, with ``/``, in NFC. ``local``: the file with the content, or the
+    content itself.
+
+    ``executable``: None if the system has no such bit.
     """
 
     path: str
@@ -33,18 +35,19 @@ class TreeFile:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """Files in the order of their paths; ``skipped``: links, pipes, devices."""
+    """Files in path order. ``skipped``: links, pipes, devices."""
 
     files: tuple[TreeFile, ...]
     skipped: tuple[Path, ...]
 
 
 def read_tree(root: Path, ignore: Ignore) -> Tree:
-    """Read every file below ``root`` that ``ignore`` does not leave out. Links are not followed: they may
-    lead out of the tree, or in circles.
+    """Read every file below ``root`` except those that ``ignore`` leaves out.
 
-    :raises NotADirectoryError: ``root`` is no folder. :raises OSError: something can't be read.
-    :raises ValueError: a name is not UTF-8, or two become one in NFC.
+    Links are not followed: they may lead out of the tree, or in circles.
+
+    :raises NotADirectoryError: ``root`` is not a folder. :raises OSError: something can't be read.
+    :raises ValueError: a name is not UTF-8, or two names are equal in NFC.
     """
     if not root.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, "is not a folder", str(root))
@@ -63,9 +66,9 @@ def read_tree(root: Path, ignore: Ignore) -> Tree:
 
 
 def read_changes(changed: Mapping[str, str | os.PathLike[str] | bytes]) -> Tree:
-    """The files that a partial save sends: by their paths in the project, where each is or what it holds.
+    """Read the files that a partial save sends, given by path in the project as a local path or as content.
 
-    :raises OSError: something can't be read. :raises ValueError: two paths become one in NFC.
+    :raises OSError: something can't be read. :raises ValueError: two paths are equal in NFC.
     """
     files: dict[str, TreeFile] = {}
     for path, source in changed.items():
@@ -87,7 +90,7 @@ def _read(path: str, local: Path, mode: int) -> TreeFile:
 
 
 def _walk(root: Path, ignore: Ignore) -> Iterator[tuple[str, Path]]:
-    """What is in it and in its folders, however deep they are."""
+    """Yield the files of a folder and its subfolders, without recursion."""
     waiting = [(root, "")]
     while waiting:
         folder, prefix = waiting.pop()
@@ -113,7 +116,7 @@ def _sendable(path: str, local: Path) -> str:
 
 
 def digest(local: Path) -> tuple[int, bytes]:
-    """Size and SHA-256 of a file."""
+    """Return size and SHA-256 of a file."""
     size, sha256 = 0, hashlib.sha256()
     with local.open("rb", buffering=0) as file:
         while block := file.read(READ_BYTES):
@@ -123,9 +126,9 @@ def digest(local: Path) -> tuple[int, bytes]:
 
 
 def blocks_of(file: TreeFile) -> Iterator[bytes]:
-    """The content; a file that grew or shrank since it was read ends where its size says, or before.
+    """Yield the content, at most ``size`` bytes. A file that has shrunk ends early.
 
-    SHA-256, which the service verifies, tells every other change.
+    Other changes are detected by the service, which verifies the SHA-256.
     """
     left = file.size
     if isinstance(file.local, bytes):

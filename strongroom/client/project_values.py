@@ -61,7 +61,7 @@ class Label:
     tags: tuple[str, ...] = ()
 
     def to_proto(self) -> project_pb2.VersionLabel | None:
-        """As requests have it; None: nothing is said."""
+        """Return the labels as requests contain them; None if all are empty."""
         label = project_pb2.VersionLabel(version_name=self.name, message=self.message, tags=self.tags)
         return label if label.ByteSize() else None
 

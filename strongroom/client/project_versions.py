@@ -11,7 +11,7 @@ from strongroom.metadata.v1.event_media_service_pb2 import Tags
 
 
 class ProjectVersions:
-    """Of the caller's projects."""
+    """Versions of the caller's projects."""
 
     def __init__(self, connection: Connection, user_id: str) -> None:
         self._connection = connection

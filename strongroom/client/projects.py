@@ -33,10 +33,10 @@ from strongroom.client.wishes import RetentionWish, proto_of
 from strongroom.metadata.v1 import project_service_pb2
 from strongroom.storage.v1 import download_pb2, project_pb2
 
-#: How often a save is planned anew because somebody else saved in between.
+#: How often a save is planned again because another save came first.
 PLANS = 3
 
-#: Nothing is said.
+#: No labels.
 UNLABELLED = Label()
 
 AnyPath = str | os.PathLike[str]
@@ -87,7 +87,7 @@ class Projects(ProjectVersions):
                 saved = await self._spooled.save(
                     TreeOperation(spec, tree, (), unchanged, on_progress, timeout)
                 )
-            except errors.PreconditionFailed:  # another save came first, and what was unchanged is no more
+            except errors.PreconditionFailed:  # another save came first: compare again
                 spec.request_id, unchanged = request_id or str(uuid4()), frozenset()
                 saved = await self._spooled.save(
                     TreeOperation(spec, tree, (), unchanged, on_progress, timeout)
@@ -100,7 +100,7 @@ class Projects(ProjectVersions):
             try:
                 saved = await save.run()
             except (errors.PreconditionFailed, errors.VersionConflict):
-                # Another save came first, and what was unchanged is no more.
+                # Another save came first, so unchanged files may be different now.
                 if expected_version is not None or plan == PLANS - 1:
                     raise
             else:
@@ -321,7 +321,9 @@ class Projects(ProjectVersions):
         )
 
     async def _unchanged(self, slug: str, tree: Tree) -> frozenset[str]:
-        """Paths that the newest version has with this very content; none of a project that is not there."""
+        """Return the paths at which the newest version has the same content; empty if the project doesn't
+        exist.
+        """
         try:
             _, files = await self._listed(slug, None)
         except errors.ProjectNotFound:
@@ -330,11 +332,11 @@ class Projects(ProjectVersions):
         return frozenset(file.path for file in tree.files if _is_like(file, there.get(file.path)))
 
     async def _listed(self, slug: str, version: int | None) -> tuple[int, tuple[ProjectFile, ...]]:
-        """The version, and its files: all pages of the version that the first page is of."""
+        """Return the version and its files. All pages are of the version of the first page."""
         files: list[ProjectFile] = []
         token = ""
         while True:
-            # A page token belongs to the version asked for, and goes on with the one that was found.
+            # A page token is bound to the requested version, and continues with the one that was found.
             request = project_service_pb2.ListProjectFilesRequest(
                 slug=slug, version=version or 0, page_token=token, user_id=self._user_id
             )
@@ -346,7 +348,7 @@ class Projects(ProjectVersions):
 
 
 def _is_like(local: TreeFile, there: ProjectFile | None) -> bool:
-    """Whether the newest version has it as it is here."""
+    """Whether the newest version has the same file."""
     return (
         there is not None
         and (there.size, there.sha256) == (local.size, local.sha256)

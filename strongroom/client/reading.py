@@ -1,4 +1,4 @@
-"""Blocks of bytes out of anything: cutting pieces to size, and reading what blocks in a thread of its own."""
+"""Blocks of bytes from any source: cutting pieces to size, and reading blocking sources in a thread."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 #: The best message size for uploads; see docs/sdk.md.
 BLOCK_BYTES = 1024 * 1024
-#: Blocks that a reading thread may be ahead of the network: disk and network work at the same time.
+#: Blocks that a reading thread may be ahead of the network, so that both work at the same time.
 BLOCKS_AHEAD = 2
 
 
 def checked(piece: object) -> bytes | bytearray | memoryview:
-    """``piece`` if it is bytes.
+    """Return ``piece`` if it is bytes.
 
-    :raises TypeError: otherwise, with what to do about text.
+    :raises TypeError: otherwise, with advice if it is text.
     """
     if isinstance(piece, bytes | bytearray | memoryview):
         return piece
@@ -27,13 +27,13 @@ def checked(piece: object) -> bytes | bytearray | memoryview:
 
 
 class Cutter:
-    """Collects pieces of any size and gives blocks of exactly ``BLOCK_BYTES``; the rest at the end."""
+    """Collects pieces of any size into blocks of exactly ``BLOCK_BYTES``; ``rest`` is shorter."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def add(self, piece: object) -> Iterator[bytes]:
-        """The blocks that are complete once ``piece`` is added."""
+        """Yield the blocks that ``piece`` completes."""
         data = checked(piece)
         if not self._rest and isinstance(data, bytes) and len(data) == BLOCK_BYTES:
             yield data
@@ -53,12 +53,12 @@ class Cutter:
         self._rest += view[whole:]
 
     def rest(self) -> bytes:
-        """What is left over; may be empty."""
+        """Return the remaining bytes; may be empty."""
         return bytes(self._rest)
 
 
 def cut(pieces: Iterable[object]) -> Iterator[bytes]:
-    """Blocks out of pieces of any size."""
+    """Yield blocks from pieces of any size."""
     cutter = Cutter()
     for piece in pieces:
         yield from cutter.add(piece)
@@ -67,7 +67,7 @@ def cut(pieces: Iterable[object]) -> Iterator[bytes]:
 
 
 async def cut_async(pieces: AsyncIterable[object]) -> AsyncGenerator[bytes]:
-    """Blocks out of pieces of any size."""
+    """Yield blocks from pieces of any size."""
     cutter = Cutter()
     async for piece in pieces:
         for block in cutter.add(piece):
@@ -77,7 +77,7 @@ async def cut_async(pieces: AsyncIterable[object]) -> AsyncGenerator[bytes]:
 
 
 def cut_view(data: bytes | bytearray | memoryview) -> Iterator[bytes]:
-    """Blocks out of bytes in memory; what fits one block is not copied."""
+    """Yield blocks from bytes in memory. Bytes that fit one block are not copied."""
     if isinstance(data, bytes) and len(data) <= BLOCK_BYTES:
         yield data
         return
@@ -87,8 +87,9 @@ def cut_view(data: bytes | bytearray | memoryview) -> Iterator[bytes]:
 
 
 async def with_last(blocks: AsyncGenerator[bytes]) -> AsyncGenerator[tuple[bytes, bool]]:
-    """Each block, and whether it is the last one. No block at all gives one that is empty. Closes
-    ``blocks``.
+    """Yield each block, and whether it is the last one. Without any block, yield an empty one.
+
+    Closes ``blocks``.
     """
     held: bytes | None = None
     async with aclosing(blocks):
@@ -105,14 +106,15 @@ class _End:
 
 
 class _Stopped(Exception):
-    """Nobody reads any more."""
+    """The consumer has stopped reading."""
 
 
 async def in_thread(open_blocks: Callable[[], Iterator[bytes]]) -> AsyncGenerator[bytes]:
-    """The blocks of an iterator that blocks, read by a daemon thread, ``BLOCKS_AHEAD`` ahead at most.
+    """Yield the blocks of a blocking iterator, read by a daemon thread at most ``BLOCKS_AHEAD`` ahead.
 
-    A thread of its own, not the loop's executor: a read that never returns (a terminal, a pipe) must not keep
-    the program from ending. What the iterator raises is raised here; the thread closes it before it ends.
+    It is a thread of its own and not the loop's executor, because a read that never returns (a terminal, a
+    pipe) must not keep the program from ending. Exceptions of the iterator are raised here; the thread closes
+    it at the end.
     """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[bytes | _End] = asyncio.Queue()
@@ -152,7 +154,7 @@ def _read(
         _post_all(open_blocks(), room, post)
     except _Stopped:
         return
-    except BaseException as caught:  # noqa: BLE001 - handed to the reader, which raises it
+    except BaseException as caught:  # noqa: BLE001 - passed to the reader, which raises it
         error = caught
     try:
         post(_End(error))

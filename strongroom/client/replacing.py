@@ -1,4 +1,4 @@
-"""A local file that appears whole or not at all."""
+"""Writes local files atomically."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from strongroom.client.path_downloads import in_worker
 
 @asynccontextmanager
 async def replacing(destination: Path) -> AsyncGenerator[IO[bytes]]:
-    """A new file beside ``destination`` that takes its place at the end, durably; nothing of it is left when
-    the body raises.
+    """Yield a new file beside ``destination`` that replaces it at the end, durably. After an exception it is
+    removed.
 
-    :raises OSError: when the folder can't be written to; it names the path that the caller gave.
+    :raises OSError: the folder can't be written to; it names the caller's path.
     """
     part = destination.with_name(f".{secrets.token_hex(8)}.part")
     with naming(destination):

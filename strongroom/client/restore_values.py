@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from strongroom.families import family_name
 from strongroom.storage.v1 import restore_pb2 as pb
 
-#: S3 key and version id; the latter is empty where the bucket keeps none.
+#: S3 key and version id; the latter is empty if the bucket keeps no versions.
 ObjectName: TypeAlias = tuple[str, str]
 
 _KINDS: Final = {

@@ -1,4 +1,4 @@
-"""After a restore of the database, for admins: objects that were stored since, to be kept or dropped."""
+"""After a restore of the database, for admins: objects stored since then, which can be kept or dropped."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from strongroom.client.restore_values import (
 from strongroom.storage.v1 import restore_pb2 as pb
 
 BATCH = 20
-"""Objects in one request: each may have to be read whole."""
+"""Objects per request. The service may have to read each one completely."""
 SECONDS = 600.0
-"""How long a batch may take."""
+"""Time limit of a batch, in seconds."""
 
 
 class Restores:

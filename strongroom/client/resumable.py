@@ -26,10 +26,10 @@ from strongroom.metadata.v1 import file_pb2
 from strongroom.storage.v1 import upload_pb2
 from strongroom.wire import UploadChunk, encode_upload
 
-#: The service no longer has such a session: only a new upload helps.
+#: The service doesn't have the session any more; a new upload is needed.
 SESSION_GONE = (errors.UploadNotFound, errors.UploadExpired, errors.UploadLost)
-#: Passing where something can be gone on with, though not for calls in general: the service shuts down, a
-#: call took too long, another writer was faster.
+#: Temporary for a resumable upload, though not in general: the service shuts down, a call took too long,
+#: another writer was faster.
 _PASSING = (errors.DeadlineExceeded, errors.Cancelled, errors.OffsetOutOfRange)
 
 
@@ -114,11 +114,11 @@ class _ResumableUpload:
         self._on_progress = on_progress
         self._deadline = Deadline(timeout)
         self._reported: int | None = None
-        #: CRC-32C of the first n blocks, so that going on reads at most one block twice.
+        #: CRC-32C of the first n blocks, so that continuing reads at most one block twice.
         self._checksums = [0]
 
     async def run(self, upload_id: str, session: upload_pb2.UploadSession | None) -> StoredFile:
-        """Upload what is missing. ``session``: what is known of it, if it has just been asked about."""
+        """Upload the missing bytes. ``session``: its current state, if known."""
         attempts, reached = self._attempts(), -1
         while True:
             try:
@@ -136,7 +136,7 @@ class _ResumableUpload:
         return self._connection.attempts(self._deadline)
 
     async def _pause(self, attempts: Attempts, error: errors.StrongroomError) -> None:
-        """Sleep until the next attempt; raises ``error`` when there is to be none."""
+        """Sleep until the next attempt. Raises ``error`` if there is none."""
         if not isinstance(error, _PASSING):
             return await attempts.pause(error)
         passing = errors.ServiceUnavailable(error.message, retry_after=error.retry_after)
@@ -146,7 +146,9 @@ class _ResumableUpload:
             raise error from None
 
     async def _ask(self, upload_id: str) -> upload_pb2.UploadSession:
-        """Where it stands. A writer that may still hang on a dead connection (ours) is ended first."""
+        """Return the session's state, after ending a writer that may still be using a dead connection of
+        ours.
+        """
         request = upload_pb2.GetUploadRequest(upload_id=upload_id, preempt=True)
         remaining, usual = self._deadline.remaining(), self._connection.settings.timeout
         response = await self._connection.unary(
@@ -168,7 +170,9 @@ class _ResumableUpload:
         return session.file
 
     async def _check_file(self, file: file_pb2.File) -> None:
-        """It was finished by an attempt whose answer was lost, or by somebody else with other bytes."""
+        """Check the file of an upload that is finished: by an attempt with a lost reply, or by another
+        writer.
+        """
         whole = await self._checksum(self._source.size)
         if file.crc32c != whole:
             raise errors.ChecksumMismatch(
@@ -177,7 +181,7 @@ class _ResumableUpload:
             )
 
     async def _send(self, session: upload_pb2.UploadSession) -> file_pb2.File:
-        """One stream. What is persisted is read (for the checksum of the whole) before the stream begins."""
+        """Send one stream. The persisted bytes are read first, for the checksum of the whole."""
         begin = session.persisted_size
         self._report(begin, begin=True)
         before = await self._checksum(begin)
@@ -189,8 +193,9 @@ class _ResumableUpload:
         return response.file
 
     async def _messages(self, upload_id: str, begin: int, checksum: int) -> AsyncGenerator[bytes]:
-        """The messages as they travel, from ``begin`` on; ``checksum`` is that of what is before it. The last
-        one says where the object ends and what all of it must be.
+        """Yield the serialized messages from ``begin`` on. ``checksum``: of the bytes before that.
+
+        The last message has the end of the object and the checksum of the whole.
         """
         offset, last = begin, False
         while not last:
@@ -211,7 +216,7 @@ class _ResumableUpload:
             offset = end
 
     async def _block(self, offset: int) -> bytes:
-        """The bytes from ``offset`` to the next multiple of the block size, or to the end."""
+        """Return the bytes from ``offset`` to the next multiple of the block size, or to the end."""
         end = min(self._source.size, offset - offset % BLOCK_BYTES + BLOCK_BYTES)
         block = await asyncio.to_thread(self._source.read, offset, end - offset)
         if len(block) != end - offset:
@@ -219,7 +224,7 @@ class _ResumableUpload:
         return block
 
     async def _checksum(self, size: int) -> int:
-        """CRC-32C of the first ``size`` bytes."""
+        """Return the CRC-32C of the first ``size`` bytes."""
         known = min(size // BLOCK_BYTES, len(self._checksums) - 1)
         checksum, offset = self._checksums[known], known * BLOCK_BYTES
         while offset < size:
@@ -240,7 +245,7 @@ class _ResumableUpload:
 
 
 def _edge(offset: int, block: bytes, upload_id: str | None, whole: int | None) -> upload_pb2.UploadRequest:
-    """The first message (``upload_id`` given), the last one (``whole`` given), or both in one."""
+    """Return the first message (with ``upload_id``), the last one (with ``whole``), or both in one."""
     message = upload_pb2.UploadRequest(write_offset=offset, data=block)
     if upload_id is not None:
         message.upload_id = upload_id

@@ -134,7 +134,10 @@ def _days(number: float) -> timedelta | None:
 
 
 def _stamp(moment: datetime | timedelta) -> Timestamp:
-    """:raises ValueError: without a time zone."""
+    """Return a time, or a span from now, as a timestamp.
+
+    :raises ValueError: the time has no time zone.
+    """
     if isinstance(moment, timedelta):
         moment = datetime.now(UTC) + moment
     if moment.tzinfo is None:

@@ -1,4 +1,4 @@
-"""When a failed call is tried again, and after how long."""
+"""Decides whether and when a failed call is retried."""
 
 from __future__ import annotations
 
@@ -14,28 +14,27 @@ import grpc
 from strongroom import errors
 from strongroom.client.tokens import Tokens
 
-#: Waiting for these is waiting for oneself: an earlier attempt with the same request_id still holds its
-#: lease.
+#: Errors that mean waiting for an earlier attempt with the same request_id, which still holds its lease.
 WAITING = (errors.RequestInProgress, errors.UploadSuperseded)
-#: Statuses of UNAVAILABLE that another attempt does not change.
+#: Errors with status UNAVAILABLE that another attempt doesn't change.
 FINAL = (errors.SourceUrlFailed,)
 
 
-#: Set where something else waits in the caller's stead (a spool): one more try at once, if any.
+#: Set if a spool waits instead of the caller: then there is at most one more try, at once.
 BRIEF: ContextVar[bool] = ContextVar("brief", default=False)
 BRIEF_ATTEMPTS, BRIEF_SECONDS = 2, 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long to try again what is safe to repeat. Times in seconds.
+    """How often and how long to retry calls that are safe to repeat. Times in seconds.
 
-    ``attempts`` counts tries that failed without progress (the first included); waiting for an earlier
-    attempt of the same request to end does not count, but ends with ``max_wait`` too. The pause doubles from
-    ``initial_backoff`` to ``max_backoff``, with jitter; a RetryInfo of the service is never undercut.
-    ``max_wait`` bounds the sum of all pauses since the last progress. ``attempts=1`` turns retries off. The
-    defaults outlast the restart of a service (half a minute) and a lease of 60 s. ``on_retry`` is told the
-    error and the pause before each further attempt.
+    ``attempts``: the most tries without progress, including the first. Waiting for an earlier attempt of the
+    same request does not count, but is limited by ``max_wait``, too. The pause doubles from
+    ``initial_backoff`` to ``max_backoff``, with jitter; it is never shorter than the service's RetryInfo.
+    ``max_wait`` limits the sum of all pauses since the last progress. ``attempts=1`` turns retries off. The
+    defaults are longer than the restart of a service (half a minute) and a lease of 60 s. ``on_retry`` is
+    called with the error and the pause before each further attempt.
     """
 
     attempts: int = 10
@@ -45,13 +44,13 @@ class RetryPolicy:
     on_retry: Callable[[errors.StrongroomError, float], None] | None = None
 
 
-#: gRPC's clock has an end: what is due behind it would be due at once.
+#: gRPC can't represent later deadlines and would treat them as passed.
 LONGEST_SECONDS = 10 * 365 * 24 * 3600.0
 
 
 class Deadline:
-    """A point in time that every attempt of one operation shares; ``timeout`` None, or longer than anybody
-    waits (``math.inf``): never.
+    """A point in time shared by all attempts of one operation. ``timeout`` None or very long (``math.inf``):
+    never.
     """
 
     def __init__(self, timeout: float | None) -> None:
@@ -60,13 +59,13 @@ class Deadline:
             self._end = time.monotonic() + timeout
 
     def remaining(self) -> float | None:
-        """Seconds left, 0 at least; None: no end."""
+        """Return the seconds left, at least 0; None without an end."""
         return None if self._end is None else max(0.0, self._end - time.monotonic())
 
 
 def may_repeat(error: errors.StrongroomError) -> bool:
-    """Whether another attempt of an idempotent call may succeed: nothing is known to be wrong with the
-    request.
+    """Whether another attempt of an idempotent call may succeed, because the request itself is not known to
+    be wrong.
     """
     if isinstance(error, FINAL):
         return False
@@ -87,19 +86,19 @@ class Attempts:
         self._waited = 0.0
 
     def progressed(self) -> None:
-        """Something new was achieved: counting starts again."""
+        """Note progress, which restarts the counting."""
         self._failures = 0
         self._waited = 0.0
 
     async def pause(self, error: errors.StrongroomError) -> None:
         """Sleep until the next attempt is due.
 
-        :raises StrongroomError: ``error`` itself, when there is to be no further attempt.
+        :raises StrongroomError: ``error`` itself, if there is no further attempt.
         """
         if not self._token_renewed and self._tokens.renew_after(error):
             self._token_renewed = True
             return
-        # What a limit refuses was refused at the door: nothing has been done that a repeat would do twice.
+        # A request refused by a limit was not begun, so a repeat does nothing twice.
         if not (self._safe or isinstance(error, errors.RateLimited)) or not may_repeat(error):
             raise error
         if not isinstance(error, WAITING):
@@ -119,7 +118,7 @@ class Attempts:
         await asyncio.sleep(delay)
 
     def _delay(self, retry_after: float | None) -> float:
-        """Equal jitter over the doubling back-off; on top of RetryInfo where the service sent one."""
+        """Return the doubling back-off with equal jitter, added to RetryInfo if the service sent one."""
         ceiling = min(
             self._policy.max_backoff, self._policy.initial_backoff * 2 ** max(0, self._failures - 1)
         )

@@ -29,7 +29,7 @@ class Wanted:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def to_proto(self) -> file_service_pb2.SearchFilesRequest:
-        """The request as the contract has it."""
+        """Return the request."""
         found = file_pb2.FileFilter(
             query=self.query,
             content_type=self.content_type,

@@ -1,4 +1,4 @@
-"""Sources that can be read from any byte on, and that tell when they are no longer what they were."""
+"""Sources that can be read from any offset, and that detect changes of themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-#: What a resumable upload takes: a path (text is a path), bytes, or a binary file object that can seek.
+#: Sources of a resumable upload: a path (also as text), bytes, or a seekable binary file object.
 SeekableInput = str | os.PathLike[str] | bytes | bytearray | memoryview | io.IOBase | Any
 
 
@@ -20,9 +20,9 @@ class SourceChanged(OSError):
 
 
 class Seekable:
-    """``size`` bytes, read at any offset, by any thread. Blocks: call it in a thread.
+    """``size`` bytes, which any thread can read at any offset. Blocks: call it in a thread.
 
-    ``path``: set when we opened the file ourselves; then size and mtime are watched, and ``close`` closes it.
+    ``path``: set if the file was opened here. Then its size and mtime are watched, and ``close`` closes it.
     """
 
     def __init__(self, file: Any, *, filename: str = "", path: Path | None = None) -> None:
@@ -35,9 +35,11 @@ class Seekable:
         self._stamp = self._stamp_now()
 
     def read(self, offset: int, length: int) -> bytes:
-        """``length`` bytes from ``offset`` on; fewer only at the end. What the file raises comes through."""
+        """Return ``length`` bytes from ``offset`` on; fewer only at the end. Exceptions of the file are
+        raised unchanged.
+        """
         pieces: list[bytes] = []
-        with self._lock:  # a reader that was given up may still be at work
+        with self._lock:  # an abandoned reader may still be reading
             self._file.seek(self._start + offset)
             while length > 0 and (piece := self._file.read(length)):
                 pieces.append(bytes(piece))
@@ -45,15 +47,15 @@ class Seekable:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def check(self) -> None:
-        """Whether it is still what it was.
+        """Check that the source is unchanged.
 
-        :raises SourceChanged: when the path has another size or mtime, or there are bytes past the end.
+        :raises SourceChanged: the path has another size or mtime, or there are bytes after the end.
         """
         if self._stamp_now() != self._stamp or self.read(self.size, 1):
             raise changed(self.path)
 
     def close(self) -> None:
-        """Close what we opened; a file that a caller hands over stays open."""
+        """Close a file that was opened here. A caller's file object stays open."""
         if self.path is not None:
             self._file.close()
 
@@ -73,16 +75,16 @@ class Seekable:
 
 
 def changed(path: Path | None) -> SourceChanged:
-    """The error for a source that changed."""
+    """Return the error for a source that has changed."""
     name = "the source" if path is None else str(path)
     return SourceChanged(f"{name} was changed since the upload began; start a new upload of it")
 
 
 def open_seekable(given: SeekableInput) -> Seekable:
-    """The source for a path, bytes, or a seekable binary file object (from where it stands).
+    """Return the source for a path, bytes, or a seekable binary file object (from its current position).
 
-    :raises OSError: for a path that can't be opened.
-    :raises TypeError: for what can't be read from the middle on; ``upload`` takes it.
+    :raises OSError: the path can't be opened.
+    :raises TypeError: the source can't seek; ``upload`` accepts it.
     """
     match given:
         case str() | os.PathLike():
@@ -119,10 +121,10 @@ def _open_path(path: Path) -> Seekable:
 def _can_seek(given: Any) -> bool:
     try:
         return bool(given.seekable()) and callable(given.read)
-    except (AttributeError, ValueError):  # no file; a closed one
+    except (AttributeError, ValueError):  # not a file, or a closed one
         return False
 
 
 def _sendable(name: str) -> str:
-    """A name of the file system as Unicode; bytes that are not UTF-8 become U+FFFD."""
+    """Return a name of the file system as Unicode; bytes that are not UTF-8 become U+FFFD."""
     return os.fsencode(name).decode("utf-8", "replace")

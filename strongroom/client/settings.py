@@ -1,4 +1,6 @@
-"""Where the services are: from arguments, the environment, or a running development stack, in this order."""
+"""Addresses of the services: from arguments, the environment, or a running development stack, in this
+order.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What ``{data dir}/stack.json`` of a running development stack (``make up``) says."""
+    """The contents of ``{data dir}/stack.json``, which a running development stack (``make up``) writes."""
 
     path: Path
     gateway_url: str
@@ -51,14 +53,14 @@ class Stack:
 
 
 def stack_path(environ: Mapping[str, str]) -> Path:
-    """Where a development stack leaves its addresses: ``{STRONGROOM_DATA_DIR:-.strongroom}/stack.json``."""
+    """Return the path of stack.json: ``{STRONGROOM_DATA_DIR:-.strongroom}/stack.json``."""
     return Path(environ.get("STRONGROOM_DATA_DIR") or ".strongroom") / "stack.json"
 
 
 def read_stack(environ: Mapping[str, str]) -> Stack | None:
-    """The running development stack; None when there is none (no file, or its processes are gone).
+    """Return the running development stack; None if there is none (no file, or its processes have ended).
 
-    :raises ConfigurationError: when the file can't be read or has another shape.
+    :raises ConfigurationError: the file can't be read or has another form.
     """
     path = stack_path(environ)
     try:
@@ -125,15 +127,16 @@ class ClientSettings:
         spool_max_bytes: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> ClientSettings:
-        """The arguments, else the environment, else the running development stack, else the default ports.
+        """Return the arguments, else the environment, else the running development stack, else the default
+        ports.
 
         ``STRONGROOM_STORAGE_ADDRESS``, ``STRONGROOM_METADATA_ADDRESS``, ``STRONGROOM_TOKEN``,
         ``STRONGROOM_TLS_CA``, ``STRONGROOM_TLS_CLIENT_CERT``, ``STRONGROOM_TLS_CLIENT_KEY``,
         ``STRONGROOM_ALLOW_PLAINTEXT``; ``STRONGROOM_PUBLIC_URL``, ``STRONGROOM_GATEWAY_URL`` for links;
-        ``STRONGROOM_SPOOL``, ``STRONGROOM_SPOOL_MAX_BYTES``. The development stack gives addresses only,
+        ``STRONGROOM_SPOOL``, ``STRONGROOM_SPOOL_MAX_BYTES``. The development stack provides addresses only,
         never a token: see ``development_settings``.
 
-        :raises ConfigurationError: when stack.json is needed and can't be read.
+        :raises ConfigurationError: stack.json is needed and can't be read.
         """
         env = os.environ if environ is None else environ
         storage = storage_address or env.get("STRONGROOM_STORAGE_ADDRESS")
@@ -161,7 +164,7 @@ def _spool_bytes(environ: Mapping[str, str]) -> int:
 
 
 def tls_from(environ: Mapping[str, str]) -> Tls | bool | None:
-    """The TLS settings of the environment; None when it has none."""
+    """Return the TLS settings of the environment; None if it has none."""
     ca, certificate, key = (
         environ.get(f"STRONGROOM_TLS_{name}") or None for name in ("CA", "CLIENT_CERT", "CLIENT_KEY")
     )
@@ -172,8 +175,10 @@ def tls_from(environ: Mapping[str, str]) -> Tls | bool | None:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a gRPC target stays on this machine: ``unix:…``, localhost or loopback IPs, with or without a
-    scheme (``ipv4:`` and ``ipv6:`` name several addresses, by commas).
+    """Whether a gRPC target is on this machine: ``unix:…``, localhost or loopback IPs, with or without a
+    scheme.
+
+    ``ipv4:`` and ``ipv6:`` may name several addresses, separated by commas.
     """
     if address.startswith(("unix:", "unix-abstract:")):
         return True
@@ -183,7 +188,7 @@ def is_loopback(address: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    """Of one ``host:port``."""
+    """The same for one ``host:port``."""
     host = host[1:].split("]", maxsplit=1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
     if host.lower() == "localhost":
         return True

@@ -1,4 +1,4 @@
-"""Sources of uploads, and whether they can be read a second time."""
+"""Sources of uploads, some of which can be read a second time."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ Plain = (
     | AsyncIterable[bytes]
     | Iterable[bytes]
 )
-#: A path (text is a path), bytes, a file object, an iterator of bytes, or a function that makes one of these
+#: A path (also as text), bytes, a file object, an iterator of bytes, or a function that makes one of these
 #: anew for each attempt.
 UploadSource = Plain | Callable[[], Plain]
 
 
 class Source(ABC):
-    """Blocks of at most 1 MiB. ``size`` in bytes where known; ``filename`` where there is one.
+    """Yields blocks of at most 1 MiB. ``size`` in bytes and ``filename``, if known.
 
-    ``repeatable``: every ``blocks()`` begins at the first byte again. Otherwise only the first call does.
-    ``owned``: we opened the file that is read, so we close it; a file that a caller hands over stays open.
-    Generators are closed in any case: nobody can tell where they stand.
+    ``repeatable``: every ``blocks()`` begins at the first byte; otherwise only the first call does.
+    ``owned``: the file was opened here and is closed here; a caller's file object stays open. Generators are
+    always closed, because their position is unknown.
     """
 
     size: int | None = None
@@ -61,12 +61,12 @@ class Source(ABC):
 
     @property
     def small(self) -> bytes | None:
-        """All of it, where it lies in memory and is no more than one block."""
+        """All bytes, if they are in memory and fit one block; else None."""
         return None
 
     @abstractmethod
     def blocks(self) -> AsyncGenerator[bytes]:
-        """The blocks. What reading raises comes through as it is."""
+        """Yield the blocks. Exceptions of reading are raised unchanged."""
 
 
 class BytesSource(Source):
@@ -80,11 +80,11 @@ class BytesSource(Source):
 
     @property
     def small(self) -> bytes | None:
-        """The bytes, where they are few."""
+        """The bytes if they fit one block."""
         return bytes(self._data) if memoryview(self._data).nbytes <= BLOCK_BYTES else None
 
     async def blocks(self) -> AsyncGenerator[bytes]:
-        """Slices of the bytes."""
+        """Yield slices of the bytes."""
         for block in cut_view(self._data):
             yield block
 
@@ -99,11 +99,11 @@ class PathSource(Source):
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, "is a directory; upload its files one by one", str(path))
         self.repeatable = stat.S_ISREG(found.st_mode)
-        # Files of /proc and the like say 0 and have content.
+        # Files of /proc and the like report a size of 0 but have content.
         self.size = found.st_size or None if self.repeatable else None
 
     def blocks(self) -> AsyncGenerator[bytes]:
-        """The content, opened anew."""
+        """Open the file and yield its content."""
         return in_thread(self._read)
 
     def _read(self) -> Iterator[bytes]:
@@ -112,7 +112,7 @@ class PathSource(Source):
 
 
 class FileSource(Source):
-    """A file object that its owner opened, from where it stands; it is not closed."""
+    """A caller's file object, read from its current position and not closed."""
 
     def __init__(self, file: Any) -> None:
         self._file = file
@@ -127,7 +127,7 @@ class FileSource(Source):
             file.seek(self._start)
 
     def blocks(self) -> AsyncGenerator[bytes]:
-        """The content from where the file stood when it was handed over."""
+        """Yield the content from the position at which the file was passed."""
         return in_thread(self._read)
 
     def _read(self) -> Iterator[bytes]:
@@ -147,7 +147,7 @@ class AsyncFileSource(Source):
         self._file = file
 
     async def blocks(self) -> AsyncGenerator[bytes]:
-        """The content from where the file stands."""
+        """Yield the content from the current position."""
         try:
             async for block in cut_async(self._pieces()):
                 yield block
@@ -167,7 +167,7 @@ class AsyncIterableSource(Source):
         self._pieces = pieces
 
     async def blocks(self) -> AsyncGenerator[bytes]:
-        """The pieces, cut to blocks."""
+        """Yield the pieces, cut into blocks."""
         try:
             async for block in cut_async(self._pieces):
                 yield block
@@ -177,7 +177,7 @@ class AsyncIterableSource(Source):
 
 
 class IterableSource(Source):
-    """Pieces of any size, asked for in a thread. A list or tuple can be read again, anything else once."""
+    """Pieces of any size, iterated in a thread. A list or tuple can be read again, anything else once."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = pieces
@@ -186,7 +186,7 @@ class IterableSource(Source):
             self.size = sum(memoryview(checked(piece)).nbytes for piece in pieces)
 
     def blocks(self) -> AsyncGenerator[bytes]:
-        """The pieces, cut to blocks."""
+        """Yield the pieces, cut into blocks."""
         return in_thread(self._read)
 
     def _read(self) -> Iterator[bytes]:
@@ -198,7 +198,7 @@ class IterableSource(Source):
 
 
 class FactorySource(Source):
-    """A function that makes the source anew for each attempt."""
+    """A function that makes a new source for each attempt."""
 
     repeatable = True
 
@@ -206,7 +206,7 @@ class FactorySource(Source):
         self._make = make
 
     async def blocks(self) -> AsyncGenerator[bytes]:
-        """The blocks of a fresh source, which is closed afterwards."""
+        """Yield the blocks of a new source, which is closed afterwards."""
         source = as_source(self._make())
         source.owned = True
         async with aclosing(source.blocks()) as blocks:
@@ -215,10 +215,10 @@ class FactorySource(Source):
 
 
 def as_source(given: object) -> Source:
-    """The source for what a caller handed over, one of ``UploadSource``.
+    """Return the source for a caller's argument, one of ``UploadSource``.
 
-    :raises OSError: for a path that can't be looked at.
-    :raises TypeError: for what is none of the kinds; text files among them.
+    :raises OSError: the path can't be examined.
+    :raises TypeError: the argument is of no known kind, or is a file in text mode.
     """
     match given:
         case str() | os.PathLike():
@@ -240,12 +240,12 @@ def as_source(given: object) -> Source:
 
 
 def _sendable(name: str) -> str:
-    """A name of the file system as Unicode; bytes that are not UTF-8 become U+FFFD."""
+    """Return a name of the file system as Unicode; bytes that are not UTF-8 become U+FFFD."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _position(file: Any) -> int | None:
-    """Where a seekable file stands; None when it can't be brought back there."""
+    """Return the position of a seekable file; None if it can't be returned to."""
     try:
         return int(file.tell()) if file.seekable() else None
     except (AttributeError, OSError, ValueError):
@@ -253,5 +253,5 @@ def _position(file: Any) -> int | None:
 
 
 def _file_blocks(file: Any) -> Iterator[bytes]:
-    """Blocks of a blocking file object. Short reads (pipes, sockets) are joined."""
+    """Yield blocks of a blocking file object. Short reads (pipes, sockets) are joined."""
     return cut(iter(lambda: checked(file.read(BLOCK_BYTES)), b""))

@@ -1,4 +1,4 @@
-"""Client streams: the messages of one call written side by side with waiting for its answer."""
+"""Client streams: write the messages of a call while waiting for its reply."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class _Sent(Enum):
 
 
 class SourceFailed(Exception):
-    """Carries what the messages (a source, a progress callback) raised past the retries, to be raised as it
-    is.
+    """Carries an exception of the messages (a source, a progress callback) past the retries, to be raised
+    unchanged.
     """
 
     def __init__(self, cause: BaseException) -> None:
@@ -36,12 +36,12 @@ class SourceFailed(Exception):
 
 
 async def exchange(call: Call[Response], metadata: Metadata, messages: AsyncGenerator[bytes]) -> Response:
-    """Write serialized ``messages`` and answer the reply; a refusal is seen while the source is still slow.
+    """Write serialized ``messages`` and return the reply. A refusal is noticed even while the source is slow.
 
-    A generator is resumed once its message was taken; it is closed at the end, and never begun when no
-    connection came about.
+    A generator is resumed after its message was written. It is closed at the end, and not begun without a
+    connection.
 
-    :raises StrongroomError: typed by the reason. :raises SourceFailed: when ``messages`` raised.
+    :raises StrongroomError: typed by the reason. :raises SourceFailed: ``messages`` raised.
     """
     sender = asyncio.create_task(_send(call, messages))
     reply = asyncio.create_task(_reply(call))
@@ -59,12 +59,12 @@ async def exchange(call: Call[Response], metadata: Metadata, messages: AsyncGene
 
 
 async def _send(call: Call[Response], messages: AsyncGenerator[bytes]) -> _Sent:
-    """Write every message; stops when the call has ended, whose reply then says why.
+    """Write every message. Stops if the call has ended, and its reply says why.
 
-    :raises SourceFailed: when reading or reporting progress raised.
+    :raises SourceFailed: reading or reporting progress raised.
     """
     if not await _connected(call):
-        return _Sent.CUT_SHORT  # nothing was read: even a source of one reading may be tried again
+        return _Sent.CUT_SHORT  # nothing was read, so even a source that can be read once may be retried
     try:
         async with aclosing(messages):
             async for message in messages:
@@ -81,7 +81,7 @@ async def _reply(call: Call[Response]) -> Response:
 
 
 async def _connected(call: Call[Response]) -> bool:
-    """Whether the call reached a server; False: it is over."""
+    """Whether the call reached a server; False if it has ended."""
     try:
         await call.wait_for_connection()
     except grpc.aio.AioRpcError:
@@ -95,7 +95,9 @@ def _check_answered(reply: asyncio.Task[Any]) -> None:
 
 
 async def _stop(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel and await: nothing of an attempt outlives it, a source's own clean-up included."""
+    """Cancel and await the tasks, so that nothing of an attempt outlives it, including a source's
+    clean-up.
+    """
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

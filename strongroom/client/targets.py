@@ -1,4 +1,4 @@
-"""Where an upload belongs: one small class per family of the contract, each turned into an ``UploadTarget``.
+"""Targets of uploads: one small class per family of the contract, each converted to an ``UploadTarget``.
 
 The family decides the S3 key, the size limit and the allowed types; see
 ``protos/strongroom/metadata/v1/target.proto``. Values are checked by the service (``InvalidField`` names the
@@ -26,7 +26,7 @@ class Uploads:
     """A plain file of any type: ``uploads/{user}/{uuid}.{ext}``. The default."""
 
     def to_proto(self) -> target_pb2.UploadTarget:
-        """The target as the contract has it."""
+        """Return the ``UploadTarget``."""
         return _file_target(target_pb2.FILE_FOLDER_UPLOADS)
 
 
@@ -35,7 +35,7 @@ class Documents:
     """A PDF, office document or text: ``documents/{user}/{uuid}.{ext}``."""
 
     def to_proto(self) -> target_pb2.UploadTarget:
-        """The target as the contract has it."""
+        """Return the ``UploadTarget``."""
         return _file_target(target_pb2.FILE_FOLDER_DOCUMENTS)
 
 
@@ -46,7 +46,7 @@ class Audio:
     class_id: str
 
     def to_proto(self) -> target_pb2.UploadTarget:
-        """The target as the contract has it."""
+        """Return the ``UploadTarget``."""
         return _file_target(target_pb2.FILE_FOLDER_AUDIO, self.class_id)
 
 
@@ -61,9 +61,9 @@ class Generation:
     settings: str | Mapping[str, Any] = ""
 
     def to_proto(self) -> target_pb2.UploadTarget:
-        """The target as the contract has it.
+        """Return the ``UploadTarget``.
 
-        :raises ValueError: for a type that is none of the four.
+        :raises ValueError: the type is not one of the four.
         """
         if self.type not in get_args(GenerationKind):
             raise ValueError(f"{self.type!r} is not a generation type, such as 'text-to-image'")
@@ -83,7 +83,7 @@ class EventMedia:
     tags: Sequence[str] = ()
 
     def to_proto(self) -> target_pb2.UploadTarget:
-        """The target as the contract has it."""
+        """Return the ``UploadTarget``."""
         media = target_pb2.EventMediaTarget(
             event_id=str(self.event_id), title=self.title, description=self.description, tags=self.tags
         )
@@ -95,7 +95,7 @@ class ProfilePicture:
     """The caller's profile picture; replaces the previous one atomically."""
 
     def to_proto(self) -> target_pb2.UploadTarget:
-        """The target as the contract has it."""
+        """Return the ``UploadTarget``."""
         return target_pb2.UploadTarget(profile_picture=target_pb2.ProfilePictureTarget())
 
 
@@ -106,7 +106,7 @@ class Temp:
     ttl: timedelta | None = None
 
     def to_proto(self) -> target_pb2.UploadTarget:
-        """The target as the contract has it."""
+        """Return the ``UploadTarget``."""
         temp = target_pb2.TempTarget()
         if self.ttl is not None:
             duration = Duration()
@@ -122,7 +122,7 @@ class AtPath:
     path: str
 
     def to_proto(self) -> target_pb2.UploadTarget:
-        """The target as the contract has it."""
+        """Return the ``UploadTarget``."""
         return target_pb2.UploadTarget(path=target_pb2.PathTarget(path=self.path))
 
 

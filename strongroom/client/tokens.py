@@ -12,12 +12,12 @@ from strongroom import errors
 TokenFunction = Callable[[], str | Awaitable[str]]
 Token = str | TokenFunction
 
-#: A token is renewed this many seconds before its ``exp``, so that it does not run out on the way.
+#: Seconds before its ``exp`` at which a token is renewed, so that it doesn't expire during a call.
 RENEW_BEFORE_SECONDS = 30.0
 
 
 class Tokens:
-    """Answers the token for the next call; safe to share between tasks of one event loop."""
+    """Provides the token for the next call. Tasks of one event loop may share it."""
 
     def __init__(self, token: Token | None) -> None:
         self._function: TokenFunction | None = token if callable(token) else None
@@ -26,7 +26,7 @@ class Tokens:
         self._asking = asyncio.Lock()
 
     async def current(self) -> str | None:
-        """The token to send; None: send none. What the function raises is raised here."""
+        """Return the token to send, or None. Exceptions of the function are raised unchanged."""
         if self._function is None:
             return self._current
         async with self._asking:
@@ -36,7 +36,7 @@ class Tokens:
             return self._current
 
     def renew_after(self, error: errors.StrongroomError) -> bool:
-        """Whether a new token may help against ``error``; then the next ``current()`` asks for one."""
+        """Whether a new token may help against ``error``. If so, the next ``current()`` gets one."""
         if self._function is None or not isinstance(error, errors.TokenExpired | errors.TokenInvalid):
             return False
         self._current = None
@@ -44,7 +44,7 @@ class Tokens:
 
 
 async def _ask(function: TokenFunction) -> str:
-    """A plain function may block (a file, an HTTP call): it runs in a thread."""
+    """Call the function; in a thread if it is plain, because it may block (a file, an HTTP call)."""
     if inspect.iscoroutinefunction(function):
         token: str = await function()
         return token
@@ -53,8 +53,8 @@ async def _ask(function: TokenFunction) -> str:
 
 
 def _expiry(token: str) -> float:
-    """``exp`` of a JWT, unverified: only the service can verify it. Infinite when there is none to be
-    read.
+    """Return the ``exp`` of a JWT, unverified (only the service can verify it); infinite if it can't
+    be read.
     """
     import jwt  # noqa: PLC0415 - see development_token
 
@@ -74,8 +74,8 @@ def development_token(
     audience: str | None = None,
     issuer: str | None = None,
 ) -> str:
-    """An HS256 token for development: claims ``sub``, ``iat``, ``exp`` and, when given, ``role``, ``aud``,
-    ``iss``.
+    """Return an HS256 token for development: claims ``sub``, ``iat``, ``exp`` and, if given, ``role``,
+    ``aud``, ``iss``.
 
     :raises ValueError: for an empty secret or sub, or a ttl under one second.
     """

@@ -1,4 +1,4 @@
-"""One upload: a source sent as a stream of 1 MiB messages, again where that is safe."""
+"""One upload: a source sent as a stream of 1 MiB messages, and again if that is safe."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from strongroom.wire import UploadChunk, encode_upload
 
 Message = upload_pb2.UploadRequest | UploadChunk
 
-#: Called with the bytes done so far and their total, where it is known. A retry begins at 0 again.
+#: Called with the bytes done so far and the total, if known. A retry begins at 0 again.
 Progress = Callable[[int, int | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Checksums:
-    """Checksums of the whole content that the caller knows. Each one given is verified before the file is
-    visible.
+    """Checksums of the whole content. Each one given is verified before the file becomes visible.
 
-    CRC-32C is computed and verified in any case. ``md5`` and ``sha256``: digests as bytes or hex text.
+    CRC-32C is computed and verified in any case. ``md5`` and ``sha256``: digests as bytes or hexadecimal
+    text.
     """
 
     crc32c: int | None = None
@@ -39,9 +39,9 @@ class Checksums:
     sha256: bytes | str | None = None
 
     def fill(self, spec: target_pb2.UploadSpec) -> None:
-        """Put them into a spec.
+        """Set the checksums in a spec.
 
-        :raises ValueError: for hex text that is none.
+        :raises ValueError: for invalid hexadecimal text.
         """
         if self.crc32c is not None:
             spec.checksums.crc32c = self.crc32c
@@ -78,14 +78,14 @@ class Upload:
         self._reported: int | None = None
 
     async def run(self) -> StoredFile:
-        """Upload, and answer the committed file.
+        """Upload, and return the committed file.
 
-        :raises StrongroomError: typed by the reason; what the source raises is raised as it is.
+        :raises StrongroomError: typed by the reason. Exceptions of the source are raised unchanged.
         """
         return StoredFile.from_proto(await self.file())
 
     async def file(self) -> file_pb2.File:
-        """The same, as the service says it."""
+        """Like ``run``, but return the service's message."""
         attempts = self._connection.attempts(self._deadline)
         while True:
             try:
@@ -108,7 +108,7 @@ class Upload:
         raise error
 
     async def _attempt(self) -> file_pb2.File:
-        """One call."""
+        """Make one call."""
         metadata = await self._connection.metadata()
         if (data := self._source.small) is not None:
             return await self._at_once(data, metadata)
@@ -116,7 +116,7 @@ class Upload:
         return (await exchange(call, metadata, self._encoded())).file
 
     async def _at_once(self, data: bytes, metadata: Metadata) -> file_pb2.File:
-        """One message. A call of its kind has no status to lose (``strongroom.sending``)."""
+        """Send one message. A unary call can't lose its status (see ``strongroom.sending``)."""
         self._check_size(len(data), last=True)
         crc = google_crc32c.value(data)
         message = self._edge(0, data, crc, crc)
@@ -129,14 +129,16 @@ class Upload:
         return response.file
 
     async def _encoded(self) -> AsyncGenerator[bytes]:
-        """The messages as they travel; each is reported once it was taken."""
+        """Yield the serialized messages; report progress after each was written."""
         async with aclosing(self._messages()) as messages:
             async for message in messages:
                 yield encode_upload(message)
                 self._report(message.write_offset + len(message.data))
 
     async def _messages(self) -> AsyncGenerator[Message]:
-        """The messages of one attempt: spec on the first, size and checksum of the whole on the last."""
+        """Yield the messages of one attempt: the first has the spec, the last one size and checksum of the
+        whole.
+        """
         whole = offset = 0
         self._reading_began = True
         async with aclosing(with_last(self._source.blocks())) as blocks:
@@ -151,7 +153,7 @@ class Upload:
                 offset += len(block)
 
     def _edge(self, offset: int, block: bytes, part: int, whole: int | None) -> upload_pb2.UploadRequest:
-        """The first message, the last one (``whole`` given), or both in one."""
+        """Return the first message, the last one (with ``whole``), or both in one."""
         message = upload_pb2.UploadRequest(write_offset=offset, data=block, crc32c=part)
         if offset == 0:
             message.spec.CopyFrom(self._spec)
@@ -161,9 +163,7 @@ class Upload:
         return message
 
     def _check_size(self, read: int, last: bool) -> None:
-        """A source that is not as long as was said is never finished, whatever the service would make of
-        it.
-        """
+        """Raise unless the source has exactly the declared size, before the upload is finished."""
         if self._total is None or read == self._total or (read < self._total and not last):
             return
         found = f"only {read}" if last else f"at least {read}"

@@ -12,7 +12,7 @@ from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.storage.v1 import verify_pb2 as wire
 
 Depth: TypeAlias = Literal["listings", "heads", "bytes"]
-"""How closely objects are looked at: as the listing says them; and their metadata; and their bytes."""
+"""How closely objects are checked: by listing; also their metadata; also their bytes."""
 
 DEPTHS: Final[Mapping[Depth, pb.VerificationDepth.ValueType]] = {
     "listings": pb.VERIFICATION_DEPTH_LISTINGS,
@@ -175,5 +175,5 @@ def to_quarantined(found: wire.QuarantinedObject) -> Quarantined:
 
 
 def kind_name(kind: int) -> str:
-    """In small letters: ``object_missing``."""
+    """Return the name in lower case: ``object_missing``."""
     return enum_word(pb.FindingKind.DESCRIPTOR, kind)

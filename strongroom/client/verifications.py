@@ -1,4 +1,4 @@
-"""Verification, for admins: that every row has its object, and every object its row."""
+"""Verification, for admins: checks that every row has its object, and every object its row."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ Response = TypeVar("Response")
 
 
 class Verifications:
-    """Starts runs, reads their reports. Every method raises ``PermissionDenied`` without the admin role."""
+    """Starts runs and reads their reports. Every method raises ``PermissionDenied`` without the admin
+    role.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -132,7 +134,7 @@ class Verifications:
     async def _stream(
         self, method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request
     ) -> AsyncGenerator[Response]:
-        """One try, without a deadline: a large object may take its time."""
+        """Make one call without a deadline, because a large object may take long."""
         metadata = await self._connection.metadata()
         call = method(request, metadata=metadata)
         try:

@@ -16,10 +16,10 @@ from strongroom.metadata.v1 import notification_service_pb2 as pb
 
 
 async def watch(connection: Connection, user_id: str, resume_token: str) -> AsyncGenerator[Notification]:
-    """Events after ``resume_token``; a broken connection is resumed where it broke.
+    """Yield events after ``resume_token``. A broken connection is resumed where it broke.
 
     :raises StrongroomError: with status OUT_OF_RANGE if the token is older than the service's retention of
-        events.
+    events.
     """
     request = pb.WatchRequest(resume_token=resume_token, user_id=user_id)
     async with aclosing(_events(connection, connection.notifications.Watch, request)) as events:
@@ -28,7 +28,7 @@ async def watch(connection: Connection, user_id: str, resume_token: str) -> Asyn
 
 
 async def watch_all(connection: Connection, request: pb.WatchAllRequest) -> AsyncGenerator[Notification]:
-    """The same of all users; needs the admin role."""
+    """Like ``watch``, for all users; needs the admin role."""
     async with aclosing(_events(connection, connection.notifications.WatchAll, request)) as events:
         async for event in events:
             yield event
@@ -49,20 +49,20 @@ async def _events(
                 if message.HasField("event"):
                     request.resume_token, heard = message.event.id, True
                     yield Notification.from_proto(message.event)
-                elif not heard:  # where it has begun: what comes while it is away is not to be missed
+                elif not heard:  # the current position, so that events are not missed while it is unreachable
                     request.resume_token = message.resume_token
         except grpc.aio.AioRpcError as error:
             failure = typed(error, metadata)
         finally:
             call.cancel()
         if isinstance(failure, errors.OffsetOutOfRange) and request.resume_token and not heard:
-            request.resume_token = ""  # nothing has come for longer than events are kept
+            request.resume_token = ""  # no event has come for longer than events are kept
         else:
             await attempts.pause(failure)
 
 
 def event_types(names: Iterable[str]) -> list[pb.EventType.ValueType]:
-    """By name, written with ``-`` or ``_``. Raises InvalidField."""
+    """Return event types by name, written with ``-`` or ``_``. Raises InvalidField."""
     items = pb.EventType.items()
     known = {name.removeprefix("EVENT_TYPE_").lower(): number for name, number in items if number}
     wanted = [name.lower().replace("-", "_") for name in dict.fromkeys(names)]

@@ -115,7 +115,7 @@ class Webhooks:
         return to_webhook(made.webhook, made.secret)
 
     async def get(self, webhook_id: str) -> Webhook:
-        """One of them."""
+        """Return one webhook."""
         request = service.GetWebhookRequest(
             webhook_id=webhook_id, user_id=self._user_id, all_users=self._all_users
         )
@@ -123,7 +123,7 @@ class Webhooks:
         return to_webhook(found.webhook)
 
     async def list(self) -> AsyncGenerator[Webhook]:
-        """All of them, newest first, fetched page by page."""
+        """Yield all of them, newest first, fetched page by page."""
         request = service.ListWebhooksRequest(user_id=self._user_id, all_users=self._all_users)
         while True:
             page = await self._connection.unary(self._connection.webhooks.ListWebhooks, request, safe=True)
@@ -188,7 +188,9 @@ class Webhooks:
         return to_delivery(made.delivery)
 
     async def deliveries(self, webhook_id: str, *, state: str = "") -> AsyncGenerator[Delivery]:
-        """Newest event first, fetched page by page. ``state``: ``pending``, ``delivered``, ``dead``."""
+        """Yield deliveries, newest event first, fetched page by page. ``state``: ``pending``, ``delivered``,
+        ``dead``.
+        """
         request = service.ListDeliveriesRequest(
             webhook_id=webhook_id,
             state=_state(state),

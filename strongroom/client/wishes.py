@@ -1,4 +1,4 @@
-"""How long something is to be kept."""
+"""Retention requested with an upload or a save."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class RetentionWish:
     hold: str = ""
 
     def to_proto(self) -> retention_pb2.RetentionWish:
-        """As the contract has it.
+        """Return the message.
 
-        :raises ValueError: for a moment without an offset.
+        :raises ValueError: a time has no time zone.
         """
         wish = retention_pb2.RetentionWish(hold_reason=self.hold)
         if isinstance(self.keep, timedelta):
@@ -55,7 +55,7 @@ class RetentionWish:
 
 
 def proto_of(wish: RetentionWish | None) -> retention_pb2.RetentionWish | None:
-    """For a message's field; None: not set. Raises ValueError as ``to_proto``."""
+    """Return the message for a field; None if not set. Raises ValueError as ``to_proto``."""
     return None if wish is None else wish.to_proto()
 
 

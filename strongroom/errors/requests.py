@@ -39,11 +39,11 @@ class InvalidPageToken(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=
 
 
 class UnsupportedMediaType(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=415):
-    """The request's own media type is not one the route takes. Metadata: ``expected``."""
+    """The route does not accept the request's media type. Metadata: ``expected``."""
 
 
 class ContentTypeMismatch(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
-    """The bytes are not of the type that was declared. Metadata: ``declared``, ``detected``."""
+    """The bytes are not of the declared type. Metadata: ``declared``, ``detected``."""
 
 
 class ContentTypeNotAllowed(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
@@ -51,8 +51,9 @@ class ContentTypeNotAllowed(StrongroomError, code=Code.INVALID_ARGUMENT, http_st
 
 
 class ContentInfected(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
-    """The scanner for malware has found something: in what was sent, which is not stored, or in a file that
-    was stored before its signature was known. Metadata: ``signature``.
+    """The scanner for malware has found something in the upload, which is not stored, or in a stored file.
+
+    In the latter case the signature was not known when the file was stored. Metadata: ``signature``.
     """
 
 
@@ -65,7 +66,7 @@ class PathInvalid(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
 
 
 class PictureRefused(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
-    """The picture has too many pixels, or is none. Metadata: ``rule``, ``limit``, ``width``, ``height``."""
+    """The picture has too many pixels, or isn't one. Metadata: ``rule``, ``limit``, ``width``, ``height``."""
 
 
 class IdempotencyKeyReused(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
@@ -73,7 +74,7 @@ class IdempotencyKeyReused(StrongroomError, code=Code.INVALID_ARGUMENT, http_sta
 
 
 class OffsetOutOfRange(StrongroomError, code=Code.OUT_OF_RANGE, http_status=409):
-    """The chunk starts past what is persisted. Metadata: ``persisted_size``."""
+    """The chunk begins after the persisted bytes. Metadata: ``persisted_size``."""
 
 
 class RangeNotSatisfiable(StrongroomError, code=Code.OUT_OF_RANGE, http_status=416):

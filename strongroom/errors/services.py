@@ -1,4 +1,4 @@
-"""What does not work behind a request: the object store, Postgres, the scanner, a service of ours."""
+"""Errors of what a request depends on: the object store, Postgres, the scanner, Strongroom's own services."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class ObjectStoreUnavailable(StrongroomError, code=Code.UNAVAILABLE, http_status
 
 
 class ObjectStoreThrottled(StrongroomError, code=Code.UNAVAILABLE, http_status=503):
-    """The object store asks to slow down."""
+    """The object store asks for fewer requests."""
 
 
 class ObjectStoreDenied(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=503):
-    """The object store refuses our credentials for this action."""
+    """The object store refuses the service's credentials for this action."""
 
 
 class ObjectStoreNoCredentials(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=503):
@@ -32,15 +32,17 @@ class ObjectStoreWrongRegion(StrongroomError, code=Code.FAILED_PRECONDITION, htt
 
 
 class ScannerUnavailable(StrongroomError, code=Code.UNAVAILABLE, http_status=503):
-    """The scanner for malware does not answer, and nothing is stored without it."""
+    """The scanner for malware does not answer; nothing is stored without it."""
 
 
 class ObjectStoreFull(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=507):
-    """The object store has no room; trying again does not help before its operator has made some."""
+    """The object store is full; a retry fails until its operator has freed space."""
 
 
 class ObjectStoreRefused(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=502):
-    """The object store finds our request invalid and will again; its operator has to look at it."""
+    """The object store rejects the request as invalid and will do so again; its operator has to look
+    at it.
+    """
 
 
 class BucketMissing(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=503):
@@ -60,11 +62,11 @@ class ServiceUnavailable(StrongroomError, code=Code.UNAVAILABLE, http_status=503
 
 
 class DeadlineExceeded(StrongroomError, code=Code.DEADLINE_EXCEEDED, http_status=504):
-    """The caller's deadline passed; or a limit of the service's own has. Metadata: ``limit_seconds`` then."""
+    """The caller's deadline has passed, or a limit of the service's own. Metadata: ``limit_seconds`` then."""
 
 
 class Cancelled(StrongroomError, code=Code.CANCELLED, http_status=499):
-    """The caller went away."""
+    """The caller has disconnected."""
 
 
 class Unimplemented(StrongroomError, code=Code.UNIMPLEMENTED, http_status=501, reason="NOT_IMPLEMENTED"):
@@ -72,4 +74,4 @@ class Unimplemented(StrongroomError, code=Code.UNIMPLEMENTED, http_status=501, r
 
 
 class Internal(StrongroomError, code=Code.INTERNAL, http_status=500):
-    """A bug; the log has the stack under the request id."""
+    """A bug; the log has the stack trace under the request id."""

@@ -1,4 +1,4 @@
-"""What a request meets: things that are not there, not there yet, in use, or that stay as they are."""
+"""Errors of state: things that don't exist, don't exist yet, are in use, or can't be changed."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class VersionNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
 
 
 class ShareNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
-    """No such share, or it is somebody else's."""
+    """No such share, or it belongs to another user."""
 
 
 class WebhookNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
-    """The caller has no such webhook, or it no such delivery."""
+    """The caller has no such webhook, or the webhook no such delivery."""
 
 
 class ShareEnded(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=410):
-    """The share opens nothing any more. Metadata: ``cause``."""
+    """The share can't be opened any more. Metadata: ``cause``."""
 
 
 class AlreadyExists(StrongroomError, code=Code.ALREADY_EXISTS, http_status=409):
@@ -44,7 +44,7 @@ class AlreadyExists(StrongroomError, code=Code.ALREADY_EXISTS, http_status=409):
 
 
 class RequestInProgress(StrongroomError, code=Code.ABORTED, http_status=409):
-    """A request with the same idempotency key is still running; RetryInfo says when."""
+    """A request with the same idempotency key is still running; RetryInfo says when to retry."""
 
 
 class VersionConflict(StrongroomError, code=Code.ABORTED, http_status=409):
@@ -52,17 +52,18 @@ class VersionConflict(StrongroomError, code=Code.ABORTED, http_status=409):
 
 
 class PreconditionFailed(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=412):
-    """If-Match, If-None-Match or if_generation_match does not hold. Metadata: ``actual``; ``of``: ``source``
-    where that of a move is meant, and not its target.
+    """If-Match, If-None-Match or if_generation_match does not hold. Metadata: ``actual``.
+
+    ``of``: ``source`` if the condition of a move concerns the source and not the target.
     """
 
 
 class UploadSuperseded(StrongroomError, code=Code.ABORTED, http_status=409):
-    """A newer writer has taken this upload over, or its lease has run out."""
+    """A newer writer has taken this upload over, or its lease has expired."""
 
 
 class UploadExpired(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=410):
-    """The upload lay still for too long and was removed."""
+    """The upload was inactive for too long and was removed."""
 
 
 class UploadLost(StrongroomError, code=Code.DATA_LOSS, http_status=410):
@@ -70,7 +71,7 @@ class UploadLost(StrongroomError, code=Code.DATA_LOSS, http_status=410):
 
 
 class ObjectArchived(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=503):
-    """Its bytes are being brought back from an archive class of the store; RetryInfo says when to ask."""
+    """The bytes are being restored from an archive class of the store; RetryInfo says when to retry."""
 
 
 class ObjectLost(StrongroomError, code=Code.DATA_LOSS, http_status=500):
@@ -78,12 +79,14 @@ class ObjectLost(StrongroomError, code=Code.DATA_LOSS, http_status=500):
 
 
 class RetentionHeld(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=423):
-    """It is kept until a time (metadata: ``until``) or on legal hold (``hold``): it stays as it is."""
+    """The file is kept until a time (metadata: ``until``) or on legal hold (``hold``) and can't be
+    changed.
+    """
 
 
 class RepairRefused(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=409):
-    """Nothing is verified or repaired: what belongs together is not together, or too much is wrong."""
+    """Nothing was verified or repaired: bucket and database don't match, or too much is wrong."""
 
 
 class ActInProgress(StrongroomError, code=Code.ABORTED, http_status=409):
-    """An admin is just about to change objects; RetryInfo says when to try again. Metadata: ``act``."""
+    """An admin is changing objects at this moment; RetryInfo says when to retry. Metadata: ``act``."""

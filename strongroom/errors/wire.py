@@ -1,9 +1,9 @@
-"""StrongroomError ⇄ ``google.rpc.Status``, the only two places where an error changes its form.
+"""Converts StrongroomError to ``google.rpc.Status`` and back; no other module does.
 
-Sizes: gRPC drops trailers at random once the metadata of an answer passes 8 KiB (a soft limit of C-core),
-and the status travels twice: as ``grpc-message`` (percent-encoded) and in ``grpc-status-details-bin``
-(base64). So the message is cut at ``MAX_MESSAGE_BYTES`` as encoded and the whole Status at
-``MAX_STATUS_BYTES``: at most 7.5 KiB on the wire.
+Sizes: gRPC drops trailers at random if the metadata of an answer exceeds 8 KiB (a soft limit of C-core), and
+the status is sent twice: as ``grpc-message`` (percent-encoded) and in ``grpc-status-details-bin`` (base64).
+So the encoded message is cut at ``MAX_MESSAGE_BYTES`` and the whole Status at ``MAX_STATUS_BYTES``: at most
+7.5 KiB on the wire.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _RESOURCES = {
     "VERSION_NOT_FOUND": "version",
 }
 
-#: For statuses without our ErrorInfo (gRPC's own, or a proxy's): reason, and a text that is fit for anybody.
+#: For statuses without our ErrorInfo (gRPC's own, or a proxy's): reason, and a message for users.
 _BY_CODE: dict[grpc.StatusCode, tuple[str, str]] = {
     grpc.StatusCode.CANCELLED: ("CANCELLED", "The call was cancelled."),
     grpc.StatusCode.INVALID_ARGUMENT: ("MALFORMED_REQUEST", "The service refused the request as malformed."),
@@ -63,9 +63,9 @@ _INTERNAL = ("INTERNAL", "The service failed; its log has the reason under the r
 
 
 def clipped(text: str, limit: int) -> str:
-    """``text`` cut so that it takes at most ``limit`` bytes percent-encoded, as ``grpc-message`` travels.
+    """Return ``text`` cut to at most ``limit`` bytes in the percent-encoding of ``grpc-message``.
 
-    Lone surrogates, which no encoder takes, become ``?``.
+    Lone surrogates, which can't be encoded, become ``?``.
     """
     clean = text.encode("utf-8", "replace").decode("utf-8")
     if len(quote(clean)) <= limit:
@@ -79,9 +79,10 @@ def clipped(text: str, limit: int) -> str:
 
 
 def to_status_proto(error: StrongroomError) -> status_pb2.Status:
-    """``error`` as ``google.rpc.Status``: ErrorInfo, RetryInfo, BadRequest, QuotaFailure or ResourceInfo.
+    """Return ``error`` as ``google.rpc.Status``: ErrorInfo, RetryInfo, BadRequest, QuotaFailure or
+    ResourceInfo.
 
-    Never more than ``MAX_STATUS_BYTES``; what does not fit is left out, ErrorInfo last.
+    At most ``MAX_STATUS_BYTES``. Details that don't fit are omitted, ErrorInfo last.
     """
     code: int = error.code.value[0]
     status = status_pb2.Status(code=code, message=clipped(error.message, MAX_MESSAGE_BYTES))
@@ -145,18 +146,20 @@ def _bad_request(violations: Sequence[Violation]) -> error_details_pb2.BadReques
 
 
 def from_rpc_error(error: grpc.RpcError) -> StrongroomError:
-    """The typed exception for a failed call.
+    """Return the typed exception for a failed call.
 
-    With ErrorInfo of domain ``strongroom``: the class of its reason, with message, metadata, retry_after and
-    violations as they were raised. Without: a class chosen by the status code, with a general message; what
-    gRPC said stands in ``transport_details``. A reason this release does not know keeps its message.
+    With ErrorInfo of domain ``strongroom`` it is the class of its reason, with message, metadata, retry_after
+    and violations as raised. Otherwise it is a class chosen by the status code, with a general message;
+    gRPC's own text is in ``transport_details``. A reason that this release doesn't know keeps its message.
     """
     code, details = _code_and_details(error)
     return _typed(code, details, _Found.of(error))
 
 
 def from_status_proto(status: status_pb2.Status) -> StrongroomError:
-    """The typed exception for one ``google.rpc.Status`` of a batch; by the rules of ``from_rpc_error``."""
+    """Return the typed exception for one ``google.rpc.Status`` of a batch, by the rules of
+    ``from_rpc_error``.
+    """
     code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
     return _typed(code, status.message, _Found.in_status(status))
 
@@ -177,7 +180,7 @@ def _typed(code: grpc.StatusCode, details: str, found: _Found) -> StrongroomErro
 
 @dataclass
 class _Found:
-    """What the details of a Status say."""
+    """The contents of a Status's details."""
 
     ours: bool = False
     reason: str = ""
@@ -187,7 +190,7 @@ class _Found:
 
     @classmethod
     def of(cls, error: grpc.RpcError) -> _Found:
-        """Nothing at all when there are no details, or unreadable ones: then the code must do."""
+        """Return the details; empty if there are none or they are unreadable, so that the code decides."""
         try:
             return cls.in_status(status_pb2.Status.FromString(_details_bytes(error)))
         except DecodeError:
@@ -195,7 +198,10 @@ class _Found:
 
     @classmethod
     def in_status(cls, status: status_pb2.Status) -> _Found:
-        """:raises DecodeError: when a detail can't be read."""
+        """Parse the details.
+
+        :raises DecodeError: a detail can't be read.
+        """
         found = cls()
         for detail in status.details:
             found.add(detail.TypeName(), detail.value)
@@ -222,7 +228,7 @@ def _code_and_details(error: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
 
 
 def _details_bytes(error: grpc.RpcError) -> bytes:
-    """The serialized Status in the trailers; empty when there is none."""
+    """Return the serialized Status in the trailers; empty if there is none."""
     if isinstance(error, grpc.Call | grpc.aio.AioRpcError):
         for key, value in error.trailing_metadata() or ():
             if key == DETAILS_KEY and isinstance(value, bytes):

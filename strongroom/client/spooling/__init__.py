@@ -1,1 +1,3 @@
-"""Operations that wait on the caller's disk until the service, or its S3, is back (docs/offline.md)."""
+"""Operations that are kept on the caller's disk until the service, or its S3, is available
+(docs/offline.md).
+"""

@@ -1,13 +1,13 @@
-"""A spool on disk: operations of one user in the order in which they were put there. Everything here blocks.
+"""A spool on disk: operations of one user in the order in which they were added. All methods block.
 
-    {root}/{user}/making/{id}/      being written; never sent, removed by the next one who opens the spool
-    {root}/{user}/waiting/{n}-{id}/ whole and durable: operation.json, and the bytes it brings
+    {root}/{user}/making/{id}/      being written; never sent; removed when the spool is next opened
+    {root}/{user}/waiting/{n}-{id}/ complete and durable: operation.json, and its bytes
     {root}/{user}/dead/{n}-{id}/    refused by the service: with reason.json
-    {root}/{user}/sent/{id}.json    what became of an operation, for those who have its id
+    {root}/{user}/sent/{id}.json    the outcome of an operation, for callers that have its id
 
-A folder gets from one state to the next by one rename, and what a state promises is on the disk before it: a
-process that dies at any moment leaves each operation in exactly one of them. ``sent`` is written before the
-folder goes, so an operation may be in both for a moment: then it is sent, and only its folder is left over.
+A folder changes its state by one rename, and its contents are on disk before that: a process that dies at any
+moment leaves each operation in exactly one state. ``sent`` is written before the folder is removed, so for a
+moment an operation may be in both: then it is sent, and only its folder remains to be removed.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ except ImportError:  # Windows
 OPERATION: Final = "operation.json"
 ATTEMPT: Final = "attempt.json"
 REASON: Final = "reason.json"
-#: Of attempt.json: whatever was tried before, nothing came of it, or its caller takes that upon himself.
+#: Contents of attempt.json: earlier attempts had no effect, or the caller takes responsibility for them.
 _ANEW: Final = {"anew": True}
 LOCK: Final = "lock"
-#: What became of an operation is known for so long.
+#: How long the outcome of an operation is kept.
 SENT_SECONDS: Final = 7 * 24 * 3600.0
 BLOCK_BYTES: Final = 1 << 20
 
@@ -44,14 +44,12 @@ _NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class SpoolFull(OSError):
-    """The disk of the spool, or its own limit, has no room for an operation: nothing of it was kept, and what
-    was kept before is whole.
-    """
+    """The spool's disk, or its own limit, has no room. Operations kept before are intact."""
 
 
 @contextmanager
 def _told_full(folder: Path) -> Iterator[None]:
-    """Raises SpoolFull where the disk has no room."""
+    """Raises SpoolFull if the disk has no room."""
     try:
         yield
     except OSError as error:
@@ -63,7 +61,7 @@ def _told_full(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One operation on disk. ``document``: its operation.json; ``reason``: why it is dead, else empty."""
+    """One operation on disk. ``document``: its operation.json. ``reason``: why it is dead, else empty."""
 
     number: int
     id: str
@@ -82,7 +80,7 @@ class SpoolDisk:
     """The spool of one user. Any number of processes may share it."""
 
     def __init__(self, root: Path, user: str, max_bytes: int) -> None:
-        """:raises OSError: the folder can't be made, or the system has no locks for it."""
+        """Open or create the spool. Raises OSError if there is no folder or there are no suitable locks."""
         if fcntl is None:
             raise OSError(errno.ENOSYS, "a spool needs a system with POSIX file locks", str(root))
         self.folder = root / user
@@ -94,7 +92,7 @@ class SpoolDisk:
         self._sweep()
 
     def entries(self, *, dead: bool = False) -> list[Entry]:
-        """Those that wait, in the order in which they are sent; or the dead ones."""
+        """Return the waiting operations in the order of sending, or the dead ones."""
         found, known = [], self._parsed[dead]
         for folder in self._folders("dead" if dead else "waiting"):
             entry = known.get(folder) or _read(folder)
@@ -104,17 +102,15 @@ class SpoolDisk:
         return found
 
     def is_empty(self) -> bool:
-        """Whether nothing waits."""
+        """Whether no operation waits."""
         return not self._folders("waiting")
 
     @contextmanager
     def making(self, id: str) -> Iterator[Draft]:  # noqa: A002 - the word for it
-        """A new operation: write its bytes, then ``commit``. Without that nothing is left of it. Raises
-        SpoolFull.
-        """
+        """Yield a new operation, which is removed unless it is committed. Raises SpoolFull."""
         folder = self.folder / "making" / id
         with _told_full(self.folder):
-            with self._locked("order.lock"):  # so that nobody sweeps it up before it is locked
+            with self._locked("order.lock"):  # so that no other process removes it before it is locked
                 folder.mkdir(mode=0o700)
                 lock = _lock(folder / LOCK, wait=True)
             try:
@@ -125,7 +121,7 @@ class SpoolDisk:
                     lock.close()
 
     def commit(self, draft: Draft, document: Mapping[str, Any]) -> Entry:
-        """The draft becomes the last one that waits, durably. Raises OSError, SpoolFull."""
+        """Add the draft as the last waiting operation, durably. Raises OSError, SpoolFull."""
         write_durably(draft.folder / OPERATION, json.dumps(document).encode())
         _sync_folder(draft.folder)
         with self._locked("order.lock"):
@@ -136,7 +132,7 @@ class SpoolDisk:
             try:
                 _sync_folder(folder.parent)
             except OSError:
-                folder.rename(draft.folder)  # its caller is told that nothing was kept
+                folder.rename(draft.folder)  # the caller is told that nothing was kept
                 raise
         entry = _read(folder)
         if entry is None:
@@ -144,7 +140,7 @@ class SpoolDisk:
         return entry
 
     def check_room(self, more: int) -> None:
-        """Raises SpoolFull: ``more`` bytes beside all that is here are more than may be."""
+        """Raises SpoolFull if ``more`` bytes in addition to the present ones exceed the limit."""
         used = sum(entry.size for entry in (*self.entries(), *self.entries(dead=True)))
         used += sum(map(_size, (self.folder / "making").iterdir()))
         if used + more > self._max_bytes:
@@ -157,7 +153,7 @@ class SpoolDisk:
 
     @contextmanager
     def sending(self) -> Iterator[bool]:
-        """Whether this process may send, which only one does at a time."""
+        """Yield whether this process may send; only one may at a time."""
         lock = _lock(self.folder / "sending.lock", wait=False)
         try:
             yield lock is not None
@@ -166,7 +162,7 @@ class SpoolDisk:
                 lock.close()
 
     def note_attempt(self, entry: Entry, since: float | None) -> None:
-        """``since``: when an attempt began whose outcome is not known; None: nothing came of it."""
+        """Record an attempt. ``since``: its begin, if its outcome is unknown; None: it had no effect."""
         if since is None:
             self._forget_attempts(entry)
         elif self.attempt_of(entry) is None:
@@ -178,7 +174,7 @@ class SpoolDisk:
                 self._note_by_name(entry)
 
     def _forget_attempts(self, entry: Entry) -> None:
-        """Also the one before it was put here, which its document tells of."""
+        """Record that no attempt had an effect, including one named in the document."""
         place = entry.folder / ATTEMPT
         try:
             if entry.document.get("attempted") is not None:
@@ -190,26 +186,24 @@ class SpoolDisk:
         place.unlink(missing_ok=True)
 
     def _note_by_name(self, entry: Entry) -> None:
-        """An empty file takes no room but its name's, and says when it was made: else a full disk would keep
-        from being sent what makes room.
-        """
+        """Record an attempt by an empty file, which needs no space: sending makes room on a full disk."""
         with _told_full(self.folder):
             (entry.folder / ATTEMPT).touch(mode=0o600)
             _sync_folder(entry.folder)
 
     def attempt_of(self, entry: Entry) -> float | None:
-        """When the first attempt began of which nobody knows how it ended."""
+        """Return the begin of the first attempt with an unknown outcome, or None."""
         try:
             noted = json.loads((entry.folder / ATTEMPT).read_bytes())
             return None if noted == _ANEW else float(noted["since"])
         except FileNotFoundError:
             attempted: float | None = entry.document.get("attempted")
             return attempted
-        except (ValueError, KeyError, TypeError):  # of a process that died while it wrote
+        except (ValueError, KeyError, TypeError):  # the process died while writing it
             return (entry.folder / ATTEMPT).stat().st_mtime
 
     def done(self, entry: Entry, outcome: Mapping[str, Any]) -> None:
-        """The service has it: ``outcome`` is kept for a while."""
+        """Record that the service has the operation, and keep ``outcome`` for a while."""
         path = self.folder / "sent" / f"{entry.id}.json"
         text = json.dumps(outcome).encode()
         try:
@@ -218,19 +212,19 @@ class SpoolDisk:
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
-            self.remove(entry)  # the service has it; its bytes make room for a word about it
+            self.remove(entry)  # the service has it; removing its bytes makes room for the outcome
             write_durably(path, text)
             return
         self.remove(entry)
 
     def refused(self, entry: Entry, reason: Mapping[str, Any]) -> None:
-        """The service won't have it, ever."""
+        """Record that the service has refused the operation for good."""
         write_durably(entry.folder / REASON, json.dumps(reason).encode())
         self._move(entry, "dead", entry.folder.name)
 
     def requeue(self, entry: Entry) -> None:
-        """A dead one waits again, behind all others. It keeps its reason until it does: without one it would
-        be neither dead nor waiting for who looks after a death in between.
+        """Make a dead operation the last waiting one. Its reason is kept until then, so it is always in one
+        state.
         """
         self._forget_attempts(entry)
         with self._locked("order.lock"):
@@ -240,7 +234,7 @@ class SpoolDisk:
             (self.folder / "waiting" / name / REASON).unlink(missing_ok=True)
 
     def remove(self, entry: Entry) -> None:
-        """It is gone, whole."""
+        """Remove an operation completely."""
         gone = self.folder / "making" / f"gone-{entry.folder.name}"
         try:
             entry.folder.rename(gone)
@@ -250,7 +244,7 @@ class SpoolDisk:
         shutil.rmtree(gone, ignore_errors=True)
 
     def outcome_of(self, id: str) -> Mapping[str, Any] | None:  # noqa: A002
-        """What became of a sent operation, as long as it is known."""
+        """Return the outcome of a sent operation, or None if it is no longer kept."""
         try:
             found: dict[str, Any] = json.loads((self.folder / "sent" / f"{id}.json").read_bytes())
         except (FileNotFoundError, ValueError):
@@ -258,13 +252,13 @@ class SpoolDisk:
         return found
 
     def forget_old(self) -> None:
-        """Outcomes that nobody will ask for any more."""
+        """Remove outcomes older than ``SENT_SECONDS``."""
         for path in (self.folder / "sent").iterdir():
             try:
                 if path.stat().st_mtime < time.time() - SENT_SECONDS:
                     path.unlink()
             except FileNotFoundError:
-                continue  # another process has done it
+                continue  # removed by another process
 
     def _move(self, entry: Entry, state: str, name: str) -> None:
         entry.folder.rename(self.folder / state / name)
@@ -275,7 +269,7 @@ class SpoolDisk:
         return sorted(path for path in (self.folder / state).iterdir() if _number(path))
 
     def _sweep(self) -> None:
-        """What a process left that died while it wrote or removed."""
+        """Remove leftovers of processes that died while writing or removing."""
         with self._locked("order.lock"):
             for folder in (self.folder / "making").iterdir():
                 is_gone = folder.name.startswith("gone-")
@@ -305,11 +299,11 @@ class Draft:
         self._room = 0
 
     def create(self, name: str) -> IO[bytes]:
-        """A file for bytes; whoever writes it calls ``finish``."""
+        """Create a file for bytes, to be closed by ``finish``."""
         return (self.folder / name).open("wb", buffering=0)
 
     def write(self, file: IO[bytes], block: bytes) -> None:
-        """Raises OSError: the disk or the spool is full."""
+        """Write a block. Raises OSError if the disk or the spool is full."""
         self._room -= len(block)
         if self._room < 0:
             self._disk.check_room(0)
@@ -317,7 +311,7 @@ class Draft:
         _write_all(file, block)
 
     def finish(self, file: IO[bytes]) -> None:
-        """It is on the disk."""
+        """Flush the file to disk and close it."""
         with file:
             os.fsync(file.fileno())
 
@@ -327,7 +321,7 @@ class Draft:
 
 
 def write_durably(path: Path, data: bytes) -> None:
-    """The whole content, on the disk; or what was there, whoever dies and however full the disk is."""
+    """Replace the file's content durably: after a crash or on a full disk it has the old or the new one."""
     making = path.with_name(f"{path.name}.tmp")
     try:
         with FileIO(making, "wb") as file:
@@ -341,7 +335,7 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def _write_all(file: FileIO | IO[bytes], data: bytes) -> None:
-    """A disk that is almost full takes a part, and says so by the number alone."""
+    """Write all bytes: on an almost full disk a single write may accept only a part."""
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
@@ -356,7 +350,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _lock(path: Path, *, wait: bool) -> IO[bytes] | None:
-    """An open file that holds the lock until it is closed, or until its process ends."""
+    """Return a file that holds the lock until it is closed or its process ends; None if the lock is taken."""
     try:
         file = path.open("wb")
     except FileNotFoundError:
@@ -370,13 +364,13 @@ def _lock(path: Path, *, wait: bool) -> IO[bytes] | None:
 
 
 def _number(folder: Path) -> int:
-    """Its place in the order; 0: none of ours."""
+    """Return the folder's place in the order; 0 if it isn't an operation's."""
     number, _, id_ = folder.name.partition("-")
     return int(number) if number.isascii() and number.isdigit() and id_ else 0
 
 
 def _size(folder: Path) -> int:
-    """Bytes of what is in it; what goes meanwhile counts for nothing."""
+    """Return the bytes of the folder's files. Files removed meanwhile are not counted."""
     total = 0
     try:
         with os.scandir(folder) as files:
@@ -388,7 +382,7 @@ def _size(folder: Path) -> int:
 
 
 def _read(folder: Path) -> Entry | None:
-    """None: it has gone meanwhile."""
+    """Return the entry, or None if it was removed meanwhile."""
     try:
         document = json.loads((folder / OPERATION).read_bytes())
         size = _size(folder)

@@ -1,4 +1,4 @@
-"""Operations as documents on the disk, and back."""
+"""Conversion of operations to documents on disk, and back."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from strongroom.client.spooling.operations import (
 from strongroom.metadata.v1 import file_pb2, target_pb2
 from strongroom.storage.v1 import batch_pb2, direct_pb2, project_pb2
 
-#: What the service may have answered, by the names of its messages.
+#: Possible answers of the service, by message name.
 ANSWERS: Final[Mapping[str, type[Message]]] = {
     kind.DESCRIPTOR.name: kind
     for kind in (
@@ -49,14 +49,14 @@ _CALLS: Final[Mapping[str, type[Call]]] = {
 
 
 def encoded(message: Message) -> str:
-    """A message as documents hold it."""
+    """Return a message in the form used in documents."""
     return base64.b64encode(message.SerializeToString()).decode()
 
 
 def restored(entry: Entry, disk: SpoolDisk) -> Operation:
-    """The operation that an entry keeps. What it names by its place in the spool has its own name there.
+    """Return the operation that an entry contains. Names from the spool are replaced by the service's.
 
-    Raises FileNotFound: what it names never came there. Raises ValueError: a later release has written it.
+    Raises FileNotFound if a file it names was never sent, ValueError if a later release has written it.
     """
     document = entry.document
     raw = base64.b64decode(document["request"])
@@ -81,19 +81,19 @@ def restored(entry: Entry, disk: SpoolDisk) -> Operation:
 
 
 def tree_of(entry: Entry) -> Iterator[TreeFile]:
-    """The files of a kept save."""
+    """Yield the files of a kept save."""
     for number, file in enumerate(entry.document["files"], 1):
         place = entry.folder / f"file-{number}"
         yield TreeFile(file["path"], place, file["size"], bytes.fromhex(file["sha256"]), file["executable"])
 
 
 def spool_id(file_id: str, key: str) -> str:
-    """The operation that a file is named by; empty: none."""
+    """Return the id of the operation that a file is named by; empty if it isn't."""
     return key.removeprefix(PREFIX) if key.startswith(PREFIX) else file_id
 
 
 def sent_file(disk: SpoolDisk, id: str) -> file_pb2.File | None:  # noqa: A002
-    """The file that an operation has become."""
+    """Return the file that an operation has become, or None."""
     outcome = disk.outcome_of(id) if id and "/" not in id else None
     if outcome is None or outcome["message"] != file_pb2.File.DESCRIPTOR.name:
         return None
@@ -103,6 +103,6 @@ def sent_file(disk: SpoolDisk, id: str) -> file_pb2.File | None:  # noqa: A002
 def _rename(call: batch_pb2.DeleteFileRequest, disk: SpoolDisk) -> None:
     file = sent_file(disk, spool_id(call.file_id, call.key))
     if file is not None:
-        call.file_id = file.id  # of one of the two names: the other is gone
+        call.file_id = file.id  # of the two names only one can be set; the other is cleared
     elif call.key.startswith(PREFIX):
         raise errors.FileNotFound("the upload that was to be deleted never came to the service")

@@ -1,4 +1,4 @@
-"""What ``AsyncClient`` does about files where it has a spool."""
+"""Calls of ``AsyncClient`` about files, with a spool."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from strongroom.storage.v1 import batch_pb2
 
 
 class SpooledFiles:
-    """The files of one user: ``user_id``, or the token's where that is empty."""
+    """The files of one user: ``user_id``, or the token's subject if that is empty."""
 
     def __init__(self, spool: Spool, user_id: str) -> None:
         self._spool = spool
         self._user_id = user_id
 
     async def owner(self) -> str:
-        """Whose files these are."""
+        """Return the owner of these files."""
         return self._user_id or await self._spool.subject()
 
     async def upload(self, operation: UploadOperation | ImportOperation) -> StoredFile:
-        """The stored file, or the one that waits. Raises as ``Spool.run``."""
+        """Return the stored file, or the waiting one. Raises as ``Spool.run``."""
         answer, entry = await self._spool.run(operation, self._user_id)
         if isinstance(answer, file_pb2.File):
             return StoredFile.from_proto(answer)
@@ -59,7 +59,7 @@ class SpooledFiles:
     async def delete(
         self, request: batch_pb2.DeleteFileRequest, file: FileName, timeout: float | None
     ) -> StoredFile:
-        """The file as it was, as far as it is known. Raises as ``Spool.run``."""
+        """Return the deleted file as far as it is known. Raises as ``Spool.run``."""
         waiting = await self.find(file)
         name_file(request, file if waiting is not None else await self.resolve(file))
         names = (file.id, file.key) if isinstance(file, StoredFile) else ()
@@ -73,11 +73,11 @@ class SpooledFiles:
         return unseen_file(file_pb2.File(id=request.file_id, key=request.key, owner_id=await self.owner()))
 
     async def find(self, name: FileName) -> Waiting | None:
-        """What waits under a name. Raises FileNotFound: its deletion waits."""
+        """Return the waiting file of a name, or None. Raises FileNotFound if its deletion waits."""
         return (await self._view()).find(name)
 
     async def resolve(self, name: FileName) -> FileName:
-        """The name by which the service knows what was in the spool before."""
+        """Return the service's name for a file that was in the spool before; other names unchanged."""
         return await asyncio.to_thread(resolved, await self._spool.disk(), name)
 
     async def page(
@@ -88,7 +88,10 @@ class SpooledFiles:
         *,
         first: bool,
     ) -> FilePage:
-        """A page of a list, with what waits. Where the service is away, the first one has only that."""
+        """Return a page of a list, completed by waiting files.
+
+        If the service can't be reached, the first page has only those.
+        """
         view = await self._view()
         if not view.waiting and not view.gone:
             return await listed()
@@ -109,7 +112,7 @@ class SpooledFiles:
 
 
 async def save_waiting(waiting: Waiting, path: Path) -> Downloaded:
-    """Write what waits to ``path``, in one step. Raises OSError."""
+    """Write a waiting file to ``path``, atomically. Raises OSError."""
     if await in_worker(path.is_dir):
         path /= local_name(waiting.file)
     async with replacing(path) as local:

@@ -1,4 +1,4 @@
-"""What a spool can keep: an operation as a document with the files it brings, and its way to the service."""
+"""Operations that a spool can keep: a document with the files it needs, and how it is sent."""
 
 from __future__ import annotations
 
@@ -28,52 +28,53 @@ from strongroom.storage.v1 import batch_pb2, direct_pb2, project_pb2
 
 BODY: Final = "body"
 Call = batch_pb2.DeleteFileRequest | project_pb2.DeleteProjectRequest | project_pb2.RollbackProjectRequest
-#: How a file is named that waits in a spool, before the service gives it a key.
+#: Beginning of the key of a waiting file, until the service assigns one.
 PREFIX: Final = "spool/"
 
 
 class Operation(ABC):
-    """One change. ``send`` needs nothing but what ``keep`` has written."""
+    """One change. ``send`` needs only what ``keep`` has written."""
 
-    #: As documents name it.
+    #: The name in documents.
     kind: ClassVar[str]
-    #: What of its source can be read twice.
+    #: Whether its source can be read twice.
     repeatable: bool = True
 
     @property
     def is_idempotent(self) -> bool:
-        """Whether the service does it once under its request id."""
+        """Whether the service carries it out only once per request id."""
         return self.done_before() is None
 
     @property
     @abstractmethod
     def request(self) -> Message:
-        """What says all about it but the bytes."""
+        """The request, which contains everything except the bytes."""
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """For people: ``upload notes.txt``."""
+        """A title for people: ``upload notes.txt``."""
 
     @abstractmethod
     async def direct(self, connection: Connection) -> Message:
-        """Do it at once. Raises StrongroomError."""
+        """Carry it out now. Raises StrongroomError."""
 
     async def keep(self, draft: Draft) -> Mapping[str, Any]:
-        """Write the bytes it brings; what is to be known of them."""
-        del draft  # most bring none
+        """Write its bytes to the draft. Return further members of its document."""
+        del draft  # most have no bytes
         return {}
 
     def done_before(self) -> Message | None:
-        """The answer to what an earlier attempt has done, as far as it is known; None where the service
-        itself remembers, under the request id.
+        """Return the answer to assume if an earlier attempt has carried it out.
+
+        None if the service remembers it under the request id.
         """
         return None
 
 
 @dataclass
 class UploadOperation(Operation):
-    """A file of any family."""
+    """The upload of a file of any family."""
 
     kind = "upload"
 
@@ -109,7 +110,7 @@ class UploadOperation(Operation):
 
 @dataclass
 class TreeOperation(Operation):
-    """A project's save, or what changes of it."""
+    """The save of a project, whole or partial."""
 
     kind = "save"
 
@@ -126,7 +127,7 @@ class TreeOperation(Operation):
 
     @property
     def slug(self) -> str:
-        """The project."""
+        """The project's slug."""
         return self.spec.slug
 
     @property
@@ -146,7 +147,9 @@ class TreeOperation(Operation):
         return await save.response()
 
     async def keep(self, draft: Draft) -> Mapping[str, Any]:
-        """Every file, the unchanged ones, too: the version that they are unchanged in may be another then."""
+        """Write every file, including unchanged ones, because another version may be the newest when it is
+        sent.
+        """
         described = []
         for number, file in enumerate(self.tree.files, 1):
             await _write(draft, f"file-{number}", _blocks(file))
@@ -163,7 +166,7 @@ class TreeOperation(Operation):
 
 @dataclass
 class ArchiveOperation(Operation):
-    """A project's save from a ZIP."""
+    """The save of a project from a ZIP."""
 
     kind = "archive"
 
@@ -181,7 +184,7 @@ class ArchiveOperation(Operation):
 
     @property
     def slug(self) -> str:
-        """The project."""
+        """The project's slug."""
         return self.spec.slug
 
     @property
@@ -201,7 +204,7 @@ class ArchiveOperation(Operation):
 
 @dataclass
 class ImportOperation(Operation):
-    """A generation that the service pulls from its provider."""
+    """The import of a generation from its provider."""
 
     kind = "import"
 
@@ -246,13 +249,13 @@ class ImportOperation(Operation):
 
 @dataclass
 class CallOperation(Operation):
-    """A change that is one call without bytes."""
+    """A change by one call without bytes."""
 
     kind = "call"
 
     call: Call
     timeout: float | None = None
-    #: What else the file is called that is to be deleted.
+    #: Other names of the file that is deleted.
     names: tuple[str, ...] = ()
 
     async def keep(self, draft: Draft) -> Mapping[str, Any]:
@@ -261,7 +264,7 @@ class CallOperation(Operation):
 
     @property
     def slug(self) -> str:
-        """The project, if it is about one."""
+        """The project's slug; empty if it isn't about one."""
         return "" if isinstance(self.call, batch_pb2.DeleteFileRequest) else self.call.slug
 
     @property
@@ -277,7 +280,7 @@ class CallOperation(Operation):
         return f"delete project {self.call.slug}"
 
     def done_before(self) -> Message | None:
-        """Deletions have no request id: what is not there any more may be their own doing."""
+        """Deletions have no request id: if the file doesn't exist, an earlier attempt may have deleted it."""
         if isinstance(self.call, project_pb2.RollbackProjectRequest):
             return None
         if isinstance(self.call, batch_pb2.DeleteFileRequest):
@@ -298,7 +301,7 @@ class CallOperation(Operation):
 
 
 async def _write(draft: Draft, name: str, blocks: AsyncGenerator[bytes]) -> tuple[int, int]:
-    """Size and CRC-32C of what is on the disk then."""
+    """Write a file durably and return its size and CRC-32C."""
     size = crc32c = 0
     file = await asyncio.to_thread(draft.create, name)
     try:
@@ -314,7 +317,7 @@ async def _write(draft: Draft, name: str, blocks: AsyncGenerator[bytes]) -> tupl
 
 
 async def _blocks(file: TreeFile) -> AsyncGenerator[bytes]:
-    """A tree's file, block by block; it must still be what was read of it."""
+    """Yield the blocks of a file in a tree, and check that it is unchanged since it was read."""
     sha256, blocks = hashlib.sha256(), blocks_of(file)
     while (block := await asyncio.to_thread(next, blocks, b"")) != b"":
         sha256.update(block)

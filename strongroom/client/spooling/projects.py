@@ -1,4 +1,4 @@
-"""Projects as they will be once what waits of them is sent."""
+"""Projects in the state that they will have after the waiting operations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from strongroom.storage.v1 import project_pb2
 
 @dataclass(frozen=True, slots=True)
 class WaitingProject:
-    """A project that something waits for. ``files`` None: only the service knows them all."""
+    """A project with waiting operations. ``files`` None: only the service knows all of them."""
 
     slug: str
     name: str
@@ -27,7 +27,7 @@ class WaitingProject:
     is_gone: bool = False
 
     def project(self, owner_id: str) -> Project:
-        """As lists show it, at version 0: the service makes the number."""
+        """Return it as in lists, at version 0, because the service assigns the number."""
         files = (self.files or {}).values()
         return Project(
             id="",
@@ -46,13 +46,13 @@ class WaitingProject:
         )
 
     def saved(self, owner_id: str) -> SavedProject:
-        """What the caller of a change gets that waits."""
+        """Return the result of a save that waits."""
         project = self.project(owner_id)
         version = ProjectVersion(0, self.updated_at, project.file_count, project.size, 0, 0, 0, 0)
         return SavedProject(project, version)
 
     def listed(self) -> Sequence[ProjectFile]:
-        """Its files in path order; ``files`` is known."""
+        """Return its files in path order; ``files`` must be known."""
         return [
             ProjectFile(file.path, "", "", file.size, 0, "", "", file.sha256, bool(file.executable))
             for _, file in sorted((self.files or {}).items())
@@ -60,7 +60,7 @@ class WaitingProject:
 
 
 def projects_of(disk: SpoolDisk, user_id: str) -> dict[str, WaitingProject]:
-    """The projects that something waits for, by slug."""
+    """Return the projects with waiting operations, by slug."""
     found: dict[str, WaitingProject] = {}
     for entry in disk.entries():
         if entry.document["user_id"] == user_id:
@@ -71,7 +71,7 @@ def projects_of(disk: SpoolDisk, user_id: str) -> dict[str, WaitingProject]:
 
 
 def _changed(entry: Entry, before: Mapping[str, WaitingProject]) -> WaitingProject | None:
-    """The project that an entry changes, afterwards."""
+    """Return the project after an entry's operation."""
     raw, now = raw_request(entry), made_at(entry)
     match entry.document["message"]:
         case "SaveProjectSpec":

@@ -1,4 +1,4 @@
-"""A client's spool: what can't be sent is kept, and sent when the service is back; in order, and once."""
+"""A client's spool: keeps operations that can't be sent, and sends them later, in order and once."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ from strongroom.client.spooling.documents import ANSWERS, encoded, restored
 from strongroom.client.spooling.operations import Operation
 from strongroom.errors.base import REASONS
 
-#: Pauses between tries of the background, in seconds: doubled from the first to the last.
+#: Pauses between tries in the background, in seconds; doubled from the first to the last.
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0
-#: The service remembers request ids for 24 h. What may have been done longer ago than this is not sent again.
+#: The service remembers request ids for 24 h. An operation that may have been done longer ago is not sent
+#: again.
 ONCE_SECONDS: Final = 23 * 3600.0
 
-#: Set-up of the service: nothing that a request is to blame for.
+#: Problems of the service's set-up, for which no request is to blame.
 _SET_UP: Final = (
     errors.ObjectStoreDenied,
     errors.ObjectStoreNoCredentials,
@@ -41,7 +42,7 @@ _SET_UP: Final = (
     errors.BucketMissing,
     errors.BucketNotVersioned,
 )
-#: Of the caller's token: a new one may be taken.
+#: Problems of the caller's token, which a new one may solve.
 _TOKEN: Final = (errors.TokenMissing, errors.TokenInvalid, errors.TokenExpired, errors.UserMismatch)
 _UNDONE: Final = (
     *_SET_UP,
@@ -55,11 +56,11 @@ _GONE: Final = (errors.FileNotFound, errors.ProjectNotFound)
 
 
 class OutcomeUnknown(Exception):
-    """Whether an operation was done can't be known any more."""
+    """It can't be determined any more whether an operation was carried out."""
 
 
 def is_away(error: errors.StrongroomError) -> bool:
-    """Whether the service, or what it needs, can't be reached: another time may do."""
+    """Whether the service, or what it depends on, can't be reached, so that a later try may succeed."""
     if isinstance(error, errors.SourceUrlFailed):
         return False
     away = error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
@@ -67,13 +68,15 @@ def is_away(error: errors.StrongroomError) -> bool:
 
 
 def is_undone(error: errors.StrongroomError) -> bool:
-    """Whether it is certain that nothing came of the attempt."""
+    """Whether it is certain that the attempt had no effect."""
     return isinstance(error, _UNDONE) or "Connection refused" in error.transport_details
 
 
 @dataclass(frozen=True, slots=True)
 class SpooledOperation:
-    """An operation in the spool. ``code``, ``message``: why the service has refused it; empty: it waits."""
+    """An operation in the spool. ``code``, ``message``: why the service has refused it; empty while it
+    waits.
+    """
 
     id: str
     title: str
@@ -84,7 +87,7 @@ class SpooledOperation:
 
     @classmethod
     def of(cls, entry: Entry) -> SpooledOperation:
-        """The value for what is on disk."""
+        """Return the value for an entry."""
         made = datetime.fromtimestamp(entry.document["created"], UTC)
         code, message = entry.reason.get("code", ""), entry.reason.get("message", "")
         return cls(entry.id, entry.document["title"], made, entry.size, code, message)
@@ -92,7 +95,9 @@ class SpooledOperation:
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """What came of a try. ``error``: why something still waits (None also while another process sends)."""
+    """The result of a try to send. ``error``: why operations still wait (also None while another process
+    sends).
+    """
 
     sent: int
     refused: tuple[SpooledOperation, ...]
@@ -101,13 +106,13 @@ class Flushed:
 
 
 class Spool:
-    """The operations of one connection's user that wait. Belongs to the event loop of the connection."""
+    """The waiting operations of a connection's user. Belongs to the event loop of the connection."""
 
     def __init__(self, root: Path, max_bytes: int, connection: Connection) -> None:
         self.folder = root
         self._max_bytes = max_bytes
         self._connection = connection
-        #: How many operations this client has put here, and told its caller so.
+        #: Number of operations that this client has added to the spool.
         self.kept = 0
         self._disks: dict[str, SpoolDisk] = {}
         self._flushing = asyncio.Lock()
@@ -116,12 +121,12 @@ class Spool:
         self._next_try = 0.0
 
     async def subject(self) -> str:
-        """The `sub` of the token, unverified: whose spool it is. Empty: none can be read."""
+        """Return the `sub` of the token, unverified, which names the spool. Empty if it can't be read."""
         token = await self._connection.tokens.current()
         return subject_of(token) if token else ""
 
     async def disk(self) -> SpoolDisk:
-        """The files of the token's user. Raises OSError."""
+        """Return the spool of the token's user. Raises OSError."""
         user = key_segment(await self.subject()) or "_"
         if user not in self._disks:
             self._disks[user] = await asyncio.to_thread(SpoolDisk, self.folder, user, self._max_bytes)
@@ -129,10 +134,10 @@ class Spool:
         return self._disks[user]
 
     async def run(self, operation: Operation, user_id: str) -> tuple[Message | None, Entry | None]:
-        """Do it, or keep it: the answer of the service, or the entry that waits.
+        """Carry out an operation or keep it. Return the service's answer, or the waiting entry.
 
-        Raises StrongroomError: the service has refused it; then nothing is kept. Raises OSError: it could be
-        neither sent nor kept.
+        Raises StrongroomError if the service has refused it; then nothing is kept. Raises OSError if it could
+        neither be sent nor kept.
         """
         disk, unknown = await self.disk(), False
         if operation.repeatable and await asyncio.to_thread(disk.is_empty):
@@ -154,7 +159,7 @@ class Spool:
         return None, entry
 
     async def flush(self, *, dead: bool = False) -> Flushed:
-        """Send what waits, until something can't be. ``dead``: what was refused, too, behind the others."""
+        """Send waiting operations until one can't be sent. ``dead``: also refused ones, after the others."""
         disk = await self.disk()
         async with self._flushing:
             if dead:
@@ -166,13 +171,13 @@ class Spool:
                 return await self._flush(disk)
 
     async def operations(self) -> Sequence[SpooledOperation]:
-        """What waits, in order; then what was refused."""
+        """Return the waiting operations in order, followed by the refused ones."""
         disk = await self.disk()
         found = await asyncio.to_thread(lambda: [*disk.entries(), *disk.entries(dead=True)])
         return [SpooledOperation.of(entry) for entry in found]
 
     async def remove(self, id: str) -> SpooledOperation:  # noqa: A002
-        """Give an operation up. Raises KeyError: there is none of that id."""
+        """Remove an operation without sending it. Raises KeyError if there is none with that id."""
         disk = await self.disk()
         async with self._flushing:
             return await asyncio.to_thread(self._remove, disk, id)
@@ -188,7 +193,7 @@ class Spool:
         raise KeyError(id)
 
     async def close(self) -> None:
-        """Send no more; what waits stays."""
+        """Stop sending. Waiting operations are kept."""
         if self._sender is not None:
             self._sender.cancel()
             await asyncio.wait({self._sender})
@@ -220,7 +225,7 @@ class Spool:
         sent, refused = 0, list[SpooledOperation]()
         for entry in await asyncio.to_thread(disk.entries):
             if await asyncio.to_thread(disk.outcome_of, entry.id) is not None:
-                await asyncio.to_thread(disk.remove, entry)  # all that was left to do by one that was killed
+                await asyncio.to_thread(disk.remove, entry)  # a killed process had only this left to do
                 continue
             try:
                 response = await self._send(disk, entry)
@@ -240,7 +245,7 @@ class Spool:
         return Flushed(sent, tuple(refused), len(await asyncio.to_thread(disk.entries)))
 
     async def _send(self, disk: SpoolDisk, entry: Entry) -> Message:
-        """The service's answer. Raises StrongroomError, OutcomeUnknown."""
+        """Send an entry and return the service's answer. Raises StrongroomError, OutcomeUnknown."""
         operation = await asyncio.to_thread(restored, entry, disk)
         since = await asyncio.to_thread(disk.attempt_of, entry)
         if since is not None and operation.is_idempotent and time.time() - since > ONCE_SECONDS:
@@ -266,19 +271,19 @@ class Spool:
         self._pause = min(LAST_PAUSE, self._pause * 2)
 
     def _send_later(self, disk: SpoolDisk) -> None:
-        """In the background, for as long as something waits and the client is open."""
+        """Send in the background as long as operations wait and the client is open."""
         if self._sender is None or self._sender.done():
             self._sender = asyncio.get_running_loop().create_task(self._keep_sending(disk))
 
     async def _keep_sending(self, disk: SpoolDisk) -> None:
         while not await asyncio.to_thread(disk.is_empty):
             await asyncio.sleep(max(self._next_try - time.monotonic(), FIRST_PAUSE))
-            with suppress(errors.StrongroomError, OSError, ValueError):  # told by the next call
+            with suppress(errors.StrongroomError, OSError, ValueError):  # the next call raises it
                 await self.flush()
 
 
 def subject_of(token: str) -> str:
-    """``sub`` of a JWT, unverified."""
+    """Return the ``sub`` of a JWT, unverified."""
     import jwt  # noqa: PLC0415 - see tokens.development_token
 
     try:
@@ -300,7 +305,9 @@ def _reason(error: errors.StrongroomError | OutcomeUnknown | FileNotFoundError) 
 
 
 def _outcome(disk: SpoolDisk, entry: Entry) -> Message | None:
-    """What the service has answered; None: it waits. Raises StrongroomError: refused; its caller hears it."""
+    """Return the service's answer, or None while the entry waits. Raises StrongroomError if it was
+    refused.
+    """
     outcome = disk.outcome_of(entry.id)
     if outcome is not None:
         answer = ANSWERS[outcome["message"]]()

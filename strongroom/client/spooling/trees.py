@@ -1,4 +1,4 @@
-"""What ``client.projects`` does where it has a spool."""
+"""Calls of ``client.projects`` with a spool."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ Answer = TypeVar("Answer")
 
 
 class SpooledProjects:
-    """The projects of one user: ``user_id``, or the token's where that is empty."""
+    """The projects of one user: ``user_id``, or the token's subject if that is empty."""
 
     def __init__(self, spool: Spool, user_id: str) -> None:
         self._spool = spool
         self._user_id = user_id
 
     async def owner(self) -> str:
-        """Whose projects these are."""
+        """Return the owner of these projects."""
         return self._user_id or await self._spool.subject()
 
     async def save(self, operation: SaveOperation) -> SavedProject:
-        """The save as the service has it, or as it waits. Raises as ``Spool.run``."""
+        """Return the save as stored by the service, or as it waits. Raises as ``Spool.run``."""
         answer, _ = await self._spool.run(operation, self._user_id)
         if answer is not None:
             return saved_by(answer)  # type: ignore[arg-type]  # of a save
@@ -44,7 +44,7 @@ class SpooledProjects:
         return waiting.saved(await self.owner())
 
     async def delete(self, operation: CallOperation) -> Project:
-        """The project as it was, as far as it is known. Raises as ``Spool.run``."""
+        """Return the deleted project as far as it is known. Raises as ``Spool.run``."""
         before = (await self._waiting()).get(operation.slug)
         answer, _ = await self._spool.run(operation, self._user_id)
         if isinstance(answer, project_pb2.DeleteProjectResponse):
@@ -53,14 +53,18 @@ class SpooledProjects:
         return waiting.project(await self.owner())
 
     async def find(self, slug: str) -> WaitingProject | None:
-        """How a project will be; None: only the service knows. Raises ProjectNotFound: its deletion waits."""
+        """Return a project with its waiting operations, or None. Raises ProjectNotFound if its deletion
+        waits.
+        """
         waiting = (await self._waiting()).get(slug)
         if waiting is not None and waiting.is_gone:
             raise errors.ProjectNotFound("There is no such project: its deletion waits in the spool.")
         return None if waiting is None or waiting.files is None else waiting
 
     async def over(self, stored: AsyncGenerator[Project]) -> AsyncGenerator[Project]:
-        """A list with what waits. Where the service is away, there is only that, if there is any."""
+        """Yield a list completed by waiting projects. If the service can't be reached, yield only those, if
+        any.
+        """
         waiting, owner = await self._waiting(), await self.owner()
         mine = [project for project in waiting.values() if not project.is_gone and project.files is not None]
         for project in sorted(mine, key=lambda one: one.updated_at, reverse=True):
@@ -78,7 +82,7 @@ class SpooledProjects:
             BRIEF.set(False)
 
     async def if_there(self, asked: Awaitable[Answer], otherwise: Answer) -> Answer:
-        """What the service answers; ``otherwise`` where it is away."""
+        """Return the service's answer, or ``otherwise`` if it can't be reached."""
         brief = BRIEF.set(True)
         try:
             return await asked
@@ -95,7 +99,7 @@ class SpooledProjects:
 
 
 async def restore_waiting(waiting: WaitingProject, directory: Path, *, overwrite: bool) -> RestoredProject:
-    """Write a project that waits into a folder, as ``Projects.restore``. Raises FileExistsError, OSError."""
+    """Write a waiting project into a folder, like ``Projects.restore``. Raises FileExistsError, OSError."""
     files = list(waiting.listed())
     places = await in_worker(places_of, directory, files)
     wanted = await in_worker(differing, places, overwrite)

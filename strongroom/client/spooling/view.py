@@ -1,4 +1,4 @@
-"""What a caller reads of its own that is still in the spool: stored files as they will be."""
+"""A caller's files that are still in the spool, shown as they will be stored."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FAMILIES = {
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A file that waits, and its bytes."""
+    """A waiting file, and the path of its bytes."""
 
     file: StoredFile
     place: Path
@@ -40,14 +40,14 @@ class Waiting:
 
 @dataclass
 class View:
-    """What waits of one user's files. ``gone``: ids and keys whose deletion waits."""
+    """The waiting files of one user. ``gone``: ids and keys whose deletion waits."""
 
     waiting: dict[str, Waiting] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
 
     def find(self, name: FileName) -> Waiting | None:
-        """What waits under a name; None: nothing does. Raises FileNotFound: its deletion waits."""
+        """Return the waiting file of a name, or None. Raises FileNotFound if its deletion waits."""
         file_id, key = id_or_key(name)
         found = self.waiting.get(file_id) or self.waiting.get(self.keys.get(key, ""))
         if found is None and {file_id, key} & self.gone:
@@ -55,7 +55,7 @@ class View:
         return found
 
     def over(self, page: FilePage, prefix: str, family: Family | None, *, first: bool) -> FilePage:
-        """A page of the service's with what waits, which stands on the first one."""
+        """Return the service's page completed by waiting files, which are on the first page."""
         files = [
             file for file in page.files if not {file.id, file.key} & self.gone and file.key not in self.keys
         ]
@@ -71,7 +71,7 @@ class View:
 
 
 def view_of(disk: SpoolDisk, user_id: str, subject: str) -> View:
-    """What waits for ``user_id`` (empty: the token's subject)."""
+    """Return the waiting files of ``user_id`` (empty: the token's subject)."""
     view = View()
     for entry in disk.entries():
         if entry.document["user_id"] != user_id:
@@ -89,14 +89,16 @@ def view_of(disk: SpoolDisk, user_id: str, subject: str) -> View:
 
 
 def resolved(disk: SpoolDisk, name: FileName) -> FileName:
-    """A name that the spool gave, as the service knows the file since it was sent; any other stays."""
+    """Return the service's name for a file that was sent from the spool; other names unchanged."""
     file_id, key = id_or_key(name)
     sent = sent_file(disk, spool_id(file_id, key))
     return name if sent is None else StoredFile.from_proto(sent)
 
 
 def blocks_of_body(place: Path, offset: int, length: int | None) -> Iterator[bytes]:
-    """A range of a body that waits. Raises RangeNotSatisfiable; FileNotFoundError: it was sent meanwhile."""
+    """Yield a range of a waiting body. Raises RangeNotSatisfiable, and FileNotFoundError if it was sent
+    meanwhile.
+    """
     with place.open("rb") as body:
         size = os.fstat(body.fileno()).st_size
         start = max(0, size + offset) if offset < 0 else offset
@@ -110,7 +112,7 @@ def blocks_of_body(place: Path, offset: int, length: int | None) -> Iterator[byt
 
 
 def waiting_file(entry: Entry, owner_id: str) -> StoredFile:
-    """The stored file that an upload will be, as far as the service has no say in it."""
+    """Return the file that an upload will become, as far as it is known without the service."""
     spec = target_pb2.UploadSpec.FromString(raw_request(entry))
     kind = spec.target.WhichOneof("target") or "file"
     path = unicodedata.normalize("NFC", spec.target.path.path)
@@ -130,7 +132,7 @@ def waiting_file(entry: Entry, owner_id: str) -> StoredFile:
 
 
 def unseen_file(file: file_pb2.File) -> StoredFile:
-    """What is known of a file before the service has been asked: how it is named."""
+    """Return a file of which only the name is known, because the service has not been asked."""
     return _spooled(file, Family.UNKNOWN, None)
 
 
@@ -166,10 +168,10 @@ def _delete(view: View, call: batch_pb2.DeleteFileRequest) -> None:
 
 
 def made_at(entry: Entry) -> datetime:
-    """When it was put into the spool."""
+    """Return when the operation was added to the spool."""
     return datetime.fromtimestamp(entry.document["created"], UTC)
 
 
 def raw_request(entry: Entry) -> bytes:
-    """The request that an entry keeps, serialized."""
+    """Return the serialized request of an entry."""
     return base64.b64decode(entry.document["request"])
