@@ -11,17 +11,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-#: Columns below which the tables of help would cut the names of options short: there it is plain text.
+#: Width in columns below which help's tables would cut option names; then help is plain text.
 TABLES_FROM: Final = 60
-#: A shell sets it that asks what may stand next; whatever is said then lands in the line that somebody types.
+#: Set by a shell that asks for completions. Any output would then end up in the line being typed.
 COMPLETES: Final = "_STRONGROOM_COMPLETE"
 
 
 def main() -> None:
-    """Run the command line with the arguments of the process, and `.env` below its environment; exits it."""
+    """Run the command line with the process's arguments, and `.env` below its environment. Doesn't return."""
     _open_streams()
     with _ended_by_ctrl_c():
-        # All of it here: `import strongroom.cli` stays cheap, and a Ctrl-C finds it in here.
+        # Imports are here, so that `import strongroom.cli` is cheap and Ctrl-C during them is handled.
         from strongroom import variables  # noqa: PLC0415
 
         os.environ.update(variables.environment(os.environ))
@@ -35,9 +35,10 @@ def main() -> None:
 
 
 def _open_streams() -> None:
-    """Open what the caller has closed (``<&-``, ``>&-``, ``2>&-``), as POSIX lets programs do: the next file
-    would get its number, and what is written there. Input and output then fail as for a closed file;
-    messages are lost. Output takes any text, whatever its encoding can say.
+    """Open streams that the caller has closed (``<&-``, ``>&-``, ``2>&-``), as POSIX allows.
+
+    Otherwise the next file that is opened would get their number and their output. Input and output then fail
+    as for a closed file; messages are lost. Output accepts any text, even if its encoding can't represent it.
     """
     for number, name, mode, opened in (
         (0, "stdin", "r", os.O_WRONLY),
@@ -51,14 +52,16 @@ def _open_streams() -> None:
                 os.close(descriptor)
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - it is the process's
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors != "backslashreplace":
-        with suppress(OSError):  # a stream that was opened for another file than it has now
+        with suppress(OSError):  # the stream was opened for another file than its descriptor has now
             sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
 def _ended_by_ctrl_c() -> Iterator[None]:
-    """While modules are imported a Ctrl-C ends the process by its signal, as a shell expects (130), and not
-    with the stack of whichever module was at it. A SIGINT that somebody handles or ignores stays theirs.
+    """Let Ctrl-C during imports end the process by its signal, as a shell expects (130), and not with a stack
+    trace.
+
+    A SIGINT that is handled or ignored already is left alone.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield

@@ -1,4 +1,4 @@
-"""``strongroom adopt``: after a restore of the database, what the bucket has that no row names."""
+"""``strongroom adopt``: after a restore of the database, handles objects that no row names."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from strongroom.client.async_client import AsyncClient
 from strongroom.client.restore_values import ObjectName, Stray, StrayResult
 
 KEPT: Final = frozenset({"stored_later", "unfinished", "hidden"})
-"""What ``keep --all`` means: whatever was not deleted or replaced later."""
+"""Kinds meant by ``keep --all``: objects that were not deleted or replaced later."""
 DROPPED: Final = frozenset({"stored_later", "removed_later"})
-"""What ``drop --all`` means; the rest is the cleaner's, or a file."""
+"""Kinds meant by ``drop --all``. The others are left to the cleaner, or are files."""
 
 Wanted = Annotated[
     list[str] | None, typer.Argument(metavar="ID", help="Ids as `adopt list` prints them, or keys.")
@@ -95,9 +95,9 @@ async def drop(
 
 
 async def _refuse_most(session: Session) -> None:
-    """An empty or foreign database knows none of the bucket's objects.
+    """Refuse to drop more objects than the database knows, as an empty or foreign database would.
 
-    :raises UsageProblem: more would go than stays.
+    :raises UsageProblem: more objects would be dropped than kept.
     """
     strays = known = 0
     async with session.client() as client, aclosing(client.restores.strays()) as pages:
@@ -112,7 +112,9 @@ async def _refuse_most(session: Session) -> None:
 
 
 async def _decide(session: Session, ids: Sequence[str], passes: Sequence[Meant], decide: Decide) -> ExitCode:
-    """Do it with those that are meant, list after list; the exit code says whether something was refused."""
+    """Carry out the decision for the selected objects, pass by pass. The exit code says whether any was
+    refused.
+    """
     with session.told_if_interrupted("what is done stays done; run the same command again to continue"):
         return await _each(session, ids, passes, decide)
 
@@ -143,7 +145,7 @@ async def _each(session: Session, ids: Sequence[str], passes: Sequence[Meant], d
 
 
 def _refuse_unnamed(ids: Sequence[str] | None, *, all_: bool) -> None:
-    """Before anything is asked or done."""
+    """Check the arguments before anything is asked or done."""
     if bool(ids) == all_:
         raise UsageProblem("name ids or keys (`strongroom adopt list` prints them), or use --all; not both")
 
@@ -157,7 +159,11 @@ def _of_kinds(kinds: frozenset[str]) -> Meant:
 
 
 def _keeping() -> tuple[Meant, Meant]:
-    """Each project once, before anything that was deleted later is shown again: its keys say what it has."""
+    """Return the passes of ``keep --all``: each project once, before anything deleted later becomes visible
+    again.
+
+    A project's keys say which files it has.
+    """
     projects: set[tuple[str, str]] = set()
 
     def is_project(stray: Stray) -> bool:
@@ -171,7 +177,9 @@ def _keeping() -> tuple[Meant, Meant]:
 
 
 def _told(strays: int, known: int) -> str:
-    """The end of a list. A database that knows less than is astray may be another bucket's."""
+    """Return the last line of a list, with a warning if more objects are stray than known: another bucket's
+    database.
+    """
     if not strays:
         rows = shown.count(known, "committed row")
         return f"nothing is astray: the database knows whose each object is ({rows})"

@@ -1,4 +1,4 @@
-"""Whether somebody means it: what changes something asks, or takes ``--yes``."""
+"""Confirmation of changes, on the terminal or by ``--yes``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Return if it is meant.
+    """Ask for confirmation, unless ``yes``.
 
-    :raises UsageProblem: it is not, or nobody is there to be asked.
+    :raises UsageProblem: it was denied, or there is no terminal to ask on.
     """
     if yes:
         return
@@ -26,9 +26,9 @@ def confirm(question: str, *, yes: bool) -> None:
 
 
 def confirm_here(question: str, *, yes: bool) -> None:
-    """As ``confirm``, but scripts are not asked: of what is the caller's own, a line of a script is meant.
+    """Like ``confirm``, but scripts are not asked, because the command changes only the caller's own files.
 
-    :raises UsageProblem: it is not meant.
+    :raises UsageProblem: it was denied.
     """
     if sys.stdin.isatty():
         confirm(question, yes=yes)

@@ -1,4 +1,4 @@
-"""``strongroom backup``: what makes a backup instead. Whoever types it at night hears it here."""
+"""``strongroom backup``: explains how to make a backup, for operators who try this command."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""``strongroom bucket``: prepares the bucket, where the service itself is installed.
+"""``strongroom bucket``: prepares the bucket, on machines with the server installed.
 
-Only storage_service knows how: this package holds neither S3 code nor credentials.
+Only storage_service can do that: this package has neither S3 code nor credentials.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Registers commands: an async function with a ``Session`` first becomes a typer command with the shared
-options. They may stand before the command, too: ``strongroom --as alice ls``.
+"""Registers commands: turns an async function with a ``Session`` into a typer command with the shared
+options.
 
-There are seventy, of a dozen options each, and a call needs one of them: a command is made when it is asked
-for, which is a sixth of the time that a call takes.
+The options may be given before the command, too: ``strongroom --as alice ls``.
+
+There are seventy commands with a dozen options each, and a call needs one of them. So a command is made only
+when it is asked for, which saves a sixth of a call's time.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from strongroom.cli.problems import ExitCode
 from strongroom.cli.session import Session, run
 from strongroom.cli.settings import ConnectionOptions
 
-#: What other tools call it, where no word of ours is near.
+#: Names that other tools use for a command, none of which is similar to ours.
 ELSEWHERE: Final = {
     "cat": "get -",
     "copy": "cp",
@@ -45,7 +47,9 @@ Function = TypeVar("Function", bound=Callable[..., Awaitable[ExitCode | None]])
 
 
 def _named(user: str | None) -> str | None:
-    """Raises typer.BadParameter for nobody: the caller's own files would be meant."""
+    """Check ``--for-user``. Raises typer.BadParameter if it is empty, which would mean the caller's own
+    files.
+    """
     if user == "":
         raise typer.BadParameter("is empty; leave it out to act for yourself")
     return user
@@ -129,22 +133,22 @@ _CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotati
 
 
 class Commands(typer.Typer):
-    """A program or a group of it. ``settings``: as of ``typer.Typer``."""
+    """A program or a group of it. ``settings``: those of ``typer.Typer``."""
 
     def __init__(self, **settings: Any) -> None:
-        #: By name: makes a command (typer does not export its type).
+        #: Functions that make a command, by name (typer does not export its type).
         self.makers: dict[str, Callable[[], Any]] = {}
         super().__init__(cls=_group_of(self.makers), **settings)
 
     def group(self, name: str, text: str) -> Commands:
-        """A group of commands of its own, which shows its help where none of them is named."""
+        """Return a new group of commands, which shows its help if called without a command."""
         made = Commands(help=text, no_args_is_help=True)
         self.add_typer(made, name=name)
         return made
 
 
 class _MadeWhenAskedFor(MutableMapping[str, Any]):
-    """Commands by name: those that are made when they are asked for, then those that typer has made."""
+    """Commands by name: those made on demand, followed by those that typer has made."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Any]], made: MutableMapping[str, Any]) -> None:
         self._makers = makers
@@ -184,8 +188,10 @@ def _group_of(makers: Mapping[str, Callable[[], Any]]) -> type[TyperGroup]:
 
 
 class _Command(TyperCommand):
-    """Takes no empty text where something has to be named: it is a variable of a script that was not set, and
-    an empty path would be the current folder, or everything.
+    """A command that refuses empty arguments where something has to be named.
+
+    An empty text is usually an unset variable of a script. As a path it would mean the current folder, or
+    everything.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -213,10 +219,10 @@ def command(
     alias: str = "",
     default: bool = False,
 ) -> Callable[[Function], Function]:
-    """Make a function a command of ``app``. ``connects``: it also gets the options of a connection.
+    """Make a function a command of ``app``. ``connects``: add the options of a connection.
 
-    ``alias``: a second name, which help does not list. ``default``: it is what the group ``app`` itself does,
-    named without one of its commands.
+    ``alias``: a second name, which help does not list. ``default``: the command runs if the group ``app`` is
+    called without a command.
     """
     shared = _OPTIONS if connects else OUTPUT_OPTIONS
 
@@ -264,7 +270,7 @@ def root(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., None
 
 
 def _nearest(value: Any, context: typer.Context, option: str) -> Any:
-    """An option's value: what stands behind the command is nearer to it than what stands before."""
+    """Return an option's value: the one after the command, else the one before it."""
     before = context.parent
     while before is not None and (value is None or value is False):
         value, before = before.params.get(option), before.parent
@@ -275,7 +281,7 @@ def _declare(entry: Callable[..., None], own: list[inspect.Parameter], shared: M
     """Give ``entry`` the signature that typer reads: its own parameters and the shared options."""
     parameters = [*own, *(_parameter(option, annotation) for option, annotation in shared.items())]
     entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    # Older typers read the annotations instead.
+    # Older versions of typer read the annotations instead.
     entry.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
 
 
@@ -285,7 +291,7 @@ def _parameter(option: str, annotation: Any) -> inspect.Parameter:
 
 
 def _session(given: dict[str, Any]) -> Session:
-    """The session of the shared options; those that the command does not have are absent."""
+    """Return the session for the shared options. Options that the command doesn't have are missing."""
     return Session(
         ConnectionOptions(
             given.get("storage_address"),

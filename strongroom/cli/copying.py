@@ -1,4 +1,4 @@
-"""``strongroom cp`` and ``strongroom mv``: inside the store, to paths."""
+"""``strongroom cp`` and ``strongroom mv``: copy and move files to paths, inside the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``strongroom costs``: what is stored costs, by storage class and family."""
+"""``strongroom costs``: estimates the cost of stored objects by storage class and family."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def costs(session: Session) -> None:
 
 
 def show(session: Session, found: Costs) -> None:
-    """One line for each class and family, and the sum."""
+    """Print one line for each class and family, and the sum."""
     for line in found.lines:
         session.output.result(_text(line), dataclasses.asdict(line))
     total = f"about {found.per_month:.2f} USD a month, {found.writes:.2f} of it for writing"

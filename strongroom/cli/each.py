@@ -1,4 +1,4 @@
-"""Several files by one command: each is reported by itself, and one failure does not stop the others."""
+"""Applies a command to several files: each is reported by itself, and failures are independent."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ async def store_each(
     sources: Iterable[Path],
     store: Callable[[AsyncClient, Path, Progress], Awaitable[StoredFile]],
 ) -> ExitCode:
-    """``store`` every source, with a bar for each; prints the keys. The first failure decides the exit
-    code.
+    """Call ``store`` for every source, with progress bars, and print the keys.
+
+    The first failure decides the exit code.
     """
     tally = Tally(session)
     async with session.client() as client:
@@ -41,7 +42,7 @@ async def store_each(
 async def delete_each(
     session: Session, names: Iterable[str], delete: Callable[[AsyncClient, str], Awaitable[StoredFile]]
 ) -> ExitCode:
-    """``delete`` by every name; prints the keys. The first failure decides the exit code."""
+    """Call ``delete`` for every name, and print the keys. The first failure decides the exit code."""
     tally = Tally(session)
     async with session.client() as client:
         for name in names:
@@ -55,5 +56,5 @@ async def delete_each(
 
 
 def show(session: Session, file: StoredFile) -> None:
-    """A file as the result of what was done with it."""
+    """Print a file as the result of a command."""
     session.output.result(shown.name(file.key), file_document(file))

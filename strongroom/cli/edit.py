@@ -1,4 +1,4 @@
-"""``strongroom edit``: what is said of a file; its bytes stay."""
+"""``strongroom edit``: changes the metadata of a file, but not its bytes."""
 
 from __future__ import annotations
 

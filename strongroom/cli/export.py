@@ -1,4 +1,4 @@
-"""``strongroom export``: all that one has stored, as one ZIP or as a folder."""
+"""``strongroom export``: writes everything that a user has stored to one ZIP, or to a folder."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ async def export(session: Session, *, output: Destination, force: Force = False)
 
 
 def stdout_or(output: str) -> Path:
-    """Where an archive goes; ``-``: into the pipe behind standard output.
+    """Return the destination of an archive; for ``-`` the pipe behind standard output.
 
-    :raises UsageProblem: there is none.
+    :raises UsageProblem: standard output is not a pipe.
     """
     if output not in STDOUTS:
         return Path(output)
@@ -65,9 +65,10 @@ def stdout_or(output: str) -> Path:
 
 
 async def export_to(session: Session, owner: str, output: str, *, force: bool) -> ExitCode:
-    """Of ``owner``; empty: the caller's.
+    """Export the files of ``owner``; empty: the caller's.
 
-    :raises FileExistsError: something is there, and ``force`` is not said. :raises UsageProblem: no output.
+    :raises FileExistsError: the file exists, and ``force`` was not given. :raises UsageProblem: no output was
+    named.
     """
     if not output:
         raise UsageProblem("--output is empty; name a file, or a folder")
@@ -81,7 +82,7 @@ async def export_to(session: Session, owner: str, output: str, *, force: bool) -
 
 
 async def _to_folder(session: Session, client: AsyncClient, root: Path) -> ExitCode:
-    from strongroom.migrate.exporting import FolderExport  # noqa: PLC0415 - only folders need it
+    from strongroom.migrate.exporting import FolderExport  # noqa: PLC0415 - only needed for folders
 
     with bars_for(session.output) as bars, bars.transfer(root.name) as report:
         outcome = await FolderExport(client, root, report, file_document).run()
@@ -140,7 +141,7 @@ def _ended(lost: int, archived: int) -> ExitCode:
 
 
 def _missing(path: Path) -> list[dict[str, Any]]:
-    """What the manifest names as lost, for now or for good."""
+    """Return the entries that the manifest names as lost, temporarily or for good."""
     with zipfile.ZipFile(path) as archive, archive.open(MANIFEST) as manifest:
         found: list[dict[str, Any]] = json.load(manifest)["lost"]
     return found

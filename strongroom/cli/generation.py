@@ -24,7 +24,7 @@ from strongroom.client.uploads import Progress
 
 
 class Kind(StrEnum):
-    """How something was generated."""
+    """The kind of a generation."""
 
     TEXT_TO_IMAGE = "text-to-image"
     TEXT_TO_VIDEO = "text-to-video"

@@ -1,4 +1,4 @@
-"""``strongroom get``: a file to the disk or to standard output."""
+"""``strongroom get``: writes a file to disk or to standard output."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ async def _to_stdout(client: AsyncClient, file: str, offset: int, length: int | 
 
 
 async def _place(client: AsyncClient, file: str, destination: Path, *, force: bool) -> Path:
-    """Where it goes. A name that somebody else chose replaces nothing unless that was asked for.
+    """Return the local path. A name chosen by somebody else replaces no file without ``force``.
 
-    :raises FileExistsError: when it would.
+    :raises FileExistsError: it would replace one.
     """
     if not destination.is_dir():  # noqa: ASYNC240 - one look at a local path
         return destination

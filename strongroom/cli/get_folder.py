@@ -1,4 +1,4 @@
-"""``strongroom get -r``: all below a folder, to a local one."""
+"""``strongroom get -r``: writes everything below a folder to a local one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from strongroom.path_rules import as_stored
 
 
 async def get_folder(session: Session, folder: str, destination: Path, *, force: bool) -> ExitCode:
-    """Fetch every file whose key is below ``folder``; one failure spoils no other. Prints where each went.
+    """Fetch every file whose key is below ``folder`` and print the local paths. Failures are independent.
 
-    Nothing is written outside of ``destination``, and nothing that is there is replaced without ``force``.
+    Nothing is written outside of ``destination``, and no existing file is replaced without ``force``.
     """
     prefix = as_stored(folder).rstrip("/") + "/"
     tally, found = Tally(session), False
@@ -42,9 +42,9 @@ async def get_folder(session: Session, folder: str, destination: Path, *, force:
 
 
 def place_below(destination: Path, relative: str, *, force: bool) -> Path:
-    """Where a file goes.
+    """Return the local path of a file.
 
-    :raises OSError: the name leads out of ``destination``, a link on the way does, or something is there.
+    :raises OSError: the name or a link leads out of ``destination``, or a file exists.
     """
     parts = PurePosixPath(relative).parts
     if not parts or PurePosixPath(relative).is_absolute() or {"..", "."} & set(parts) or "\0" in relative:
@@ -53,7 +53,7 @@ def place_below(destination: Path, relative: str, *, force: bool) -> Path:
     root = destination.resolve()
     if not path.parent.resolve().is_relative_to(root):
         raise OSError(errno.ELOOP, "leads out of the folder by a link", str(path))
-    if path.is_symlink():  # also one that leads nowhere yet: it would be written through
+    if path.is_symlink():  # even one that leads nowhere yet would be followed when writing
         raise OSError(errno.ELOOP, "is a link; what it leads to is not replaced", str(path))
     if path.exists() and not force:
         raise FileExistsError(errno.EEXIST, "is already there; add --force", str(path))

@@ -1,4 +1,4 @@
-"""Options that say how long what is stored shall stay."""
+"""Options for retention and storage class."""
 
 from __future__ import annotations
 
@@ -37,10 +37,11 @@ StorageClass = Annotated[
 def wish_of(
     keep: str | None = None, delete_after: str | None = None, hold: str | None = None
 ) -> RetentionWish | None:
-    """What the options ask for; None: nothing.
+    """Return the retention that the options request; None if they request none.
 
-    :raises UsageProblem: no time, one that has come, or an option without a value: a variable of a script's
-        that is empty must not store something unprotected.
+    :raises UsageProblem: an invalid or past time, or an option without a value. An empty variable of a script
+    must not
+        store a file unprotected.
     """
     if keep is None and delete_after is None and hold is None:
         return None
@@ -50,7 +51,7 @@ def wish_of(
 
 
 def class_of(storage_class: str | None) -> str:
-    """S3's name of it; ``""``: none is chosen. Raises UsageProblem: without a value."""
+    """Return S3's name of the storage class; ``""`` if none is chosen. Raises UsageProblem if it is empty."""
     if storage_class is None:
         return ""
     name = storage_class.strip().upper().replace("-", "_")
@@ -60,7 +61,7 @@ def class_of(storage_class: str | None) -> str:
 
 
 def moment_of(text: str) -> datetime:
-    """A moment, with an offset. Raises UsageProblem."""
+    """Parse a time with an offset. Raises UsageProblem."""
     try:
         return shown.moment(text)
     except ValueError:
@@ -68,10 +69,12 @@ def moment_of(text: str) -> datetime:
 
 
 def span_of(text: str) -> timedelta | None:
-    """A span (``90d``); None: it is a moment, if anything. Raises UsageProblem: neither, or of no length."""
+    """Parse a span (``90d``); None if it looks like a time. Raises UsageProblem if it is neither, or
+    empty.
+    """
     if not text[:1].isdigit() or "-" in text:
         return None
-    if text.isdigit():  # seconds elsewhere; here it is meant as days, or as a year
+    if text.isdigit():  # elsewhere this means seconds; here days or a year are probably meant
         raise UsageProblem(f"{text} of what? Write {text}d for days, or a date such as 2027-01-31")
     try:
         span = shown.duration(text)

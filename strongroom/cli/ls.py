@@ -1,4 +1,4 @@
-"""``strongroom ls``: the caller's files, page by page."""
+"""``strongroom ls``: lists the caller's files, page by page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``strongroom notify``: what happens, as it happens."""
+"""``strongroom notify``: prints events as they happen."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def watch(
 async def show_events(
     session: Session, watched: AsyncGenerator[Notification], count: int | None, *, of_all: bool = False
 ) -> None:
-    """Print events as they come. ``count``: end after so many; ``of_all``: say whose each is."""
+    """Print events as they come. ``count``: stop after this many. ``of_all``: include the user."""
     seen = 0
     async with aclosing(watched) as events:
         async for event in events:
@@ -48,7 +48,7 @@ async def show_events(
                     "created_at": rfc3339(event.created_at),
                 },
             )
-            sys.stdout.flush()  # a pipe is read while we wait
+            sys.stdout.flush()  # readers of a pipe get it while we wait
             seen += 1
             if seen == count:
                 return

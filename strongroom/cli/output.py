@@ -1,4 +1,4 @@
-"""What a command prints: results to stdout (text or one JSON document a line), everything else to stderr."""
+"""Prints results to stdout (text, or one JSON document per line) and everything else to stderr."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from strongroom.cli import shown
 from strongroom.cli.problems import ExitCode, Problem
 from strongroom.client.files import StoredFile
 
-#: Standard output as a destination.
+#: Names of standard output as a destination.
 STDOUTS: Final = ("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 
 class Output:
-    """Where a command's words go."""
+    """The output of a command."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
@@ -28,7 +28,7 @@ class Output:
         self._held: list[str] | None = None
 
     def result(self, text: str, document: Mapping[str, Any]) -> None:
-        """One result: ``text`` for people and pipes, ``document`` with ``--json``."""
+        """Print one result: ``text``, or ``document`` with ``--json``."""
         line = (json.dumps(document, ensure_ascii=True) if self.as_json else text) + "\n"
         if self._held is None:
             sys.stdout.write(line)
@@ -37,7 +37,9 @@ class Output:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep results back until the end, where they would be written into bars on the same terminal."""
+        """Hold results back until the end if they would be written into progress bars on the same
+        terminal.
+        """
         if not sys.stdout.isatty():
             yield
             return
@@ -49,12 +51,12 @@ class Output:
             sys.stdout.writelines(lines)
 
     def note(self, text: str) -> None:
-        """Something that is good to know; not with ``--quiet`` or ``--json``."""
+        """Print additional information; not with ``--quiet`` or ``--json``."""
         if not self.quiet and not self.as_json:
             sys.stderr.write(f"{shown.line(text)}\n")
 
     def problem(self, problem: Problem, subject: str = "") -> None:
-        """A failure, on one line; its hint on another."""
+        """Print a failure on one line, and its hint on another."""
         if self.as_json:
             document = {"error": problem.as_dict() | ({"subject": subject} if subject else {})}
             sys.stderr.write(json.dumps(document) + "\n")
@@ -65,22 +67,24 @@ class Output:
             sys.stderr.write(f"  hint: {shown.line(problem.hint)}\n")
 
     def problem_of(self, subject: str, code: str, message: str) -> None:
-        """A failure that was noted before, of ``subject``."""
+        """Print a failure of ``subject`` that was recorded before."""
         self.problem(Problem(code, message, "", ExitCode.FAILED), subject)
 
     @property
     def shows_progress(self) -> bool:
-        """Whether somebody is there to watch bars."""
+        """Whether progress bars are visible to anybody."""
         return sys.stderr.isatty() and not self.quiet and not self.as_json
 
 
 def rfc3339(moment: datetime | None) -> str | None:
-    """RFC 3339 in UTC with ``Z``."""
+    """Return a time as RFC 3339 in UTC with ``Z``; None for None."""
     return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def file_document(file: StoredFile) -> dict[str, Any]:
-    """A file for ``--json``: every field; times as RFC 3339, the CRC-32C as eight hex digits."""
+    """Return a file for ``--json``: every field; times as RFC 3339, the CRC-32C as eight hexadecimal
+    digits.
+    """
     document: dict[str, Any] = {}
     for field in dataclasses.fields(file):
         value = getattr(file, field.name)
@@ -95,7 +99,7 @@ def file_document(file: StoredFile) -> dict[str, Any]:
 
 
 def plain(value: object) -> object:
-    """A value for ``--json``: times as RFC 3339, bytes in base64, also inside of others."""
+    """Return a value for ``--json``, recursively: times as RFC 3339, bytes in base64."""
     if isinstance(value, dict):
         return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, datetime):

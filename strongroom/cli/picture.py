@@ -1,4 +1,4 @@
-"""``strongroom profile-picture``: the one picture that a user has of himself."""
+"""``strongroom profile-picture``: stores and shows the user's profile picture."""
 
 from __future__ import annotations
 

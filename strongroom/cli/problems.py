@@ -1,4 +1,4 @@
-"""Failures as one line, a hint and an exit code."""
+"""Explains failures: one line, a hint and an exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from strongroom.errors.base import REASONS
 
 
 class ExitCode(IntEnum):
-    """What the process answers; part of the contract (docs/cli.md)."""
+    """Exit codes of the process; part of the contract (docs/cli.md)."""
 
     OK = 0
     FAILED = 1
@@ -32,12 +32,14 @@ class ExitCode(IntEnum):
 
 
 class UsageProblem(Exception):
-    """The command was called in a way that can't work; the message says what to change."""
+    """The command's arguments can't work; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One failure: ``code`` for programs (an ErrorReason or a word of ours), the rest for people."""
+    """One failure. ``code``: for programs, an ErrorReason or a word of the command line's own. The rest is
+    for people.
+    """
 
     code: str
     message: str
@@ -45,7 +47,7 @@ class Problem:
     exit_code: ExitCode
 
     def as_dict(self) -> dict[str, str]:
-        """For ``--json``."""
+        """Return the problem for ``--json``."""
         return {"code": self.code, "message": self.message, "hint": self.hint}
 
 
@@ -63,7 +65,7 @@ _EXIT_CODES = {
     grpc.StatusCode.DEADLINE_EXCEEDED: ExitCode.UNAVAILABLE,
     grpc.StatusCode.DATA_LOSS: ExitCode.DAMAGED,
 }
-#: Set-up of the service, or something that passes, not something the request conflicts with.
+#: Problems of the service's set-up, or temporary ones, that are not a conflict with the request.
 _NOT_THE_REQUEST = (
     errors.ObjectArchived,
     errors.ObjectStoreDenied,
@@ -95,7 +97,7 @@ _MAKE_ROOM = "make room there, or put STRONGROOM_SPOOL elsewhere; `strongroom sp
 
 
 def explain(error: BaseException) -> Problem:
-    """The problem for an exception; for one that nobody expected, too."""
+    """Return the problem for an exception, including unexpected ones."""
     match error:
         case errors.StrongroomError():
             return _strongroom(error)
@@ -109,7 +111,8 @@ def explain(error: BaseException) -> Problem:
             return Problem("INTERRUPTED", "interrupted", "", ExitCode.INTERRUPTED)
         case UsageProblem() | ValueError() | OverflowError():
             word = "CONFIGURATION" if isinstance(error, ConfigurationError) else "USAGE"
-            # What a field of a request can't hold is refused by protobuf, which knows no options.
+            # Values that a field can't contain are refused by protobuf, whose message doesn't name the
+            # option.
             text = str(error).replace("Value out of range: ", "a number is out of range: ")
             return Problem(word, text, "", ExitCode.USAGE)
     message = f"{type(error).__name__}: {error}"
@@ -135,13 +138,13 @@ def _strongroom(error: errors.StrongroomError) -> Problem:
 
 
 def exit_code_of(reason: str) -> ExitCode:
-    """The exit code of an ErrorReason by its name, or of a word of ours."""
+    """Return the exit code of an ErrorReason's name, or of a word of the command line's own."""
     kinds = {kind("").reason_name: kind for kind in REASONS.values()}
     return explain(kinds[reason]("")).exit_code if reason in kinds else ExitCode.FAILED
 
 
 def _wanted(note: str, error: errors.StrongroomError) -> bool:
-    """The request id only helps where the answer is in the services' logs."""
+    """Whether to show the request id, which only helps if the services' logs have more."""
     return isinstance(error, errors.Internal) or not note.startswith("request id")
 
 

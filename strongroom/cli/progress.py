@@ -1,4 +1,4 @@
-"""Progress bars on stderr, when somebody is there to watch them."""
+"""Progress bars on stderr, if it is a terminal."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Bars:
-    """One bar per transfer under way; none when ``progress`` is None."""
+    """One bar per transfer in progress; no bars if ``progress`` is None."""
 
     def __init__(self, progress: Progress | None) -> None:
         self._progress = progress
 
     @contextmanager
     def transfer(self, name: str) -> Iterator[Report]:
-        """A bar for one transfer; what is yielded takes bytes done and the total. It goes away at the end."""
+        """Yield a function that takes bytes done and the total, for the bar of one transfer."""
         bars = self._progress
         if bars is None:
             yield _nobody_looks
@@ -35,12 +35,12 @@ class Bars:
 
 
 def _nobody_looks(_done: int, _total: int | None) -> None:
-    """No bars."""
+    """Show nothing."""
 
 
 @contextmanager
 def bars_for(output: Output) -> Iterator[Bars]:
-    """Bars for one command."""
+    """Yield the bars of one command."""
     if not output.shows_progress:
         yield Bars(None)
         return
@@ -49,7 +49,7 @@ def bars_for(output: Output) -> Iterator[Bars]:
 
 
 def _rich_progress() -> Progress:
-    """Loaded only when it is looked at: rich takes a tenth of a second."""
+    """Import rich, which takes a tenth of a second, only if bars are shown."""
     from rich import progress  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 

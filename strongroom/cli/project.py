@@ -1,4 +1,4 @@
-"""``strongroom project``: trees of files, saved as a whole."""
+"""``strongroom project``: saves and restores trees of files as a whole."""
 
 from __future__ import annotations
 
@@ -296,7 +296,7 @@ async def keep_versions(
 
 
 def document(value: Project | ProjectVersion) -> dict[str, Any]:
-    """For ``--json``: every field, times as RFC 3339."""
+    """Return the value for ``--json``: every field, times as RFC 3339."""
     return {name: plain(item) for name, item in dataclasses.asdict(value).items()}
 
 
@@ -329,7 +329,7 @@ async def _patterns(files: Sequence[Path]) -> list[str]:
 
 
 def _below(root: Path, files: Sequence[Path]) -> dict[str, Path]:
-    """Local files by their paths in the project. Raises ValueError: one is not below ``root``."""
+    """Return local files by their paths in the project. Raises ValueError if one is not below ``root``."""
     base = root.resolve()
     changed = {}
     for file in files:
@@ -341,6 +341,6 @@ def _below(root: Path, files: Sequence[Path]) -> dict[str, Path]:
 
 
 def _slug(source: Path) -> str:
-    """A slug out of a folder's name; the service has the last word."""
+    """Return a slug made from a folder's name; the service validates it."""
     name = source.resolve().name.removesuffix(".zip").lower()
     return "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in name)

@@ -1,4 +1,4 @@
-"""``strongroom put``: files, folders, standard input."""
+"""``strongroom put``: stores files, folders, or standard input."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from strongroom.client.wishes import RetentionWish
 
 
 class Folder(StrEnum):
-    """The folders of plain files."""
+    """Folders of plain files."""
 
     UPLOADS = "uploads"
     DOCUMENTS = "documents"
@@ -37,7 +37,7 @@ class Folder(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """What the options say about every file of one call."""
+    """The options' values for every file of one call."""
 
     target: Target
     path: str | None
@@ -51,11 +51,13 @@ class Details:
     resume: bool
 
     def target_of(self, item: Item, *, several: bool) -> Target:
-        """Where one file goes."""
+        """Return the target of one file."""
         return self.target if self.path is None else AtPath(self.path_of(item, self.path, several=several))
 
     def path_of(self, item: Item, path: str, *, several: bool) -> str:
-        """Its path: a ``--path`` that ends in ``/`` (or stands for several) is a folder."""
+        """Return the file's path. A ``--path`` that ends in ``/``, or is given for several files, is a
+        folder.
+        """
         if several or path.endswith("/"):
             return f"{path.rstrip('/')}/{self.name or item.relative}"
         return path
@@ -133,7 +135,7 @@ async def put(
 
 
 class _Uploader:
-    """Uploads items side by side; one failure spoils no other. Results come out in the order of the items."""
+    """Uploads items in parallel. Failures are independent. Results are printed in the order of the items."""
 
     def __init__(
         self,
@@ -155,7 +157,7 @@ class _Uploader:
         self._printed = 0
 
     async def all(self, items: Sequence[Item], jobs: int) -> None:
-        """Upload them, ``jobs`` at a time."""
+        """Upload all items, ``jobs`` at a time."""
         waiting = iter(enumerate(items))
 
         async def work() -> None:
@@ -167,11 +169,11 @@ class _Uploader:
             async with asyncio.TaskGroup() as group:
                 for _ in range(min(jobs, len(items))):
                     group.create_task(work())
-        except BaseExceptionGroup as group:  # each task fails of the same: nobody reads our output, say
+        except BaseExceptionGroup as group:  # all tasks fail for the same reason, such as a closed output
             raise group.exceptions[0] from None
 
     async def _one(self, item: Item) -> tuple[Item, StoredFile] | None:
-        """The file; None when it failed, which is reported at once."""
+        """Return the file, or None if the upload failed, which is reported at once."""
         try:
             with self._bars.transfer(item.shown) as report:
                 file = await self._store(item, report)
@@ -213,7 +215,9 @@ class _Uploader:
 
 
 def _stdin() -> UploadSource:
-    """Unbuffered: a thread that waits inside a buffered reader would abort the interpreter when it exits."""
+    """Return standard input unbuffered: a thread waiting in a buffered reader would abort the interpreter at
+    exit.
+    """
     buffered = sys.stdin.buffer
     return getattr(buffered, "raw", buffered)
 
@@ -236,7 +240,7 @@ def _target(folder: Folder, class_id: str | None, path: str | None, temp: str | 
 
 
 def pairs_of(given: Sequence[str]) -> dict[str, str]:
-    """What ``--meta`` says. Raises UsageProblem: no pair, or a name twice."""
+    """Parse ``--meta``. Raises UsageProblem for text without ``=`` or a repeated name."""
     pairs = dict(text.partition("=")[::2] for text in given if "=" in text)
     if len(pairs) != len(given):
         raise UsageProblem("--meta takes KEY=VALUE, each key once")

@@ -1,4 +1,4 @@
-"""``strongroom verify quarantine`` and ``verify restore``: what repairs and drops have moved away."""
+"""``strongroom verify quarantine``, ``restore``, ``purge``: objects that repairs and drops have moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``strongroom relink``: in a copy of the bucket version ids and entity tags are new."""
+"""``strongroom relink``: updates version ids and ETags after the bucket was copied."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""What ``strongroom put --resume`` remembers, so that another process goes on where one was killed.
+"""State of ``strongroom put --resume``, with which another process continues after a kill.
 
-``$XDG_STATE_HOME/strongroom/uploads.json`` (default ``~/.local/state``): one entry per file, target, server.
+``$XDG_STATE_HOME/strongroom/uploads.json`` (default ``~/.local/state``): one entry per file, target and
+server.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One upload under way. ``size`` in bytes, ``mtime`` in nanoseconds: of the file when it began."""
+    """One upload in progress. ``size`` in bytes and ``mtime`` in nanoseconds are the file's at its
+    beginning.
+    """
 
     upload_id: str
     path: str
@@ -46,33 +49,33 @@ class Entry:
 
 
 def state_path(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the entries are kept (XDG Base Directory Specification: a relative path counts as none)."""
+    """Return the path of the entries (XDG Base Directory Specification: relative paths are ignored)."""
     given = Path(environ.get("XDG_STATE_HOME") or "")
     base = given if given.is_absolute() else Path.home() / ".local" / "state"
     return base / "strongroom" / "uploads.json"
 
 
 class Book:
-    """The entries by key; other processes may write them too."""
+    """The entries by key. Other processes may write them, too."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def find(self, key: str) -> Entry | None:
-        """The entry, if there is one.
+        """Return the entry, or None.
 
-        :raises UsageProblem: when the file is not one of ours. :raises OSError: when it can't be read.
+        :raises UsageProblem: the file has another form. :raises OSError: it can't be read.
         """
         found = self._read().get(key)
         return None if found is None else self._entry(found)
 
     def keep(self, key: str, entry: Entry) -> None:
-        """Add or replace it."""
+        """Add or replace an entry."""
         with self._changing() as entries:
             entries[key] = dataclasses.asdict(entry)
 
     def drop(self, key: str, upload_id: str) -> None:
-        """Remove it, unless it stands for another upload by now."""
+        """Remove an entry, unless it belongs to another upload by now."""
         with self._changing() as entries:
             if key in entries and self._entry(entries[key]).upload_id == upload_id:
                 del entries[key]
@@ -99,7 +102,9 @@ class Book:
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Any]]:
-        """The entries, written back in one step; one process at a time, readable by their owner only."""
+        """Yield the entries and write them back atomically, under a lock; only their owner can read
+        the file.
+        """
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -125,7 +130,7 @@ class Book:
 
 
 class ResumingPut:
-    """``put --resume`` of one file. ``details``: what else is said about it, as of ``upload_resumable``."""
+    """``put --resume`` of one file. ``details``: further parameters of ``upload_resumable``."""
 
     def __init__(
         self, session: Session, client: AsyncClient, path: Path, target: Target, details: Mapping[str, Any]
@@ -140,9 +145,9 @@ class ResumingPut:
         self._key = json.dumps([*whose, str(self._path), repr(target), repr(self._details)])
 
     async def run(self, on_progress: Progress) -> StoredFile:
-        """Go on with what another process left, else begin; begin anew when the service no longer has it.
+        """Continue an upload that another process left, or begin one, also if the service no longer has it.
 
-        :raises UsageProblem: for what is no regular file.
+        :raises UsageProblem: it is not a regular file.
         """
         if not self._path.is_file():
             raise UsageProblem("--resume is for regular files; leave it out for pipes and devices")
@@ -156,7 +161,7 @@ class ResumingPut:
         return await self._upload(None, on_progress)
 
     def _usable(self) -> Entry | None:
-        """The entry, if the file is still what it was; else its session is left to expire."""
+        """Return the entry if the file is unchanged; otherwise its session is left to expire."""
         entry = self._book.find(self._key)
         if entry is None or (entry.size, entry.mtime) == self._stamp():
             return entry
@@ -185,14 +190,15 @@ class ResumingPut:
                 on_session=began,
             )
         except (SourceChanged, errors.ChecksumMismatch):
-            # Going on could only fail again. Not cancelled: that deletes the file of one that has finished.
+            # Continuing would fail again. It is not cancelled, because that would delete the file of a
+            # finished one.
             self._book.drop(self._key, current)
             raise
         self._book.drop(self._key, current)
         return file
 
     def _telling(self, on_progress: Progress) -> Progress:
-        """Says once where it goes on."""
+        """Note once where the upload continues."""
         told = False
 
         def report(done: int, total: int | None) -> None:

@@ -1,4 +1,4 @@
-"""``strongroom retention``: how long files and projects stay, and legal holds."""
+"""``strongroom retention``: sets retention of files and projects, and legal holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``strongroom search``: files by words, type, time, size and settings."""
+"""``strongroom search``: finds files by words, type, time, size and settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One run of one command: its connection, its output, and how it ends."""
+"""One run of one command: its connection, its output, and its end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CANCEL_AGAIN_SECONDS: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What every command gets."""
+    """The first argument of every command."""
 
     options: ConnectionOptions
     output: Output
@@ -32,9 +32,9 @@ class Session:
 
     @asynccontextmanager
     async def client(self) -> AsyncGenerator[AsyncClient]:
-        """A client that is closed at the end.
+        """Yield a client and close it at the end.
 
-        :raises ConfigurationError: when the settings can't work.
+        :raises ConfigurationError: a setting is missing or wrong.
         """
         settings = client_settings(self.options)
         settings = replace(settings, retry=replace(settings.retry, on_retry=_Waiting(self.output).tell))
@@ -48,7 +48,7 @@ class Session:
 
     @contextmanager
     def told_if_interrupted(self, what: str) -> Iterator[None]:
-        """Note ``what`` is left when somebody presses Ctrl-C inside."""
+        """Print ``what`` if the block is interrupted by Ctrl-C."""
         try:
             yield
         except asyncio.CancelledError:
@@ -56,25 +56,25 @@ class Session:
             raise
 
     def report(self, error: BaseException, subject: str = "") -> ExitCode:
-        """Print a failure; the exit code it stands for."""
+        """Print a failure and return its exit code."""
         if self.debug:
             traceback.print_exception(error)
         problem = explain(error)
         if isinstance(error, OSError) and str(error.filename or "") == subject:
-            subject = ""  # the message begins with it
+            subject = ""  # the message begins with the name
         self.output.problem(problem, subject)
         return problem.exit_code
 
 
 class _Waiting:
-    """Tells why a command waits: once, and again only when the reason is another one."""
+    """Prints why a command waits: once, and again if the reason changes."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
         self._told = ""
 
     def tell(self, error: StrongroomError, delay: float) -> None:
-        """Note that the next attempt comes in ``delay`` seconds."""
+        """Note that the next attempt begins in ``delay`` seconds."""
         reason = error.message.rstrip(".")
         if reason != self._told:
             self._told = reason
@@ -82,7 +82,7 @@ class _Waiting:
 
 
 def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> ExitCode:
-    """Run a command to its end; every failure becomes a line and an exit code."""
+    """Run a command; every failure becomes a line and an exit code."""
 
     async def to_the_end() -> ExitCode:
         try:
@@ -95,7 +95,7 @@ def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> 
         code = asyncio.run(to_the_end())
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who read our output has gone (`| head`): nothing to say.
+        # The reader of our output has gone (`| head`).
         _drop_output()
         return ExitCode.BROKEN_PIPE
     except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # noqa: BLE001 - the outermost place
@@ -108,8 +108,9 @@ def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> 
 
 
 def _cancel_again() -> None:
-    """Cancel what is left of an interrupted command, each second until the event loop ends: a task that was
-    interrupted while it connected may have taken the first cancellation for its connection's.
+    """Cancel the remaining tasks of an interrupted command each second until the event loop ends.
+
+    A task that was interrupted while connecting may have taken the first cancellation for its connection's.
     """
     loop = asyncio.get_running_loop()
 
@@ -122,18 +123,18 @@ def _cancel_again() -> None:
 
 
 def _drop_output() -> None:
-    """What can't be written must not be tried again by the interpreter's exit, which has words and a code of
-    its own for that.
+    """Discard buffered output. Otherwise the interpreter would try to write it again at exit, with a message
+    of its own.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run_app(app: Callable[[], object]) -> None:
-    """Run the program; what it could not write before a command began (help, to a full disk) is told, too."""
+    """Run the program, and report output errors that occur before a command begins (help on a full disk)."""
     try:
         app()
     except SystemExit as end:
-        # Help is written by rich and click, which end a program whose reader has gone with 1.
+        # Help is written by rich and click, which exit with 1 if the reader has gone.
         if isinstance(end.__context__, BrokenPipeError):
             raise SystemExit(int(ExitCode.BROKEN_PIPE)) from None
         raise
@@ -144,7 +145,7 @@ def run_app(app: Callable[[], object]) -> None:
 
 
 async def first(items: AsyncGenerator[Item], limit: int | None) -> AsyncGenerator[Item]:
-    """At most ``limit`` of them (``None``: all); then they are closed."""
+    """Yield at most ``limit`` items (``None``: all), then close the generator."""
     given = 0
     async with aclosing(items):
         async for item in items:
@@ -155,13 +156,13 @@ async def first(items: AsyncGenerator[Item], limit: int | None) -> AsyncGenerato
 
 
 class Tally:
-    """The outcome of a command over several files: the first failure decides the exit code."""
+    """The outcome of a command for several files: the first failure decides the exit code."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.exit_code = ExitCode.OK
 
     def failed(self, error: Exception, subject: str) -> None:
-        """Report one failure and go on."""
+        """Report one failure."""
         code = self._session.report(error, subject)
         self.exit_code = self.exit_code or code

@@ -1,4 +1,4 @@
-"""Where a command connects to, and as whom: options, then the environment, then a running development
+"""Address and identity of a command's connection: options, then environment, then a running development
 stack.
 """
 
@@ -12,13 +12,13 @@ from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Stack, read_stack
 from strongroom.client.tokens import Token, development_token
 
-#: Whose files a development stack shows when nobody says otherwise.
+#: The user of a development stack, by default.
 DEFAULT_DEVELOPMENT_USER = "dev"
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """The options that every connecting command has. ``timeout``: seconds; ``retries``: further tries."""
+    """The options of all commands that connect. ``timeout``: seconds. ``retries``: further tries."""
 
     storage_address: str | None = None
     metadata_address: str | None = None
@@ -29,12 +29,12 @@ class ConnectionOptions:
 
 
 def client_settings(options: ConnectionOptions, environ: Mapping[str, str] | None = None) -> ClientSettings:
-    """Complete settings of the client.
+    """Return complete settings of the client.
 
-    Without a token, one is made for development: for ``--as`` (or ``STRONGROOM_USER``, or ``dev``) with the
+    Without a token, a development token is made: for ``--as`` (or ``STRONGROOM_USER``, or ``dev``) with the
     secret of the running development stack, or for ``--as`` with ``STRONGROOM_JWT_SECRET``.
 
-    :raises ConfigurationError: when stack.json can't be read.
+    :raises ConfigurationError: stack.json can't be read.
     """
     env = os.environ if environ is None else environ
     settings = ClientSettings.resolve(

@@ -1,4 +1,4 @@
-"""``strongroom share``: links that people without an account open."""
+"""``strongroom share``: manages links that people without an account can open."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def _what(share: Share) -> str:
 
 
 def _document(share: Share) -> dict[str, Any]:
-    """Every field but the URL; what is shared by its kind."""
+    """Return every field except the URL; the shared thing is keyed by its kind."""
     found: dict[str, Any] = {}
     for field in dataclasses.fields(share):
         if field.name in {"shared", "url"}:

@@ -1,4 +1,4 @@
-"""Values as a terminal shows them: safe to look at, and names safe to paste back into a shell."""
+"""Formats values for a terminal: safe to display, and names safe to paste into a shell."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 
 def name(text: str) -> str:
-    """``text`` as one word of a POSIX shell (bash and zsh for names with control characters).
+    """Return ``text`` as one word of a POSIX shell (of bash and zsh if it has control characters).
 
-    Nothing in it can move the cursor, ring the bell or turn the reading direction round.
+    Nothing in it can move the cursor, ring the bell or reverse the reading direction.
     """
     if text and all(_is_visible(char) for char in text):
         return shlex.quote(text)
@@ -27,7 +27,7 @@ def name(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """``text`` on one line for people: what can't be seen becomes an escape."""
+    """Return ``text`` on one line, with escapes for invisible characters."""
     return "".join(char if _is_visible(char) else _escaped(char) for char in text)
 
 
@@ -38,7 +38,7 @@ def _is_visible(char: str) -> bool:
         return False
     try:
         char.encode(sys.stdout.encoding or "utf-8")
-    except UnicodeEncodeError:  # of an old locale: it could not even be written
+    except UnicodeEncodeError:  # an old locale, which could not even display it
         return False
     return True
 
@@ -52,7 +52,7 @@ def _escaped(char: str) -> str:
 
 
 def size(count: int) -> str:
-    """Bytes for people: ``1.5 MiB``."""
+    """Return a size for people: ``1.5 MiB``."""
     value = float(count)
     for unit in _UNITS:
         if value < 1024 or unit == _UNITS[-1]:
@@ -62,14 +62,14 @@ def size(count: int) -> str:
 
 
 def count(number: int, one: str, many: str = "") -> str:
-    """``1 file``, ``2 files``; ``many``: where it is more than an s."""
+    """Return ``1 file`` or ``2 files``. ``many``: an irregular plural."""
     return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def bytes_of(text: str) -> int:
-    """``1000000``, ``500M``, ``500MiB``, ``20 GiB`` as bytes; K, M, G, T are powers of 1024.
+    """Parse ``1000000``, ``500M``, ``500MiB`` or ``20 GiB`` into bytes; K, M, G, T are powers of 1024.
 
-    :raises ValueError: for anything else, or nothing.
+    :raises ValueError: any other text.
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
@@ -78,8 +78,9 @@ def bytes_of(text: str) -> int:
 
 
 def time(moment: datetime | None) -> str:
-    """A time in the local zone, to the minute; ``-`` for none. One at the end of the calendar stays in its
-    own zone.
+    """Return a time in the local zone, to the minute; ``-`` for None.
+
+    At the limits of the calendar the time keeps its own zone.
     """
     if moment is None:
         return "-"
@@ -91,9 +92,9 @@ def time(moment: datetime | None) -> str:
 
 
 def duration(text: str) -> timedelta:
-    """``90``, ``90s``, ``15m``, ``1h``, ``1h30m``, ``7d`` as a time span.
+    """Parse ``90``, ``90s``, ``15m``, ``1h``, ``1h30m`` or ``7d`` into a time span.
 
-    :raises ValueError: for anything else, or nothing.
+    :raises ValueError: any other text.
     """
     found = _DURATION.fullmatch(text.strip().lower())
     if found is None or not any(found.groups()):
@@ -106,9 +107,9 @@ def duration(text: str) -> timedelta:
 
 
 def moment(text: str) -> datetime:
-    """``2026-01-31``, ``2026-01-31T12:00:00Z``, in UTC where nothing else is said.
+    """Parse ``2026-01-31`` or ``2026-01-31T12:00:00Z``; in UTC without an offset.
 
-    :raises ValueError: for anything else, and what UTC's years 1 to 9999 don't hold.
+    :raises ValueError: any other text, or a time outside of UTC's years 1 to 9999.
     """
     try:
         found = datetime.fromisoformat(text)

@@ -1,4 +1,6 @@
-"""``strongroom spool``: what waits on this disk while the service, or its S3, is away."""
+"""``strongroom spool``: shows and sends operations that wait on this disk while the service or its S3 is
+down.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,7 @@ async def remove(
 
 
 def document(operation: SpooledOperation) -> dict[str, Any]:
-    """For ``--json``."""
+    """Return the operation for ``--json``."""
     return {
         "id": operation.id,
         "title": operation.title,

@@ -1,4 +1,4 @@
-"""``strongroom stat``: everything about one file."""
+"""``strongroom stat``: shows all metadata of one file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def stat(
 
 
 def show_all(session: Session, file: StoredFile) -> None:
-    """A file as a result: what is known of it, a line each."""
+    """Print a file with one line for each known value."""
     document = file_document(file)
     lines = [
         f"{label:<16} {_value(value)}" for label, value in document.items() if value not in (None, {}, "")

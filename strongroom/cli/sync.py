@@ -1,4 +1,4 @@
-"""``strongroom sync``: a local folder to a folder of paths; first a plan, then, if asked, what it says."""
+"""``strongroom sync``: makes a folder of paths equal to a local one; plans first, and acts if requested."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BLOCK = 1 << 20
 
 
 class Step(StrEnum):
-    """What is to happen to one path."""
+    """The step for one path."""
 
     ADD = "add"
     REPLACE = "replace"
@@ -38,7 +38,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One line of a plan. ``local``: what is to be stored; ``remote``: what is there."""
+    """One line of a plan. ``local``: the file to store. ``remote``: the file stored now."""
 
     step: Step
     path: str
@@ -48,7 +48,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How new and replaced files are stored."""
+    """Retention and storage class of new and replaced files."""
 
     retention: RetentionWish | None
     storage_class: str
@@ -111,7 +111,7 @@ def _summary(planned: Sequence[Planned]) -> str:
 
 
 async def _plan(client: AsyncClient, prefix: str, here: dict[str, Path], tally: Tally) -> list[Planned]:
-    """Every path of both sides, in order, without what can't be read, which is reported."""
+    """Return every path of both sides, in order. Files that can't be read are reported and left out."""
     whole = await client.files.key(prefix)
     there = {file.key.removeprefix(whole): file async for file in client.list(whole)}
     planned: list[Planned] = []
@@ -133,7 +133,9 @@ async def _plan(client: AsyncClient, prefix: str, here: dict[str, Path], tally: 
 
 
 async def _do(client: AsyncClient, one: Planned, stored: Stored, tally: Tally) -> bool:
-    """Whether it was done: only to what the plan has seen. A failure is reported."""
+    """Carry out one step, only on the generation that the plan has seen. Return whether it succeeded;
+    failures are reported.
+    """
     try:
         if one.local is not None:
             seen = 0 if one.remote is None else one.remote.generation
@@ -153,7 +155,7 @@ async def _do(client: AsyncClient, one: Planned, stored: Stored, tally: Tally) -
 
 
 def _is_equal(local: Path, remote: StoredFile) -> bool:
-    """Same size, and then the same CRC-32C."""
+    """Compare the sizes, and then the CRC-32C."""
     if local.stat().st_size != remote.size:
         return False
     checksum = 0

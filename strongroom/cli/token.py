@@ -39,7 +39,7 @@ async def token(
         audience=os.environ.get("STRONGROOM_JWT_AUDIENCE"),
         issuer=os.environ.get("STRONGROOM_JWT_ISSUER"),
     )
-    import jwt  # noqa: PLC0415 - loads all of cryptography: only this command waits for it
+    import jwt  # noqa: PLC0415 - loads all of cryptography, which only this command needs
 
     claims = jwt.decode(made, options={"verify_signature": False})
     session.output.result(made, {"token": made, **claims})

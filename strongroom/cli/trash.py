@@ -1,4 +1,4 @@
-"""``strongroom trash``: what ``rm --soft`` has put there."""
+"""``strongroom trash``: lists and purges files deleted by ``rm --soft``."""
 
 from __future__ import annotations
 

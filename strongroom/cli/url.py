@@ -1,4 +1,4 @@
-"""``strongroom url`` and ``strongroom links``: URLs that need no token, and taking them back."""
+"""``strongroom url`` and ``strongroom links``: makes and revokes URLs that need no token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``strongroom usage``: what is stored, and what may be."""
+"""``strongroom usage``: shows usage and limits."""
 
 from __future__ import annotations
 

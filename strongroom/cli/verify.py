@@ -1,4 +1,4 @@
-"""``strongroom verify``: that every row has its object, and every object its row."""
+"""``strongroom verify``: checks that every row has its object, and every object its row."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from strongroom.errors import StrongroomError
 POLL_SECONDS: Final = 0.5
 LONGEST_POLL_SECONDS: Final = 10.0
 NOT_FINISHED: Final = ExitCode.USAGE
-"""2: nothing can be said, for whatever reason; 1 would say that something is wrong."""
+"""2: the run has no result, for any reason. 1 would mean that something is wrong."""
 
 _GOES_ON: Final = "the verification continues in the background; `strongroom verify --run last` shows it"
 _MENDS_ON: Final = "what is repaired stays repaired; `strongroom verify --repair --run last` repairs the rest"
 MENDED: Final = frozenset({"done", "outdated"})
-"""Nothing is left to be done."""
+"""Outcomes after which nothing remains to be done."""
 
 
 class Closely(StrEnum):
-    """How closely objects are looked at."""
+    """How closely objects are checked."""
 
     LISTINGS = "listings"
     HEADS = "heads"
@@ -94,7 +94,7 @@ async def _verify(session: Session, depth: Closely, run: str, *, wait: bool, rep
 
 
 async def _repaired(session: Session, client: AsyncClient, run: Verification) -> bool:
-    """Act on the findings of a run; whether all of it is right now."""
+    """Repair the findings of a run. Return whether everything is right now."""
     is_right = True
     async with aclosing(client.verifications.repair(run.id)) as repairs:
         async for repair in repairs:
@@ -120,7 +120,7 @@ def _repair_document(repair: Repair) -> dict[str, Any]:
 
 
 async def _ended(session: Session, client: AsyncClient, run: Verification) -> Verification:
-    """The run once it has ended."""
+    """Wait until the run has ended and return it."""
     pause, told = POLL_SECONDS, -1
     run = await client.verifications.get(run.id)
     while run.state == "running":
@@ -177,7 +177,7 @@ def _figures(run: Verification) -> dict[str, Any]:
 
 
 def _document(run: Verification) -> dict[str, Any]:
-    """The report to keep: ``report`` is the signed text itself, ``summary`` the same to read."""
+    """Return the report for ``--json``. ``report`` is the signed text, ``summary`` its parsed form."""
     return {
         "report": run.report.decode("ascii"),
         "signature": base64.b64encode(run.signature).decode("ascii"),

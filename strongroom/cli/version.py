@@ -1,4 +1,4 @@
-"""``strongroom version``: which builds work together here."""
+"""``strongroom version``: shows the builds of this program and the services."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strongroom.client.channels import make_channel
 from strongroom.client.settings import ClientSettings
 from strongroom.version import PROTOCOL, Build, build_of, this_build
 
-#: How long a service may take to answer, unless ``--timeout`` says it.
+#: Time limit of a service's answer, unless ``--timeout`` is given.
 SECONDS: Final = 5.0
 
 
@@ -55,7 +55,7 @@ def _line(name: str, build: Build) -> str:
 
 
 async def _ask(address: str, settings: ClientSettings, seconds: float) -> Build | str | None:
-    """What runs at an address; None: it does not tell; a text: why there is no answer."""
+    """Return the build at an address; None if it doesn't say; a text if there is no answer."""
     channel = make_channel(address, settings, whatever_its_health=True)
     try:
         check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(

@@ -1,4 +1,4 @@
-"""The files that command-line arguments stand for."""
+"""Expands command-line arguments to files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ STDIN = "-"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing to upload. ``path`` None: standard input. ``relative``: its path below the folder that was
-    named (or just its name), with ``/``, in NFC, as targets at a path want it.
+    """One file to upload. ``path`` None: standard input.
+
+    ``relative``: its path below the named folder (or its name), with ``/``, in NFC, as targets at a path need
+    it.
     """
 
     path: Path | None
@@ -27,8 +29,7 @@ class Item:
 def items_of(
     sources: Sequence[str], *, recursive: bool, on_error: Callable[[Exception, str], None]
 ) -> list[Item]:
-    """Everything to upload, folders in the order of names. What can't be read is told to ``on_error`` and
-    left out.
+    """Return everything to upload, folders in the order of names. Errors are passed to ``on_error``.
 
     Links to folders below a folder are not followed: they may lead in circles.
     """
@@ -53,7 +54,7 @@ def items_of(
 
 
 def _below(root: Path, on_error: Callable[[Exception, str], None]) -> Iterator[Item]:
-    """Its files, then those of each folder in it; however deep they are."""
+    """Yield the files of a folder, then those of its subfolders, without recursion."""
     waiting = [root]
     while waiting:
         folder = waiting.pop()
@@ -67,7 +68,7 @@ def _below(root: Path, on_error: Callable[[Exception, str], None]) -> Iterator[I
             path = folder / entry.name
             try:
                 is_file = stat.S_ISREG(path.stat().st_mode)
-            except OSError as error:  # a link that leads nowhere, say
+            except OSError as error:  # such as a link that leads nowhere
                 on_error(error, str(path))
                 continue
             if is_file:
@@ -78,8 +79,8 @@ def _below(root: Path, on_error: Callable[[Exception, str], None]) -> Iterator[I
 def apart(
     items: Iterable[Item], place: Callable[[Item], str], on_error: Callable[[Exception, str], None]
 ) -> list[Item]:
-    """Those whose ``place`` none before them has. Others are told to ``on_error`` and left out: each would
-    replace what was just stored.
+    """Return the items with distinct places. The others are passed to ``on_error``: each would replace an
+    earlier one.
     """
     taken: dict[str, Item] = {}
     for item in items:

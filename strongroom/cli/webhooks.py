@@ -1,4 +1,4 @@
-"""``strongroom webhooks``: what happens, sent to a URL."""
+"""``strongroom webhooks``: manages webhooks, which send events to a URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``strongroom admin``: what an operator does at night. Everything needs a token with the admin role."""
+"""``strongroom admin``: operations for admins. All commands need a token with the admin role."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from strongroom.cli.commands import Commands, command
 
 
 def add_to(app: Commands) -> None:
-    """Make the commands of ``strongroom admin`` known to ``app``."""
+    """Add the commands of ``strongroom admin`` to ``app``."""
     admin = app.group("admin", "For operators; needs the admin role.")
     command(admin, "usage")(usage.usage)
     command(admin, "infected")(infected.infected)

@@ -1,4 +1,4 @@
-"""``strongroom admin audit``: what admins have done."""
+"""``strongroom admin audit``: lists the acts of admins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``strongroom admin cleaner``, ``strongroom admin attempts``: work that is stuck, and how to move it on."""
+"""``strongroom admin cleaner``, ``strongroom admin attempts``: shows work that is stuck, and retries it."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def _line(one: Attempt) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """For JSON: moments as RFC 3339."""
+    """Return a value for JSON: times as RFC 3339."""
     if isinstance(value, datetime):
         return rfc3339(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""``strongroom admin costs``: what all that is stored costs."""
+"""``strongroom admin costs``: estimates the cost of stored objects."""
 
 from __future__ import annotations
 

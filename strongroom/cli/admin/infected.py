@@ -1,4 +1,4 @@
-"""``strongroom admin infected``: stored content in which the scanner has found something."""
+"""``strongroom admin infected``: lists stored content that the scanner found infected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``strongroom admin quota``: what a user may store."""
+"""``strongroom admin quota``: shows and sets limits of users."""
 
 from __future__ import annotations
 

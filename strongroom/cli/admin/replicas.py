@@ -80,7 +80,7 @@ async def reindex(
 
 
 async def _settled(session: Session, client: AsyncClient, name: str, seconds: float) -> Replica | None:
-    """How it is once it is idle, or when the time is over."""
+    """Return the replica's state once it is idle, or when the time is over."""
     told, last = "", None
     try:
         async with asyncio.timeout(seconds or POLL_SECONDS):

@@ -1,4 +1,4 @@
-"""``strongroom admin usage``: who has stored how much."""
+"""``strongroom admin usage``: shows how much users have stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strongroom.client.admin_values import OwnerUsage
 
 
 class Order(StrEnum):
-    """By what owners are sorted."""
+    """Sort order of owners."""
 
     BYTES = "bytes"
     FILES = "files"

@@ -1,4 +1,4 @@
-"""``strongroom admin user``: all that one user has stored, erased or exported."""
+"""``strongroom admin user``: erases or exports everything that one user has stored."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _text(found: Erasure) -> str:
 
 
 def _document(found: Erasure) -> dict[str, Any]:
-    """``receipt`` is the signed text itself, ``summary`` the same to read."""
+    """Return the erasure for ``--json``. ``receipt`` is the signed text, ``summary`` its parsed form."""
     if found.ended_at is None:
         return {"id": found.id, "state": "running", "counts": found.counts, "rest": found.rest} | {
             "due_at": rfc3339(found.due_at)

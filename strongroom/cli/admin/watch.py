@@ -1,4 +1,4 @@
-"""``strongroom admin watch``: what happens to everybody's files, as it happens."""
+"""``strongroom admin watch``: prints events of all users as they happen."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""``strongroom doctor``: looks at everything between this machine and the stored bytes, and says how to mend
-it.
+"""``strongroom doctor``: checks everything between this machine and the stored bytes, and says how to fix
+problems.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A server's certificate: why a TLS connection fails, in the words of whoever has to mend it."""
+"""Explains why a TLS connection fails because of the server's certificate, and how to fix it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from strongroom.cli.doctor.findings import Finding, fail
 from strongroom.client.settings import Tls
 
 TIMEOUT_SECONDS: Final = 5.0
-#: X509_V_ERR_*, openssl's x509_vfy.h.
+#: X509_V_ERR_* in openssl's x509_vfy.h.
 _NOT_YET_VALID, _EXPIRED, _OTHER_HOST, _OTHER_ADDRESS = 9, 10, 62, 64
 
 
 async def look_at_certificate(check: str, host: str, port: int, tls: Tls) -> Finding | None:
-    """What is wrong with the certificate at ``host:port``; None when it is not that."""
+    """Return what is wrong with the certificate at ``host:port``; None if it isn't the problem."""
     return await asyncio.to_thread(_look, check, host, port, tls)
 
 
@@ -63,7 +63,7 @@ def _refused(check: str, host: str, port: int, tls: Tls, error: ssl.SSLCertVerif
 
 
 def _names(host: str, port: int, tls: Tls) -> list[str]:
-    """Of a certificate that is signed as it should be."""
+    """Return the host names of a correctly signed certificate."""
     context = _context(tls)
     context.check_hostname = False
     try:

@@ -1,4 +1,4 @@
-"""What the doctor found: one line for each check, and one more that says how to mend it."""
+"""Findings of the doctor: one line for each check, and another one with the fix."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from strongroom.cli import shown
 
 
 class Status(StrEnum):
-    """How a check came out."""
+    """The result of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -18,7 +18,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check. ``mend``: what to do about it; empty when there is nothing to do."""
+    """One check. ``mend``: how to fix the problem; empty if there is none."""
 
     check: str
     status: Status
@@ -26,26 +26,26 @@ class Finding:
     mend: str = ""
 
     def as_dict(self) -> dict[str, str]:
-        """For ``--json``."""
+        """Return the finding for ``--json``."""
         return {"check": self.check, "status": self.status.value, "detail": self.detail, "mend": self.mend}
 
 
 def ok(check: str, detail: str) -> Finding:
-    """All is well."""
+    """Return a finding without a problem."""
     return Finding(check, Status.OK, detail)
 
 
 def warn(check: str, detail: str, mend: str) -> Finding:
-    """It works, but should be looked at."""
+    """Return a finding that works but should be looked at."""
     return Finding(check, Status.WARN, detail, mend)
 
 
 def fail(check: str, detail: str, mend: str) -> Finding:
-    """It does not work."""
+    """Return a finding of something that does not work."""
     return Finding(check, Status.FAIL, detail, mend)
 
 
 def line(finding: Finding) -> str:
-    """The finding for people."""
+    """Return the finding as text."""
     text = f"{finding.status.value:<4}  {finding.check}: {shown.line(finding.detail)}"
     return f"{text}\n      fix: {shown.line(finding.mend)}" if finding.mend else text

@@ -1,4 +1,4 @@
-"""The gateway: alive, and what it sees."""
+"""Checks the gateway: whether it is alive, and what it reports."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ MEND = {
 async def look_at_gateway(
     url: str | None, environ: Mapping[str, str], token: str | None = None
 ) -> list[Finding]:
-    """``/healthz``, then ``/readyz`` with its details, and the way there. A gateway that nobody named may be
-    missing.
+    """Check ``/healthz``, ``/readyz`` with its details, and proxies on the way.
+
+    A gateway that was not configured may be missing.
     """
     named = url or environ.get("STRONGROOM_GATEWAY_URL")
     if not named and (stack := read_stack(environ)):

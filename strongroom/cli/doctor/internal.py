@@ -1,4 +1,6 @@
-"""Whether storage_service and metadata_service believe each other, and whether all clocks agree."""
+"""Checks whether storage_service and metadata_service accept each other's credentials, and whether all clocks
+agree.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,7 @@ from strongroom.storage.v1.diagnostics_service_pb2_grpc import DiagnosticsServic
 TIMEOUT_SECONDS: Final = 8.0
 CHECK: Final = "storage_service to metadata_service"
 CLOCKS: Final = "clocks of the services"
-#: Tolerated for five minutes; to be mended long before.
+#: Five minutes are tolerated, but it should be fixed long before.
 WARN_SECONDS: Final = 30.0
 DIFFER_MEND: Final = (
     "give storage_service and metadata_service the same STRONGROOM_INTERNAL_SECRET, and restart both"
@@ -25,7 +27,7 @@ REACH_MEND: Final = "look at STRONGROOM_METADATA_ADDRESS (and the TLS settings) 
 
 
 async def look_at_internal_calls(settings: ClientSettings) -> list[Finding]:
-    """One call from storage_service to metadata_service, made at our request."""
+    """Check a call from storage_service to metadata_service, made at our request."""
     connection = Connection(settings)
     stub = DiagnosticsServiceStub(connection.channel(settings.storage_address))
     before = time.time()
@@ -43,7 +45,7 @@ async def look_at_internal_calls(settings: ClientSettings) -> list[Finding]:
 
 
 async def bucket_of(settings: ClientSettings) -> Finding | None:
-    """What storage_service says of a bucket that it can't use; None when it does not say."""
+    """Return storage_service's report of a bucket that it can't use; None if there is no report."""
     connection = Connection(settings)
     stub = DiagnosticsServiceStub(connection.channel(settings.storage_address))
     try:
@@ -75,7 +77,7 @@ def _call(found: pb.InternalCall) -> Finding:
 
 
 def _clocks(found: pb.InternalCall, ahead: float) -> Finding:
-    """``ahead``: how far storage_service's clock is before ours, seconds."""
+    """Compare the clocks. ``ahead``: how far storage_service's clock is ahead of ours, in seconds."""
     told = [f"storage_service's is {_span(ahead)} this machine's"]
     differences = [abs(ahead)]
     if found.outcome == pb.InternalCall.OUTCOME_OK:

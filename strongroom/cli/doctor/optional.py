@@ -1,7 +1,7 @@
-"""Libraries that the doctor uses when they are there. The only place of the package that loads any of them.
+"""Loads libraries that the doctor uses if they are installed. No other module of the package loads them.
 
-boto3 and psycopg are not dependencies: `pip install strongroom` stays small, and no other code of the package
-may come to need them (import contracts `object-store` and `database`).
+boto3 and psycopg are not dependencies, so that `pip install strongroom` stays small; no other code may need
+them (import contracts `object-store` and `database`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def load(module: str) -> Any | None:
-    """The module, or None when it is not installed."""
+    """Return the module, or None if it is not installed."""
     try:
         return importlib.import_module(module)
     except ImportError:

@@ -1,4 +1,4 @@
-"""Postgres itself, with the URL that metadata_service would read from this environment."""
+"""Checks Postgres itself, with the URL that metadata_service would read from this environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strongroom.cli.doctor.optional import load
 MIGRATE = "python -m metadata_service migrate (with STRONGROOM_MIGRATION_DATABASE_URL)"
 NEWER_MEND = "update what is installed here; a database serves its own release and the one before"
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
-#: metadata_service's own default, and what it holds beside its pool: LISTEN, and who notifies.
+#: metadata_service's default, and its connections besides the pool: one that listens and one that notifies.
 DEFAULT_POOL_MAX, BESIDE_THE_POOL = 16, 2
 MOST_SHOWN = 5
 _MISSING_RIGHTS = """
@@ -28,7 +28,7 @@ WHERE tables.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'publi
     AND NOT has_table_privilege(tables.oid, wanted.privilege)
 ORDER BY 1, 2
 """
-#: What the server keeps for superusers and reserved roles is nobody's. A limit of -1 is none.
+#: Connections reserved for superusers and reserved roles can't be used. A limit of -1 means none.
 _ROOM = """
 SELECT least(
     (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)::int
@@ -44,7 +44,9 @@ _REVISION = re.compile(r"^(revision|down_revision)\b[^=]*=\s*(?:[\"']([^\"']+)[\
 
 
 def look_at_postgres(environ: Mapping[str, str]) -> list[Finding]:
-    """Reachable, role, migrations. Nothing when STRONGROOM_DATABASE_URL is not set here. Blocks."""
+    """Check connection, role and migrations. Returns nothing if STRONGROOM_DATABASE_URL is not set.
+    Blocks.
+    """
     url = environ.get("STRONGROOM_DATABASE_URL")
     if not url:
         return []
@@ -61,7 +63,7 @@ def look_at_postgres(environ: Mapping[str, str]) -> list[Finding]:
 
 
 def _plain(url: str) -> str:
-    """A URL for libpq: SQLAlchemy's may name a driver (``postgresql+psycopg://``)."""
+    """Return a URL for libpq; SQLAlchemy's may name a driver (``postgresql+psycopg://``)."""
     return re.sub(r"^postgres(?:ql)?\+\w+://", "postgresql://", url)
 
 
@@ -74,13 +76,13 @@ def _examine(connection: Any, expected: type[Exception], environ: Mapping[str, s
         findings.append(fail("Postgres role", "this is a read-only replica", mend))
     rights = _rights(connection)
     findings += [_role(connection), *rights, _connections(connection, environ)]
-    if not rights:  # the same command mends both
+    if not rights:  # otherwise the same command fixes both
         findings.append(_migrations(connection, expected))
     return findings
 
 
 def _rights(connection: Any) -> list[Finding]:
-    """What the migration grants and the role has not; nothing when it has all."""
+    """Check that the role has the rights that the migration grants."""
     missing = [
         f"{right} on {table}"
         for table, right in connection.execute(_MISSING_RIGHTS, {"rights": list(RIGHTS)}).fetchall()
@@ -93,7 +95,7 @@ def _rights(connection: Any) -> list[Finding]:
 
 
 def _connections(connection: Any, environ: Mapping[str, str]) -> Finding:
-    """Whether the server has room for the pools of all replicas: those that are connected, one at least."""
+    """Check that the server has room for the pools of all connected replicas, at least one."""
     text = environ.get("STRONGROOM_DATABASE_POOL_MAX", "")
     pool = int(text) if text.isdecimal() else DEFAULT_POOL_MAX
     each = pool + BESIDE_THE_POOL
@@ -143,7 +145,7 @@ def _migrations(connection: Any, expected: type[Exception]) -> Finding:
     if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone()[0] is None:
         return fail(check, "none has run", MIGRATE)
     try:
-        # The table has row-level security, too: only the service's own scope sees it.
+        # The table has row-level security: only the service's own scope sees its row.
         connection.execute("SELECT set_config('app.scope', 'system', false)")
         rows = connection.execute("SELECT version_num FROM public.alembic_version").fetchall()
     except expected as error:
@@ -163,8 +165,9 @@ def _migrations(connection: Any, expected: type[Exception]) -> Finding:
 
 
 def known_revisions() -> tuple[set[str], set[str]]:
-    """All migrations of this checkout and their heads, read as text: nothing of a server is imported. Empty:
-    none here.
+    """Return all migrations of this checkout and their heads; empty if there are none.
+
+    The files are read as text, so nothing of a server is imported.
     """
     spec = find_spec("metadata_service")
     places = list(spec.submodule_search_locations or ()) if spec else []

@@ -1,6 +1,7 @@
-"""Whether what lies between here and the gateway passes bytes on as they come, in both directions.
+"""Checks whether proxies between here and the gateway pass bytes on immediately, in both directions.
 
-Two requests by hand: a client library would wait for the end of its own body before it looks at the answer.
+The two requests are made by hand: a client library would wait for the end of its own body before reading the
+response.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ BODIES_MEND: Final = (
 
 
 async def look_at_buffering(base: str, token: str | None) -> list[Finding]:
-    """Events need ``token``. Nothing when the gateway can't be spoken to: other checks say so."""
+    """Check both directions. Events need ``token``. Returns nothing if the gateway can't be reached."""
     looks = [_bodies(base), *([_events(base, token)] if token else [])]
     return [finding for finding in await asyncio.gather(*looks) if finding is not None]
 
 
 async def _events(base: str, token: str) -> Finding | None:
-    """An event stream begins with a line at once, and then may be silent."""
+    """Check that an event stream begins with a line at once; after that it may be silent."""
     head = _head(
         base, "GET", "/api/notifications", f"Authorization: Bearer {token}", "Accept: text/event-stream"
     )
@@ -41,14 +42,14 @@ async def _events(base: str, token: str) -> Finding | None:
     if answer is None:
         return None
     if answer and b"text/event-stream" not in answer.lower():
-        return None  # refused, and other checks say why
+        return None  # refused; other checks say why
     if b"retry:" not in answer:
         return fail(EVENTS, f"a stream had no first line after {TIMEOUT_SECONDS:.0f} s", EVENTS_MEND)
     return ok(EVENTS, "arrive at once")
 
 
 async def _bodies(base: str) -> Finding | None:
-    """Nobody's upload is refused as soon as its head is there, whatever is still to come."""
+    """Check that an upload without a token is refused after its head, before its body."""
     head = _head(base, "POST", "/api/v1/s3/upload", "Content-Type: text/plain", "Content-Length: 1000000")
     answer = await _answer(base, head + b"begin", b"\r\n")
     if answer is None:
@@ -69,7 +70,9 @@ def _head(base: str, method: str, path: str, *fields: str) -> bytes:
 
 
 async def _answer(base: str, request: bytes, end: bytes) -> bytes | None:
-    """What has come in time up to ``end`` behind the head; empty: nothing. None: no connection."""
+    """Return what arrived in time up to ``end`` after the head: empty for nothing, None without a
+    connection.
+    """
     received = b""
     try:
         async with _connection(base) as (reader, writer):

@@ -1,4 +1,4 @@
-"""S3 itself, with the settings that storage_service would read from this environment."""
+"""Checks S3 itself, with the settings that storage_service would read from this environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from strongroom.cli.doctor.optional import load
 PREFIX = "strongroom-doctor/"
 BUCKET_NAMES = ("AWS_S3_BUCKET", "AWS_S3_BUCKET_NAME", "S3_BUCKET_NAME", "STRONGROOM_S3_BUCKET")
 REGION_NAMES = ("AWS_REGION", "S3_REGION", "AWS_DEFAULT_REGION", "STRONGROOM_S3_REGION")
-#: Signatures are refused from 15 minutes on (RequestTimeTooSkewed).
+#: S3 refuses signatures from 15 minutes on (RequestTimeTooSkewed).
 SKEW_WARN_SECONDS, SKEW_FAIL_SECONDS = 60, 900
 
 CREDENTIALS_MEND = (
@@ -29,7 +29,7 @@ POLICY_MEND = (
     "s3:AbortMultipartUpload and "
     "s3:GetBucketVersioning on the bucket and its objects"
 )
-#: Error code of S3 → what to do.
+#: How to fix an error, by S3's error code.
 MENDS = {
     "NoSuchBucket": "create the bucket, or correct AWS_S3_BUCKET",
     "404": "create the bucket, or correct AWS_S3_BUCKET",
@@ -43,13 +43,14 @@ MENDS = {
 
 
 def first(environ: Mapping[str, str], names: tuple[str, ...]) -> str:
-    """The first of some variables that is set; empty when none is."""
+    """Return the first of the variables that is set; empty if none is."""
     return next((environ[name] for name in names if environ.get(name)), "")
 
 
 def look_at_s3(environ: Mapping[str, str]) -> list[Finding]:
-    """Credentials, region, bucket, clock, versioning and permissions. Nothing when no bucket is set here.
-    Blocks.
+    """Check credentials, region, bucket, clock, versioning and permissions.
+
+    Returns nothing if no bucket is set. Blocks.
     """
     bucket = first(environ, BUCKET_NAMES)
     if not bucket:
@@ -133,7 +134,7 @@ class _Bucket:
         return fail("S3 bucket", detail, MENDS.get(code, "look at the S3 server's log"))
 
     def _reason(self, error: dict[str, str]) -> dict[str, str]:
-        """An answer to HEAD has no body, so a 403 does not say why; a GET does."""
+        """Return the reason of a 403: a reply to HEAD has no body with it, so a GET is made."""
         if error.get("Code") != "403":
             return error
         try:
@@ -196,7 +197,7 @@ class _Bucket:
         try:
             self._complete(key, upload)
         except self.expected:
-            with contextlib.suppress(*self.expected):  # may be denied, too: then the next step says so
+            with contextlib.suppress(*self.expected):  # may be denied, too; then the next step reports it
                 self.client.abort_multipart_upload(**of, UploadId=upload)
             raise
 
@@ -205,7 +206,7 @@ class _Bucket:
         try:
             self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
         except self.expected:
-            with contextlib.suppress(*self.expected):  # what can't be aborted can be completed, and deleted
+            with contextlib.suppress(*self.expected):  # then complete and delete it
                 self._complete(key, upload)
                 self._remove(key)
             raise
@@ -217,7 +218,7 @@ class _Bucket:
         self.client.complete_multipart_upload(**of, MultipartUpload=parts)
 
     def _remove(self, key: str) -> None:
-        """Every version of it: a plain delete would leave a delete marker and the bytes in a versioned
+        """Delete every version: a plain delete would leave a delete marker and the bytes in a versioned
         bucket.
         """
         found = self.client.list_object_versions(Bucket=self.name, Prefix=key)
@@ -231,7 +232,7 @@ class _Bucket:
 
 
 class _WrongBytes(Exception):
-    """What was read is not what was written."""
+    """The bytes read differ from those written."""
 
 
 def _refusal(name: str, error: Exception) -> Finding:

@@ -1,4 +1,4 @@
-"""Both services, and what they say about S3 and Postgres behind them."""
+"""Checks both services, and their reports about S3 and Postgres."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POSTGRES_MEND = (
 
 
 async def look_at_services(settings: ClientSettings) -> list[Finding]:
-    """Health of the processes, of what is behind them, and whether they take our token."""
+    """Check the health of the processes and of their backends, and whether they accept the token."""
     findings: list[Finding] = []
     for name, address, behind, backing, mend in (
         ("storage_service", settings.storage_address, "S3", "strongroom.s3", S3_MEND),
@@ -64,7 +64,7 @@ async def look_at_services(settings: ClientSettings) -> list[Finding]:
 
 
 async def _versioning(channel: grpc.aio.Channel) -> list[Finding]:
-    """Nothing when it is on, or not reported."""
+    """Check the bucket's versioning. Returns nothing if it is on, or not reported."""
     try:
         status = await check_health(channel, "strongroom.versioning")
     except grpc.aio.AioRpcError:
@@ -117,11 +117,12 @@ async def _backing(channel: grpc.aio.Channel, check: str, service: str, mend: st
 
 
 async def check_health(channel: grpc.aio.Channel, service: str) -> int:
-    """``ServingStatus`` of ``service`` by grpc.health.v1: 1 serving, 2 not.
+    """Return the ``ServingStatus`` of ``service`` by grpc.health.v1: 1 serving, 2 not.
 
-    The two messages have one field each and are written by hand: grpcio-health-checking is not a dependency.
+    The two messages have one field each and are encoded by hand, because grpcio-health-checking is not a
+    dependency.
 
-    :raises grpc.aio.AioRpcError: when there is no answer.
+    :raises grpc.aio.AioRpcError: there is no answer.
     """
     check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
         "/grpc.health.v1.Health/Check",
@@ -133,7 +134,7 @@ async def check_health(channel: grpc.aio.Channel, service: str) -> int:
 
 
 async def _signed_in(settings: ClientSettings) -> list[Finding]:
-    """One harmless call to each service with our token."""
+    """Make one harmless call to each service with the token."""
     async with AsyncClient.with_settings(settings) as client:
         try:
             usage = await client.usage(timeout=TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""The settings of this machine: addresses, TLS files, the token."""
+"""Checks the settings of this machine: addresses, TLS files, the token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIGN_IN_MEND = (
 
 
 def look_at_setup(settings: ClientSettings, environ: Mapping[str, str]) -> list[Finding]:
-    """What can be said without asking anybody."""
+    """Check what is possible without a network."""
     findings = [
         _address("storage address", settings.storage_address, settings),
         _address("metadata address", settings.metadata_address, settings),
@@ -83,7 +83,7 @@ def _token(settings: ClientSettings) -> Finding:
         return warn("token", "none", SIGN_IN_MEND)
     if not isinstance(token, str):
         return ok("token", "made for development, with the secret of the stack")
-    import jwt  # noqa: PLC0415 - loads all of cryptography: only this command waits for it
+    import jwt  # noqa: PLC0415 - loads all of cryptography, which only this command needs
 
     try:
         claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})

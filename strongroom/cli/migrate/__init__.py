@@ -1,1 +1,1 @@
-"""``strongroom migrate``: old files move in. What it takes is loaded when a command runs."""
+"""``strongroom migrate``: imports existing files. Its dependencies are loaded when a command runs."""

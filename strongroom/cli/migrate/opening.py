@@ -1,4 +1,4 @@
-"""What the commands of ``strongroom migrate`` open: a plan with its journal, its source, its owners."""
+"""Opens what the commands of ``strongroom migrate`` need: a plan with its journal, its source, its owners."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ Dsn: TypeAlias = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """Everything that is at hand while a plan is worked on."""
+    """Everything that is open while a plan is being worked on."""
 
     plan: Plan
     journal: Journal
@@ -58,9 +58,9 @@ class Opened:
 async def opened(
     session: Session, path: Path, *, token_command: str, dsn: str, pace: Pace, rows: str = ""
 ) -> AsyncGenerator[Opened]:
-    """A plan with what belongs to it; closed at the end.
+    """Open a plan with everything that belongs to it, and close it at the end.
 
-    :param rows: what clearing does with rows of a table: ``null`` or ``delete``.
+    :param rows: how cleanup treats rows of a table: ``null`` or ``delete``.
     """
     from strongroom.migrate.journal import Journal
     from strongroom.migrate.owners import Owners
@@ -83,7 +83,7 @@ async def opened(
 
 
 def pace_of(bytes_per_second: str, requests_per_second: float | None, jobs: int) -> Pace:
-    """How fast it may be, and how much at once."""
+    """Return the pace for the options."""
     from strongroom.cli.shown import bytes_of
     from strongroom.migrate.pace import Pace
 
@@ -92,7 +92,7 @@ def pace_of(bytes_per_second: str, requests_per_second: float | None, jobs: int)
 
 @contextmanager
 def told() -> Iterator[None]:
-    """A source that can't be read at all is the caller's to mend."""
+    """Report a source that can't be read at all as a problem of usage."""
     from strongroom.migrate.problems import SourceFailed
 
     try:
@@ -102,5 +102,5 @@ def told() -> Iterator[None]:
 
 
 def beside(plan: Path, what: str) -> Path:
-    """Where a file of a run lies."""
+    """Return the path of a file that belongs to a run."""
     return plan.with_name(f"{plan.name}.{what}")

@@ -1,4 +1,4 @@
-"""``strongroom migrate plan``: what goes where, and what can't and why."""
+"""``strongroom migrate plan``: plans what goes where, and lists what can't be moved and why."""
 
 from __future__ import annotations
 

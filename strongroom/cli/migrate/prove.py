@@ -1,4 +1,6 @@
-"""``strongroom migrate verify`` and ``cleanup``: what is proved, and what may go because of it."""
+"""``strongroom migrate verify`` and ``cleanup``: compares what was moved, and deletes proved entries from the
+source.
+"""
 
 from __future__ import annotations
 
@@ -90,7 +92,7 @@ def _tell(session: Session, outcome: Verified, report: str) -> ExitCode:
 
 
 class Rows(StrEnum):
-    """What becomes of a row of a table whose bytes are stored."""
+    """What happens to a table's row whose bytes are stored."""
 
     NULL = "null"
     DELETE = "delete"

@@ -1,4 +1,4 @@
-"""``strongroom migrate run`` and ``map``: the move, and what each old reference has become."""
+"""``strongroom migrate run`` and ``map``: moves the files, and maps old references to new ones."""
 
 from __future__ import annotations
 
