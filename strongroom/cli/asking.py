@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import Annotated, TypeAlias
 
 import typer
 
+from strongroom.cli.interrupts import ending_at_once
 from strongroom.cli.problems import UsageProblem
 
 Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
@@ -21,7 +23,15 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise UsageProblem(f"{question} There is no terminal to ask on: add --yes to confirm")
-    if not typer.confirm(question, err=True):
+    try:
+        with ending_at_once():
+            meant = typer.confirm(question, err=True)
+    except typer.Abort as error:  # Ctrl-C; or Ctrl-D, which is no yes
+        typer.echo(err=True)
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise asyncio.CancelledError from None
+        meant = False
+    if not meant:
         raise UsageProblem("nothing was changed")
 
 

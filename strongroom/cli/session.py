@@ -9,8 +9,9 @@ import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
+from strongroom.cli.interrupts import Interrupts
 from strongroom.cli.output import Output
 from strongroom.cli.problems import ExitCode, explain
 from strongroom.cli.settings import ConnectionOptions, client_settings
@@ -18,7 +19,6 @@ from strongroom.client.async_client import AsyncClient
 from strongroom.errors import StrongroomError
 
 Item = TypeVar("Item")
-CANCEL_AGAIN_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +84,13 @@ class _Waiting:
 def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> ExitCode:
     """Run a command; every failure becomes a line and an exit code."""
 
-    async def to_the_end() -> ExitCode:
-        try:
-            return await command() or ExitCode.OK
-        except asyncio.CancelledError:
-            _cancel_again()
-            raise
+    async def to_the_end(interrupts: Interrupts) -> ExitCode:
+        interrupts.end_this()
+        return await command() or ExitCode.OK
 
     try:
-        code = asyncio.run(to_the_end())
+        with Interrupts() as interrupts:
+            code = asyncio.run(to_the_end(interrupts))
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader of our output has gone (`| head`).
@@ -105,21 +103,6 @@ def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> 
             _drop_output()
         return session.report(error)
     return code
-
-
-def _cancel_again() -> None:
-    """Cancel the remaining tasks of an interrupted command each second until the event loop ends.
-
-    A task that was interrupted while connecting may have taken the first cancellation for its connection's.
-    """
-    loop = asyncio.get_running_loop()
-
-    def cancel() -> None:
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.call_later(CANCEL_AGAIN_SECONDS, cancel)
-
-    loop.call_later(CANCEL_AGAIN_SECONDS, cancel)
 
 
 def _drop_output() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -40,3 +42,26 @@ def test_a_script_is_refused_what_changes_more_than_its_own(monkeypatch: pytest.
     confirm_here("Go on?", yes=False)
     with pytest.raises(UsageProblem, match="add --yes"):
         confirm("Go on?", yes=False)
+
+
+def test_without_an_answer_nothing_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered(monkeypatch, "")  # Ctrl-D
+    with pytest.raises(UsageProblem, match="nothing was changed"):
+        confirm("Go on?", yes=False)
+
+
+def test_ctrl_c_at_a_question_ends_the_command_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pressed(Terminal):
+        def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+            del size
+            signal.raise_signal(signal.SIGINT)
+            return "y\n"
+
+    monkeypatch.setattr("sys.stdin", Pressed())
+    before = signal.signal(signal.SIGINT, lambda *_: None)  # as while a command runs: noted for later
+    try:
+        with pytest.raises(asyncio.CancelledError):
+            confirm("Go on?", yes=False)
+        assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
