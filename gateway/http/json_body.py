@@ -51,9 +51,11 @@ _SAID: Final = {
     "string_too_short": "must have {min_length} characters at least",
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
-    "literal_error": "must be one of: {expected}",
-    "enum": "must be one of: {expected}",
+    "literal_error": "must be {expected}",
+    "enum": "must be {expected}",
 }
+#: What Python writes of JSON's own words.
+_JSON_WORDS: Final = {"True": "true", "False": "false", "None": "null"}
 #: ``Input should be …``, ``String should have …``
 _SUBJECT: Final = re.compile("[A-Z][a-z]+ should ")
 _PREDICATES: Final = ("is ", "must ", "may ", "has ")
@@ -142,8 +144,16 @@ def _message(item: ErrorDetails) -> str:
         return patterns.told(item["ctx"]["pattern"])
     said = _SAID.get(item["type"])
     if said is not None:
-        return said.format_map(item.get("ctx", {})).replace("one of: True", "true")
+        context = item.get("ctx", {})
+        if "expected" in context:
+            context = context | {"expected": _expected(context["expected"])}
+        return said.format_map(context)
     return _SUBJECT.sub("must ", item["msg"].removeprefix("Value error, "), count=1)
+
+
+def _expected(values: str) -> str:
+    """What a field may be, of what pydantic says: ``'a', 'b' or 'c'``, or the only value there is."""
+    return _JSON_WORDS.get(values, f"one of: {values}")
 
 
 def _sentence(first: Violation) -> str:

@@ -194,14 +194,21 @@ class _Command(TyperCommand):
     everything.
     """
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        found, _, _ = self.make_parser(ctx).parse_args(args=list(args))
-        for parameter in self.get_params(ctx):
-            if parameter.param_type_name == "argument" and parameter.required:
-                value = found.get(parameter.name)
-                if "" in (value if isinstance(value, list | tuple) else (value,)):
-                    ctx.fail(f"{parameter.metavar} is empty; is a variable not set?")
-        return super().parse_args(ctx, args)
+    def make_parser(self, ctx: Any) -> Any:
+        parser: Any = super().make_parser(ctx)
+        parse = parser.parse_args
+
+        def parse_named(args: list[str]) -> Any:
+            found = parse(args=args)
+            for parameter in self.get_params(ctx):
+                if parameter.param_type_name == "argument" and parameter.required:
+                    value = found[0].get(parameter.name)
+                    if "" in (value if isinstance(value, list | tuple) else (value,)):
+                        ctx.fail(f"{parameter.metavar} is empty; is a variable not set?")
+            return found
+
+        parser.parse_args = parse_named
+        return parser
 
 
 def _made(entry: Callable[..., None], name: str, epilog: str | None, *, hidden: bool) -> Any:
