@@ -23,9 +23,10 @@ from servicekit.auth.credentials import (
 )
 from servicekit.auth.keys import KeySource, StaticKey, public_key, secret_key
 from servicekit.auth.principal import ANONYMOUS, Principal, effective_owner
-from servicekit.auth.tokens import ClaimRules, parse, refuse, verified_claims, wrong_subject
+from servicekit.auth.tokens import ClaimRules, parse, refuse, verified_claims
 from servicekit.settings import CommonSettings
 from strongroom.errors import TokenMissing
+from strongroom.subjects import wrong_subject
 
 log = structlog.get_logger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from servicekit.auth.tokens import wrong_subject
 from strongroom.errors import InvalidField, PermissionDenied, TokenMissing, UserMismatch
+from strongroom.subjects import wrong_subject
 
 ANONYMOUS = "anonymous"
 

@@ -11,7 +11,6 @@ import base64
 import binascii
 import json
 import time
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -19,9 +18,9 @@ from typing import Any, Final, NoReturn
 from servicekit.auth import signatures
 from servicekit.json_text import parse_strict
 from strongroom.errors import TokenExpired, TokenInvalid
+from strongroom.subjects import wrong_subject
 
 MAX_TOKEN_BYTES: Final = 8192
-MAX_SUBJECT_BYTES: Final = 255
 MAX_NUMERIC_DATE: Final = 253402300799  # 9999-12-31T23:59:59Z
 #: RFC 7519 section 5.1 and RFC 9068 section 4, in any case; a token without ``typ`` is accepted, too.
 TYPES: Final = ("jwt", "at+jwt", "application/at+jwt")
@@ -168,21 +167,6 @@ def _check_subject(subject: object) -> None:
         refuse("its sub is missing or no string", "sub")
     if wrong := wrong_subject(subject):
         refuse(f"its sub {wrong}", "sub")
-
-
-def wrong_subject(subject: str) -> str:
-    """Why ``subject`` can't be a name, or ``""``: people must be able to distinguish two users.
-
-    Quotes, ``*``, ``%`` and other special characters are allowed: no query or pattern is ever built from a
-    name, and S3 keys escape it.
-    """
-    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject):
-        return "holds control characters"
-    if any(unicodedata.category(char) in ("Zs", "Cf") for char in (subject[:1], subject[-1:]) if char):
-        return "begins or ends with a blank or an invisible character"
-    if len(subject.encode("utf-8")) > MAX_SUBJECT_BYTES:
-        return f"is longer than {MAX_SUBJECT_BYTES} bytes"
-    return ""
 
 
 def _check_parties(claims: Mapping[str, Any], rules: ClaimRules) -> None:

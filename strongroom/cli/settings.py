@@ -14,6 +14,10 @@ from strongroom.client.tokens import Token, development_token
 
 #: The user of a development stack, by default.
 DEFAULT_DEVELOPMENT_USER = "dev"
+#: Of a token that a command makes for itself.
+TTL_SECONDS = 900
+#: Default of STRONGROOM_JWT_MAX_LIFETIME_SECONDS.
+LONGEST_SECONDS = 30 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,5 +68,35 @@ def _development(user: str | None, stack: Stack | None, environ: Mapping[str, st
     if not secret:
         return None
     sub = user or DEFAULT_DEVELOPMENT_USER
-    audience, issuer = environ.get("STRONGROOM_JWT_AUDIENCE"), environ.get("STRONGROOM_JWT_ISSUER")
-    return lambda: development_token(secret, sub, ttl_seconds=900, audience=audience, issuer=issuer)
+    ttl_seconds = min(TTL_SECONDS, longest_seconds(environ))
+    return lambda: signed(secret, sub, environ, ttl_seconds)
+
+
+def longest_seconds(environ: Mapping[str, str]) -> int:
+    """For how long the services take a token at most, of settings that they read, too."""
+    text = environ.get("STRONGROOM_JWT_MAX_LIFETIME_SECONDS") or ""
+    return int(text) if text.isascii() and text.isdigit() else LONGEST_SECONDS
+
+
+def signed(
+    secret: str, sub: str, environ: Mapping[str, str], ttl_seconds: int, role: str | None = None
+) -> str:
+    """A development token with the audience (the first of several) and the issuer that the services ask for.
+
+    :raises ValueError: the services would refuse it.
+    """
+    longest = longest_seconds(environ)
+    if ttl_seconds > longest:
+        raise ValueError(
+            f"the services take tokens of at most {longest} s (STRONGROOM_JWT_MAX_LIFETIME_SECONDS),"
+            f" not of {ttl_seconds} s"
+        )
+    audiences = (environ.get("STRONGROOM_JWT_AUDIENCE") or "").split(",")
+    return development_token(
+        secret,
+        sub,
+        ttl_seconds=ttl_seconds,
+        role=role,
+        audience=next(filter(None, map(str.strip, audiences)), None),
+        issuer=environ.get("STRONGROOM_JWT_ISSUER"),
+    )

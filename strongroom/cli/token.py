@@ -10,9 +10,9 @@ import typer
 
 from strongroom.cli.problems import UsageProblem
 from strongroom.cli.session import Session
+from strongroom.cli.settings import signed
 from strongroom.cli.shown import duration
 from strongroom.client.settings import read_stack, stack_path
-from strongroom.client.tokens import development_token
 
 MIN_SECRET_BYTES = 32
 
@@ -31,15 +31,8 @@ async def token(
         raise UsageProblem(
             f"the JWT secret is shorter than {MIN_SECRET_BYTES} bytes (RFC 7518, 3.2); use a longer one"
         )
-    made = development_token(
-        secret,
-        sub,
-        ttl_seconds=int(duration(ttl).total_seconds()),
-        role=role,
-        audience=os.environ.get("STRONGROOM_JWT_AUDIENCE"),
-        issuer=os.environ.get("STRONGROOM_JWT_ISSUER"),
-    )
-    import jwt  # noqa: PLC0415 - loads all of cryptography, which only this command needs
+    made = signed(secret, sub, os.environ, int(duration(ttl).total_seconds()), role)
+    import jwt  # noqa: PLC0415 - loads all of cryptography; no other command needs it
 
     claims = jwt.decode(made, options={"verify_signature": False})
     session.output.result(made, {"token": made, **claims})

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from strongroom import errors
+from strongroom.subjects import wrong_subject
 
 TokenFunction = Callable[[], str | Awaitable[str]]
 Token = str | TokenFunction
@@ -77,12 +78,14 @@ def development_token(
     """Return an HS256 token for development: claims ``sub``, ``iat``, ``exp`` and, if given, ``role``,
     ``aud``, ``iss``.
 
-    :raises ValueError: for an empty secret or sub, or a ttl under one second.
+    :raises ValueError: for an empty secret or sub, a sub that no user can have, or a ttl under one second.
     """
     import jwt  # noqa: PLC0415 - loads all of cryptography: 0.1 s, which who brings a token need not wait for
 
     if not secret or not sub or ttl_seconds < 1:
         raise ValueError("a token needs a secret, a sub and a ttl of at least one second")
+    if wrong := wrong_subject(sub):
+        raise ValueError(f"the sub {wrong}; no user has such a name")
     now = int(time.time())
     claims: dict[str, str | int] = {"sub": sub, "iat": now, "exp": now + ttl_seconds}
     optional = {"role": role, "aud": audience, "iss": issuer}

@@ -8,6 +8,7 @@ from pathlib import Path
 import jwt
 import pytest
 
+from strongroom.cli.settings import ConnectionOptions, client_settings
 from strongroom.client.tokens import development_token
 from tests.integration.sdk.fakes.server import Fakes
 from tests.integration.sdk.fakes.state import SECRET, State
@@ -271,6 +272,27 @@ def test_token_says_what_is_missing(unset: dict[str, str]) -> None:
     assert short.exit_code == 2
     assert "32 bytes" in short.err
     assert Shell(unset)("token").exit_code == 2
+
+
+def test_a_token_that_the_services_would_refuse_is_not_made(unset: dict[str, str]) -> None:
+    shell = Shell(unset | {"STRONGROOM_JWT_SECRET": SECRET, "STRONGROOM_JWT_AUDIENCE": " ,files, photos"})
+    (made,) = shell("token", "--sub", "alice", "--ttl", "30d").lines
+    assert jwt.decode(made, SECRET, algorithms=["HS256"], audience="files")["aud"] == "files"
+    for arguments, said in (
+        (("--sub", " alice"), "begins or ends with a blank"),
+        (("--sub", "alice", "--ttl", "31d"), "at most 2592000 s"),
+        (("--sub", "alice", "--ttl", "0"), "a ttl of at least one second"),
+    ):
+        refused = shell("token", *arguments)
+        assert (refused.exit_code, refused.out) == (2, "")
+        assert said in refused.err
+    short: dict[str, str] = {"STRONGROOM_JWT_MAX_LIFETIME_SECONDS": "60"}
+    longer = Shell({**shell.environ, **short})("token", "--sub", "alice", "--ttl", "61s")
+    assert longer.exit_code == 2
+    own = client_settings(ConnectionOptions(as_user="alice"), {**unset, **shell.environ, **short}).token
+    assert callable(own)
+    claims = jwt.decode(str(own()), SECRET, algorithms=["HS256"], audience="files")
+    assert claims["exp"] - claims["iat"] == 60
 
 
 def test_a_running_stack_is_found_and_signs_its_own_tokens(fakes: Fakes, unset: dict[str, str]) -> None:

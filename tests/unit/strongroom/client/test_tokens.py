@@ -89,3 +89,9 @@ def test_a_development_token_says_what_it_is_told() -> None:
 def test_a_development_token_needs_everything(secret: str, sub: str, ttl: int) -> None:
     with pytest.raises(ValueError, match="needs a secret"):
         development_token(secret, sub, ttl_seconds=ttl)
+
+
+@pytest.mark.parametrize("sub", [" a", "a ", "a\nb", "\u200ba", "a" * 256, "\udcff"])
+def test_no_token_is_made_for_whom_the_services_take_none(sub: str) -> None:
+    with pytest.raises(ValueError, match="no user has such a name"):
+        development_token(SECRET, sub)

@@ -1,0 +1,23 @@
+"""Rules of users' names, the claim ``sub`` of tokens. The services hold them; who makes tokens asks first."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+MAX_SUBJECT_BYTES: Final = 255
+
+
+def wrong_subject(subject: str) -> str:
+    """Why ``subject`` can't be a name, or ``""``: people must be able to distinguish two users.
+
+    Quotes, ``*``, ``%`` and other special characters are allowed: no query or pattern is ever built from a
+    name, and S3 keys escape it.
+    """
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject):
+        return "holds control characters"
+    if any(unicodedata.category(char) in ("Zs", "Cf") for char in (subject[:1], subject[-1:]) if char):
+        return "begins or ends with a blank or an invisible character"
+    if len(subject.encode("utf-8")) > MAX_SUBJECT_BYTES:
+        return f"is longer than {MAX_SUBJECT_BYTES} bytes"
+    return ""
