@@ -48,12 +48,13 @@ INSERT INTO admin_act_owners (owner_id, act_id)
 SELECT owners.owner_id, ended.id FROM ended, admin_act_owners AS owners WHERE owners.act_id = %(begun)s
 """
 _ABOUT: Final = "INSERT INTO admin_act_owners (owner_id, act_id) VALUES (%(owner)s, %(id)s)"
-_LIST: Final = f"""
+LIST: Final = f"""
 SELECT acts.id, acts.act, acts.actor, owners.owner_id, acts.owner_sha256, acts.details, acts.outcome,
     acts.request_id, acts.created_at
 FROM installation, admin_acts AS acts LEFT JOIN admin_act_owners AS owners ON owners.act_id = acts.id
 WHERE (%(owner)s::text = '' OR acts.owner_sha256 = {OWNER_SHA256})
-    AND (%(act)s::text = '' OR acts.act = %(act)s) AND (%(before)s = 0 OR acts.id < %(before)s)
+    AND (%(act)s::text = '' OR acts.act = %(act)s)
+    AND acts.id < CASE WHEN %(before)s::bigint = 0 THEN {2**63 - 1} ELSE %(before)s::bigint END
 ORDER BY acts.id DESC LIMIT %(limit)s
 """
 
@@ -119,7 +120,7 @@ class Acts:
         """
         limit = page_size(size, default=PAGE[0], largest=PAGE[1])
         params = {"owner": owner_id, "act": act, "before": before_id, "limit": limit}
-        rows = await self._database.read(SYSTEM, _LIST, params)
+        rows = await self._database.read(SYSTEM, LIST, params)
         if act and act not in NAMES and not rows and not before_id:  # acts of other releases may exist
             known = ", ".join(sorted(NAMES))
             raise InvalidField(f"There is no act of this name; the acts are {known}.", field="act", rule="in")

@@ -69,6 +69,15 @@ def fit_in(
             return
 
 
+#: A condition of pages that are ordered by (`moment`, `id`), newest first: rows after `before`, `before_id`,
+#: or all if `before` is null. As `before IS NULL OR …` it would be no bound of the index in the plan for any
+#: parameters, which Postgres keeps after five runs: it would read and drop all rows before the page. COALESCE
+#: would not do either: row security takes it for a function that may leak rows.
+BEFORE: Final = """({moment}, {id}) < (
+    CASE WHEN %(before)s::timestamptz IS NULL THEN 'infinity' ELSE %(before)s::timestamptz END,
+    %(before_id)s::uuid)"""
+
+
 class PageTokens:
     """Makes and reads tokens; all replicas share `secret`."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from metadata_service.db.database import Database, Row, user
-from metadata_service.db.paging import PageTokens, fitting, page_size
+from metadata_service.db.paging import BEFORE, PageTokens, fitting, page_size
 from metadata_service.projects import front_end
 from metadata_service.projects.rows import (
     FILE_COLUMNS,
@@ -34,19 +34,20 @@ SELECT id::text, version, CASE WHEN %(version)s = 0 THEN version ELSE (
         AND versions.project_id = projects.id AND versions.version = %(version)s) END
 FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
 """
-_PROJECTS: Final = f"""
+PROJECTS: Final = f"""
 SELECT {PROJECT_COLUMNS}, projects.id,
     (SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND version > 0)
 FROM projects
 WHERE owner_id = %(owner)s AND version > 0
-    AND (%(at)s::timestamptz IS NULL OR (updated_at, id) < (%(at)s, %(id)s))
+    AND {BEFORE.format(moment="updated_at", id="id")}
 ORDER BY projects.updated_at DESC, projects.id DESC LIMIT %(limit)s
 """
 _TOTAL: Final = "SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND version > 0"
-_VERSIONS: Final = f"""
+VERSIONS: Final = f"""
 SELECT {VERSION_COLUMNS} FROM projects
 LEFT JOIN project_versions AS versions ON versions.owner_id = projects.owner_id
-    AND versions.project_id = projects.id AND (%(before)s::bigint IS NULL OR versions.version < %(before)s)
+    AND versions.project_id = projects.id
+    AND versions.version < CASE WHEN %(before)s::bigint IS NULL THEN {2**63 - 1} ELSE %(before)s::bigint END
 WHERE projects.owner_id = %(owner)s AND projects.slug = %(slug)s AND projects.version > 0
 ORDER BY versions.version DESC LIMIT %(limit)s
 """
@@ -108,15 +109,15 @@ class ProjectQueries:
         `size` 0 means 20; at most 100. Raises InvalidPageToken.
         """
         query = ["ListProjects", owner_id]
-        at, after = self._tokens.open_moment(query, token) if token else (None, None)
+        before, before_id = self._tokens.open_moment(query, token) if token else (None, None)
         limit = page_size(size, default=PROJECTS_PAGE[0], largest=PROJECTS_PAGE[1])
         params = {
             "owner": owner_id,
-            "at": at,
-            "id": after,
+            "before": before,
+            "before_id": before_id,
             "limit": limit + 1,
         }
-        rows = await self._database.read_list(user(owner_id), _PROJECTS, params)
+        rows = await self._database.read_list(user(owner_id), PROJECTS, params)
         page = rows[:limit]
         total = rows[0][-1] if rows else await self._total(owner_id)
         following = ""
@@ -135,7 +136,7 @@ class ProjectQueries:
         before = int(self._tokens.open(query, token, parts=1)[0]) if token else None
         limit = page_size(size, default=VERSIONS_PAGE[0], largest=VERSIONS_PAGE[1])
         params = {"owner": owner_id, "slug": slug, "before": before, "limit": limit + 1}
-        rows = await self._database.read_list(user(owner_id), _VERSIONS, params)
+        rows = await self._database.read_list(user(owner_id), VERSIONS, params)
         if not rows:
             raise project_not_found()
         page = [to_version(row) for row in rows[:limit] if row[0] is not None]

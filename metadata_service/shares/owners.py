@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Database, Transaction, user
-from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.db.paging import BEFORE, PageTokens, page_size
 from metadata_service.shares.making import in_the_past, lock_version
 from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.rows import COLUMNS, STATE, not_found, to_share
@@ -17,11 +17,11 @@ from strongroom.metadata.v1.share_pb2 import SHARE_STATE_ACTIVE, Share
 LARGEST_PAGE: Final = 100
 
 _ONE: Final = f"SELECT {COLUMNS} FROM shares WHERE owner_id = %(owner)s AND id = %(id)s"
-_PAGE: Final = f"""
+PAGE: Final = f"""
 SELECT {COLUMNS}, shares.created_at FROM shares WHERE owner_id = %(owner)s
-    AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
+    AND {BEFORE.format(moment="created_at", id="id")}
     AND (NOT %(active_only)s OR {STATE} = {SHARE_STATE_ACTIVE})
-ORDER BY created_at DESC, id DESC LIMIT %(limit)s
+ORDER BY shares.created_at DESC, shares.id DESC LIMIT %(limit)s
 """
 _UPDATE: Final = f"""
 UPDATE shares SET title = coalesce(%(title)s, title),
@@ -83,7 +83,7 @@ class OwnersShares:
             "active_only": active_only,
             "limit": limit + 1,
         }
-        rows = await self._database.read_list(user(owner_id), _PAGE, values)
+        rows = await self._database.read_list(user(owner_id), PAGE, values)
         page = rows[:limit]
         following = ""
         if len(rows) > limit:

@@ -23,18 +23,24 @@ from metadata_service.webhooks.rows import (
 from servicekit.telemetry.tracing import origin
 from strongroom.errors import OffsetOutOfRange, WebhookNotFound
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_WEBHOOK_PING
-from strongroom.metadata.v1.webhook_pb2 import WebhookDelivery
+from strongroom.metadata.v1.webhook_pb2 import DeliveryState, WebhookDelivery
 
 LARGEST_PAGE: Final = 100
 
 _KNOWN: Final = "SELECT 1 FROM webhooks WHERE owner_id = %(owner)s AND id = %(webhook)s"
 _PAGE: Final = f"""
 SELECT {DELIVERY} FROM webhook_deliveries AS deliveries
-WHERE owner_id = %(owner)s AND webhook_id = %(webhook)s
-    AND (%(state)s = 0 OR state = %(state)s)
-    AND (%(xid)s::text IS NULL OR (xid, event_id, id) < (%(xid)s::text::xid8, %(event)s, %(id)s))
+WHERE owner_id = %(owner)s AND webhook_id = %(webhook)s{{in_state}}
+    AND (xid, event_id, id) < (
+        CASE WHEN %(xid)s::text IS NULL THEN '{2**64 - 1}' ELSE %(xid)s::text::xid8 END,
+        %(event)s::bigint, %(id)s::uuid)
 ORDER BY deliveries.xid DESC, deliveries.event_id DESC, deliveries.id DESC LIMIT %(limit)s
 """
+#: By state; 0: any. Bounds and states that are conditions of an index even in a plan for any parameters (see
+#: `paging.BEFORE`).
+PAGES: Final = {
+    one: _PAGE.format(in_state=f" AND state = {one}" if one else "") for one in (0, *DeliveryState.values())
+}
 # A test is sent at once, even to a target that is paused.
 _AT_ONCE: Final = """
 UPDATE webhooks SET not_before = NULL WHERE owner_id = %(owner)s AND id = %(webhook)s RETURNING 1
@@ -104,7 +110,6 @@ class Deliveries:
         values = {
             "owner": owner_id,
             "webhook": webhook_id,
-            "state": state,
             "xid": xid,
             "event": int(event) if event is not None else None,
             "id": last,
@@ -113,7 +118,7 @@ class Deliveries:
         scope = scope_of(owner_id)
         if not await self.database.read(scope, _KNOWN, values):
             raise not_found()
-        rows = await self.database.read(scope, _PAGE, values)
+        rows = await self.database.read(scope, PAGES[state], values)
         page = fitting(rows[:limit], to_delivery)
         if len(rows) == len(page):
             return page, ""

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Database, Row, Transaction
-from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.db.paging import BEFORE, PageTokens, page_size
 from metadata_service.webhooks.acts import noted
 from metadata_service.webhooks.rows import ACTIVE, COLUMNS, PAUSED, not_found, scope_of, to_webhook
 from metadata_service.webhooks.secrets import SealedSecrets, Secret, rotated
@@ -21,10 +21,10 @@ LARGEST_PAGE: Final = 100
 OVERLAP_SECONDS: Final = 24 * 3600
 
 _ONE: Final = f"SELECT {COLUMNS}, secrets FROM webhooks WHERE owner_id = %(owner)s AND id = %(id)s"
-_PAGE: Final = f"""
+PAGE: Final = f"""
 SELECT {COLUMNS}, webhooks.secrets, webhooks.created_at FROM webhooks WHERE owner_id = %(owner)s
-    AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
-ORDER BY created_at DESC, id DESC LIMIT %(limit)s
+    AND {BEFORE.format(moment="created_at", id="id")}
+ORDER BY webhooks.created_at DESC, webhooks.id DESC LIMIT %(limit)s
 """
 # Enabling a webhook or changing its target resets its failures.
 _UPDATE: Final = f"""
@@ -66,7 +66,7 @@ class OwnersWebhooks:
         before, before_id = self.tokens.open_moment(query, token) if token else (None, None)
         limit = page_size(size, default=LARGEST_PAGE, largest=LARGEST_PAGE)
         values = {"owner": owner_id, "before": before, "before_id": before_id, "limit": limit + 1}
-        rows = await self.database.read(scope_of(owner_id), _PAGE, values)
+        rows = await self.database.read(scope_of(owner_id), PAGE, values)
         page = rows[:limit]
         more = len(rows) > limit
         following = self.tokens.seal_moment(query, page[-1][-1], page[-1][0]) if more else ""
