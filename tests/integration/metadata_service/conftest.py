@@ -13,19 +13,19 @@ from tests.integration.metadata_service.world import World, make_world
 
 @pytest.fixture
 async def world(module_database: Logins) -> AsyncIterator[World]:
-    """On the module's database: use owners of your own."""
+    """A world on the module's database. Use owners of your own."""
     async with make_world(module_database) as made:
         yield made
 
 
 @pytest.fixture
 async def own_world(database: Logins) -> AsyncIterator[World]:
-    """On a database of the test's own, for what concerns all owners."""
+    """A world on a database of the test's own, for tests that concern all owners."""
     async with make_world(database) as made:
         yield made
 
 
 @pytest.fixture
 def owner() -> str:
-    """An owner nobody else has."""
+    """A new owner."""
     return f"user-{uuid.uuid4()}"

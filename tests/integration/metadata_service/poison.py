@@ -17,6 +17,6 @@ EXECUTE FUNCTION poisoned()
 
 
 def poison(world: World, table: str, which: str) -> None:
-    """From now on; `which`: of OLD. The database is the test's own."""
+    """Make these rows unchangeable. `which`: a condition on OLD. The database must be the test's own."""
     world.logins.change(_REFUSE)
     world.logins.change(_ON.format(table=table, which=which))

@@ -31,14 +31,16 @@ INTERNAL_SECRET: Final = "metadata-tests-internal-secret-012345"
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody with a token, or (without `token`) nobody; `internal`: one of Strongroom's services."""
+    """A caller with a token, or without `token` an anonymous one; `internal`: calls as one of Strongroom's
+    services.
+    """
 
     channel: aio.Channel
     token: str = ""
     internal: str = ""
 
     async def call(self, stub: type[Any], method: str, request: Any) -> Any:
-        """The response. Raises StrongroomError."""
+        """Make a call. Raises StrongroomError."""
         pairs = [("authorization", f"Bearer {self.token}")] if self.token else []
         pairs += [("x-strongroom-internal", self.internal)] if self.internal else []
         try:
@@ -59,7 +61,7 @@ class Caller:
         return await self.call(ReservationServiceStub, method, request)
 
     async def upload(self, **spec: Any) -> File:
-        """T1 and T4, as storage_service would make them for this caller."""
+        """T1 and T4, as storage_service makes them for this caller."""
         request = ReserveRequest(spec=plain_spec(**spec), kind=SINGLE)
         blob = (await self.reservations("Reserve", request)).blob
         handle = BlobHandle(blob_id=blob.id, epoch=blob.epoch, owner_id=blob.owner_id)
@@ -75,7 +77,7 @@ class Server:
     channel: aio.Channel
 
     def user(self, sub: str, *, internal: bool = True, **claims: Any) -> Caller:
-        """Somebody, calling through storage_service or (without `internal`) straight."""
+        """A user who calls through storage_service, or (without `internal`) directly."""
         now = int(time.time())
         token = jwt.encode(
             {"sub": sub, "iat": now, "exp": now + 600, **claims}, JWT_SECRET, algorithm="HS256"
@@ -83,13 +85,13 @@ class Server:
         return Caller(self.channel, token, InternalCredential(INTERNAL_SECRET).mint() if internal else "")
 
     def service(self) -> Caller:
-        """storage_service on nobody's behalf."""
+        """storage_service without a user."""
         return Caller(self.channel, internal=InternalCredential(INTERNAL_SECRET).mint())
 
 
 @asynccontextmanager
 async def serve(logins: Logins, **settings: Any) -> AsyncIterator[Server]:
-    """The whole application on a free port."""
+    """Serve the whole application on a free port."""
     made = MetadataSettings(
         database_url=SecretStr(logins.app),
         jwt_secret=SecretStr(JWT_SECRET),

@@ -35,7 +35,7 @@ def events(world: World, owner: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def asked_back(world: World, file: File) -> tuple[ArchiveRestores, ArchiveRestores]:
-    """Two replicas, whose readers have both asked for it."""
+    """Two replicas; readers on both have requested the restore."""
     one, other = ArchiveRestores(world.database), ArchiveRestores(world.database)
     await asyncio.gather(*(each.note(file.key, file.version_id) for each in (one, other, one)))
     return one, other
@@ -52,7 +52,7 @@ async def test_who_owns_it_hears_of_it_once(own_world: World, owner: str) -> Non
     assert (told["family"], told["key"], told["filename"]) == ("file", file.key, file.filename)
     assert told["readable_until"] in {None, "2033-01-02T03:04:05Z"}
     assert own_world.logins.rows("SELECT FROM archive_restores") == []
-    await one.note(file.key, file.version_id)  # its copy has ended, and it is asked for again
+    await one.note(file.key, file.version_id)  # the restored copy has expired, and it is requested again
     assert len(await other.claim(9, PAUSE)) == 1
 
 

@@ -1,4 +1,4 @@
-"""One replica shows what waits in the tables."""
+"""One replica shows the metrics of what waits in the tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def values(backlog: Backlog) -> dict[tuple[str, ...], float]:
 
 
 def blobs(world: World, state: int, count: int, seconds: int) -> None:
-    """Rows that have been due, or silent, for so long."""
+    """Create rows that have been due, or silent, for so long."""
     world.logins.rows(
         f"""INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec,
             object_metadata, reserved_bytes, reserved_files, lease_expires_at, not_before, size_bytes, crc32c)
@@ -37,7 +37,7 @@ async def test_what_waits_and_for_how_long(own_world: World) -> None:
     turn = Turn()
     backlog = Backlog(own_world.database, turn)
     await backlog.look()
-    assert values(backlog) == {}  # it is nobody's turn
+    assert values(backlog) == {}  # no replica has the turn
     blobs(own_world, 1, 3, 100)
     blobs(own_world, 4, 2, 500)
     async with await connect(own_world.logins.app) as connection:
@@ -80,7 +80,7 @@ async def test_the_turn_goes_to_another_when_a_replica_dies(module_database: Log
             assert (one.ours, other.ours) == (True, False)
             await first.close()
             assert not one.ours
-            async with asyncio.timeout(60):  # the server notices that one is gone when it gets to it
+            async with asyncio.timeout(60):  # the server notices a closed connection with a delay
                 while not other.ours:
                     other._tried = -100.0
                     await other.take(second)

@@ -1,4 +1,4 @@
-"""ReportDamage: the owner of a file that shows the object gets an event, once an hour; nobody else does."""
+"""ReportDamage: the owner of a file that shows the object gets an event once an hour; nobody else does."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def told(server: Server, request: pb.ReportDamageRequest) -> bool:
 
 
 async def first_event(server: Server, owner: str, request: pb.ReportDamageRequest) -> Event:
-    """What the owner hears next, when what the upload has said is over (it may still be on its way)."""
+    """The owner's next event after those of the upload, which may still arrive."""
     async with watching(server.user(owner)) as call:
         assert await told(server, request)
         while (event := await next_event(call)).type in UPLOADED:
@@ -106,7 +106,7 @@ async def test_the_owner_of_a_project_hears_of_its_file(server: Server, world: W
         "damage": "lost",
     }
     new = (await projects.manifest())["a.txt"]
-    assert await told(server, report(new.key, new.version_id))  # each version by itself
+    assert await told(server, report(new.key, new.version_id))  # reported separately for each version
 
 
 async def test_once_an_hour_however_many_ask(server: Server, owner: str, module_database: Logins) -> None:

@@ -1,4 +1,4 @@
-"""Rows left for the background link to the request that left them, if it is traced."""
+"""Rows left for background work link to the request that created them, if it is traced."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from servicekit.telemetry.otel import OtelRecorder
 from strongroom.metadata.v1 import blob_pb2
 from tests.integration.metadata_service.world import World, handle
 
-#: Of three requests; the last one is not sampled.
+#: Trace contexts of three requests; the last one is not sampled.
 FIRST: Final = f"00-{'1' * 32}-{'a' * 16}-01"
 SECOND: Final = f"00-{'2' * 32}-{'b' * 16}-01"
 UNSAMPLED: Final = f"00-{'3' * 32}-{'c' * 16}-00"
@@ -24,7 +24,7 @@ UNSAMPLED: Final = f"00-{'3' * 32}-{'c' * 16}-00"
 
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """They are on."""
+    """Turns tracing on."""
     with ExitStack() as stack:
         recorder = OtelRecorder("metadata_service", InMemorySpanExporter())
         stack.callback(recorder.close)
@@ -33,7 +33,7 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def kept(world: World, owner: str) -> set[str | None]:
-    """What blobs and events of the owner have."""
+    """The trace contexts of the owner's blobs and events."""
     rows = world.logins.rows(
         "SELECT traceparent FROM blobs WHERE owner_id = %s"
         " UNION ALL SELECT traceparent FROM events WHERE owner_id = %s",

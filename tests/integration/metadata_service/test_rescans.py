@@ -12,7 +12,7 @@ from tests.integration.metadata_service.world import World, plain_spec
 
 OLD, NEW, LATER = "ClamAV 1.4.6/9", "ClamAV 1.4.6/10", "ClamAV 1.4.6/11"
 
-#: Each content becomes three hundred that were never looked at.
+#: Copies each content three hundred times; the copies were never scanned.
 MULTIPLY = """
 WITH more AS (
     INSERT INTO blobs SELECT (jsonb_populate_record(blobs,
@@ -34,7 +34,7 @@ def scanned(one: pb.StoredContent, outcome: ScanOutcome.ValueType, database: str
 
 
 async def stocked(world: World, owner: str, count: int) -> tuple[Scanning, Scanning]:
-    """Two replicas, and so many contents that were never looked at."""
+    """Two replicas, and ``count`` contents that were never scanned."""
     for _ in range(count):
         await world.upload(owner, plain_spec())
     one, other = Scanning(world.database), Scanning(world.database)
@@ -43,8 +43,8 @@ async def stocked(world: World, owner: str, count: int) -> tuple[Scanning, Scann
 
 
 async def test_nobody_waits_behind_an_owner_of_hundreds(own_world: World, owner: str) -> None:
-    """Each time another's comes with the first batch or the second, wherever the turn begins; what can't be
-    read (of an archive class, say) is due again and again, and delays nobody either.
+    """The other owner's content is always in the first batch or the second, wherever the turn begins.
+    Contents that can't be read (in an archive class, say) become due repeatedly and delay nobody either.
     """
     await stocked(own_world, owner, 1)
     own_world.logins.change(MULTIPLY)
@@ -89,21 +89,23 @@ async def test_both_find_the_same_and_its_owner_hears_of_it_once(own_world: Worl
     both = (scanned(content, SCAN_OUTCOME_INFECTED), scanned(content, SCAN_OUTCOME_INFECTED))
     await asyncio.gather(one.report([both[0]]), other.report([both[1]]))
     assert events(own_world, owner) == 1
-    await other.report([scanned(content, SCAN_OUTCOME_CLEAN, OLD)])  # late, by the signatures of before
+    await other.report([scanned(content, SCAN_OUTCOME_CLEAN, OLD)])  # late, with older signatures
     outcomes = own_world.logins.rows("SELECT outcome, database FROM scans WHERE owner_id = %s", owner)
     assert outcomes == [(SCAN_OUTCOME_INFECTED, NEW)]
     assert await one.claim(LATER, 9) == []
 
 
 async def test_one_of_them_has_older_signatures_for_a_while(own_world: World, owner: str) -> None:
-    """Each content is scanned again once: the newest signatures' word counts, older ones ask for nothing."""
+    """Each content is scanned again once: the result of the newest signatures counts, and older ones claim
+    nothing.
+    """
     one, other = await stocked(own_world, owner, 2)
     late, content = await other.claim(OLD, 9)
     own_world.logins.change("UPDATE scans SET scan_after = NULL")
     assert {found.blob_id for found in await one.claim(NEW, 9)} == {late.blob_id, content.blob_id}
     await one.report([scanned(late, SCAN_OUTCOME_CLEAN), scanned(content, SCAN_OUTCOME_INFECTED)])
     assert await other.claim(OLD, 9) == await one.claim(NEW, 9) == []
-    await other.report([scanned(late, SCAN_OUTCOME_INFECTED, OLD)])  # what newer ones no longer find
+    await other.report([scanned(late, SCAN_OUTCOME_INFECTED, OLD)])  # newer ones no longer find it
     outcomes = own_world.logins.rows("SELECT outcome, database FROM scans WHERE owner_id = %s", owner)
     assert sorted(outcomes) == [(SCAN_OUTCOME_CLEAN, NEW), (SCAN_OUTCOME_INFECTED, NEW)]
     assert events(own_world, owner) == 1

@@ -1,4 +1,4 @@
-"""One owner has hundreds of things that the object store is to be asked about; another's one thing comes with
+"""One owner has hundreds of objects that the store has to be asked about; another owner's single object is in
 the first claim or the second, wherever the turn begins.
 """
 
@@ -13,7 +13,7 @@ from metadata_service.archived import ArchiveRestores
 from metadata_service.projects.keys import ProjectKeys
 from tests.integration.metadata_service.world import World
 
-#: Of an owner, so many.
+#: How many one owner has.
 REMOVED: Final = """
 INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec, object_metadata,
     reserved_bytes, reserved_files, not_before, size_bytes, crc32c)

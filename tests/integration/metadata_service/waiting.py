@@ -18,8 +18,8 @@ Holder = psycopg.Connection[TupleRow]
 
 @contextmanager
 def held(world: World, lock: str, owner: str) -> Iterator[tuple[Holder, Callable[[], bool]]]:
-    """A transaction that holds what the statement ``lock`` has locked of ``owner`` until the block is left,
-    and whether another one waits.
+    """A transaction that holds the lock taken by the statement ``lock`` for ``owner`` until the block ends,
+    and a function that returns whether another transaction waits for it.
     """
     dsn = world.logins.superuser
     with psycopg.connect(dsn) as holder, psycopg.connect(dsn, autocommit=True) as beside:
@@ -30,7 +30,7 @@ def held(world: World, lock: str, owner: str) -> Iterator[tuple[Holder, Callable
 
 
 async def waited(task: asyncio.Task[T], waits: Callable[[], bool]) -> None:
-    """Until the task waits for the lock."""
+    """Wait until the task waits for the lock."""
     async with asyncio.timeout(60):
         while not waits():
             assert not task.done(), "it did not wait"

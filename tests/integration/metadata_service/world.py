@@ -47,7 +47,7 @@ MULTIPART = blob_pb2.BLOB_KIND_MULTIPART
 
 @dataclass
 class World:
-    """One service's worth of use cases, and the logins behind them."""
+    """The use cases of one service, and its logins."""
 
     logins: Logins
     pool: Pool
@@ -116,7 +116,7 @@ class World:
         return await self.reserving.reserve(owner, request)
 
     async def attempt(self, owner: str, spec: UploadSpec | None = None, **more: Any) -> blob_pb2.Blob:
-        """T1 that must give an attempt."""
+        """T1 that must return an attempt."""
         response = await self.reserve(owner, spec, **more)
         assert response.WhichOneof("outcome") == "blob"
         return response.blob
@@ -153,12 +153,12 @@ class World:
         return await self.deleting.delete(Deletion(owner, file_id=uuid.UUID(file.id), **more))
 
     def state(self, blob: blob_pb2.Blob) -> int | None:
-        """The blob's state, None when it is purged."""
+        """The blob's state; None if it is purged."""
         rows = self.logins.rows("SELECT state FROM blobs WHERE id = %s", blob.id)
         return int(rows[0][0]) if rows else None
 
     def run_out(self, blob: blob_pb2.Blob) -> None:
-        """Let the attempt's lease run out."""
+        """End the attempt's lease."""
         self.logins.change(
             "UPDATE blobs SET lease_expires_at = now() - interval '1 s' WHERE id = %s", blob.id
         )
@@ -168,14 +168,14 @@ class World:
 async def make_world(
     logins: Logins, timing: Timing | None = None, limits: Limits | None = None, **options: Any
 ) -> AsyncIterator[World]:
-    """A world with a pool of its own."""
+    """A world with its own pool."""
     async with make_pool(logins.app, PoolOptions(**options)) as pool:
         database, limits = Database(pool), limits or Limits()
         yield World(logins, pool, database, timing or Timing(), limits, Groups(database, limits))
 
 
 def plain_spec(request_id: str = "", **more: Any) -> UploadSpec:
-    """uploads/, a text file."""
+    """The spec of a text file in uploads/."""
     spec = UploadSpec(filename="notes.txt", content_type="text/plain", request_id=request_id, **more)
     if not spec.HasField("target"):
         spec.target.file.SetInParent()
@@ -183,14 +183,14 @@ def plain_spec(request_id: str = "", **more: Any) -> UploadSpec:
 
 
 def path_spec(path: str = "a/b.txt", **more: Any) -> UploadSpec:
-    """A file at a path."""
+    """The spec of a file at a path."""
     spec = UploadSpec(**{"filename": "b.txt", "content_type": "text/plain", **more})
     spec.target.path.path = path
     return spec
 
 
 def fingerprint(spec: UploadSpec) -> bytes:
-    """Same spec, same request."""
+    """The same spec gives the same fingerprint."""
     copy = UploadSpec()
     copy.CopyFrom(spec)
     copy.ClearField("request_id")
@@ -198,10 +198,10 @@ def fingerprint(spec: UploadSpec) -> bytes:
 
 
 def handle(blob: blob_pb2.Blob) -> Handle:
-    """As the use cases take it."""
+    """The handle that use cases take."""
     return Handle.of(proto_handle(blob))
 
 
 def proto_handle(blob: blob_pb2.Blob) -> BlobHandle:
-    """As it travels."""
+    """The handle as protobuf."""
     return BlobHandle(blob_id=blob.id, epoch=blob.epoch, owner_id=blob.owner_id)

@@ -44,10 +44,10 @@ def medium() -> UploadSpec:
 
 
 async def fill(world: World, owner: str) -> None:
-    """Rows in every table that has an owner, but that of erasures."""
+    """Create rows in every table that has an owner, except erasures."""
     for spec in (plain_spec(str(uuid.uuid4())), path_spec(), generation(), medium()):
         await world.upload(owner, spec)
-    await world.upload(owner, path_spec())  # the old content is to be removed
+    await world.upload(owner, path_spec())  # its old content has to be removed
     await world.delete(owner, await world.upload(owner), soft=True)
     await world.delete(owner, await world.upload(owner))
     await world.attempt(owner)
@@ -110,10 +110,12 @@ def everything(world: World, owner: str) -> dict[str, list[Any]]:
 
 
 async def clean(world: World) -> int:
-    """The cleaner and the settler over all owners, on a store that has nothing; how much they did."""
+    """Run the cleaner and the settler over all owners, on an empty store. Returns how many items they
+    handled.
+    """
     blobs, _ = await world.cleaning.claim(500)
     for blob in blobs:
-        with suppress(UploadSuperseded):  # a lease that has run out: nothing that is on its way out
+        with suppress(UploadSuperseded):  # a COMPLETING one, which is not being removed
             await world.cleaning.finish_removal(Handle(blob.owner_id, blob.id, blob.epoch), blob.state)
     projects = Projects(world, "nobody")
     keys, _ = await projects.keys.claim(500)
@@ -127,7 +129,7 @@ async def clean(world: World) -> int:
 
 
 async def to_the_end(world: World, erasing: Erasures, erasure: Erasure, rounds: int = 60) -> Erasure:
-    """Eraser and cleaner in turns."""
+    """Run eraser and cleaner in turns until the erasure ends."""
     found = erasure
     for _ in range(rounds):
         await erasing.run_once()
@@ -139,7 +141,7 @@ async def to_the_end(world: World, erasing: Erasures, erasure: Erasure, rounds: 
 
 
 async def plant_finding(world: World, packed: bytes, cursors: Sequence[str] = ()) -> str:
-    """A finished verification with one finding and these cursors; its id."""
+    """Create a finished verification with one finding and these cursors. Returns its id."""
     run = str(uuid.uuid4())
     change = world.logins.change
     change(
@@ -165,6 +167,6 @@ async def plant_finding(world: World, packed: bytes, cursors: Sequence[str] = ()
 
 
 async def add_event(world: World, owner: str) -> None:
-    """As the system's housekeeping may."""
+    """Add an event in the system's scope, as housekeeping may."""
     query = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, 1, 'x', %s)"
     await world.database.transact(SYSTEM, lambda tx: tx.execute(query, (owner, Jsonb({}))))

@@ -35,7 +35,7 @@ from tests.integration.metadata_service.sessions.test_sessions import Sessions
 from tests.integration.metadata_service.world import World, path_spec
 
 GRACES = {
-    "lease": 3600.0,  # what a neighbour has begun would be ended by a cleaner that comes late
+    "lease": 3600.0,  # otherwise a late cleaner would end other tests' attempts
     "read_grace": 3600.0,
     "restore_window": 7 * 86400.0,
     "tombstone_grace": 0.0,
@@ -45,12 +45,12 @@ GRACES = {
 
 @pytest.fixture
 def world(own_world: World) -> World:
-    """What concerns all owners, with graces that the erased have not."""
+    """A database of the test's own, with graces that do not apply to erased owners."""
     return own_world.but(**GRACES)
 
 
 def test_every_table_that_has_an_owner_is_erased(module_database: Logins) -> None:
-    """A new table belongs into `PLAIN` (or the other lists), and gets the policy in its migration."""
+    """A new table must be listed in `PLAIN` (or another list), and its migration must create the policy."""
     rows = module_database.rows(
         "SELECT table_name FROM information_schema.columns"
         " WHERE table_schema = 'public' AND column_name = 'owner_id'"
@@ -69,7 +69,7 @@ async def test_everything_goes_and_a_neighbour_keeps_everything(world: World) ->
     await fill(world, "adam")
     assert all(counts(world, "ada").values())
     before = everything(world, "adam")
-    del before["project_keys"]  # is the settler's, who works for everybody
+    del before["project_keys"]  # the settler changes it, which works for all owners
     erasing = eraser(world, backups=30 * 86400.0)
     erasure, begun = await erasing.begin("ada", "root", "request-1")
     assert begun
@@ -95,7 +95,9 @@ async def test_everything_goes_and_a_neighbour_keeps_everything(world: World) ->
 async def test_rows_that_have_lost_what_they_belong_to_go_too_and_nothing_names_the_owner(
     world: World,
 ) -> None:
-    """Past the foreign keys, as a damaged database has them. Where a name may stand says the catalogue."""
+    """Parents are deleted past the foreign keys, as in a damaged database. The catalogue tells which tables
+    to search.
+    """
     owner = f"user-{uuid.uuid4()}"
     await fill(world, owner)
     with psycopg.connect(world.logins.superuser, autocommit=True) as connection:
@@ -182,7 +184,7 @@ async def test_nothing_new_is_stored_meanwhile(world: World) -> None:
 
 
 async def test_a_group_serves_the_others(world: World) -> None:
-    """One who is erased spoils no neighbour's upload in the same transaction."""
+    """An owner who is being erased does not fail the uploads of others in the same transaction."""
     assert world.groups is not None
     await eraser(world).begin("ada", "root")
     for name in ("bea", "cyd"):
@@ -207,7 +209,7 @@ async def test_a_transaction_that_began_before_is_waited_for(world: World) -> No
 
 
 async def test_a_crash_is_a_step_not_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each step dies the first time, all its work done but the commit; the next round goes on."""
+    """Each step fails at its first run, after its work and before the commit; the next round continues."""
     await fill(world, "ada")
     await fill(world, "bea")
     erasing, dead = eraser(world), set[object]()
@@ -288,13 +290,13 @@ async def test_a_signed_receipt_over_grpc(database: Logins) -> None:
     assert receipt["format"] == "strongroom-erasure/1"
     assert receipt["owner_sha256"] == found.erasure.owner_sha256.hex()
     assert receipt["backups_hold_until"] is None
-    assert "grace" not in found.receipt_json.decode()  # no name of hexadecimal digits, as ids and hashes have
+    assert "grace" not in found.receipt_json.decode()  # not a hexadecimal text, as ids contain
 
 
 async def test_erasures_that_wait_keep_no_new_one_waiting(
     own_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is left of the first ones has to pass a grace, and they are as many as are looked at at once."""
+    """The first erasures wait for a grace, and are as many as one round handles."""
     monkeypatch.setattr("metadata_service.erasing.erasures._AT_ONCE", 2)
     world = own_world.but(**{**GRACES, "tombstone_grace": 3600.0})
     erasing = eraser(world)

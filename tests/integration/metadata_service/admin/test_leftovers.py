@@ -29,7 +29,7 @@ async def test_of_whom_is_erased_and_of_whom_was(own_world: World) -> None:
         written(before, "ada"),
         written(before, "eve"),
         written(before, key="uploads/ada/x.txt"),
-        written(before, "eve", key="uploads/ada/x.txt"),  # the object's own word counts
+        written(before, "eve", key="uploads/ada/x.txt"),  # the owner in the object's metadata counts
         written(before, key="paths/eve/ada/x.txt"),
         written(before, key="audio/ada/x.txt"),
         written(before),

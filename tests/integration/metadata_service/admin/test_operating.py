@@ -25,7 +25,7 @@ def operating(world: World) -> Operating:
 
 
 async def failed(world: World, owner: str, count: int = 1) -> list[str]:
-    """Deleted files that the cleaner could not remove; their attempts."""
+    """Delete files and let the cleaner fail to remove them. Returns their attempts."""
     for _ in range(count):
         await world.delete(owner, await world.upload(owner))
     blobs, _ = await world.cleaning.claim(500, "host/1")
@@ -35,7 +35,7 @@ async def failed(world: World, owner: str, count: int = 1) -> list[str]:
 
 
 async def due(world: World) -> list[str]:
-    """What the cleaner would take now."""
+    """The attempts that the cleaner would claim now."""
     return sorted(str(blob.id) for blob in (await world.cleaning.claim(500))[0])
 
 
@@ -90,7 +90,7 @@ async def test_what_has_failed_is_due_now(world: World, reset: bool, tries: int)
 
 
 async def test_all_are_those_that_have_failed(world: World) -> None:
-    """Not what waits for its grace, a tombstone above all (rule R5)."""
+    """Attempts that wait for their grace are not retried, least of all tombstones (rule R5)."""
     ids = await failed(world, "ada", 2)
     slow = world.but(read_grace=600.0)
     await slow.delete("bea", await slow.upload("bea"))

@@ -18,7 +18,7 @@ def usages(world: World) -> OwnersUsage:
 
 
 async def owners_of(world: World, **request: object) -> list[str]:
-    """All pages."""
+    """The owners on all pages."""
     asked, found = pb.ListUsageRequest(**request), []  # type: ignore[arg-type]
     while True:
         page = await usages(world).page(asked)

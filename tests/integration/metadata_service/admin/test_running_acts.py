@@ -40,7 +40,7 @@ class Bench:
         await self.acts.end(pb.EndActRequest(token=token, outcome=outcome, counts=counts, more_may_come=more))
 
     async def told(self) -> list[tuple[str, str, str, dict[str, Any]]]:
-        """The oldest first."""
+        """The recorded acts, oldest first."""
         acts = await Acts(self.world.database).page("", "", 0, 0)
         return [
             (one.act, one.actor, one.outcome, json.loads(one.details_json).get("counts", {}))
@@ -48,7 +48,7 @@ class Bench:
         ]
 
     def passes(self, seconds: float) -> None:
-        """Time does."""
+        """Let time pass."""
         self.world.logins.change(
             "UPDATE running_acts SET held_until = held_until - make_interval(secs => %s)", seconds
         )

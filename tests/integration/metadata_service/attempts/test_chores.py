@@ -14,7 +14,7 @@ from tests.integration.metadata_service.world import World, handle
 
 @pytest.mark.parametrize("statement", ["SELECT 1 / 0", "SELECT pg_sleep(30)"])
 async def test_a_chore_that_fails_fails_alone(own_world: World, owner: str, statement: str) -> None:
-    """It is told once, and once that it does again; what comes after it is done, and the claim answers."""
+    """Its failure and its recovery are logged once each; later chores run, and the claim returns."""
     ill = True
     done = []
 
@@ -45,7 +45,7 @@ async def test_a_chore_that_fails_fails_alone(own_world: World, owner: str, stat
 
 
 async def test_a_chore_without_its_database_ends_the_claim(own_world: World) -> None:
-    """No writer could say that it lives either, so none of them is given up for it."""
+    """Writers could not renew their leases either, so none of them is given up."""
 
     async def away(_: Database, __: Timing) -> int:
         raise DatabaseUnavailable("away")
@@ -57,7 +57,7 @@ async def test_a_chore_without_its_database_ends_the_claim(own_world: World) -> 
 
 
 async def test_what_only_makes_room_is_looked_for_seldom(own_world: World) -> None:
-    """At once while there is some; once there was none, after a while."""
+    """It runs at once again if it found something, otherwise after a while."""
     now, left, looks = 100.0, [3, 2, 0, 0], []
 
     async def chore(_: Database, __: Timing) -> int:

@@ -23,7 +23,7 @@ def held(row: BlobRow) -> Handle:
 
 
 def all_due(world: World) -> None:
-    """Let every pause, grace and claim be over."""
+    """End all pauses, graces and claims."""
     world.logins.change("UPDATE blobs SET not_before = now() - interval '1 s' WHERE not_before IS NOT NULL")
 
 
@@ -81,7 +81,7 @@ async def test_a_deleted_file_goes_after_the_read_grace(own_world: World, owner:
 
 
 async def delete_in_each_way(world: World, owner: str) -> None:
-    """By a replacement, by its owner, past its purge time, past its end."""
+    """By a replacement, by the owner, after its purge time, after its expiry."""
     for _ in range(2):
         await world.upload(owner, path_spec())
     await world.delete(owner, await world.upload(owner, plain_spec()))
@@ -135,7 +135,7 @@ async def test_attempts_that_never_committed_wait_for_no_window(own_world: World
 async def test_what_is_kept_is_looked_at_again_while_its_key_is_undecided(
     own_world: World, owner: str
 ) -> None:
-    """An attempt on top may be given up: then the deleted object would show again."""
+    """A newer attempt at the key may be given up: then the deleted object would be visible again."""
     world = own_world.but(restore_window=3600.0, retry=1.0)
     file = await world.upload(owner, path_spec())
     await world.delete(owner, file)
@@ -161,7 +161,7 @@ async def test_a_doubtful_commit_has_its_key_looked_at_once_more(own_world: Worl
     blob = await own_world.attempt(owner, path_spec())
     for _ in range(2):
         await own_world.commit(blob, version_id="v1", doubtful=True)
-    await own_world.commit(await own_world.attempt(owner), doubtful=True)  # no versioning: nothing can come
+    await own_world.commit(await own_world.attempt(owner), doubtful=True)  # without versioning
     assert await claimed(own_world) == []
     all_due(own_world)
     (row,) = await claimed(own_world)
@@ -197,7 +197,7 @@ async def test_an_expired_completion_is_rolled_forward(own_world: World, owner: 
     own_world.run_out(blob)
     (row,) = await claimed(own_world)
     assert (row.state, row.epoch) == (COMPLETING, blob.epoch + 1)
-    with pytest.raises(UploadSuperseded):  # the zombie
+    with pytest.raises(UploadSuperseded):  # the writer that was shut out
         await own_world.commit(blob)
     file = (await own_world.commit(row.to_proto())).file
     assert (await own_world.reserve(owner, plain_spec("r1"))).replay == file
@@ -234,7 +234,7 @@ async def test_what_waits_to_be_rolled_forward_is_looked_at_every_minute(
 ) -> None:
     blob = await own_world.completing(owner)
     own_world.run_out(blob)
-    for _ in range(9):  # a pause that doubled would last for hours
+    for _ in range(9):  # a doubled pause would last for hours
         all_due(own_world)
         (row,) = await claimed(own_world)
         assert await claimed(own_world) == []
@@ -249,7 +249,7 @@ async def test_what_waits_to_be_rolled_forward_is_looked_at_every_minute(
 async def test_after_an_outage_of_the_database_writers_have_a_lease_to_speak_up(
     own_world: World, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody could renew meanwhile: their silence says nothing."""
+    """Nobody could renew a lease meanwhile, so silence does not mean death."""
     cleaning, database = own_world.cleaning, own_world.database
     pending, completing = await own_world.attempt(owner), await own_world.completing(owner)
     for blob in (pending, completing):
@@ -272,7 +272,7 @@ async def test_after_an_outage_of_the_database_writers_have_a_lease_to_speak_up(
 async def test_who_fell_silent_while_the_service_was_away_has_a_lease_to_speak_up(
     own_world: World, owner: str
 ) -> None:
-    """A restart that took longer than a lease, in which nobody could renew: uploads go on after it."""
+    """A restart took longer than a lease, during which nobody could renew: uploads continue after it."""
     cleaning = CleaningWork(
         own_world.database, own_world.timing, silence=Silence(own_world.timing.lease, away=True)
     )
@@ -309,7 +309,7 @@ async def test_temporary_files_end_by_themselves(own_world: World, owner: str) -
     blob = await own_world.attempt(owner, spec)
     file = (await own_world.commit(blob)).file
     own_world.logins.change("UPDATE files SET expires_at = now()")
-    with pytest.raises(FileNotFound):  # at once, whether or not a cleaner was there
+    with pytest.raises(FileNotFound):  # at once, without a cleaner
         await own_world.queries.by_key(owner, file.key)
     assert (await own_world.cleaning.claim(0))[1] == 1
     assert own_world.state(blob) == DELETING

@@ -1,5 +1,5 @@
-"""The connection breaks around the COMMIT of a group: all of it or none, and nobody is told what nobody
-knows (rules R2 and R4).
+"""The connection breaks around the COMMIT of a group: all of it is committed or nothing, and nobody is told
+an outcome that is unknown (rules R2 and R4).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def proxy(module_database: Logins) -> Iterator[PostgresProxy]:
 
 @pytest.fixture
 async def behind(module_database: Logins, proxy: PostgresProxy) -> AsyncIterator[World]:
-    """A world whose connections go through the proxy."""
+    """A world whose connections lead through the proxy."""
     parts = urlsplit(module_database.app)
     login = (parts.netloc.rpartition("@")[0], f"127.0.0.1:{proxy.port}")
     through = urlunsplit(parts._replace(netloc="@".join(login)))
@@ -59,7 +59,7 @@ async def together(*calls: Awaitable[object]) -> list[object]:
 
 
 def refused(answers: list[object]) -> int:
-    """How many do not know."""
+    """The number of members with an unknown outcome."""
     return sum(isinstance(answer, DatabaseUnavailable) for answer in answers)
 
 
@@ -99,7 +99,7 @@ async def test_t1_of_a_group_in_doubt(
 
 @pytest.fixture
 def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], Awaitable[None]]], None]:
-    """`between(failpoint, act)`: do this at that point, once."""
+    """`between(failpoint, act)`: call `act` at that point, once."""
 
     def arm(point: str, act: Callable[[], Awaitable[None]]) -> None:
         left = [point]
@@ -116,7 +116,7 @@ def between(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[], Awai
 
 
 def terminator(world: World) -> Callable[[], Awaitable[None]]:
-    """Ends every connection of the service to this database."""
+    """Closes all connections of the service to this database."""
 
     async def terminate() -> None:
         await asyncio.to_thread(

@@ -23,7 +23,7 @@ PENDING, COMMITTED = blob_pb2.BLOB_STATE_PENDING, blob_pb2.BLOB_STATE_COMMITTED
 
 
 class Watched(Database):
-    """Notes which owners each transaction of several was for."""
+    """Records the owners of each transaction of several owners."""
 
     groups: list[list[str]]
 
@@ -33,7 +33,7 @@ class Watched(Database):
 
 
 def watched(world: World) -> Watched:
-    """Makes the world's database one that is watched; begin before anything else."""
+    """Replace the world's database by a `Watched` one; use it before anything else."""
     database = Watched(world.pool)
     database.groups = []
     world.database, world.groups = database, Groups(database, world.limits)
@@ -42,12 +42,12 @@ def watched(world: World) -> Watched:
 
 @pytest.fixture
 def owners() -> list[str]:
-    """Five, in their order, whom nobody else has."""
+    """Five new owners, in order."""
     return sorted(f"user-{uuid.uuid4()}" for _ in range(5))
 
 
 async def nothing() -> None:
-    """For transactions without failpoints."""
+    """The function before COMMIT in transactions without failpoints."""
 
 
 async def attempts(world: World, names: Sequence[str]) -> list[blob_pb2.Blob]:
@@ -219,7 +219,7 @@ async def test_each_owner_is_woken_once(world: World, owners: list[str]) -> None
     again = World(world.logins, world.pool, database, world.timing, world.limits, groups)
     for blob in await attempts(again, owners * 2):
         blobs.append(blob)
-    assert woken == []  # what is reserved tells nobody anything
+    assert woken == []  # reservations cause no events
     files = await commits(again, blobs[10:])
     assert len(files) == 10
     assert Counter(woken) == dict.fromkeys(owners, 1)

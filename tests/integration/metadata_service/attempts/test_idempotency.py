@@ -34,7 +34,7 @@ from tests.integration.metadata_service.world import (
 
 
 def age_key(world: World, owner: str, hours: int = 25) -> None:
-    """Let the owner's idempotency keys grow old."""
+    """Make the owner's idempotency keys older."""
     world.logins.change(
         "UPDATE idempotency_keys SET created_at = created_at - %s * interval '1 h',"
         " expires_at = expires_at - %s * interval '1 h' WHERE owner_id = %s",
@@ -52,7 +52,7 @@ async def test_a_repeat_after_the_commit_gets_the_stored_answer(world: World, ow
 
 
 async def test_a_repeat_of_what_was_to_create_only(world: World, owner: str) -> None:
-    """By now there is a file at the path: the very one that the first try has made."""
+    """The file that now exists at the path was created by the first try."""
     spec = path_spec(request_id="r1", if_generation_match=0)
     file = await world.upload(owner, spec)
     assert (await world.reserve(owner, spec)).replay == file
@@ -65,7 +65,7 @@ async def test_a_repeat_of_what_was_to_create_only(world: World, owner: str) -> 
 
 
 async def test_a_repeat_of_what_is_kept_from_then_on(world: World, owner: str) -> None:
-    """Nobody replaces it now: nor does the request that has put it there."""
+    """The file can't be replaced now, not even by the request that stored it."""
     wishes = (RetentionWish(keep_for=Duration(seconds=600)), RetentionWish(hold_reason="case 7"))
     for number, wish in enumerate(wishes):
         spec = path_spec(f"kept/{number}", request_id=f"r{number}", retention=wish)
@@ -94,7 +94,7 @@ async def test_a_repeat_when_the_time_that_was_named_has_come(
 
 
 async def test_the_answer_alone(world: World, owner: str) -> None:
-    """Asked for before what a repeat would be made of is looked up; it takes nothing over."""
+    """The answer is read before the repeat's own attempt is prepared; reading it takes nothing over."""
 
     async def answered(request_id: str, same: bytes) -> File | None:
         return await world.reserving.answered(owner, request_id, same)
@@ -204,7 +204,7 @@ async def test_completing_attempts_of_one_request_give_one_file(world: World, ow
 
 @pytest.mark.parametrize("cleaner", ["has it", "waits after an outage"])
 async def test_a_repeat_does_not_wait_for_the_cleaner(own_world: World, owner: str, cleaner: str) -> None:
-    """The lease says whether a writer lives, and the cleaner's claims and pauses are none of it."""
+    """Only the lease says whether a writer lives, not the cleaner's claims and pauses."""
     world = own_world.but(retry=3600.0, roll_forward_max=3600.0, claim=3600.0)
     dead = await world.completing(owner, plain_spec("r1"))
     world.run_out(dead)

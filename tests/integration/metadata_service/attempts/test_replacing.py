@@ -85,7 +85,7 @@ async def test_a_deletion_and_a_replacement_come_in_one_order_or_the_other(world
         )
         if committed.file.id == old.id:  # replaced, then deleted
             assert (live, deleted.generation) == ([], 2)
-        else:  # deleted, then made anew
+        else:  # deleted, then created again
             assert (live, deleted.generation, committed.file.generation) == ([(committed.file.id,)], 1, 1)
     shown = world.logins.rows(
         "SELECT count(*) FROM blobs WHERE owner_id = %s AND state = 3"

@@ -82,7 +82,7 @@ async def test_only_the_attempts_own_writer_renews(world: World, owner: str, end
 
 async def test_t3_keeps_parts_size_and_checksum(world: World, owner: str) -> None:
     blob = await world.completing(owner, plain_spec(), size=20)
-    await world.begin_completion(blob, 20)  # asked again
+    await world.begin_completion(blob, 20)  # repeated
     world.run_out(blob)
     claimed, _ = await world.cleaning.claim(500)
     (seen,) = [row.to_proto() for row in claimed if str(row.id) == blob.id]

@@ -24,7 +24,7 @@ GET = "SELECT limit_files FROM quotas WHERE owner_id = %s"
 
 
 async def kill(world: World, tx: Transaction) -> None:
-    """End the transaction's connection from outside."""
+    """Close the transaction's connection from outside."""
     row = await tx.fetch_one("SELECT pg_backend_pid()")
     assert row is not None
     await asyncio.to_thread(world.logins.rows, "SELECT pg_terminate_backend(%s, 5000)", row[0])
@@ -183,7 +183,7 @@ async def test_more_work_than_connections_waits_and_then_says_so(
     waiting = "SELECT 1 FROM pg_locks JOIN pg_database d ON d.oid = database AND datname = current_database()"
     waiting += " WHERE locktype = 'advisory' AND NOT granted"
     async with make_world(module_database, **options) as world:
-        await world.pool.wait(PATIENCE)  # to open a connection may take longer than anybody waits for one
+        await world.pool.wait(PATIENCE)  # opening a connection may take longer than the wait for one
         with psycopg.connect(module_database.superuser, autocommit=True) as holder:
             holder.execute("SELECT pg_advisory_lock(1)")
             slow = asyncio.create_task(world.database.read(user(owner), "SELECT pg_advisory_xact_lock(1)"))

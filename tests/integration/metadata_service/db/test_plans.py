@@ -112,7 +112,7 @@ VALUES: Final[dict[str, Any]] = {
     "pause": 60.0,
     "older": ["", "ClamAV 1.4.6/9"],
 }
-#: Claims over all owners, one half by their turns: the index that has the next row in one step.
+#: Claims over all owners, half of them by turns: their index finds the next row in one step.
 BY_INDEX: Final = {
     "claim due": "blobs_due",
     "visit owners of what is due": "blobs_due_by_owner",
@@ -137,15 +137,16 @@ BY_INDEX: Final = {
     "visit owners of the trash": "files_leaving_trash",
     "files out of the trash of owners": "files_leaving_trash",
 }
-#: When a row is due, which most are not, is a bound of the index and no condition on what was read from it.
+#: The time at which a row is due is a bound of the index, not a filter on the rows read: most rows are not
+#: due.
 BOUND_BY: Final = {"claim media": "media_after", "claim scans": "scan_after", "claim scrubs": "scrub_after"}
-#: Tables that grow; the others are as small as what is under way.
+#: Tables that grow; the others only contain work in progress.
 GROWING: Final = ("blobs", "events", "files", "idempotency_keys", "scans")
 
 
 @pytest.fixture(scope="module")
 def grown(module_database: Logins) -> Logins:
-    """A database with some tens of thousands of rows, of which few are due."""
+    """A database with tens of thousands of rows, few of which are due."""
     with psycopg.connect(module_database.owner, autocommit=True) as connection:
         connection.execute("SET app.scope = 'system'")
         for statement in SEED:
@@ -189,7 +190,7 @@ async def test_a_thousand_answers_and_events_are_forgotten_at_a_time(grown: Logi
 
 
 def planned(grown: Logins, name: str) -> list[str]:
-    """As the service's role has it planned, line by line."""
+    """The lines of the plan for the service's role."""
     statement = STATEMENTS[name]
     values: Any = VALUES if "%(" in statement else (50,) if "%s" in statement else None
     with psycopg.connect(grown.app) as connection:

@@ -22,14 +22,14 @@ from tests.databases import Logins
 from tests.integration.metadata_service.world import World, make_world
 from tests.pgbouncer import running_pgbouncer
 
-#: Of the pooler to Postgres; the service has five times as many to the pooler.
+#: Connections from the pooler to Postgres; the service has five times as many to the pooler.
 SERVERS = 2
 CLIENTS = 10
 
 
 @pytest.fixture(scope="module")
 def pooled(module_database: Logins, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logins]:
-    """The service's login leads through the pooler, the others past it."""
+    """The service's login leads through the pooler, the others bypass it."""
     folder = tmp_path_factory.mktemp("pgbouncer")
     with running_pgbouncer(folder, module_database.app, SERVERS) as through:
         yield dataclasses.replace(module_database, app=through)
@@ -42,7 +42,7 @@ async def world(pooled: Logins) -> AsyncIterator[World]:
 
 
 async def test_uploads_and_lists_of_many_share_few_sessions(world: World) -> None:
-    """In groups and alone, and nobody sees another's rows."""
+    """In groups and alone; no owner sees another's rows."""
     owners = [f"pooled-{number}" for number in range(3 * CLIENTS)]
     keys = dict(zip(owners, await asyncio.gather(*(world.upload(owner) for owner in owners)), strict=True))
     listed = await asyncio.gather(
@@ -85,7 +85,7 @@ async def test_who_waits_is_woken_past_the_pooler(world: World, module_database:
     async with waker.running(Heartbeats()):
         with waker.waiting("woken", woken):
             async with asyncio.timeout(60):
-                while not woken.is_set():  # until the listener is there
+                while not woken.is_set():  # until the listener is ready
                     await world.upload("woken")
                     await asyncio.sleep(0)
     assert woken.is_set()

@@ -80,7 +80,7 @@ async def test_every_change_raises_it(
     assert await revision(world, owner) != before
 
 
-#: What background work and repairs write, by statement; each finds a row.
+#: Statements of background work and repairs; each changes a row.
 ROWS = {
     "damage": "UPDATE files SET damage = 1 WHERE owner_id = %s",
     "media": "UPDATE files SET media = '{}', media_of = blob_id WHERE owner_id = %s",
@@ -118,7 +118,7 @@ async def test_what_lists_do_not_show_leaves_it(world: World, owner: str) -> Non
     assert await revision(world, other) != before
 
 
-#: Moments at which something ends or begins to be shown without a commit, far ahead of all others.
+#: Times at which something stops or starts being shown without a commit, far ahead of all others.
 ENDS = {
     "a file": "UPDATE files SET expires_at = now() + interval '1 hour' WHERE owner_id = %s",
     "the trash": "UPDATE files SET deleted_at = now(), purge_at = now() + interval '1 hour'"
@@ -133,7 +133,7 @@ ENDS = {
 
 @pytest.mark.parametrize("statement", ENDS.values(), ids=ENDS)
 async def test_the_clock_changes_it_when_something_ends(world: World, owner: str, statement: str) -> None:
-    """The sum stays as it is here, as if nobody had committed: only time has passed."""
+    """The sum over the stripes stays, as if nothing was committed and only time has passed."""
     await world.upload(owner)
     world.logins.change(statement, owner)
     raised = world.logins.rows(RAISED, owner)
@@ -165,7 +165,9 @@ async def test_a_list_tells_the_revision_of_before_it_was_read(world: World, own
 
 
 async def test_commits_of_one_owner_do_not_wait_for_each_other(world: World, owner: str) -> None:
-    """One has raised the revision and not committed; others of the owner, on other stripes, go on."""
+    """One has raised the revision without committing; others of the same owner, on other stripes,
+    don't wait.
+    """
     await world.upload(owner)
     await world.upload(owner)
     ids = [row[0] for row in world.logins.rows("SELECT id FROM files WHERE owner_id = %s", owner)]

@@ -1,7 +1,6 @@
-"""What each request costs in Postgres, pinned: the statements of each round trip, BEGIN, scope and COMMIT
-included.
+"""The cost of each request in Postgres: the statements of each round trip, BEGIN, scope and COMMIT included.
 
-A request that needs another statement sends it along with one that is sent already.
+A request that needs another statement should send it in an existing round trip.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from tests.integration.metadata_service.world import SINGLE, World, path_spec, p
 
 
 class RoundTrips(list[list[str]]):
-    """The first word of each statement, by exchange."""
+    """The first word of each statement, by round trip."""
 
     def sizes(self) -> list[int]:
-        """How many statements each took; begins anew."""
+        """The number of statements in each round trip; clears the record."""
         sizes = [len(words) for words in self]
         self.clear()
         return sizes
@@ -80,13 +79,13 @@ async def test_an_owner_with_limits_is_summed_up(world: World, owner: str, trips
     await world.usage.set_limits(owner, Limits(bytes=1000, files=10), actor="root")
     trips.clear()
     blob = await world.attempt(owner, plain_spec(size_bytes=10))
-    assert trips.sizes() == [4, 4, 2, 1]  # in vain together with others; alone: the row, the sums, COMMIT
+    assert trips.sizes() == [4, 4, 2, 1]  # tried in a group; then alone: the row, the sums, COMMIT
     await world.commit(blob)
     assert trips.sizes() == [4, 4]
 
 
 async def test_open_sessions_are_no_sums(world: World, owner: str, trips: RoundTrips) -> None:
-    """Limits of resumable uploads, which every installation has, cost other uploads nothing."""
+    """The limit of open sessions, which every installation has, costs other uploads nothing."""
     world = world.but(limits=Limits(open_sessions=100))
     blob = await world.attempt(owner, path_spec())
     trips.clear()
@@ -116,7 +115,7 @@ async def test_reading_is_one_round_trip(world: World, owner: str, trips: RoundT
 async def test_a_list_that_has_not_changed_is_one_look_up(
     world: World, owner: str, trips: RoundTrips
 ) -> None:
-    """The revision alone, whatever the list is; with a list it travels along."""
+    """Reading the revision takes one round trip for any list; with a list it takes none of its own."""
     await world.upload(owner)
     revisions = Revisions("")
     trips.clear()

@@ -16,7 +16,7 @@ from strongroom.errors import DatabaseUnavailable
 from tests.databases import Logins
 from tests.integration.metadata_service.world import World, make_world
 
-#: Unique over all owners on purpose: S3 keys are, and no caller can choose such a key.
+#: Deliberately unique over all owners: S3 keys are, and no caller can choose such a key.
 GLOBAL_UNIQUE = {
     ("admin_acts", "admin_acts_pkey"),
     ("alembic_version", "alembic_version_pkc"),
@@ -34,7 +34,7 @@ GLOBAL_UNIQUE = {
     ("verifications", "verifications_pkey"),
     ("verifications", "verifications_running"),
 }
-#: They belong to no owner; no user sees them.
+#: Tables without an owner; users see none of their rows.
 OF_THE_SYSTEM = {
     "admin_acts",
     "alembic_version",
@@ -123,7 +123,7 @@ def test_unique_keys_and_foreign_keys_carry_the_owner(module_database: Logins) -
     assert len(foreign) >= 3
     for name, definition, on_delete in foreign:
         assert re.match(r"FOREIGN KEY \(owner_id, .* REFERENCES \w+\(owner_id, ", definition), name
-        told_of_blobs = name in {"scans_blob", "archive_restores_blob"}  # notes on a blob, gone with it
+        told_of_blobs = name in {"scans_blob", "archive_restores_blob"}  # notes on a blob, deleted with it
         reaches = on_delete != "a" and "REFERENCES blobs" in definition
         assert told_of_blobs or not reaches, "rule R7: no cascade reaches a blob"
 

@@ -24,7 +24,7 @@ from tests.integration.metadata_service.world import World, make_world
 
 @dataclass
 class Follower:
-    """Where the standby has come to; and how many of its answers were taken."""
+    """A standby with a simulated position, and the number of answers that came from it."""
 
     world: World
     standby: Standby
@@ -45,7 +45,7 @@ class Follower:
 
 @asynccontextmanager
 async def following(database: Logins, where: str) -> AsyncIterator[Follower]:
-    """A standby at ``where``."""
+    """A simulated standby with the address ``where``."""
     async with make_world(database) as world, make_pool(where, PoolOptions(min_size=1)) as pool:
         there = Database(pool)
 
@@ -63,7 +63,7 @@ async def following(database: Logins, where: str) -> AsyncIterator[Follower]:
 
 @pytest.fixture
 async def follower(module_database: Logins) -> AsyncIterator[Follower]:
-    """Its sessions are read-only, as a standby's are."""
+    """A standby whose sessions are read-only, like a real one's."""
     read_only = f"{module_database.app}?options=-c%20default_transaction_read_only%3Don"
     async with following(module_database, read_only) as made:
         yield made
@@ -74,7 +74,7 @@ async def test_lists_come_from_there_and_never_lack_what_their_owner_wrote(follo
     first = await world.upload("ada")
     assert await follower.keys("ada") == [first.key]
     assert follower.answers() == (0, 1)
-    await follower.catch_up()  # notes, and is there
+    await follower.catch_up()  # notes the position, which the standby has reached
     await follower.catch_up()
     assert await follower.keys("ada") == [first.key]
     assert follower.answers() == (1, 1)
@@ -124,5 +124,7 @@ async def test_a_standby_that_is_frozen_takes_little_of_the_callers_time(
 
 
 async def test_a_primary_named_as_standby_answers_nothing(follower: Follower) -> None:
-    """pg_last_wal_replay_lsn is null there: its lists would be right, but nobody would know how old."""
+    """pg_last_wal_replay_lsn is null on a primary: its lists would be right, but their age would
+    be unknown.
+    """
     assert await _position(follower.there, STANDBY_POSITION) is None

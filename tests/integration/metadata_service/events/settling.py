@@ -8,8 +8,8 @@ from metadata_service.db.database import Pool
 
 
 async def settled(pool: Pool) -> None:
-    """Once every transaction of the server that began before now has ended, whoever's it is: events are shown
-    in that order.
+    """Wait until all of the server's transactions that began before now have ended, because events become
+    readable in that order.
     """
     async with pool.connection() as connection, asyncio.timeout(60):
         row = await (await connection.execute("SELECT pg_current_xact_id()::text")).fetchone()

@@ -37,7 +37,7 @@ async def pool(module_database: Logins) -> AsyncIterator[Pool]:
 
 @contextmanager
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """Queries as they are made."""
+    """Records all queries."""
     queries: list[str] = []
     read = Database.read
 
@@ -70,7 +70,7 @@ async def test_one_query_finds_the_owners_with_news(pool: Pool, module_database:
     assert len(queries) == 1
     assert [n for n, waiter in enumerate(waiters) if waiter.woken.is_set()] == [3, 7, 19]
     assert behind.woken.is_set()
-    # Whoever has read them is not woken again.
+    # A waiter that has read them is not woken again.
     events, position = await reader.after(owners[7], waiters[7].position)
     assert len(events) == 2
     again = Waiter(owners[7], position)
@@ -99,7 +99,7 @@ async def test_idle_watches_make_no_queries_of_their_own(
             began = time.monotonic()
             await asyncio.sleep(1)
             rounds = (time.monotonic() - began) / 0.2
-        assert len(queries) <= rounds + 41  # the first reading of each may still be under way
+        assert len(queries) <= rounds + 41  # the first read of each may still be running
         with counted(monkeypatch) as queries:
             began = time.monotonic()
             async with asyncio.timeout(60):
@@ -107,7 +107,7 @@ async def test_idle_watches_make_no_queries_of_their_own(
                     await asyncio.sleep(0.05)
             rounds = (time.monotonic() - began) / 0.2
         assert len(queries) <= rounds + 3
-        module_database.change(EVENT, f"{owner}-2")  # nobody is told
+        module_database.change(EVENT, f"{owner}-2")  # nobody is notified
         for number, call in enumerate(calls):
             if number % 6 == 2:
                 assert (await next_event(call)).subject_id == "s"

@@ -1,5 +1,5 @@
-"""NotificationService.Watch: no event is missed within the retention, slow readers are dropped, nobody gets
-another's.
+"""NotificationService.Watch: no event is missed within the retention, slow readers are disconnected, and
+nobody gets another user's events.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ async def server(module_database: Logins) -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def watching(caller: Caller, token: str = "", **more: Any) -> AsyncIterator[Any]:
-    """The call, behind its first heartbeat."""
+    """The call, after its first heartbeat."""
     stub: Any = NotificationServiceStub(caller.channel)
     metadata = (("authorization", f"Bearer {caller.token}"),)
     call = stub.Watch(WatchRequest(resume_token=token, **more), metadata=metadata)
@@ -54,7 +54,7 @@ async def watching(caller: Caller, token: str = "", **more: Any) -> AsyncIterato
 
 
 async def next_event(call: Any) -> Event:
-    """The next message that is no heartbeat."""
+    """The next message that is not a heartbeat."""
     async with asyncio.timeout(60):
         while not (message := await call.read()).HasField("event"):
             pass
@@ -83,7 +83,7 @@ async def test_nothing_is_missed_across_reconnects(server: Server, owner: str) -
     async with watching(caller) as call:
         files = [await caller.upload() for _ in range(2)]
         seen = [await next_event(call)]
-    files += [await caller.upload() for _ in range(150)]  # more than one reading takes
+    files += [await caller.upload() for _ in range(150)]  # more than one batch
     async with watching(caller, seen[0].id) as call:
         seen += [await next_event(call) for _ in files[1:]]
     assert [event.subject_id for event in seen] == [file.id for file in files]
@@ -93,7 +93,7 @@ async def test_nothing_is_missed_across_reconnects(server: Server, owner: str) -
 async def test_transactions_are_in_order_of_their_numbers(
     server: Server, owner: str, module_database: Logins
 ) -> None:
-    """9 comes before 10, and 99 before 100, however many are read at once."""
+    """9 comes before 10, and 99 before 100, in any batch."""
     module_database.change(
         "INSERT INTO events (owner_id, xid, type, subject_id, payload)"
         " SELECT %s, number::text::xid8, 2, number::text, '{}' FROM generate_series(3, 250) AS number",
@@ -113,7 +113,7 @@ async def test_tokens_that_are_none_or_too_old(server: Server, owner: str) -> No
 async def test_a_token_of_a_database_that_was_put_back_since(
     server: Server, owner: str, module_database: Logins
 ) -> None:
-    """Its transactions are still to come: a watcher would hear nothing until then."""
+    """Its transactions are still to come: a watcher would get nothing until then."""
     caller = server.user(owner)
     ((following,),) = module_database.rows("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
     ahead = f"{int(following) + 1_000_000}-1-{int(time.time())}"
@@ -125,7 +125,7 @@ async def test_a_token_of_a_database_that_was_put_back_since(
 async def test_a_failed_import_is_an_event(server: Server, owner: str) -> None:
     caller = server.user(owner)
     spec = plain_spec("import-1")
-    spec.filename = "a\0b.png"  # what was refused may be just what Postgres can't hold
+    spec.filename = "a\0b.png"  # the refused text may be one that Postgres can't store
     request = ReportImportFailureRequest(
         spec=spec, url="https://source.test/a", code="SOURCE_URL_FAILED", message="it answered\0 404"
     )

@@ -13,13 +13,13 @@ from tests.integration.metadata_service.world import World, path_spec, plain_spe
 
 @pytest.fixture
 def woken() -> list[str]:
-    """Who has been told."""
+    """The owners who were notified."""
     return []
 
 
 @pytest.fixture
 def watched(world: World, woken: list[str]) -> World:
-    """The same world on a database that tells ``woken``."""
+    """The same world on a database that reports to ``woken``."""
     database = Database(world.pool, committed=woken.append)
     groups = Groups(database, world.limits)
     return World(world.logins, world.pool, database, world.timing, world.limits, groups)
@@ -56,6 +56,6 @@ async def test_progress_wakes_when_it_is_told_of(watched: World, owner: str, wok
     assert woken == []
     await sessions.record(acquired, 3)
     assert woken == [owner]
-    await sessions.record(acquired, 5)  # within two seconds of the one before it
+    await sessions.record(acquired, 5)  # within two seconds of the previous one
     assert woken == [owner]
     assert [one["persisted_size"] for one in sessions.told()] == [3]

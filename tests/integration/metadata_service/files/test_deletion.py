@@ -135,7 +135,7 @@ async def test_coming_back_needs_room(world: World, owner: str) -> None:
 
 
 async def test_what_comes_back_to_a_place_is_newer_than_what_was_there(world: World, owner: str) -> None:
-    """Readers ask by date: they must not be told that nothing has changed."""
+    """Readers that ask by date must not be told that nothing has changed."""
     old = await world.upload(owner, path_spec())
     await world.delete(owner, old, soft=True)
     between = await world.upload(owner, path_spec())

@@ -14,7 +14,7 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 from tests.integration.metadata_service.poison import poison
 from tests.integration.metadata_service.world import World
 
-#: So many of an owner, each with an object of its own.
+#: Creates this many files of an owner, each with its own object.
 MANY = """
 WITH made AS (
     INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec, object_metadata,
@@ -64,7 +64,7 @@ async def test_a_file_that_cannot_go_keeps_no_other(own_world: World, owner: str
 async def test_nobody_waits_behind_an_owner_of_hundreds(
     own_world: World, owner: str, monkeypatch: pytest.MonkeyPatch, are_temporary: bool
 ) -> None:
-    """And of those hundreds all go in the end."""
+    """In the end all files of that owner are deleted, too."""
     monkeypatch.setattr(ending, "BATCH", 8)
     own_world.logins.change(MANY, owner, 60, are_temporary, are_temporary)
     for other in (f"{owner}-before", "a", "~"):

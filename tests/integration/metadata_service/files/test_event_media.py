@@ -31,7 +31,7 @@ def media(world: World) -> EventMedia:
 
 
 def spec(event: uuid.UUID, kind: str = "image/png", tags: tuple[str, ...] = (), **texts: str) -> UploadSpec:
-    """A medium of ``event``."""
+    """The spec of a medium of ``event``."""
     made = UploadSpec(filename="a", content_type=kind)
     made.target.event_media.event_id = str(event)
     made.target.event_media.tags.extend(tags)
@@ -41,7 +41,7 @@ def spec(event: uuid.UUID, kind: str = "image/png", tags: tuple[str, ...] = (), 
 
 
 async def _ids(world: World, wanted: MediaFilter, size: int = 7) -> list[str]:
-    """All ids by following the tokens; the total is the same on each page."""
+    """The ids on all pages; the total is the same on each page."""
     found, token, totals = [], "", set()
     while True:
         files, total, token = await media(world).page(wanted, PageRequest(size, token))

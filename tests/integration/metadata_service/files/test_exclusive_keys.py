@@ -1,5 +1,5 @@
-"""`blobs_exclusive_key` is unique over all owners: nobody can choose such a key, and a conflict tells nothing
-(docs/decisions/0021).
+"""`blobs_exclusive_key` is unique over all owners: nobody can choose such a key, and a conflict reveals
+nothing (docs/decisions/0021).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ HOSTILE = ("../victim/x.txt", "victim", "uploads/victim/x", "x/../../victim", "%
 
 
 def targets() -> dict[str, UploadTarget]:
-    """One of each family whose keys are exclusive."""
+    """One target of each family whose keys are exclusive."""
     found = {name: UploadTarget() for name in ("file", "document", "generation", "media", "profile", "temp")}
     found["file"].file.SetInParent()
     found["document"].file.folder = FILE_FOLDER_DOCUMENTS

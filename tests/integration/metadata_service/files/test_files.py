@@ -174,7 +174,7 @@ async def test_an_edit_of_single_pairs(world: World, owner: str) -> None:
     changed = await world.editing.update(edit)
     promised = {name: text for name, text in file.metadata.items() if name not in {"a", "b"}}
     assert dict(changed.metadata) == {**promised, "b": "3", "c": "4"}
-    with pytest.raises(InvalidField):  # 32 at most, with those that are there
+    with pytest.raises(InvalidField):  # 32 at most, existing ones included
         await world.editing.update(
             Edit(owner, uuid.UUID(file.id), metadata={f"k{n}": "v" for n in range(31)})
         )

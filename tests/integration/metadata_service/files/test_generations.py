@@ -33,7 +33,7 @@ def queries(world: World) -> GenerationQueries:
 
 
 def spec(kind: int = 1, prompt: str = "", settings: str = "") -> UploadSpec:
-    """A picture."""
+    """The spec of a picture."""
     made = UploadSpec(filename="a.png", content_type="image/png")
     made.target.generation.type = kind  # type: ignore[assignment]
     made.target.generation.prompt = prompt
@@ -42,7 +42,7 @@ def spec(kind: int = 1, prompt: str = "", settings: str = "") -> UploadSpec:
 
 
 def counted(world: World, owner: str, kind: int = 0) -> dict[str, Any]:
-    """What is there, seen by counting it."""
+    """The totals and ids found by reading all rows."""
     rows = world.logins.rows(
         "SELECT g.type, (f.created_at AT TIME ZONE 'UTC')::date, f.size_bytes, f.id::text FROM files f"
         " JOIN generations g ON (g.owner_id, g.file_id) = (f.owner_id, f.id)"
@@ -68,7 +68,7 @@ def _tallies(rows: list[tuple[Any, ...]], column: int) -> dict[Any, Tally]:
 
 
 async def pages(world: World, owner: str, size: int, kind: int = 0) -> list[str]:
-    """All ids, by following the tokens."""
+    """The ids on all pages."""
     found, token = [], ""
     while True:
         files, total, token = await queries(world).page(owner, kind, PageRequest(size, token))
@@ -79,7 +79,7 @@ async def pages(world: World, owner: str, size: int, kind: int = 0) -> list[str]
 
 
 async def _check(world: World, owner: str) -> None:
-    """Everything that is answered is what counting finds."""
+    """Compare all totals with those found by reading all rows."""
     began = datetime.now(UTC).date()
     stats, truth = await queries(world).stats(owner), counted(world, owner)
     assert stats.total == truth["total"]
@@ -94,7 +94,7 @@ async def _check(world: World, owner: str) -> None:
 
 
 def _spread(world: World, owner: str, chance: random.Random, files: list[File]) -> None:
-    """Let the rows be up to 40 days old, many of the same instant, and count them as the migration does."""
+    """Make the rows up to 40 days old, many with the same time, and tally them as the migration does."""
     for file in files:
         moment = datetime.now(UTC) - timedelta(days=chance.randrange(40), seconds=chance.randrange(3))
         for table, column in (("files", "id"), ("generations", "file_id")):

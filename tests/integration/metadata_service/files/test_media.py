@@ -1,4 +1,4 @@
-"""Which files are read for their facts, and what is recorded."""
+"""Which files have their media info read, and what is recorded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READ = MediaInfo(
     width=3, height=2, orientation=6, duration_millis=1, taken_at="t", thumbhash=b"\0x", has_location=True
 )
 
-#: A file becomes three hundred.
+#: Copies a file three hundred times.
 MULTIPLY = """
 INSERT INTO files SELECT (jsonb_populate_record(files,
     jsonb_build_object('id', gen_random_uuid(), 'slot', NULL))).*
@@ -47,7 +47,7 @@ async def claimed(world: World, limit: int = 100) -> set[str]:
 
 
 def told(world: World, owner: str) -> list[tuple[str, dict[str, Any]]]:
-    """Subject and data of each event that said it."""
+    """Subject and payload of the events about media info."""
     query = "SELECT subject_id, payload FROM events WHERE owner_id = %s AND type = %s ORDER BY id"
     rows = world.logins.rows(query, owner, EVENT_TYPE_FILE_DESCRIBED)
     return [(subject, payload) for subject, payload in rows]
@@ -84,7 +84,7 @@ async def test_other_content_is_read_again(own_world: World, owner: str) -> None
     content = UUID(first.link_stamp.content_id), UUID(second.link_stamp.content_id)
     media = Media(world.database)
     assert not await media.masks(owner, UUID(first.id), content[1])
-    await report(world, first)  # late: of what is gone
+    await report(world, first)  # late: about the replaced content
     assert not (await row(world, first)).HasField("media")
     assert await claimed(world) == {first.id}
     await report(world, second)
@@ -118,7 +118,7 @@ async def test_claims_are_disjoint_and_pass_over_the_trash(own_world: World, own
 
 
 async def test_nobody_waits_behind_an_owner_of_hundreds(own_world: World, owner: str) -> None:
-    """Each time another's comes in the first batch or the second, wherever the turn begins."""
+    """The other owner's file is always in the first batch or the second, wherever the turn begins."""
     many = await picture(own_world, owner)
     own_world.logins.change(MULTIPLY, many.id)
     media = Media(own_world.database)
@@ -151,7 +151,7 @@ async def test_the_owner_is_told_once_for_each_content(own_world: World, owner: 
     assert base64.b64decode(data["thumbhash"]) == READ.thumbhash
     assert data["has_location"] is True
     second = await picture(own_world, owner)
-    await report(own_world, first)  # of what is gone
+    await report(own_world, first)  # about the replaced content
     assert len(told(own_world, owner)) == 1
     await report(own_world, second)
     assert [data["generation"] for _, data in told(own_world, owner)] == [1, 2]

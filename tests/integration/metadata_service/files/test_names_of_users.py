@@ -1,5 +1,5 @@
-"""Users whose names mean something to SQL, to patterns, paths, shells: letters like others. Each sees their
-own files alone, in lists, searches, quotas and S3 keys.
+"""User names with a meaning in SQL, patterns, paths or shells are ordinary text. Each user sees only their
+own files, in lists, searches, quotas and S3 keys.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def searcher(world: World) -> Searcher:
 
 @pytest.fixture(scope="module")
 def many(module_database: Logins) -> str:
-    """An owner with 3,000 files, beside another one with 20,000."""
+    """An owner with 3,000 files; another owner has 20,000."""
     owner = f"many-{uuid.uuid4()}"
     module_database.change(FILL, f"{owner}-2", 20_000)
     module_database.change(FILL, owner, 3_000)
@@ -94,7 +94,7 @@ async def test_what_is_found(world: World, owner: str) -> None:
         return [file.id for file in files]
 
     assert await found("straße ÜNDER") == [path.id]
-    assert await found(owner) == []  # whose it is stands in the key, and is no name
+    assert await found(owner) == []  # the key contains the owner, which is not a name to search
     assert await found("c.txt") == []
     assert await searcher(world).page(Search(f"{owner}-2", filter=Filter("b")), 0, "") == ([], "")
     _, token = await searcher(world).page(Search(owner), 1, "")

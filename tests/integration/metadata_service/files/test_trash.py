@@ -1,4 +1,4 @@
-"""The trash: its content, and its end."""
+"""The trash: its content, and when it is emptied."""
 
 from __future__ import annotations
 

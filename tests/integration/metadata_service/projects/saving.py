@@ -42,7 +42,7 @@ class Projects:
         return ProjectKeys(self.world.database, self.world.timing)
 
     def but(self, **changes: Any) -> Projects:
-        """With other durations or limits."""
+        """The same with other durations or limits."""
         return Projects(self.world.but(**changes), self.owner, self.slug)
 
     async def begin(self, **more: Any) -> pb.BeginSaveResponse:
@@ -68,7 +68,7 @@ class Projects:
         return await SaveCommitter(self.world.database, self.world.timing).commit(request)
 
     async def save(self, files: dict[str, bytes], **more: Any) -> pb.CommitSaveResponse:
-        """From begin to commit; the version id of a file is `v-{blob id}`."""
+        """Run a save from begin to commit. The version id of a file is `v-{blob id}`."""
         begun = await self.begin(**more)
         blobs = await self.reserve(begun.save_id, files)
         written = entries(blobs, files)
@@ -124,7 +124,7 @@ class Projects:
 
 
 def entries(blobs: list[blob_pb2.Blob], files: dict[str, bytes]) -> list[pb.ManifestEntry]:
-    """What was written, as if S3 had answered."""
+    """The entries of written files, as if S3 had answered."""
     return [
         pb.ManifestEntry(
             blob_id=blob.id,
@@ -137,10 +137,10 @@ def entries(blobs: list[blob_pb2.Blob], files: dict[str, bytes]) -> list[pb.Mani
 
 
 def sha256(body: bytes) -> bytes:
-    """32 bytes."""
+    """The digest, 32 bytes."""
     return hashlib.sha256(body).digest()
 
 
 def hashes(files: dict[str, bytes]) -> dict[str, bytes]:
-    """SHA-256 by path, as `Projects.content` answers."""
+    """SHA-256 by path, like `Projects.content`."""
     return {path: sha256(body) for path, body in files.items()}

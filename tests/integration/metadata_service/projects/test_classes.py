@@ -26,7 +26,7 @@ async def begin(projects: Projects, storage_class: str, *classes: str) -> str:
 
 
 async def reserved(projects: Projects, save_id: str, files: dict[str, bytes]) -> list[str]:
-    """The class that each new blob is of; commits the save."""
+    """Reserve the files and commit the save. Returns the storage class of each new blob."""
     asked = [
         pb.FileReservation(path=path, content_type="text/plain", size_bytes=len(body), sha256=sha256(body))
         for path, body in files.items()
@@ -66,7 +66,7 @@ async def test_a_class_that_may_not_be_named(
 async def test_guests_never_hear_of_classes(
     world: World, owner: str, allowed: tuple[str, ...], found: str
 ) -> None:
-    """Also when the installation no longer lets anybody choose the one that the drop was made with."""
+    """Not even if the installation no longer allows the class that the drop was created with."""
     scope = ShareScope(drop=Drop(path="in", storage_class=IA))
     share = (
         await maker_of(world, classes=frozenset({IA})).create(owner, CreateShareRequest(scope=scope))

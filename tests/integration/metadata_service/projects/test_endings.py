@@ -1,4 +1,4 @@
-"""Saves that end without a version, deletions, and the keys that need a look."""
+"""Saves that end without a version, deletions, and the keys that have to be checked."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ async def test_one_that_can_not_be_ended_is_left_to_the_next_round(
 
 
 async def test_a_save_that_nobody_could_hear_is_not_given_up(projects: Projects) -> None:
-    """The service begins after an absence that was longer than a lease."""
+    """The service starts after an absence longer than a lease."""
     begun = await projects.begin()
     blobs = await projects.reserve(begun.save_id, FILES)
     projects.let_lease_run_out()

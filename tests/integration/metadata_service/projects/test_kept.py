@@ -1,4 +1,4 @@
-"""What a partial save keeps of the newest version: one statement per part of its paths."""
+"""Files that a partial save keeps from the newest version: one statement for each part of the paths."""
 
 from __future__ import annotations
 

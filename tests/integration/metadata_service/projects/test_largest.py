@@ -1,5 +1,5 @@
-"""The largest project there may be, on a database whose statistics know nothing of it: each statement stays
-within the service's time limit (a nested loop over the files would take minutes).
+"""The largest allowed project, on a database whose statistics do not know it yet: each statement stays within
+the service's time limit (a nested loop over the files would take minutes).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ BATCH = 200
 
 
 def tree(edition: int) -> dict[str, bytes]:
-    """One file in a hundred differs between editions."""
+    """A tree; one file in a hundred differs between editions."""
     return {
         f"src/{number // 50:03}/{number:04}.txt": b"%d %d" % (number, edition if number % 100 == 0 else 0)
         for number in range(FILES)
@@ -22,7 +22,7 @@ def tree(edition: int) -> dict[str, bytes]:
 
 
 async def stage(projects: Projects, files: dict[str, bytes]) -> tuple[str, list[pb.ManifestEntry]]:
-    """Begin a save and reserve all of ``files``; answers its id and what it would write."""
+    """Begin a save and reserve all of ``files``. Returns its id and the entries of the files to write."""
     save_id = (await projects.begin()).save_id
     items, blobs = list(files.items()), list[Blob]()
     for at in range(0, FILES, BATCH):

@@ -1,4 +1,4 @@
-"""Old versions removed by a rule, and what stays."""
+"""Removal of old versions by a rule, and which ones stay."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ async def versions(projects: Projects) -> list[int]:
 
 
 async def saved(world: World, owner: str, count: int = 5) -> Projects:
-    """Versions 1 to `count`: one file that stays, one that is another each time, one of one version each."""
+    """Create versions 1 to `count` with three files: one that stays the same, one that changes each time, and
+    one that is only in this version.
+    """
     projects = Projects(world, owner)
     for number in range(1, count + 1):
         same = {"same.txt": b"same", "each.txt": f"{number}".encode(), f"only{number}.txt": b"x"}
@@ -128,7 +130,7 @@ async def share(projects: Projects, version: int) -> str:
 async def test_what_a_share_opens_stays_until_it_is_over(world: World, owner: str) -> None:
     projects = await saved(world, owner, 5)
     await share(projects, 1)
-    world.logins.change(SHARE.format("uses = 1"), owner)  # used up: who is in goes on
+    world.logins.change(SHARE.format("uses = 1"), owner)  # used up, but guests who are in continue
     assert await prune(projects, last=1) == 3
     assert await versions(projects) == [5, 1]
     assert (await projects.content(1))["only1.txt"]
@@ -145,7 +147,7 @@ async def test_what_a_share_opens_stays_until_it_is_over(world: World, owner: st
 
 
 async def test_a_share_whose_version_has_gone_is_not_extended(world: World, owner: str) -> None:
-    """It would say that it is active, and open nothing."""
+    """It would claim to be active and open nothing."""
     projects = await saved(world, owner, 3)
     over, kept = await share(projects, 1), await share(projects, 2)
     world.logins.change(SHARE.format("expires_at = now() - interval '1 second'"), owner)
@@ -235,7 +237,7 @@ async def test_pruning_that_waited_for_a_save_sees_it(world: World, owner: str) 
 async def test_what_keeps_a_version_and_pruning_at_once(
     world: World, owner: str, first: str, keep: Callable[[Projects, int], Awaitable[str]]
 ) -> None:
-    """One of both is first: the version stays, or whoever keeps it is told that it has gone."""
+    """Whichever is first wins: the version stays, or the other request is told that it is gone."""
     projects = await saved(world, owner, 2)
     keeps, prunes = keep(projects, 1), prune(projects, last=1)
     both = (keeps, prunes) if first == "keep" else (prunes, keeps)

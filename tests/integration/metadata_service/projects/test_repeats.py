@@ -123,7 +123,7 @@ async def test_a_save_takes_over_the_key_of_a_dead_upload_past_its_time(projects
 
 
 async def test_the_key_of_a_save_that_the_release_before_has_begun(projects: Projects) -> None:
-    """It stands as a blob that is none; the save itself says that it is under way."""
+    """The key names a blob that does not exist; the save itself shows that it is running."""
     begun = await projects.begin(**SAME)
     projects.world.logins.change(
         "UPDATE idempotency_keys SET blob_id = save_id, save_id = NULL WHERE owner_id = %s", projects.owner

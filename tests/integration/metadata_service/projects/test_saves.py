@@ -39,7 +39,7 @@ async def test_a_first_save_makes_version_one(projects: Projects) -> None:
 
 
 async def test_a_large_file_may_have_a_small_checksum(projects: Projects) -> None:
-    """The driver takes all arrays of a statement for arrays of what the first one's numbers need."""
+    """The driver applies the type that the first array needs to all arrays of a statement."""
     saved = await projects.save({"large.bin": bytes(70_000)})
     assert saved.version.size_bytes == 70_000
 
@@ -55,7 +55,7 @@ async def test_what_is_unchanged_keeps_its_blob(projects: Projects) -> None:
     assert after["index.html"].version_id != before["index.html"].version_id
     assert await projects.content(1) == hashes(ONE)
     assert await projects.content(2) == hashes(TWO)
-    assert projects.usage() == (9 + 7 + 3, 5)  # each blob once, whatever versions show it
+    assert projects.usage() == (9 + 7 + 3, 5)  # each blob once, in however many versions
 
 
 async def test_a_path_that_is_gone_is_to_be_looked_at(projects: Projects) -> None:
@@ -170,7 +170,7 @@ async def test_keys_of_doubtful_files_are_looked_at_once_more(projects: Projects
     written[0].doubtful = True
     request = pb.RecordFilesRequest(save_id=begun.save_id, owner_id=projects.owner, entries=written)
     await projects.writing.record(request)
-    written[0].doubtful = False  # told once is told
+    written[0].doubtful = False  # it was reported before, which counts
     await projects.commit(begun.save_id, written, 3)
     rows = projects.world.logins.rows(
         "SELECT version_id, object_metadata->>'strongroom-attempt' FROM blobs"
@@ -265,7 +265,7 @@ async def test_after_its_end_a_save_can_do_nothing(projects: Projects) -> None:
 
 
 async def test_the_executable_bit(projects: Projects) -> None:
-    """Kept where a save does not say it; a file that differs in it alone has changed."""
+    """It stays if a save does not name it; a file that differs only in it has changed."""
     files = {"run.sh": b"#!", "plain": b"text"}
 
     async def save(told: dict[str, bool | None]) -> dict[str, bool]:

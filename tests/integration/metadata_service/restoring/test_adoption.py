@@ -1,4 +1,4 @@
-"""An object becomes a file of its owner: once, at its place, within the quota, or not at all."""
+"""An object becomes a file of its owner: once, in its slot, within the quota, or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def adopter(world: World) -> Adopter:
 def as_stored(
     blob: blob_pb2.Blob, *, size: int = 10, version: str = "v1", at: datetime | None = None
 ) -> StoredObject:
-    """What the bucket has of an attempt, whatever the database knows."""
+    """An attempt's object in the bucket, whatever the database knows."""
     found = StoredObject(
         key=blob.key,
         version_id=version,
@@ -47,7 +47,7 @@ def as_stored(
 
 
 async def forgotten(world: World, owner: str, spec: UploadSpec | None = None) -> StoredObject:
-    """An object whose attempt the restored database has never seen."""
+    """An object whose attempt is unknown to the restored database."""
     blob = await world.attempt(owner, spec)
     world.logins.change("DELETE FROM blobs WHERE id = %s", blob.id)
     return as_stored(blob)

@@ -65,7 +65,7 @@ async def replaced(world: World, owner: str, file: File) -> None:
 
 
 async def begun_before(world: World, owner: str, file: File) -> None:
-    """T4 of an upload that was begun before anything was kept."""
+    """T4 of an upload that began before the file was kept."""
     world.logins.change("UPDATE files SET keep_until = NULL, held_at = NULL WHERE id = %s", file.id)
     blob = await world.attempt(owner, path_spec())
     world.logins.change("UPDATE files SET keep_until = now() + interval '1 d' WHERE id = %s", file.id)
@@ -104,7 +104,7 @@ async def test_no_door_ends_it(world: World, owner: str, door: str, how: str) ->
 
 
 async def test_no_statement_ends_it_either(world: World, owner: str) -> None:
-    """Also of code that does not know of retention."""
+    """Not even statements of code that ignores retention."""
     file = await world.upload(owner)
     await held(world, file)
     for statement in (
@@ -133,7 +133,7 @@ async def test_once_its_time_is_over_it_goes(world: World, owner: str) -> None:
 
 
 async def test_in_the_trash(world: World, owner: str) -> None:
-    """What is held there stays, past its purge time, and can be restored."""
+    """A file on hold there stays after its purge time, and can be restored."""
     files = [await world.upload(owner) for _ in range(3)]
     for file in files:
         await world.delete(owner, file, soft=True)
@@ -151,7 +151,7 @@ async def test_in_the_trash(world: World, owner: str) -> None:
 
 
 async def test_nobody_keeps_for_ever_what_takes_none_of_his_quota(world: World, owner: str) -> None:
-    """Bytes in the trash are not counted, because they go after a week."""
+    """Files in the trash don't count for the quota, because they are deleted after a week."""
     file = await world.upload(owner)
     await held(world, file)
     await Retainer(world.database).lift_hold(of(file), actor(owner))
@@ -179,7 +179,7 @@ async def test_uploads_say_how_long_they_stay(world: World, owner: str) -> None:
     spec.retention.keep_for.seconds = 3600
     spec.retention.delete_after_time.FromDatetime(soon(2))
     by_group = await world.upload(owner, spec)
-    spec.request_id = uuid.uuid4().hex  # goes its own way, not with others
+    spec.request_id = uuid.uuid4().hex  # goes alone, not in a group
     alone = await world.upload(owner, spec)
     for file in (by_group, alone):
         assert (await world.queries.by_id(owner, uuid.UUID(file.id))).retention == file.retention
@@ -298,7 +298,7 @@ async def test_an_erasure_asks_first(own_world: World, owner: str) -> None:
 
 @pytest.mark.parametrize("door", ["hold", "upload"])
 async def test_what_is_held_while_an_erasure_begins(own_world: World, owner: str, door: str) -> None:
-    """One of both is first, and the other one is refused: nothing that is said to be held goes."""
+    """One of the two is first and the other is refused: nothing reported as held is erased."""
     erasures = Erasures(own_world.database, own_world.timing, Heartbeat("erasures", 1.0))
     for number in range(6):
         owner_id = f"{owner}-{number}"
@@ -319,7 +319,7 @@ async def test_what_is_held_while_an_erasure_begins(own_world: World, owner: str
 async def test_what_is_kept_waits_for_an_erasure_that_begins(
     own_world: World, owner: str, wish: str, *, grouped: bool
 ) -> None:
-    """Who begins it has not seen a file that is committed at the same moment: that is not stored, then."""
+    """The beginning erasure has not seen a file committed at the same time, so the file is not stored."""
     world = own_world if grouped else replace(own_world, groups=None)
     spec = plain_spec()
     if wish == "keep_for":

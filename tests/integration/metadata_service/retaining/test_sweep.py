@@ -66,7 +66,7 @@ async def test_by_a_time_of_its_own(own_world: World, owner: str) -> None:
 
 
 async def test_by_the_rule_of_its_family(own_world: World) -> None:
-    """Of all owners, and of what was stored before the rule; what has a time of its own goes by that."""
+    """For all owners and older files, too; a file with a time of its own is deleted at that time."""
     old = [aged(own_world, await own_world.upload(f"user-{n}"), 31) for n in range(5)]
     aged(own_world, await own_world.upload("user-1"), 29)
     aged(own_world, await own_world.upload("user-2", path_spec()), 31)
@@ -91,7 +91,7 @@ async def test_batches(own_world: World, owner: str, monkeypatch: pytest.MonkeyP
 async def test_owners_of_whom_nothing_can_be_done_keep_nobody_waiting(
     own_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Their rows have been due for longest, and are as many as are looked at at once."""
+    """Their rows are due for longest, and are as many as one look returns."""
     monkeypatch.setattr("metadata_service.retaining.sweep.OWNERS", 2)
     for owner in ("erased-1", "erased-2", "ada", "bob"):
         await own_world.upload(owner)
@@ -109,7 +109,7 @@ async def test_owners_of_whom_nothing_can_be_done_keep_nobody_waiting(
 
 
 async def test_what_fails_of_one_owner_fails_alone(own_world: World) -> None:
-    """By a time of their own, by age, and of old versions."""
+    """For files with a time of their own, old files, and old versions."""
     for owner in ("bob", "ill", "zoe"):
         dated = await own_world.upload(owner)
         own_world.logins.change("UPDATE files SET delete_after = now() WHERE id = %s", dated.id)
@@ -154,7 +154,7 @@ async def test_what_takes_too_long_of_one_owner_fails_alone(
 async def test_whose_next_is_due_before_the_round_has_ended_keeps_nobody(
     own_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A round ended never, and the rules by age were not looked at."""
+    """Otherwise the round would never end, and the rules by age would never run."""
     busy = await own_world.upload("busy")
     own_world.logins.change("UPDATE files SET delete_after = now() WHERE id = %s", busy.id)
     old = aged(own_world, await own_world.upload("zoe"), 3)

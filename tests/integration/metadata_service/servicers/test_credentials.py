@@ -19,7 +19,7 @@ from tests.integration.metadata_service.serving import INTERNAL_SECRET, serve
 
 
 class _Ahead(InternalCredential):
-    """Of a service whose clock is ``seconds`` ahead."""
+    """Credentials of a service whose clock is ``seconds`` ahead."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(INTERNAL_SECRET)

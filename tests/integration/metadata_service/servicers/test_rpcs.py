@@ -114,7 +114,7 @@ async def test_usage_and_quota(server: Server, owner: str) -> None:
     assert not before.HasField("limit_bytes")
     wanted = usage.SetQuotaRequest(user_id=owner, limit_bytes=15)
     assert isinstance(await refusal(ada.usage("SetQuota", wanted)), PermissionDenied)
-    for nobody in (f" {owner}", f"{owner}\n", f"{owner}\u200b"):  # a limit that would hold for no user
+    for nobody in (f" {owner}", f"{owner}\n", f"{owner}\u200b"):  # a limit for a name that no user can have
         nobodys = usage.SetQuotaRequest(user_id=nobody, limit_bytes=15)
         assert isinstance(await refusal(admin.usage("SetQuota", nobodys)), InvalidField)
     after = (await admin.usage("SetQuota", wanted)).usage

@@ -35,7 +35,7 @@ async def written(sessions: Sessions, size: int | None = 10) -> Session:
 async def go_on(
     sessions: Sessions, session: Session, persisted: int, *, idle: int = 0, **earlier: object
 ) -> RecordProgressResponse:
-    """The first step of the next write, which began ``idle`` microseconds after the last answer."""
+    """Record the first step of the next write, which began ``idle`` microseconds after the last answer."""
     told = {"persisted_size": session.persisted_size, "prefix_crc32c": 7, "idle_microseconds": idle}
     continuation = Continuation(expire_time=session.expire_time)
     for name, value in {**told, **earlier}.items():

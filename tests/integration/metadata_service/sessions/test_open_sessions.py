@@ -24,7 +24,9 @@ def limited(world: World, owner: str) -> Sessions:
 
 
 async def count(sessions: Sessions, times: int) -> int:
-    """How many of so many creates at once are let in; the others say so."""
+    """Open sessions at the same time. Returns how many are admitted; the others must be refused
+    by the limit.
+    """
     found = await asyncio.gather(*(sessions.open() for _ in range(times)), return_exceptions=True)
     for one in found:
         assert isinstance(one, Session | RateLimited), one

@@ -44,7 +44,7 @@ from tests.integration.metadata_service.world import (
 
 @dataclass
 class Sessions:
-    """One owner's sessions."""
+    """The sessions of one owner."""
 
     world: World
     owner: str
@@ -72,7 +72,7 @@ class Sessions:
         await self.progress.record(handle(session.blob), request)
 
     def lie_still(self, session: Session, seconds: int = 100_000) -> None:
-        """As if nothing had been heard of it for so long."""
+        """Age the session as if it had been idle for so long."""
         values = (seconds, session.blob.id)
         change = self.world.logins.change
         change(
@@ -135,7 +135,7 @@ async def test_the_answer_outlives_the_file_and_keeps_its_name(sessions: Session
 async def test_a_replaced_file_is_told_while_its_answer_may_be_on_its_way(
     sessions: Sessions,
 ) -> None:
-    """Who has lost the answer hears what was made, and need not send it again over what is newer."""
+    """A client that lost the answer gets it, and does not send its bytes again over newer content."""
     world, owner, look = sessions.world, sessions.owner, sessions.reading
     first = await sessions.opening.open(owner, opening(path_spec()))
     file = (await world.commit(first.blob)).file
@@ -158,7 +158,7 @@ async def test_a_replaced_file_is_told_while_its_answer_may_be_on_its_way(
 
 
 async def test_a_file_that_was_deleted_is_not_told(sessions: Sessions) -> None:
-    """Clients remember uploads: who is given the file once more sends it once more."""
+    """Clients remember uploads: if the user chooses the same file again, it has to be sent again."""
     first = await sessions.open(10)
     await sessions.world.delete(sessions.owner, (await sessions.world.commit(first.blob)).file)
     for asked in (sessions.reading.get, sessions.reading.acquire):

@@ -31,7 +31,7 @@ class Sharing:
     guests: GuestAccess
 
     async def make(self, owner: str, scope: ShareScope | None = None, **more: Any) -> CreateShareResponse:
-        """A share of an event's media, unless another thing is named."""
+        """Create a share, by default of an event's media."""
         scope = scope or ShareScope(event_id=EVENT)
         return await self.maker.create(owner, CreateShareRequest(scope=scope, **more))
 

@@ -1,4 +1,4 @@
-"""Makes shares on a world's database."""
+"""Creates shares on a world's database."""
 
 from __future__ import annotations
 

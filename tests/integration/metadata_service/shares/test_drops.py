@@ -26,7 +26,7 @@ from tests.integration.metadata_service.world import plain_spec
 
 
 async def drop(sharing: Sharing, owner: str, **rules: Any) -> str:
-    """Its id."""
+    """Create a drop. Returns its id."""
     scope = pb.ShareScope(drop=pb.Drop(folder=FileTarget(), **rules))
     return (await sharing.make(owner, scope)).share.id
 
@@ -48,7 +48,7 @@ async def test_what_is_committed_is_counted(sharing: Sharing, ada: str) -> None:
     blob = await sharing.world.attempt(ada, through(share))
     assert await counted(sharing, ada, share) == (0, 0)
     await sharing.world.commit(blob, 10)
-    await sharing.world.commit(blob, 10)  # asked again
+    await sharing.world.commit(blob, 10)  # repeated
     assert await counted(sharing, ada, share) == (1, 10)
     large = await sharing.world.completing(ada, through(share), size=20)
     await sharing.world.commit(large, 20)

@@ -69,8 +69,8 @@ async def test_a_password_is_asked_for(sharing: Sharing, ada: str) -> None:
     for wrong in ("", "naive", "Naïve", "naïve ", "x" * 1024):
         with pytest.raises(SharePasswordWrong):
             await sharing.guests.admit(made.token, wrong)
-    share, epoch = await sharing.guests.admit(made.token, "nai\u0308ve")  # as another keyboard has it
-    assert share.uses == 1  # wrong ones are no uses
+    share, epoch = await sharing.guests.admit(made.token, "nai\u0308ve")  # as typed on another keyboard
+    assert share.uses == 1  # wrong passwords don't count as uses
     await sharing.owners.update(ShareEdit(ada, UUID(made.share.id), password="other"))
     assert (await sharing.guests.share(made.token))[1] == epoch + 1
 
@@ -117,7 +117,7 @@ async def test_a_wrong_password_takes_as_long_as_the_right_one(monkeypatch: pyte
     assert await passwords.matches(kept, "right")
     for wrong in ("", "w", "righ", "x" * 1024):
         assert not await passwords.matches(kept, wrong)
-    assert len(hashed) == 5  # each is hashed whole, with the same parameters
+    assert len(hashed) == 5  # each is hashed completely, with the same parameters
 
 
 async def test_a_guess_that_nobody_looked_at_costs_nothing(

@@ -1,4 +1,4 @@
-"""Totals of projects that differ from the sums over their files, and rows that have lost their partner."""
+"""Totals of projects that differ from the sums over their files, and rows without their partner."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LOST: Final = (
 
 
 def change(world: World, statement: str, owner: str) -> None:
-    """Past the foreign keys."""
+    """Run a statement that ignores foreign keys."""
     with psycopg.connect(world.logins.superuser, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         assert connection.execute(statement.encode(), (owner,)).rowcount, statement

@@ -179,7 +179,7 @@ async def test_sums_are_those_of_the_rows_again(own_world: World, statement: str
 
 
 async def test_what_is_counted_meanwhile_stays_counted(own_world: World) -> None:
-    """Two recounts and uploads at one time: the drift is taken away once, and no upload with it."""
+    """With concurrent recounts and uploads the drift is removed once, and all uploads stay counted."""
     owner = f"user-{uuid.uuid4()}"
     await own_world.upload(owner, generation())
     request = pb.RepairRowRequest(owner_id=owner, recount=pb.Recount())

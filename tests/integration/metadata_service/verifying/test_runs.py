@@ -118,7 +118,7 @@ async def test_a_shard_that_keeps_failing_fails_the_run(own_world: World) -> Non
 
 
 async def test_nothing_is_added_to_a_run_that_has_failed(own_world: World) -> None:
-    """Its report may have been signed and read by now."""
+    """Its report may already be signed and read."""
     runs = Runs(own_world.database)
     run = await begun(runs)
     failing, other = await runs.claim(), await runs.claim()

@@ -14,7 +14,7 @@ from tests.integration.metadata_service.world import World, path_spec, plain_spe
 
 
 def damage(world: World, statement: str, owner: str) -> None:
-    """Past the foreign keys, as a damaged database would."""
+    """Run a statement that ignores foreign keys, as in a damaged database."""
     with psycopg.connect(world.logins.superuser, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         assert connection.execute(statement.encode(), (owner,)).rowcount

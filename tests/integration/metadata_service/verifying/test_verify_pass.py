@@ -1,4 +1,4 @@
-"""The benchmark `benchmarks/verify_pass.py` on few rows: it sees all of them."""
+"""The benchmark `benchmarks/verify_pass.py` on few rows reads all of them."""
 
 from __future__ import annotations
 

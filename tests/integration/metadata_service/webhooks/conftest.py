@@ -37,7 +37,7 @@ class Hooks:
     rules: WebhookRules
 
     def but(self, **changes: Any) -> Hooks:
-        """With other rules."""
+        """The same with other rules."""
         return Hooks(self.world, replace(self.rules, **changes))
 
     @property
@@ -57,7 +57,7 @@ class Hooks:
         return DeliveryClaims(self.world.database, SealedSecrets(SECRET), self.rules)
 
     async def make(self, owner: str, wanted: EventFilter | None = None, **more: Any) -> CreateWebhookResponse:
-        """A webhook."""
+        """Create a webhook."""
         request = CreateWebhookRequest(**{"url": URL, **more}, filter=wanted)
         return await self.maker.create(owner, request)
 
@@ -68,23 +68,23 @@ class Hooks:
         kind: EventType.ValueType = EVENT_TYPE_FILE_READY,
         family: str = "file",
     ) -> None:
-        """An event."""
+        """Write an event."""
         statement = outbox.append(owner, kind, subject, {"family": family, "filename": "a.txt"})
         await self.world.database.transact(scope_of(owner), lambda tx: tx.batch([statement]))
         await settled(self.world.pool)
 
     async def claim(self, limit: int = 100, lease: float = 60.0) -> list[ClaimedDelivery]:
-        """What is due."""
+        """Claim the due deliveries."""
         return await self.claims.claim(limit, lease)
 
     async def told(self, delivery: ClaimedDelivery, status: int = 200, **more: Any) -> str:
-        """What has come of one."""
+        """Record the outcome of a delivery."""
         failure = "" if status in range(200, 300) else f"the target answers {status}"
         request = RecordDeliveryRequest(claim=delivery.claim, status=status, failure=failure, **more)
         return await self.claims.record(request)
 
     def now_due(self) -> None:
-        """Every pause is over."""
+        """End all pauses."""
         self.world.logins.change(
             "UPDATE webhook_deliveries SET next_at = now() - interval '1 s' WHERE state = 1"
         )
@@ -93,12 +93,12 @@ class Hooks:
 
 @pytest.fixture
 def hooks(world: World) -> Hooks:
-    """Without those of other tests: what is claimed is everybody's."""
+    """Webhooks of this test only: claims are over all owners."""
     world.logins.change("DELETE FROM webhooks")
     return Hooks(world, WebhookRules())
 
 
 @pytest.fixture
 def subject() -> str:
-    """Of events."""
+    """The subject of events."""
     return str(uuid.uuid4())

@@ -224,7 +224,9 @@ async def test_what_is_no_longer_kept_is_told_as_a_gap(hooks: Hooks, owner: str)
 
 
 async def test_after_a_dump_was_restored_it_goes_on(hooks: Hooks, owner: str) -> None:
-    """A new cluster counts transactions from the beginning: cursors, and what waited, are of the old one."""
+    """A new cluster counts transactions from the beginning; the cursors, and events that waited, are from the
+    old one.
+    """
     await hooks.make(owner)
     hooks.world.logins.change("UPDATE webhooks SET cursor_xid = '99999999999', cursor_id = 7")
     await hooks.happens(owner, "first")
@@ -275,7 +277,7 @@ async def test_a_secret_that_cannot_be_read_switches_it_off(hooks: Hooks, owner:
 async def test_webhooks_without_room_keep_none_from_others(
     hooks: Hooks, subject: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fifty dead targets with as much as may wait for them were all that was looked at, for ever."""
+    """Otherwise fifty dead targets with full backlogs would be the only ones that are ever looked at."""
     monkeypatch.setattr(fanout, "WEBHOOKS", 2)
     few = hooks.but(backlog=1)
     for owner in ("dead-1", "dead-2"):

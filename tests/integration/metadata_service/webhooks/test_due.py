@@ -1,5 +1,5 @@
-"""A claim costs by what it takes: what waits behind the first of a subject, or for a target that is full, is
-not read by those that come after it.
+"""The cost of a claim depends on what it takes: deliveries behind the first one of a subject, or for a full
+target, are not read by later claims.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery
 from tests.integration.metadata_service.webhooks.conftest import Hooks
 
 WAITING: Final = 500
-#: What a release that knows of no `behind_until` leaves: `each` of a subject, due for an hour.
+#: Deliveries made by a release without `behind_until`: `each` per subject, due for an hour.
 SEED: Final = f"""
 INSERT INTO webhook_deliveries (owner_id, webhook_id, id, user_id, xid, event_id, event_at, type, subject_id,
     payload, next_at)
@@ -34,7 +34,7 @@ def subjects(claimed: list[ClaimedDelivery]) -> list[str]:
 
 
 def scans(plan: dict[str, Any]) -> Iterator[float]:
-    """Rows of deliveries that each node has read."""
+    """The number of rows of deliveries that each node of the plan has read."""
     if plan.get("Relation Name") == "webhook_deliveries" and "Scan" in plan["Node Type"]:
         removed = sum(rows for name, rows in plan.items() if name.startswith("Rows Removed"))
         yield (plan["Actual Rows"] + removed) * plan["Actual Loops"]
@@ -83,8 +83,8 @@ async def test_who_is_behind_comes_back_with_the_end_of_the_first(hooks: Hooks, 
 
 
 async def test_one_subject_of_hundreds_keeps_no_other_waiting(hooks: Hooks, owner: str) -> None:
-    """The first of it failed and pauses; the others were there before anybody knew what is behind what."""
-    hooks = hooks.but(retry=3600.0)  # no machine is so slow that the pause ends meanwhile
+    """The first one failed and pauses; the others were made without being set aside behind it."""
+    hooks = hooks.but(retry=3600.0)  # longer than the test takes on any machine
     await hooks.make(owner)
     hooks.world.logins.change(SEED, WAITING)
     [first] = await hooks.claim()
@@ -99,7 +99,7 @@ async def test_one_subject_of_hundreds_keeps_no_other_waiting(hooks: Hooks, owne
 
 
 async def test_nobody_is_put_behind_one_that_is_ending(hooks: Hooks, owner: str) -> None:
-    """The end of the first is being recorded while a claim still sees it waiting."""
+    """The end of the first one is being recorded while a claim still sees it waiting."""
     await hooks.make(owner)
     hooks.world.logins.change(SEED, WAITING)
     [first] = await hooks.claim()
