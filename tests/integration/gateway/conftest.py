@@ -14,7 +14,7 @@ from tests.integration.gateway.harness import Running, run_gateway
 
 @pytest.fixture(scope="module", autouse=True)
 def _forking(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Processes are forks."""
+    """Processes in these tests are forks."""
     with programs.forking(run_folder, tmp_path_factory.mktemp("printed")):
         yield
 
@@ -27,7 +27,7 @@ async def gateway() -> AsyncIterator[Running]:
 
 @pytest.fixture(autouse=True, scope="module")
 def logging() -> None:
-    """As in the processes: without this structlog paints tracebacks with every local, bodies of 50 MiB
+    """Log as the processes do: otherwise structlog prints tracebacks with all locals, bodies of 50 MiB
     included.
     """
     configure_logging("test", "warning")

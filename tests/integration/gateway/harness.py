@@ -24,7 +24,7 @@ BOUNDARY = "----strongroom-test-boundary"
 
 
 def token(sub: str = "alice", **claims: Any) -> str:
-    """A bearer token; ``claims`` replace or add."""
+    """A bearer token; ``claims`` override or add to the default ones."""
     now = int(time.time())
     payload = {"sub": sub, "iat": now, "exp": now + 3600} | claims
     return jwt.encode({key: value for key, value in payload.items() if value is not None}, SECRET, "HS256")
@@ -90,7 +90,7 @@ def form(
     after: dict[str, str] | None = None,
     final: bool = True,
 ) -> tuple[bytes, dict[str, str]]:
-    """A form body with fields before and after the file, and the header that goes with it."""
+    """A form body with fields before and after the file, and its header."""
     parts = [_field(name, value) for name, value in (before or {}).items()]
     if content is not None:
         name = f'form-data; name="file"; filename="{filename}"'

@@ -16,7 +16,7 @@ from tests.integration.gateway.harness import Running, token
 
 @dataclass
 class Answer:
-    """An HTTP answer. ``rest``: what came after its body."""
+    """An HTTP response. ``rest``: bytes after its body."""
 
     status: int
     headers: dict[str, str]
@@ -41,7 +41,7 @@ class Connection:
         await self.writer.drain()
 
     async def answer(self) -> Answer:
-        """The next answer; its body by Content-Length, or to the end."""
+        """The next response; its body by Content-Length, or to the end of the connection."""
         async with asyncio.timeout(60):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {
@@ -61,11 +61,11 @@ class Connection:
         return True
 
     def leave(self) -> None:
-        """Close without a word."""
+        """Close the connection without sending anything."""
         self.writer.close()
 
     def reset(self) -> None:
-        """Close with a reset, whatever is still unsent."""
+        """Close with a reset; unsent bytes are dropped."""
         sock = self.writer.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
@@ -73,7 +73,7 @@ class Connection:
 
 @contextlib.asynccontextmanager
 async def connect(running: Running) -> AsyncIterator[Connection]:
-    """A connection that is closed at the end."""
+    """A connection that is closed at the end of the block."""
     reader, writer = await asyncio.open_connection("127.0.0.1", running.port, limit=1 << 22)
     connection = Connection(reader, writer)
     try:
@@ -94,7 +94,7 @@ def head(method: str, path: str, *, sub: str | None = "alice", **headers: Any) -
 
 
 async def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until ``holds``; fails with ``what`` after half a minute."""
+    """Wait until ``holds`` returns true; fail with ``what`` after half a minute."""
     deadline = asyncio.get_running_loop().time() + 60
     while not holds():
         assert asyncio.get_running_loop().time() < deadline, what

@@ -12,7 +12,7 @@ import pytest
 from gateway.surface import all_operations
 from tests.integration.gateway.harness import SECRET, Running, bearer, form, run_gateway, token
 
-#: tus answers a missing Tus-Resumable first (412); test_tus_protocol.py looks at its tokens.
+#: tus refuses a missing Tus-Resumable first (412); test_tus_protocol.py tests its tokens.
 PRIVATE = [one for one in all_operations() if not one.public and one.family != "tus"]
 FILES = [operation for operation in PRIVATE if operation.family == "files"]
 NOW = int(time.time())
@@ -126,4 +126,4 @@ async def test_optional_auth_lets_callers_stay_anonymous() -> None:
         response = await gateway.client.get("/api/v1/s3/files")
         assert (
             response.json()["code"] == "TOKEN_MISSING"
-        )  # these services still want one: none trusts the network
+        )  # these services require a token, too: none trusts the network

@@ -16,7 +16,7 @@ LIST = head("GET", "/api/v1/s3/files")
 async def connections(
     gateway: Running, count: int, source: str = "127.0.0.1"
 ) -> AsyncIterator[list[Connection]]:
-    """So many of one address, which have said nothing yet."""
+    """Connections of one address that have sent nothing yet."""
     made = [
         Connection(*await asyncio.open_connection("127.0.0.1", gateway.port, local_addr=(source, 0)))
         for _ in range(count)
@@ -43,7 +43,7 @@ async def test_idle_ones_go_first_when_all_places_are_taken() -> None:
         for _ in range(5):
             async with connections(gateway, 2, "127.0.0.3") as others:
                 assert [await status(one) for one in others] == [200, 200]
-        assert await status(kept[0]) == 200  # an address with one connection loses none to one with many
+        assert await status(kept[0]) == 200  # an address with one connection loses none
         assert await idle[0].closed()
 
 
@@ -76,7 +76,7 @@ async def test_one_address_has_no_more_than_its_part() -> None:
             assert await status(other) == 200
         busy[0].leave()
         await until(lambda: gateway.services.metrics.in_flight._value.get() == 2, "the upload goes on")
-        async with connections(gateway, 3, "127.0.0.2") as more:  # of three, two push an idle one out
+        async with connections(gateway, 3, "127.0.0.2") as more:  # two of the three evict an idle one
             assert await status(more[-1]) == 200
 
 

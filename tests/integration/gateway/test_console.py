@@ -1,4 +1,4 @@
-"""The console's page and files, as a browser asks for them."""
+"""The console's page and files, requested as a browser does."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ async def test_it_can_be_left_out() -> None:
 
 def test_modules_name_only_what_is_there() -> None:
     named = re.compile(r"""(?:from|import)\s*['"]([^'"]+)['"]""")
-    comment = re.compile(r"/\*.*?\*/", re.DOTALL)  # its types are read by the type check only
+    comment = re.compile(r"/\*.*?\*/", re.DOTALL)  # only the type check reads its types
     for path in FOLDER.rglob("*.js"):
         for name in named.findall(comment.sub("", path.read_text("utf-8"))):
             assert name.startswith("."), f"{path.name}: {name}"

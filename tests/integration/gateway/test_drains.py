@@ -1,4 +1,4 @@
-"""Requests cut by a drain get an error, whatever their state."""
+"""Requests cut off by a drain get an error, in any state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def begun(address: str, request: bytes) -> Connection:
 
 
 def is_told_so(answer: Answer) -> bool:
-    """A problem that says when to come again, and that this connection is over."""
+    """Check for a problem with Retry-After on a connection that closes."""
     return (
         (answer.status, answer.problem["code"]) == (503, "SERVICE_UNAVAILABLE")
         and int(answer.headers["retry-after"]) >= 1
@@ -36,7 +36,7 @@ def is_told_so(answer: Answer) -> bool:
 
 async def test_slow_bodies_of_every_kind() -> None:
     body, headers = form(bytes(4 * SENT), before={"folder": "uploads"})
-    text = b'{"name": "n", '  # with a slug the call would begin, and the fake service knows no projects
+    text = b'{"name": "n", '  # with a slug the call would begin, but the fake service has no projects
     json = {"Content_Type": "application/json", "Content_Length": str(4 * SENT)}
     async with (
         run_backends(settings()) as backends,

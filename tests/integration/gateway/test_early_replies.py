@@ -1,4 +1,4 @@
-"""Answers before the end of the body reach the client, and the connection ends regularly."""
+"""Responses before the end of the body reach the client, and the connection ends regularly."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def test_continue_is_said_only_to_who_may_go_on(gateway: Running) -> None:
 
 
 async def test_a_length_that_nobody_may_send_is_refused_before_a_byte_of_it(gateway: Running) -> None:
-    """At every door, of who waits for 100 Continue and of who does not; the largest there may be is not."""
+    """On all upload routes, with and without 100 Continue; the largest allowed length is accepted."""
     _, headers = form(b"")
     json = {"Content_Type": "application/json"}
     tus = {"Content_Type": "application/offset+octet-stream", "Tus_Resumable": "1.0.0"}

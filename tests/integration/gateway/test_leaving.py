@@ -36,10 +36,8 @@ async def test_while_the_answer_to_an_upload_is_awaited(gateway: Running) -> Non
 
 @pytest.mark.parametrize(("how", "sent"), [("leave", 5 * MIB), ("reset", 48 * MIB)])
 async def test_while_the_store_takes_nothing(gateway: Running, how: str, sent: int) -> None:
-    """Reading is paused then, and the end of the connection lies behind megabytes that nobody reads.
-
-    A client that leaves with more unsent than the kernels hold is not noticed: its kernel goes on sending for
-    it.
+    """Reading is paused then, and megabytes of unread data precede the end of the connection. A client with
+    more unsent data than the kernels hold is not noticed: its kernel continues to send.
     """
     faults = gateway.backends.storage.faults
     body, headers = form(bytes(64 * MIB), before={"folder": "uploads"})

@@ -72,7 +72,7 @@ async def test_failed_sign_ins_of_an_address(kind: str) -> None:
     async with run_gateway(failed_sign_ins_per_minute=4, trusted_proxies="127.0.0.1") as gateway:
         assert await statuses(gateway, 5, **bad) == [401] * 3 + [429] * 2
         assert_limited(await gateway.client.get(LIST, headers=bad), "failed_sign_ins")
-        assert await statuses(gateway, 1) == [200]  # who has a good token is let in all the same
+        assert await statuses(gateway, 1) == [200]  # a caller with a valid token is still admitted
         elsewhere = bad | {"x-forwarded-for": "198.51.100.1"}
         assert await statuses(gateway, 1, **elsewhere) == [401]
 
@@ -160,7 +160,7 @@ async def test_transfers_of_one_user_over_every_route() -> None:
             body, headers = form(b"content", before={"folder": "uploads"})
             fine = await gateway.client.post(UPLOAD, content=body, headers={**headers, **bearer("bob")})
             assert fine.status_code == 201
-            assert await statuses(gateway, 3) == [200] * 3  # small calls are none
+            assert await statuses(gateway, 3) == [200] * 3  # small calls don't count
         await until(lambda: faults.open_streams == 0, "the uploads go on")
         for _ in range(3):
             answer = await gateway.client.post(UPLOAD, content=body, headers=headers)
@@ -232,7 +232,7 @@ async def test_watches_of_one_user_by_both_doors(monkeypatch: pytest.MonkeyPatch
 
 
 async def until_admitted(gateway: Running, request: bytes) -> None:
-    """A place that was left is free within a moment, and once only."""
+    """A released permit is available within a moment, and only once."""
     async with asyncio.timeout(60):
         while True:
             async with connect(gateway) as connection:

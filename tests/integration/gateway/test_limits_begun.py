@@ -16,7 +16,7 @@ TUS = {"tus-resumable": "1.0.0", "upload-length": "5"}
 
 
 async def begin(gateway: Running, path: str, sub: str = "alice") -> Any:
-    """One request that begins an import or a resumable upload."""
+    """A request that begins an import or a resumable upload."""
     if path == "/files":
         return await gateway.client.post(path, headers={**TUS, **bearer(sub)})
     body = BATCH if path.endswith("/batch") else IMPORT
@@ -32,7 +32,7 @@ async def test_imports_begun_in_a_minute(path: str) -> None:
         assert 429 not in found
         assert_limited(await begin(gateway, path), "user_imports_begun")
         assert (await begin(gateway, path, "bob")).status_code == found[0]
-        assert await statuses(gateway, 2) == [200] * 2  # other requests go on
+        assert await statuses(gateway, 2) == [200] * 2  # other requests are admitted
 
 
 async def test_each_import_of_a_batch_is_one() -> None:
@@ -45,7 +45,7 @@ async def test_each_import_of_a_batch_is_one() -> None:
         assert_limited(await batch(3, "alice"), "user_imports_begun")  # all of it or nothing
         assert (await batch(2, "alice")).status_code != 429
         assert_limited(await begin(gateway, "/api/generations"), "user_imports_begun")
-        assert (await batch(6, "bob")).status_code != 429  # it would be refused for ever
+        assert (await batch(6, "bob")).status_code != 429  # otherwise refused for ever
         assert_limited(await batch(1, "bob"), "user_imports_begun")
 
 
@@ -54,7 +54,7 @@ async def test_resumable_uploads_begun_in_a_minute(path: str) -> None:
     async with run_gateway(user_sessions_per_minute=3) as gateway:
         found = [(await begin(gateway, path)).status_code for _ in range(3)]
         assert 429 not in found
-        for door in ("/files", "/api/v1/uploads"):  # both doors count together
+        for door in ("/files", "/api/v1/uploads"):  # both routes count together
             assert_limited(await begin(gateway, door), "user_sessions")
         assert (await begin(gateway, path, "bob")).status_code == found[0]
         assert await statuses(gateway, 2) == [200] * 2
@@ -69,5 +69,5 @@ async def test_imports_at_once() -> None:
         assert (await gateway.client.get(LIST)).status_code == 200
         assert held[0] is not None
         held[0].release()
-        for _ in range(3):  # each gives its place back, also one that fails
+        for _ in range(3):  # each releases its permit, failed ones included
             assert (await begin(gateway, "/api/generations")).status_code != 429

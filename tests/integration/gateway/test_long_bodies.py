@@ -1,4 +1,4 @@
-"""Bodies that bypass the HTTP parser: the connection continues after them."""
+"""Bodies that bypass the HTTP parser: the connection can be used after them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 
 def upload(content: bytes) -> bytes:
-    """A whole upload request."""
+    """A complete upload request."""
     body, headers = form(content, before={"folder": "uploads"})
     return head("POST", UPLOAD, **headers, Content_Length=len(body)) + body
 

@@ -21,7 +21,7 @@ async def put(gateway: Running) -> None:
 
 
 async def raw(gateway: Running, path: str, **headers: str) -> tuple[int, Any, bytes]:
-    """Status, headers and the body as it travelled."""
+    """Status, headers and body as transferred."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     async with gateway.client.stream("GET", path, headers=named) as reply:
         return reply.status_code, reply.headers, b"".join([piece async for piece in reply.aiter_raw()])

@@ -40,7 +40,7 @@ async def start(**variables: str) -> AsyncIterator[Program]:
 
 @contextlib.asynccontextmanager
 async def alone(errors: Path, **variables: str) -> AsyncIterator[Program]:
-    """A process whose memory is its own."""
+    """A process with memory of its own."""
     process = programs.start_alone(SERVE, environment(**variables), errors)
     try:
         yield process
@@ -124,7 +124,7 @@ async def test_the_balancer_hears_first() -> None:
             client.stream("GET", "/api/notifications") as events,
         ):
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(10):  # well before the doors close
+            async with asyncio.timeout(10):  # well before the listener closes
                 while (health := await client.get("/healthz")).status_code == 200:
                     pass
             assert (health.status_code, health.headers["connection"]) == (503, "close")
@@ -132,7 +132,7 @@ async def test_the_balancer_hears_first() -> None:
             listed = await client.get("/api/v1/s3/files")
             assert (listed.status_code, listed.headers["connection"]) == (200, "close")
             async with asyncio.timeout(60):
-                await events.aread()  # ends as an answer ends: nothing is broken off
+                await events.aread()  # ends like a complete response, not cut off
         code, _ = await ended(process)
     assert code == 0
 
@@ -173,7 +173,9 @@ async def test_sigterm_does_not_wait_for_ever() -> None:
     ],
 )
 async def test_killed_at_each_point(point: str, size: int, stored: int) -> None:
-    """U00, U15, U30, D07: the client sees the connection break; what is stored is what the point says."""
+    """U00, U15, U30, D07: the client's connection breaks, and the stored files are those of the point's
+    definition.
+    """
     async with (
         run_backends(settings()) as backends,
         start(**to(backends, STRONGROOM_FAILPOINTS=f"{point}=kill")) as process,
@@ -214,7 +216,7 @@ async def test_memory_does_not_grow_with_the_body(tmp_path: Path) -> None:
 
 
 def streamed(size: int, *, fields_first: bool) -> tuple[AsyncIterator[bytes], dict[str, str]]:
-    """Content and headers of a form whose file is made on the way."""
+    """Content and headers of a form whose file is generated while it is sent."""
     fields = {"folder": "documents"}
     body, headers = form(b"@", before=fields) if fields_first else form(b"@", after=fields)
     start_of_file, _, rest = body.partition(b"@")
@@ -231,6 +233,6 @@ def streamed(size: int, *, fields_first: bool) -> tuple[AsyncIterator[bytes], di
 
 
 def peak_of(pid: int) -> float:
-    """MiB."""
+    """Peak memory in MiB."""
     status = Path(f"/proc/{pid}/status").read_text("ascii")
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))

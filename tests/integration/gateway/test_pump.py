@@ -44,7 +44,7 @@ DOORS = [by_form, by_tus, by_tree, by_archive]
 
 
 async def send(gateway: Running, door: Door, share: int) -> Answer:
-    """Send one part in ``share`` of the body and wait for an answer."""
+    """Send one part in ``share`` of the body, and wait for a response."""
     url = await create(gateway, SIZE) if door is by_tus else ""
     method, path, headers, body = door(url.removeprefix(f"http://{gateway.address}"))
     named = {name.replace("-", "_"): value for name, value in headers.items()}

@@ -20,7 +20,7 @@ MIB = 1024 * 1024
 
 
 async def drip(connection: Connection, data: bytes, pause: float) -> None:
-    """Send byte by byte until the gateway has had enough."""
+    """Send byte by byte until the gateway closes the connection."""
     for value in data:
         if connection.reader.at_eof() or connection.writer.is_closing():
             return
@@ -156,7 +156,7 @@ async def test_heads_that_are_too_large() -> None:
 
 @pytest.fixture
 def loud(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
-    """What is logged of ordinary requests, too."""
+    """Log ordinary requests, too."""
     configure_logging("test", "info")
     yield capsys
     configure_logging("test", "warning")
@@ -217,7 +217,7 @@ async def test_a_body_that_is_cut_is_one_line(
 
 
 def logged(capsys: pytest.CaptureFixture[str], request_id: str) -> list[dict[str, Any]]:
-    """The lines of one request."""
+    """The log lines of one request."""
     return [json.loads(line) for line in capsys.readouterr().err.splitlines() if request_id in line]
 
 

@@ -1,5 +1,5 @@
-"""A WebSocket is one connection in the metrics from its handshake to its end, and nothing that its client
-sends costs more than itself.
+"""A WebSocket counts as one connection from its handshake to its end, and messages of its client cost no more
+than their own handling.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ UPGRADE = {
 
 
 class Silence:
-    """A subscription in which nothing happens."""
+    """A subscription without events."""
 
     began_at = ""
 
@@ -121,7 +121,7 @@ def frame(opcode: int, data: bytes = b"", *, fin: bool = True, compressed: bool 
 
 
 def deflated(data: bytes) -> bytes:
-    """As permessage-deflate has it (RFC 7692)."""
+    """Compressed as in permessage-deflate (RFC 7692)."""
     compress = zlib.compressobj(9, zlib.DEFLATED, -12)
     return (compress.compress(data) + compress.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
@@ -202,7 +202,7 @@ async def test_a_handshake_that_is_none_is_a_problem(gateway: Running, wrong: di
 async def test_a_handshake_that_is_too_long_is_a_problem(
     gateway: Running, path: str, wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(GuardedWebSocket, "handshake_seconds", 3600.0)  # it is not the time that ends it
+    monkeypatch.setattr(GuardedWebSocket, "handshake_seconds", 3600.0)  # the time limit does not end it
     connection = Connection(*await asyncio.open_connection("127.0.0.1", gateway.port))
     await connection.send(head("GET", path, **{**UPGRADE, **wrong}))
     answer = await connection.answer()
@@ -235,5 +235,5 @@ async def test_a_handshake_in_a_process_that_leaves(
 
 
 def resident() -> int:
-    """Bytes of this process, in which gateway and client are."""
+    """Resident bytes of this process, which runs gateway and client."""
     return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()

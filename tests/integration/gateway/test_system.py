@@ -66,7 +66,7 @@ async def test_readyz_when_one_is_not(gateway: Running, name: str, side: str, se
     assert response.json()["code"] == "SERVICE_UNAVAILABLE"
     assert "retry-after" in response.headers
     failed = [key for key, value in response.json()["checks"].items() if value != "ok"]
-    assert failed == [name] if service else failed[0] == name  # nobody asks a process that says no
+    assert failed == [name] if service else failed[0] == name  # calls avoid a process that is not serving
     assert name in response.json()["detail"]
 
 
@@ -119,7 +119,7 @@ async def test_made_up_paths_and_names_make_no_series_of_their_own(gateway: Runn
         await gateway.client.request("M-SEARCH", "/api/v1/s3/files")
 
     await tour("first")
-    await labels()  # which is a route of its own
+    await labels()  # it has a route of its own
     before = await labels()
     assert ("route", "(none)") in before
     assert ("method", "other") in before
@@ -236,7 +236,7 @@ async def test_https(tmp_path: Path) -> None:
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:
-    """A certificate for localhost, good for an hour, and its key."""
+    """A certificate for localhost, valid for an hour, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)

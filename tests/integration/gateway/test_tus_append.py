@@ -37,7 +37,7 @@ async def test_offsets_go_up_to_the_length(gateway: Running) -> None:
 
 
 async def test_what_is_replaced_as_soon_as_it_was_stored_was_stored(gateway: Running) -> None:
-    """Two who write to one path: the first one's session is gone when its last PATCH is answered."""
+    """Two clients write to one path: the first one's session is gone when its last PATCH is answered."""
     url = await create(gateway, 3)
     gateway.backends.storage.session_errors["GetUpload"] = UploadNotFound("Its file was replaced.")
     last = await patch(gateway, url, 0, b"abc")

@@ -191,7 +191,7 @@ async def test_an_idempotency_key_names_one_upload(gateway: Running) -> None:
 
 
 async def test_a_repeat_of_fewer_bytes_than_there_are_is_refused(gateway: Running) -> None:
-    """Its client would go on behind bytes that it has never sent, or take them for its own."""
+    """Otherwise its client would continue after bytes that it has never sent, or take them for its own."""
     key = {"Idempotency-Key": "one"}
     first = await create(gateway, 5, **key)
     for offset, body in ((0, b"hel"), (3, b"lo")):

@@ -1,4 +1,4 @@
-"""Connections that break or become silent in the middle of a PATCH."""
+"""Connections that break or fall silent in the middle of a PATCH."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def test_every_byte_that_came_is_kept(gateway: Running, sent: int) -> None
 
 
 async def test_also_while_the_store_takes_nothing(gateway: Running) -> None:
-    """What waits in the gateway and in its socket when the client closes was received, too."""
+    """Bytes in the gateway and in its socket when the client closes count as received."""
     storage = gateway.backends.storage
     sent = 5 * MIB
     url = await create(gateway, 16 * MIB)
@@ -58,7 +58,7 @@ async def test_also_while_the_store_takes_nothing(gateway: Running) -> None:
         await asyncio.wait((sending,), timeout=60)
         assert sending.done(), "the sockets' buffers are too small for this test"
         connection.leave()
-        await asyncio.sleep(2.5)  # the guard looks at connections once a second
+        await asyncio.sleep(2.5)  # connections are checked once a second
     storage.faults.gate.set()
     await until(lambda: storage.faults.received == sent, "not everything arrived")
     assert await offset_of(gateway, url) == sent

@@ -115,7 +115,7 @@ async def test_a_foreign_user_id_is_refused(gateway: Running) -> None:
 
 
 async def test_a_forgotten_upload_has_no_location(gateway: Running) -> None:
-    """storage_service may remember what a request id has led to longer than its session."""
+    """storage_service may remember the result of a request id for longer than its session."""
     key = {"Idempotency-Key": "one"}
     url = await create(gateway, 3, **key)
     gateway.backends.storage.sessions[url.rpartition("/")[2]].message.upload_id = ""
@@ -155,7 +155,7 @@ async def test_what_passes_by_itself_is_503(gateway: Running, call: str, error: 
         answer = await patch(gateway, url, 0, b"abc")
     else:
         answer = await gateway.client.delete(url, headers=TUS)
-    refused = call == "CreateUpload" and isinstance(error, RateLimited)  # there is none to forget yet
+    refused = call == "CreateUpload" and isinstance(error, RateLimited)  # there is no upload to forget yet
     assert answer.status_code == (429 if refused else 503)
     assert int(answer.headers["retry-after"]) >= 1
     assert answer.headers["tus-resumable"] == "1.0.0"

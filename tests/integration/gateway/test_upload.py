@@ -135,7 +135,7 @@ async def test_chunked_bodies(gateway: Running) -> None:
     "fields", [{}, {"folder": "uploads"}, {"folder": "documents"}, {"folder": "audio", "class_id": "c"}]
 )
 async def test_large_files_before_their_fields(gateway: Running, fields: dict[str, str]) -> None:
-    """The first message carries a guess, the last one the truth."""
+    """The first message has a guess, the last one the actual target."""
     content = os.urandom(10 * MIB)
     response = await post(gateway, content, after=fields)
     assert response.status_code == 201
@@ -285,7 +285,7 @@ async def test_bodies_of_another_kind(
 
 @pytest.mark.parametrize("answers", [True, False])
 async def test_the_url_comes_with_the_answer(gateway: Running, answers: bool) -> None:
-    gateway.backends.storage.signs_uploads = answers  # an older storage_service does not
+    gateway.backends.storage.signs_uploads = answers  # an older storage_service does not support it
     body = (await post(gateway, b"x")).json()
     assert body["url"].startswith(f"{gateway.client.base_url}/l/")
     assert gateway.backends.storage.urls_wanted == [True]

@@ -1,4 +1,4 @@
-"""What is allowed on a connection: RFC 9112, and RFC 9110 section 7.8, byte for byte."""
+"""What is allowed on a connection: RFC 9112, and RFC 9110 section 7.8, tested with raw bytes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ask(line: str = GET, more: str = "", body: bytes = b"", host: str = "Host: x
 
 
 async def statuses(gateway: Running, sent: bytes) -> list[int]:
-    """The statuses of all answers to ``sent`` and to a GET behind it."""
+    """The statuses of all responses to ``sent`` and to a GET after it."""
     async with connect(gateway) as connection:
         await connection.send(sent + (b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
         found = b""
@@ -46,7 +46,9 @@ async def statuses(gateway: Running, sent: bytes) -> list[int]:
 
 
 async def judge(gateway: Running, cases: dict[str, tuple[bytes, list[int]]]) -> None:
-    """Each case's statuses; the last 200 is of a request behind it, where the connection is kept."""
+    """Check the statuses of each case; the last 200 is for a request after it, if the connection
+    stays open.
+    """
     found = {name: await statuses(gateway, sent) for name, (sent, _) in cases.items()}
     assert found == {name: expected for name, (_, expected) in cases.items()}
 
@@ -192,7 +194,7 @@ async def test_an_upgrade_that_is_none_is_passed_over(gateway: Running, upgrade:
 
 
 async def test_bodies_behind_an_upgrade_in_pieces(gateway: Running) -> None:
-    """However the bytes are cut, and with further upgrades behind."""
+    """However the bytes are divided, and with further upgrades after them."""
     sent = ask(SAVE, f"{H2C}Content-Type: application/json\r\nContent-Length: 2\r\n", b"{}")
     sent += ask(more=H2C) + ask(more="Connection: upgrade\r\nUpgrade: websocket\r\n")
     async with connect(gateway) as connection:
@@ -232,7 +234,7 @@ async def test_handshakes_that_are_none(gateway: Running) -> None:
 
 
 async def test_what_can_not_be_read_waits_for_the_answers_before_it(gateway: Running) -> None:
-    """An upload that has come in whole is told as stored, not as the malformed bytes behind it."""
+    """A completely received upload is reported as stored before the malformed bytes after it are refused."""
     content, headers = form(b"hi", before={"folder": "uploads"})
     sent = head("POST", "/api/v1/s3/upload", **headers, Content_Length=len(content)) + content
     async with connect(gateway) as connection:

@@ -14,12 +14,12 @@ BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
 
 
 def metadata(**pairs: str) -> str:
-    """Upload-Metadata."""
+    """An Upload-Metadata header."""
     return ",".join(f"{key} {base64.b64encode(value.encode()).decode()}" for key, value in pairs.items())
 
 
 async def create(gateway: Running, length: int | None, **headers: str) -> str:
-    """Begin an upload; answers its Location."""
+    """Begin an upload. Returns its Location."""
     size = {"Upload-Defer-Length": "1"} if length is None else {"Upload-Length": str(length)}
     reply = await gateway.client.post("/files", headers={**TUS, **size, **headers})
     assert reply.status_code == 201, reply.text
@@ -29,14 +29,14 @@ async def create(gateway: Running, length: int | None, **headers: str) -> str:
 async def patch(
     gateway: Running, url: str, offset: int, content: Any = b"", **headers: str
 ) -> httpx.Response:
-    """Append."""
+    """Append bytes."""
     return await gateway.client.patch(
         url, headers={**BYTES, "Upload-Offset": str(offset), **headers}, content=content
     )
 
 
 async def head(gateway: Running, url: str) -> httpx.Response:
-    """Ask."""
+    """Get the offset."""
     return await gateway.client.head(url, headers=TUS)
 
 

@@ -1,3 +1,5 @@
-"""The two services behind the gateway, in memory: real gRPC servers with the real interceptors and no rules
-left out that a caller can see. ``contract/`` checks them against the real services.
+"""The two services behind the gateway, in memory: real gRPC servers with the real interceptors and all rules
+that callers can see.
+
+``contract/`` compares them with the real services.
 """

@@ -1,4 +1,4 @@
-"""Runs the fakes as gRPC servers on free ports, behind the interceptors that the real services have."""
+"""Runs the fakes as gRPC servers on free ports, behind the interceptors of the real services."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 @dataclass
 class Backends:
-    """The running fakes. ``health``: by service, to be set by tests."""
+    """The running fakes. ``health``: by service; tests may set it."""
 
     store: MemoryStore
     storage: FakeSessions
@@ -43,7 +43,7 @@ class Backends:
 
 @contextlib.asynccontextmanager
 async def run_backends(settings: CommonSettings) -> AsyncIterator[Backends]:
-    """Both services on free ports of loopback."""
+    """Run both services on free loopback ports."""
     store = MemoryStore()
     backends = Backends(store, FakeSessions(store), FakeFiles(store))
     storage, backends.storage_address = _server(settings, backends.storage_health)

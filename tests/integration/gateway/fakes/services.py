@@ -51,11 +51,11 @@ Saved = TypeVar("Saved", SaveProjectResponse, SaveProjectArchiveResponse)
 
 @dataclass
 class Faults:
-    """What is to go wrong, and what was seen.
+    """Faults to inject, and observations.
 
-    ``gate``: while cleared, nothing is read or sent. ``fail_after``: raise ``error`` once so many bytes have
-    passed. ``open_streams``, ``ended_early``: uploads and downloads running, and given up by their caller.
-    ``chunks``: sizes of the data of each Upload message. ``received``: bytes of uploads so far.
+    ``gate``: while cleared, nothing is read or sent. ``fail_after``: raise ``error`` after this many bytes.
+    ``open_streams``: running uploads and downloads; ``ended_early``: those given up by their callers.
+    ``chunks``: data sizes of all Upload messages. ``received``: bytes of uploads so far.
     """
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -72,14 +72,14 @@ class Faults:
         self.gate.set()
 
     async def pass_bytes(self, total: int) -> None:
-        """Wait at the gate; fail where told to."""
+        """Wait at the gate, and fail if required."""
         await self.gate.wait()
         if self.error is not None and total >= self.fail_after:
             raise self.error
 
 
 class FakeStorage(StorageServiceServicer):
-    """storage_service. Keeps whole bodies: tests send small ones, or count only (``keep`` False)."""
+    """storage_service. Keeps whole bodies: tests send small ones, or only count (``keep`` False)."""
 
     def __init__(self, store: MemoryStore) -> None:
         self.store = store
@@ -139,7 +139,7 @@ class FakeStorage(StorageServiceServicer):
     async def SaveProject(
         self, request_iterator: AsyncIterator[SaveProjectRequest], context: Any
     ) -> SaveProjectResponse:
-        """Reads, and saves nothing."""
+        """Reads the messages and saves nothing."""
         return await self._saved(request_iterator, SaveProjectResponse())
 
     async def SaveProjectArchive(

@@ -58,7 +58,7 @@ LIFE_SECONDS = 86_400
 
 @dataclass
 class Session:
-    """One upload. ``epoch`` is raised by each writer; ``writing``: the newest one is at work."""
+    """One upload. ``epoch``: raised by each writer; ``writing``: the newest writer is active."""
 
     owner: str
     message: UploadSession
@@ -74,7 +74,7 @@ class Session:
 
 
 class FakeSessions(FakeStorage):
-    """storage_service with sessions. ``session_errors``: raised by the RPC of that name."""
+    """storage_service with sessions. ``session_errors``: errors to raise, by RPC name."""
 
     def __init__(self, store: MemoryStore) -> None:
         super().__init__(store)
@@ -241,7 +241,7 @@ class FakeSessions(FakeStorage):
         session.message.persisted_size = len(session.data)
 
     async def _next(self, session: Session, requests: AsyncIterator[UploadRequest]) -> UploadRequest | None:
-        """The next message, None at the end; a newer writer ends this one at once."""
+        """The next message; None at the end. A newer writer ends this one at once."""
         coming = asyncio.ensure_future(anext(requests, None))
         ended = asyncio.ensure_future(session.superseded.wait())
         await asyncio.wait((coming, ended), return_when=asyncio.FIRST_COMPLETED)

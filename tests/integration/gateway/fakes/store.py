@@ -1,4 +1,4 @@
-"""Files in a dictionary, with the answers of metadata_service and the checks of storage_service."""
+"""Files in a dictionary, with the responses of metadata_service and the checks of storage_service."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ OCTET_STREAM: Final = "application/octet-stream"
 
 @dataclass
 class MemoryStore:
-    """Every user's files. ``limit``: the largest body taken, in bytes."""
+    """All users' files. ``limit``: size of the largest allowed body in bytes."""
 
     limit: int = 5 * 1024**3
     files: dict[str, tuple[File, bytes]] = field(default_factory=dict)
     answers: dict[tuple[str, str], tuple[bytes, File]] = field(default_factory=dict)
 
     def commit(self, spec: UploadSpec, data: bytes) -> File:
-        """Check what the spec promises and make the file visible; a repeat of a request gets its first
+        """Verify the declared properties and make the file visible. A repeat of a request gets its first
         answer.
         """
         owner = effective_owner(current_principal(), spec.user_id)
@@ -89,12 +89,12 @@ class MemoryStore:
         return page, _token(prefix, page[-1].key) if len(rest) > size else ""
 
     def of(self, owner: str) -> Iterator[tuple[File, bytes]]:
-        """What a user has, past all interceptors: for assertions."""
+        """A user's files, bypassing all interceptors, for assertions."""
         return (entry for entry in self.files.values() if entry[0].owner_id == owner)
 
 
 def verify(spec: UploadSpec, data: bytes) -> None:
-    """Size and checksums that the spec states."""
+    """Verify the size and checksums in the spec."""
     if spec.HasField("size_bytes") and spec.size_bytes != len(data):
         raise SizeMismatch(
             "Not as many bytes as declared.",
@@ -104,7 +104,7 @@ def verify(spec: UploadSpec, data: bytes) -> None:
 
 
 def verify_checksums(stated: Checksums, data: bytes) -> None:
-    """Whichever checksums were stated."""
+    """Verify all checksums that are given."""
     sums = {
         "md5": (stated.md5, hashlib.md5(data).digest()),
         "sha256": (stated.sha256, hashlib.sha256(data).digest()),
