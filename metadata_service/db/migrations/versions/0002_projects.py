@@ -1,4 +1,4 @@
-"""Projects: versions, files, saves under way, keys to look at.
+"""Projects: versions, files, saves in progress, and keys to check.
 
 Revision ID: 0002
 """

@@ -1,4 +1,4 @@
-"""Running counts of generations by type and day, and the order of their list.
+"""Running counts of generations by type and day, and the index for their list.
 
 Revision ID: 0003
 """

@@ -1,4 +1,4 @@
-"""A kind of blob for what late requests have left of another attempt.
+"""A kind of blob for the leftovers of late requests (LEFTOVERS).
 
 Revision ID: 0005
 """

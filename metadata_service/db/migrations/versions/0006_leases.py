@@ -1,9 +1,9 @@
-"""Leases that are none: an earlier release put a cleaner's pause, up to an hour, into the lease of an
-interrupted completion. Until it was over, the owner's own repeat would be refused and nobody would roll it
-forward.
+"""Shorten leases that are no leases: an earlier release stored a cleaner's pause, up to an hour, in the lease
+of an interrupted completion. Until its end the owner's own repeat would be refused, and nobody would roll the
+attempt forward.
 
-Such a row cannot be told from one whose writer lives; a living writer renews its lease long before a minute
-is over. Attempts that are not completing were never given a pause.
+Such a row can't be distinguished from one whose writer lives; but a living writer renews its lease well
+within a minute. Attempts that are not completing never had such a pause.
 
 Revision ID: 0006
 """
@@ -26,4 +26,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Nothing to take back: a shorter lease is as good."""
+    """Nothing to revert: a shorter lease does no harm."""

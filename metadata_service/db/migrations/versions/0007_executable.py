@@ -1,4 +1,4 @@
-"""Whether a file of a project may be executed; nothing that was stored before says so.
+"""Whether a file of a project is executable; false for files stored before.
 
 Revision ID: 0007
 """

@@ -1,4 +1,4 @@
-"""When the owner of an object last heard that it is lost or corrupt.
+"""When the owner of an object was last told that it is lost or corrupt.
 
 Revision ID: 0008
 """

@@ -1,8 +1,8 @@
-"""Saves by their own name: a blob names the save that it was made for, instead of a lease of a hundred years;
-a request id names the save that holds it, instead of a blob that is none.
+"""Saves by name: a blob names the save that it belongs to, instead of a lease of a hundred years; a request
+id names the save that holds it, instead of a blob that does not exist.
 
-What the release before writes stays valid. The request id of a save that it has begun is left to it: whoever
-repeats that request finds the project's save under way.
+Rows written by the previous release stay valid. It keeps the request ids of the saves that it has begun: a
+repeat of such a request finds the project's save in progress.
 
 Revision ID: 0009
 """

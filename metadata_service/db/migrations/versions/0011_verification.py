@@ -1,5 +1,5 @@
-"""Verification: which installation this is, runs with their parts and findings, and when the bytes of a blob
-were last read back.
+"""Verification: the installation's id, runs with their shards and findings, and when the bytes of a blob were
+last read back.
 
 Revision ID: 0011
 """

@@ -1,4 +1,4 @@
-"""What admins have done.
+"""The audit log of admins' acts.
 
 Revision ID: 0012
 """

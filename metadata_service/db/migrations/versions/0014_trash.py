@@ -1,4 +1,4 @@
-"""The trash is listed in the order of deletion.
+"""An index for the trash in the order of deletion.
 
 Revision ID: 0014
 """

@@ -1,4 +1,4 @@
-"""Erasing a user: what is under way, and that nothing new is stored for whom it is about.
+"""Erasures of users, and policies that refuse new rows for users who are being erased.
 
 Revision ID: 0015
 """
@@ -53,7 +53,7 @@ OF_OWNERS = (
 )
 
 
-#: Who adds rows now goes on while `migrate` is between this revision and its grants.
+#: Writers must be able to read the table while `migrate` is between this revision and its grants.
 GRANT = """
 DO $$
 DECLARE role_name text;

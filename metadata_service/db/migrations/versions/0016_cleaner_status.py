@@ -1,4 +1,4 @@
-"""Why the cleaner's work has failed, and which replicas do it.
+"""Why the cleaner's work has failed, and the replicas that do it.
 
 Revision ID: 0016
 """

@@ -1,4 +1,4 @@
-"""Files, and files of projects, say themselves that their bytes are lost or damaged.
+"""Marks of lost or damaged bytes in rows of files and of projects' files.
 
 Revision ID: 0017
 """

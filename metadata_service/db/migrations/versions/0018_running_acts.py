@@ -1,5 +1,5 @@
-"""Acts that are under way, one at a time where they change objects; replicas that drain; when the quarantine
-was looked through for an erasure.
+"""Running acts, one at a time if they change objects; draining replicas; and when the quarantine was checked
+for an erasure.
 
 Revision ID: 0018
 """

@@ -1,4 +1,4 @@
-"""Webhooks: subscriptions of owners and of the installation, and the deliveries that are made of events.
+"""Webhooks: subscriptions of owners and of the installation, and deliveries made from events.
 
 Revision ID: 0019
 """

@@ -1,4 +1,4 @@
-"""The events of all owners are read in the order of their commits.
+"""An index to read the events of all owners in the order of commit.
 
 Revision ID: 0020
 """
@@ -14,7 +14,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Events are kept for a day: the table is small enough to be indexed while writers wait.
+    # Events are kept for a day, so the table is small enough for an index that blocks writers.
     op.execute("CREATE INDEX events_by_position ON events (xid, id)")
 
 

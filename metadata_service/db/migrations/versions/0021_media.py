@@ -1,4 +1,4 @@
-"""What pictures, videos and sounds say of themselves.
+"""Media info of pictures, videos and sounds.
 
 Revision ID: 0021
 """

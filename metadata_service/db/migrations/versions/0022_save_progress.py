@@ -1,4 +1,4 @@
-"""When the owner of a save last heard how far it is.
+"""When the owner of a save was last told of its progress.
 
 Revision ID: 0022
 """

@@ -1,4 +1,4 @@
-"""What the scanner for malware has said of blobs.
+"""Results of the malware scanner for blobs.
 
 Revision ID: 0023
 """

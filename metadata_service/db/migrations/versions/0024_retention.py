@@ -1,4 +1,4 @@
-"""How long files and projects stay; what is kept or held is not deleted, whoever tries.
+"""Retention and legal holds of files and projects; triggers refuse every deletion of what is kept or held.
 
 Revision ID: 0024
 """
@@ -12,9 +12,9 @@ down_revision = "0023"
 branch_labels = None
 depends_on = None
 
-#: Of a file or project, in triggers.
+#: A condition on a file or project, in triggers.
 HELD = "(OLD.held_at IS NOT NULL OR OLD.keep_until > now())"
-#: The eraser has asked before it began, or was told to erase what is held as well.
+#: The eraser has checked before it began, or was told to erase kept and held rows, too.
 REFUSE = """
 CREATE FUNCTION refuse_held() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

@@ -1,4 +1,4 @@
-"""A save says how long its project stays, and an upload which storage class its object is of.
+"""The retention requested by a save, and the storage class requested by an upload.
 
 Revision ID: 0025
 """

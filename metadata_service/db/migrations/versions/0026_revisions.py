@@ -1,4 +1,4 @@
-"""A revision for each owner, which every change of what their lists show raises in its own transaction.
+"""A revision for each owner; every change of what the owner's lists show raises it in its own transaction.
 
 Revision ID: 0026
 """
@@ -22,9 +22,9 @@ CREATE TABLE revisions (
     CONSTRAINT revisions_pkey PRIMARY KEY (owner_id, stripe)
 ) WITH (fillfactor=50)
 """
-# Once in a transaction for each owner; owners whose commits travel together are not all in scope at the end.
-# Only the sum over an owner's stripes means something. Microseconds of the clock rather than a count: what an
-# erased owner, or a database that was restored, goes on with is no revision that there was before.
+# Once per owner and transaction; in a transaction of several owners not all of them are in scope at the end.
+# Only the sum over an owner's stripes is meaningful. The time in microseconds is used instead of a count, so
+# that an erased owner, or a restored database, never repeats an earlier revision.
 RAISE = """
 CREATE FUNCTION raise_revision() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -42,8 +42,8 @@ BEGIN
     RETURN NULL;
 END $$
 """
-#: What is told of a row's changes: nothing of claims by background work, nor of what always comes with
-#: another row of this list (a project's files with its versions).
+#: The changes that count. Claims of background work don't, nor changes that always come with another row of
+#: this list (a project's files with its versions).
 RAISED_BY = {
     "files": "INSERT OR UPDATE OR DELETE",
     "generations": "INSERT OR UPDATE OR DELETE",
@@ -56,7 +56,7 @@ RAISED_BY = {
     "project_files": "UPDATE OF path, from_version, size_bytes, sha256, content_type, created_at, executable",
     "shares": "INSERT OR UPDATE OR DELETE",
 }
-#: When something of an owner's ends without a commit.
+#: Indexes for times at which a list changes without a commit.
 ENDS = {
     "files_ending": "files (owner_id, expires_at) WHERE expires_at IS NOT NULL",
     "files_leaving_trash": "files (owner_id, GREATEST(purge_at, keep_until))"
@@ -71,7 +71,7 @@ def upgrade() -> None:
     refuse_while_erased("revisions")
     op.execute(RAISE)
     for table, changes in RAISED_BY.items():
-        # At COMMIT, so that the stripe is the last lock of its transaction, and held for the shortest time.
+        # At COMMIT, so that the stripe is locked last and for the shortest time.
         op.execute(
             f"CREATE CONSTRAINT TRIGGER revised AFTER {changes} ON {table}"
             " DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION raise_revision()"

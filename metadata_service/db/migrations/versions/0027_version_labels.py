@@ -1,4 +1,4 @@
-"""What people say of a project's version: name, message, tags.
+"""Labels of a project's version: name, message, tags.
 
 Revision ID: 0027
 """

@@ -1,4 +1,4 @@
-"""Contents that were asked back from an archive class, and when they are looked at.
+"""Restores from an archive class, and when they are checked.
 
 Revision ID: 0029
 """

@@ -1,4 +1,5 @@
-"""What is to be read, and scanned again, by owner: so that one owner's thousands delay nobody else's.
+"""Indexes by owner for files to read and to scan, so that one owner's thousands of files delay no other
+owner.
 
 Revision ID: 0030
 """

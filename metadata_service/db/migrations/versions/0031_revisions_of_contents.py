@@ -1,5 +1,5 @@
-"""What a list of a project's files shows of their objects raises its owner's revision, too: damage, and
-another version or checksum after a repair.
+"""Changes of a project file's object (its damage, its version or checksum after a repair) also raise the
+owner's revision, because lists of files show them.
 
 Revision ID: 0031
 """
@@ -15,7 +15,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Beside the one of 0026, which would have to wait for every reader to be replaced.
+    # A second trigger beside that of 0026; replacing that one would have to wait for all readers.
     op.execute(
         "CREATE CONSTRAINT TRIGGER revised_by_content"
         " AFTER UPDATE OF version_id, etag, crc32c, damage ON project_files"

@@ -1,4 +1,4 @@
-"""What the object store is asked about in the background, by owner: as 0030 for what is read and scanned.
+"""Indexes by owner for background work on the object store, as in 0030.
 
 Revision ID: 0032
 """

@@ -1,4 +1,5 @@
-"""Which request has left a row to the background, for the link of its span (docs/tracing.md).
+"""The trace context of the request that left a row to background work, for the link of its span
+(docs/tracing.md).
 
 Revision ID: 0033
 """

@@ -1,7 +1,8 @@
-"""Deliveries that wait for an earlier one of their subject stand in nobody's way (webhooks.due).
+"""Deliveries that wait for an earlier one of their subject don't block others (webhooks.due).
 
-The release before knows nothing of `behind_until`: what it makes is moved when it is met, and what it ends
-brings nobody back before that time. Its claims go by `webhook_deliveries_subject` meanwhile.
+The previous release ignores `behind_until`: the deliveries that it makes are set aside when a claim meets
+them, and when it ends one, the next returns only at that time. Its claims use `webhook_deliveries_subject`
+meanwhile.
 
 Revision ID: 0034
 """

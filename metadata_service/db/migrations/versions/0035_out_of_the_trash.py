@@ -1,6 +1,6 @@
-"""What leaves the trash is found by when that is, over all owners, and what is held is not read for it.
+"""An index to find files that leave the trash by time, over all owners, without reading files on hold.
 
-`files_purging` stays for the release before, whose cleaner goes by it.
+`files_purging` stays for the cleaner of the previous release.
 
 Revision ID: 0035
 """
