@@ -21,7 +21,7 @@ from storage_service.objectstore.s3.store import S3ObjectStore
 from strongroom.errors import ServiceUnavailable
 from strongroom.metadata.v1.verification_service_pb2 import GetInstallationResponse
 
-#: What trying a bucket says on moto, which takes any checksum.
+#: Output of the trial of a bucket on moto, which accepts any checksum.
 TRIED = [
     "ok    a file can be written",
     "ok    it is read back, whole and in part",
@@ -176,7 +176,7 @@ def test_the_policy_is_of_the_regions_partition(region: str, partition: str) -> 
 
 
 async def test_init_ends_with_a_try(settings: BucketSettings, capsys: pytest.CaptureFixture[str]) -> None:
-    """Moto takes any checksum, and its copies and versions work."""
+    """Moto accepts any checksum, and its copies and versions work."""
     assert await init(settings, wait=60, show_policy=False) == 0
     assert capsys.readouterr().out.splitlines()[5:-1] == TRIED
     versions = client(settings).list_object_versions(Bucket=settings.s3_bucket)
@@ -216,7 +216,7 @@ async def test_what_the_service_may_not_do_fails_by_name(
 async def test_a_block_of_public_access_that_blocks_us_is_taken_back(
     settings: BucketSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ceph 16 refuses every write of a bucket whose public access is blocked."""
+    """Ceph 16 refuses every write to a bucket whose public access is blocked."""
     put, s3 = S3ObjectStore.put, client(settings)
 
     async def as_ceph(store: S3ObjectStore, *args: Any, **options: Any) -> Any:
@@ -244,7 +244,7 @@ async def test_a_block_that_is_not_the_cause_stays(
 
 
 def asking(settings: BucketSettings, monkeypatch: pytest.MonkeyPatch, answer: Any) -> BucketSettings:
-    """The settings of a service, whose metadata_service gives this answer (or error)."""
+    """Return the settings of a service whose metadata_service gives this answer (or error)."""
 
     async def installation(_: VerificationRecords) -> GetInstallationResponse:
         if isinstance(answer, Exception):

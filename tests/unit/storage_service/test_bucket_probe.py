@@ -1,5 +1,5 @@
-"""A try of the bucket, killed before and after each request that changes something: the next one leaves
-nothing of it.
+"""A trial of the bucket, killed before and after each request that changes something: the next one removes
+the remains.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ async def left(store: MemoryObjectStore) -> list[str]:
 
 
 async def killed_anywhere(store: MemoryObjectStore) -> int:
-    """How many times one was killed, each somewhere else."""
+    """Kill trials at each possible place. Return how many were killed."""
     deaths = 0
     while True:
         for applied in (False, True):

@@ -15,7 +15,7 @@ from strongroom.metadata.v1.replica_pb2 import Replica
 
 
 class Office:
-    """Stands in for metadata_service: ``drain`` is what it answers."""
+    """Replaces metadata_service. ``drain``: its answer."""
 
     def __init__(self) -> None:
         self.drain = self.away = False
@@ -31,7 +31,7 @@ class Office:
 
 
 class Work:
-    """A loop's passes: ``began`` counts them, each lasts until ``may_end``."""
+    """Passes of a loop. ``began`` counts them; each lasts until ``may_end``."""
 
     def __init__(self, name: str) -> None:
         self.began = 0
@@ -48,7 +48,7 @@ class Work:
 async def until(condition: object) -> None:
     assert callable(condition)
     async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - of loops of the product
+        while not condition():  # noqa: ASYNC110 - loops of the product fulfil it
             await asyncio.sleep(0.001)
 
 

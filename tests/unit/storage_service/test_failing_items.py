@@ -40,7 +40,7 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 
 class Away:
-    """Stands in for a store, a reader and their records: ten items, none of which can be done."""
+    """Replaces a store, a reader and their records: ten items, all of which fail."""
 
     def __init__(self, error: Callable[[], Exception]) -> None:
         self._error = error
@@ -53,7 +53,7 @@ class Away:
 
 
 class Untellable:
-    """Stands in for metadata_service, which is away."""
+    """Replaces a metadata_service that is down."""
 
     async def _away(self, *_: object) -> None:
         raise ServiceUnavailable("x")
@@ -93,7 +93,7 @@ async def test_what_meets_every_item_is_one_line(error: Callable[[], Exception],
 
 
 async def test_what_can_be_told_to_nobody_is_one_line_of_each_kind() -> None:
-    """An outage meets every reader, upload and import that has something to tell its owner."""
+    """An outage affects every reader, upload and import that has something to report to its owner."""
     away = Untellable()
     damage = DamageReporter(cast("Reservations", away), DamageCounts())
     refusals = Refusals(cast("ScanRecords", away))

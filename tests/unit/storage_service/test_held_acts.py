@@ -25,7 +25,7 @@ FAILED, STOPPED = pb.ACT_OUTCOME_FAILED, pb.ACT_OUTCOME_STOPPED
 
 
 class Book:
-    """Stands in for metadata_service. ``lease``: in seconds; ``silent``: ends that are not answered."""
+    """Replaces metadata_service. ``lease``: in seconds. ``silent``: number of ends that are not answered."""
 
     def __init__(self, lease: float = 30.0, silent: int = 0) -> None:
         self.lease, self.silent = lease, silent

@@ -1,4 +1,4 @@
-"""The same work on many items at once."""
+"""Doing the same work on many items at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ async def test_results_in_order_and_so_many_at_once() -> None:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        for _ in range(10 - item):  # the first ends last
+        for _ in range(10 - item):  # the first one ends last
             await asyncio.sleep(0)
         running -= 1
         return item * 2

@@ -47,7 +47,7 @@ class Body:
                     await asyncio.sleep(self.pause)
                     await claim.take(self.chunk)
             claim.seal()
-            await asyncio.sleep(0.01)  # on its way to S3
+            await asyncio.sleep(0.01)  # being sent to S3
         except StrongroomError as error:
             self.error = error
         finally:
@@ -95,8 +95,8 @@ async def test_slow_bodies_that_have_filled_the_memory_give_way(owners: int) -> 
 
 
 async def test_many_quick_bodies_all_end_without_one_being_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Together they want 30 times what there is; each could fill a part alone."""
-    monkeypatch.setattr(module, "PRESSURE_RATE", 0)  # how quick they are is this machine's business
+    """Together they need 30 times the budget; each could fill a part alone."""
+    monkeypatch.setattr(module, "PRESSURE_RATE", 0)  # their speed depends on this machine
     budget = ByteBudget(TOTAL)
     bodies = [Body(budget, f"user-{n % 7}") for n in range(300)]
     async with asyncio.timeout(60):
@@ -127,7 +127,7 @@ async def test_a_burst_that_stalls_gives_way_too() -> None:
     await until(lambda: budget.used > 0)
     for body in stalled:
         body.pause = 30
-    await asyncio.sleep(0.2)  # past the window in which they were quick
+    await asyncio.sleep(0.2)  # longer than the window in which they were quick
     healthy = [Body(budget, f"healthy-{n}") for n in range(3)]
     async with asyncio.timeout(60):
         await asyncio.gather(*(body.task for body in healthy))
@@ -140,7 +140,7 @@ async def test_a_body_below_the_floor_is_ended_though_there_is_room() -> None:
     slow = Body(budget, "slow", chunk=1, pause=0.2)
     quick = Body(
         budget, "quick", size=800, chunk=100, pause=0.1
-    )  # fifty times the floor, on a busy machine too
+    )  # fifty times the floor, even on a busy machine
     async with asyncio.timeout(60):
         await slow.task
         await quick.task

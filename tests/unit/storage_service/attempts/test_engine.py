@@ -25,7 +25,7 @@ from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Write:
-    """Somebody who writes; ``gate``: what giving up waits for."""
+    """A writer. ``gate``: what giving up waits for."""
 
     def __init__(self, *, patience: float = 0.0, error: Exception | None = None) -> None:
         self.abandoned, self.woken = 0, 0
@@ -158,7 +158,7 @@ def test_a_fingerprint_leaves_the_request_id_out_and_nothing_else() -> None:
 
 
 def test_fingerprints_are_those_of_earlier_releases() -> None:
-    """Requests that are repeated while a server is upgraded must stay the same."""
+    """A request that is repeated while a server is upgraded must keep its fingerprint."""
     spec = UploadSpec(target=UploadTarget(file=FileTarget()), filename="a", request_id="1")
     assert fingerprint(spec, "session", "False").hex()[:16] == "e552da1210ec0934"
     assert (

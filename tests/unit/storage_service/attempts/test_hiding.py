@@ -75,7 +75,7 @@ async def test_what_is_newer_stays_on_top(key: str) -> None:
 
 
 class Overtaken(MemoryObjectStore):
-    """Another writer's object arrives between the look and the DELETE."""
+    """A store in which another writer's object arrives between the look and the DELETE."""
 
     async def delete(self, ref: ObjectRef) -> DeleteResult:
         if not ref.version_id:
@@ -94,13 +94,13 @@ async def test_a_pass_that_died_after_its_marker_is_mended_by_the_next() -> None
     store = MemoryObjectStore()
     blob = deleted(SHARED_KEY, await put(store, SHARED_KEY, "one"))
     await put(store, SHARED_KEY, "two")
-    await store.delete(ObjectRef(SHARED_KEY))  # meant for "one", before "two" was there to be seen
+    await store.delete(ObjectRef(SHARED_KEY))  # of a pass for "one" that had not seen "two" yet
     await hide_blob(store, blob)
     assert (await store.head(ObjectRef(SHARED_KEY))).metadata[ATTEMPT_KEY] == "two"
 
 
 class Unversioned(MemoryObjectStore):
-    """Remembers that somebody has asked for anything."""
+    """Records whether it was asked for anything."""
 
     asked = False
 

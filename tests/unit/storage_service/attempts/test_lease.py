@@ -14,7 +14,7 @@ from strongroom.errors import ServiceUnavailable, UploadSuperseded
 
 
 class Leases:
-    """Fails with each of ``errors``, then renews."""
+    """Raises each of ``errors``, then renews."""
 
     def __init__(self, *errors: BaseException) -> None:
         self.errors = list(errors)
@@ -53,7 +53,7 @@ async def test_a_lost_attempt_stops_its_body() -> None:
 
 
 async def test_a_renewal_that_nobody_answers_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One replica of metadata_service is frozen; its callers would wait for six of its ten seconds."""
+    """A replica of metadata_service is frozen; its callers would wait for six of the lease's ten seconds."""
     monkeypatch.setattr(engine, "LEAST_TRY_SECONDS", 0.01)
     leases, unanswered = Leases(), [1, 2]
 

@@ -44,7 +44,7 @@ def _leftovers(key: str, version_id: str, upload_id: str = "") -> blob_pb2.Blob:
 
 @pytest.mark.parametrize("later", [False, True])
 async def test_a_copy_whose_version_the_store_does_not_name_is_found(later: bool) -> None:
-    """Ceph answers CopyObject without x-amz-version-id, in a versioned bucket."""
+    """Ceph answers CopyObject without x-amz-version-id, even in a versioned bucket."""
     store = MemoryObjectStore(versioned=True)
     key, body = "paths/alice/a.bin", b"bytes"
     await _put(store, key, OTHER)
@@ -78,7 +78,7 @@ async def test_a_second_version_of_the_attempt_goes(key: str) -> None:
     for _ in range(2):
         await remove_blob(store, _leftovers(key, kept))
         assert await _versions(store, key) >= {kept, foreign}
-        assert len(await _versions(store, key)) == 3  # with the neighbour's
+        assert len(await _versions(store, key)) == 3  # including the neighbour's
     assert (await store.head(ObjectRef(key))).version_id == foreign
 
 
@@ -105,7 +105,7 @@ async def test_only_unrecorded_uploads_are_aborted_and_only_where_the_key_is_its
 
 @KEYS
 async def test_versions_of_one_multipart_upload_stay_together(key: str) -> None:
-    """Swift: they have the same parts, so the row of neither may go alone."""
+    """In Swift both versions share their parts, so removing either would damage the other."""
     store = MemoryObjectStore(versioned=True)
     kept, twin = await _put(store, key, ATTEMPT), await _put(store, key, ATTEMPT)
     await remove_blob(store, _leftovers(key, kept, "upload"))

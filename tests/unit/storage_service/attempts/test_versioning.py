@@ -22,7 +22,7 @@ KEYS = pytest.mark.parametrize("key", ["paths/ada/a.bin", "projects/ada/site/ind
 
 
 class Status(MemoryObjectStore):
-    """A bucket whose versioning changes."""
+    """A bucket whose versioning can be changed."""
 
     def __init__(self, status: VersioningStatus | Exception) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ async def test_a_reply_without_a_version_ends_the_trust() -> None:
 async def test_a_store_that_does_not_answer() -> None:
     gate = VersioningGate(Status(StoreTimeout()))
     with structlog.testing.capture_logs() as lines:
-        for _ in range(3):  # its own check says that it does not answer
+        for _ in range(3):  # another check reports that it doesn't answer
             assert await gate.status() is VersioningStatus.ENABLED
     assert [line["event"] for line in lines] == ["bucket_versioning_unknown"]
     with pytest.raises(ObjectStoreUnavailable):

@@ -32,7 +32,7 @@ ROWS = 12
 
 
 Raised = Callable[[], BaseException | None]
-"""Makes an error anew for each raising: one that is raised again drags along a traceback that grows."""
+"""Makes a new error for each raise: a reused one would collect a growing traceback."""
 
 
 def raise_new(error: Raised) -> None:
@@ -41,7 +41,7 @@ def raise_new(error: Raised) -> None:
 
 
 class PoisonedStore(MemoryObjectStore):
-    """One key can't be listed."""
+    """A store in which one key can't be listed."""
 
     def __init__(self, error: Raised) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class PoisonedStore(MemoryObjectStore):
 
 
 class Work(Reservations):
-    """Hands the same rows out until they are finished."""
+    """Returns the same rows until they are finished."""
 
     def __init__(self, rows: Sequence[blob_pb2.Blob]) -> None:
         self.rows = {row.id: row for row in rows}
@@ -135,7 +135,7 @@ async def test_a_poison_row_stops_nobody_else(error: Raised, release_error: Rais
     for _ in range(3):
         await cleaner.run_once()
     assert list(work.rows) == ["3"]
-    if error is not asyncio.CancelledError:  # that one's claim runs out
+    if error is not asyncio.CancelledError:  # the claim of a cancelled one expires
         assert work.released == ["3"] * 3
         assert heartbeat.failures == 3
 

@@ -1,5 +1,7 @@
-"""A path that was replaced a thousand times has a thousand versions: each removal listed all of them, and
-asked for each of the same size whose it is, so one who did that kept the cleaner from everybody else's work.
+"""The cost of removals at a key with many versions, such as a path that was replaced a thousand times.
+
+Each removal used to list all versions and to ask for the writer of each one of the same size, so one owner
+kept the cleaner from all other work.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class CountedStore(MemoryObjectStore):
 
 
 async def replaced(store: MemoryObjectStore) -> blob_pb2.Blob:
-    """The row of one content that was replaced."""
+    """Return the row of a content that was replaced."""
     attempt, body = str(uuid.uuid4()), [b"bytes"]
     attrs = ObjectAttributes(metadata={ATTEMPT_KEY: attempt})
     put = await store.put(KEY, body, size=5, crc32c=crc32c_of(body), attrs=attrs)

@@ -23,7 +23,7 @@ ROWS: Final = 200
 
 
 class HangingStore(MemoryObjectStore):
-    """Keys of one owner answer nothing until ``ends``."""
+    """A store in which calls on one owner's keys hang until ``ends``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class HangingStore(MemoryObjectStore):
 
 
 class Claims(Work):
-    """Remembers what was asked, and hands no row out twice, as the rows' epochs do."""
+    """Records the requests and returns no row twice, as the rows' epochs ensure."""
 
     def __init__(self, rows: Sequence[blob_pb2.Blob]) -> None:
         super().__init__(rows)
@@ -76,7 +76,7 @@ def removed(owner: str, number: int) -> blob_pb2.Blob:
 async def until(condition: object) -> None:
     assert callable(condition)
     async with asyncio.timeout(60):
-        while not condition():  # noqa: ASYNC110 - of a loop of the product
+        while not condition():  # noqa: ASYNC110 - a loop of the product fulfils it
             await asyncio.sleep(0.001)
 
 
@@ -99,7 +99,7 @@ async def test_what_hangs_of_one_owner_holds_up_nobody_else(store: HangingStore)
         assert set().union(*work.left_out) == {SLOW}
         assert len(work.handed_out) == BATCH + ROWS, "no more is claimed of whom has not ended"
         store.ends.set()
-        await until(lambda: not work.rows)  # without a rest of an hour
+        await until(lambda: not work.rows)  # without the loop's rest of an hour
     assert not cleaner.loop.is_busy
 
 

@@ -19,7 +19,7 @@ PATH = "paths/alice/report.pdf"
 
 
 class Settled(Reservations):
-    """Rows: the keys of which every attempt has ended."""
+    """Metadata_service's answer: the keys of which every attempt has ended."""
 
     def __init__(self, *keys: str) -> None:
         self._keys = set(keys)
@@ -40,7 +40,7 @@ async def test_only_settled_keys_are_swept() -> None:
 
 
 async def test_an_upload_with_parts_is_left_to_its_attempt() -> None:
-    """Swift may list an upload whose object is committed: aborting it would take the object's parts."""
+    """Swift may list an upload whose object is committed; aborting it would delete the object's parts."""
     store = MemoryObjectStore(versioned=True)
     recorded, unrecorded = [await store.create(PATH, ObjectAttributes()) for _ in range(2)]
     await store.upload_part(PATH, recorded, 1, [b"bytes"], size=5, crc32c=crc32c_of([b"bytes"]))
@@ -64,7 +64,7 @@ async def test_a_dead_attempt_leaves_the_live_upload_of_its_place_alone() -> Non
 
 
 class OneUnreadable(MemoryObjectStore):
-    """The parts of one key can't be listed."""
+    """A store in which the parts of one key can't be listed."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(versioned=True)

@@ -172,9 +172,9 @@ def test_brands_of_heic(brand: bytes) -> None:
 
 
 def test_files_of_a_corpus() -> None:
-    """Undeclared, any file is of some type; declared as that, it stays so.
+    """Any undeclared file has some type; declared with that type, it keeps it.
 
-    STRONGROOM_CONTENT_CORPUS names a folder of more.
+    STRONGROOM_CONTENT_CORPUS names a folder with more files.
     """
     folder = os.environ.get("STRONGROOM_CONTENT_CORPUS")
     paths = Path(folder).rglob("*") if folder else ()

@@ -213,7 +213,7 @@ def test_a_header_further_back_is_waited_for() -> None:
 
 @given(st.sampled_from(sorted(_READERS)), st.binary(max_size=200), st.integers(0, 120), st.data())
 def test_any_bytes_are_answered(kind: str, noise: bytes, cut: int, data: st.DataObject) -> None:
-    """A size of pixels, an unknown one, none yet, or no picture: nothing else, whatever the header says."""
+    """The result is a size in pixels, unknown, not known yet, or no picture, whatever the header contains."""
     head = BIG.get(kind, noise)[:cut] + noise if data.draw(st.booleans()) else noise
     try:
         size = size_of(kind, head)
@@ -223,7 +223,7 @@ def test_any_bytes_are_answered(kind: str, noise: bytes, cut: int, data: st.Data
 
 
 def test_files_of_a_corpus() -> None:
-    """STRONGROOM_CONTENT_CORPUS names a folder: its pictures are pictures, of a sane size."""
+    """STRONGROOM_CONTENT_CORPUS names a folder: its pictures are recognised, with plausible sizes."""
     folder = os.environ.get("STRONGROOM_CONTENT_CORPUS")
     paths = [path for path in Path(folder).rglob("*.*") if path.is_file()] if folder else []
     heads = [jpeg(7, 5), png(7, 5), *(path.read_bytes() for path in paths if "filetype" in str(path))]

@@ -23,7 +23,7 @@ SECRETS: Final = (
 
 
 class Held(RemoteFile):
-    """A file that is all there."""
+    """A file that is completely in memory."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(len(data), 1 << 30, -1, -1)
@@ -34,7 +34,7 @@ class Held(RemoteFile):
 
 
 def without_place(kind: str, data: bytes) -> bytes:
-    """What others get."""
+    """Return the bytes that other readers get."""
     masks = masks_of(kind, Held(data))
     ends = [mask.offset + mask.length for mask in masks]
     assert all(end <= after.offset for end, after in zip(ends, masks[1:], strict=False))
@@ -148,7 +148,7 @@ def test_places_are_gone(case: str) -> None:
 
 
 def _unpacked(data: bytes) -> bytes:
-    """What the texts of a PNG say, whatever they are packed in."""
+    """Return the texts of a PNG, decompressed and decoded."""
     if not data.startswith(b"\x89PNG"):
         return b""
     found = b""

@@ -46,7 +46,7 @@ def test_the_budget_is_spent(case: str, monkeypatch: pytest.MonkeyPatch) -> None
     "part", [b"<RDF ", b"<x:xmpmeta>", b"</RDF", b"</x:RDF   ", b"<RDF ></", b"<RDF>" + b" " * 200_000 + b"<"]
 )
 def test_tags_without_a_partner_are_passed_once(part: bytes) -> None:
-    """Fast enough to end at all: each had a quarter of a megabyte read."""
+    """Without that, the test would not end: each tag caused a quarter of a megabyte to be read."""
     data = part * ((1 << 20) // len(part))
     assert list(in_bytes(data, Budget())) == []
     assert len(list(in_bytes(data + b"<rdf:RDF >gps</rdf:RDF >", Budget()))) == 1
@@ -62,7 +62,7 @@ def test_packets_are_found_in_turn() -> None:
 
 
 def test_data_sets_in_data_sets_are_read_once() -> None:
-    """Each holds the beginning of a block that goes on to the end."""
+    """Each contains the beginning of a block that extends to the end."""
     found = list(in_bytes(SET + SET * 5000, Budget()))
     assert len(found) == 5000
 

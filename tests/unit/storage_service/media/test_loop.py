@@ -1,5 +1,5 @@
-"""How much is claimed at a time, so that new files wait for no more than that; and when idle processes
-stop.
+"""Limits how much is claimed at a time, and so how long new files wait; and when idle processes are
+stopped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from strongroom.metadata.v1.media_info_service_pb2 import ClaimUnreadResponse
 
 
 class Films:
-    """Stands in for records and reader: another's picture is stored while the first film is being read."""
+    """Replaces records and reader: another owner's picture is stored while the first film is being read."""
 
     def __init__(self) -> None:
         self.unread = [File(id=f"film {number}") for number in range(100)]
@@ -25,19 +25,19 @@ class Films:
         self.stopped = 0
 
     async def claim(self, limit: int) -> ClaimUnreadResponse:
-        """The oldest; the picture when there is one, as if it were its owner's turn."""
+        """Return the oldest files, or the picture first if there is one, as if it were its owner's turn."""
         claimed = sorted(self.unread, key=lambda file: file.id != "picture")[:limit]
         self.unread = [file for file in self.unread if file not in claimed]
         return ClaimUnreadResponse(files=claimed)
 
     async def read(self, file: File) -> None:
-        """Nothing comes of it."""
+        """Record the read without a result."""
         if not self.read_ids:
             self.unread.append(File(id="picture"))
         self.read_ids.append(file.id)
 
     async def idle(self) -> None:
-        """The processes are stopped."""
+        """Record that the processes are stopped."""
         self.stopped += 1
 
 
@@ -58,7 +58,7 @@ async def test_processes_are_kept_for_what_is_stored_next() -> None:
     loop = MediaLoop(reader, records, Heartbeat("media", 1), processes=1, clock=lambda: now)
     films.read_ids = ["film"]
     stopped = []
-    for now in (100.0, 100.1, 100.0 + REST_SECONDS):  # noqa: B007 - for the clock
+    for now in (100.0, 100.1, 100.0 + REST_SECONDS):  # noqa: B007 - used by the clock
         await loop.run_once()
         stopped.append(films.stopped)
     assert films.read_ids == ["film", "picture"]

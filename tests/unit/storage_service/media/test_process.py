@@ -20,7 +20,7 @@ LIMITS = ReadingLimits(512 << 20, 1)
 
 
 def test_it_loads_what_reads_media_and_no_rpc() -> None:
-    """It starts often, and each is one more process with all that it has loaded."""
+    """The process starts often and needs memory for everything it imports."""
     program = "import sys, storage_service.media.worker; print({'grpc', 'asyncio', 'ssl'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
@@ -99,7 +99,7 @@ async def test_broken_files(reading: ReadingProcess) -> None:
 
 
 async def test_a_long_video_is_read_at_its_ends(reading: ReadingProcess) -> None:
-    """`moov` behind 4 GiB of pictures: only what is needed is asked for."""
+    """`moov` is behind 4 GiB of pictures: only the necessary bytes are requested."""
     video = camera.video()
     head, tail = video[: video.index(b"mdat") - 4], video[video.index(b"moov") - 4 :]
     wide = head + b"\0\0\0\1mdat" + (16 + (4 << 30)).to_bytes(8, "big")

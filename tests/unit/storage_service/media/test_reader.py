@@ -15,7 +15,7 @@ from strongroom.metadata.v1.file_pb2 import File
 
 
 class Process:
-    """Notes the sizes of what it reads."""
+    """Records the sizes of the files that it reads."""
 
     def __init__(self, ended: int = DONE) -> None:
         self.sizes: list[int] = []

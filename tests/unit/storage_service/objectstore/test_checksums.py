@@ -23,7 +23,7 @@ def test_combine_equals_counting_both(first: bytes, second: bytes) -> None:
 
 
 def test_combine_holds_for_sizes_beyond_32_bits() -> None:
-    # 5 GiB of zeros behind "a", built by doubling, against one step
+    # 5 GiB of zeros after "a": built by doubling, and in one step
     size = 5 << 30
     zeros_mib = checksums.crc32c_of([bytes(1 << 20)])
     doubled, length = zeros_mib, 1 << 20

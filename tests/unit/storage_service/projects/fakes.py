@@ -17,7 +17,7 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 
 class FakeSaves(ProjectSaves):
-    """``base``: SHA-256 by path of the newest version; ``failing``: steps that raise."""
+    """``base``: SHA-256 by path of the newest version. ``failing``: steps that raise."""
 
     def __init__(self, base: dict[str, bytes] | None = None) -> None:
         self.base = base or {}
@@ -90,10 +90,10 @@ def _blob(owner_id: str, file: pb.FileReservation, kind: BlobKind.ValueType, sto
 
 
 class NoReader(ProjectReader):
-    """Without projects."""
+    """A reader without projects."""
 
     def __init__(self) -> None:
-        """There is nothing to call."""
+        """No service is called."""
 
     async def project_file(
         self, slug: str, version: int, path: str, user_id: str, *, front_end: bool = False
@@ -109,7 +109,7 @@ class NoReader(ProjectReader):
 
 
 class Settled(KeySettler):
-    """Notes what it was asked."""
+    """Records requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
@@ -119,5 +119,5 @@ class Settled(KeySettler):
 
 
 async def keys_of(store: ObjectStore) -> list[str]:
-    """Keys of all versions and markers, in order."""
+    """Return the keys of all versions and markers, in order."""
     return [version.key async for page in store.list_versions("") for version in page]

@@ -27,7 +27,7 @@ KINDS: Final = {
     "stream_name": ["a:b", "a.txt:evil.exe", "a::$DATA", ":a", "a:"],
     "tilde": ["PROGRA~1", "LONGNA~1.TXT", "a~1", "A~12.b", "~", "~root", "~a-b_1"],
 }  # fmt: skip
-"""Each breaks its rule as a segment anywhere."""
+"""Names that break the rule as a segment at any depth."""
 
 HONEST: Final = [
     ".gitignore", ".gitattributes", ".gitmodules", ".github", "git", "a.git", ".git-blame-ignore-revs",
@@ -62,4 +62,4 @@ CLASHES: Final = [
     ("file_and_folder", "a/b/c/d", "a/b"),
     ("file_and_folder", "a", "a/b/"),
 ]
-"""Two paths that are one somewhere."""
+"""Pairs of paths that are equal on some system."""

@@ -26,7 +26,7 @@ REQUEST = pb.BeginSaveRequest(slug="site")
 
 
 class Running:
-    """A runner and what it has been told."""
+    """A runner, and the calls that it has made."""
 
     def __init__(self, *, versioned: bool = True, lease: float = 30.0) -> None:
         self.saves, self.settled, self.woken = FakeSaves(), Settled(), 0
@@ -106,7 +106,7 @@ async def test_an_unknown_outcome_is_asked_for_again(monkeypatch: pytest.MonkeyP
     with pytest.raises(ServiceUnavailable):
         await running.run()
     assert len(running.saves.commits) == 3
-    assert running.saves.abandoned == []  # nobody knows: nothing is compensated (rule R4)
+    assert running.saves.abandoned == []  # the outcome is unknown, so nothing is undone (rule R4)
 
 
 async def test_a_refused_commit_is_given_up() -> None:

@@ -21,7 +21,7 @@ KEY = "projects/ada/site/a"
 
 
 class Work(ProjectSaves):
-    """One key; ``reports`` is what came back."""
+    """One key. ``reports``: the reports received."""
 
     def __init__(self, key: pb.ProjectKey) -> None:
         self._keys = [key]
@@ -119,7 +119,7 @@ async def test_a_deleted_projects_markers_go_when_its_objects_are_gone() -> None
     version = await put(store, "one")
     await store.delete(ObjectRef(KEY))
     assert await settle(store, is_busy=True) == LATER
-    assert await settle(store) == LATER  # an object is still there
+    assert await settle(store) == LATER  # an object still exists
     await store.delete(ObjectRef(KEY, version))
     assert await settle(store) == MENDED
     assert await markers(store) == 0

@@ -24,7 +24,7 @@ def test_names_that_are_refused_at_any_depth(rule: str, name: str, around: str) 
 
 @pytest.mark.parametrize("path", ["./a", "../a", "a/./b", "a/../b", ".", "..", "a/.."])
 def test_dots_are_told_as_such(path: str) -> None:
-    """The reader of ZIPs has words of its own for them, before this."""
+    """The reader of ZIPs has messages of its own for them, which come first."""
     with pytest.raises(NameRefused) as caught:
         check_portable(path)
     assert caught.value.rule == "dot_segment"
@@ -63,7 +63,7 @@ def test_paths_that_do_not_clash() -> None:
     st.lists(st.lists(st.sampled_from(["a", "A", "b", "b.", "a\u200d"]), min_size=1, max_size=4), max_size=8)
 )
 def test_neighbours_tell_every_clash(paths: list[list[str]]) -> None:
-    """Against the plain way: every folder on the way, spelled once."""
+    """Compared with the simple method, which spells every folder on the way once."""
     tree, spelled, files, folders, clash = PathSet(), dict[str, str](), set[str](), set[str](), False
     for segments in paths:
         path = "/".join(segments)

@@ -30,7 +30,7 @@ MIB = 1 << 20
 
 
 class SlowStore(MemoryObjectStore):
-    """Notes how many puts are under way and how many bytes they hold."""
+    """Records how many puts are in progress and how many bytes they hold."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)

@@ -7,7 +7,7 @@ from storage_service.reading.damage import Damage, DamageReporter
 
 
 class Reports(DamageReporter):
-    """Remembers what was reported."""
+    """Records the reports."""
 
     def __init__(self) -> None:
         self.damaged: list[tuple[Damage, str]] = []

@@ -32,7 +32,7 @@ def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
 
 
 def verified(url: str) -> tuple[str, int]:
-    """The signed resource and its end (epoch seconds), once the signature was found good."""
+    """Verify the signature. Return the signed resource and its end (seconds since 1970)."""
     resource, _, signed = url.rpartition("&Expires=" if "&Expires=" in url else "?Expires=")
     query = parse_qs("Expires=" + signed)
     ends = int(query["Expires"][0])
@@ -45,14 +45,14 @@ def verified(url: str) -> tuple[str, int]:
 
 
 class NoStore:
-    """Signs nothing: everything is to be read through the CDN."""
+    """Refuses to sign: everything should be read through the CDN."""
 
     async def presign_get(self, ref: ObjectRef, expires: timedelta, **_: object) -> SignedRequest:
         raise AssertionError(f"{ref} was signed for S3, for {expires}")
 
 
 class OneFile(FileReader):
-    """The file that everybody asks for."""
+    """Returns the same file for every request."""
 
     def __init__(self, visibility: int) -> None:
         self.file = File(

@@ -24,7 +24,7 @@ KEY = "uploads/ada/a.bin"
 
 @dataclass
 class Pieces:
-    """A stream whose pieces are changed on the way."""
+    """A stream whose pieces were changed in transit."""
 
     info: ObjectInfo
     pieces: list[bytes]
@@ -35,7 +35,7 @@ class Pieces:
 
 
 class Tampering:
-    """Reads the object in pieces of 1,000 bytes and hands them through ``change``."""
+    """Reads the object in pieces of 1,000 bytes and applies ``change``."""
 
     def __init__(self, info: ObjectInfo, change: str) -> None:
         self._info = info

@@ -18,7 +18,7 @@ REF = ObjectRef("uploads/ada/a.bin", "v1")
 
 
 class Owners(Reservations):
-    """metadata_service; ``error``: how it answers; ``gate``: what it waits for."""
+    """Replaces metadata_service. ``error``: its answer. ``gate``: what it waits for."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
@@ -70,12 +70,12 @@ async def test_who_can_not_be_told_is_told_by_a_later_reader(
     with capture_logs() as logs:
         reporter.report("lost", REF)
         await reporter.aclose()
-        reporter.report("lost", REF)  # at once: metadata_service is left alone
+        reporter.report("lost", REF)  # at once: metadata_service is not asked again
         await reporter.aclose()
     assert [entry["event"] for entry in logs] == ["object_damaged", "damage_untold", "object_damaged"]
     assert (counted(counts)["lost"], len(owners.told)) == (2, 1)
     owners.error = None
-    reporter._quiet_until.clear()  # ten seconds later
+    reporter._quiet_until.clear()  # as after ten seconds
     reporter.report("lost", REF)
     await reporter.aclose()
     assert len(owners.told) == 2

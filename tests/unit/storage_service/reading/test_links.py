@@ -1,4 +1,4 @@
-"""Creating and reading links: stable, rounded by family, invalid when they should be, without revealing the
+"""Creating and reading links: stable, rounded by family, invalid when they should be, without disclosing the
 owner.
 """
 
@@ -45,7 +45,7 @@ NOTHING_TO_HIDE = Unlocated(None, cast("Any", None))
 
 
 class Files:
-    """Stands in for FileReader and LinkedFiles."""
+    """Replaces FileReader and LinkedFiles."""
 
     def __init__(self, file: File) -> None:
         self.file = file
@@ -82,7 +82,7 @@ class Bench:
         return (await self.signer.sign(request))[FILE]
 
     async def read(self, link: pb.Link, **asked: object) -> pb.DownloadLinkResponse:
-        """The first message."""
+        """Return the first message."""
         request = pb.DownloadLinkRequest(token=link.url.split("/")[2], metadata_only=True, **asked)  # type: ignore[arg-type]
         messages = [message async for message in self.reader.messages(request)]
         assert len(messages) == 1
@@ -93,7 +93,7 @@ class Bench:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time of day, to be moved."""
+    """The time of day, which tests can change."""
     moment = [NOW]
     monkeypatch.setattr("time.time", lambda: moment[0])
     return moment
@@ -195,14 +195,14 @@ async def test_its_name(filename: str, shown: str) -> None:
 
 
 class Hiding:
-    """Stands in for Unlocated: of every file a byte."""
+    """Replaces Unlocated: masks one byte of every file."""
 
     async def masks(self, file: File) -> tuple[Mask, ...]:
         return (Mask(0, 1),)
 
 
 async def test_what_says_where_it_was_taken_is_read_here_only() -> None:
-    """Neither at a CDN nor by a signed URL of S3: those give out the bytes as they are stored."""
+    """Not through a CDN or a signed URL of S3, which return the stored bytes."""
     bench = Bench(a_file(visibility=VISIBILITY_PUBLIC), base="https://cdn.example.com")
     assert (await bench.link()).url.startswith("https://cdn.example.com/")
     bench.signer._unlocated = bench.reader._unlocated = cast("Any", Hiding())

@@ -32,7 +32,7 @@ async def pieces(count: int, size: int = PIECE) -> AsyncIterator[bytes]:
 
 
 class Reader:
-    """A call that writes ``count`` pieces; each is taken after ``pause`` seconds."""
+    """A call that writes ``count`` pieces. Each is taken after ``pause`` seconds."""
 
     def __init__(
         self, outgoing: Outgoing, owner: str, *, count: int = 4, size: int = PIECE, pause: float = 0.0
@@ -116,10 +116,12 @@ async def test_slow_readers_of_a_modest_owner_have_more_patience_than_the_greedy
 
 
 async def test_slow_readers_of_many_owners_do_not_queue_before_a_quick_one() -> None:
-    """Each is just quick enough not to be dropped; the quick one waited behind them all for each piece."""
+    """Each is just fast enough not to be dropped; the fast reader used to wait behind all of them for each
+    piece.
+    """
     outgoing = Outgoing(2 * module.COPIES * PIECE)
     slow = [Reader(outgoing, f"slow-{number}", count=50, pause=0.1) for number in range(12)]
-    await asyncio.sleep(0.7)  # each has had one piece
+    await asyncio.sleep(0.7)  # each has taken one piece
     before = sum(reader.taken for reader in slow)
     quick = Reader(outgoing, "quick", count=10)
     async with asyncio.timeout(60):
@@ -195,7 +197,7 @@ async def test_what_guests_hold_is_not_the_owners() -> None:
     bobs, own, guests = begin(Principal("bob")), begin(Principal("alice")), begin(guest)
     await asyncio.sleep(0)
     assert outgoing.waiting == 3
-    for served in (own, bobs, guests):  # who holds least comes first
+    for served in (own, bobs, guests):  # the owner that holds least is next
         await bodies.pop(0).aclose()
         async with asyncio.timeout(60):
             await served

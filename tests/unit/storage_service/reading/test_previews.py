@@ -1,6 +1,4 @@
-"""Preview tokens: they open exactly what they name, until they expire, and nothing else opens in their
-place.
-"""
+"""Preview tokens open exactly what they name until they expire, and no other token can replace one."""
 
 from __future__ import annotations
 
@@ -77,7 +75,7 @@ def test_no_other_token_passes_for_one(tokens: PreviewTokens) -> None:
 
 
 async def test_it_passes_for_no_other(tokens: PreviewTokens) -> None:
-    """Not even where somebody has set one secret for everything."""
+    """Even if an operator has set one secret for everything."""
     token = tokens.sign(ADA, soon())
     with pytest.raises(InternalTokenInvalid):
         InternalCredential(SECRET).verify(token)

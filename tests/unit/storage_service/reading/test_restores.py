@@ -24,7 +24,7 @@ BODY = b"old bytes"
 
 
 class Records(ArchiveRecords):
-    """What metadata_service is told; everything that is waited for is due."""
+    """Replaces metadata_service. Every restore in progress is due."""
 
     def __init__(self) -> None:
         self.waited_for: dict[str, ArchivedContent] = {}
@@ -98,7 +98,7 @@ async def test_what_nothing_brings_back_is_given_up_after_a_while(
     store: MemoryObjectStore, records: Records, watch: RestoreWatch
 ) -> None:
     await asked_back(store, records, await archived(store, "a"))
-    store.asked_back.clear()  # the store has forgotten, or never knew
+    store.asked_back.clear()  # the store has forgotten the request, or never got it
     await watch.run_once()
     assert list(records.waited_for) == ["a"]
     records.waited_for["a"].ask_time.FromDatetime(datetime.now(UTC) - timedelta(hours=2))

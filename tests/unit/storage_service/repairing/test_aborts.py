@@ -35,7 +35,7 @@ class Records:
 
 
 class Right:
-    """Nothing is wrong with the objects at a key."""
+    """Finds nothing wrong with the objects at a key."""
 
     async def look_again(self, key: str) -> tuple[list[pb.Finding], AtKey]:
         return [], AtKey()
@@ -70,7 +70,7 @@ async def open_uploads(store: MemoryObjectStore) -> list[str]:
 @pytest.mark.parametrize(
     "rows",
     [
-        [row("")],  # adopted, rebuilt
+        [row("")],  # adopted or rebuilt
         [row("another")],  # relinked
         [row("another"), row("")],
         [row("another"), row("a third")],

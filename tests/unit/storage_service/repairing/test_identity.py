@@ -25,8 +25,9 @@ from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Records:
-    """A database; ``sizes`` by key of the committed rows that it has (``knows``: that it has any), and keys
-    of which it is ``deleting`` the objects.
+    """A database. ``knows``: whether it has committed rows. ``sizes``: by key, of those rows.
+
+    ``deleting``: keys whose objects it is deleting.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Records:
         return KeysNow(rows, frozenset())
 
     async def page(self, after: str, until: str, limit: int) -> ListKeyRowsResponse:
-        """First a page without a committed row, as of uploads under way."""
+        """Return a page without committed rows first, as with uploads in progress."""
         assert (until, limit) == ("", ROWS)
         if not after and self._rows:
             return ListKeyRowsResponse(rows=[KeyRow(key="audio/", state=BLOB_STATE_PENDING)], more=True)
@@ -157,9 +158,9 @@ KNOWN: Final = {f"uploads/u/{n:04}.bin": 1 + n % 3 for n in range(200)}
         ({}, False),
         ({"logs/app.log": 1}, False),
         ({f"uploads/somebody/{n}.bin": 1 for n in range(200)}, False),
-        ({key: size + 1 for key, size in KNOWN.items()}, False),  # of the same names
+        ({key: size + 1 for key, size in KNOWN.items()}, False),  # other objects of the same names
         (dict(list(KNOWN.items())[:20]), False),
-        (dict(list(KNOWN.items())[:150]), True),  # much is lost, and it is the right one
+        (dict(list(KNOWN.items())[:150]), True),  # much is lost, but it is the right one
         (KNOWN, True),
     ],
 )

@@ -1,5 +1,6 @@
-"""A process that dies before or after any request that changes the store: doing the same again ends it, and
-nothing is lost, there twice, or left over.
+"""A process that dies before or after any request that changes the store: a repeat completes the work.
+
+Nothing is lost, duplicated, or left over.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from tests.doubles.mortal_store import Killed, MortalStore
 
 KEY: Final = "uploads/ada/a.bin"
 BODY: Final = b"the only copy"
-#: Which request is the last one, and whether the store has got it.
+#: Number of the last request, and whether the store has applied it.
 MOMENTS: Final = tuple((nth, applied) for nth in range(1, 5) for applied in (False, True))
 
 
 async def interrupted(
     store: MemoryObjectStore, moment: tuple[int, bool], act: Callable[[Quarantine], Awaitable[object]]
 ) -> bool:
-    """The act, by a process that dies at the moment; whether it did."""
+    """Run the act in a process that dies at the moment. Return whether it died."""
     nth, applied = moment
     mortal: Any = MortalStore(store, nth, applied=applied)
     try:
@@ -42,7 +43,7 @@ async def interrupted(
 
 
 async def contents(store: MemoryObjectStore) -> Counter[str]:
-    """How many versions and delete markers there are, by key."""
+    """Return the number of versions and delete markers by key."""
     return Counter([one.key async for page in store.list_versions("") for one in page])
 
 
@@ -59,14 +60,14 @@ async def put(store: MemoryObjectStore) -> ObjectRef:
 
 @dataclass
 class Placed:
-    """An object, and the entry that it is to be."""
+    """An object, and the quarantine entry that it becomes."""
 
     store: MemoryObjectStore
     ref: ObjectRef
     entry: str
 
     async def move(self, quarantine: Quarantine) -> object:
-        """As a repair does it, which looks first whether it is there."""
+        """Move it like a repair, which first checks that the object exists."""
         listed = [one async for page in self.store.list_versions(KEY) for one in page]
         for version in listed:
             if version.version_id == self.ref.version_id:
@@ -103,7 +104,7 @@ async def test_a_move(placed: Placed, moment: tuple[int, bool]) -> None:
     assert died == (moment[0] <= 3)
     await placed.move(Quarantine(store, Grace(0)))
     there = await contents(store)
-    assert there.pop(manifest_key(placed.entry)) <= 2  # written again by whoever comes after a death
+    assert there.pop(manifest_key(placed.entry)) <= 2  # written again by the process that follows a crash
     assert there == {object_key(placed.entry): 1}
     assert await body_of(store, object_key(placed.entry)) == BODY
     assert await findings(store) == []
@@ -137,7 +138,9 @@ async def test_a_purge(placed: Placed, moment: tuple[int, bool]) -> None:
 
 
 async def test_what_a_repair_has_made_of_it_is_not_the_object_itself(placed: Placed) -> None:
-    """The same bytes with another media type stand at its key: it comes back beside them."""
+    """Another object with the same bytes but another media type is at its key: both exist after the
+    restore.
+    """
     store, quarantine = placed.store, Quarantine(placed.store, Grace(0))
     attrs = ObjectAttributes(content_type="text/html", metadata={"strongroom-attempt": "a"})
     await store.put(KEY, [BODY], size=len(BODY), crc32c=checksums.crc32c_of([BODY]), attrs=attrs)

@@ -1,5 +1,5 @@
-"""What stands beside an object in quarantine is believed only where it is what a repair writes; and what is
-brought back are the bytes that were moved, to where they were.
+"""Manifests in quarantine are trusted only in the form that repairs write, and restores return the moved
+bytes.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ async def test_bytes_without_a_manifest_are_listed_found_and_can_be_removed(
 ) -> None:
     await copied(store, quarantine, "uploads/ada/right.bin")
     hidden, lone = await copied(store, quarantine), str(uuid.uuid4())
-    await store.delete(ObjectRef(manifest_key(hidden.id)))  # a delete marker
+    await store.delete(ObjectRef(manifest_key(hidden.id)))  # adds a delete marker
     await put(store, object_key(lone), BODY)
     expected = {hidden.id, lone}
     assert {one.id async for one in quarantine.entries() if isinstance(one, Unreadable)} == expected

@@ -1,4 +1,4 @@
-"""Moving one version away, with others doing the same."""
+"""Moving one version to quarantine while others do the same."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_of_two_that_move_it_neither_takes_the_others_copy_away(
 
     async def moved_meanwhile() -> bool:
         assert await quarantine.move(version, why="a", found="a", run_id="", still=nobodys)
-        return False  # it is no longer there
+        return False  # it doesn't exist any more
 
     assert await quarantine.move(version, why="b", found="b", run_id="", still=moved_meanwhile) is None
     (entry,) = [one async for one in quarantine.entries()]

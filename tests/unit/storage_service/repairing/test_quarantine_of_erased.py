@@ -27,7 +27,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Records:
-    """Stands in for VerificationRecords: ``erased_ids`` were erased."""
+    """Replaces VerificationRecords. ``erased_ids``: erased users."""
 
     def __init__(self) -> None:
         self.erased_ids: set[str] = set()
@@ -52,7 +52,7 @@ class Records:
 
 
 class Bench:
-    """A bucket and what looks after its quarantine, in which entries are kept for ``seconds``."""
+    """A bucket with its quarantine, whose entries are kept for ``seconds``."""
 
     def __init__(self, seconds: float = 3600.0) -> None:
         self.store, self.records = MemoryObjectStore(), Records()
@@ -68,7 +68,7 @@ class Bench:
         )
 
     async def move(self, key: str, owner: str) -> Manifest:
-        """An object of that owner's goes into quarantine."""
+        """Move an object of that owner to quarantine."""
         attrs = ObjectAttributes(content_type="text/plain", metadata={"user_id": owner} if owner else {})
         made = await self.store.put(key, [b"abc"], size=3, crc32c=crc32c_of([b"abc"]), attrs=attrs)
         ref = ObjectRef(key, made.version_id)
@@ -77,7 +77,7 @@ class Bench:
         return manifest
 
     async def left(self) -> set[str]:
-        """Entries of which anything is there, any version."""
+        """Return the entries of which any version exists."""
         pages = [page async for page in self.store.list_versions(PREFIX)]
         return {one.key.removeprefix(PREFIX).partition("/")[0] for page in pages for one in page}
 

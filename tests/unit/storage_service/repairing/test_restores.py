@@ -29,7 +29,7 @@ PATH, PLAIN = "paths/ada/a.txt", "uploads/ada/a.txt"
 
 
 class Records:
-    """Stands in for VerificationRecords."""
+    """Replaces VerificationRecords."""
 
     def __init__(self) -> None:
         self.rows: list[KeyRow] = []
@@ -47,7 +47,7 @@ class Records:
 
 
 class Bench:
-    """A retired attempt, ``mine``: its object stands at ``key`` still, and a copy is in quarantine."""
+    """A retired attempt, ``mine``: its object still exists at ``key``, and a copy is in quarantine."""
 
     def __init__(self, key: str) -> None:
         self.key = key
@@ -88,7 +88,7 @@ class Bench:
         return KeyRow(blob_id=attempt, key=self.key, state=state, key_shared=self.key == PATH)
 
     async def clean(self) -> None:
-        """As the cleaner does it; the row goes."""
+        """Remove the object and the row, like the cleaner."""
         await remove_blob(
             self.store,
             blob_pb2.Blob(
@@ -138,7 +138,7 @@ async def test_at_a_path_others_that_are_removed_keep_nobody_waiting(
 
 
 async def test_what_is_left_beside_a_file_is_taken_away_yet() -> None:
-    """A row of kind LEFTOVERS names the attempt whose other versions go."""
+    """A row of kind LEFTOVERS names the attempt whose other versions will be removed."""
     bench = Bench(PATH)
     await bench.retire()
     await bench.clean()

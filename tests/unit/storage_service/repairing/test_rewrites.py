@@ -1,5 +1,6 @@
-"""A rewrite of an object's metadata that dies before or after any request that changes the store, or the
-change of its row: the next repair ends it, and one version is left, with the right metadata.
+"""A rewrite of an object's metadata that dies before or after any change of the store or its row.
+
+The next repair completes it, and one version with the right metadata is left.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ MISMATCH: Final = pb.FINDING_KIND_METADATA_MISMATCH
 
 
 class Records:
-    """Stands in for VerificationRecords: one committed row and a finding about it. ``dies``: when the row is
-    changed, before it or after it.
+    """Replaces VerificationRecords: one committed row and a finding about it.
+
+    ``dies``: before or after the row is changed.
     """
 
     def __init__(self, row: KeyRow) -> None:
@@ -89,7 +91,7 @@ async def put(store: MemoryObjectStore, key: str, body: bytes, attrs: ObjectAttr
 
 
 async def planted(store: MemoryObjectStore) -> Records:
-    """The object says another media type than its row; its attempt is the row's."""
+    """Store an object with another media type than its row's; the attempt is the same."""
     await put(store, ".strongroom/installation.json", MARK, ObjectAttributes())
     said = {ATTEMPT_KEY: "mine"}
     ref = await put(store, KEY, BODY, ObjectAttributes(content_type="text/html", metadata=said))
@@ -102,7 +104,7 @@ async def planted(store: MemoryObjectStore) -> Records:
 
 
 async def repaired(store: Any, records: Records) -> list[wire.RepairOutcome.ValueType]:
-    """By a process that begins now."""
+    """Run a repair in a new process."""
     repairs = RepairedVerifying(
         store,
         cast("Any", records),
@@ -154,7 +156,7 @@ async def test_killed_at_the_change_of_its_row(dies: str) -> None:
 
 
 async def test_a_version_with_the_parts_of_the_file_stays() -> None:
-    """Swift makes two versions of one multipart upload that is completed twice."""
+    """Swift makes two versions of a multipart upload that is completed twice."""
     store = MemoryObjectStore()
     records = await planted(store)
     said = {ATTEMPT_KEY: "mine"}

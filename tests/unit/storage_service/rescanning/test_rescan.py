@@ -18,7 +18,7 @@ from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Run:
-    """`bad` bytes are what the scanner ends the connection for; at `worse` ones this program has a bug."""
+    """The scanner closes the connection at `bad` bytes; at `worse` ones the program has a bug."""
 
     is_wanted = True
 

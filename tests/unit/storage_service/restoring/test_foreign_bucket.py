@@ -27,7 +27,7 @@ NAMES = [pb.ObjectName(key="uploads/u/a.bin"), pb.ObjectName(key="paths/u/b.bin"
 
 
 class Records:
-    """A database without a row; ``reads`` of its rows."""
+    """A database without rows. ``reads``: how often its rows were read."""
 
     reads = 0
 
@@ -40,7 +40,7 @@ class Records:
 
 
 class Nothing:
-    """Whatever else is asked of the database, or of what lists strays, is a fault."""
+    """Any other request to the database, or to the lister of strays, is an error."""
 
     async def relink(self, links: Sequence[MovedRow]) -> int:
         assert links == []
@@ -101,7 +101,7 @@ async def test_to_look_at_it_is_not() -> None:
 
 @pytest.mark.parametrize("body", [b'{"installation_id": "mine"}', None])
 async def test_the_own_bucket_and_one_without_a_mark_are_not(body: bytes | None) -> None:
-    """A rebuild removes the mark first; and nobody takes a bucket by relinking."""
+    """A rebuild removes the mark first, and relinking doesn't set one."""
     store = MemoryObjectStore() if body is None else await marked(body)
     bench = Bench(store)
     await bench.relinks.page("", dry_run=False)

@@ -31,7 +31,7 @@ from tests.doubles.fake_clamd import FakeClamd, Fault, fake_clamd
 FILE = UploadSpec(target=UploadTarget(file=FileTarget()))
 FAULTS: Sequence[Fault] = [fault for fault in get_args(Fault) if fault]
 SMALL, LARGE = 1000, HELD_BYTES + 300_000
-#: Faults that show only at the end of a body, or when its sender waits.
+#: Faults that become visible only at the end of a body, or when its sender waits.
 SLOW = ("stalls", "mute")
 
 

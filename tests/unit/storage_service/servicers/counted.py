@@ -9,7 +9,7 @@ from storage_service.servicers.transfers import Transfers
 
 
 def values(metrics: Transfers, name: str) -> dict[tuple[str, str], float]:
-    """Samples of one name, by family and way."""
+    """Return the samples of one metric by family and protocol."""
     registry = CollectorRegistry()
     registry.register(metrics)
     families = text_string_to_metric_families(generate_latest(registry).decode())

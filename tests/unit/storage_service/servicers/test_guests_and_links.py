@@ -38,7 +38,7 @@ SENT, BYTES = "strongroom_downloads_total", "strongroom_download_bytes_total"
 
 
 class Door:
-    """Lets everybody in, stores everything, and finds one file."""
+    """Admits every guest, stores everything, and finds one file."""
 
     def __init__(self, file: File, scope: ShareScope) -> None:
         self.file, self.share, self.replayed = file, Share(id="i", scope=scope), False

@@ -33,7 +33,9 @@ from tests.unit.storage_service.sessions.state import MemoryState
 
 
 class CountingStore(MemoryObjectStore):
-    """``calls`` by operation, ``written`` bytes; ``failing``: how many further calls of an operation fail."""
+    """``calls``: by operation. ``written``: bytes. ``failing``: how many further calls of an operation
+    fail.
+    """
 
     def __init__(self) -> None:
         super().__init__(min_part_size=1)
@@ -68,7 +70,7 @@ class CountingStore(MemoryObjectStore):
 
 
 class Bench:
-    """One process's engine; ``restart`` is what a crash between two calls does to it."""
+    """The engine of one process. ``restart`` has the effect of a crash between two calls."""
 
     def __init__(self, *, part_size: int, budget: int = 1 << 30) -> None:
         self.store, self.state = CountingStore(), MemoryState()
@@ -77,7 +79,7 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        """A new process on the same state."""
+        """Begin a new process on the same state."""
         self.budget = ByteBudget(self._memory)
         limits = Limits({"file": SizeRule("files", 1 << 40)}, min_part_bytes=self.part_size)
         limits.part_size = lambda declared: self.part_size  # type: ignore[method-assign]
@@ -97,7 +99,7 @@ class Bench:
         self.use_cases = SessionUseCases(parts)
 
     async def create(self, size: int | None = None, *, partial: bool = False, **spec: object) -> str:
-        """CreateUpload."""
+        """Call CreateUpload."""
         wanted = UploadSpec(target=UploadTarget(file=FileTarget()), **spec)  # type: ignore[arg-type]
         if size is not None:
             wanted.size_bytes = size
@@ -114,18 +116,18 @@ class Bench:
         finish: bool = False,
         **first: object,
     ) -> UploadResponse:
-        """Upload."""
+        """Call Upload."""
         message = UploadRequest(upload_id=upload_id, write_offset=offset, **first)  # type: ignore[arg-type]
         return await self.use_cases.sessions.upload(message, messages_of(offset, data, chunk, finish=finish))
 
     async def join(self, upload_ids: Sequence[str]) -> ConcatenateUploadsResponse:
-        """ConcatenateUploads."""
+        """Call ConcatenateUploads."""
         spec = UploadSpec(target=UploadTarget(file=FileTarget()))
         request = ConcatenateUploadsRequest(spec=spec, upload_ids=upload_ids)
         return await self.use_cases.concatenator.concatenate(request)
 
     async def object_of(self, file: File) -> bytes:
-        """What the store holds."""
+        """Return the bytes in the store."""
         async with self.store.open(ObjectRef(file.key, file.version_id or None)) as body:
             return b"".join([bytes(piece) async for piece in body])
 

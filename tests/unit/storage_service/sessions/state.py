@@ -31,7 +31,7 @@ from strongroom.metadata.v1.upload_session_service_pb2 import (
 
 
 class MemoryState(SessionState, Reservations):
-    """Of one owner."""
+    """The sessions of one owner."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
@@ -160,7 +160,10 @@ class MemoryState(SessionState, Reservations):
         return DeleteFileResponse(file=self.sessions.pop(found).file)
 
     def _held_or_taken(self, request: RecordProgressRequest) -> tuple[Session, bool]:
-        """Also for a continuation that began after the epoch was raised, of which nothing has come."""
+        """Return the session and whether it was taken over.
+
+        It is, for a continuation that began after the epoch was raised by a process that has written nothing.
+        """
         earlier = request.continuation
         found = next(one for one in self.sessions.values() if one.blob.id == request.blob.blob_id)
         idle = timedelta(microseconds=earlier.idle_microseconds)

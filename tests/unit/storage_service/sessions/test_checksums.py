@@ -22,7 +22,7 @@ HASHES = NAMES[1:]
 
 
 def sums(name: str, data: bytes) -> Checksums:
-    """One checksum of ``data``."""
+    """Return one checksum of ``data``."""
     if name == "crc32c":
         return Checksums(crc32c=google_crc32c.value(data))
     found = Checksums()
@@ -31,7 +31,7 @@ def sums(name: str, data: bytes) -> Checksums:
 
 
 async def finish(bench: Bench, upload: str, offset: int, checksums: Checksums) -> UploadResponse:
-    """The rest of BODY; the last message tells what the whole is."""
+    """Send the rest of BODY; the last message has the checksum of the whole."""
 
     async def messages() -> AsyncIterator[UploadRequest]:
         yield UploadRequest(write_offset=offset, data=BODY[offset:])
@@ -43,7 +43,7 @@ async def finish(bench: Bench, upload: str, offset: int, checksums: Checksums) -
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Its ``store.calls["open"]`` counts objects that were read."""
+    """Its ``store.calls["open"]`` counts reads of objects."""
     made = Bench(part_size=PART)
     real = made.store.open
 
@@ -72,7 +72,7 @@ async def test_a_write_counts_as_a_whole_or_not_at_all(bench: Bench, name: str, 
 
 
 async def test_a_checked_write_that_is_cut_short_counts_for_nothing(bench: Bench) -> None:
-    """The end of a stream is no end of a write: only whole data matches."""
+    """The end of the stream doesn't end the write: only the complete data matches."""
     upload = await bench.create(len(BODY))
     with pytest.raises(ChecksumMismatch):
         await bench.write(upload, 0, BODY[:200], write_checksums=sums("sha1", BODY))
@@ -82,7 +82,9 @@ async def test_a_checked_write_that_is_cut_short_counts_for_nothing(bench: Bench
 @pytest.mark.parametrize("name", HASHES)
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_announced_first(bench: Bench, name: str, restarts: bool) -> None:
-    """Hashed along by one process; after a restart the object is read back once, before it is visible."""
+    """One process computes it on the way. After a restart the object is read back once before it is
+    visible.
+    """
     upload = await bench.create(len(BODY), checksums=sums(name, BODY))
     await bench.write(upload, 0, BODY[:PART])
     if restarts:
@@ -109,7 +111,7 @@ async def test_a_whole_that_does_not_match_is_lost(bench: Bench, name: str, late
     await bench.write(upload, 0, BODY[:PART])
     with pytest.raises(ChecksumMismatch):
         await finish(bench, upload, PART, wrong if late else Checksums())
-    if name != "crc32c":  # that one is refused with its last chunk; what came before is good
+    if name != "crc32c":  # a wrong CRC-32C is refused with the last chunk, and the bytes before it are valid
         with pytest.raises(UploadLost):
             await bench.use_cases.sessions.get(upload)
     assert all(not session.HasField("file") for session in bench.state.sessions.values())

@@ -59,7 +59,7 @@ async def test_a_finished_upload_is_not_the_answer_to_other_bytes(partial: bool,
 @pytest.mark.parametrize("size", [None, len(BODY)])
 @pytest.mark.parametrize("other", [BODY[:50], bytes(50), bytes(199)], ids=["first", "others", "many"])
 async def test_an_end_behind_what_was_sent_is_refused(size: int | None, other: bytes) -> None:
-    """Another, shorter body under the same key: the rest would be what its caller has never sent."""
+    """Another, shorter body under the same key: the rest would be bytes that its caller never sent."""
     bench = Bench(part_size=64)
     upload = await bench.create(size)
     await bench.write(upload, 0, BODY)
@@ -73,7 +73,7 @@ async def test_an_end_behind_what_was_sent_is_refused(size: int | None, other: b
 
 
 async def test_messages_that_go_back_are_refused() -> None:
-    """They would be skipped, whatever they hold."""
+    """Their bytes would be skipped unseen."""
     bench = Bench(part_size=64)
     upload = await bench.create(len(BODY))
 
@@ -88,7 +88,7 @@ async def test_messages_that_go_back_are_refused() -> None:
 
 
 async def test_first_bytes_with_checksums_may_be_sent_again() -> None:
-    """The checksums are of all that the stream brings, also of what is there already."""
+    """The checksums cover all bytes of the stream, including those stored before."""
     bench = Bench(part_size=64)
     upload = await bench.create(len(BODY))
     sums = Checksums(sha256=hashlib.sha256(BODY[:100]).digest())
@@ -137,7 +137,7 @@ async def test_a_piece_of_unknown_length_tells_its_size_at_its_end(size: int, be
 
 
 def replaced_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody finds a session of ``bench`` that has become a file."""
+    """Make the sessions of ``bench`` disappear once they have become files."""
     get = bench.state.get
 
     async def get_unless_made(upload_id: str) -> Session:
@@ -153,7 +153,7 @@ def replaced_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_file_that_is_gone_as_soon_as_it_is_made_is_the_answer(
     monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
-    """Another upload may replace it between the commit and whatever is looked up after it."""
+    """Another upload may replace it between the commit and any later query."""
     bench = Bench(part_size=64)
     piece = await bench.create(size, partial=True)
     if size:

@@ -62,7 +62,7 @@ def _parts(bench: Bench) -> list[Part]:
 
 
 def _same_session(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A repeat finds what the first try has opened."""
+    """Make a repeat find the session that the first try has opened."""
     opened: list[str] = []
     begin = bench.state.open
 

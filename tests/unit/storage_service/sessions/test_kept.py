@@ -44,7 +44,7 @@ async def test_each_piece_is_recorded_before_it_is_answered() -> None:
     for offset in range(300, 3900, 300):
         answered = await bench.write(upload, offset, b"b" * 300)
         assert answered.persisted_size == bench.state.sessions[upload].persisted_size == offset + 300
-        bench.restart()  # a crash: nothing that was acknowledged is less
+        bench.restart()  # a crash: no acknowledged byte is lost
         assert (await bench.use_cases.sessions.get(upload)).persisted_size == offset + 300
 
 
@@ -74,7 +74,7 @@ async def test_it_is_the_caller_s_own() -> None:
     with context.bind(context.for_caller(Principal("ada"))):
         upload = await begun(bench)
     with context.bind(context.for_caller(Principal("eve"))):
-        await bench.write(upload, 300, b"b")  # this state knows no owners; the real one refuses to acquire
+        await bench.write(upload, 300, b"b")  # this state has no owners; the real one refuses to acquire
     assert bench.state.acquired == 2
 
 

@@ -37,7 +37,7 @@ def test_every_history_ends_in_the_same_bytes(
     known: bool,
     restarts: bool,
 ) -> None:
-    """Writes that begin early or late, of any length, cut anywhere, with failures of the store in between."""
+    """Writes begin early or late, have any length, are cut anywhere, and the store fails in between."""
     asyncio.run(_history(BODY[:size], part, writes, known=known, restarts=restarts))
 
 
@@ -92,7 +92,7 @@ def test_pieces_joined_are_the_whole(size: int, part: int, cuts: list[int]) -> N
 def test_another_body_from_the_beginning_is_not_mixed_with_the_first(
     there: int, sent: int, other: int, chunk: int
 ) -> None:
-    """As far as it reaches, it is compared with what is there; only where it is that, it goes on."""
+    """Its bytes are compared with the stored ones, and it continues only if they are equal."""
     asyncio.run(_sent_again(there, sent, other % there, chunk))
 
 

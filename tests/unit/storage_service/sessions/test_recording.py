@@ -17,7 +17,7 @@ BODY = bytes(range(256)) * 16
 
 
 async def write_until(bench: Bench, upload: str, size: int, gate: asyncio.Event) -> UploadResponse:
-    """``size`` bytes, then nothing until the gate opens, then the rest."""
+    """Send ``size`` bytes, nothing until the gate opens, then the rest."""
 
     async def messages() -> AsyncIterator[UploadRequest]:
         yield UploadRequest(write_offset=0, data=BODY[:size])
@@ -70,7 +70,7 @@ async def test_the_end_of_a_write_does_not_wait(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_memory_is_free_before_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two parts may be in memory; parts that only wait for their record are not."""
+    """Two parts may be in memory; parts that only wait to be recorded are not."""
     monkeypatch.setattr(writer, "RECORD_SECONDS", 3600.0)
     bench, gate = Bench(part_size=PART), asyncio.Event()
     upload = await bench.create(len(BODY))

@@ -21,7 +21,7 @@ def process_registry() -> Registry:
 
 
 class Visitors:
-    """Tasks that take turns; ``inside`` while they have it, until they are released."""
+    """Tasks that take turns. ``inside``: those that have it and were not released yet."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -124,7 +124,7 @@ async def test_a_newcomer_ends_the_writer_and_waits_for_its_last_bytes() -> None
             writing.set()
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            await asyncio.sleep(0.01)  # the last bytes
+            await asyncio.sleep(0.01)  # persisting the last bytes
             order.append("persisted")
             registry.leave("one", entry)
 
@@ -172,7 +172,7 @@ async def test_nobody_waits_for_a_turn_for_longer_than_a_caller_can(monkeypatch:
 
 
 async def test_the_wait_counts_for_the_calls_of_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of them may take 6 s, and three that wait for each other 18."""
+    """A call may take 6 s, so three that wait for each other would take 18."""
     monkeypatch.setattr(module, "TURN_SECONDS", 8.5)
     async with process_registry().turn("one"):
         assert 8 < (context.remaining() or 0) <= 8.5

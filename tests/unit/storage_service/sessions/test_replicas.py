@@ -62,14 +62,14 @@ async def test_a_told_offset_is_taken_however_long_the_recording_took(
 
     async def slowly(request: RecordProgressRequest) -> RecordProgressResponse:
         response = await record(request)
-        await asyncio.sleep(slow)  # Postgres has its time by now, and the answer is on its way
+        await asyncio.sleep(slow)  # Postgres has recorded it, and the answer is in transit
         return response
 
     kept: list[bool] = []
     keep = KeptSessions.keep
 
     def keeping(sessions: KeptSessions, *args: Any, asked_at: float, answered_at: float) -> None:
-        kept.append(answered_at - asked_at <= TELL_SECONDS)  # which a busy machine decides, too
+        kept.append(answered_at - asked_at <= TELL_SECONDS)  # on a busy machine it may take longer
         keep(sessions, *args, asked_at=asked_at, answered_at=answered_at)
 
     monkeypatch.setattr(first.state, "record", slowly)
@@ -132,7 +132,7 @@ async def test_a_segment_that_reads_back_wrong_ends_the_upload(
     bench = Bench(part_size=PART)
     upload = await bench.create(2000)
     await bench.write(upload, 0, b"a" * 100)
-    bench.restart()  # which forgets the bytes
+    bench.restart()  # drops the bytes in memory
     sound, left = bench.store.open, [mismatches]
 
     @asynccontextmanager

@@ -25,7 +25,7 @@ from strongroom.storage.v1.guest_pb2 import DropFileRequest
 
 
 class Door:
-    """Lets everybody into ``share``."""
+    """Admits every guest to ``share``."""
 
     def __init__(self, share: Share) -> None:
         self.share = share

@@ -45,6 +45,6 @@ def test_changed_or_of_another_kind_or_secret() -> None:
         other = "A" if token[place] != "A" else "B"
         assert not sessions.opens(token[:place] + other + token[place + 1 :], SHARE, 3)
     assert not ShareSessions("t" * 32).opens(token, SHARE, 3)
-    assert ShareSessions("t" * 32, SECRET).opens(token, SHARE, 3)  # replaced one after the other
+    assert ShareSessions("t" * 32, SECRET).opens(token, SHARE, 3)  # secrets are replaced one after the other
     link = LinkTokens(SECRET)._capabilities.seal(bytes(40))
     assert not sessions.opens(link, SHARE, 3)

@@ -33,7 +33,7 @@ FILE, TEMP = UploadTarget(file=FileTarget()), UploadTarget(temp=TempTarget())
 
 
 class Rows(Reservations):
-    """metadata_service of one owner; ``refusal``: of the second T1."""
+    """The metadata_service of one owner. ``refusal``: raised by the second T1."""
 
     def __init__(self, refusal: StrongroomError | None = None) -> None:
         self.refusal = refusal
@@ -98,7 +98,7 @@ class World:
 
 
 async def _messages(last: UploadTarget) -> AsyncIterator[UploadRequest]:
-    """The guess is a file; the field behind the bytes says ``last``."""
+    """Yield an upload whose guess is a file; the field after the bytes says ``last``."""
     yield UploadRequest(spec=UploadSpec(target=FILE), provisional_target=True)
     for at in range(0, len(BODY), 500):
         yield UploadRequest(write_offset=at, data=BODY[at : at + 500])
@@ -113,7 +113,7 @@ async def test_a_right_guess_is_one_attempt() -> None:
 
 
 class Restarting(Rows):
-    """The replica that takes each step's first request dies over it."""
+    """For each step, the replica that gets the first request dies during it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,7 +136,7 @@ class Restarting(Rows):
 
 
 async def test_each_step_is_repeated_when_its_replica_dies() -> None:
-    """A body of hours is not sent again because a metadata_service was restarted."""
+    """A body that took hours is not sent again because metadata_service was restarted."""
     rows = Restarting()
     file = await World(rows).upload(FILE)
     assert rows.died == {"T2", "T3", "T4"}
@@ -164,7 +164,9 @@ async def test_a_move_that_is_refused_leaves_no_attempt_behind() -> None:
 
 
 class Answered(Rows):
-    """Another attempt of the same request id was quicker, with ``file``: told at the second T1, or at T4."""
+    """Another attempt with the same request id was committed first, with ``file``; known at the second T1, or
+    at T4.
+    """
 
     def __init__(self, file: File) -> None:
         super().__init__()

@@ -19,10 +19,13 @@ COPIED_AT: Final = 100
 
 
 class Files:
-    """One file at generation 3. ``copying``, ``deleting``: what that raises. ``body``: the copy's bytes;
-    ``now``: what stands there by now; ``source``: what is to be moved; None: nothing. ``answered``: with the
-    copy, before. ``created``, ``updated``: when the source was. ``at_once``: the commit of the copy deletes
-    the source, as every metadata_service but that of the release before.
+    """A source at generation 3, and its copy.
+
+    ``copying``, ``deleting``: errors raised by these. ``body``: bytes of the copy when it was made. ``now``:
+    bytes of the copy now; None: it is gone. ``source``: bytes of the source; None: it is gone. ``answered``:
+    the copy is the answer of an earlier try. ``created``, ``updated``: times of the source. ``at_once``: the
+    commit of the copy also deletes the source, as in every metadata_service except that of the previous
+    release.
     """
 
     def __init__(
@@ -121,8 +124,9 @@ async def test_a_source_that_somebody_else_deletes() -> None:
     ids=["other bytes", "shorter", "empty", "written since"],
 )
 async def test_the_copy_of_an_earlier_request_costs_no_newer_content(changed: dict[str, Any]) -> None:
-    """The first move was cut short, the source replaced, the move repeated under its idempotency key: the
-    copy is the one that there is, and has what stood there before.
+    """The first move was interrupted, the source replaced, and the move repeated under its idempotency key.
+
+    The copy still has the old content.
     """
     files = Files(answered=True, **changed)
     with pytest.raises(PreconditionFailed) as refused:
@@ -139,7 +143,9 @@ async def test_the_copy_of_an_earlier_request_costs_no_newer_content(changed: di
 async def test_a_repeat_touches_nothing_that_came_after_the_move(
     source: bytes, generation: int | None
 ) -> None:
-    """The first move was whole, and something was stored in the old place: its repeat is its answer."""
+    """The first move was complete, and a file was stored at the old place since: the repeat gets the first
+    answer.
+    """
     later = COPIED_AT + 1
     files = Files(answered=True, source=source, created=later, updated=later)
     assert (await moved(files, generation)).id == "copy"
@@ -148,8 +154,9 @@ async def test_a_repeat_touches_nothing_that_came_after_the_move(
 
 @pytest.mark.parametrize("now", [None, b"another", b""])
 async def test_an_earlier_requests_copy_that_is_no_longer_there_costs_no_source(now: bytes | None) -> None:
-    """The first move was killed before it deleted, the copy deleted or replaced, the move repeated under its
-    idempotency key: its answer is the one of then, and the source holds the only bytes that are left.
+    """The first move was killed before it deleted the source, and its copy was deleted or replaced since.
+
+    A repeat under its idempotency key gets the old answer, so the source has the only remaining bytes.
     """
     files = Files(answered=True, now=now)
     with pytest.raises(PreconditionFailed) as refused:

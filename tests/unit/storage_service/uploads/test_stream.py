@@ -82,8 +82,8 @@ async def test_a_second_spec_is_refused() -> None:
     ],
 )
 async def test_a_message_that_goes_back_is_refused(later: UploadChunk) -> None:
-    """Its bytes would be skipped, whatever they are: of a client that sets no offsets the first message alone
-    would be stored, and its finish_write answered with a file.
+    """Its bytes would be skipped unseen. Of a client that sets no offsets only the first message would be
+    stored, and its finish_write would be answered with a file.
     """
     end = UploadRequest(write_offset=6, finish_write=True)
     with pytest.raises(errors.OffsetOutOfRange) as refused:

@@ -108,7 +108,7 @@ def test_what_has_lost_all_its_metadata_is_found_although_both_say_nothing() -> 
 
 
 class Records:
-    """Knows of some rows; counts what it is asked about objects that nobody owns."""
+    """Has some rows. Counts requests about objects without an owner."""
 
     def __init__(self, rows: Sequence[KeyRow]) -> None:
         self.rows = list(rows)
@@ -126,7 +126,7 @@ class Records:
 
 
 class Classes(MemoryObjectStore):
-    """Says a storage class of everything."""
+    """Reports a storage class for everything."""
 
     async def list_versions(self, prefix: str, *, after: str = ""):  # type: ignore[no-untyped-def]
         async for page in super().list_versions(prefix, after=after):

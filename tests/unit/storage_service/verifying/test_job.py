@@ -22,7 +22,7 @@ from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Records:
-    """``shards``: of the run under way; ``due``: of one that begins when it is asked for."""
+    """``shards``: of the run in progress. ``due``: of a run that begins on request."""
 
     def __init__(self, *, shards: int, due: int = 0) -> None:
         self.shards, self.due = shards, due

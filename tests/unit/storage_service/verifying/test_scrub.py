@@ -25,7 +25,7 @@ from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Records:
-    """Hands rows out once; ``now``: what they are when they are looked at again."""
+    """Returns its rows once. ``now``: their state when they are looked up again."""
 
     def __init__(self, *rows: KeyRow) -> None:
         self.rows = list(rows)
@@ -44,7 +44,7 @@ class Records:
 
 
 class Damage:
-    """Notes reports."""
+    """Records reports."""
 
     def __init__(self) -> None:
         self.reported: list[tuple[str, str]] = []
@@ -75,7 +75,7 @@ async def stored(store: MemoryObjectStore, body: bytes) -> KeyRow:
 async def scrubbed(
     store: MemoryObjectStore, records: Records
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Damage by blob as it was told to the database, and as it was told to people."""
+    """Return damage by blob as reported to the database, and as reported to people."""
     damage = Damage()
     scrub = Scrub(
         store,

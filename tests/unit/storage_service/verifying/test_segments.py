@@ -26,7 +26,7 @@ BYTES: Final = pb.VERIFICATION_DEPTH_BYTES
 
 
 class Records:
-    """One upload that has acknowledged one segment."""
+    """One upload with one acknowledged segment."""
 
     def __init__(self) -> None:
         segment = Segment(key=KEY, size_bytes=len(BODY), crc32c=checksums.crc32c_of([BODY]))

@@ -24,7 +24,7 @@ LEASE = 0.15
 
 
 class Records:
-    """One shard under a lease that runs out; ``lost``: a renewal finds it somebody else's."""
+    """One shard whose lease expires. ``lost``: a renewal finds that another process has it."""
 
     def __init__(self, *, lost: bool) -> None:
         self._lost = lost
@@ -50,7 +50,7 @@ class Records:
             raise UploadSuperseded("Somebody else's.")
         self._hold()
         self.renewals += 1
-        if self.renewals > 4:  # each after a third of it
+        if self.renewals > 4:  # each after a third of the lease
             self._outlived.set()
         return LEASE
 

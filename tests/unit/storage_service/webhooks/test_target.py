@@ -63,7 +63,7 @@ def test_names_and_addresses_that_pass() -> None:
 
 
 class _Rebinding:
-    """A resolver whose answer is another one each time."""
+    """A resolver with a different answer each time."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.left = list(answers)
@@ -99,7 +99,7 @@ async def test_what_was_made_before_is_refused_when_it_is_sent(host: str) -> Non
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
-    """A resolver that would answer otherwise now is not asked again."""
+    """The resolver, whose next answer would differ, is not asked again."""
     asked = list[bytes]()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

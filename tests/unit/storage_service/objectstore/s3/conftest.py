@@ -7,5 +7,5 @@ from storage_service.objectstore.s3 import calls
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Second tries follow at once."""
+    """Retries follow at once."""
     monkeypatch.setattr(calls, "BASE_DELAY", 0.0)

@@ -17,7 +17,7 @@ from storage_service.objectstore.s3.options import S3Options
 
 @dataclass
 class Request:
-    """What arrived."""
+    """A received request."""
 
     method: str
     target: str
@@ -35,7 +35,7 @@ class Request:
 
 
 class HangUp(Exception):
-    """A step ends the connection."""
+    """Raised by a step to end the connection."""
 
 
 Step = Callable[[socket.socket, Request], None]
@@ -43,7 +43,7 @@ Step = Callable[[socket.socket, Request], None]
 
 @dataclass
 class ScriptedServer:
-    """Runs on a thread per connection; ``requests`` are all that came, in order."""
+    """Runs a thread per connection. ``requests`` are all received ones, in order."""
 
     steps: list[Step]
     requests: list[Request] = field(default_factory=list)
@@ -54,7 +54,7 @@ class ScriptedServer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def options(self, **changes: object) -> S3Options:
-        """Settings that lead here."""
+        """Return settings for this server."""
         base: dict[str, object] = {
             "bucket": "bucket",
             "endpoint_url": f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}",
@@ -130,7 +130,7 @@ def head_of(status: int, headers: dict[str, str]) -> bytes:
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> Step:
-    """A whole answer; names of headers with ``_`` for ``-``."""
+    """Return a step with a complete answer; ``_`` in names of headers stands for ``-``."""
     named = {name.replace("_", "-"): text for name, text in headers.items()}
 
     def step(sock: socket.socket, request: Request) -> None:
@@ -141,12 +141,12 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Step:
 
 
 def failure(status: int, code: str, **headers: str) -> Step:
-    """An S3 error."""
+    """Return a step that answers with an S3 error."""
     return answer(status, f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>".encode(), **headers)
 
 
 def raw(data: bytes, *, then_close: bool = False) -> Step:
-    """Exactly these bytes."""
+    """Return a step that sends exactly these bytes."""
 
     def step(sock: socket.socket, _: Request) -> None:
         sock.sendall(data)
@@ -157,7 +157,7 @@ def raw(data: bytes, *, then_close: bool = False) -> Step:
 
 
 def drip(data: bytes, seconds: float) -> Step:
-    """One byte at a time."""
+    """Return a step that sends one byte at a time."""
 
     def step(sock: socket.socket, _: Request) -> None:
         for byte in data:
@@ -168,7 +168,7 @@ def drip(data: bytes, seconds: float) -> Step:
 
 
 def hang(seconds: float) -> Step:
-    """No answer."""
+    """Return a step that doesn't answer."""
 
     def step(_: socket.socket, __: Request) -> None:
         time.sleep(seconds)
@@ -178,7 +178,7 @@ def hang(seconds: float) -> Step:
 
 
 def reset() -> Step:
-    """RST instead of an answer."""
+    """Return a step that sends RST instead of an answer."""
 
     def step(sock: socket.socket, _: Request) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -188,12 +188,12 @@ def reset() -> Step:
 
 
 def put_ok(etag: str = "0123", **headers: str) -> Step:
-    """A stored object or part."""
+    """Return the answer for a stored object or part."""
     return answer(200, b"", ETag=f'"{etag}"', **headers)
 
 
 def object_head(size: int, etag: str = "e1", **more: str) -> dict[str, str]:
-    """Headers of HEAD and GET."""
+    """Return the headers of HEAD and GET."""
     return {
         "Content-Length": str(size),
         "ETag": f'"{etag}"',

@@ -31,7 +31,7 @@ async def scripted(
     on_mid_body: Callable[[str], None] | None = None,
     **options: object,
 ) -> AsyncIterator[tuple[S3ObjectStore, ScriptedServer]]:
-    """A store whose server follows the steps."""
+    """Yield a store whose server follows the steps, and the server."""
     with ScriptedServer(list(steps), early=early, tls=tls).running() as server:
         store = open_s3_store(server.options(**options), on_mid_body=on_mid_body)
         try:

@@ -18,7 +18,7 @@ REGIONS = ("us-east-1", "eu-central-1", "cn-north-1", "us-gov-west-1", "us-iso-e
 
 
 def _lean(content: Any) -> Any:
-    """What is expected of ``content``."""
+    """Return the expected form of ``content``."""
     if isinstance(content, list):
         return [_lean(one) for one in content]
     if not isinstance(content, dict):
@@ -30,7 +30,7 @@ def _lean(content: Any) -> Any:
 
 
 def _loader(files: LeanFiles | None = None) -> botocore.loaders.Loader:
-    """A new one: clients change what they are given."""
+    """Return a new loader, because clients change the data that they get."""
     return botocore.loaders.Loader(file_loader=files)
 
 

@@ -18,7 +18,7 @@ from tests.unit.storage_service.objectstore.s3.scripted_store import ATTRS, put_
 
 
 class Buffer(bytearray):
-    """Bytes that can be watched."""
+    """Bytes with weak references."""
 
     __slots__ = ("__weakref__",)
 
@@ -39,9 +39,7 @@ async def cancelled(task: asyncio.Task[object]) -> None:
 
 @pytest.fixture
 def threads_that_wait() -> Iterator[None]:
-    """Whoever has the interpreter keeps it: a thread that still had something to let go of would not get to
-    it.
-    """
+    """Give a thread the interpreter for seconds, so that other threads can't release bytes in between."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(5)
     yield

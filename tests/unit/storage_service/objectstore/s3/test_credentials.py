@@ -69,6 +69,6 @@ async def test_role_credentials_come_from_botocore_and_are_renewed(monkeypatch: 
 
 
 def role(name: str, expiration: str) -> Step:
-    """What a container's metadata service answers."""
+    """Return the answer of a container's metadata service."""
     found = {"AccessKeyId": name, "SecretAccessKey": "s", "Token": f"of-{name}", "Expiration": expiration}
     return answer(200, json.dumps(found).encode())

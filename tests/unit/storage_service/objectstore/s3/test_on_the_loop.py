@@ -31,13 +31,13 @@ from tests.unit.storage_service.objectstore.s3.scripted_server import (
 )
 from tests.unit.storage_service.objectstore.s3.scripted_store import ATTRS, put_body, scripted
 
-#: The request that opened the connection has been answered before any of these is sent.
+#: Answer to the request that opens the connection, before all others.
 OPENED = put_ok("opened")
 
 
 @pytest.fixture
 def hops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Each time that a request or a body went to a thread."""
+    """Requests and bodies that went to a thread."""
     seen: list[str] = []
     write, read = Offload.write, Offload.read
 
@@ -58,7 +58,7 @@ def hops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 async def opened(
     hops: list[str], *steps: Step, **options: object
 ) -> AsyncIterator[tuple[S3ObjectStore, ScriptedServer]]:
-    """A store with one idle connection, of which ``hops`` tell nothing any more."""
+    """Yield a store with one idle connection. ``hops`` is empty again."""
     async with scripted(OPENED, *steps, **options) as (store, server):  # type: ignore[arg-type]
         await put_body(store)
         hops.clear()
@@ -87,7 +87,7 @@ async def test_put_get_and_head_take_no_thread(hops: list[str]) -> None:
 
 
 async def test_a_small_object_is_one_piece_however_it_comes(hops: list[str]) -> None:
-    """Each piece is a message on its way out."""
+    """Each piece would be a message of the response."""
     body = bytes(range(256)) * 16
 
     def in_two(sock: socket.socket, _: object) -> None:
@@ -168,7 +168,7 @@ async def test_the_same_errors_as_on_threads(
 
 
 async def test_cancelled_while_waiting(hops: list[str]) -> None:
-    """The connection, whose reply is still to come, is not used again."""
+    """The connection, whose reply is still outstanding, is not used again."""
     async with opened(hops, hang(240), put_ok("e3"), reply_timeout=240.0) as (store, server):
         task = asyncio.create_task(put(store, 10))
         while len(server.requests) < 2:  # noqa: ASYNC110 - another thread fills it
@@ -194,7 +194,7 @@ async def test_a_store_that_does_not_read(hops: list[str]) -> None:
 
 
 async def test_more_than_the_socket_takes_at_once() -> None:
-    """Over a pair of sockets whose buffers are small; the other end reads now and then."""
+    """Sends over a pair of sockets with small buffers, whose other end reads now and then."""
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     connection = Connection(ours, Timeouts(5, 5, 5))

@@ -8,7 +8,7 @@ from storage_service.objectstore.s3.calls import RetryPolicy
 
 
 class Attempts:
-    """Fails in the given ways, then succeeds."""
+    """Fails with the given errors, then succeeds."""
 
     def __init__(self, *failures: Exception) -> None:
         self.failures = list(failures)

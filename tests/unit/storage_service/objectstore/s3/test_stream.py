@@ -36,7 +36,7 @@ REF = ObjectRef("key", "v1")
 
 
 def serve(body: bytes = BODY, *, upto: int | None = None, etag: str = "e1", stall: float = 0.0) -> Step:
-    """GetObject that honours a range; ``upto`` bytes of the answer only, then silence and the end."""
+    """Answer GetObject with the requested range; after ``upto`` bytes, wait ``stall`` seconds and close."""
 
     def step(sock: socket.socket, request: Request) -> None:
         text = request.headers.get("range")
@@ -96,7 +96,7 @@ async def test_what_has_come_is_not_waited_for() -> None:
             pieces, read_at_once = stream.__aiter__(), b""
             while len(read_at_once) < len(body):
                 taking: Any = anext(pieces)
-                with pytest.raises(StopIteration) as taken:  # the loop is not given back even once
+                with pytest.raises(StopIteration) as taken:  # the loop never gets control
                     taking.send(None)
                 read_at_once += taken.value.value
         assert read_at_once == body
@@ -105,7 +105,7 @@ async def test_what_has_come_is_not_waited_for() -> None:
 
 
 async def _has_come(stream: Any, size: int) -> None:
-    """Wait until the kernel, and what came with the reply's head, hold so many bytes."""
+    """Wait until kernel buffer and early bytes contain so many bytes."""
     async with asyncio.timeout(60):
         while True:
             (unread,) = struct.unpack("i", fcntl.ioctl(stream._connection.sock, termios.FIONREAD, b"\0" * 4))

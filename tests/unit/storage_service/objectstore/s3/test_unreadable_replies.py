@@ -1,5 +1,5 @@
-"""A reply that can't be read is the store's failure, asked for again and then StoreUnavailable: never an
-exception that only a parser knows.
+"""Unreadable replies are failures of the store: requested again, then StoreUnavailable, never a parser's
+exception.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ CALLS: dict[str, tuple[Call, str]] = {
     ),
 }
 
-#: What is cut out or put in, and for which operations it matters.
+#: Operation, the text that is replaced, and its replacement.
 DAMAGE = [
     ("ListObjectsV2", TIME, "2x26-11-20T10:00:00Z"),
     ("ListObjectsV2", "<Size>1</Size>", ""),
@@ -107,7 +107,7 @@ DAMAGE = [
 
 
 def damaged(operation: str) -> list[Step]:
-    """One answer for each kind of damage. A store is dear to open: all are met by one."""
+    """Return one answer for each kind of damage. One store handles all, because opening a store is slow."""
     _, sound = CALLS[operation]
     edits = [(old, new) for name, old, new in DAMAGE if name == operation]
     assert all(sound.count(old) == 1 for old, _ in edits)

@@ -1,4 +1,4 @@
-"""Hand-made ZIPs in which each field can lie."""
+"""Hand-made ZIPs in which each field can be wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from storage_service.projects.archives import zip_layout as layout
 
 @dataclass
 class Entry:
-    """One file; ``local`` and ``central`` override what its headers say (names as in ``_header``)."""
+    """One file. ``local`` and ``central`` override the fields of its headers (names as in ``_header``)."""
 
     name: bytes = b"a.txt"
     body: bytes = b"hello"
@@ -27,18 +27,18 @@ class Entry:
     central: dict[str, Any] = field(default_factory=dict)
 
     def but(self, **changes: Any) -> Self:
-        """The same entry with something else in it."""
+        """Return the same entry with changes."""
         return replace(self, **changes)
 
     @property
     def data(self) -> bytes:
-        """As it stands in the archive."""
+        """The bytes of the content in the archive."""
         if self.packed is not None:
             return self.packed
         return deflate(self.body) if self.method == layout.DEFLATED else self.body
 
     def told(self, overrides: dict[str, Any]) -> dict[str, Any]:
-        """What a header says."""
+        """Return the fields of a header."""
         plain = {
             "flags": self.flags,
             "method": self.method,
@@ -53,7 +53,7 @@ class Entry:
 
 @dataclass
 class Archive:
-    """Entries and what follows them; ``end`` overrides fields of the end record."""
+    """Entries and what follows them. ``end`` overrides fields of the end record."""
 
     entries: list[Entry]
     before: bytes = b""
@@ -64,7 +64,7 @@ class Archive:
     wide: bool = False
 
     def build(self) -> bytes:
-        """The bytes."""
+        """Return the bytes of the ZIP."""
         out = bytearray(self.before)
         directory = bytearray()
         for entry in self.entries:
@@ -97,37 +97,37 @@ class Archive:
 
 
 def archive(*entries: Entry, **more: Any) -> bytes:
-    """A whole ZIP."""
+    """Return a complete ZIP."""
     return Archive(list(entries) or [Entry()], **more).build()
 
 
 def descriptor(entry: Entry, *, signed: bool = True, wide: bool = False, **lies: int) -> bytes:
-    """A data descriptor."""
+    """Return a data descriptor."""
     told = {"crc32": zlib.crc32(entry.body), "packed": len(entry.data), "size": len(entry.body)} | lies
     packed = struct.pack("<LQQ" if wide else "<LLL", told["crc32"], told["packed"], told["size"])
     return (layout.DESCRIPTOR_SIGNATURE if signed else b"") + packed
 
 
 def streamed(entry: Entry, **shape: Any) -> Entry:
-    """As writers make it who do not know the size before."""
+    """Return the entry as made by writers that don't know its size in advance."""
     entry = entry.but(flags=entry.flags | layout.DESCRIPTOR)
     unknown = {"crc32": 0, "packed": 0, "size": 0} | entry.local
     return entry.but(local=unknown, descriptor=descriptor(entry, **shape))
 
 
 def deflate(body: bytes) -> bytes:
-    """Raw."""
+    """Return the body as raw deflate."""
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(body) + packer.flush()
 
 
 def field_of(kind: int, data: bytes) -> bytes:
-    """One extra field."""
+    """Return one extra field."""
     return struct.pack("<HH", kind, len(data)) + data
 
 
 def unicode_path(plain: bytes, name: str) -> bytes:
-    """The Unicode path extra field."""
+    """Return the Unicode path extra field."""
     return field_of(layout.UNICODE_PATH_EXTRA, struct.pack("<BL", 1, zlib.crc32(plain)) + name.encode())
 
 

@@ -1,4 +1,4 @@
-"""Reads a ZIP in memory like one in S3."""
+"""Reads a ZIP in memory as if it were in S3."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from storage_service.projects.archives.zip_in import ZipReader
 
 
 class InMemory:
-    """RangeReader over bytes; notes what was asked for."""
+    """A RangeReader over bytes that records requests."""
 
     def __init__(self, body: bytes) -> None:
         self.body = body
@@ -20,7 +20,7 @@ class InMemory:
 
 
 class NoLimits:
-    """EntryLimits that notes what it was asked."""
+    """EntryLimits that record what they were asked."""
 
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}
@@ -30,7 +30,7 @@ class NoLimits:
 
 
 async def read_zip(body: bytes) -> dict[str, bytes]:
-    """Content by path. Raises ArchiveInvalid."""
+    """Return content by path. Raises ArchiveInvalid."""
     reader = ZipReader(InMemory(body), len(body), NoLimits())
     await reader.open()
     return {file.path: await file.read() async for file in reader.files()}

@@ -34,7 +34,7 @@ KINDS = ["files", "project"]
 
 
 class CountingStore(MemoryObjectStore):
-    """How often it was asked for a head."""
+    """Counts HEAD requests."""
 
     heads = 0
 
@@ -44,7 +44,7 @@ class CountingStore(MemoryObjectStore):
 
 
 class Bench:
-    """Thirty small files below a prefix, or in a project, as old as ``days``."""
+    """Thirty small files below a prefix, or in a project, that are ``days`` old."""
 
     def __init__(self, days: int, rules: Sequence[Transition]) -> None:
         self.store = CountingStore()
@@ -75,7 +75,7 @@ class Bench:
         return file
 
     async def names(self, kind: str) -> list[str]:
-        """In the ZIP."""
+        """Return the names in the ZIP."""
         request = DownloadArchiveRequest(key_prefix="paths/ada/")
         if kind == "project":
             request = DownloadArchiveRequest()
@@ -87,7 +87,7 @@ class Bench:
             return archive.namelist()
 
     def archive(self, *names: str) -> None:
-        """From now on."""
+        """Archive these files from now on."""
         places = ("paths/ada/", "projects/ada/site/")
         self.store.archived = {place + name for name in names for place in places}
 
@@ -120,7 +120,7 @@ async def test_what_no_rule_archives_is_not_looked_at(
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_a_reader_has_met_is_looked_at(kind: str) -> None:
-    """By a rule that nobody has told this service of."""
+    """A rule that this service doesn't know has archived it."""
     bench = Bench(31, ())
     bench.archive(NAMES[20])
     with pytest.raises(ObjectArchived, match="The bytes are"):

@@ -1,5 +1,6 @@
-"""An export holds all that the schema has of an owner, or it is said here and in docs/admin.md what it leaves
-out: a new table or field fails until somebody has thought of it.
+"""Exports contain everything in the schema about an owner, except what is listed here and in docs/admin.md.
+
+A new table or field fails the test until it is exported or listed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVers
 from strongroom.metadata.v1.share_pb2 import Share
 from strongroom.metadata.v1.webhook_pb2 import Webhook
 
-#: By table: the manifest's list, or the record of another list that has its rows.
+#: For each table: the manifest's list, or the record in another list that contains its rows.
 EXPORTED: Final = {
     "files": "files",
     "generations": "files",
@@ -50,7 +51,7 @@ LEFT_OUT: Final = {
 OWNERS: Final = "the whole manifest's"
 COUNTED: Final = "follows from other lists"
 STORE: Final = "where it lies in this installation's store"
-#: Fields that a record does not have, by message.
+#: Fields that are not in a record, by message.
 NOT_TOLD: Final[dict[Any, dict[str, str]]] = {
     File: {
         "owner_id": OWNERS,
@@ -81,7 +82,7 @@ NOT_TOLD: Final[dict[Any, dict[str, str]]] = {
     )
     | {"owner_id": OWNERS, "secrets": "a secret"},
 }
-#: Fields that a record calls otherwise.
+#: Fields with another name in a record.
 RENAMED: Final = {
     "generation_details": "generated",
     "event_media_details": "event",

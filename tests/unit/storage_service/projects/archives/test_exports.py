@@ -40,14 +40,14 @@ ADA = Principal("ada")
 
 
 class Belongings:
-    """Stands in for FileReader and ProjectReader: what ada has."""
+    """Replaces FileReader and ProjectReader with ada's belongings."""
 
     def __init__(self) -> None:
         self.store = MemoryObjectStore()
         self.files: list[File] = []
         self.contents: dict[str, list[ProjectFile]] = {}
         self.kept: tuple[int, ...] = (1, 2)
-        """Versions that there are of each project; the newest one is listed in any case."""
+        """Existing versions of each project; the newest one is listed in any case."""
         self.newest = 1
         self.of_version: dict[int, list[ProjectFile]] = {}
         self.acts: list[tuple[str, str]] = []
@@ -109,7 +109,7 @@ class Belongings:
 async def exported(
     have: Belongings, caller: Principal = ADA, user_id: str = ""
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """What is in the ZIP, and its manifest."""
+    """Return the contents of the ZIP and its manifest."""
     archived = ArchivedObjects(have.store)
     source = ArchiveSource(CommittedReader(have.store, Reports(), archived), ByteBudget(1 << 20))
     files, projects, acts = cast("FileReader", have), cast("ProjectReader", have), cast("HeldActs", have)
@@ -183,7 +183,7 @@ async def test_what_else_a_person_has_is_listed_without_its_secrets() -> None:
     scope = ShareScope(key_prefix="uploads/")
     share_of = Share(title="For you", scope=scope, uses=3, state=SHARE_STATE_REVOKED, revoke_time=then)
     have.shared.append(share_of)
-    later = cast("EventType.ValueType", 9999)  # of a newer release, or a row that was spoiled
+    later = cast("EventType.ValueType", 9999)  # from a newer release, or a damaged row
     chosen = EventFilter(types=[EVENT_TYPE_FILE_READY, later], families=["file"])
     have.hooks.append(Webhook(url="https://example.com/in", filter=chosen, state=WEBHOOK_STATE_PAUSED))
     _, manifest = await exported(have)
@@ -209,7 +209,7 @@ async def test_only_of_somebody_else_it_is_an_act() -> None:
 
 
 async def test_versions_that_are_gone_by_a_rule_end_nothing() -> None:
-    """Each version that there is comes after the last one that there is."""
+    """Each version is compared with the previous existing one."""
     have = Belongings()
     for path in ("a", "b", "c"):
         await have.content("site", path)

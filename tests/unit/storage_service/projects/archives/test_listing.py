@@ -17,7 +17,7 @@ from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Listed:
-    """Pages of two; counts how often they are asked for."""
+    """Pages of two files; counts requests."""
 
     def __init__(self, *files: File) -> None:
         self.files = files

@@ -14,7 +14,7 @@ LAST_SECONDS = 60
 
 
 class Cores:
-    """Counts who is at work; ``order``: whose pieces were begun."""
+    """Counts workers in progress. ``order``: the owners of pieces in the order in which they were begun."""
 
     def __init__(self) -> None:
         self.lock, self.go, self.begun = threading.Lock(), threading.Event(), threading.Event()
@@ -43,7 +43,7 @@ async def test_one_owners_archives_take_one_turn_of_the_cores(at_once: int) -> N
     await asyncio.sleep(0)
     other = asyncio.ensure_future(packing.run("bob", cores.work, b"bob"))
     async with asyncio.timeout(LAST_SECONDS):
-        while len(cores.order) < at_once:  # noqa: ASYNC110 - by threads
+        while len(cores.order) < at_once:  # noqa: ASYNC110 - threads fill it
             await asyncio.sleep(0.001)
     cores.go.set()
     assert await other == b"bob"

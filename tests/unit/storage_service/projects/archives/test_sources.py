@@ -18,7 +18,7 @@ SIZE = 1000
 
 
 class Objects:
-    """Every object has the same bytes."""
+    """A store in which every object has the same bytes."""
 
     @asynccontextmanager
     async def open(self, committed: Committed) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -39,7 +39,7 @@ async def test_a_body_counts_until_the_next_one_is_asked_for() -> None:
     async with source.entries(stored(20)) as entries:
         first = await anext(entries)
         assert first.fetched
-        assert memory.used == (AHEAD + 1) * SIZE  # with the one that is being written
+        assert memory.used == (AHEAD + 1) * SIZE  # including the one being written
         assert b"".join([chunk async for chunk in first.body()]) == b"x" * SIZE
         assert len([entry async for entry in entries if entry.fetched]) == 19
         assert memory.used == 0
@@ -64,7 +64,7 @@ async def test_who_is_cancelled_while_leaving_leaves_nothing_in_the_memory() -> 
             try:
                 await asyncio.sleep(3600)
             except asyncio.CancelledError:
-                await may_end.wait()  # its thread lets go of the connection
+                await may_end.wait()  # the time in which its thread releases the connection
                 raise
             yield _nothing()
 
@@ -76,14 +76,14 @@ async def test_who_is_cancelled_while_leaving_leaves_nothing_in_the_memory() -> 
             await anext(entries)
 
     reading = asyncio.create_task(read())
-    for _ in range(2):  # the client leaves, then the server ends what is left
+    for _ in range(2):  # first the client leaves, then the server cancels what is left
         await asyncio.sleep(0.01)
         assert memory.used == (AHEAD + 1) * SIZE
         reading.cancel()
     await asyncio.wait([reading])
     may_end.set()
     async with asyncio.timeout(60):
-        while memory.used:  # noqa: ASYNC110 - its tasks are nobody's any more
+        while memory.used:  # noqa: ASYNC110 - its tasks are not awaited any more
             await asyncio.sleep(0)
 
 

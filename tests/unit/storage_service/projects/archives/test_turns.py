@@ -26,7 +26,7 @@ ONE = SEGMENT_BYTES + 1
 
 
 class Running:
-    """Saves that go on until they are told to end; ``began``: their owners."""
+    """Saves that last until they are told to end. ``began``: their owners."""
 
     def __init__(self) -> None:
         self.began: list[str] = []
@@ -92,6 +92,6 @@ async def test_directories_are_checked_one_after_the_other(monkeypatch: pytest.M
     directories = DirectoryThread()
     tasks = [asyncio.create_task(directories.checked(b"", DirectoryPlace(0, 0, 0))) for _ in range(6)]
     await asyncio.sleep(0.005)
-    tasks[0].cancel()  # its thread goes on
+    tasks[0].cancel()  # its thread continues
     await asyncio.gather(*tasks, return_exceptions=True)
     assert (most, at_once) == (1, 0)

@@ -36,7 +36,7 @@ async def test_archivers(made_by: str, body: bytes) -> None:
 
 
 async def test_the_finder_of_macos() -> None:
-    """Data descriptors, old Unix fields, NFD names that don't say they are UTF-8, and a second tree."""
+    """Data descriptors, old Unix fields, NFD names without the UTF-8 flag, and a second tree."""
     times = field_of(0x5855, bytes(8))
     names = ["site/", "site/e\u0301.txt", "__MACOSX/", "__MACOSX/site/", "__MACOSX/site/._e\u0301.txt"]
     entries = []
@@ -53,7 +53,7 @@ async def test_the_finder_of_macos() -> None:
 
 
 async def test_the_explorer_of_windows() -> None:
-    """No modes, no extra fields, no folders; names in the code page of the system."""
+    """No modes, no extra fields, no folders; names in the system's code page."""
     entries = [
         Entry(name=name, mode=0, body=b"x") for name in (b"dir/a.txt", b"dir/\x81.txt", b"New folder/b")
     ]
@@ -143,7 +143,7 @@ async def test_extra_fields_that_are_no_padding(extra: bytes) -> None:
 
 
 class _Counting(bytes):
-    """How much is cut out of it."""
+    """Counts the bytes that slices take."""
 
     taken = 0
 
@@ -154,7 +154,7 @@ class _Counting(bytes):
 
 
 def test_extra_fields_are_read_once() -> None:
-    """Zeros up to the end were looked for anew behind each field."""
+    """Trailing zeros used to be searched for again after each field."""
     raw = _Counting(b"".join(field_of(kind, b"\0\0") for kind in range(1, 5000)) + b"\0\0")
     assert len(read_extra(raw, b"a.txt")) == 4999
     assert raw.taken <= len(raw)

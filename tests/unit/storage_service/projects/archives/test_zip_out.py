@@ -169,7 +169,9 @@ async def test_whatever_goes_in_comes_out(files: dict[str, bytes]) -> None:
 @pytest.mark.parametrize("size", [10, LARGE])
 @pytest.mark.parametrize("kept", [0, 3, 2 << 20])
 async def test_what_is_lost_is_told_and_the_rest_is_whole(compress: bool, size: int, kept: int) -> None:
-    """A body that breaks before its first byte leaves no entry; a large one later on, what has come of it."""
+    """A body that fails before its first byte leaves no entry; a large one that fails later is kept as far as
+    it came.
+    """
 
     async def breaks() -> AsyncIterator[bytes]:
         if kept:
@@ -212,7 +214,7 @@ async def test_other_errors_end_the_archive() -> None:
 
 
 async def test_slow_readers_hold_no_more_than_half_of_the_memory() -> None:
-    """Stored bodies of 9 MiB are gathered while there is room; the others go out as they come."""
+    """Stored bodies of 9 MiB are collected while there is room; others are sent as they come."""
     memory, body = ByteBudget(40 << 20), os.urandom(9 << 20)
 
     async def given() -> AsyncIterator[ZipEntry]:
@@ -221,10 +223,10 @@ async def test_slow_readers_hold_no_more_than_half_of_the_memory() -> None:
     slow = [ZipStream(memory=memory).chunks(given()) for _ in range(12)]
     firsts = [await anext(chunks) for chunks in slow]
     flags = [layout.LOCAL.unpack_from(first)[2] for first in firsts]
-    assert flags.count(layout.UTF8) == 2  # told its size beforehand
+    assert flags.count(layout.UTF8) == 2  # whose size was known in advance
     assert flags.count(layout.UTF8 | layout.DESCRIPTOR) == 10
     assert memory.used == 18 << 20
-    assert memory.try_acquire(20 << 20)  # for an archive that is read
+    assert memory.try_acquire(20 << 20)  # for reading an archive
     memory.release(20 << 20)
     for number, chunks in enumerate(slow[1:]):
         if number % 2:

@@ -242,7 +242,7 @@ async def test_a_unicode_path_that_agrees(where: str) -> None:
     [(b"a.txt", 0), (b"a.txt", layout.UTF8), ("\u00fc".encode(), layout.UTF8)],
 )
 async def test_a_unicode_path_that_contradicts(where: str, name: bytes, flags: int) -> None:
-    """In one header alone, too: readers differ in which one they believe."""
+    """Even in one header only, because readers differ in which one they trust."""
     lying = PLAIN.but(name=name, flags=flags, **{where: {"extra": unicode_path(name, "b.txt")}})
     with pytest.raises(ArchiveInvalid) as caught:
         await read_zip(archive(lying))
@@ -250,7 +250,7 @@ async def test_a_unicode_path_that_contradicts(where: str, name: bytes, flags: i
 
 
 async def test_a_unicode_path_in_the_local_header_alone() -> None:
-    """Without the flag nobody knows what the plain name means; so the central directory alone decides."""
+    """Without the flag the meaning of the plain name is unknown, so the central directory decides."""
     lying = PLAIN.but(name=b"\x81", local={"extra": unicode_path(b"\x81", "b.txt")})
     with pytest.raises(ArchiveInvalid) as caught:
         await read_zip(archive(lying))
@@ -279,8 +279,8 @@ async def test_the_entry_is_shown_escaped() -> None:
 
 
 def _corpus(kind: str) -> list[Path]:
-    """The archives of an external corpus, if STRONGROOM_ZIP_CORPUS names its folder; some of our own
-    otherwise.
+    """Return the archives of an external corpus (STRONGROOM_ZIP_CORPUS names its folder), or some of
+    our own.
     """
     folder = os.environ.get("STRONGROOM_ZIP_CORPUS")
     return sorted(Path(folder).glob(f"*_{kind}/*")) if folder else []

@@ -15,7 +15,7 @@ async def _settle() -> None:
 
 
 class _Holder:
-    """Imports that go on until they are told to end."""
+    """Imports that last until they are told to end."""
 
     def __init__(self, slots: FairPermits) -> None:
         self._slots = slots
@@ -97,7 +97,7 @@ async def test_cancelled_in_the_moment_of_the_turn() -> None:
     await holder.start("cy")
     end.set()
     await asyncio.sleep(0)
-    holder.tasks[1].cancel()  # bob has been given the place and has not seen it yet
+    holder.tasks[1].cancel()  # bob has been given the place, but has not run yet
     await _settle()
     assert holder.began == ["ada", "cy"]
     assert slots.running("bob") == 0
@@ -123,7 +123,7 @@ async def test_a_place_that_ends_while_the_next_one_is_being_cancelled_goes_to_t
     await holder.start("ada", 2)
     running, leaving, _ = holder.tasks
     first.set()  # in the loop's next round the place ends,
-    leaving.cancel()  # and then the task hears of what its future knows already
+    leaving.cancel()  # and then the task is cancelled although its future has a result
     await running
     await holder.end_all()
     assert holder.began == ["ada", "ada"]

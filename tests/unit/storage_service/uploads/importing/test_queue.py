@@ -47,7 +47,7 @@ def test_others_have_their_own_places() -> None:
         assert refused(imports, batch(2, "bob")) is None
         assert refused(imports, batch(1, "alice")) is not None
         assert refused(imports, [*batch(1, "bob"), *batch(1)]) is not None
-        assert refused(imports, batch(2, "bob")) is None  # nothing of the refused one is kept
+        assert refused(imports, batch(2, "bob")) is None  # the refused batch was not counted
 
 
 def test_an_end_by_an_error_gives_the_places_back() -> None:

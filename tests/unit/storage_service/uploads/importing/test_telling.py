@@ -29,7 +29,7 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 
 class Sources:
-    """A client of sources that always fail."""
+    """Sources that always fail."""
 
     def __init__(self, error: StrongroomError) -> None:
         self.error: StrongroomError | None = error
@@ -42,7 +42,7 @@ class Sources:
 
 
 class Uploads:
-    """Has stored nothing yet."""
+    """An uploader that has stored nothing yet."""
 
     async def answered(self, _spec: UploadSpec, _same: bytes) -> None:
         return None
