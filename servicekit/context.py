@@ -30,10 +30,10 @@ from strongroom.errors import DeadlineExceeded, StrongroomError
 
 
 class Writing:
-    """A call's response stream, whose reader may take nothing. ``seconds``: the limit for one message.
+    """The response stream of a call, whose reader may stop reading. ``seconds``: the limit for one message.
 
     A write ends when gRPC has passed the message to the connection, which waits for the reader's flow-control
-    window. Whoever holds memory for a message can ask how long its write has lasted, and end the call.
+    window. Code that holds memory for a message can ask how long its write has lasted, and end the call.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -1,4 +1,6 @@
-"""Errors for guests whose file a drop refuses: the same when the upload begins and when it is counted."""
+"""Errors for guests whose file a drop refuses, whether at the start of the upload or when the file is
+counted.
+"""
 
 from __future__ import annotations
 

@@ -126,8 +126,8 @@ def _check_cost(text: str) -> None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Readers differ in which of two members with the same name they use (RFC 8259 section 4), so duplicates
-    are refused.
+    """The object of ``pairs``. Refuses duplicate names, because readers differ in which of the members they
+    use (RFC 8259 section 4).
     """
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -141,11 +141,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _lone(value: Any) -> tuple[object, ...] | None:
-    """The place of the first half pair; None: there is none.
-
-    Paths are chains of (name, parent path): as full lists for each value of a wide and deep text, they would
-    take quadratic memory.
-    """
+    """The place of the first half pair; None if there is none."""
     waiting: list[tuple[_Way, Any]] = [(None, value)]
     while waiting:
         way, item = waiting.pop()

@@ -11,8 +11,8 @@ log = structlog.get_logger(__name__)
 
 
 class Outage:
-    """For one thing that is asked repeatedly. ``fails``, ``works``: the events of the two lines, each with
-    ``facts``.
+    """Logs when one thing that is asked repeatedly begins to fail, and when it works again. ``fails``,
+    ``works``: the events of the two lines, each with ``facts``.
 
     ``quiet_seconds``: after a failure it must succeed for this long before it counts as back. Needed if
     several callers ask it: something that answers every second call would otherwise be back after each.

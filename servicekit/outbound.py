@@ -112,13 +112,15 @@ class SystemResolver:
 
 
 def _retrieved(found: asyncio.Future[Any]) -> None:
-    """Mark the exception as retrieved, if nobody waits any more."""
+    """Mark the exception as retrieved, in case the caller has stopped waiting."""
     if not found.cancelled():
         found.exception()
 
 
 def check_addresses(addresses: Sequence[Address]) -> None:
-    """Raises SourceUrlRefused if any of them is not public: we can't choose which one answers."""
+    """Raises SourceUrlRefused if any of the addresses is not public: the resolver's caller cannot choose
+    which one answers.
+    """
     for address in addresses:
         if not is_public(address):
             raise SourceUrlRefused(
@@ -127,7 +129,7 @@ def check_addresses(addresses: Sequence[Address]) -> None:
 
 
 def is_public(address: Address) -> bool:
-    """Whether it is global unicast, through every embedding of IPv4 in IPv6."""
+    """Whether the address is global unicast, also after unwrapping every embedding of IPv4 in IPv6."""
     if isinstance(address, ipaddress.IPv4Address):
         special = any(address in network for network in _SPECIAL_V4)
         return address.is_global and not address.is_multicast and not address.is_reserved and not special
@@ -170,8 +172,10 @@ def is_number_form(host: str) -> bool:
 
 
 def check_name(host: str) -> None:
-    """For callers that don't resolve the name yet. Raises SourceUrlRefused for addresses that are not public,
-    and for names that never have public ones: those of this machine and of private networks.
+    """Check a host name that is not resolved yet.
+
+    Raises SourceUrlRefused for addresses that are not public, and for names that never have public ones:
+    those of this machine and of private networks.
     """
     literal = literal_address(host)
     if literal is not None:
@@ -257,8 +261,8 @@ class UrlRules:
 
 
 def _check_scheme(text: str, whose: str = "") -> None:
-    """Check that a scheme, if there is one, is http or https. First of all, because parsers disagree on
-    others.
+    """Check that the scheme of ``text``, if it has one, is http or https. Done first, because parsers
+    disagree on other schemes.
     """
     scheme = _SCHEME.match(text)
     if scheme and scheme[0].lower() not in DEFAULT_PORTS:

@@ -103,8 +103,8 @@ class Probes:
 
 
 def stopping() -> bool:
-    """Whether the current task was told to end. A CancelledError also comes from an awaited future that
-    somebody else has cancelled, which is no reason to end.
+    """Whether the current task was cancelled. A CancelledError alone does not prove it: it also comes from an
+    awaited future that another task has cancelled, which is no reason to end.
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -56,8 +56,8 @@ _ID_BYTES: Final = 4
 
 
 class Capabilities:
-    """Makes and opens the tokens of one kind, for URLs used by browsers without a bearer token. Whoever has a
-    token may do what it says.
+    """Makes and opens the tokens of one kind, for URLs used by browsers without a bearer token. Every holder
+    of a token may do what it says.
 
     Only this installation can read tokens (a link shows its visitors neither the file's owner nor its id),
     change or make them. The same content always gives the same token, so that its URL stays the same in

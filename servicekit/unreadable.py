@@ -1,4 +1,4 @@
-"""Refuses contents that nobody may read, before any response head is sent, on every route."""
+"""Refuses infected and damaged contents, before any response head is sent, on every route."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED
 
 
 def refuse_unreadable(file: File | ProjectFile, *, lost: bool = False, called: str = "this file") -> None:
-    """Raises ContentInfected: it was found infected after it was stored; ObjectLost: its bytes are known to
-    be damaged.
+    """Raises ContentInfected if the file was found infected after it was stored; ObjectLost if its bytes are
+    known to be damaged.
 
     ``lost``: also refuse objects known to be lost, if the store is not asked.
     """
@@ -32,5 +32,5 @@ def refuse_unreadable(file: File | ProjectFile, *, lost: bool = False, called: s
 
 
 def is_unreadable(file: File | ProjectFile) -> bool:
-    """Whether ``refuse_unreadable`` refuses it without ``lost``."""
+    """Whether ``refuse_unreadable`` raises for the file, without ``lost``."""
     return file.scan.outcome == SCAN_OUTCOME_INFECTED or file.data_loss == DATA_LOSS_CORRUPT

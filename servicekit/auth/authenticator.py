@@ -172,7 +172,7 @@ class Authenticator:
 
 
 def bearer(authorization: str) -> str:
-    """The token. RFC 6750 section 2.1: the scheme in any case, one or more spaces, the token.
+    """The token of an Authorization header (RFC 6750 section 2.1: the scheme in any case, spaces, the token).
 
     :raises TokenInvalid: the header has another form.
     """

@@ -48,7 +48,7 @@ MAX_REQUEST_SECONDS: Final = 24 * 3600.0 + LEEWAY_SECONDS
 
 
 def digest_of(token: str) -> bytes:
-    """Identifies a token where it must not be stored."""
+    """A digest that identifies a token in places where the token itself must not be stored."""
     return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
@@ -96,13 +96,15 @@ class InternalCredential:
         return self._minted
 
     def vouch(self, token: str, arrived: float) -> str:
-        """Like ``mint``, and vouch that this bearer token was verified when it arrived at ``arrived``
-        (seconds since 1970): it may have expired since.
+        """Like ``mint``, and vouch that this bearer token was verified when the request arrived at
+        ``arrived`` (seconds since 1970): the token may have expired since.
         """
         return self._sign(int(time.time()), tok=digest_of(token).hex(), arr=arrived)
 
     def act_for(self, user_id: str) -> str:
-        """Like ``mint``, to call for a user who has not signed in: a guest has opened their share."""
+        """Like ``mint``, for a call on behalf of a user who has not signed in: a guest has opened the user's
+        share.
+        """
         return self._sign(int(time.time()), act=user_id)
 
     def _sign(self, now: int, **more: object) -> str:
@@ -172,7 +174,7 @@ def refuse_internal(cause: Cause, why: str, seconds: int | None = None) -> NoRet
 
 
 def internal_token_invalid(metadata: Mapping[str, str]) -> InternalTokenInvalid:
-    """The error for users, who can't fix the cause."""
+    """The error shown to users, who cannot fix the cause."""
     return InternalTokenInvalid(
         "Two of Strongroom's services refuse each other; the operator finds the reason in their logs. "
         "Your request and your token are not at fault: try again later.",
@@ -252,7 +254,9 @@ class GatewayCredential:
 
 
 def _seconds_ago(text: str) -> int | None:
-    """The age of a proof in seconds (negative: in the future); None: it is no proof."""
+    """The seconds between the time of a proof and now, in either direction, rounded up; None: it is no
+    proof.
+    """
     said, _, _ = text.rpartition(".")
     moment = said.partition(".")[0]
     if not (moment.isascii() and moment.isdigit() and len(moment) < 13):

@@ -109,7 +109,9 @@ class JwksKeys:
         return float("inf") if moment is None else self._clock() - moment
 
     async def _refresh(self) -> None:
-        """Fetch, unless one was tried a moment ago; join a fetch in progress. Failures are only logged."""
+        """Fetch the keys, unless a fetch was tried a moment ago; join a fetch in progress. Failures are only
+        logged.
+        """
         if self._fetching is None:
             if self._age(self._tried) < MIN_INTERVAL_SECONDS:
                 return

@@ -68,20 +68,20 @@ class InProcessCall(aio.Call):
             self._loop.call_soon(callback, self)
 
     def cancelled(self) -> bool:
-        """Whether it ended as CANCELLED."""
+        """Whether the call ended as CANCELLED."""
         outcome = self._exchange.outcome
         return self._exchange.over and outcome is not None and outcome.code is grpc.StatusCode.CANCELLED
 
     def done(self) -> bool:
-        """Whether it is over."""
+        """Whether the call is over."""
         return self._exchange.over
 
     def time_remaining(self) -> float | None:
-        """Seconds until its deadline; None without one."""
+        """Seconds until the call's deadline; None without one."""
         return self._exchange.time_remaining()
 
     def cancel(self) -> bool:
-        """Cancel it and its servicer. False if it was over."""
+        """Cancel the call and its servicer. Returns False if it was over."""
         return self._exchange.cut(_LOCAL)
 
     def add_done_callback(self, callback: Callable[[Any], None]) -> None:
@@ -92,7 +92,7 @@ class InProcessCall(aio.Call):
             self._callbacks.append(callback)
 
     async def initial_metadata(self) -> aio.Metadata:
-        """Wait for it."""
+        """Wait for the initial metadata, and return it."""
         await self._exchange.until_begun()
         return aio.Metadata(*(self._exchange.initial or ()))
 
@@ -101,11 +101,11 @@ class InProcessCall(aio.Call):
         return self._exchange.outcome or _LOCAL
 
     async def trailing_metadata(self) -> aio.Metadata:
-        """Wait until the call is over."""
+        """Wait until the call is over, and return its trailing metadata."""
         return aio.Metadata(*(await self._outcome()).trailers)
 
     async def code(self) -> grpc.StatusCode:
-        """Wait until the call is over."""
+        """Wait until the call is over, and return its status code."""
         return (await self._outcome()).code
 
     async def details(self) -> str:

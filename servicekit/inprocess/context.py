@@ -64,10 +64,7 @@ class CallContext(aio.ServicerContext[Any, Any]):
             await self.until_taken()
 
     def hand_over(self, message: Any) -> bool:
-        """Send a response without waiting. False: send no other before ``until_taken``.
-
-        :raises aio.InternalError: the call is over.
-        """
+        """Send a response without waiting. Returns False if no other may be sent before ``until_taken``."""
         exchange = self._exchange
         if exchange.outcome is not None:
             raise aio.InternalError("the call is over")
@@ -95,7 +92,7 @@ class CallContext(aio.ServicerContext[Any, Any]):
         return False
 
     async def send_initial_metadata(self, initial_metadata: Any) -> None:
-        """Send it before the first response. Raises UsageError if it was sent."""
+        """Send the initial metadata before the first response. Raises UsageError if it was sent already."""
         if self._exchange.initial is not None:
             raise aio.UsageError("Send initial metadata failed: already sent")
         self._exchange.begin_responses(pairs_of(initial_metadata))

@@ -125,12 +125,12 @@ class Exchange:
             self.on_over = None
 
     async def until_over(self) -> None:
-        """Wait until it is over."""
+        """Wait until the call is over."""
         while not self.over:
             await _turn(self._waiters, self._loop)
 
     async def until_begun(self) -> None:
-        """Wait until initial metadata is there, or never will be."""
+        """Wait until the initial metadata is sent, or the call ends without it."""
         while self.initial is None and not self.over:
             await _turn(self._initial_waiters, self._loop)
 

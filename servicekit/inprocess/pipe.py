@@ -33,16 +33,14 @@ class Pipe:
         return not self._messages
 
     def push(self, message: Any, size: int) -> None:
-        """Add a message without waiting; for the only one of a unary side."""
+        """Add a message without waiting; used for the only message of a unary side."""
         if not (self._finished or self._abandoned):
             self._messages.append((message, size))
             self._held += size
             self._wake_reader()
 
     async def put(self, message: Any, size: int) -> bool:
-        """Add a message, and wait until at most the window is waiting for the reader. False: nobody reads any
-        more.
-        """
+        """Add a message and wait like ``drained``. Returns False if the reader has stopped reading."""
         self.push(message, size)
         return await self.drained()
 
@@ -52,7 +50,9 @@ class Pipe:
         return self._held > WINDOW_BYTES or self._abandoned
 
     async def drained(self) -> bool:
-        """Wait until at most the window is waiting for the reader. False: nobody reads any more."""
+        """Wait until at most the window's bytes wait for the reader. Returns False if the reader has stopped
+        reading.
+        """
         while self._held > WINDOW_BYTES and not self._abandoned:
             turn = self._loop.create_future()
             self._writers.append(turn)

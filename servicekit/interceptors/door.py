@@ -88,8 +88,8 @@ class Door:
         return self._gateway.arrival(proof, bearer(authorization))
 
     def doubt(self, error: StrongroomError, credentials: Credentials) -> None:
-        """A token accepted by the gateway whose dates were refused here: if the clocks differ, the dates
-        can't be judged, and the user is not told that the token is bad.
+        """Handle a token that the gateway accepted and whose dates were refused here. If the two clocks
+        differ, the dates cannot be judged, and the user is not told that the token is bad.
 
         :raises InternalTokenInvalid: the clocks differ.
         """
@@ -110,12 +110,12 @@ class Door:
         holds: Holds,
         request: Any,
     ) -> str | None:
-        """Admit a call, with what it holds open in ``holds``. Returns the name under which it was counted,
-        None: it was not.
+        """Count a call against the limits, and add its places to ``holds``. Returns the name under which the
+        call was counted; None if it was not counted.
 
-        ``request``: the bytes of a unary one.
+        ``request``: the serialized message of a unary call.
 
-        :raises RateLimited: too many.
+        :raises RateLimited: a limit is reached.
         """
         principal = info.principal
         info.by_gateway = self.admitted(credentials)

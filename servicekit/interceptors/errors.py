@@ -103,9 +103,9 @@ async def abort(context: ServicerContext, error: StrongroomError, request_id: st
 
 
 async def abort_soon(context: ServicerContext, error: StrongroomError, request_id: str) -> None:
-    """``abort`` for a reader that takes nothing: it gets the status if it ever continues to read.
+    """``abort`` for a reader that has stopped reading: it gets the status if it ever continues to read.
 
-    Raises CancelledError, which grpc.aio ignores, if the status has to wait, or if nobody is left to get it.
+    Raises CancelledError, which grpc.aio ignores, if the status has to wait, or if the caller has left.
     """
     try:
         async with asyncio.timeout(ABORT_SECONDS):

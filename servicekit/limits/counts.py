@@ -18,8 +18,8 @@ from typing import Final, Self
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """At most ``most`` per key (0: no cap). ``name``: in metrics and errors; ``what``: the things counted,
-    for people; ``retry_after``: seconds after which a retry makes sense.
+    """A limit of places: at most ``most`` per key (0: no cap). ``name``: used in metrics and errors;
+    ``what``: the things counted, for people; ``retry_after``: seconds after which a retry makes sense.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Hold:
 
 
 class Holds:
-    """A block at whose end all added holds are released, however it ends."""
+    """Context manager that releases all added holds at its end, however it ends."""
 
     __slots__ = ("_held",)
 
@@ -83,7 +83,7 @@ class Places:
         return True
 
     def leave(self, key: str) -> None:
-        """Release one."""
+        """Release one place."""
         left = self._taken[key] - 1
         if left:
             self._taken[key] = left
@@ -147,8 +147,8 @@ ACTIVE_SECONDS: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """``burst`` at once, ``per_second`` in the long run. ``name``: in metrics and errors; ``what``: the thing
-    counted, for people.
+    """A rate limit: ``burst`` at once, ``per_second`` in the long run. ``name``: used in metrics and errors;
+    ``what``: the thing counted, for people.
     """
 
     name: str
@@ -210,7 +210,9 @@ class Contention:
         self._at = self._before_at = float("-inf")
 
     def seen(self, user: str, now: float) -> bool:
-        """``user`` makes a request; True if another one did within ``ACTIVE_SECONDS``."""
+        """Note a request of ``user``. Returns True if another user made a request within
+        ``ACTIVE_SECONDS``.
+        """
         if user != self._last:
             self._before, self._before_at = self._last, self._at
             self._last = user

@@ -1,4 +1,4 @@
-"""The limits asked by the gateway and the gRPC servers: may this user, or this address, have one more?"""
+"""The limits that the gateway and the gRPC servers apply to users and addresses."""
 
 from __future__ import annotations
 
@@ -137,8 +137,8 @@ class Limiter:
         await self._patience.turn(user)
 
     def refused_behind(self, user: str) -> None:
-        """A service behind this process has refused ``user`` by its own limit. Asking it costs, so if the
-        user continues, the next requests wait before it is asked again.
+        """Note that a service behind this process has refused ``user`` by its own limit. Each such call
+        costs, so if the user continues, the user's next requests wait before the service is called again.
         """
         self._patience.refused(user)
 
@@ -166,7 +166,7 @@ class Limiter:
         return _both(hold, lease)
 
     async def aclose(self) -> None:
-        """Release what is held in the shared counts."""
+        """Release the places held in the shared counts, and close the connection to them."""
         if self._shared is not None:
             await self._shared.aclose()
 
@@ -213,7 +213,9 @@ def _buckets(name: str, what: str, per_second: float, burst: int) -> Buckets | N
 
 
 def _per_minute(name: str, what: str, count: int, more: int = 0) -> Buckets | None:
-    """``more`` -1: the one that fills the count is refused already."""
+    """A bucket for ``count`` events a minute. ``more`` -1: the event that reaches the count is
+    refused, too.
+    """
     return _buckets(name, what, count / 60, max(1, count + more))
 
 

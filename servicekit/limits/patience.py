@@ -49,7 +49,7 @@ class Patience:
         self._callers[key] = caller
 
     async def turn(self, key: str) -> None:
-        """Return at once if ``key`` was seldom refused, else when it is its turn."""
+        """Return at once if ``key`` was seldom refused; otherwise wait until its turn."""
         caller = self._callers.get(key)
         now = self._clock()
         if caller is None or self._slowed >= MAX_SLOWED or self._left(caller, now) <= PATIENT_REFUSALS:

@@ -1,5 +1,5 @@
-"""Places of a process shared by owners: a free one goes to the owner whose turn it is, not to the one that
-has waited longest.
+"""Places of a process that owners share. A free place goes to the owner whose turn it is, not to the owner
+that has waited longest.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from servicekit.limits.counts import Hold
 
 
 class FairPlaces(ABC):
-    """``total`` places. Waiting owners take turns, whoever came first. For one event loop."""
+    """Hands out ``total`` places. Waiting owners take turns, whatever the order in which they came. For one
+    event loop.
+    """
 
     def __init__(self, total: int) -> None:
         self._total = total
@@ -23,7 +25,7 @@ class FairPlaces(ABC):
 
     @property
     def free(self) -> int:
-        """Places that nobody holds; waiting owners may not be allowed to take them."""
+        """The number of places that are not held; waiting owners may not be allowed to take them."""
         return self._total - self._taken.total()
 
     def running(self, owner: str) -> int:
@@ -78,7 +80,7 @@ class FairPlaces(ABC):
                 del self._waiting[owner]
 
     def _admit(self) -> None:
-        """Give out the places that may be given, one owner at a time."""
+        """Give out the places that may be taken, to one owner after the other."""
         while self._taken.total() < self._total:
             owner = next(filter(self._may_have, self._waiting), None)
             if owner is None:

@@ -116,8 +116,8 @@ class RedisCounts:
         return wait
 
     async def lease(self, cap: Cap, key: str) -> Hold | None:
-        """A place known to all replicas; None: all are taken. While the server is away, a place that is
-        reported to it later.
+        """A place known to all replicas; None if all are taken. While the server is away, a place is always
+        granted and reported to the server later.
         """
         name, table = uuid.uuid4().hex, f"{PREFIX}:{cap.name}:{key}"
         if waiting := self._drops.get(table):
@@ -136,7 +136,7 @@ class RedisCounts:
         return Hold(lambda: self._drop(table, name))
 
     async def aclose(self) -> None:
-        """Release what is held, and close the connections."""
+        """Release all leases, and close the connections."""
         for name, table in tuple(self._leases.items()):
             self._drop(table, name)
         for tasks in tuple(self._drops.values()):

@@ -99,7 +99,9 @@ async def call(
 
 
 def _explained(error: grpc.RpcError) -> StrongroomError:
-    """The typed error. If our own limit has passed, it is not the caller's deadline: the service is away."""
+    """The typed error of a failed call. If only our own limit has passed, not the caller's deadline, the
+    error says that the service is unavailable.
+    """
     found = from_rpc_error(error)
     left = remaining()
     if isinstance(found, DeadlineExceeded) and (left is None or left > 2 * MARGIN_SECONDS):

@@ -11,11 +11,11 @@ YOUNG_OBJECTS: Final = 5_000
 
 
 def settle() -> None:
-    """Called once a process is ready to serve.
+    """Tune the garbage collector once a process is ready to serve.
 
     Exempts modules, descriptors and settings (some 200,000 objects) from collection: each full collection
-    would visit them, which takes tens of milliseconds during somebody's request. Memory freed after start-up
-    (files of modules, data of libraries) is returned to the system.
+    would visit them, which takes tens of milliseconds during a request. Memory freed after start-up (files of
+    modules, data of libraries) is returned to the system.
     """
     gc.collect()
     gc.freeze()

@@ -268,8 +268,8 @@ _STATUSES: Final[Mapping[grpc.StatusCode, int]] = {
 
 
 def level_of_status(status: int, *, quiet: bool) -> Level:
-    """By HTTP status: 5xx are our failures; then callers who are not allowed or ask too much; the rest is
-    ordinary.
+    """The level of a log line by HTTP status: 5xx (our failures) is error; a caller who is not allowed or
+    asks too much is warning; the rest is ordinary.
 
     ``quiet``: a probe, or one of ``POLLING``.
     """
@@ -281,6 +281,8 @@ def level_of_status(status: int, *, quiet: bool) -> Level:
 
 
 def level_of(code: grpc.StatusCode, error: StrongroomError | None, *, quiet: bool) -> Level:
-    """For an RPC that ended with ``code``, and with ``error`` if it was one of ours."""
+    """The level of a log line for an RPC that ended with ``code``, and with ``error`` if it was one of
+    ours.
+    """
     status = error.http_status if error is not None else _STATUSES.get(code, 400)
     return level_of_status(status, quiet=quiet)

@@ -75,7 +75,7 @@ class MethodStats:
         return self.method.kind, self.method.service, self.method.name
 
     def cumulative(self) -> Iterator[tuple[str, float]]:
-        """The histogram in Prometheus' form: bound, and count up to it."""
+        """The histogram in Prometheus' form: each bound with the count up to it."""
         count = 0
         for bound, hits in zip((*map(str, SECONDS), "+Inf"), self.buckets, strict=True):
             count += hits

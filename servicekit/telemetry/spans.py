@@ -18,7 +18,9 @@ class Span(Protocol):
         ...
 
     def end(self, attributes: Mapping[str, Value], *, error: str = "", name: str = "") -> None:
-        """End it. ``error``: one word, if it failed; ``name``: one that was not known before."""
+        """End the span. ``error``: one word, if the work failed; ``name``: a name that was not known at the
+        beginning.
+        """
         ...
 
 

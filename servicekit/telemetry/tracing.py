@@ -78,10 +78,10 @@ def is_on() -> bool:
 
 
 def origin() -> str | None:
-    """The ``traceparent`` of the work in progress, to be stored with work left to others, whose spans link to
-    it.
+    """The ``traceparent`` of the work in progress. It is stored with work to be done later, whose spans link
+    to it.
 
-    None: traces are off, or this one is not sampled.
+    None: traces are off, or this trace is not sampled.
     """
     request = current() if _recorders else None
     if request is None or not request.traceparent or not int(request.traceparent[-2:], 16) & _SAMPLED:
@@ -130,7 +130,7 @@ def call(name: str, attributes: Mapping[str, Value]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def work(name: str, attributes: Mapping[str, Value], *, links: tuple[str, ...] = ()) -> Iterator[None]:
-    """Background work as a new trace. ``links``: the ``traceparent`` of what caused it.
+    """Run background work as a new trace. ``links``: the ``traceparent`` of the requests that caused it.
 
     While it runs, log lines and calls have its trace and a request id.
     """
