@@ -43,7 +43,7 @@ class InfraState:
 class Infra:
     """A running Postgres and S3. `close()` stops them; the data stays.
 
-    Without a `process` somebody else runs them, and `close()` leaves them alone.
+    Without a `process` another process runs them, and `close()` leaves them alone.
     """
 
     def __init__(self, data: DataDir, process: subprocess.Popen[bytes] | None) -> None:

@@ -66,8 +66,8 @@ def read(path: Path) -> list[Recorded]:
 
 
 def stop(path: Path, seconds: float = 20.0) -> list[str]:
-    """Stop what an earlier supervisor left, last started first; SIGKILL after `seconds`. Returns the
-    names.
+    """Stop the processes that an earlier supervisor left, last started first; SIGKILL after `seconds`.
+    Returns their names.
     """
     left = read(path)
     for row in reversed(left):

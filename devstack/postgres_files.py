@@ -1,4 +1,4 @@
-"""Where the embedded Postgres has its data and programs, also if root must run it as `nobody`.
+"""Places of the data and programs of the embedded Postgres, also if root must run it as `nobody`.
 
 Postgres refuses to run as root, and `nobody` often cannot pass the folders above a data directory or a
 virtual environment, such as /root. Permissions of other folders are not changed for that. The server is

@@ -21,7 +21,9 @@ _held: dict[int, tuple[str, int]] = {}
 
 
 def reserve(port: int, owner: str) -> bool:
-    """Reserve the port for ``owner``, which is unique within this process; False if somebody else has it."""
+    """Reserve the port for ``owner``, a name unique within this process. Returns False if another process or
+    owner has it.
+    """
     if port in _held:
         return _held[port][0] == owner
     held = _abstract_socket(port) if sys.platform == "linux" else _locked_file(port)

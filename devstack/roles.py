@@ -20,7 +20,7 @@ DATABASE = "strongroom"
 
 @dataclass(frozen=True)
 class RoleRights:
-    """What pg_roles says about a role."""
+    """The rights of a role in pg_roles."""
 
     superuser: bool
     bypass_rls: bool

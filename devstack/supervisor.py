@@ -215,7 +215,7 @@ def _stranger(service: Service) -> str:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to the process and what it started (each child leads a session of its own)."""
+    """Send SIGKILL to the process and its descendants (each child leads a session of its own)."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -61,7 +61,7 @@ class EmbeddedSwift:
         self._write("proxy-server.conf", proxy)
 
     def services(self) -> list[Service]:
-        """The one process."""
+        """The only service: one process that runs all of Swift."""
         place = f"{ports.HOST}:{self._port}"
         probe = http_ok(f"http://{place}/healthcheck")
         return [Service(self._command(), probe, place, title="s3", port=self._port)]

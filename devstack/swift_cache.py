@@ -70,7 +70,7 @@ class MemoryCache:
 
 
 def filter_factory(_: Mapping[str, str], **__: str) -> Callable[[App], App]:
-    """For paste.deploy: one cache per process."""
+    """The filter's factory for paste.deploy: one cache per process."""
     cache = MemoryCache()
 
     def wrap(app: App) -> App:

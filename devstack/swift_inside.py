@@ -223,8 +223,8 @@ def _environ_of_call(
     headers: Mapping[str, object] | None = None,
     query_string: str | None = None,
 ) -> Environ:
-    """From the arguments of `http_connect`. Swift quotes the path there and the server unquotes it; here it
-    stays.
+    """The WSGI environ for the arguments of `http_connect`. Swift quotes the path there and the server
+    unquotes it; here it stays as it is.
     """
     device, partition = place
     inside = (path if isinstance(path, bytes) else path.encode()).decode("latin-1")

@@ -1,4 +1,4 @@
-"""What `up` prints once everything is healthy: a token, and commands for a first upload."""
+"""The text that `up` prints once everything is healthy: a token, and commands for a first upload."""
 
 from __future__ import annotations
 
