@@ -1,10 +1,10 @@
-"""Writing to a client stream without losing what the server answers.
+"""Writes to a client stream without losing the server's answer.
 
-When a server ends a call early (a refusal, or an answer that needs no more bytes), a write that is under way
-fails. In grpcio up to 1.85 at least, ``StreamUnaryCall.write`` then replaces the status that the server has
-sent by INTERNAL "Internal error from Core": about one refusal in three is lost that way
-(https://github.com/grpc/grpc/issues/36066; the mending, pull request 43486, is not released). ``send`` writes
-the same bytes and leaves the status alone.
+When a server ends a call early (a refusal, or an answer that needs no more bytes), a write in progress fails.
+In grpcio up to 1.85 at least, ``StreamUnaryCall.write`` then replaces the status that the server has sent by
+INTERNAL "Internal error from Core": about one refusal in three is lost that way
+(https://github.com/grpc/grpc/issues/36066; the fix, pull request 43486, is not released). ``send`` writes the
+same bytes and leaves the status alone.
 
 Usable by every process that streams to storage_service.
 """
@@ -18,20 +18,20 @@ import grpc
 
 from strongroom.wire import UploadChunk
 
-#: A serialized message, or a chunk that may be handed over without.
+#: A serialized message, or a chunk that can be sent without serializing it.
 Message: TypeAlias = bytes | UploadChunk
 
-#: How long a call whose write has failed may take to say why (https://github.com/grpc/grpc/pull/34148: it may
-#: never).
+#: How long a call whose write has failed may take to report its status. It may never do so:
+#: https://github.com/grpc/grpc/pull/34148.
 STATUS_SECONDS = 10.0
 
 
 async def send(call: grpc.aio.StreamUnaryCall[Any, Any], message: Message) -> bool:
-    """Write one message, serialized or a chunk. False: the call is over; await it, its answer or its error
-    says why.
+    """Write one message, serialized or a chunk. Returns False if the call is over; await the call for its
+    answer or its error.
 
-    Waits while the server does not take more (flow control). A call within one process has nothing of gRPC
-    below it, and its own ``write`` keeps the status.
+    Waits while the server does not accept more (flow control). A call within one process has no gRPC core,
+    and its own ``write`` keeps the status.
     """
     try:
         await call.wait_for_connection()
@@ -48,7 +48,7 @@ async def send(call: grpc.aio.StreamUnaryCall[Any, Any], message: Message) -> bo
 
 
 async def half_close(call: grpc.aio.StreamUnaryCall[Any, Any]) -> None:
-    """Say that there are no more messages. A call that is over is left as it is."""
+    """Tell the server that no more messages follow. Does nothing if the call is over."""
     try:
         await call.done_writing()
     except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
@@ -56,7 +56,7 @@ async def half_close(call: grpc.aio.StreamUnaryCall[Any, Any]) -> None:
 
 
 def _core(call: Any) -> Any:
-    """The call of gRPC's core below an aio call. Private, hence looked up in this one place; tests would
-    notice.
+    """The call of gRPC's core below an aio call. It is a private attribute, hence read in this one place;
+    tests would notice a change.
     """
     return getattr(call, "_cython_call", None)
