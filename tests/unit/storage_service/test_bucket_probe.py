@@ -24,7 +24,7 @@ async def left(store: MemoryObjectStore) -> list[str]:
 
 
 async def killed_anywhere(store: MemoryObjectStore) -> int:
-    """Kill trials at each possible place. Return how many were killed."""
+    """Kill a trial before and after each of its changes in turn. Return how many trials were killed."""
     deaths = 0
     while True:
         for applied in (False, True):

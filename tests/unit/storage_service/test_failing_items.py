@@ -53,7 +53,7 @@ class Away:
 
 
 class Untellable:
-    """Replaces a metadata_service that is down."""
+    """A metadata_service that is down."""
 
     async def _away(self, *_: object) -> None:
         raise ServiceUnavailable("x")
@@ -93,7 +93,7 @@ async def test_what_meets_every_item_is_one_line(error: Callable[[], Exception],
 
 
 async def test_what_can_be_told_to_nobody_is_one_line_of_each_kind() -> None:
-    """An outage affects every reader, upload and import that has something to report to its owner."""
+    """During an outage every reader, upload and import has something that it cannot report to its owner."""
     away = Untellable()
     damage = DamageReporter(cast("Reservations", away), DamageCounts())
     refusals = Refusals(cast("ScanRecords", away))

@@ -100,7 +100,7 @@ async def test_a_pass_that_died_after_its_marker_is_mended_by_the_next() -> None
 
 
 class Unversioned(MemoryObjectStore):
-    """Records whether it was asked for anything."""
+    """A store without versioning that records whether versions were listed."""
 
     asked = False
 

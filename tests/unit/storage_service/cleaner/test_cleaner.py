@@ -55,7 +55,7 @@ class PoisonedStore(MemoryObjectStore):
 
 
 class Work(Reservations):
-    """Returns the same rows until they are finished."""
+    """Reservations that return the same rows until they are finished."""
 
     def __init__(self, rows: Sequence[blob_pb2.Blob]) -> None:
         self.rows = {row.id: row for row in rows}

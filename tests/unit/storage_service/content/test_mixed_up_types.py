@@ -172,9 +172,8 @@ def test_brands_of_heic(brand: bytes) -> None:
 
 
 def test_files_of_a_corpus() -> None:
-    """Any undeclared file has some type; declared with that type, it keeps it.
-
-    STRONGROOM_CONTENT_CORPUS names a folder with more files.
+    """Every undeclared file has some type; declared with that type, it keeps it. STRONGROOM_CONTENT_CORPUS
+    names a folder with more files.
     """
     folder = os.environ.get("STRONGROOM_CONTENT_CORPUS")
     paths = Path(folder).rglob("*") if folder else ()

@@ -46,7 +46,7 @@ def test_the_budget_is_spent(case: str, monkeypatch: pytest.MonkeyPatch) -> None
     "part", [b"<RDF ", b"<x:xmpmeta>", b"</RDF", b"</x:RDF   ", b"<RDF ></", b"<RDF>" + b" " * 200_000 + b"<"]
 )
 def test_tags_without_a_partner_are_passed_once(part: bytes) -> None:
-    """Without that, the test would not end: each tag caused a quarter of a megabyte to be read."""
+    """Without the rule, the test would not end: each tag caused a quarter of a megabyte to be read."""
     data = part * ((1 << 20) // len(part))
     assert list(in_bytes(data, Budget())) == []
     assert len(list(in_bytes(data + b"<rdf:RDF >gps</rdf:RDF >", Budget()))) == 1

@@ -21,7 +21,7 @@ KEY = "projects/ada/site/a"
 
 
 class Work(ProjectSaves):
-    """One key. ``reports``: the reports received."""
+    """The work of one key. ``reports``: the reports received."""
 
     def __init__(self, key: pb.ProjectKey) -> None:
         self._keys = [key]

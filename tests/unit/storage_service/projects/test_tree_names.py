@@ -24,7 +24,7 @@ def test_names_that_are_refused_at_any_depth(rule: str, name: str, around: str) 
 
 @pytest.mark.parametrize("path", ["./a", "../a", "a/./b", "a/../b", ".", "..", "a/.."])
 def test_dots_are_told_as_such(path: str) -> None:
-    """The reader of ZIPs has messages of its own for them, which come first."""
+    """The ZIP reader checks dots first, with messages of its own."""
     with pytest.raises(NameRefused) as caught:
         check_portable(path)
     assert caught.value.rule == "dot_segment"
@@ -63,7 +63,7 @@ def test_paths_that_do_not_clash() -> None:
     st.lists(st.lists(st.sampled_from(["a", "A", "b", "b.", "a\u200d"]), min_size=1, max_size=4), max_size=8)
 )
 def test_neighbours_tell_every_clash(paths: list[list[str]]) -> None:
-    """Compared with the simple method, which spells every folder on the way once."""
+    """The result is compared with the simple method, which spells every folder of every path."""
     tree, spelled, files, folders, clash = PathSet(), dict[str, str](), set[str](), set[str](), False
     for segments in paths:
         path = "/".join(segments)

@@ -202,7 +202,7 @@ class Hiding:
 
 
 async def test_what_says_where_it_was_taken_is_read_here_only() -> None:
-    """Not through a CDN or a signed URL of S3, which return the stored bytes."""
+    """A CDN or a signed URL of S3 would return the stored bytes, with the location."""
     bench = Bench(a_file(visibility=VISIBILITY_PUBLIC), base="https://cdn.example.com")
     assert (await bench.link()).url.startswith("https://cdn.example.com/")
     bench.signer._unlocated = bench.reader._unlocated = cast("Any", Hiding())

@@ -1,4 +1,4 @@
-"""Readers that take nothing hold a bounded part of the memory, and give way to others."""
+"""Readers that have stopped reading hold a bounded part of the memory, and give way to others."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ async def test_slow_readers_of_a_modest_owner_have_more_patience_than_the_greedy
 
 
 async def test_slow_readers_of_many_owners_do_not_queue_before_a_quick_one() -> None:
-    """Each is just fast enough not to be dropped; the fast reader used to wait behind all of them for each
-    piece.
+    """Each slow reader is just fast enough not to be dropped; the quick reader used to wait behind all of
+    them for each piece.
     """
     outgoing = Outgoing(2 * module.COPIES * PIECE)
     slow = [Reader(outgoing, f"slow-{number}", count=50, pause=0.1) for number in range(12)]

@@ -1,4 +1,4 @@
-"""Preview tokens open exactly what they name until they expire, and no other token can replace one."""
+"""A preview token opens exactly the files that it names, until it expires; no other token replaces it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ def test_no_other_token_passes_for_one(tokens: PreviewTokens) -> None:
 
 
 async def test_it_passes_for_no_other(tokens: PreviewTokens) -> None:
-    """Even if an operator has set one secret for everything."""
+    """A preview token is refused where another kind is expected, even if an operator has set one secret for
+    all kinds.
+    """
     token = tokens.sign(ADA, soon())
     with pytest.raises(InternalTokenInvalid):
         InternalCredential(SECRET).verify(token)

@@ -43,7 +43,7 @@ async def interrupted(
 
 
 async def contents(store: MemoryObjectStore) -> Counter[str]:
-    """Return the number of versions and delete markers by key."""
+    """Return the number of versions and delete markers of each key."""
     return Counter([one.key async for page in store.list_versions("") for one in page])
 
 

@@ -1,4 +1,4 @@
-"""Transfers by guests and links are counted by family, which callers are not told."""
+"""Transfers by guests and links are counted by family, and the family is not disclosed to callers."""
 
 from __future__ import annotations
 

@@ -33,8 +33,8 @@ from tests.unit.storage_service.sessions.state import MemoryState
 
 
 class CountingStore(MemoryObjectStore):
-    """``calls``: by operation. ``written``: bytes. ``failing``: how many further calls of an operation
-    fail.
+    """Counts its calls. ``calls``: by operation. ``written``: bytes. ``failing``: how many further calls of
+    an operation fail.
     """
 
     def __init__(self) -> None:

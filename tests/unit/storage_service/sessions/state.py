@@ -162,7 +162,8 @@ class MemoryState(SessionState, Reservations):
     def _held_or_taken(self, request: RecordProgressRequest) -> tuple[Session, bool]:
         """Return the session and whether it was taken over.
 
-        It is, for a continuation that began after the epoch was raised by a process that has written nothing.
+        It is taken over if the writer of the continuation began after another process had raised the epoch,
+        and that process has written nothing.
         """
         earlier = request.continuation
         found = next(one for one in self.sessions.values() if one.blob.id == request.blob.blob_id)

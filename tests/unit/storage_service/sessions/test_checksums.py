@@ -43,7 +43,7 @@ async def finish(bench: Bench, upload: str, offset: int, checksums: Checksums) -
 
 @pytest.fixture
 def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
-    """Its ``store.calls["open"]`` counts reads of objects."""
+    """A bench whose ``store.calls["open"]`` counts reads of objects."""
     made = Bench(part_size=PART)
     real = made.store.open
 
@@ -82,8 +82,8 @@ async def test_a_checked_write_that_is_cut_short_counts_for_nothing(bench: Bench
 @pytest.mark.parametrize("name", HASHES)
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_announced_first(bench: Bench, name: str, restarts: bool) -> None:
-    """One process computes it on the way. After a restart the object is read back once before it is
-    visible.
+    """One process computes the checksum while it writes. After a restart the object is read back once before
+    it is visible.
     """
     upload = await bench.create(len(BODY), checksums=sums(name, BODY))
     await bench.write(upload, 0, BODY[:PART])

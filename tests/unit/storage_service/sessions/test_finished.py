@@ -59,7 +59,9 @@ async def test_a_finished_upload_is_not_the_answer_to_other_bytes(partial: bool,
 @pytest.mark.parametrize("size", [None, len(BODY)])
 @pytest.mark.parametrize("other", [BODY[:50], bytes(50), bytes(199)], ids=["first", "others", "many"])
 async def test_an_end_behind_what_was_sent_is_refused(size: int | None, other: bytes) -> None:
-    """Another, shorter body under the same key: the rest would be bytes that its caller never sent."""
+    """The caller sends another, shorter body under the same key; the file would end in bytes that it never
+    sent.
+    """
     bench = Bench(part_size=64)
     upload = await bench.create(size)
     await bench.write(upload, 0, BODY)
@@ -73,7 +75,7 @@ async def test_an_end_behind_what_was_sent_is_refused(size: int | None, other: b
 
 
 async def test_messages_that_go_back_are_refused() -> None:
-    """Their bytes would be skipped unseen."""
+    """Their bytes would be skipped without being compared."""
     bench = Bench(part_size=64)
     upload = await bench.create(len(BODY))
 

@@ -1,4 +1,4 @@
-"""What a process caches between two writes of a session: it saves calls, and changes no answer."""
+"""The cache of a process between two writes of a session saves calls and changes no answer."""
 
 from __future__ import annotations
 

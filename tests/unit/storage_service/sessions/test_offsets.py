@@ -37,7 +37,7 @@ def test_every_history_ends_in_the_same_bytes(
     known: bool,
     restarts: bool,
 ) -> None:
-    """Writes begin early or late, have any length, are cut anywhere, and the store fails in between."""
+    """Writes begin early or late, have any length and are cut anywhere, and the store fails in between."""
     asyncio.run(_history(BODY[:size], part, writes, known=known, restarts=restarts))
 
 
@@ -71,7 +71,7 @@ async def _history(
 @settings(max_examples=60, deadline=None)
 @given(size=st.integers(0, 500), part=st.integers(1, 97), cuts=st.lists(st.integers(0, 500), max_size=6))
 def test_pieces_joined_are_the_whole(size: int, part: int, cuts: list[int]) -> None:
-    """Whether they are copied or streamed."""
+    """The result is the same for copied and for streamed pieces."""
 
     async def join() -> None:
         bench, body = Bench(part_size=part), BODY[:size]

@@ -21,7 +21,7 @@ def process_registry() -> Registry:
 
 
 class Visitors:
-    """Tasks that take turns. ``inside``: those that have it and were not released yet."""
+    """Tasks that take turns. ``inside``: the tasks that have the turn and were not released yet."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry

@@ -1,4 +1,4 @@
-"""What guests of a drop are told, and the names of their files."""
+"""The answers that guests of a drop get, and the names of their files."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class World:
 
 
 async def _messages(last: UploadTarget) -> AsyncIterator[UploadRequest]:
-    """Yield an upload whose guess is a file; the field after the bytes says ``last``."""
+    """Yield an upload whose first target is a guess (FILE); the message after the bytes names ``last``."""
     yield UploadRequest(spec=UploadSpec(target=FILE), provisional_target=True)
     for at in range(0, len(BODY), 500):
         yield UploadRequest(write_offset=at, data=BODY[at : at + 500])
@@ -164,8 +164,8 @@ async def test_a_move_that_is_refused_leaves_no_attempt_behind() -> None:
 
 
 class Answered(Rows):
-    """Another attempt with the same request id was committed first, with ``file``; known at the second T1, or
-    at T4.
+    """Another attempt with the same request id was committed first, with ``file``. The service learns it at
+    the second T1, or at T4.
     """
 
     def __init__(self, file: File) -> None:

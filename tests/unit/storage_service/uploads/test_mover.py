@@ -1,4 +1,6 @@
-"""Refusals of a move say which of the two files they concern."""
+"""Moves of files: which of the two files a refusal names, and repeats of a move after either file has
+changed.
+"""
 
 from __future__ import annotations
 

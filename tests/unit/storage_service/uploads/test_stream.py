@@ -1,4 +1,4 @@
-"""Only a stream that ends with finish_write and contains what was announced is a body."""
+"""A stream is a complete body only if it ends with finish_write and contains exactly the announced bytes."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ async def test_a_second_spec_is_refused() -> None:
     ],
 )
 async def test_a_message_that_goes_back_is_refused(later: UploadChunk) -> None:
-    """Its bytes would be skipped unseen. Of a client that sets no offsets only the first message would be
-    stored, and its finish_write would be answered with a file.
+    """Its bytes would be skipped without being compared. Of a client that sets no offsets only the first
+    message would be stored, and its finish_write would be answered with a file.
     """
     end = UploadRequest(write_offset=6, finish_write=True)
     with pytest.raises(errors.OffsetOutOfRange) as refused:

@@ -108,7 +108,7 @@ def test_what_has_lost_all_its_metadata_is_found_although_both_say_nothing() -> 
 
 
 class Records:
-    """Has some rows. Counts requests about objects without an owner."""
+    """Returns some rows, and counts requests about objects without an owner."""
 
     def __init__(self, rows: Sequence[KeyRow]) -> None:
         self.rows = list(rows)

@@ -1,4 +1,4 @@
-"""Which keys are judged at all."""
+"""Which keys a verification judges, and which it ignores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scrub: what it reads, at which rate, and its reports of damage."""
+"""The scrub: which objects it reads, at which rate, and its reports of damage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Records:
-    """Returns its rows once. ``now``: their state when they are looked up again."""
+    """Returns its rows once. ``now``: the rows' state when they are looked up again."""
 
     def __init__(self, *rows: KeyRow) -> None:
         self.rows = list(rows)
@@ -75,7 +75,7 @@ async def stored(store: MemoryObjectStore, body: bytes) -> KeyRow:
 async def scrubbed(
     store: MemoryObjectStore, records: Records
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Return damage by blob as reported to the database, and as reported to people."""
+    """Return damage by blob as reported to the database, and the reports to the DamageReporter."""
     damage = Damage()
     scrub = Scrub(
         store,

@@ -1,4 +1,6 @@
-"""Segments of open sessions: what is there in place of the acknowledged bytes, by depth."""
+"""Segments of open sessions: findings about stored segments that differ from the acknowledged bytes, by
+depth.
+"""
 
 from __future__ import annotations
 

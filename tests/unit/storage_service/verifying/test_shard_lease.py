@@ -24,7 +24,7 @@ LEASE = 0.15
 
 
 class Records:
-    """One shard whose lease expires. ``lost``: a renewal finds that another process has it."""
+    """One shard whose lease expires. ``lost``: a renewal finds that another process has the shard."""
 
     def __init__(self, *, lost: bool) -> None:
         self._lost = lost

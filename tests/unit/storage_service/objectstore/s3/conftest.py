@@ -7,5 +7,5 @@ from storage_service.objectstore.s3 import calls
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries follow at once."""
+    """Make retries follow without a delay."""
     monkeypatch.setattr(calls, "BASE_DELAY", 0.0)

@@ -43,7 +43,7 @@ Step = Callable[[socket.socket, Request], None]
 
 @dataclass
 class ScriptedServer:
-    """Runs a thread per connection. ``requests`` are all received ones, in order."""
+    """Runs a thread per connection. ``requests``: all requests received, in order."""
 
     steps: list[Step]
     requests: list[Request] = field(default_factory=list)

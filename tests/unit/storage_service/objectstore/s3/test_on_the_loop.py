@@ -37,7 +37,7 @@ OPENED = put_ok("opened")
 
 @pytest.fixture
 def hops(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Requests and bodies that went to a thread."""
+    """Record the requests and bodies that went to a thread."""
     seen: list[str] = []
     write, read = Offload.write, Offload.read
 
@@ -87,7 +87,7 @@ async def test_put_get_and_head_take_no_thread(hops: list[str]) -> None:
 
 
 async def test_a_small_object_is_one_piece_however_it_comes(hops: list[str]) -> None:
-    """Each piece would be a message of the response."""
+    """Each piece would become a message of the response."""
     body = bytes(range(256)) * 16
 
     def in_two(sock: socket.socket, _: object) -> None:

@@ -23,7 +23,7 @@ async def offload() -> AsyncIterator[Offload]:
 
 
 class Copies:
-    """Calls that last until they are told to end. ``began``: those that have got a thread."""
+    """Calls that last until the test ends them. ``began``: the calls that have got a thread."""
 
     def __init__(self, offload: Offload) -> None:
         self._offload = offload
@@ -50,7 +50,7 @@ class Copies:
 
 
 async def test_callers_leave_threads_to_each_other(offload: Offload) -> None:
-    """Two accounts of one person don't get all of them."""
+    """Two accounts of one person don't get all threads."""
     copies = Copies(offload)
     tasks = copies.start("mallory", 20)
     await copies.until(2)

@@ -20,7 +20,7 @@ class InMemory:
 
 
 class NoLimits:
-    """EntryLimits that record what they were asked."""
+    """EntryLimits that accept everything and record the numbers that they were given."""
 
     def __init__(self) -> None:
         self.seen: dict[str, int] = {}

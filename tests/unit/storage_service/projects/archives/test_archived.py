@@ -1,4 +1,6 @@
-"""A ZIP that would break off at an archived file does not begin, and all of them are asked back at once."""
+"""A ZIP that would break off at an archived file does not begin, and a restore of all archived files is
+requested at once.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +122,7 @@ async def test_what_no_rule_archives_is_not_looked_at(
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_what_a_reader_has_met_is_looked_at(kind: str) -> None:
-    """A rule that this service doesn't know has archived it."""
+    """The store's own rule, unknown to this service, has archived the object."""
     bench = Bench(31, ())
     bench.archive(NAMES[20])
     with pytest.raises(ObjectArchived, match="The bytes are"):

@@ -14,7 +14,9 @@ LAST_SECONDS = 60
 
 
 class Cores:
-    """Counts workers in progress. ``order``: the owners of pieces in the order in which they were begun."""
+    """Counts the workers in progress. ``order``: the owners of the pieces, in the order in which the pieces
+    began.
+    """
 
     def __init__(self) -> None:
         self.lock, self.go, self.begun = threading.Lock(), threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""Stored objects for a ZIP: what is fetched ahead, and how long it counts."""
+"""Stored objects for a ZIP: which are fetched ahead, and how long they count against the memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers of archives share memory and a core: nobody takes all of them."""
+"""Readers of archives share memory and a core, and no reader takes all of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ONE = SEGMENT_BYTES + 1
 
 
 class Running:
-    """Saves that last until they are told to end. ``began``: their owners."""
+    """Saves that last until the test ends them. ``began``: their owners."""
 
     def __init__(self) -> None:
         self.began: list[str] = []

@@ -124,7 +124,7 @@ async def test_pythons_writers() -> None:
     ],
 )
 async def test_the_executable_bit(system: int, mode: int, executable: bool | None) -> None:
-    """The owner's bit, if the archiver supports access rights at all."""
+    """The owner's bit decides; None if the archiver records no access rights."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:
         info = zipfile.ZipInfo("run")
@@ -166,7 +166,9 @@ async def test_limits_are_asked_before_anything_is_read() -> None:
 
 @pytest.mark.parametrize("name", [b"empty.txt", b"folder/"])
 async def test_what_is_packed_into_more_than_it_is_counts_as_that(name: bytes) -> None:
-    """Endless empty deflate blocks: 100 MiB of them used to be read at once for an empty file."""
+    """A body that is larger compressed than uncompressed counts with about its compressed size. Endless empty
+    deflate blocks: 100 MiB of them used to be read at once for an empty file.
+    """
     nothing = b"\0\0\0\xff\xff" * 20_000 + deflate(b"")
     mode = 0o040755 if name.endswith(b"/") else 0o100644
     body = archive(Entry(name=name, body=b"", method=layout.DEFLATED, packed=nothing, mode=mode))
@@ -188,7 +190,7 @@ async def test_what_does_not_pack_may_be_as_large_as_the_limit() -> None:
 
 @pytest.mark.parametrize(("entries", "asked"), [(20, 2), (21, 1), (4000, 1)])
 async def test_of_too_many_entries_none_is_read(entries: int, asked: int) -> None:
-    """The end record has their number; as many folders as files are allowed."""
+    """The number of entries is taken from the end record. As many folders as files are allowed."""
 
     class Ten(NoLimits):
         def check(self, *, files: int, largest: int, total: int) -> None:
@@ -229,7 +231,7 @@ async def test_archives_of_others_are_read_exactly(body: bytes) -> None:
 
 
 class _Unseekable(io.RawIOBase):
-    """A pipe, in which sizes can't be written afterwards."""
+    """A pipe: the archiver cannot go back to write sizes."""
 
     def __init__(self) -> None:
         self._body = bytearray()

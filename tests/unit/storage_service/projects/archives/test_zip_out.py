@@ -214,7 +214,7 @@ async def test_other_errors_end_the_archive() -> None:
 
 
 async def test_slow_readers_hold_no_more_than_half_of_the_memory() -> None:
-    """Stored bodies of 9 MiB are collected while there is room; others are sent as they come."""
+    """Stored bodies of 9 MiB are collected while there is room; other bodies are sent as they arrive."""
     memory, body = ByteBudget(40 << 20), os.urandom(9 << 20)
 
     async def given() -> AsyncIterator[ZipEntry]:

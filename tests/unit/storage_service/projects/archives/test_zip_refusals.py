@@ -242,7 +242,7 @@ async def test_a_unicode_path_that_agrees(where: str) -> None:
     [(b"a.txt", 0), (b"a.txt", layout.UTF8), ("\u00fc".encode(), layout.UTF8)],
 )
 async def test_a_unicode_path_that_contradicts(where: str, name: bytes, flags: int) -> None:
-    """Even in one header only, because readers differ in which one they trust."""
+    """One contradicting header is enough, because readers differ in which header they trust."""
     lying = PLAIN.but(name=name, flags=flags, **{where: {"extra": unicode_path(name, "b.txt")}})
     with pytest.raises(ArchiveInvalid) as caught:
         await read_zip(archive(lying))

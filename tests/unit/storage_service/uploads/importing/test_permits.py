@@ -15,7 +15,7 @@ async def _settle() -> None:
 
 
 class _Holder:
-    """Imports that last until they are told to end."""
+    """Imports that last until the test ends them."""
 
     def __init__(self, slots: FairPermits) -> None:
         self._slots = slots
