@@ -22,7 +22,7 @@ TOTAL_SECONDS = 8.0
 
 @pytest.fixture(scope="package")
 def import_origin() -> Iterator[Origin]:
-    """The only private address that may be imported from."""
+    """The only private address that imports may use."""
     with running_origin() as running:
         yield running
 
@@ -49,7 +49,7 @@ def import_checker(importing_stack: RunningStack) -> Checker:
 
 @pytest.fixture
 def name() -> str:
-    """A user, and a path of the origin, that nobody else has."""
+    """A new user, and a path of the origin."""
     return f"user-{uuid.uuid4()}"
 
 

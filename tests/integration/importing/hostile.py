@@ -1,4 +1,4 @@
-"""Answers that cost the reader more than the sender."""
+"""Responses that cost the reader more than the sender."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ MANY: Final = 400
 
 
 def endless(start: bytes, piece: bytes) -> Reply:
-    """``piece`` again and again, as fast as it is taken; to each that asks from the start."""
+    """Send ``start`` and then ``piece`` repeatedly, as fast as it is read, on each connection from the
+    beginning.
+    """
 
     def write(connection: socket.socket) -> None:
         connection.sendall(start)
@@ -34,7 +36,7 @@ def endless(start: bytes, piece: bytes) -> Reply:
 
 
 def dripping(start: bytes, pieces: Iterable[bytes], pause: float) -> Reply:
-    """``pieces`` with a pause before each."""
+    """Send ``pieces``, with a pause before each."""
 
     def write(connection: socket.socket) -> None:
         connection.sendall(start)
@@ -46,7 +48,7 @@ def dripping(start: bytes, pieces: Iterable[bytes], pause: float) -> Reply:
 
 
 def saying(*pieces: bytes) -> Reply:
-    """These bytes, and hangs up."""
+    """Send these bytes and close the connection."""
     return _sending(pieces)
 
 
@@ -64,13 +66,13 @@ def _sending(pieces: Iterable[bytes]) -> Reply:
 
 
 def numbered(name: str, of: int = 1 << 30) -> Iterator[bytes]:
-    """Header lines."""
+    """Numbered header lines."""
     return (b"%s-%d: a\r\n" % (name.encode(), number) for number in range(of))
 
 
 @contextmanager
 def raw_origin(handle: Callable[[socket.socket], None]) -> Iterator[int]:
-    """A port where each connection is given to ``handle`` as it comes."""
+    """A port that passes each new connection to ``handle``."""
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -91,7 +93,7 @@ def raw_origin(handle: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def over_tls(certificate: tuple[Path, Path], reply: Reply) -> Callable[[socket.socket], None]:
-    """``reply`` inside TLS, once a request has been read."""
+    """``reply`` over TLS, after a request has been read."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
 

@@ -20,7 +20,7 @@ CHUNK: Final = 16 * 1024
 
 
 class Origin:
-    """Answers ``script(name, first, second, …)`` in that order, then the last one for ever."""
+    """Answers requests with ``script(name, first, second, …)`` in order, and then repeats the last one."""
 
     def __init__(self) -> None:
         self._scripts: dict[str, list[Reply]] = {}
@@ -30,7 +30,7 @@ class Origin:
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                with contextlib.suppress(OSError):  # the importer may hang up whenever it likes
+                with contextlib.suppress(OSError):  # the importer may close the connection at any time
                     origin._answer(self.request)
 
         class Server(socketserver.ThreadingTCPServer):
@@ -43,11 +43,11 @@ class Origin:
 
     @property
     def authority(self) -> str:
-        """`host:port`, as STRONGROOM_IMPORT_ALLOW_HOSTS takes it."""
+        """`host:port`, for STRONGROOM_IMPORT_ALLOW_HOSTS."""
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def script(self, name: str, *replies: Reply) -> str:
-        """What ``/name`` answers, request by request; returns its URL."""
+        """Set the responses of ``/name``, in the order of requests. Returns its URL."""
         with self._lock:
             self._scripts[f"/{name}"] = list(replies)
         return f"http://{self.authority}/{name}"
@@ -80,7 +80,7 @@ class Origin:
 
 @contextmanager
 def running_origin() -> Iterator[Origin]:
-    """An origin of one's own."""
+    """An origin for one test."""
     origin = Origin()
     try:
         yield origin
@@ -91,7 +91,7 @@ def running_origin() -> Iterator[Origin]:
 def answer(
     body: bytes, *, status: int = 200, kind: str = "image/png", length: int | None = -1, **headers: str
 ) -> Reply:
-    """A plain answer. ``length``: what Content-Length says: the truth (-1), nothing (None), or a lie.
+    """A plain response. ``length``: Content-Length, which is true (-1), absent (None), or false.
 
     ``headers``: names with ``_`` for ``-``.
     """
@@ -107,7 +107,7 @@ def answer(
 
 
 def redirect(location: str, status: int = 302) -> Reply:
-    """An answer that leads elsewhere."""
+    """A redirect."""
     return answer(b"", status=status, location=location)
 
 
@@ -128,7 +128,7 @@ def chunked(body: bytes, *, whole: bool = True) -> Reply:
 
 
 def reset_after(body: bytes, sent: int) -> Reply:
-    """Announces ``body``, sends ``sent`` bytes of it, and resets the connection."""
+    """Announce ``body``, send ``sent`` bytes of it, and reset the connection."""
 
     def write(connection: socket.socket) -> None:
         answer(body[:sent], length=len(body))(connection)
@@ -140,7 +140,7 @@ def reset_after(body: bytes, sent: int) -> Reply:
 
 
 def drip(body: bytes, size: int, pause: float) -> Reply:
-    """Sends ``size`` bytes at a time with pauses of ``pause`` seconds."""
+    """Send ``size`` bytes at a time with pauses of ``pause`` seconds."""
 
     def write(connection: socket.socket) -> None:
         answer(b"", length=len(body))(connection)
@@ -152,7 +152,7 @@ def drip(body: bytes, size: int, pause: float) -> Reply:
 
 
 def silence(seconds: float) -> Reply:
-    """Takes the request and says nothing."""
+    """Read the request and send nothing."""
 
     def write(_connection: socket.socket) -> None:
         time.sleep(seconds)

@@ -55,12 +55,12 @@ def _cases(name: str, own: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     folder = os.environ.get("SSRF_CORPUS")
     lines = (Path(folder) / name).read_text().splitlines() if folder else []
     cases = [*own, *map(json.loads, lines)]
-    # Nobody out there is connected to; what an origin does with its body is test_imports'.
+    # No external host is contacted; test_imports tests the bodies of origins.
     return [case for case in cases if case["expect"] in ("block", "error-not-500")]
 
 
 class _Answers:
-    """A resolver that says what it is told, one answer per question."""
+    """A resolver with scripted answers, one per query."""
 
     def __init__(self, answers: Sequence[Sequence[str]]) -> None:
         self._answers = list(answers)
@@ -112,7 +112,7 @@ async def test_answers_that_lead_astray(origin: Origin, case: dict[str, Any]) ->
     sources = SourceClient(_rules(origin), _Answers(case["answers"]), Timeouts(connect=1, idle=1))
     expected = SourceUrlRefused if case["expect"] == "block" else (SourceUrlFailed, TransientFailure)
     try:
-        for _ in case["answers"]:  # a name that changes its mind is checked each time
+        for _ in case["answers"]:  # a name whose address changes is checked each time
             with pytest.raises(expected):
                 async with sources.open("http://rebinding.example/"):
                     pass

@@ -1,4 +1,4 @@
-"""Sources that send little and cost much: each is given up soon and finally, and others are not affected."""
+"""Sources that send little and cost much: each is given up soon and for good, and others are not affected."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _sources(authority: str, *, verify: bool = True, stall: float = STALL) -> So
 
 @pytest.fixture
 async def patient(origin: Origin) -> AsyncIterator[Importer]:
-    """For what is to be given up for its length: a busy machine takes its time to read so much."""
+    """For sources that are given up for their length: a busy machine needs time to read that much."""
     sources = _sources(origin.authority, stall=PATIENCE)
     yield _importer(sources)
     await sources.aclose()
@@ -185,7 +185,7 @@ async def test_what_is_only_unusual_is_taken(origin: Origin, importer: Importer,
 
 @pytest.mark.parametrize("kind", ["interim", "1-byte chunks"])
 async def test_who_brought_a_hostile_source_waits_for_the_next_turn(origin: Origin, kind: str) -> None:
-    """As many of them at once as one user may have, again and again, are a few a second."""
+    """The pause limits a user who repeats hostile imports in parallel to a few a second."""
     reply, limit = ENDLESS[kind]
     sources = _sources(origin.authority)
     importer = _importer(sources, hostile_pause=0.3)
@@ -202,7 +202,7 @@ async def test_who_brought_a_hostile_source_waits_for_the_next_turn(origin: Orig
 
 
 async def test_eight_of_each_cost_little(origin: Origin, importer: Importer) -> None:
-    """What they cost is CPU of the only loop; others' requests wait for as long."""
+    """They cost CPU of the only event loop; others' requests wait for that long."""
     urls = [origin.script(f"cost-{number}", reply) for number, (reply, _) in enumerate(ENDLESS.values())]
     began = time.thread_time()
     await asyncio.gather(*(_failure(importer, url) for url in urls for _ in range(8)))

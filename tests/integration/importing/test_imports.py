@@ -40,7 +40,7 @@ def pull(http: httpx.Client, url: str, **headers: str) -> httpx.Response:
 
 
 def stored(http: httpx.Client, reply: httpx.Response) -> bytes:
-    """The bytes that an import has stored."""
+    """The bytes that an import stored."""
     assert reply.status_code == 201, reply.text
     made = reply.json()["generation"]
     content = http.get(f"{PATH}/{made['id']}/content").content
@@ -140,7 +140,7 @@ def test_refusals_store_nothing(  # noqa: PLR0917 - the case's columns
 
 
 def _names_the_rule(problem: dict[str, Any]) -> None:
-    """A refusal says what the limit or the list is."""
+    """Check that a refusal names the limit or the list."""
     if problem["code"] == "SIZE_LIMIT_EXCEEDED":
         assert problem["metadata"]["limit"] == str(LIMIT)
     if problem["code"] == "CONTENT_TYPE_NOT_ALLOWED":
@@ -209,7 +209,7 @@ def test_a_batch_of_everything(http: httpx.Client, import_origin: Origin, name: 
 async def test_silent_sources_of_three_users_delay_no_fourth(
     importing_stack: RunningStack, http: httpx.Client, import_origin: Origin, name: str
 ) -> None:
-    """Judged by order, not by time: the fourth is done while the others' batches are still at it."""
+    """Judged by order, not by time: the fourth finishes while the batches of the others still run."""
     silent = import_origin.script(f"{name}-silent", silence(IDLE_SECONDS * 2))
     good = import_origin.script(name, answer(BODY))
     batch = {"items": [{"url": silent, "type": "text-to-image"}] * 50}
@@ -257,7 +257,9 @@ def test_a_failed_try_does_not_use_up_the_key(http: httpx.Client, import_origin:
 def test_a_repeat_asks_nothing_of_a_source_that_has_told_all(
     http: httpx.Client, import_origin: Origin, name: str, later: Reply
 ) -> None:
-    """Providers' URLs end within the hour, and may bring other bytes each time: the answer is known."""
+    """Providers' URLs expire within the hour, and may return other bytes each time; the stored answer is
+    used.
+    """
     url = import_origin.script(name, answer(BODY), later)
     first = pull(http, url, **{"idempotency-key": name})
     again = pull(http, url, **{"idempotency-key": name})
@@ -269,7 +271,7 @@ def test_a_repeat_asks_nothing_of_a_source_that_has_told_all(
 
 
 def test_nothing_is_left_after_all_of_this(http: httpx.Client, import_checker: Checker) -> None:
-    """Runs last in this file: objects and rows agree, and no upload is open."""
+    """Runs last in this file: objects and rows match, and no upload is open."""
     assert http.get(PATH).json()["total"] == 0
     import_checker.wait_drained()
     import_checker.wait_no_open_uploads()

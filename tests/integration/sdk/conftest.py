@@ -1,4 +1,4 @@
-"""Fake services on sockets, and a client of them."""
+"""Fake services on sockets, and a client for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.integration.sdk.fakes.server import Fakes, running
 from tests.integration.sdk.fakes.state import State, token
 from tests.integration.sdk.shell import Shell
 
-#: Short pauses: the rules are tested, not patience.
+#: Short pauses: the tests are about the rules, not the waiting.
 QUICK = RetryPolicy(initial_backoff=0.01, max_backoff=0.05)
 
 
@@ -25,7 +25,7 @@ def fakes() -> Iterator[Fakes]:
 
 @pytest.fixture
 def state(fakes: Fakes) -> State:
-    """What the services know."""
+    """The state of the services."""
     return fakes.state
 
 
@@ -40,7 +40,7 @@ async def client(fakes: Fakes) -> AsyncGenerator[AsyncClient]:
 
 @pytest.fixture
 def unset(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """An environment that configures nothing: no stack runs in its data folder."""
+    """An environment without settings, and a data folder without a stack."""
     for name in list(os.environ):
         if name.startswith(("STRONGROOM_", "AWS_", "S3_")):
             monkeypatch.delenv(name)

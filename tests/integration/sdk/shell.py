@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 
 from strongroom.cli.app import app
 
-# The runner makes the whole tree of commands anew for each call, which is half of what a call costs here.
+# The runner builds the whole command tree for each call, which takes half of a call's time here.
 vars(importlib.import_module("typer.testing"))["_get_command"] = functools.cache(get_command)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command printed, and how it ended."""
+    """The output of a command, and how it ended."""
 
     exit_code: int
     out: str
@@ -29,23 +29,23 @@ class Outcome:
 
     @property
     def lines(self) -> list[str]:
-        """Of standard output."""
+        """The lines of standard output."""
         return self.out.splitlines()
 
     @property
     def documents(self) -> list[Any]:
-        """Of ``--json``."""
+        """The documents of ``--json``."""
         return [json.loads(line) for line in self.lines]
 
 
 @dataclass(frozen=True)
 class Shell:
-    """``environ``: what every command sees besides PATH and the like."""
+    """``environ``: the environment of all commands, besides PATH and the like."""
 
     environ: Mapping[str, str]
 
     def __call__(self, *arguments: str, stdin: bytes | None = None, **environ: str) -> Outcome:
-        """Run one command; ``environ`` is added for it."""
+        """Run one command, with ``environ`` added."""
         done = CliRunner().invoke(
             app, list(arguments), input=stdin, env={**self.environ, **environ}, catch_exceptions=False
         )

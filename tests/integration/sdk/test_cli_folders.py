@@ -14,7 +14,7 @@ from strongroom.client.project_trees import read_tree
 from tests.integration.sdk.fakes.state import State
 from tests.integration.sdk.shell import Shell
 
-#: Deeper than Python calls itself.
+#: Deeper than Python's recursion limit.
 DEEP = 1100
 
 
@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def written(folder: Path, names: dict[str, str]) -> None:
-    """Files by their names, below ``folder``."""
+    """Write files below ``folder``, by name."""
     for name, text in names.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -41,7 +41,7 @@ def test_put_replaces_nothing_that_it_has_just_stored(
     assert (done.exit_code, done.lines) == (6, ["paths/alice/www/x"])
     assert "b/x: would replace a/x, which goes to the same path, www/x" in done.err
     assert [stored.data for stored in state.stored.values()] == [b"one"]
-    assert shell("put", *sources).exit_code == 0  # without a path each has a key of its own
+    assert shell("put", *sources).exit_code == 0  # without a path each gets a key of its own
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_what_leads_nowhere_is_told_and_the_rest_is_stored(shell: Shell, here: P
 
 @pytest.fixture
 def deep(here: Path) -> Iterator[Path]:
-    """A file, and far below it another one. What removes temporary folders calls itself for each, so this one
-    goes by itself.
+    """A folder with a file, and another file far below it. It removes itself, because the removal of
+    temporary folders is recursive.
     """
     written(here, {"site/a": "a"})
     inside = os.open("site", os.O_RDONLY)
@@ -86,7 +86,7 @@ def deep(here: Path) -> Iterator[Path]:
 
 
 def _instead(folder: int, name: str) -> int:
-    """Another folder by its name in an open one, which is closed."""
+    """Open another folder, relative to an open one, which is closed."""
     opened = os.open(name, os.O_RDONLY, dir_fd=folder)
     os.close(folder)
     return opened

@@ -12,7 +12,7 @@ from tests.integration.sdk.fakes.state import State
 from tests.integration.sdk.shell import Shell
 
 EVENT = "7e57d004-2b97-4e7a-b45f-5387367791cd"
-#: By words of the command line; `{}` is a folder with one file, `a.txt`.
+#: Arguments of each command; `{}` is a folder with one file, `a.txt`.
 COMMANDS = {
     "put": ["put", "{}/a.txt"],
     "put -r": ["put", "-r", "{}"],
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def specs(state: State, monkeypatch: pytest.MonkeyPatch) -> list[target_pb2.UploadSpec]:
-    """Of what the fakes are sent."""
+    """The specs that the fakes received."""
     kept: list[target_pb2.UploadSpec] = []
     commit = state.commit
 
@@ -74,7 +74,7 @@ def test_the_options_travel(
     assert (spec.retention.hold_reason, spec.storage_class) == ("case 7", "GLACIER_IR")
 
 
-#: Option, value, and what is said of it.
+#: Option, value, and the expected message.
 MISTAKES = [
     ("--keep", "90", "90d for days"),
     ("--keep", "", "--keep needs a time"),

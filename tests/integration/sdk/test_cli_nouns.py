@@ -1,4 +1,4 @@
-"""The command groups: what they refuse themselves, and what they send."""
+"""The command groups: what they refuse themselves, and the requests they send."""
 
 from __future__ import annotations
 

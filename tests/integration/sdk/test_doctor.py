@@ -30,7 +30,7 @@ READY = {"storage": "ok", "metadata": "ok", "postgres": "ok", "s3": "ok", "inter
 
 @contextmanager
 def gateway(checks: dict[str, str] | None, *, alive: int = 200) -> Iterator[str]:
-    """Something that answers as a gateway does."""
+    """A server that answers like a gateway."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -42,7 +42,7 @@ def gateway(checks: dict[str, str] | None, *, alive: int = 200) -> Iterator[str]
             self.wfile.write(json.dumps(body).encode())
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
-            """Silence."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -53,7 +53,7 @@ def gateway(checks: dict[str, str] | None, *, alive: int = 200) -> Iterator[str]
 
 
 def statuses(outcome: Outcome) -> dict[str, str]:
-    """Of ``doctor --json``, by check."""
+    """The statuses in ``doctor --json``, by check."""
     return {document["check"]: document["status"] for document in outcome.documents}
 
 
@@ -176,7 +176,7 @@ def aws(servers: Infra, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def objects(servers: Infra) -> list[str]:
-    """Everything the doctor may have left, uploads under way included."""
+    """All objects that the doctor may have left, uploads in progress included."""
     s3 = servers.s3
     client = boto3.client(
         "s3",

@@ -1,4 +1,4 @@
-"""The doctor on the database's role: its rights, and the connections available to it."""
+"""The doctor's checks of the database role: its rights, and the connections available to it."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_pools_that_are_too_large(database: Logins, limit: int, pool: str, statu
 def test_pools_of_all_replicas_that_are_connected(database: Logins, limit: int, status: Status) -> None:
     run(database, f"ALTER DATABASE {{database}} CONNECTION LIMIT {limit}")
     with contextlib.ExitStack() as listeners:
-        for _ in range(4):  # two of each of two replicas
+        for _ in range(4):  # two connections of each of two replicas
             name = "strongroom-metadata-events"
             listeners.enter_context(psycopg.connect(database.app, application_name=name))
         finding = found(database, "Postgres connections")

@@ -1,4 +1,4 @@
-"""The doctor on the network: certificates, and proxies that buffer."""
+"""The doctor's checks of the network: certificates, and buffering proxies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REFUSED = b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"
 
 @contextmanager
 def listening(context: ssl.SSLContext | None) -> Iterator[int]:
-    """A port on which handshakes are made and connections closed."""
+    """A port that accepts handshakes and closes the connections."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -44,7 +44,7 @@ def listening(context: ssl.SSLContext | None) -> Iterator[int]:
                         else:
                             context.wrap_socket(connection, server_side=True).close()
                     except OSError:
-                        continue  # the client has refused us
+                        continue  # the client refused the certificate
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -117,7 +117,7 @@ async def test_the_doctor_says_so_for_services_and_gateway(
 
 @asynccontextmanager
 async def gateway(*, holds_bodies: bool = False, holds_answers: bool = False) -> AsyncIterator[str]:
-    """A gateway behind a proxy that holds back what is asked for."""
+    """A gateway behind a proxy that holds back request bodies or responses."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

@@ -127,7 +127,7 @@ async def test_streams_that_are_read_slowly_hold_up_no_other_call(
     client: AsyncClient, stored: StoredFile
 ) -> None:
     async with AsyncExitStack() as stack:
-        for _ in range(130):  # more than one connection of the fake carries
+        for _ in range(130):  # more than a connection of the fake carries
             blocks = await stack.enter_async_context(aclosing(client.stream(stored)))
             assert await anext(blocks)
         async with asyncio.timeout(60):

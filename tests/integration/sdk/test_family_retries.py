@@ -78,13 +78,13 @@ SAFE: Final[dict[str, Do]] = {
     "SaveProjectArchive": lambda client: client.projects.save_archive(b"PK", "site"),
     "RollbackProject": lambda client: client.projects.rollback("site", 1),
 }
-"""Queries, and what carries a request id."""
+"""Queries, and requests with a request id."""
 UNSAFE: Final[dict[str, Do]] = {
     "DeleteFile": lambda client: client.generations.delete(ID),
     "UpdateEventMedia": lambda client: client.event_media.update(EVENT, ID, title="x"),
     "DeleteProject": lambda client: client.projects.delete("site"),
 }
-"""A lost answer to these can't be told from a refusal, so their caller decides."""
+"""A lost answer to these looks like a refusal, so their caller has to decide."""
 
 
 @pytest.fixture
@@ -123,7 +123,9 @@ async def test_a_refusal_is_final(services: Flaky, client: AsyncClient, name: st
 
 
 async def test_a_watch_goes_on_when_a_limit_lets_it(services: Flaky) -> None:
-    """A 17th stream, a flood of others: it waits as long as it was told, and comes again by itself."""
+    """A 17th stream, or too many requests: it waits as long as the service says, and then reconnects by
+    itself.
+    """
     services.failures, services.error = 3, errors.RateLimited("too many", retry_after=0.1)
     told: list[tuple[str, float]] = []
     policy = replace(QUICK, on_retry=lambda error, pause: told.append((error.reason_name, pause)))
@@ -166,7 +168,7 @@ QUERIES = ("Get", "List", "Search", "BatchGet", "SignUrl", "BatchSign", "SignPre
 
 
 def test_every_query_is_on_the_list() -> None:
-    """Unary calls that change nothing, by their names."""
+    """Unary calls that change nothing, recognized by name."""
     modules = (files, generations, media, projects, usage, storage_service_pb2)
     found = {
         service.full_name: {method.name for method in service.methods if method.name.startswith(QUERIES)}

@@ -30,7 +30,7 @@ async def stored(client: AsyncClient) -> StoredFile:
 
 @pytest.fixture
 async def hasty(fakes: Fakes) -> AsyncClient:
-    """A client that gives up at once."""
+    """A client that does not retry."""
     policy = RetryPolicy(attempts=1)
     return AsyncClient(fakes.storage_address, fakes.metadata_address, token=token(), retry=policy)
 
@@ -111,19 +111,19 @@ async def test_a_disk_that_fails_is_told_by_the_callers_path(
         file = opened(path)
         if file is not None:
             file.close()
-        path.write_bytes(DATA[:MIB])  # what an earlier attempt left
+        path.write_bytes(DATA[:MIB])  # left by an earlier attempt
         return Failing(DATA[:MIB])
 
     monkeypatch.setattr(partials, "_open_locked", open_failing)
     with pytest.raises(OSError, match=os.strerror(code)) as failed:
         await client.download(stored, tmp_path / "photo.jpg")
     assert (failed.value.errno, failed.value.filename) == (code, str(tmp_path / "photo.jpg"))
-    kept = code == errno.EIO  # where room is short, what came is what fills the disk
+    kept = code == errno.EIO  # if space is short, the partial file fills the disk
     assert [name.endswith(".part") for name in names(tmp_path)] == [True] * kept
 
 
 async def leave_partial(hasty: AsyncClient, state: State, stored: StoredFile, path: Path) -> Path:
-    """What a broken download leaves: its first 8 MiB."""
+    """Leave the first 8 MiB, as a broken download does."""
     state.download_faults = [Fault(GONE, after_bytes=8 * MIB)]
     async with hasty:
         with pytest.raises(errors.ServiceUnavailable):

@@ -141,7 +141,7 @@ async def test_goes_on_from_any_byte_in_another_client(
 
 
 async def begun(client: AsyncClient, sessions: Sessions) -> str:
-    """A session whose first try failed for good, told through on_session."""
+    """A session whose first write failed for good; its id was passed to on_session."""
     told: list[str] = []
     sessions.write_faults = [Fault(errors.QuotaExceeded("full"), after_bytes=1)]
     with pytest.raises(errors.QuotaExceeded):
@@ -233,7 +233,7 @@ def test_the_waiting_client(sessions: Sessions, state: State) -> None:
 
 
 def interrupted(shell: Shell, sessions: Sessions, tmp_path: Path) -> Path:
-    """A file of which 2 MiB are stored; returns the book of what is under way."""
+    """Store 2 MiB of a file. Returns the path of the book of unfinished uploads."""
     (tmp_path / "film.bin").write_bytes(DATA)
     sessions.write_faults = [Fault(errors.QuotaExceeded("full"), after_bytes=2 * MIB)]
     assert shell("put", "--resume", str(tmp_path / "film.bin")).exit_code == 5

@@ -46,7 +46,7 @@ async def test_writing_to_a_call_that_is_over_is_no_error(client: AsyncClient, f
 
 
 async def translated(call: object) -> None:
-    """Await a call with its error typed."""
+    """Await a call, and raise its typed error."""
     import grpc
 
     try:

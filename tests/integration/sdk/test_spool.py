@@ -1,4 +1,4 @@
-"""The client's spool with fake services: what is kept, the order of sending, and reads meanwhile."""
+"""The client's spool with fake services: stored entries, the order of sending, and reads meanwhile."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ REFUSED = [
 
 @pytest.fixture(autouse=True)
 def by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is sent in the background: each test says when."""
+    """Nothing is sent in the background; each test does it explicitly."""
     monkeypatch.setattr(spooling, "FIRST_PAUSE", 600.0)
 
 
 @pytest.fixture
 async def client(fakes: Fakes, tmp_path: Path) -> AsyncGenerator[AsyncClient]:
-    """Alice's, with a spool."""
+    """Alice's client, with a spool."""
     async with _client(fakes, tmp_path) as client:
         yield client
 
@@ -63,7 +63,7 @@ def spool_of(client: AsyncClient) -> Spool:
 
 
 def be_away(state: State, times: int = 2, error: errors.StrongroomError = AWAY[0]) -> None:
-    """The next tries of uploads fail: a call makes up to two, a flush as many."""
+    """Make the next tries of uploads fail: a call makes up to two, and so does a flush."""
     state.upload_faults += [Fault(error=error)] * times
 
 
@@ -187,7 +187,7 @@ async def test_reads_of_what_waits(client: AsyncClient, state: State, tmp_path: 
 
 
 async def test_all_is_away(tmp_path: Path) -> None:
-    """Nobody listens: writes and reads of what waits go on, the rest says so."""
+    """No server listens: writes, and reads of spooled files, succeed; the rest reports the outage."""
     async with AsyncClient(
         "127.0.0.1:1", "127.0.0.1:1", token=token(), retry=QUICK, spool=tmp_path
     ) as client:
@@ -214,7 +214,7 @@ async def test_all_is_away(tmp_path: Path) -> None:
 
 
 async def test_users_have_spools_of_their_own(fakes: Fakes, state: State, tmp_path: Path) -> None:
-    """One folder, two users: neither sees nor sends what is the other's."""
+    """Two users share a folder: neither sees or sends the other's entries."""
     be_away(state)
     async with _client(fakes, tmp_path) as alice, _client(fakes, tmp_path, "bob") as bob:
         mine = await alice.upload(b"alice's", AtPath("a"))

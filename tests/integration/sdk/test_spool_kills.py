@@ -19,7 +19,7 @@ from tests.integration.sdk.fakes.server import running
 from tests.integration.sdk.fakes.state import State, token
 from tests.stack import until
 
-#: Stores numbered files for as long as it lives, and tells each that it was promised.
+#: Stores numbered files as long as it lives, and prints each acknowledged one.
 WRITER = """
 import sys
 from strongroom.client import AtPath, Client
@@ -32,7 +32,7 @@ with Client(storage, metadata, token=token, spool=spool) as client:
         print(number, flush=True)
         number += 1
 """
-#: Sends what waits, again and again.
+#: Sends spooled entries repeatedly.
 FLUSHER = """
 import sys
 from strongroom.client import Client
@@ -55,17 +55,17 @@ def kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def promised(prints: Path) -> int:
-    """How many were promised: whole lines only."""
+    """The number of acknowledged files: only whole lines count."""
     return prints.read_text().count("\n")
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_killed_while_writing_and_while_sending(tmp_path: Path, seed: int) -> None:
-    """Two writers into one spool, both killed; then senders, killed until one gets through."""
+    """Two writers share a spool and are killed; then senders are killed until one finishes."""
     chance, nowhere, spool = random.Random(seed), "127.0.0.1:1", tmp_path / "spool"
     prints = {name: tmp_path / f"{name}.txt" for name in ("a", "b")}
     writers = [start(WRITER, nowhere, nowhere, token(), spool, name, prints=prints[name]) for name in prints]
-    # Each has promised some, whichever the machine let begin first.
+    # Each has acknowledged some, whichever started first.
     until("promises of both", lambda: all(promised(each) >= 3 for each in prints.values()), pause=0.01)
     time.sleep(chance.uniform(0, 0.05))
     for writer in writers:
@@ -86,7 +86,7 @@ def test_killed_while_writing_and_while_sending(tmp_path: Path, seed: int) -> No
     assert all(stored.file.generation == 1 for stored in state.stored.values())  # each was stored once
     for name, count in told.items():
         mine = [key for key in found if key.startswith(f"{name}/")]
-        assert len(mine) in (count, count + 1)  # the last one may have been kept, and nobody heard of it
+        assert len(mine) in (count, count + 1)  # the last one may be stored without being acknowledged
         assert mine == [f"{name}/{number:06d}" for number in range(len(mine))]
     bodies = {stored.file.key: stored.data for stored in state.stored.values()}
     assert bodies["paths/alice/a/000000"] == b"a 0" * 1000
@@ -120,7 +120,7 @@ def test_a_living_writer_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_killed_between_the_answer_and_the_removal(tmp_path: Path) -> None:
-    """Its outcome is on the disk, its folder is still there: that is all there is left to do."""
+    """Its outcome is on the disk and its folder still exists: only the removal is left to do."""
     state = State()
     with running(state) as fakes:
         addresses = (fakes.storage_address, fakes.metadata_address)

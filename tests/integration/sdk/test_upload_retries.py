@@ -1,4 +1,4 @@
-"""Safe uploads are retried as one request; others say why not."""
+"""Safe uploads are retried as one request; others give the reason why not."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ async def test_retries_can_be_off(fakes: Fakes) -> None:
 
 
 class Pipe(io.BytesIO):
-    """Can't seek."""
+    """A source that can't seek."""
 
     def seekable(self) -> bool:
         return False

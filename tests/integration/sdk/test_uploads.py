@@ -115,7 +115,7 @@ async def test_a_source_of_another_size_than_was_said_stores_nothing(
 
 
 class MyOwnError(Exception):
-    """Of a source."""
+    """An error of a source."""
 
 
 def failing_pieces(after: int) -> Iterator[bytes]:
@@ -130,7 +130,7 @@ async def failing_async_pieces(after: int) -> AsyncGenerator[bytes]:
 
 
 class FailingFile(io.BytesIO):
-    """Fails at the third read."""
+    """A file whose third read fails."""
 
     reads = 0
 
@@ -159,7 +159,7 @@ async def test_a_failing_source_surfaces_its_own_exception(
     with pytest.raises(MyOwnError, match="unplugged"):
         await client.upload(make())  # type: ignore[arg-type]
     assert state.stored == {}
-    assert state.calls.count("Upload") <= 1  # cancelled at once, a call may never get there
+    assert state.calls.count("Upload") <= 1  # if cancelled at once, a call may never arrive
 
 
 async def test_an_error_of_ours_inside_a_source_is_not_mistaken_for_the_uploads(

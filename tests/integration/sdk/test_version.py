@@ -1,4 +1,4 @@
-"""``strongroom version`` with services that tell their version, that don't, and that are away."""
+"""``strongroom version`` with services that report their version, that don't, and that are not reachable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.integration.sdk.shell import Shell
 
 @contextmanager
 def running(fakes: Fakes, build: Build) -> Iterator[str]:
-    """A process of that build; the loop is that of ``fakes``."""
+    """A server of that build, in the event loop of ``fakes``."""
 
     async def start() -> tuple[aio.Server, str]:
         server, told = aio.server(), ReasonedHealth(build)
@@ -37,7 +37,7 @@ def running(fakes: Fakes, build: Build) -> Iterator[str]:
 
 def test_who_runs_what(shell: Shell, fakes: Fakes) -> None:
     with running(fakes, Build("7.8.9", "e2a2196", "v2")) as address:
-        away = "127.0.0.1:1"  # nobody listens there
+        away = "127.0.0.1:1"  # no server listens there
         beside = Shell(
             {**shell.environ, "STRONGROOM_METADATA_ADDRESS": address, "STRONGROOM_COMMIT": "4777bc1"}
         )

@@ -1,5 +1,5 @@
-"""From a reader who meets an archived object to the event that it can be read again: S3 (moto), the reader,
-the watch and metadata_service.
+"""A reader meets an archived object, and an event says when it can be read: S3 (moto), the reader, the watch
+and metadata_service.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LOOKS = 3
 
 @pytest.fixture
 async def store() -> AsyncIterator[ObjectStore]:
-    """Whatever is put into it is archived, and comes back at the third look."""
+    """A store that archives every object, and restores it at the third look."""
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     state_manager.set_transition("s3::keyrestore", {"progression": "manual", "times": LOOKS})

@@ -23,7 +23,7 @@ FAST = {
 
 @pytest.fixture(scope="session")
 def receiver() -> Iterator[Receiver]:
-    """The only private address that webhooks may go to."""
+    """The only private address that webhooks may use."""
     with running_receiver() as running:
         yield running
 
@@ -39,7 +39,7 @@ def hook_stack(
 
 @pytest.fixture
 def name() -> str:
-    """A user, and a path of the receiver, that nobody else has."""
+    """A new user, and a path of the receiver."""
     return f"user-{uuid.uuid4()}"
 
 

@@ -1,4 +1,4 @@
-"""A webhook target with scripted answers, which records what it received."""
+"""A webhook target with scripted responses, which records what it receives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCUMENT: Final = Path(__file__).resolve().parents[3] / "docs" / "webhooks.md"
 
 
 def documented_verify() -> Callable[[str, Mapping[str, str], bytes], None]:
-    """The receiver's part as docs/webhooks.md shows it."""
+    """The receiver's code as shown in docs/webhooks.md."""
     [code, *_] = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
     names: dict[str, Any] = {}
     exec(compile(code, str(DOCUMENT), "exec"), names)
@@ -26,14 +26,14 @@ def documented_verify() -> Callable[[str, Mapping[str, str], bytes], None]:
 
 @dataclass(frozen=True, slots=True)
 class Got:
-    """One request."""
+    """One received request."""
 
     headers: Mapping[str, str]
     body: bytes
 
 
 class Receiver:
-    """Answers ``statuses(path, first, second, …)`` in that order, then the last one for ever."""
+    """Answers requests with ``statuses(path, first, second, …)`` in order, and then repeats the last one."""
 
     def __init__(self) -> None:
         self._statuses: dict[str, list[int]] = {}
@@ -53,7 +53,7 @@ class Receiver:
                 self.end_headers()
 
             def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-                """Says nothing."""
+                """Log nothing."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="receiver")
@@ -65,13 +65,13 @@ class Receiver:
         return f"127.0.0.1:{self._server.server_address[1]}"
 
     def url(self, name: str, *statuses: int) -> str:
-        """Where to send; what it answers, request by request."""
+        """Set the responses of a path, in the order of requests. Returns its URL."""
         with self._lock:
             self._statuses[f"/{name}"] = list(statuses or (204,))
         return f"http://{self.authority}/{name}"
 
     def got(self, name: str) -> list[Got]:
-        """What came so far, in order."""
+        """The requests received so far, in order."""
         with self._lock:
             return list(self._got[f"/{name}"])
 
@@ -90,7 +90,7 @@ class Receiver:
 
 @contextmanager
 def running_receiver() -> Iterator[Receiver]:
-    """One that stops listening at the end."""
+    """A receiver that stops listening at the end."""
     receiver = Receiver()
     try:
         yield receiver

@@ -9,7 +9,7 @@ from tests.integration.sdk.fakes.storage import Context
 
 
 class FakeDiagnostics(DiagnosticsServiceServicer):
-    """Answers ``state.internal_call``, and a clock that is ``state.clock_ahead`` seconds ahead."""
+    """Answers with ``state.internal_call``, and with a clock that is ``state.clock_ahead`` seconds ahead."""
 
     def __init__(self, state: State) -> None:
         self._state = state

@@ -18,8 +18,8 @@ from tests.integration.sdk.fakes.storage import refuse
 
 @dataclass
 class Flaky(grpc.GenericRpcHandler):
-    """``failures``: how often each method fails yet. ``calls``: how often each was called, and with what
-    request ids.
+    """``failures``: how many more times each method fails. ``calls``: how often each was called, and with
+    which request ids.
     """
 
     answers: dict[str, Message]
@@ -29,10 +29,12 @@ class Flaky(grpc.GenericRpcHandler):
     address: str = ""
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Any, Any] | None:
-        """Any method, as a stream of both kinds: a unary one is a stream of one message."""
+        """A handler for any method, as a stream in both directions: a unary call is a stream of
+        one message.
+        """
         service, _, name = details.method.rpartition("/")
         if service == "/grpc.health.v1.Health":
-            return None  # asked by the client's channel: whoever has no health service is taken as healthy
+            return None  # the channel takes a server without a health service as healthy
 
         async def answer(messages: Any, context: Any) -> None:
             self.calls[name] += 1
@@ -47,7 +49,7 @@ class Flaky(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def flaky(answers: dict[str, Message]) -> AsyncGenerator[Flaky]:
-    """On loopback, at ``address``, in this event loop."""
+    """Serve on loopback, at ``address``, in this event loop."""
     handler = Flaky(answers)
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((handler,))

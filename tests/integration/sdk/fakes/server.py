@@ -19,14 +19,14 @@ from tests.integration.sdk.fakes.metadata import FakeFiles, FakeUsage
 from tests.integration.sdk.fakes.state import State
 from tests.integration.sdk.fakes.storage import FakeStorage
 
-#: Fewer than a connection of the client could carry without counting.
+#: Fewer streams per connection than a client that does not count would open.
 OPTIONS = [("grpc.max_concurrent_streams", 100)]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
 @dataclass
 class Fakes:
-    """Running fakes: their addresses and what they remember."""
+    """Running fakes: their addresses and their state."""
 
     storage_address: str
     metadata_address: str
@@ -35,7 +35,7 @@ class Fakes:
     health: dict[str, health.HealthServicer] = field(default_factory=dict)
 
     def set_health(self, service: str, status: int) -> None:
-        """Change what both services answer about ``service``."""
+        """Change the health of ``service`` in both services."""
         for servicer in self.health.values():
             asyncio.run_coroutine_threadsafe(
                 servicer.set(service, status),

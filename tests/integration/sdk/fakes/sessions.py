@@ -21,7 +21,7 @@ from tests.integration.sdk.fakes.storage import Context, FakeStorage, metadata_o
 
 @dataclass
 class Kept:
-    """One session. ``received`` is what is persisted."""
+    """One session. ``received``: the persisted bytes."""
 
     owner: str
     spec: target_pb2.UploadSpec
@@ -29,7 +29,7 @@ class Kept:
     file: file_pb2.File | None = None
 
     def view(self, upload_id: str) -> upload_pb2.UploadSession:
-        """As GetUpload tells it."""
+        """The response of GetUpload."""
         session = upload_pb2.UploadSession(
             upload_id=upload_id, spec=self.spec, persisted_size=len(self.received),
             size_bytes=self.spec.size_bytes, finished=self.file is not None,
@@ -41,9 +41,9 @@ class Kept:
 
 @dataclass
 class Sessions:
-    """What the fake knows and is to do wrong: ``write_faults`` one per Upload, ``get_faults`` per GetUpload.
+    """The fake's state and faults. ``write_faults``: one per Upload; ``get_faults``: one per GetUpload.
 
-    ``writes``: the offset of each Upload and the bytes it sent.
+    ``writes``: the offset of each Upload, and the bytes it sent.
     """
 
     address: str = ""

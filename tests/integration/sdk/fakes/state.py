@@ -21,17 +21,15 @@ LIMIT = 64 * 1024 * 1024
 
 
 def token(sub: str = "alice", *, lifetime: float = 3600, role: str | None = None) -> str:
-    """A token the fakes accept."""
+    """A token that the fakes accept."""
     claims: dict[str, object] = {"sub": sub, "iat": int(time.time()), "exp": int(time.time() + lifetime)}
     return jwt.encode(claims | ({"role": role} if role else {}), SECRET, algorithm="HS256")
 
 
 @dataclass
 class Fault:
-    """One call goes wrong once it has moved ``after_bytes``: with ``error``, or by ending early when that is
-    None.
-
-    ``after_commit``: the file is stored first, so only the answer is lost.
+    """One call fails after ``after_bytes``: with ``error``, or (None) by ending early. ``after_commit``: the
+    file is stored first, so only the answer is lost.
     """
 
     error: errors.StrongroomError | None
@@ -49,8 +47,8 @@ class Stored:
 
 @dataclass
 class State:
-    """Everything the fakes know. Faults are taken one per call, in order; None in the list: this call goes
-    well.
+    """The state of all fakes. Faults are consumed one per call, in order; None in the list: this call
+    succeeds.
     """
 
     stored: dict[str, Stored] = field(default_factory=dict)
@@ -58,13 +56,13 @@ class State:
     upload_faults: list[Fault | None] = field(default_factory=list)
     download_faults: list[Fault | None] = field(default_factory=list)
     unary_faults: list[Fault | None] = field(default_factory=list)
-    #: Raised once what was asked for is done.
+    #: Raised after the request was carried out.
     lost_answers: list[errors.StrongroomError] = field(default_factory=list)
     moved: dict[tuple[str, bytes], file_pb2.File] = field(default_factory=dict)
     bucket: BucketReport = field(default_factory=BucketReport)
     internal_call: InternalCall = field(default_factory=lambda: InternalCall(outcome=InternalCall.OUTCOME_OK))
     clock_ahead: int = 0
-    #: Called with each message of data before it is sent; awaiting here makes a slow service.
+    #: Called with each data message before it is sent; awaiting in it makes the service slow.
     corrupt: Callable[[bytes], bytes] = lambda data: data
     calls: list[str] = field(default_factory=list)
     metadata: list[dict[str, str]] = field(default_factory=list)
@@ -72,7 +70,7 @@ class State:
     limit_bytes: int | None = None
 
     def owner(self, metadata: dict[str, str], user_id: str = "") -> str:
-        """Who the call is for; the checks of the real services in short."""
+        """The owner that the call is for, after the checks of the real services in brief."""
         self.metadata.append(metadata)
         given = metadata.get("authorization", "").removeprefix("Bearer ")
         if not given:
@@ -88,7 +86,7 @@ class State:
         return user_id or str(claims["sub"])
 
     def take(self, faults: list[Fault | None]) -> Fault | None:
-        """The fault of this call."""
+        """The fault for this call."""
         return faults.pop(0) if faults else None
 
     def find(self, owner: str, file_id: str, key: str, *, show_deleted: bool = False) -> Stored:
@@ -101,7 +99,7 @@ class State:
         raise errors.FileNotFound("There is no such file.")
 
     def commit(self, owner: str, spec: target_pb2.UploadSpec, data: bytes) -> file_pb2.File:
-        """Store it, replacing what is at the same path."""
+        """Store the file, replacing the one at the same path."""
         file_id, generation = str(uuid.uuid4()), 1
         family, key = _place(owner, spec, file_id)
         for stored in list(self.stored.values()):

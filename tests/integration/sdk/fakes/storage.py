@@ -160,7 +160,7 @@ class FakeStorage(StorageServiceServicer):
     async def MoveFile(
         self, request: batch_pb2.MoveFileRequest, context: Context
     ) -> batch_pb2.MoveFileResponse:
-        """What was asked for under a request id is told again; its answer may be lost."""
+        """A repeat under the same request id gets the same answer; the answer may be lost."""
         try:
             owner = self._begin(context, "MoveFile", request.spec.user_id)
             asked = (request.spec.request_id, request.asked)
@@ -216,13 +216,13 @@ class FakeStorage(StorageServiceServicer):
 
 
 def raise_fault(fault: Fault | None) -> None:
-    """Raise what the script wants."""
+    """Raise the scripted fault."""
     if fault and fault.error:
         raise fault.error
 
 
 def check(size: int | None, last: upload_pb2.UploadRequest, md5: bytes, data: bytes) -> None:
-    """Size and checksums of the whole, before anything becomes visible."""
+    """Verify size and checksums of the whole file before it becomes visible."""
     import hashlib
 
     if size is not None and size != len(data):

@@ -37,7 +37,7 @@ class ProjectClient:
 
     @property
     def prefix(self) -> str:
-        """Of the project's S3 keys."""
+        """The prefix of the project's S3 keys."""
         return f"projects/{self.owner}/{self.slug}/"
 
     async def __aenter__(self) -> Self:
@@ -70,13 +70,13 @@ class ProjectClient:
             raise from_rpc_error(error) from None
 
     async def save(self, files: Files, *, unchanged: Files | None = None, **spec: Any) -> ProjectVersion:
-        """SaveProject of these files; ``unchanged`` ones are told and not sent."""
+        """SaveProject of these files; ``unchanged`` ones are declared but not sent."""
         reply = await self.send(self.messages(files, unchanged or {}, **spec))
         version: ProjectVersion = reply.version
         return version
 
     async def send(self, messages: Iterable[SaveProjectRequest]) -> project_pb2.SaveProjectResponse:
-        """A SaveProject stream of any messages."""
+        """SaveProject with any messages."""
 
         async def stream() -> AsyncIterator[SaveProjectRequest]:
             for message in messages:
@@ -90,7 +90,7 @@ class ProjectClient:
         return SaveProjectRequest(spec=SaveProjectSpec(slug=self.slug, **spec))
 
     def messages(self, files: Files, unchanged: Files, **spec: Any) -> Iterable[SaveProjectRequest]:
-        """A whole SaveProject stream."""
+        """All messages of a SaveProject stream."""
         yield self.spec(**spec)
         for path, body in files.items():
             yield SaveProjectRequest(file=SaveProjectFile(path=path, size_bytes=len(body)))
@@ -151,7 +151,7 @@ class ProjectClient:
         return b"".join([message.data for message in await self.stream(self.storage.Download, request)])
 
     async def content(self, version: int = 0) -> dict[str, bytes]:
-        """Every file's bytes, each by a Download."""
+        """All files' bytes, each by a Download."""
         return {path: await self.read(path, version) for path in await self.files(version)}
 
     async def archive(self, version: int = 0) -> bytes:
@@ -170,7 +170,7 @@ class ProjectClient:
 
 
 def unzipped(body: bytes) -> dict[str, bytes]:
-    """What Python's zipfile makes of it; it checks checksums."""
+    """Files in a ZIP by Python's zipfile, which verifies checksums."""
     with zipfile.ZipFile(io.BytesIO(body)) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}

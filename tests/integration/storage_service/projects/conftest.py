@@ -38,6 +38,6 @@ def services(
 
 @pytest.fixture
 async def client(services: Services) -> AsyncIterator[ProjectClient]:
-    """An owner nobody else has."""
+    """A client for a new owner."""
     async with ProjectClient(services, f"user-{uuid.uuid4().hex[:12]}") as opened:
         yield opened

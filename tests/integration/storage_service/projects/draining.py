@@ -1,4 +1,4 @@
-"""Waits until an owner has no work left."""
+"""Waits until nothing is left to do for an owner."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.stack import until
 
 
 def wait_drained(client: ProjectClient, seconds: float = 90.0) -> None:
-    """Until nothing of the owner is under way, being removed or looked at."""
+    """Wait until nothing of the owner is in progress, being removed, or to be checked."""
     logins = client.services.logins
 
     def drained() -> bool:

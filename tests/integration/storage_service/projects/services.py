@@ -27,7 +27,7 @@ MODULES: Final = {METADATA: "metadata_service", STORAGE: "storage_service"}
 
 
 class Services:
-    """Two processes; ``close`` ends them. ``logins`` and ``s3`` look behind them."""
+    """Two processes; ``close`` ends them. ``logins`` and ``s3`` give direct access to their data."""
 
     def __init__(
         self, servers: Infra, logins: Logins, folder: Path, bucket_name: str, env: Mapping[str, str]
@@ -62,17 +62,17 @@ class Services:
         return user_token(JWT_SECRET, sub, **claims)
 
     def memory(self) -> int:
-        """Bytes of physical memory that storage_service takes now."""
+        """Bytes of physical memory that storage_service uses now."""
         return int(psutil.Process(self._processes[STORAGE].pid).memory_info().rss)
 
     def close(self) -> None:
-        """Kill both."""
+        """Kill both processes."""
         for process in self._processes.values():
             process.end()
         self._forks.close()
 
     def versions(self, prefix: str) -> list[tuple[str, str, bool, bool]]:
-        """Key, version id, whether it is a marker, whether it is the latest: of everything below
+        """(Key, version id, whether it is a marker, whether it is the latest) of everything below
         ``prefix``.
         """
         found = []
@@ -84,8 +84,9 @@ class Services:
         return found
 
     def current(self, prefix: str) -> dict[str, bytes]:
-        """The bucket's current objects below ``prefix``: content by key without it. Swift lists for a moment
-        what has just gone: then it is asked again.
+        """The bucket's current objects below ``prefix``: content by key without the prefix.
+
+        Swift may list an object for a moment after its deletion; then the list is read again.
         """
         found: dict[str, bytes] = {}
 

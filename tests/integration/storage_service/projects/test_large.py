@@ -1,8 +1,8 @@
 """A project of 100 MiB in bounded memory: saved, listed, zipped, rolled back, deleted.
 
-Memory is what storage_service takes at most while each call runs, less what it takes at rest; the bodies
-alone are 100 MiB, so holding a project would show. As many files as there may be, 5,000, are for the case
-``project`` of the benchmarks: making them takes the embedded Swift minutes.
+Memory is the peak of storage_service during each call, minus its use at rest. The bodies alone are 100 MiB,
+so holding a whole project would show. The benchmark case ``project`` covers the maximum of 5,000 files, which
+take the embedded Swift minutes to create.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.integration.storage_service.projects.client import ProjectClient
 T = TypeVar("T")
 MIB = 1 << 20
 FILES, SIZE = 100, MIB
-#: Two batches on their way, the file being received, what S3's client and gRPC hold; far less than the
+#: Two batches in transit, the file being received, and buffers of S3's client and gRPC; far less than the
 #: project.
 MOST = 80 * MIB
 
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def body_of(number: int, version: int) -> bytes:
-    """Half noise, half text; every tenth file differs between versions."""
+    """A body, half noise and half text; every tenth file differs between versions."""
     seed = number if number % 10 else number * 1000 + version
     return random.Random(seed).randbytes(SIZE // 2) + b"text " * (SIZE // 10)
 
@@ -74,7 +74,7 @@ async def test_a_large_project(client: ProjectClient, tmp_path: Path) -> None:
 
 
 async def _watched(client: ProjectClient, work: Awaitable[T]) -> tuple[T, int]:
-    """The result and the most memory that storage_service took meanwhile."""
+    """The result, and the peak memory of storage_service meanwhile."""
     peak = client.services.memory()
 
     async def watch() -> None:

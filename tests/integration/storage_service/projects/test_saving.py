@@ -73,11 +73,11 @@ async def test_unchanged_files_need_not_be_sent(client: ProjectClient) -> None:
     version = await client.save(sent, unchanged=told)
     assert (version.changed, version.removed) == (1, 1)
     assert await client.content() == sent | told
-    assert "Express" in (await client.project()).tech_stack  # read from the version before
+    assert "Express" in (await client.project()).tech_stack  # read from the previous version
 
 
 async def test_a_tree_that_has_not_changed_asks_nothing_of_the_store(client: ProjectClient) -> None:
-    """Neither for its manifests, sent or told: the store has lost them all, and nobody notices."""
+    """Whether its files are declared or sent: the store has lost all objects, and nothing fails."""
     await client.save(SITE)
     before = await client.project()
     for key, version, *_ in client.services.versions(client.prefix):
@@ -234,7 +234,7 @@ async def test_a_path_twice(client: ProjectClient) -> None:
 
 @pytest.mark.parametrize("rule", KINDS)
 async def test_names_that_some_system_takes_for_another(client: ProjectClient, rule: str) -> None:
-    """By the last file of a save, when others are on their way: nothing stays, of either way in."""
+    """In the last file of a save, while others are in transit: nothing is stored, by either way of saving."""
     name = KINDS[rule][0]
     files = {"good.txt": b"1", f"deep/{name}/x": b"2"}
     with pytest.raises(PathInvalid) as caught:
@@ -250,7 +250,7 @@ async def test_names_that_some_system_takes_for_another(client: ProjectClient, r
 @pytest.mark.parametrize(("rule", "one", "other"), CLASHES)
 async def test_names_that_clash(client: ProjectClient, rule: str, one: str, other: str) -> None:
     if one.endswith("/") or other.endswith("/") or rule == "duplicate_name":
-        one, other, rule = "A/x", "a/y", "case_collision"  # no folders, nothing twice in a save's dict
+        one, other, rule = "A/x", "a/y", "case_collision"  # a dict has no folders and no duplicates
     with pytest.raises(PathInvalid) as caught:
         await client.save({one: b"1", "between": b"2", other: b"3"})
     assert caught.value.metadata["rule"] == rule
