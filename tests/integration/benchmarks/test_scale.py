@@ -11,7 +11,7 @@ from benchmarks.scale.plans import explain_all
 from tests.databases import Logins
 
 ROWS: Final = 5 * DUE // 2
-#: Of events and answers so many are past their time here that reading all is as well; see test_plans.py.
+#: Here so many events and answers have expired that reading all of them is as good; see test_plans.py.
 GROWING: Final = ("blobs", "files", "scans")
 
 

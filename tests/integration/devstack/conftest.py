@@ -21,7 +21,7 @@ StartStack = Callable[..., RunningStack]
 
 @pytest.fixture(scope="session")
 def forks(run_folder: Path) -> Iterator[ForkServer]:
-    """Starts stacks by forking what most of a start would import."""
+    """Starts stacks by forking a process that has imported most modules."""
     server = forks_of_run(run_folder)
     yield server
     server.close()
@@ -29,7 +29,7 @@ def forks(run_folder: Path) -> Iterator[ForkServer]:
 
 @pytest.fixture(scope="session")
 def cluster(run_folder: Path) -> Path:
-    """A data directory with a Postgres cluster that was never started, to be copied: initdb is a third of the
+    """A data directory with a Postgres cluster that was never started, to copy: initdb takes a third of the
     start of a stack of stand-ins.
     """
     data = DataDir(run_folder / "cluster")
@@ -42,9 +42,8 @@ def cluster(run_folder: Path) -> Path:
 
 @pytest.fixture
 def start_stack(tmp_path: Path, forks: ForkServer, cluster: Path) -> Iterator[StartStack]:
-    """`start_stack(*command, **environ)`: another life of the stack in this test's folder.
-
-    With `bare` it is what `make up` runs: nothing is forked, and nothing prepared.
+    """`start_stack(*command, **environ)`: start the stack again in this test's folder. With `bare` it is what
+    `make up` runs: nothing is forked or prepared.
     """
     started: list[RunningStack] = []
 

@@ -22,7 +22,7 @@ PATIENCE = 90.0
 
 
 class Process(Protocol):
-    """The process of an `up`: a `subprocess.Popen`, or what stands for one."""
+    """The process of an `up`: a `subprocess.Popen`, or an equivalent."""
 
     @property
     def pid(self) -> int: ...
@@ -48,10 +48,10 @@ def alive(pid: int) -> bool:
 
 
 class RunningStack:
-    """One `up` in a process of its own; what it prints is in `output`.
+    """One `up` in a process of its own; `output` has what it prints.
 
-    `command` is the stack of stand-ins, or `REAL` for the one that `make up` runs. With `forks` it is a fork
-    of a process that has imported what it needs, and so are the services that it starts.
+    `command`: the stack of stand-ins, or `REAL` for the one that `make up` runs. With `forks` it is a fork of
+    a process that has imported the necessary modules, and so are the services that it starts.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class RunningStack:
         }
         ports = {f"STRONGROOM_{name}_PORT": "0" for name in ("HTTP", "STORAGE", "METADATA")}
         places = {"STRONGROOM_DATA_DIR": str(self.data_dir), "STANDIN_DIR": str(self.notes)}
-        form = {"STRONGROOM_FORM": "three"}  # what stands in are three programs
+        form = {"STRONGROOM_FORM": "three"}  # the stand-ins are three programs
         env = caller | ports | places | form | {"PYTHONPATH": str(CHECKOUT)} | environ
         self.process: Process
         self.printed.write_bytes(b"")
@@ -88,12 +88,12 @@ class RunningStack:
         return self.printed.read_text()
 
     def wait_up(self) -> dict[str, Any]:
-        """The content of stack.json, once it is there."""
+        """Wait for stack.json, and return its content."""
 
         def stack() -> dict[str, Any] | None:
             assert self.process.poll() is None, f"the stack ended:\n{self.output}"
             try:
-                # What a killed supervisor left stays until the next one has begun.
+                # The file of a killed supervisor stays until the next one has started.
                 return self.stack() if all(alive(pid) for pid in self.pids()) else None
             except FileNotFoundError:
                 return None
@@ -106,7 +106,7 @@ class RunningStack:
         return content
 
     def pids(self) -> list[int]:
-        """Every process of the stack but the supervisor."""
+        """All processes of the stack except the supervisor."""
         stack = self.stack()
         services = [stack[name]["pid"] for name in ("gateway", "storage", "metadata", "postgres")]
         return [pid for pid in [*services, *stack["s3"]["pids"]] if pid]
@@ -123,6 +123,6 @@ class RunningStack:
         return self.process.wait(PATIENCE)
 
     def wait_failed(self) -> str:
-        """Wait for the supervisor to give up; returns what it printed."""
+        """Wait for the supervisor to give up, and return what it printed."""
         assert self.process.wait(PATIENCE) == 1, self.output
         return self.output

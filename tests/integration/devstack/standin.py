@@ -1,7 +1,7 @@
-"""A stand-in for each of the services: `python -m` this with a ROLE, run by the stack as the real ones are.
+"""A stand-in for each of the services: `python -m` this with a ROLE, run by the stack like the real ones.
 
-It writes its environment to {STANDIN_DIR}/ROLE.jsonl at each start and serves health on the
-address it is told. `STANDIN_{ROLE}` makes it misbehave: `exit` ends at once, `deaf` ignores SIGTERM.
+It writes its environment to {STANDIN_DIR}/ROLE.jsonl at each start, and serves health on the given address.
+`STANDIN_{ROLE}` makes it misbehave: `exit` ends it at once, `deaf` ignores SIGTERM.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SERVING = b"\x08\x01"
 
 
 class Healthy(BaseHTTPRequestHandler):
-    """200 for whatever is asked."""
+    """Answers every request with 200."""
 
     def do_GET(self) -> None:
         self.send_response(200)
@@ -39,7 +39,7 @@ def serve_http(address: str) -> ThreadingHTTPServer:
 
 
 def serve_grpc(address: str) -> grpc.Server:
-    import grpc  # a quarter of a second, which half of the stand-ins need not wait for
+    import grpc  # it takes a quarter of a second, which half of the stand-ins don't need
 
     check: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
         lambda _request, _context: SERVING
@@ -54,7 +54,7 @@ def serve_grpc(address: str) -> grpc.Server:
 
 
 def note(role: str) -> None:
-    """One line for each start: the environment it was given."""
+    """Write one line with the environment of this start."""
     with (Path(os.environ["STANDIN_DIR"]) / f"{role}.jsonl").open("a") as file:
         file.write(json.dumps(dict(os.environ)) + "\n")
 

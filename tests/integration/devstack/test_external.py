@@ -171,7 +171,7 @@ def test_an_external_s3_with_the_embedded_database(servers: infra.Infra, start_s
 def test_a_bucket_that_keeps_no_versions_is_explained(
     servers: infra.Infra, start_stack: StartStack, status: str, word: str
 ) -> None:
-    """Before anything of ours is started, and left as it is."""
+    """Before any of our processes is started; the bucket is not changed."""
     name, s3 = f"versions-{word}", bucket.client(servers.s3)
     s3.create_bucket(Bucket=name)
     if status:

@@ -1,4 +1,4 @@
-"""Postgres and S3 for tests: what they offer, and that nothing is lost whatever is killed."""
+"""Postgres and S3 for tests: what they offer, and that kills lose nothing."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_every_server_process_may_be_killed(servers: infra.Infra) -> None:
 
 
 def test_listings_that_missed_a_change_are_made_good_at_the_next_start(servers: infra.Infra) -> None:
-    """An object server that cannot reach the container server keeps the listing's change for later."""
+    """An object server that cannot reach the container server stores the listing's change for later."""
     s3 = bucket.client(servers.s3)
     argv = [sys.executable, "-m", "tests.integration.devstack.unlisted", str(servers.data_dir), "late"]
     subprocess.run(argv, cwd=CHECKOUT, check=True)
@@ -127,7 +127,7 @@ def answers(endpoint: str) -> bool:
 
 
 def test_what_a_killed_store_has_acknowledged_is_there(servers: infra.Infra) -> None:
-    """It never waits for the disk: what it has written must be the kernel's when it answers."""
+    """It never waits for the disk: the kernel must have its writes when it answers."""
     s3, name = bucket.client(servers.s3), servers.s3.bucket
     body = os.urandom(300_000)
     kept = [s3.put_object(Bucket=name, Key=f"killed/{n}", Body=body)["VersionId"] for n in range(5)]

@@ -1,4 +1,6 @@
-"""Postgres where its user has no access, and leftovers of an earlier one. As root and as another user."""
+"""Postgres in a folder that its user may not enter, and leftovers of an earlier one; as root and as another
+user.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from tests.integration.devstack.running import until
 
 
 def test_folders_that_nobody_else_may_enter_are_no_obstacle(tmp_path: Path) -> None:
-    """What a checkout below /root is to a stack that root starts; permissions above stay as they are."""
+    """For example a checkout below /root with a stack started by root; permissions of parent folders stay
+    unchanged.
+    """
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
     with infra.start(private / "data") as servers, psycopg.connect(servers.postgres_superuser_dsn) as admin:
@@ -63,4 +67,4 @@ def test_what_still_works_in_the_cluster_is_waited_for(tmp_path: Path) -> None:
         lock.write_text(f"{backend.pid}\n")
         until("its command line", lambda: postgres_lock.processes_of(mark) == [backend.pid])
         postgres_lock.clear_the_way(tmp_path, mark)
-        assert postgres_lock.processes_of(mark) == []  # though it may still be ending
+        assert postgres_lock.processes_of(mark) == []  # it may still be exiting

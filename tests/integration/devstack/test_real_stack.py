@@ -19,7 +19,7 @@ from tests.integration.devstack.running import REAL, RunningStack, until
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Path:
-    """The folder of somebody who pastes lines; its README.md is the file to upload."""
+    """The folder of a user who pastes commands; its README.md is the file to upload."""
     folder = tmp_path / "desk"
     folder.mkdir()
     (folder / "README.md").write_bytes(b"# Strongroom\n" + os.urandom(3_000_000))
@@ -27,7 +27,7 @@ def desk(tmp_path: Path) -> Path:
 
 
 def pasted(lines: list[str], desk: Path) -> str:
-    """What a shell prints for the lines."""
+    """The output of a shell for these lines."""
     shell = subprocess.run(
         ["bash", "-e"],
         input="\n".join(lines),
@@ -46,7 +46,7 @@ def has_printed(running: RunningStack, line: str) -> bool:
 
 
 def printed_lines(running: RunningStack) -> list[str]:
-    """The lines to paste: the upload, then the two that read it back; not the console's address."""
+    """The lines to paste: the upload, then the two that read it back, without the console's address."""
     until("the tour is printed", lambda: "byte for byte" in running.output)
     indented = [line.strip() for line in running.output.splitlines() if line.startswith("  ")]
     return [line for line in indented if not line.startswith("http")]

@@ -20,7 +20,7 @@ from tests.integration.devstack.running import CHECKOUT, STANDINS, RunningStack,
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    """One that is only looked at."""
+    """A stack that tests only inspect."""
     caller = {"STRONGROOM_UPLOAD_LEASE_SECONDS": "7", "AWS_SESSION_TOKEN": "caller's own"}
     started = RunningStack(tmp_path_factory.mktemp("running"), STANDINS, None, **caller)
     yield started

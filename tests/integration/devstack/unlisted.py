@@ -1,6 +1,5 @@
-"""`python -m tests.integration.devstack.unlisted DATA_DIR NAME`: store an object that is in no listing.
-
-As when Swift's object server does not reach the container server.
+"""`python -m tests.integration.devstack.unlisted DATA_DIR NAME`: store an object that no listing has, as
+happens if Swift's object server does not reach the container server.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ CONTAINER = "AUTH_strongroom/strongroom"
 
 
 def main() -> None:
-    """Store it beside the running servers. Raises RuntimeError when that did not work."""
+    """Store it beside the running servers. Raises RuntimeError if that failed."""
     conf = Path(sys.argv[1]) / "swift" / "conf"
     importlib.import_module("swift.common.utils").set_swift_dir(str(conf))
     swift_inside.join({})

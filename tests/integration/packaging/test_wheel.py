@@ -1,6 +1,6 @@
-"""From the wheel alone: built, installed into a fresh environment without a clone, and a file is stored.
+"""The wheel alone: built, installed into a new environment without a clone, and used to store a file.
 
-The packages come from wherever pip is configured to get them; versions are those of the lock.
+Packages come from pip's configured source, in the versions of the lock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.stack import RunningStack as CheckoutStack
 
 pytestmark = pytest.mark.slow
 SECONDS: Final = 900
-#: When this release is said to have been made.
+#: The time given for this release.
 EPOCH: Final = 1_795_900_000
 
 
@@ -40,14 +40,14 @@ def run(*command: str | Path, **options: object) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel as a release has it, from the sdist."""
+    """The wheel as in a release, built from the sdist."""
     made = building.build(CHECKOUT, tmp_path_factory.mktemp("dist"), EPOCH)
     return next(path for path in made if path.suffix == ".whl")
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands of a fresh environment with `strongroom[embedded]`."""
+    """The commands of a new environment with `strongroom[embedded]`."""
     folder = tmp_path_factory.mktemp("fresh")
     run(sys.executable, "-m", "venv", "--without-pip", folder)
     lock = (CHECKOUT / "requirements/embedded.txt").read_text()
@@ -74,7 +74,7 @@ def test_the_wheel_describes_itself(wheel: Path) -> None:
 
 
 def test_the_wheel_is_the_same_wherever_and_whenever_it_is_built(wheel: Path, tmp_path: Path) -> None:
-    """Of the checkout, not of the sdist, by others who are elsewhere."""
+    """Built from the checkout instead of the sdist, with another folder, time zone, locale and umask."""
     env = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "TZ": "Asia/Tokyo", "LC_ALL": "C"}
     build = ["-m", "build", "--no-isolation", "--wheel", "--outdir"]
     run(sys.executable, *build, tmp_path, CHECKOUT, env=env, umask=0o077)

@@ -14,8 +14,8 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Signs certificates for 127.0.0.1 and writes them, with their keys, below ``folder``. ``hours``: from
-    when until when they hold, from now.
+    """Signs certificates for 127.0.0.1, and writes them and their keys below ``folder``. ``hours``: their
+    validity, from and until, relative to now.
     """
 
     def __init__(self, folder: Path, name: str = "ca") -> None:
@@ -28,7 +28,7 @@ class Authority:
         self.path.write_bytes(certificate.public_bytes(Encoding.PEM))
 
     def issue(self, name: str) -> tuple[Path, Path]:
-        """Paths of a certificate and its key."""
+        """Issue a certificate. Returns its path and that of its key."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate = self._signed(subject, key.public_key(), ca=False)

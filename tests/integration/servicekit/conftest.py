@@ -19,13 +19,13 @@ from tests.integration.servicekit.echo import SERVICE, Echo, EchoStub, settings
 
 @pytest.fixture(scope="module", autouse=True)
 def _forking(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Processes are forks."""
+    """Processes in these tests are forks."""
     with programs.forking(run_folder, tmp_path_factory.mktemp("printed")):
         yield
 
 
 class Serving:
-    """``async with serving(echo) as stub``: a started server and a client of it, over ``way``."""
+    """``async with serving(echo) as stub``: a started server and its client, over ``way``."""
 
     def __init__(self, way: str) -> None:
         self.way = way

@@ -92,7 +92,7 @@ class EchoStub:
             for name, kind in kinds.items()
         }
         self.unary, self.client_stream = methods["Unary"], methods["ClientStream"]
-        # A unary method, as a client calls it whose message comes later than its headers.
+        # A unary method, for a client that sends its message later than its headers.
         self.late_unary: Any = channel.stream_unary(
             f"/{service}/Unary",
             request_serializer=lambda message: message.SerializeToString(),
@@ -115,7 +115,7 @@ def bearer(sub: str = "alice", **claims: Any) -> tuple[tuple[str, str], ...]:
 
 
 async def failure(call: Awaitable[Any]) -> aio.AioRpcError:
-    """The error that ``call`` ends with; anything else fails the test."""
+    """The error that ``call`` ends with; success fails the test."""
     try:
         result = await call
     except aio.AioRpcError as error:
@@ -126,9 +126,10 @@ async def failure(call: Awaitable[Any]) -> aio.AioRpcError:
 async def refusal(
     method: Callable[..., Any], *messages: UploadRequest | bytes, reads: bool = False, **options: Any
 ) -> aio.AioRpcError:
-    """The error that a client stream of these messages ends with; ``reads``: one that answers by a stream.
+    """The error that a client stream of these messages ends with. ``reads``: a call whose response is a
+    stream.
 
-    ``strongroom.sending`` sends them: the own way of gRPC loses some refusals.
+    ``strongroom.sending`` sends the messages: gRPC's own way loses some refusals.
     """
     call = method(**options)
     for message in messages:
@@ -140,7 +141,7 @@ async def refusal(
 
 
 async def until_failure(responses: Any) -> tuple[list[int], Exception]:
-    """What a stream delivers before it fails, and its error."""
+    """The messages of a stream before it fails, and its error."""
     got: list[int] = []
     try:
         async for response in responses:

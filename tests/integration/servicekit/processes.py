@@ -1,4 +1,4 @@
-"""Starts ``server_process.py`` and sees to its end: as forks, but for a ``LoneProcess``."""
+"""Starts ``server_process.py`` and ends it; processes are forks, except ``LoneProcess``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def finished(**changes: str) -> subprocess.CompletedProcess[str]:
 
 
 class ServerProcess:
-    """A started server; ``address`` is read from its ready line."""
+    """A started server. ``address`` comes from its ready line."""
 
     def __init__(self, stderr: Path, **changes: str) -> None:
         self._program = self._start(stderr, environ(**changes))
@@ -61,7 +61,7 @@ class ServerProcess:
 
 
 class LoneProcess(ServerProcess):
-    """One that is no fork."""
+    """A process that is not a fork."""
 
     def _start(self, stderr: Path, env: dict[str, str]) -> programs.Program:
         return programs.start_alone(PROGRAM, env, stderr)

@@ -20,7 +20,9 @@ POINT = failpoints.register("echo.unary")
 
 
 async def unary(request: Any, _: Any) -> UploadResponse:
-    """``sleep…`` waits a while, ``drain`` until the process leaves; everything hits the failpoint."""
+    """``sleep…`` waits a while, ``drain`` waits until the process drains; every message hits the
+    failpoint.
+    """
     await failpoints.hit(POINT)
     if request.upload_id.startswith("sleep"):
         await asyncio.sleep(float(request.upload_id.removeprefix("sleep")))

@@ -43,7 +43,7 @@ ONE = GetUploadRequest(upload_id="u")
 
 
 class Recorder(Echo):
-    """Remembers the principal and request id each call was made with."""
+    """Records the principal and request id of each call."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[Principal, str]] = []
@@ -165,10 +165,10 @@ async def test_internal_services_want_the_internal_credential(serving: Serving) 
 
 
 async def test_a_message_may_come_after_its_token_has_expired(serving: Serving) -> None:
-    """Who may is decided when the headers come, for a stream and for a single message alike."""
+    """Permission is decided when the headers come, for streams and single messages alike."""
     echo = Recorder()
     async with serving(echo, jwt_leeway_seconds=0) as stub:
-        await stub.unary(ONE, metadata=bearer())  # the connection is there
+        await stub.unary(ONE, metadata=bearer())  # the connection is established
         expires = time.time() + 5
         metadata = bearer(exp=expires)
         late = stub.late_unary(metadata=metadata)
@@ -201,7 +201,7 @@ async def test_errors_carry_the_request_id(serving: Serving) -> None:
 
 
 async def test_open_services_ask_for_no_token() -> None:
-    """And are work all the same: one in progress is waited for when the server stops."""
+    """They still count as work: a stopping server waits for them."""
     begun, let_go = asyncio.Event(), asyncio.Event()
 
     async def answer(request: Any, context: Any) -> UploadResponse:
@@ -217,7 +217,7 @@ async def test_open_services_ask_for_no_token() -> None:
         call = asyncio.ensure_future(EchoStub(channel).unary(ONE))
         await begun.wait()
         stopping = asyncio.ensure_future(server.aclose())
-        await asyncio.sleep(0.3)  # longer than watchers of health have
+        await asyncio.sleep(0.3)  # longer than health watchers get
         let_go.set()
         assert (await call).persisted_size == 7
         await stopping

@@ -1,4 +1,4 @@
-"""No call waits for a free stream of a connection, whatever other calls do."""
+"""No call waits for a free stream on a connection, whatever other calls do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STREAMS = 4
 
 
 class Stalling(Echo):
-    """Answers nothing that is named ``stalled``, and no stream, before ``let_go``."""
+    """Does not answer streams or messages named ``stalled`` before ``let_go``."""
 
     def __init__(self) -> None:
         self.let_go = asyncio.Event()
@@ -60,7 +60,7 @@ async def stalling() -> AsyncIterator[tuple[Stalling, ChannelPool, EchoStub]]:
 
 
 def begin(stub: EchoStub, kind: str) -> Any:
-    """A call of ``kind`` that goes on until the server lets go."""
+    """A call of ``kind`` that lasts until the server lets go."""
     options = {"metadata": bearer(), "timeout": 60}
     if kind == "unary":
         return stub.unary(STALLED, **options)
@@ -70,7 +70,7 @@ def begin(stub: EchoStub, kind: str) -> Any:
 
 
 async def in_progress(pool: ChannelPool, wanted: int) -> None:
-    """Wait until so many calls are counted."""
+    """Wait until this many calls are counted."""
     deadline = asyncio.get_running_loop().time() + 60
     while sum(pool.calls) != wanted:
         assert asyncio.get_running_loop().time() < deadline, pool.calls
@@ -99,7 +99,7 @@ async def test_a_call_is_counted_until_it_ends_however_it_ends() -> None:
         await failure(stub.unary(ONE, timeout=60))  # no token
         await failure(stub.unary(STALLED, metadata=bearer(), timeout=0.1))
         waiting = begin(stub, "unary")
-        for turns in range(4):  # cancelled at different points of its way
+        for turns in range(4):  # cancelled at different stages
 
             async def cancelled() -> None:
                 await begin(stub, "unary")
@@ -146,7 +146,7 @@ async def test_two_pools_share_no_connection() -> None:
 
 
 async def test_a_stub_for_each_call_has_the_methods_of_the_first() -> None:
-    """Clients make stubs as they go; what a lane keeps for a method would grow with every call."""
+    """Clients create stubs on demand; cached methods of a lane would otherwise grow with every call."""
     async with stalling() as (_, pool, _stub):
         first, second = StorageServiceStub(pool), StorageServiceStub(pool)
         assert vars(first) == vars(second)

@@ -1,4 +1,4 @@
-"""The next call finds a server that came back, however long gRPC would back off."""
+"""The next call reaches a server that came back, however long gRPC's back-off is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from strongroom.client.channels import channel_options
 from tests.ports import free_port
 
 UNARY, WATCH = "/pool.Test/Unary", "/pool.Test/Watch"
-#: A channel alone would not be back within the test.
+#: A plain channel would not reconnect within the test.
 NEVER: tuple[Option, ...] = (
     ("grpc.initial_reconnect_backoff_ms", 600_000),
     ("grpc.max_reconnect_backoff_ms", 600_000),
@@ -29,7 +29,7 @@ OPTIONS = (*NEVER, ("grpc.min_reconnect_backoff_ms", 20_000), ("grpc.inhibit_hea
 
 
 class Echo(grpc.GenericRpcHandler):
-    """Answers with the request; ``Watch`` answers once and goes on until it is cancelled."""
+    """Answers with the request; ``Watch`` answers once and then lasts until it is cancelled."""
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
         if details.method == UNARY:
@@ -90,7 +90,7 @@ async def test_a_server_that_is_back_is_found_by_the_next_call(base: list[Option
         for _ in range(2):
             async with serving(port):
                 assert await unary(b"x", timeout=10) == b"x"
-            await refused(unary(b"x", timeout=10))  # and not a time-out: what is away fails fast
+            await refused(unary(b"x", timeout=10))  # not a time-out: an unreachable server fails fast
             await refused(watch(b"x", timeout=10).read())
         async with serving(port):
             call = watch(b"w", timeout=10)

@@ -36,7 +36,7 @@ def request(**changes: Any) -> context.RequestContext:
 
 
 class Seen(Echo):
-    """Remembers what the inner service was told."""
+    """Records what the inner service received."""
 
     def __init__(self) -> None:
         self.request: context.RequestContext | None = None

@@ -1,6 +1,6 @@
-"""Floods of HTTP/2 frames at a gRPC port: others are answered, and memory has a ceiling.
+"""Floods of HTTP/2 frames at a gRPC port: others are answered, and memory is bounded.
 
-What each one sends is fixed, so nothing here depends on how fast the machine is.
+Each flood has a fixed size, so nothing here depends on the speed of the machine.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.integration.servicekit.processes import LoneProcess
 
 DATA, HEADERS, PRIORITY, RESET, SETTINGS, PING, GOAWAY, WINDOW, CONTINUATION = 0, 1, 2, 3, 4, 6, 7, 8, 9
 END_HEADERS = 4
-#: How much the process may grow by one flood. MiB.
+#: Most MiB that one flood may add to the process.
 CEILING_MIB = 150
 SECONDS = 120
 ONE = GetUploadRequest(upload_id="u")
@@ -29,12 +29,12 @@ LAST = b"the last"
 
 
 def literal(name: bytes, value: bytes, kind: bytes = b"\0") -> bytes:
-    """A header as an HPACK literal (RFC 7541 section 6.2), by default one that is not indexed."""
+    """A header as an HPACK literal (RFC 7541 section 6.2), not indexed by default."""
     return kind + integer(len(name)) + name + integer(len(value)) + value
 
 
 def integer(number: int) -> bytes:
-    """With a prefix of seven bits (RFC 7541 section 5.1)."""
+    """An integer with a prefix of seven bits (RFC 7541 section 5.1)."""
     if number < 127:
         return bytes((number,))
     number -= 127
@@ -61,17 +61,17 @@ PAD = literal(b"x-pad", bytes(100)) * 100
 
 
 def settings() -> Iterator[bytes]:
-    """Each wants an acknowledgement."""
+    """Frames that each require an acknowledgement."""
     return itertools.repeat(frame(SETTINGS, 0) * 500, 60)
 
 
 def changing_settings() -> Iterator[bytes]:
-    """Each changes the window of every stream."""
+    """Frames that each change the window of all streams."""
     return (frame(SETTINGS, 0, struct.pack(">HI", 4, 65_535 + n % 2)) * 500 for n in range(60))
 
 
 def pings() -> Iterator[bytes]:
-    """Each wants an answer."""
+    """Frames that each require an answer."""
     return itertools.repeat(frame(PING, 0, bytes(8)) * 500, 60)
 
 
@@ -86,7 +86,7 @@ def rapid_reset() -> Iterator[bytes]:
 
 
 def made_to_reset() -> Iterator[bytes]:
-    """Requests that the server itself resets: a window that passes 2^31 - 1."""
+    """Requests that the server has to reset: a window above 2^31 - 1."""
     for begin in range(0, 5_000, 500):
         yield b"".join(
             frame(HEADERS, stream, REQUEST, END_HEADERS)
@@ -102,42 +102,42 @@ def continuations() -> Iterator[bytes]:
 
 
 def empty_continuations() -> Iterator[bytes]:
-    """A head that never ends, and never grows."""
+    """A head that never ends and never grows."""
     yield frame(HEADERS, 1, REQUEST)
     yield from itertools.repeat(frame(CONTINUATION, 1) * 1000, 60)
 
 
 def long_heads() -> Iterator[bytes]:
-    """Heads above the limit, one after the other."""
+    """Heads above the limit, one after another."""
     for stream in STREAMS[:500]:
         yield frame(HEADERS, stream, REQUEST + PAD) + frame(CONTINUATION, stream, PAD, END_HEADERS)
 
 
 def header_bombs() -> Iterator[bytes]:
-    """One octet for a header of 4 KB that the table remembers: 200 KiB of frames say 800 MB."""
+    """One octet for each header of 4 KB in the dynamic table: 200 KiB of frames stand for 800 MB."""
     first = literal(b"x-bomb", bytes(3900), kind=b"\x40")
     for number, stream in enumerate(STREAMS[:50]):
         yield frame(HEADERS, stream, REQUEST + (b"" if number else first) + b"\xbe" * 4000, END_HEADERS)
 
 
 def windows() -> Iterator[bytes]:
-    """Each lets the server send one octet more."""
+    """Frames that each allow the server one more octet."""
     return itertools.repeat(frame(WINDOW, 0, struct.pack(">I", 1)) * 1000, 60)
 
 
 def priorities() -> Iterator[bytes]:
-    """They mean nothing any more (RFC 9113 section 5.3)."""
+    """Frames without any effect (RFC 9113 section 5.3)."""
     return itertools.repeat(frame(PRIORITY, 1, b"\0\0\0\0\x10") * 1000, 60)
 
 
 def empty_data() -> Iterator[bytes]:
-    """A body that never ends, and never grows."""
+    """A body that never ends and never grows."""
     yield frame(HEADERS, 1, REQUEST, END_HEADERS)
     yield from itertools.repeat(frame(DATA, 1) * 1000, 60)
 
 
 def unknown_frames() -> Iterator[bytes]:
-    """Frames that have to be ignored (RFC 9113 section 4.1)."""
+    """Frames that must be ignored (RFC 9113 section 4.1)."""
     return itertools.repeat(frame(0xEE, 0, bytes(8)) * 1000, 60)
 
 
@@ -156,12 +156,12 @@ FLOODS: tuple[Callable[[], Iterator[bytes]], ...] = (
     empty_data,
     unknown_frames,
 )
-#: Those whose sender is told to go, or cut.
+#: Floods whose sender gets GOAWAY or is cut off.
 SENT_AWAY = {pings, empty_continuations}
 
 
 class Flooder:
-    """A connection that floods. ``sent_away``: the server has said GOAWAY, or cut it."""
+    """A connection that floods. ``sent_away``: the server has sent GOAWAY or cut it off."""
 
     def __init__(self, address: str) -> None:
         self._address = address
@@ -169,7 +169,7 @@ class Flooder:
         self.sent_away = False
 
     async def send(self, bursts: Iterator[bytes]) -> None:
-        """Send everything; returns when the server has worked it off, or has cut the connection."""
+        """Send everything. Returns when the server has processed it or cut the connection."""
         host, _, port = self._address.rpartition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         listening = asyncio.create_task(self._listen(reader))

@@ -35,7 +35,7 @@ def issuer(status: int = 200) -> Iterator[str]:
             self.wfile.write(document.encode())
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is given
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

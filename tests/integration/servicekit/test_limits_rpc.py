@@ -34,7 +34,7 @@ async def wait(request: GetUploadRequest, context: Any) -> AsyncIterator[UploadR
 
 
 async def outcomes(call: Any, times: int, metadata: Any) -> list[str]:
-    """What so many calls, one after the other, end with."""
+    """The results of this many calls, one after another."""
     return [await outcome(call, metadata) for _ in range(times)]
 
 
@@ -107,7 +107,9 @@ async def test_failed_sign_ins(kind: str) -> None:
 
 @pytest.mark.parametrize("ahead", [3600, -3600])
 async def test_by_a_wrong_clock_no_token_is_refused(ahead: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gateway has let it in an hour ago, or in an hour: the user is not told that the token is bad."""
+    """The gateway admitted it an hour ago, or an hour from now: the user is not told that the token is
+    invalid.
+    """
     now = time.time()
     sent, told = bearer(iat=int(now)), GatewayCredential(GATEWAY_SECRET).mint()
     forged = GatewayCredential("another secret of 32 bytes......").mint()
@@ -203,7 +205,7 @@ async def test_each_import_of_a_batch_is_one() -> None:
 
 
 async def refusal(begin: Any, sub: str) -> str | None:
-    """The limit that a call meets; None: it was let in."""
+    """The limit that a call exceeds; None: it was admitted."""
     call = begin(ONE, metadata=bearer(sub))
     try:
         assert await call.read() is not aio.EOF
@@ -230,7 +232,7 @@ def test_what_is_listed_exists() -> None:
 
 
 async def test_a_token_is_judged_by_when_it_came_to_the_gateway() -> None:
-    """It may expire while the body comes in, and a clock here may not have reached its nbf yet."""
+    """It may expire while the body arrives, and this service's clock may not have reached its nbf yet."""
     now = time.time()
     dated = {
         "expired since": (token(exp=now - 20, iat=now - 600), now - 60, "OK"),

@@ -61,7 +61,7 @@ async def test_calls_in_progress_end_and_watchers_hear_not_serving(tmp_path: Pat
             watch.cancel()
     states = health_pb2.HealthCheckResponse
     assert heard == [states.SERVING, states.NOT_SERVING]
-    # The open health watch did not hold it for the whole grace of 30 s.
+    # The open health watch did not delay it for the whole grace of 30 s.
     assert asyncio.get_running_loop().time() - started < 20
 
 
@@ -107,7 +107,7 @@ def test_a_port_of_a_running_server_is_taken_too(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_2(name: str, value: str) -> None:
-    # The echo service of the tests has a setting that no service of ours has.
+    # The tests' echo service has a setting that no real service has.
     changes = {name: value, "STRONGROOM_UNKNOWN_SETTINGS": "ignore"}
     if name == "STRONGROOM_TLS_CERT":
         changes["STRONGROOM_TLS_KEY"] = "/nowhere/key.pem"

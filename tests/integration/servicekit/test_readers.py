@@ -1,4 +1,4 @@
-"""A reader that takes nothing of a response stream is cut off, and holds no memory."""
+"""A reader that does not read its response stream is cut off, and holds no memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ BIG = UploadResponse(url="x" * (1 << 20))
 
 
 class Pouring(Echo):
-    """Sends messages of 1 MiB for as long as somebody takes them, in each of the ways that there are."""
+    """Sends messages of 1 MiB as long as they are read, in every way of sending."""
 
     def __init__(self, way: str) -> None:
         self.ended = asyncio.Event()
@@ -79,7 +79,7 @@ def call(stub: EchoStub, way: str) -> Any:
 
 
 async def rest(running: Any) -> aio.AioRpcError:
-    """The error with which a stream ends, however much comes before it."""
+    """The error that a stream ends with, after any number of messages."""
     try:
         while await running.read() is not aio.EOF:
             pass
@@ -99,7 +99,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(
         await running.read()
         async with asyncio.timeout(60):
             await pouring.ended.wait()
-        assert pouring.sent < 100  # windows grow up to some MiB
+        assert pouring.sent < 100  # windows grow to a few MiB
         error = await rest(running)
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert isinstance(from_rpc_error(error), DeadlineExceeded)
@@ -110,7 +110,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off(
     "windows", ["none", "one message", "none of the connection's", "one byte now and then"]
 )
 async def test_a_peer_that_opens_no_window_is_cut_off(windows: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By hand: no client library lets its window be."""
+    """With raw frames: every client library opens its window."""
     monkeypatch.setattr(errors, "ABORT_SECONDS", 0.2)
     pouring = Pouring("generator")
     first = {"none": 0, "one message": 1 << 20, "one byte now and then": 0}.get(windows, 1 << 24)

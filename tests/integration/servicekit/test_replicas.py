@@ -16,7 +16,7 @@ from tests.integration.servicekit.echo import EchoStub, bearer, settings
 from tests.integration.servicekit.processes import ServerProcess
 
 ONE = GetUploadRequest(upload_id="abc")
-#: As in servicekit.options, shorter: gRPC sends no two pings within a second.
+#: Shorter than in servicekit.options: gRPC sends at most one ping a second.
 QUICK = [
     ("grpc.keepalive_time_ms", 1000),
     ("grpc.keepalive_timeout_ms", 1000),
@@ -27,7 +27,7 @@ PATIENCE = 60.0
 
 
 async def first_try(stub: EchoStub, kind: str) -> str:
-    """One call without any retry of ours: its status."""
+    """The status of one call without retries."""
     try:
         if kind == "unary":
             await stub.unary(ONE, metadata=bearer(), timeout=PATIENCE)
@@ -39,14 +39,14 @@ async def first_try(stub: EchoStub, kind: str) -> str:
 
 
 async def both_answer(stub: EchoStub) -> None:
-    """Until calls have gone to every replica."""
+    """Wait until calls have reached all replicas."""
     for _ in range(20):
         assert await first_try(stub, "unary") == "OK"
 
 
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, ServerProcess]]:
-    """Two processes for all tests of the module; the last test ends one of them."""
+    """Two processes for all tests of the module; the last test ends one."""
     folder = tmp_path_factory.mktemp("replicas")
     with ServerProcess(folder / "a") as one, ServerProcess(folder / "b") as other:
         yield one, other
@@ -62,7 +62,7 @@ async def test_a_frozen_replica_is_left_out(replicas: tuple[ServerProcess, Serve
         caught = await asyncio.gather(*(first_try(stub, kind) for kind in ("unary", "stream") * 5))
         assert set(caught) <= {"OK", StatusCode.UNAVAILABLE.name}
         assert time.monotonic() - began < PATIENCE / 2
-        async with asyncio.timeout(PATIENCE):  # a busy machine keeps the other one's pings waiting, too
+        async with asyncio.timeout(PATIENCE):  # a busy machine delays pings of the other one, too
             while [await first_try(stub, "stream") for _ in range(100)] != ["OK"] * 100:
                 pass
         one.signal(signal.SIGCONT)
@@ -97,7 +97,7 @@ async def test_a_replica_that_leaves_gets_no_new_calls(
         await both_answer(stub)
         one.signal(signal.SIGTERM)
         caught = [await first_try(stub, "stream") for _ in range(200)]
-    # One call may reach its door while it closes: gRPC cancels it, and a caller sends it again.
+    # One call may arrive while it closes: gRPC cancels it, and a caller retries it.
     assert caught.count("OK") >= 199
     assert set(caught) <= {"OK", StatusCode.CANCELLED.name, StatusCode.UNAVAILABLE.name}
     assert one.ended() == 0

@@ -1,4 +1,4 @@
-"""Replicas count together in a real Redis; when it is away, each counts alone."""
+"""Replicas share their counts in a real Redis; without it, each counts alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def redis() -> Iterator[RedisServer]:
 
 
 class Replica:
-    """A limiter of its own process, as it were."""
+    """A limiter, as in a process of its own."""
 
     def __init__(self, url: str, **settings: Any) -> None:
         self.registry = CollectorRegistry()
@@ -41,7 +41,7 @@ class Replica:
         return "limits_shared_up 1.0" in generate_latest(self.registry).decode()
 
     async def vanish(self) -> None:
-        """As if it was killed: nothing is given back, nothing renewed."""
+        """End as if killed: nothing is released or renewed."""
         if self.counts._renewing is not None:
             self.counts._renewing.cancel()
         self.counts._leases.clear()
@@ -150,10 +150,10 @@ async def test_when_redis_dies_requests_go_on_and_each_counts_for_itself(
             assert await place(one.limiter, "ada") is None
             assert time.monotonic() - began < 10
             assert (one.up(), other.up()) == (False, False)
-            assert capsys.readouterr().out.count("is away") <= 2  # a line for each process
+            assert capsys.readouterr().out.count("is away") <= 2  # one line per process
             redis.start()
             await until("both are back", lambda: one.up() and other.up())
-            assert await place(other.limiter, "ada") is None  # told again what is held
+            assert await place(other.limiter, "ada") is None  # reported again what is held
             assert await admitted("bob", 9, one.limiter, other.limiter) == 6
         finally:
             await one.limiter.aclose()

@@ -1,4 +1,4 @@
-"""Cancellation, client death and back-pressure are the same for a servicer as without the pipeline."""
+"""Cancellation, client death and back-pressure look the same to a servicer as without the pipeline."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_a_cancelled_response_stream_closes_its_generator(serving: Serving
 
 
 async def test_a_write_to_a_caller_who_has_left_is_no_bug_of_ours(serving: Serving) -> None:
-    """The write often fails before the cancellation arrives; either way the call was cancelled."""
+    """The write often fails before the cancellation arrives; in both cases the call counts as cancelled."""
 
     async def endless(request: Any, context: Any) -> Any:
         while True:
@@ -122,7 +122,7 @@ async def test_a_write_to_a_caller_who_has_left_is_no_bug_of_ours(serving: Servi
 
 
 async def how_it_ends(add: Any, options: Any) -> str:
-    """How a servicer sees a client that dies in the middle of its request stream."""
+    """What a servicer sees of a client that dies in the middle of its request stream."""
     watched = Watched()
     echo = Echo(client_stream=watched.read_all)
     async with add(echo) as address:
@@ -222,7 +222,7 @@ async def test_a_servicer_may_read_and_write_through_the_context(serving: Servin
 async def test_what_grpc_refuses_for_its_size_leaves_no_trace_of_the_stack(
     refused: str, serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The servicer sees a stream without messages and says so, to a call that has its status already."""
+    """The servicer sees a stream without messages and refuses it, but the call already has a status."""
 
     async def wants_one(requests: Any, context: Any) -> UploadResponse:
         async for _ in requests:
@@ -235,7 +235,7 @@ async def test_what_grpc_refuses_for_its_size_leaves_no_trace_of_the_stack(
         for _ in range(5):
             error = await refusal(stub.client_stream, one, metadata=bearer(), compression=packing)
             assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        with pytest.raises(aio.AioRpcError):  # the server is through with those before when it answers this
+        with pytest.raises(aio.AioRpcError):  # the server has handled all others when it answers this one
             await stub.client_stream(nothing(), metadata=bearer())
     assert "raised in core" not in caplog.text
 

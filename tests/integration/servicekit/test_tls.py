@@ -1,4 +1,4 @@
-"""TLS and mTLS by settings, on both sides."""
+"""TLS and mTLS by settings on both sides."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.integration.servicekit.echo import Echo, EchoStub, settings, token
 
 
 async def ask(server: dict[str, Any], client: dict[str, Any]) -> int:
-    """One call between a server and a client with these settings."""
+    """Make one call between a server and a client with these settings."""
     who = Principal("alice", token=token())
     with context.bind(context.RequestContext("req-1", principal=who)):
         async with (

@@ -1,4 +1,4 @@
-"""Spans of RPCs, their configuration, and a collector that is away."""
+"""Spans of RPCs, their configuration, and an unreachable collector."""
 
 from __future__ import annotations
 

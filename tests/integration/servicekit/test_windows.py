@@ -14,12 +14,12 @@ from strongroom.sending import send
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.echo import Echo, EchoStub, bearer, settings
 
-#: As long as messages get: 1 MiB of data, and the fields around it.
+#: The size of the longest messages: 1 MiB of data, and other fields.
 MESSAGE = UploadRequest(write_offset=1 << 40, data=bytes(1024 * 1024)).SerializeToString()
 
 
 async def test_a_service_takes_no_whole_message_that_it_is_not_reading() -> None:
-    """Or each stream of a stranger's would hold a mebibyte before anybody has looked at it."""
+    """Otherwise each stream of a stranger would occupy a mebibyte before anything checks it."""
     may_read = asyncio.Event()
 
     async def waits(requests: Any, context: Any) -> UploadResponse:
