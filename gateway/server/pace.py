@@ -11,7 +11,7 @@ from gateway.config import GatewaySettings
 
 @dataclass(frozen=True, slots=True)
 class ConnectionLimits:
-    """See the settings of the same names."""
+    """Limits for each connection. The fields are those of ``GatewaySettings``."""
 
     max_connections: int
     header_seconds: float
@@ -23,7 +23,7 @@ class ConnectionLimits:
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> ConnectionLimits:
-        """The limits that the settings state."""
+        """The limits in the settings."""
         return cls(**{name: getattr(settings, name) for name in cls.__slots__})
 
 

@@ -17,7 +17,7 @@ WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL
 
 
 def check_generation(wanted: int, actual: int) -> None:
-    """Raises PreconditionFailed {actual} unless the target is at the `wanted` generation."""
+    """Check that the target is at the `wanted` generation. Raises PreconditionFailed {actual}."""
     if wanted == actual:
         return
     if wanted == 0:

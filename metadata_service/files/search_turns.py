@@ -16,7 +16,7 @@ from strongroom.errors import Overloaded
 MOST_WAITING: Final = 8
 #: Seconds that a search waits for its turn. Its time limit in the database begins after that.
 WAIT_SECONDS: Final = 5.0
-#: One search may run for each of so many connections.
+#: Connections of the pool per search that may run.
 CONNECTIONS_FOR_EACH: Final = 4
 
 

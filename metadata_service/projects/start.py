@@ -139,7 +139,7 @@ class SaveStarter:
 
 
 def check_version(expected: int, actual: int) -> None:
-    """Raises VersionConflict unless the project is at the version that the caller knows."""
+    """Check that the project is at the version that the caller knows. Raises VersionConflict."""
     if expected == actual:
         return
     if expected == 0:

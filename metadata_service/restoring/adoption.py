@@ -160,7 +160,7 @@ def _check_open(known: BlobRow, now: datetime) -> None:
 
 
 async def _check_lifetime(tx: Transaction, placed: Placed, at: datetime) -> None:
-    """Raises PreconditionFailed for a temporary file whose time is over."""
+    """Check that a temporary file has not expired. Raises PreconditionFailed."""
     if placed.lifetime is None:
         return
     row = await tx.fetch_one(_NOW)

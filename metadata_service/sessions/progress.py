@@ -241,8 +241,9 @@ class ProgressRecorder:
 def _goes_on(row: rows.SessionRow, blob: BlobRow, request: RecordProgressRequest) -> bool:
     """Whether the newer epoch was never used, and nobody was told of the prefix since this write began.
 
-    Whatever raises the epoch also postpones the session's expiry, which therefore tells by the database's
-    clock when that was. The write began a known time after its answer, which was given after that moment.
+    Everything that raises the epoch also postpones the session's expiry, so the expiry shows by the
+    database's clock when that happened. The write began a known time after its previous answer, which came
+    after that moment.
     """
     earlier = request.continuation
     began = from_proto(earlier.expire_time) + timedelta(microseconds=earlier.idle_microseconds)

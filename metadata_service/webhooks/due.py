@@ -32,8 +32,8 @@ FIRST: Final = FIRST_OF_SUBJECT.format(
 )
 _OF_WEBHOOK: Final = "waiting.owner_id = places.owner_id AND waiting.webhook_id = places.webhook_id"
 _SOME: Final = f"LIMIT places.free + places.under_way + {SPARE}"
-# Skips locked rows: whoever records the end of a delivery must not wait for a claim that waits for it. A
-# delivery is set aside behind a first one only while that one is sure not to end meanwhile.
+# Skips locked rows, because the code that records the end of a delivery must not wait for a claim that waits
+# for it. A delivery is set aside behind a first one only while that one can't end.
 CLAIM: Final = f"""
 WITH busy AS (
     SELECT owner_id, webhook_id, count(*) AS under_way FROM webhook_deliveries

@@ -80,7 +80,10 @@ def _reply(call: Call, file: StaticFile, cached: str) -> Reply:
 
 
 def _require_on(call: Call) -> None:
-    """:raises NotFound: the installation has no console."""
+    """Check that the console is enabled.
+
+    :raises NotFound: the installation has no console.
+    """
     if call.services.settings.console == "off":
         raise _nothing()
 

@@ -72,7 +72,9 @@ def upload_offset(call: Call) -> int:
 
 
 def check_body_type(call: Call) -> None:
-    """:raises UnsupportedMediaType: the body's type is not that of tus, or it is compressed.
+    """Check the declared type and length of a PATCH or creation with upload.
+
+    :raises UnsupportedMediaType: the body's type is not that of tus, or it is compressed.
     :raises SizeLimitExceeded: it announces more than any upload may have.
     """
     kind = (call.header("content-type") or "").partition(";")[0].strip().lower()

@@ -245,7 +245,10 @@ async def _declare(call: Call, offset: int, length: int) -> None:
 
 
 async def _refuse_final(call: Call) -> None:
-    """:raises PermissionDenied: a concatenated upload takes no bytes (tus 1.0, concatenation)."""
+    """Refuse bytes for a concatenated upload (tus 1.0, concatenation).
+
+    :raises PermissionDenied: the upload is concatenated.
+    """
     session = await _session(call, preempt=False)
     if Annotation.decode(session.annotation).concat:
         raise _final()
