@@ -21,8 +21,8 @@ IF_MATCH: Final = "if-match"
 IF_NONE_MATCH: Final = "if-none-match"
 #: The preconditions that a route evaluates by the entity tag and date of the bytes (``seen_generation``).
 OF_BYTES: Final = (IF_MATCH, IF_NONE_MATCH, "if-unmodified-since")
-#: The preconditions of each method. A POST has no existing resource that could be missing or newer.
-CHANGES: Final = {"DELETE": OF_BYTES, "PATCH": OF_BYTES, "POST": (IF_MATCH,), "PUT": OF_BYTES}
+#: The methods that change something. A POST may too: it moves a file, or replaces the one at a path.
+CHANGES: Final = frozenset({"DELETE", "PATCH", "POST", "PUT"})
 
 
 def refuse_unjudged(scope: Scope, operation: Operation) -> None:
@@ -30,9 +30,9 @@ def refuse_unjudged(scope: Scope, operation: Operation) -> None:
 
     :raises PreconditionFailed: the request has one.
     """
-    unjudged = [name for name in CHANGES.get(operation.method, ()) if name not in operation.judges]
-    if not unjudged:
+    if operation.method not in CHANGES:
         return
+    unjudged = [name for name in OF_BYTES if name not in operation.judges]
     for name, _ in scope["headers"]:
         if name.decode("latin-1") in unjudged:
             shown = name.decode("latin-1").title()

@@ -80,5 +80,12 @@ def test_routes_that_know_no_conditions_do_nothing(http: httpx.Client, headers: 
     refused(http.patch("/api/projects/conditions", json={"removed": ["a"]}, headers=headers))
     refused(http.delete(generation, headers=headers))
     refused(http.delete("/api/v1/trash", headers=headers))
+    key = http.post("/api/v1/s3/upload", files=upload()).json()["key"]
+    place = {"target": {"family": "path", "path": "p"}, "replace": True}
+    for act in ("move", "copy"):
+        refused(http.post(f"/api/v1/files/{key}/{act}", json=place, headers=headers))
+    tus = {"tus-resumable": "1.0.0", "upload-length": "1", **headers}
+    assert http.post("/files", headers=tus).status_code == 412
+    assert http.get(f"/api/v1/s3/file/{key}").status_code == 200
     assert http.get("/api/projects/conditions").status_code == http.get(generation).status_code == 200
     assert http.delete("/api/projects/conditions").status_code == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from starlette.types import Scope
 
-from gateway.operations.preconditions import CHANGES, refuse_unjudged
+from gateway.operations.preconditions import CHANGES, OF_BYTES, refuse_unjudged
 from gateway.operations.routing import Operation
 from gateway.surface import all_operations
 from strongroom.errors import PreconditionFailed
@@ -14,7 +14,8 @@ OPERATIONS = list(all_operations())
 UNJUDGED = [
     (operation, name)
     for operation in OPERATIONS
-    for name in CHANGES.get(operation.method, ())
+    if operation.method in CHANGES
+    for name in OF_BYTES
     if name not in operation.judges
 ]
 
@@ -37,7 +38,7 @@ def test_what_nobody_judges_is_refused(operation: Operation, name: str) -> None:
 def test_what_is_judged_or_means_nothing_passes(operation: Operation) -> None:
     harmless = {"if-modified-since", "if-range", *operation.judges}
     if operation.method not in CHANGES:
-        harmless |= {"if-match", "if-none-match", "if-unmodified-since"}
+        harmless |= set(OF_BYTES)
     for name in harmless:
         refuse_unjudged(request(name), operation)
     assert harmless.isdisjoint(name for unjudging, name in UNJUDGED if unjudging is operation)
