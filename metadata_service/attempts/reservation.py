@@ -130,7 +130,7 @@ class Reserver:
         caller, if not the owner.
 
         Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded, PreconditionFailed,
-        RetentionHeld, InvalidField, PathInvalid, Unimplemented; for a drop also the errors of
+        RetentionHeld, InvalidField, PathInvalid; for a drop also the errors of
         ``drops.check``.
         """
         if request.kind == blob_pb2.BLOB_KIND_UNSPECIFIED:

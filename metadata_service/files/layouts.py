@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from strongroom.errors import InvalidField, Unimplemented
+from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import (
     FILE_FOLDER_AUDIO,
@@ -171,11 +171,14 @@ def owner_in(key: str) -> str:
 
 
 def object_key(target: UploadTarget, attempt: Attempt) -> ObjectKey:
-    """The key for one attempt. Raises InvalidField, PathInvalid, and Unimplemented for project archives."""
+    """The key for one attempt. Raises InvalidField (also for project archives), PathInvalid."""
     family = target.WhichOneof("target")
     if family not in _LAYOUTS:
-        raise Unimplemented(
-            "Storing a ZIP as a project comes in a later release.", metadata={"feature": "project archives"}
+        raise InvalidField(
+            "A ZIP becomes a project's version by SaveProjectArchive (over HTTP: POST"
+            " /api/projects/{slug}/archive); an upload can't store it as one.",
+            field="target",
+            rule="family",
         )
     return _LAYOUTS[family](target, attempt)
 

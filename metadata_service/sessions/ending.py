@@ -91,7 +91,7 @@ async def keep_partial(tx: Transaction, blob: BlobRow, timing: Timing, limits: L
     handle = Handle(blob.owner_id, blob.id, blob.epoch)
     await tx.batch([transitions.keep(handle, timing.session), (_FINISH, values)])
     if (blob.size_bytes or 0) > blob.reserved_bytes:
-        await quota.ensure_room(tx, blob.owner_id, limits)
+        await quota.ensure_room(tx, blob.owner_id, limits, blob.id)
 
 
 def _ended(row: rows.SessionRow, how: int) -> Statement:

@@ -79,6 +79,12 @@ FROM blobs JOIN files ON files.owner_id = blobs.owner_id AND files.deleted_at IS
 WHERE blobs.owner_id = %(owner)s AND blobs.state IN {OPEN} AND blobs.save_id IS NULL
 """
 
+#: Bytes of open uploads, except one if it is named.
+_ELSEWHERE: Final = f"""
+SELECT coalesce(sum(reserved_bytes), 0)::bigint FROM blobs
+WHERE owner_id = %(owner)s AND state IN {OPEN} AND save_id IS NULL AND id IS DISTINCT FROM %(attempt)s::uuid
+"""
+
 _SET: Final = """
 INSERT INTO quotas (owner_id, limit_bytes, limit_files) VALUES (%(owner)s, %(bytes)s, %(files)s)
 ON CONFLICT (owner_id) DO UPDATE SET limit_bytes = excluded.limit_bytes, limit_files = excluded.limit_files
@@ -148,10 +154,10 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits, attempt: 
     replaces = len(others) < len(replacing)
     grows = not replaces or own > _given_way(replacing) - _given_way(others)
     if grows and not _fits(allowed.bytes, size):
-        under_way = f", with {sums.reserved_bytes} in uploads under way" if sums.reserved_bytes else ""
+        elsewhere = await _reserved_elsewhere(tx, owner_id, attempt)
+        wait = f" or wait for your other uploads, which take {elsewhere} bytes of it" if elsewhere else ""
         raise QuotaExceeded(
-            f"Your quota is {allowed.bytes} bytes, and this would make it {size}{under_way};"
-            " delete something.",
+            f"Your quota is {allowed.bytes} bytes, and this would make it {size}; delete something{wait}.",
             metadata={"limit": str(allowed.bytes), "used": str(sums.used_bytes)},
         )
     if not replaces and not _fits(allowed.files, sums.files):
@@ -160,6 +166,11 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits, attempt: 
             " delete something.",
             metadata={"limit": str(allowed.files), "used": str(sums.used_files)},
         )
+
+
+async def _reserved_elsewhere(tx: Transaction, owner_id: str, attempt: UUID | None) -> int:
+    rows = await tx.fetch(_ELSEWHERE, {"owner": owner_id, "attempt": attempt})
+    return int(rows[0][0])
 
 
 def _fits(limit: int | None, wanted: int) -> bool:

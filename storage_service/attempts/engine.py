@@ -230,6 +230,8 @@ class WriteEngine:
     async def _abandon(self, holder: Holder) -> None:
         try:
             await holder.abandon()
+        except UploadSuperseded:  # whoever has it now ends it, often the cleaner after a refused commit
+            self._abandons.well()
         except StrongroomError as error:  # its lease will expire
             self._abandons.failed(error, **holder.name)
         except Exception:

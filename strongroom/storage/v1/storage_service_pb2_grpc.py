@@ -297,7 +297,8 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CopyFile(self, request, context):
-        """Copies a file inside S3, without moving its bytes through the service.
+        """Copies a file inside S3, without moving its bytes through the service. A file that exists at the target's path is
+        replaced, unless spec.if_generation_match prevents it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -305,8 +306,9 @@ class StorageServiceServicer:
 
     def MoveFile(self, request, context):
         """Moves a file: copies it inside S3; the transaction that makes the copy visible deletes the source, or, if that is no
-        longer what was copied, fails. It gets a new id. A file that exists at the target is not replaced. FAILED_PRECONDITION
-        (PRECONDITION_FAILED): the source has changed meanwhile; it stays, and there is no copy.
+        longer what was copied, fails. It gets a new id. A file that exists at the target's path is replaced, unless
+        spec.if_generation_match (0) prevents it. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile;
+        it stays, and there is no copy.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -92,11 +92,14 @@ class StorageServiceStub:
     BatchImport: _grpc.UnaryUnaryMultiCallable[_batch_pb2.BatchImportRequest, _batch_pb2.BatchImportResponse]
     """Imports up to 50 files from URLs in parallel. Not atomic."""
     CopyFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.CopyFileRequest, _batch_pb2.CopyFileResponse]
-    """Copies a file inside S3, without moving its bytes through the service."""
+    """Copies a file inside S3, without moving its bytes through the service. A file that exists at the target's path is
+    replaced, unless spec.if_generation_match prevents it.
+    """
     MoveFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.MoveFileRequest, _batch_pb2.MoveFileResponse]
     """Moves a file: copies it inside S3; the transaction that makes the copy visible deletes the source, or, if that is no
-    longer what was copied, fails. It gets a new id. A file that exists at the target is not replaced. FAILED_PRECONDITION
-    (PRECONDITION_FAILED): the source has changed meanwhile; it stays, and there is no copy.
+    longer what was copied, fails. It gets a new id. A file that exists at the target's path is replaced, unless
+    spec.if_generation_match (0) prevents it. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile;
+    it stays, and there is no copy.
     """
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.DeleteFileRequest, _batch_pb2.DeleteFileResponse]
     """Deletes a file: invisible at once, its object after the read grace."""
@@ -184,11 +187,14 @@ class StorageServiceAsyncStub(StorageServiceStub):
     BatchImport: _aio.UnaryUnaryMultiCallable[_batch_pb2.BatchImportRequest, _batch_pb2.BatchImportResponse]  # type: ignore[assignment]
     """Imports up to 50 files from URLs in parallel. Not atomic."""
     CopyFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.CopyFileRequest, _batch_pb2.CopyFileResponse]  # type: ignore[assignment]
-    """Copies a file inside S3, without moving its bytes through the service."""
+    """Copies a file inside S3, without moving its bytes through the service. A file that exists at the target's path is
+    replaced, unless spec.if_generation_match prevents it.
+    """
     MoveFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.MoveFileRequest, _batch_pb2.MoveFileResponse]  # type: ignore[assignment]
     """Moves a file: copies it inside S3; the transaction that makes the copy visible deletes the source, or, if that is no
-    longer what was copied, fails. It gets a new id. A file that exists at the target is not replaced. FAILED_PRECONDITION
-    (PRECONDITION_FAILED): the source has changed meanwhile; it stays, and there is no copy.
+    longer what was copied, fails. It gets a new id. A file that exists at the target's path is replaced, unless
+    spec.if_generation_match (0) prevents it. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile;
+    it stays, and there is no copy.
     """
     DeleteFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.DeleteFileRequest, _batch_pb2.DeleteFileResponse]  # type: ignore[assignment]
     """Deletes a file: invisible at once, its object after the read grace."""
@@ -353,7 +359,9 @@ class StorageServiceServicer:
         request: _batch_pb2.CopyFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.CopyFileResponse, _abc.Awaitable[_batch_pb2.CopyFileResponse]]:
-        """Copies a file inside S3, without moving its bytes through the service."""
+        """Copies a file inside S3, without moving its bytes through the service. A file that exists at the target's path is
+        replaced, unless spec.if_generation_match prevents it.
+        """
 
     def MoveFile(
         self,
@@ -361,8 +369,9 @@ class StorageServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.MoveFileResponse, _abc.Awaitable[_batch_pb2.MoveFileResponse]]:
         """Moves a file: copies it inside S3; the transaction that makes the copy visible deletes the source, or, if that is no
-        longer what was copied, fails. It gets a new id. A file that exists at the target is not replaced. FAILED_PRECONDITION
-        (PRECONDITION_FAILED): the source has changed meanwhile; it stays, and there is no copy.
+        longer what was copied, fails. It gets a new id. A file that exists at the target's path is replaced, unless
+        spec.if_generation_match (0) prevents it. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile;
+        it stays, and there is no copy.
         """
 
     def DeleteFile(

@@ -15,7 +15,6 @@ from strongroom.errors import (
     PathInvalid,
     PreconditionFailed,
     QuotaExceeded,
-    Unimplemented,
 )
 from strongroom.metadata.v1 import blob_pb2, file_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
@@ -69,10 +68,10 @@ async def test_the_kind_is_needed(world: World, owner: str) -> None:
     assert caught.value.field == "kind"
 
 
-async def test_project_archives_come_later(world: World, owner: str) -> None:
+async def test_project_archives_are_saved_elsewhere(world: World, owner: str) -> None:
     spec = UploadSpec(filename="a.zip")
     spec.target.project_archive.slug = "site"
-    with pytest.raises(Unimplemented, match="later release"):
+    with pytest.raises(InvalidField, match="SaveProjectArchive"):
         await world.reserve(owner, spec)
     assert world.logins.rows("SELECT 1 FROM blobs WHERE owner_id = %s", owner) == []
 

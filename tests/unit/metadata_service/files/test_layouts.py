@@ -24,7 +24,7 @@ from metadata_service.files.layouts import (
     project_file_key,
     segment,
 )
-from strongroom.errors import InvalidField, PathInvalid, Unimplemented
+from strongroom.errors import InvalidField, PathInvalid
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import (
     FILE_FOLDER_AUDIO,
@@ -78,10 +78,10 @@ def test_projects() -> None:
     assert project_file_key("ada", "my-site", "src/é.js") == "projects/ada/my-site/src/é.js"
 
 
-def test_archives_are_for_later() -> None:
-    with pytest.raises(Unimplemented) as caught:
+def test_archives_are_saved_elsewhere() -> None:
+    with pytest.raises(InvalidField) as caught:
         object_key(target("project_archive", slug="a"), attempt())
-    assert caught.value.metadata == {"feature": "project archives"}
+    assert caught.value.field == "target"
 
 
 def test_the_time_matters_where_the_key_holds_it() -> None:

@@ -18,6 +18,7 @@ from strongroom.errors import (
     ServiceUnavailable,
     StrongroomError,
     UploadIncomplete,
+    UploadSuperseded,
 )
 from strongroom.metadata.v1.project_save_service_pb2 import BeginSaveRequest
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
@@ -109,6 +110,16 @@ async def test_who_can_not_give_up_leaves_it_to_the_lease(error: Exception) -> N
         await write.engine.aclose()
     assert [(entry["event"], entry["blob_id"]) for entry in logs + later] == [("abandon_failed", "b")]
     assert write.woken == 0
+
+
+async def test_what_somebody_else_has_taken_is_given_up_already() -> None:
+    """The cleaner may be at work on an attempt whose commit was refused before its writer gives it up."""
+    write = Write(error=UploadSuperseded("taken"))
+    with capture_logs() as logs:
+        with pytest.raises(UploadIncomplete):
+            await write.fail(UploadIncomplete("cut"))
+        await write.engine.aclose()
+    assert logs == []
 
 
 @pytest.mark.parametrize(
