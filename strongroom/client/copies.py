@@ -67,7 +67,7 @@ class CopyCalls(FileCalls):
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Move ``file`` with its user metadata and visibility: copy it, then delete the source.
+        """Move ``file`` with its user metadata and visibility: copy it and, in the same step, delete it.
 
         The file gets a new id. A repeat under the same ``request_id`` returns the same file; what was stored
         in the old place since then stays.
@@ -75,7 +75,7 @@ class CopyCalls(FileCalls):
         :param if_generation_match: only if the source is at this generation.
         :param replace: at a path: replace an existing file.
         :raises PreconditionFailed: the target exists, or the source is at another generation or changed while
-            it was copied; then both files stay.
+            it was copied. Nothing was done.
         """
         spec = self._spec(target, filename, "", None)
         has_place = spec.target.WhichOneof("target") in {"path", "profile_picture"}

@@ -206,11 +206,10 @@ DOCS = {
         "Move a file",
         {201: Success("The file in its new place", {JSON: LibraryFile}, REVISION)},
         description=(
-            "Copies the file, including its visibility, and then deletes the source if it is"
-            " still what was copied (412 otherwise, and both stay). The file gets a new id, and"
-            " links to the old one stop working. If the move breaks off between the two steps,"
-            " both files exist; repeat the request with its Idempotency-Key to complete it."
-            " Afterwards the source is 404."
+            "Copies the file, including its visibility, and deletes the source in the same step"
+            " if it is still what was copied (412 otherwise, and nothing was done). The file gets"
+            " a new id, and links to the old one stop working. Afterwards the source is 404. A"
+            " move needs no room in the quota."
         ),
         errors=COPYING,
         parameters=(FILE, IF_MATCH_REVISION, IDEMPOTENCY_KEY, USER_ID),
