@@ -98,8 +98,9 @@ export class Transport {
     if (options.signal !== undefined) init.signal = options.signal;
     if (parts.body !== undefined) init.body = encoded(parts.body, headers);
     const repeatable = REPEATABLE.has(method) || REPEATABLE_BY_NAME.has(name) || options.idempotencyKey !== undefined;
-    const response = await this.send(this.url(path, parts.path, parts.query), init, repeatable);
-    if (kind === "json") return response.json();
+    const url = this.url(path, parts.path, parts.query);
+    if (kind === "json") return this.send(url, init, repeatable, answered);
+    const response = await this.send(url, init, repeatable);
     return kind === "bytes" ? response : undefined;
   }
 
@@ -120,30 +121,51 @@ export class Transport {
     return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
-  /** A good answer to a request; what is not one is raised. What is not `repeatable` is sent again only when a limit
-   * has refused it at the door (429). */
-  async send(url: string, init: RequestInit, repeatable: boolean): Promise<Response> {
-    for (let tried = 0; ; tried += 1) {
-      const mayRepeat = tried < this.#retries;
+  /** A good answer to a request, read by `read`; what is not one is raised. */
+  send(url: string, init: RequestInit, repeatable: boolean): Promise<Response>;
+  send<Answer>(url: string, init: RequestInit, repeatable: boolean, read: (response: Response) => Promise<Answer>): Promise<Answer>;
+  send(url: string, init: RequestInit, repeatable: boolean, read = (response: Response) => Promise.resolve<unknown>(response)): Promise<unknown> {
+    return this.again(repeatable, init.signal, async () => {
       const headers = { ...(await this.authorization()), ...(init.headers as Record<string, string>) };
-      let response: Response;
       try {
-        response = await this.#fetch(url, { ...init, headers });
+        const response = await this.#fetch(url, { ...init, headers });
+        if (!response.ok) throw await StrongroomError.from(response);
+        return await read(response);
       } catch (error) {
-        if (isAborted(error) || !mayRepeat || !repeatable) throw broken(error);
-        await pause(backOff(tried), init.signal);
-        continue;
+        throw broken(error, init.signal);
       }
-      if (response.ok) return response;
-      const refused = await StrongroomError.from(response);
-      if (!mayRepeat || !(refused.status === 429 || (refused.status === 503 && repeatable))) throw refused;
-      await pause(refused.retryAfter === undefined ? backOff(tried) : refused.retryAfter * 1000, init.signal);
+    });
+  }
+
+  /** What `attempt` makes, which raises StrongroomError, ConnectionError, or why it was aborted. What is not `repeatable`
+   * is tried again only when a limit has refused it at the door (429). */
+  async again<Made>(repeatable: boolean, signal: AbortSignal | null | undefined, attempt: () => Promise<Made>): Promise<Made> {
+    for (let tried = 0; ; tried += 1) {
+      try {
+        return await attempt();
+      } catch (error) {
+        if (tried >= this.#retries || signal?.aborted === true || !mayRepeat(error, repeatable)) throw error;
+        const wished = error instanceof StrongroomError ? error.retryAfter : undefined;
+        await pause(wished === undefined ? backOff(tried) : wished * 1000, signal);
+      }
     }
   }
 }
 
-function broken(error: unknown): unknown {
-  return isAborted(error) ? error : new ConnectionError("No answer came from the service.", { cause: error });
+function mayRepeat(error: unknown, repeatable: boolean): boolean {
+  if (error instanceof StrongroomError) return error.status === 429 || (error.status === 503 && repeatable);
+  return error instanceof ConnectionError && repeatable;
+}
+
+/** What a request that got no answer is raised as: an abort as its signal's reason, whatever that is. */
+function broken(error: unknown, signal: AbortSignal | null | undefined): unknown {
+  if (error instanceof StrongroomError || isAborted(error) || signal?.aborted === true) return error;
+  if (error instanceof SyntaxError) return new ConnectionError("What answered is not the service: is `url` the gateway's?", { cause: error });
+  return new ConnectionError("No answer came from the service.", { cause: error });
+}
+
+function answered(response: Response): Promise<unknown> {
+  return response.json();
 }
 
 /** Keys and paths keep their slashes; ids and names have none. */
@@ -171,12 +193,17 @@ export function backOff(tried: number): number {
   return Math.min(500 * 2 ** tried, 15_000) * (0.5 + Math.random());
 }
 
+/** What is raised where `signal` was aborted. */
+export function reasonOf(signal: AbortSignal | null | undefined): Error {
+  return signal?.reason instanceof Error ? signal.reason : new DOMException("aborted", "AbortError");
+}
+
 /** Wait, unless aborted. */
 export function pause(milliseconds: number, signal?: AbortSignal | null): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {
       clearTimeout(timer);
-      reject(signal?.reason instanceof Error ? signal.reason : new DOMException("aborted", "AbortError"));
+      reject(reasonOf(signal));
     };
     const timer = setTimeout(() => {
       signal?.removeEventListener("abort", stop);

@@ -2,7 +2,7 @@ import * as tus from "tus-js-client";
 
 import { ConnectionError, StrongroomError } from "./errors.js";
 import type { DirectBody, SentPart, SignedPart, StoredFile } from "./schema.js";
-import { backOff, pause, routeOf } from "./transport.js";
+import { backOff, pause, reasonOf, routeOf } from "./transport.js";
 import type { Body, OperationName, Reply, Transport } from "./transport.js";
 
 export interface UploadOptions {
@@ -46,16 +46,19 @@ export async function sendForm<Name extends FormName>(
   const url = transport.url(route, path);
   const headers: Record<string, string> = {};
   if (options.idempotencyKey !== undefined) headers["idempotency-key"] = options.idempotencyKey;
+  const repeatable = options.idempotencyKey !== undefined;
   if (options.onProgress !== undefined && typeof XMLHttpRequest !== "undefined") {
-    const whole = { ...headers, ...(await transport.authorization()) };
-    return JSON.parse(await byXhr(method, url, form, whole, file.size, options)) as Reply<Name>;
+    return transport.again(repeatable, options.signal, async () => {
+      const whole = { ...headers, ...(await transport.authorization()) };
+      return JSON.parse(await byXhr(method, url, form, whole, file.size, options)) as Reply<Name>;
+    });
   }
   options.onProgress?.(0, file.size);
   const init: RequestInit = { method, headers, body: form };
   if (options.signal !== undefined) init.signal = options.signal;
-  const response = await transport.send(url, init, options.idempotencyKey !== undefined);
+  const reply = await transport.send(url, init, repeatable, (response) => response.json() as Promise<Reply<Name>>);
   options.onProgress?.(file.size, file.size);
-  return (await response.json()) as Reply<Name>;
+  return reply;
 }
 
 /** Browsers tell how far a body is by XMLHttpRequest only. */
@@ -82,9 +85,9 @@ function byXhr(
       }
     };
     request.onerror = () => reject(new ConnectionError("The connection broke off."));
-    request.onabort = () => reject(new DOMException("aborted", "AbortError"));
+    request.onabort = () => reject(reasonOf(options.signal));
     options.signal?.addEventListener("abort", () => request.abort(), { once: true });
-    if (options.signal?.aborted === true) reject(new DOMException("aborted", "AbortError"));
+    if (options.signal?.aborted === true) reject(reasonOf(options.signal));
     else request.send(body);
   });
 }
@@ -94,6 +97,7 @@ export class ResumableUpload {
   /** The stored file, once it is. */
   readonly done: Promise<StoredFile>;
   readonly #upload: tus.Upload;
+  readonly #signal: AbortSignal | undefined;
 
   constructor(transport: Transport, file: Blob, target: TusTarget, options: TusOptions = {}) {
     let finish: (file: StoredFile) => void;
@@ -132,18 +136,19 @@ export class ResumableUpload {
     }
     if (options.chunkSize !== undefined) settings.chunkSize = options.chunkSize;
     this.#upload = new tus.Upload(file as File, settings);
-    options.signal?.addEventListener(
-      "abort",
-      () => {
-        void this.pause().then(() => fail(new DOMException("aborted", "AbortError")));
-      },
-      { once: true },
-    );
+    const { signal } = options;
+    this.#signal = signal;
+    const stop = (): void => {
+      void this.pause().then(() => fail(reasonOf(signal)));
+    };
+    if (signal?.aborted === true) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
   }
 
   /** Begin; an earlier upload of the same file from here is gone on with. */
   async start(): Promise<this> {
     const earlier = await this.#upload.findPreviousUploads();
+    if (this.#signal?.aborted === true) return this;
     if (earlier[0] !== undefined) this.#upload.resumeFromPreviousUpload(earlier[0]);
     this.#upload.start();
     return this;
@@ -204,6 +209,10 @@ export async function sendDirect(
   const { signal } = options;
   const begun = await transport.call("create_direct_upload", { body }, options);
   const id = begun.upload_id;
+  const stop = new AbortController(); // the first part that fails ends the others
+  const stopWith = (): void => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", stopWith, { once: true });
+  if (signal?.aborted === true) stopWith();
   try {
     const sent: SentPart[] = [];
     const through = new Map<number, number>();
@@ -217,7 +226,7 @@ export async function sendDirect(
       for (let number = waiting.shift(); number !== undefined; number = waiting.shift()) {
         const from = (number - 1) * begun.part_size;
         const piece = file.slice(from, Math.min(from + begun.part_size, file.size));
-        sent.push(await sendPart(transport, id, number, piece, signed.get(number), tell, options));
+        sent.push(await sendPart(transport, id, number, piece, signed.get(number), tell, stop.signal));
       }
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, begun.part_total) }, worker));
@@ -227,9 +236,12 @@ export async function sendDirect(
     const done = await transport.call("complete_direct_upload", { path: { id }, body: { parts: sent } }, repeated);
     return done.file;
   } catch (error) {
+    stop.abort();
     const stored = await whatCameOf(transport, id, options);
     if (stored === undefined) throw error;
     return stored;
+  } finally {
+    signal?.removeEventListener("abort", stopWith);
   }
 }
 
@@ -253,21 +265,21 @@ async function sendPart(
   piece: Blob,
   signed: SignedPart | undefined,
   tell: (number: number, bytes: number) => void,
-  options: UploadOptions,
+  signal: AbortSignal,
 ): Promise<SentPart> {
   let part = signed;
   for (let tried = 1; ; tried += 1) {
     try {
       if (part === undefined) {
         const asked = { path: { id }, body: { first_part: number, part_count: 1 } };
-        part = (await transport.call("sign_direct_parts", asked)).parts[0];
+        part = (await transport.call("sign_direct_parts", asked, { signal })).parts[0];
       }
       if (part === undefined) throw new ConnectionError(`Part ${number} got no URL.`);
-      return { part_number: number, etag: await put(part, piece, (bytes) => tell(number, bytes), options) };
+      return { part_number: number, etag: await put(part, piece, (bytes) => tell(number, bytes), signal) };
     } catch (error) {
-      if (tried >= PART_TRIES || options.signal?.aborted === true) throw error;
+      if (tried >= PART_TRIES || signal.aborted) throw error;
       part = undefined; // its URL may have ended
-      await pause(backOff(tried), options.signal);
+      await pause(backOff(tried), signal);
     }
   }
 }
@@ -276,19 +288,15 @@ async function put(
   part: SignedPart,
   piece: Blob,
   tell: (bytes: number) => void,
-  options: UploadOptions,
+  signal: AbortSignal,
 ): Promise<string> {
   const headers = { ...(part.headers ?? {}) };
   let etag: string | null;
   if (typeof XMLHttpRequest !== "undefined") {
-    const more: UploadOptions = { onProgress: tell };
-    if (options.signal !== undefined) more.signal = options.signal;
     const judge = (request: XMLHttpRequest): string => request.getResponseHeader("etag") ?? "";
-    etag = await byXhr("PUT", part.url, piece, headers, piece.size, more, judge);
+    etag = await byXhr("PUT", part.url, piece, headers, piece.size, { onProgress: tell, signal }, judge);
   } else {
-    const init: RequestInit = { method: "PUT", headers, body: piece };
-    if (options.signal !== undefined) init.signal = options.signal;
-    const response = await fetch(part.url, init);
+    const response = await fetch(part.url, { method: "PUT", headers, body: piece, signal });
     if (!response.ok) throw await StrongroomError.from(response);
     etag = response.headers.get("etag");
     tell(piece.size);

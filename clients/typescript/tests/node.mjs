@@ -175,6 +175,52 @@ async function faults() {
   await repeats();
   const stop = AbortSignal.abort();
   await assert.rejects(client.call("list_files", {}, { signal: stop }), { name: "AbortError" });
+  await aborts();
+  const page = async () => new Response("<html>", { status: 200 });
+  await assert.rejects(new Strongroom({ url, fetch: page }).files.list(), { name: "ConnectionError", message: /is `url` the gateway's/ });
+}
+
+/** What is aborted ends, is raised as the signal's reason, and sends nothing more. */
+async function aborts() {
+  const left = new Error("the user has left");
+  const gone = AbortSignal.abort(left);
+  await assert.rejects(client.call("delete_file", { path: { key: "a" } }, { signal: gone }), left);
+  await assert.rejects(client.files.upload(image(), {}, { signal: gone }), left);
+  await assert.rejects(client.uploadDirect(image(), { family: "files" }, { signal: gone }), left);
+  await assert.rejects(client.uploadResumable(image(), { family: "files" }, { signal: gone }).done, left);
+  const late = new AbortController();
+  const upload = client.uploadResumable(new File(["late"], "late.txt"), { family: "path", path: "aborts/late.txt" }, { signal: late.signal });
+  late.abort(left);
+  await assert.rejects(upload.done, left);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.equal((await client.library.list({ q: "late.txt" })).files.length, 0);
+  await firstFailureEndsTheOthers();
+}
+
+async function firstFailureEndsTheOthers() {
+  const asked = [];
+  const counting = async (input, init) => {
+    asked.push(`${init.method} ${new URL(input).pathname}`);
+    if (!init.method.startsWith("POST") || !input.endsWith("/parts")) return fetch(input, init);
+    return new Response("{}", { status: 400 });
+  };
+  const film = new File([new Uint8Array(40 * 1024 * 1024)], "film.bin");
+  const one = new Strongroom({ url, token, fetch: counting });
+  const before = globalThis.fetch;
+  let sent = 0;
+  globalThis.fetch = async (input, init) => {
+    if (init?.method !== "PUT") return before(input, init);
+    sent += 1;
+    if (sent === 1) return before(input, { ...init, signal: init.signal }).then(() => new Response("", { status: 403 }));
+    return new Promise((_, reject) => init.signal.addEventListener("abort", () => reject(init.signal.reason)));
+  };
+  try {
+    await assert.rejects(one.uploadDirect(film, { family: "path", path: "aborts/film.bin" }), { status: 400 });
+  } finally {
+    globalThis.fetch = before;
+  }
+  assert.equal(asked.filter((line) => line.startsWith("DELETE")).length, 1);
+  assert(sent > 1, "several parts at once");
 }
 
 async function repeats() {
