@@ -21,6 +21,7 @@ from servicekit.serving.tls import channel_credentials
 from servicekit.settings import CommonSettings
 from strongroom.channel_pool import CALLS_PER_CONNECTION, ChannelPool
 from strongroom.errors import DeadlineExceeded, ServiceUnavailable, StrongroomError, from_rpc_error
+from strongroom.grpc_targets import past_proxies
 
 MARGIN_SECONDS: Final = 0.25
 #: A transaction takes milliseconds; later answers won't come, and the caller still waits.
@@ -43,7 +44,7 @@ def make_channel(address: str, settings: CommonSettings, options: Sequence[Optio
     credentials = channel_credentials(settings)
 
     def open_channel(of_pool: Sequence[Option]) -> aio.Channel:
-        arguments = client_options((*of_pool, *options))
+        arguments = client_options((*of_pool, *options, *past_proxies(address)))
         if credentials is None:
             return aio.insecure_channel(address, options=arguments)
         return aio.secure_channel(address, credentials, options=arguments)

@@ -20,6 +20,7 @@ COMPLETES: Final = "_STRONGROOM_COMPLETE"
 def main() -> None:
     """Run the command line with the process's arguments, and `.env` below its environment. Doesn't return."""
     _open_streams()
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its log lines would stand between ours
     with _ended_by_ctrl_c():
         # Imports are here, so that `import strongroom.cli` is cheap and Ctrl-C during them is handled.
         from strongroom import variables  # noqa: PLC0415

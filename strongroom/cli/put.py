@@ -123,7 +123,7 @@ async def put(
         resume,
     )
     tally = Tally(session)
-    items = items_of(sources, recursive=recursive, on_error=tally.failed)
+    items = items_of(sources, recursive=recursive, on_error=tally.failed, on_left_out=session.output.note)
     several = len(sources) > 1 or recursive
     if path is not None:
         items = apart(items, lambda item: details.path_of(item, path, several=several), tally.failed)

@@ -78,7 +78,7 @@ async def sync(
         raise UsageProblem(f"{folder} is not a folder")
     stored = Stored(wish_of(keep, delete_after, hold), class_of(storage_class))
     tally = Tally(session)
-    items = items_of([str(folder)], recursive=True, on_error=tally.failed)
+    items = items_of([str(folder)], recursive=True, on_error=tally.failed, on_left_out=session.output.note)
     items = apart(items, lambda item: item.relative, tally.failed)
     here = {item.relative: item.path for item in items if item.path is not None}
     complete = tally.exit_code is ExitCode.OK

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from strongroom.cli import shown
+
 STDIN = "-"
 
 
@@ -27,11 +29,16 @@ class Item:
 
 
 def items_of(
-    sources: Sequence[str], *, recursive: bool, on_error: Callable[[Exception, str], None]
+    sources: Sequence[str],
+    *,
+    recursive: bool,
+    on_error: Callable[[Exception, str], None],
+    on_left_out: Callable[[str], None],
 ) -> list[Item]:
     """Return everything to upload, folders in the order of names. Errors are passed to ``on_error``.
 
-    Links to folders below a folder are not followed: they may lead in circles.
+    Links to folders below a folder are not followed: they may lead in circles. They, devices and pipes there
+    are told to ``on_left_out``.
     """
     found: list[Item] = []
     for source in sources:
@@ -47,13 +54,15 @@ def items_of(
         if not is_folder:
             found.append(Item(path, _relative(Path(path.name)), source))
         elif recursive:
-            found += _below(path, on_error)
+            found += _below(path, on_error, on_left_out)
         else:
             on_error(IsADirectoryError(errno.EISDIR, "is a folder; add -r to upload what it holds"), source)
     return found
 
 
-def _below(root: Path, on_error: Callable[[Exception, str], None]) -> Iterator[Item]:
+def _below(
+    root: Path, on_error: Callable[[Exception, str], None], on_left_out: Callable[[str], None]
+) -> Iterator[Item]:
     """Yield the files of a folder, then those of its subfolders, without recursion."""
     waiting = [root]
     while waiting:
@@ -73,6 +82,8 @@ def _below(root: Path, on_error: Callable[[Exception, str], None]) -> Iterator[I
                 continue
             if is_file:
                 yield Item(path, _relative(path.relative_to(root)), str(path))
+            elif not entry.is_dir(follow_symlinks=False):
+                on_left_out(f"left out, a link to a folder or no file: {shown.name(str(path))}")
         waiting += [folder / entry.name for entry in reversed(found) if entry.is_dir(follow_symlinks=False)]
 
 

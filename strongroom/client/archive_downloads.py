@@ -10,6 +10,7 @@ from typing import IO, Protocol, TypeVar
 import grpc
 
 from strongroom.client.connection import Connection, typed
+from strongroom.client.partials import naming
 from strongroom.client.path_downloads import in_worker, is_special
 from strongroom.client.replacing import replacing
 from strongroom.client.retries import Deadline
@@ -57,7 +58,8 @@ async def save_zip(
         try:
             async with _writing(destination) if special else replacing(destination) as file:
                 async for message in call:
-                    await in_worker(file.write, message.data)
+                    with naming(destination):
+                        await in_worker(file.write, message.data)
                     size += len(message.data)
                     if on_progress is not None:
                         on_progress(size, None)
@@ -77,8 +79,10 @@ async def _writing(device: Path) -> AsyncGenerator[IO[bytes]]:
 
     :raises OSError: it can't be opened, or its reader has gone.
     """
-    file = await in_worker(device.open, "wb")
+    with naming(device):
+        file = await in_worker(device.open, "wb")
     try:
         yield file
     finally:
-        await in_worker(file.close)
+        with naming(device):
+            await in_worker(file.close)

@@ -10,7 +10,8 @@ from pathlib import Path
 import grpc
 
 from strongroom.channel_pool import ChannelPool, Option
-from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, is_loopback
+from strongroom.client.settings import ClientSettings, ConfigurationError, Tls
+from strongroom.grpc_targets import is_loopback, past_proxies
 from strongroom.version import VERSION
 
 MIB = 1024 * 1024
@@ -87,7 +88,7 @@ def make_channel(address: str, settings: ClientSettings, *, whatever_its_health:
 
     ``whatever_its_health``: also call a process that reports that it is not serving.
 
-    :raises ConfigurationError: a PEM file can't be read.
+    :raises ConfigurationError: a PEM file can't be read, or is none.
     """
     credentials = None
     if uses_tls(address, settings):
@@ -95,7 +96,7 @@ def make_channel(address: str, settings: ClientSettings, *, whatever_its_health:
         credentials = grpc.ssl_channel_credentials(_pem(tls.ca), _pem(tls.key), _pem(tls.certificate))
 
     def open_channel(of_pool: Sequence[Option]) -> grpc.aio.Channel:
-        options = [*channel_options(), *of_pool]
+        options = [*channel_options(), *of_pool, *past_proxies(address)]
         if whatever_its_health:
             options.append(("grpc.inhibit_health_checking", 1))
         if credentials is None:
@@ -116,8 +117,11 @@ def _pem(source: bytes | str | os.PathLike[str] | None) -> bytes | None:
     if source is None or isinstance(source, bytes):
         return source
     try:
-        return Path(source).read_bytes()
+        found = Path(source).read_bytes()
     except OSError as error:
         raise ConfigurationError(
             f"the PEM file {os.fspath(source)!r} can't be read: {error.strerror}"
         ) from error
+    if b"-----BEGIN " not in found:  # of which gRPC would only say that the handshake failed
+        raise ConfigurationError(f"the file {os.fspath(source)!r} is not PEM (-----BEGIN …)")
+    return found

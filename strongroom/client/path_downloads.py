@@ -15,7 +15,7 @@ from strongroom.client.connection import Connection
 from strongroom.client.downloads import Download, damaged
 from strongroom.client.filenames import local_name
 from strongroom.client.files import StoredFile
-from strongroom.client.partials import PartialFile, remove_leftovers
+from strongroom.client.partials import PartialFile, naming, remove_leftovers
 from strongroom.client.retries import Deadline
 from strongroom.client.uploads import Progress
 from strongroom.storage.v1 import download_pb2
@@ -91,7 +91,9 @@ class PathDownload:
     async def _into(self, device: Path) -> StoredFile:
         """Write to a device or pipe, where nothing can be resumed."""
         download = self._download()
-        with await in_worker(device.open, "wb") as file:
+        with naming(device):
+            file = await in_worker(device.open, "wb")
+        with naming(device), file:
             async with aclosing(download.blocks()) as blocks:
                 async for block in blocks:
                     await in_worker(file.write, block)

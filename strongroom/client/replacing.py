@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import AsyncGenerator
@@ -29,8 +30,9 @@ async def replacing(destination: Path) -> AsyncGenerator[IO[bytes]]:
             await in_worker(_finish, file)
             await in_worker(part.replace, destination)
     except BaseException:
-        file.close()
         part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the rest of the buffer, on a full disk
+            file.close()
         raise
 
 

@@ -4,7 +4,6 @@ order.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import Any
 
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.tokens import Token
+from strongroom.grpc_targets import wrong_target
 
 DEFAULT_STORAGE_ADDRESS = "127.0.0.1:50051"
 DEFAULT_METADATA_ADDRESS = "127.0.0.1:50052"
@@ -136,11 +136,11 @@ class ClientSettings:
         ``STRONGROOM_SPOOL``, ``STRONGROOM_SPOOL_MAX_BYTES``. The development stack provides addresses only,
         never a token: see ``development_settings``.
 
-        :raises ConfigurationError: stack.json is needed and can't be read.
+        :raises ConfigurationError: an address can't be one, or stack.json is needed and can't be read.
         """
         env = os.environ if environ is None else environ
-        storage = storage_address or env.get("STRONGROOM_STORAGE_ADDRESS")
-        metadata = metadata_address or env.get("STRONGROOM_METADATA_ADDRESS")
+        storage = _address("storage", storage_address, env)
+        metadata = _address("metadata", metadata_address, env)
         gateway = env.get("STRONGROOM_PUBLIC_URL") or env.get("STRONGROOM_GATEWAY_URL")
         stack = None if storage and metadata else read_stack(env)
         return cls(
@@ -154,6 +154,15 @@ class ClientSettings:
             spool=Path(folder) if (folder := spool or env.get("STRONGROOM_SPOOL")) else None,
             spool_max_bytes=_spool_bytes(env) if spool_max_bytes is None else spool_max_bytes,
         )
+
+
+def _address(service: str, given: str | None, environ: Mapping[str, str]) -> str:
+    """The address as it was given; empty: it was not."""
+    name = f"STRONGROOM_{service.upper()}_ADDRESS"
+    address = (given or environ.get(name) or "").strip()
+    if wrong := wrong_target(address):
+        raise ConfigurationError(f"the address {address!r} of {service}_service ({name}): {wrong}")
+    return address
 
 
 def _spool_bytes(environ: Mapping[str, str]) -> int:
@@ -172,27 +181,3 @@ def tls_from(environ: Mapping[str, str]) -> Tls | bool | None:
         return Tls(ca, certificate, key)
     plaintext = environ.get("STRONGROOM_ALLOW_PLAINTEXT", "").strip().lower() in TRUE
     return False if plaintext else None
-
-
-def is_loopback(address: str) -> bool:
-    """Whether a gRPC target is on this machine: ``unix:…``, localhost or loopback IPs, with or without a
-    scheme.
-
-    ``ipv4:`` and ``ipv6:`` may name several addresses, separated by commas.
-    """
-    if address.startswith(("unix:", "unix-abstract:")):
-        return True
-    host = address.rsplit("/", 1)[-1]
-    hosts = host.removeprefix("ipv4:").removeprefix("ipv6:").removeprefix("dns:").split(",")
-    return all(_is_loopback(one) for one in hosts)
-
-
-def _is_loopback(host: str) -> bool:
-    """The same for one ``host:port``."""
-    host = host[1:].split("]", maxsplit=1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

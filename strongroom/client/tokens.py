@@ -29,10 +29,10 @@ class Tokens:
     async def current(self) -> str | None:
         """Return the token to send, or None. Exceptions of the function are raised unchanged."""
         if self._function is None:
-            return self._current
+            return None if self._current is None else _sendable(self._current)
         async with self._asking:
             if self._current is None or time.time() >= self._renew_at:
-                self._current = await _ask(self._function)
+                self._current = _sendable(await _ask(self._function))
                 self._renew_at = _expiry(self._current) - RENEW_BEFORE_SECONDS
             return self._current
 
@@ -51,6 +51,19 @@ async def _ask(function: TokenFunction) -> str:
         return token
     answer: str | Awaitable[str] = await asyncio.to_thread(function)
     return answer if isinstance(answer, str) else await answer
+
+
+def _sendable(token: str) -> str:
+    """The token without the line end that it has in a file.
+
+    :raises TokenInvalid: no header could carry it; gRPC would only say that a batch failed.
+    """
+    token = token.strip()
+    if token[:7].lower() == "bearer ":
+        raise errors.TokenInvalid("The token has the word Bearer before it; leave it out.")
+    if not token.isascii() or not token.isprintable():
+        raise errors.TokenInvalid("The token holds characters that no token has; copy all of it, as it is.")
+    return token
 
 
 def _expiry(token: str) -> float:

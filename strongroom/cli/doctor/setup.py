@@ -10,7 +10,8 @@ from typing import Any
 
 from strongroom.cli.doctor.findings import Finding, fail, ok, warn
 from strongroom.client.channels import uses_tls
-from strongroom.client.settings import ClientSettings, Tls, is_loopback, stack_path
+from strongroom.client.settings import ClientSettings, Tls, stack_path
+from strongroom.grpc_targets import is_loopback
 
 SIGN_IN_MEND = (
     "set STRONGROOM_TOKEN to a token of your identity provider; in development: strongroom token --sub NAME"

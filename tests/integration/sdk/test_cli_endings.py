@@ -275,3 +275,31 @@ def test_bars_are_shown_on_a_terminal_only(fakes: Fakes, unset: dict[str, str], 
     assert b"[red]" in shown
     out, shown = on_a_terminal(fakes, unset, "put", "-q", str(path))
     assert (out.startswith(b"uploads/alice/"), shown) == (True, b"")
+
+
+def test_a_full_device_is_named(shell: Shell) -> None:
+    shell("put", "-", "--path", "a", stdin=b"abc")
+    done = shell("get", "paths/alice/a", "/dev/full")
+    assert (done.exit_code, done.err) == (9, "strongroom: /dev/full: No space left on device\n")
+
+
+def test_a_token_that_no_header_carries_is_no_bug(shell: Shell) -> None:
+    for wrong in ("a\nb", "bäd"):
+        done = shell("usage", "--token", wrong)
+        assert done.exit_code == 4
+        assert "The token holds characters that no token has" in done.err
+
+
+def test_proxies_are_not_asked_for_this_machine(shell: Shell) -> None:
+    nowhere = "http://127.0.0.1:9"
+    done = shell("usage", "--retries", "0", http_proxy=nowhere, https_proxy=nowhere, no_proxy="")
+    assert (done.exit_code, done.err) == (0, "")
+
+
+def test_grpc_does_not_write_between_our_lines(fakes: Fakes, unset: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n")
+    environ = environment(fakes, unset) | {"STRONGROOM_TLS_CA": str(tmp_path / "ca.pem")}
+    words = command("usage", "--json", "--retries", "0", "--timeout", "5")
+    done = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (7, b"")
+    assert [list(json.loads(line)) for line in done.stderr.splitlines()] == [["error"]]

@@ -61,7 +61,20 @@ def test_what_leads_nowhere_is_told_and_the_rest_is_stored(shell: Shell, here: P
     (here / "site" / "round").symlink_to(here / "site")
     done = shell("put", "-r", "site", "--path", "www")
     assert (done.exit_code, done.lines) == (9, ["paths/alice/www/a", "paths/alice/www/b/c"])
-    assert done.err.splitlines() == ["strongroom: site/away: No such file or directory"]
+    assert done.err.splitlines() == [
+        "strongroom: site/away: No such file or directory",
+        "left out, a link to a folder or no file: site/round",
+    ]
+
+
+def test_what_is_no_file_is_told_and_left_out(shell: Shell, here: Path) -> None:
+    written(here, {"site/a": "a"})
+    os.mkfifo(here / "site" / "pipe")
+    for command in (("put", "-r", "site"), ("sync", "site", "www", "--apply")):
+        done = shell(*command)
+        assert done.exit_code == 0
+        assert "left out, a link to a folder or no file: site/pipe" in done.err.splitlines()
+        assert shell(*command, "-q").err == ""
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import AsyncIterator, Iterator
@@ -82,6 +83,12 @@ async def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     finally:
         os.close(end)
     assert stat.S_ISFIFO(path.stat().st_mode)
+
+
+async def test_what_can_not_be_written_names_the_destination() -> None:
+    with pytest.raises(OSError, match="/dev/full") as error:
+        await saved(Service(Call([bytes(2 << 20)], breaks=False)), Path("/dev/full"))
+    assert error.value.errno == errno.ENOSPC
 
 
 async def test_what_a_pipe_has_got_is_not_sent_again(tmp_path: Path) -> None:

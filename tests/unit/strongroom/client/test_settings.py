@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from strongroom.client.channels import IDEMPOTENT, channel_options, service_config, uses_tls
-from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, is_loopback, read_stack
+from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, read_stack
+from strongroom.grpc_targets import is_loopback, past_proxies
 from tests.unit.strongroom.client.stack_file import write_stack
 
 
@@ -91,6 +92,30 @@ def test_tls_comes_from_the_environment(environ: dict[str, str], tls: Tls | bool
 )
 def test_loopback_is_told_from_the_rest(address: str, expected: bool) -> None:
     assert is_loopback(address) is expected
+    assert bool(past_proxies(address)) is expected
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://127.0.0.1:50052", "without http://"),
+        ("grpc://storage:50051", "without grpc://"),
+        ("storage:99999", "ports end at 65535"),
+        ("ipv4:10.0.0.1:1,10.0.0.2:70000", "ports end at 65535"),
+        ("a storage:1", "holds a blank"),
+        (" storage:50051\n", ""),
+        ("unix:/run/99999:70000", ""),
+        ("dns:///storage.example.org", ""),
+        ("[2001:db8::1]:50051", ""),
+    ],
+)
+def test_what_grpc_would_take_for_another_address_is_told(address: str, said: str) -> None:
+    if not said:
+        assert ClientSettings.resolve(address, "m:1", environ={}).storage_address == address.strip()
+        return
+    for given, environ in ((address, {}), (None, {"STRONGROOM_STORAGE_ADDRESS": address})):
+        with pytest.raises(ConfigurationError, match=f"storage_service.*{said}"):
+            ClientSettings.resolve(given, "m:1", environ=environ)
 
 
 def test_a_token_travels_in_the_clear_to_loopback_only_unless_asked_for() -> None:

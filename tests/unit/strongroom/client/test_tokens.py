@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 
 import jwt
 import pytest
 
 from strongroom import errors
-from strongroom.client.tokens import Tokens, development_token
+from strongroom.client.tokens import Token, Tokens, development_token
 
 SECRET = "a-secret-for-tests-that-is-long-enough"
 
@@ -67,6 +68,14 @@ async def test_what_the_function_raises_comes_out() -> None:
 
     with pytest.raises(ConnectionError, match="identity provider"):
         await Tokens(ask).current()
+
+
+@pytest.mark.parametrize("given", [lambda text: text, lambda text: lambda: text])
+async def test_what_no_header_carries_is_no_token(given: Callable[[str], Token]) -> None:
+    assert await Tokens(given(" opaque\r\n")).current() == "opaque"
+    for text, said in (("opa\nque", "characters"), ("opäque", "characters"), ("Bearer opaque", "Bearer")):
+        with pytest.raises(errors.TokenInvalid, match=said):
+            await Tokens(given(text)).current()
 
 
 def test_a_development_token_says_what_it_is_told() -> None:
