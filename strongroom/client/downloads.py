@@ -45,6 +45,11 @@ class Download:
             raise RuntimeError("the header has not come yet")
         return StoredFile.from_proto(self.header.file)
 
+    @property
+    def size(self) -> int | None:
+        """Bytes that are read, of the whole file or of the range; None before the header."""
+        return None if self.header is None else self.header.read_size
+
     async def describe(self) -> StoredFile:
         """The file without its bytes."""
         request = download_pb2.DownloadRequest()

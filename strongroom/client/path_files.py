@@ -90,7 +90,7 @@ class PathFiles:
         """
         name = await self._name(key)
         if local_path is None:
-            return await self._client.read(name)
+            return await self._client.read(name, on_progress=on_progress)
         return await self._client.download(name, local_path, on_progress=on_progress)
 
     async def get_file_info(self, key: FileName) -> StoredFile:

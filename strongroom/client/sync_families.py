@@ -53,7 +53,7 @@ class SyncPathFiles(Face[PathFiles]):
     ) -> bytes | Downloaded:
         """The bytes; with ``local_path`` they are written there. See ``PathFiles.download_file``."""
         if local_path is None:
-            return self._thread.run(self._twin.download_file(key))
+            return self._thread.run(self._twin.download_file(key, on_progress=on_progress))
         return self._thread.run(self._twin.download_file(key, local_path, on_progress=on_progress))
 
 

@@ -125,12 +125,14 @@ class FileTransfers(ResumableCalls):
         offset: int = 0,
         length: int | None = None,
         version_id: str = "",
+        on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> AsyncGenerator[bytes]:
         """The bytes of ``file`` in blocks of up to 1 MiB, as they arrive; a stream that breaks is resumed.
 
         :param offset: first byte; negative: the last ``-offset`` bytes.
         :param length: maximum number of bytes; None: to the end.
+        :param on_progress: called with the bytes received and the total (None: unknown).
         :raises StrongroomError: FileNotFound; RangeNotSatisfiable; PreconditionFailed if the content is
             replaced meanwhile; ChecksumMismatch after the last block of a whole file whose bytes differ from
             what was stored.
@@ -141,10 +143,14 @@ class FileTransfers(ResumableCalls):
             )
         if length == 0:
             return
+        done = 0
         if self._spooled is not None:
             if (waiting := await self._spooled.find(file)) is not None:
                 async with aclosing(in_thread(lambda: blocks_of_body(waiting.place, offset, length))) as mine:
                     async for block in mine:
+                        done += len(block)
+                        if on_progress is not None:
+                            on_progress(done, None)
                         yield block
                 return
             file = await self._spooled.resolve(file)
@@ -154,6 +160,9 @@ class FileTransfers(ResumableCalls):
         download = Download(self._connection, request, timeout)
         async with aclosing(download.blocks()) as blocks:
             async for block in blocks:
+                done += len(block)
+                if on_progress is not None:
+                    on_progress(done, download.size)
                 yield block
 
     async def read(
@@ -163,10 +172,18 @@ class FileTransfers(ResumableCalls):
         offset: int = 0,
         length: int | None = None,
         version_id: str = "",
+        on_progress: Progress | None = None,
         timeout: float | None = None,
     ) -> bytes:
         """The bytes of ``file``, or of a range of it (see ``stream``), in memory."""
-        blocks = self.stream(file, offset=offset, length=length, version_id=version_id, timeout=timeout)
+        blocks = self.stream(
+            file,
+            offset=offset,
+            length=length,
+            version_id=version_id,
+            on_progress=on_progress,
+            timeout=timeout,
+        )
         return b"".join([block async for block in blocks])
 
     async def export(

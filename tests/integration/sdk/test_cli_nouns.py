@@ -58,7 +58,9 @@ async def test_files_of_both_clients(client: AsyncClient, state: State) -> None:
     await client.files.upload_file(b"x", "a/b", "text/plain", {"k": "v"})
     await client.files.upload_file(b"y", "paths/alice/c")
     assert [file.key for file in await client.files.list_files()] == ["paths/alice/a/b", "paths/alice/c"]
-    assert await client.files.download_file("c") == b"y"
+    told: list[tuple[int, int | None]] = []
+    assert await client.files.download_file("c", on_progress=lambda *now: told.append(now)) == b"y"
+    assert told == [(1, 1)]
     with pytest.raises(FileNotFound):
         await client.files.get_file_info("d")
     assert state.calls.count("GetUsage") == 1
@@ -67,7 +69,9 @@ async def test_files_of_both_clients(client: AsyncClient, state: State) -> None:
 def test_files_without_a_loop(fakes: Fakes, tmp_path: Path) -> None:
     with Client(fakes.storage_address, fakes.metadata_address, token=token()) as client:
         client.files.upload_file(b"x", "a")
-        assert client.files.download_file("a") == b"x"
+        told: list[tuple[int, int | None]] = []
+        assert client.files.download_file("a", on_progress=lambda *now: told.append(now)) == b"x"
+        assert told == [(1, 1)]
         assert client.files.download_file("a", tmp_path / "a").path.read_bytes() == b"x"
         assert client.files.delete_file("a").key == "paths/alice/a"
         assert not client.files.file_exists("a")
