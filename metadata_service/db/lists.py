@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 
 from metadata_service.config import MetadataSettings
 from metadata_service.db.database import SYSTEM, Database
+from metadata_service.db.metrics import DatabaseMetrics
 from metadata_service.db.pool import Pool, make_pool
 from metadata_service.db.standby import ANSWER_SECONDS, PRIMARY_POSITION, STANDBY_POSITION, Standby
 from servicekit.background import Heartbeats
@@ -17,8 +18,10 @@ from servicekit.background import Heartbeats
 class ListsAway:
     """Lists from the standby of the settings; does nothing if there is none."""
 
-    def __init__(self, pool: Pool | None = None, standby: Standby | None = None) -> None:
-        self._pool, self._standby = pool, standby
+    def __init__(
+        self, pool: Pool | None = None, standby: Standby | None = None, metrics: DatabaseMetrics | None = None
+    ) -> None:
+        self._pool, self._standby, self._metrics = pool, standby, metrics
 
     @classmethod
     def of(cls, settings: MetadataSettings, database: Database) -> ListsAway:
@@ -26,19 +29,20 @@ class ListsAway:
         if settings.database_read_url is None:
             return cls()
         pool = make_pool(settings.database_read_url.get_secret_value(), settings.pool)
-        there = Database(pool)
+        metrics = DatabaseMetrics(of_standby=True)
+        there = Database(pool, metrics=metrics)
         standby = Standby(
             lambda: _position(database, PRIMARY_POSITION),
             lambda: _position(there, STANDBY_POSITION, within=ANSWER_SECONDS),
             settings.database_read_lag_seconds,
         )
         database.with_standby(standby, there)
-        return cls(pool, standby)
+        return cls(pool, standby, metrics)
 
     @property
     def collectors(self) -> Sequence[Collector]:
-        """The standby's metrics."""
-        return () if self._standby is None else (self._standby,)
+        """Metrics of the standby, and of the connections to it."""
+        return tuple(one for one in (self._standby, self._metrics) if one is not None)
 
     def wrote(self, owner_id: str) -> None:
         """Note that some process has committed a change of this owner's."""

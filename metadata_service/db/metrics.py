@@ -34,35 +34,38 @@ def error_class(error: Exception) -> str:
 
 
 class DatabaseMetrics(Collector):
-    """Metrics of one process.
+    """Metrics of one process's connections to one server: names begin with ``strongroom_db``, or with
+    ``strongroom_db_standby`` for the standby that answers lists.
 
     `pool`: returns the statistics of psycopg_pool; `takes_writes`: see Database.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, of_standby: bool = False) -> None:
+        self._of_standby = of_standby
+        self._prefix = "strongroom_db_standby" if of_standby else "strongroom_db"
         self.pool: Callable[[], Mapping[str, int]] | None = None
         self.takes_writes: Callable[[], bool] | None = None
         self._transactions = Histogram(
-            "strongroom_db_transaction_duration_seconds",
+            f"{self._prefix}_transaction_duration_seconds",
             "Transactions with their wait for a connection and all tries.",
             ("kind",),
             buckets=SECONDS,
             registry=None,
         )
         self._exchanges = Histogram(
-            "strongroom_db_round_trip_duration_seconds",
+            f"{self._prefix}_round_trip_duration_seconds",
             "Round trips of one or more statements.",
             buckets=SECONDS,
             registry=None,
         )
         self._errors = Counter(
-            "strongroom_db_errors",
+            f"{self._prefix}_errors",
             "Tries that failed, by class of SQLSTATE.",
             ("sqlstate_class",),
             registry=None,
         )
         self._clock: float | None = None
-        self._retries = Counter("strongroom_db_retries", "Transactions run again.", registry=None)
+        self._retries = Counter(f"{self._prefix}_retries", "Transactions run again.", registry=None)
         self.round_trip: Final = self._exchanges.observe
         self._ended = {
             kind: self._transactions.labels(kind).observe for kind in ("transaction", "group", "read")
@@ -98,20 +101,20 @@ class DatabaseMetrics(Collector):
             )
             offset.add_metric(("postgres",), self._clock)
             yield offset
-        if self.takes_writes is not None:
+        if self.takes_writes is not None and not self._of_standby:
             yield GaugeMetricFamily(
                 "strongroom_db_writable",
                 "0: the server has refused a write for want of room, or is a standby.",
                 value=int(self.takes_writes()),
             )
         if self.pool is not None:
-            yield from _pool_metrics(self.pool())
+            yield from _pool_metrics(self._prefix, self.pool())
 
 
-def _pool_metrics(stats: Mapping[str, int]) -> Iterable[Metric]:
+def _pool_metrics(prefix: str, stats: Mapping[str, int]) -> Iterable[Metric]:
     size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
     connections = GaugeMetricFamily(
-        "strongroom_db_pool_connections", "Connections of the pool.", labels=("state",)
+        f"{prefix}_pool_connections", "Connections of the pool.", labels=("state",)
     )
     connections.add_metric(("idle",), idle)
     connections.add_metric(("in_use",), max(0, size - idle))
@@ -120,7 +123,7 @@ def _pool_metrics(stats: Mapping[str, int]) -> Iterable[Metric]:
         ("limit", "Most connections.", "pool_max"),
         ("waiting", "Transactions that wait for a connection.", "requests_waiting"),
     ):
-        yield GaugeMetricFamily(f"strongroom_db_pool_{name}", text, value=stats.get(key, 0))
+        yield GaugeMetricFamily(f"{prefix}_pool_{name}", text, value=stats.get(key, 0))
     for name, text, key, unit in (
         ("requests", "Connections asked for.", "requests_num", 1),
         ("wait_seconds", "Time waited for connections.", "requests_wait_ms", 1000),
@@ -128,4 +131,4 @@ def _pool_metrics(stats: Mapping[str, int]) -> Iterable[Metric]:
         ("connection_failures", "Connections that could not be opened.", "connections_errors", 1),
         ("connections_lost", "Connections found dead.", "connections_lost", 1),
     ):
-        yield CounterMetricFamily(f"strongroom_db_pool_{name}", text, value=stats.get(key, 0) / unit)
+        yield CounterMetricFamily(f"{prefix}_pool_{name}", text, value=stats.get(key, 0) / unit)

@@ -8,18 +8,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import pytest
+from prometheus_client import CollectorRegistry
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from metadata_service.config import PoolOptions
+from metadata_service.config import MetadataSettings, PoolOptions
 from metadata_service.db.database import SYSTEM, Database
-from metadata_service.db.lists import _position
+from metadata_service.db.lists import ListsAway, _position
 from metadata_service.db.pool import make_pool
 from metadata_service.db.standby import PRIMARY_POSITION, STANDBY_POSITION, Standby
 from metadata_service.files.queries import Listing
+from servicekit.background import Heartbeats
 from strongroom.errors import DatabaseUnavailable
 from tests.databases import Logins
 from tests.faults.tcp_proxy import PostgresProxy
 from tests.integration.metadata_service.world import World, make_world
+
+_READS = "strongroom_db_standby_transaction_duration_seconds_count"
 
 
 @dataclass
@@ -128,3 +132,22 @@ async def test_a_primary_named_as_standby_answers_nothing(follower: Follower) ->
     be unknown.
     """
     assert await _position(follower.there, STANDBY_POSITION) is None
+
+
+async def test_operators_see_the_connections_to_it(module_database: Logins) -> None:
+    async with make_world(module_database) as world:
+        settings = MetadataSettings(
+            database_url=module_database.app,
+            database_read_url=module_database.app,
+            auth="optional",
+            internal_secret="s" * 32,
+        )
+        lists, shown = ListsAway.of(settings, world.database), CollectorRegistry()
+        for collector in lists.collectors:
+            shown.register(collector)
+        async with lists.running(Heartbeats()), asyncio.timeout(60):
+            while not shown.get_sample_value(_READS, {"kind": "read"}):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+            assert shown.get_sample_value("strongroom_db_standby_pool_requests_total")
+            assert shown.get_sample_value("strongroom_db_standby_pool_limit") == settings.pool.max_size
+        assert shown.get_sample_value("strongroom_db_standby_writable") is None, "it takes no writes"
