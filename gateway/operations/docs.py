@@ -197,7 +197,10 @@ IF_NONE_MATCH: Final = request_header(
 )
 RANGE_HEADERS: Final = (
     request_header("Range", "One range of bytes; several ranges return the whole file.", "bytes=0-1023"),
-    request_header("If-Range", "Send the range only if the file still has this entity tag or date."),
+    request_header(
+        "If-Range",
+        "Send the range only if the file still has this entity tag; with a date the whole file is sent.",
+    ),
     request_header("If-None-Match", "304 if the file has one of these entity tags."),
     request_header("If-Modified-Since", "304 if the file has not changed since."),
     request_header("If-Match", "412 unless the file has one of these entity tags."),
