@@ -216,7 +216,7 @@ class GatewayCredential:
         """Whether ``text`` was made with this secret within the last minutes. Never raises: a call without a
         proof is counted like any other.
         """
-        differ = _seconds_ago(text)
+        differ = _clock_difference(text)
         if differ is None or differ > PERIOD_SECONDS + SKEW_SECONDS:
             return False
         if text == self._known:
@@ -230,7 +230,7 @@ class GatewayCredential:
         """The seconds by which our clock differs from that of the gateway that made ``text``; None if few, or
         if it was not made with this secret.
         """
-        differ = _seconds_ago(text)
+        differ = _clock_difference(text)
         if differ is None or differ <= PERIOD_SECONDS + SKEW_SECONDS or not self._is_ours(text):
             return None
         return differ
@@ -253,7 +253,7 @@ class GatewayCredential:
         return hmac.new(self._key, f"strongroom-gateway:{said}".encode(), hashlib.sha256).hexdigest()
 
 
-def _seconds_ago(text: str) -> int | None:
+def _clock_difference(text: str) -> int | None:
     """The seconds between the time of a proof and now, in either direction, rounded up; None: it is no
     proof.
     """
