@@ -11,7 +11,7 @@ from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.files import events
 from metadata_service.files.deletion import not_found
 from metadata_service.files.families import PROFILE_SLOT
-from metadata_service.files.filters import Filter
+from metadata_service.files.filters import Filter, add_type
 from metadata_service.files.newest_first import Detail, NewestFirst, PageRequest
 from metadata_service.files.preconditions import check_generation
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
@@ -53,12 +53,7 @@ class MediaFilter:
         """The conditions for a page."""
         conditions = ["detail.event_id = %(event)s"]
         params: dict[str, object] = {"event": self.event_id}
-        if self.content_type.endswith("/*") and self.content_type != "*/*":
-            conditions.append("starts_with(files.content_type, %(content_type)s)")
-            params["content_type"] = self.content_type[:-1].lower()
-        elif self.content_type not in ("", "*/*"):
-            conditions.append("split_part(files.content_type, ';', 1) = %(content_type)s")
-            params["content_type"] = self.content_type.lower()
+        add_type(self.content_type, conditions, params)
         if self.tag:
             conditions.append("detail.tags @> ARRAY[%(tag)s::text]")
             params["tag"] = self.tag

@@ -17,7 +17,7 @@ import structlog
 
 from metadata_service.db.database import SYSTEM, Database
 from strongroom.errors import InvalidField
-from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_PATH
+from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_EVENT_MEDIA, FILE_FAMILY_GENERATION, FILE_FAMILY_PATH
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,9 @@ FROM event_media AS m WHERE m.owner_id = files.owner_id AND m.file_id = files.id
 #: The texts that are searched: names, prompts, titles, descriptions, tags. Details are read only for rows of
 #: their family.
 TEXTS: Final = f"""concat_ws(E'\\n', {_NAME},
-CASE files.family WHEN 2 THEN {_PROMPT} WHEN 3 THEN {_MEDIA} END)"""
+CASE files.family
+    WHEN {FILE_FAMILY_GENERATION} THEN {_PROMPT} WHEN {FILE_FAMILY_EVENT_MEDIA} THEN {_MEDIA}
+END)"""
 
 
 _COLLATIONS: Final = """
@@ -102,7 +104,7 @@ class Filter:
         found: list[str] = []
         params: dict[str, object] = {}
         self._add_words(lower, found, params)
-        self._add_type(found, params)
+        add_type(self.content_type, found, params)
         for name, condition, value in (
             ("after", "files.created_at >= %(after)s", self.created_after),
             ("before_time", "files.created_at < %(before_time)s", self.created_before),
@@ -138,21 +140,12 @@ class Filter:
         params |= {"readable": _READABLE, "unreadable": _UNREADABLE}
         found.append(_SETTINGS.format(held=" AND ".join(held)))
 
-    def _add_type(self, found: list[str], params: dict[str, object]) -> None:
-        kind = self.content_type.lower()
-        if kind.endswith("/*") and kind != "*/*":
-            found.append("starts_with(files.content_type, %(content_type)s)")
-            params["content_type"] = kind[:-1]
-        elif kind not in ("", "*/*"):
-            found.append("split_part(files.content_type, ';', 1) = %(content_type)s")
-            params["content_type"] = kind
-
 
 #: OFFSET 0 keeps the planner from inlining the subquery, so texts are read and settings parsed once per row.
 _WORDS: Final = "(SELECT {held} FROM (SELECT {texts} AS texts OFFSET 0) AS looked_at)"
-_SETTINGS: Final = """
-CASE WHEN files.family = 2 THEN (
-    SELECT {held} FROM (
+_SETTINGS: Final = f"""
+CASE WHEN files.family = {FILE_FAMILY_GENERATION} THEN (
+    SELECT {{held}} FROM (
         SELECT CASE WHEN g.settings_json <> '' AND (
             strpos(g.settings_json, E'\\\\u') = 0
             OR regexp_replace(g.settings_json, %(readable)s, ' ', 'g') !~ %(unreadable)s
@@ -161,6 +154,19 @@ CASE WHEN files.family = 2 THEN (
     ) AS parsed
 ) END
 """
+
+
+def add_type(content_type: str, found: list[str], params: dict[str, object]) -> None:
+    """Add the condition that files are of a type (``image/png``, ``image/*``) to ``found``, and its parameter
+    to ``params``; nothing for all types (empty, ``*/*``).
+    """
+    kind = content_type.lower()
+    if kind.endswith("/*") and kind != "*/*":
+        found.append("starts_with(files.content_type, %(content_type)s)")
+        params["content_type"] = kind[:-1]
+    elif kind not in ("", "*/*"):
+        found.append("split_part(files.content_type, ';', 1) = %(content_type)s")
+        params["content_type"] = kind
 
 
 def _forms(name: str, word: str) -> dict[str, str]:
