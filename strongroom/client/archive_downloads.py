@@ -11,7 +11,7 @@ import grpc
 
 from strongroom.client.connection import Connection, typed
 from strongroom.client.partials import naming
-from strongroom.client.path_downloads import in_worker, is_special
+from strongroom.client.path_downloads import in_worker, is_special, opened_in_worker
 from strongroom.client.replacing import replacing
 from strongroom.client.retries import Deadline
 from strongroom.client.uploads import Progress
@@ -80,7 +80,7 @@ async def _writing(device: Path) -> AsyncGenerator[IO[bytes]]:
     :raises OSError: it can't be opened, or its reader has gone.
     """
     with naming(device):
-        file = await in_worker(device.open, "wb")
+        file = await opened_in_worker(IO.close, device.open, "wb")
     try:
         yield file
     finally:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import IO, ParamSpec, TypeVar
 
 from strongroom import errors
 from strongroom.client.connection import Connection
@@ -92,7 +92,7 @@ class PathDownload:
         """Write to a device or pipe, where nothing can be resumed."""
         download = self._download()
         with naming(device):
-            file = await in_worker(device.open, "wb")
+            file = await opened_in_worker(IO.close, device.open, "wb")
         with naming(device), file:
             async with aclosing(download.blocks()) as blocks:
                 async for block in blocks:
@@ -108,7 +108,7 @@ class PathDownload:
         version = self._request.version_id
         current = version in {"", file.version_id}
         identity = "|".join((file.id, file.etag if current else "", version))
-        partial = await in_worker(PartialFile.open, destination, identity)
+        partial = await opened_in_worker(_left, PartialFile.open, destination, identity)
         if not self._resume or not current or partial.size > file.size:
             partial.restart()
         resumed = partial.size
@@ -166,6 +166,10 @@ def _verify(partial: PartialFile, file: StoredFile | None) -> None:
         raise damaged(file, partial.crc32c)
 
 
+def _left(partial: PartialFile) -> None:
+    partial.leave(keep=True)
+
+
 class _Restart(Exception):
     """Begin again with the current content."""
 
@@ -179,4 +183,20 @@ async def in_worker(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait({task})
+        raise
+
+
+async def opened_in_worker(
+    undo: Callable[[R], object], function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """``in_worker`` for what opens or makes something: ``undo`` it when the caller was cancelled meanwhile,
+    who never gets it.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        if not task.cancelled() and task.exception() is None:
+            undo(task.result())
         raise

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from strongroom.client.partials import naming
-from strongroom.client.path_downloads import in_worker
+from strongroom.client.path_downloads import in_worker, opened_in_worker
 
 
 @asynccontextmanager
@@ -22,17 +22,21 @@ async def replacing(destination: Path) -> AsyncGenerator[IO[bytes]]:
     :raises OSError: the folder can't be written to; it names the caller's path.
     """
     part = destination.with_name(f".{secrets.token_hex(8)}.part")
+
+    def drop(file: IO[bytes]) -> None:
+        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the rest of the buffer, on a full disk
+            file.close()
+
     with naming(destination):
-        file = await in_worker(part.open, "xb")
+        file = await opened_in_worker(drop, part.open, "xb")
     try:
         yield file
         with naming(destination):
             await in_worker(_finish, file)
             await in_worker(part.replace, destination)
     except BaseException:
-        part.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):  # the rest of the buffer, on a full disk
-            file.close()
+        drop(file)
         raise
 
 

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import IO, Any, ClassVar, Final
 
 import google_crc32c
 import grpc
@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 
 from strongroom import errors
 from strongroom.client.connection import Connection, typed
+from strongroom.client.path_downloads import in_worker, opened_in_worker
 from strongroom.client.project_saves import ArchiveSave, TreeSave
 from strongroom.client.project_trees import Tree, TreeFile, blocks_of
 from strongroom.client.retries import Deadline
@@ -303,14 +304,14 @@ class CallOperation(Operation):
 async def _write(draft: Draft, name: str, blocks: AsyncGenerator[bytes]) -> tuple[int, int]:
     """Write a file durably and return its size and CRC-32C."""
     size = crc32c = 0
-    file = await asyncio.to_thread(draft.create, name)
+    file = await opened_in_worker(IO.close, draft.create, name)
     try:
         async with aclosing(blocks):
             async for block in blocks:
-                await asyncio.to_thread(draft.write, file, block)
+                await in_worker(draft.write, file, block)
                 crc32c = google_crc32c.extend(crc32c, block)
                 size += len(block)
-        await asyncio.to_thread(draft.finish, file)
+        await in_worker(draft.finish, file)
     finally:
         file.close()
     return size, crc32c

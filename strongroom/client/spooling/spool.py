@@ -20,6 +20,7 @@ from google.protobuf.message import Message
 from strongroom import errors
 from strongroom.client.connection import Connection
 from strongroom.client.key_names import key_segment
+from strongroom.client.path_downloads import in_worker
 from strongroom.client.retries import BRIEF, WAITING
 from strongroom.client.spooling.disk import Entry, SpoolDisk
 from strongroom.client.spooling.documents import ANSWERS, encoded, restored
@@ -212,7 +213,7 @@ class Spool:
                 "attempted": time.time() if unknown else None,
                 **kept,
             }
-            return await asyncio.to_thread(draft.commit, document)
+            return await in_worker(draft.commit, document)  # never removed while it is added
 
     async def _directly(self, operation: Operation) -> Message:
         brief = BRIEF.set(True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import resource
+import threading
 from pathlib import Path
 
 import pytest
 
+from strongroom.client.path_downloads import opened_in_worker
 from strongroom.client.replacing import replacing
 
 
@@ -49,3 +51,34 @@ async def test_nothing_is_left_on_a_full_disk(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert error.value.errno == errno.EFBIG
     assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+
+
+async def test_nothing_is_left_by_who_is_cancelled_while_it_is_opened(tmp_path: Path) -> None:
+    for turns in range(8):
+        task = asyncio.create_task(written(tmp_path / "x.zip"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        left = await asyncio.to_thread(lambda: {path.name for path in tmp_path.iterdir()})
+        assert left <= {"x.zip"}, f"after {turns} turns"
+
+
+async def test_what_is_opened_for_nobody_is_undone() -> None:
+    opening, may_end = asyncio.Event(), threading.Event()
+    loop, undone = asyncio.get_running_loop(), list[str]()
+
+    def opened() -> str:
+        loop.call_soon_threadsafe(opening.set)
+        may_end.wait(60)
+        return "a file"
+
+    task = asyncio.create_task(opened_in_worker(undone.append, opened))
+    await opening.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert undone == ["a file"]
