@@ -8,7 +8,6 @@ recorded in metadata_service, for `restores` to find out when it has ended.
 from __future__ import annotations
 
 import asyncio
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,18 +17,13 @@ from storage_service.metadata.archive import ArchiveRecords
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
+from storage_service.reading.seldom import SeldomDone
 from strongroom.errors import StrongroomError
 
-AGAIN_SECONDS: Final = 3600.0
-"""How often the store is asked for the same object at most."""
-RETRY_SECONDS: Final = 10.0
-"""Pause after a request that failed; the next reader after that causes another one."""
 MOST_ASKING: Final = 16
 """Requests to the store at a time; others wait."""
 MOST_WAITING: Final = 1_000
 """Waiting requests. Further objects, as an export may find them, are requested when they are read again."""
-MOST_ASKED: Final = 10_000
-"""Objects for which it is remembered that they were requested."""
 
 log = structlog.get_logger(__name__)
 
@@ -53,22 +47,22 @@ class ArchivedObjects:
         self._store = store
         self._records = records
         self._rules = rules or RestoreRules()
-        self._quiet_until: dict[ObjectRef, float] = {}
+        self._requests = SeldomDone()
         self._asking: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(MOST_ASKING)
 
     def ask_back(self, ref: ObjectRef) -> None:
         """Request the restore in the background, independently of the reader's answer."""
-        if time.monotonic() < self._quiet_until.get(ref, 0.0) or len(self._asking) >= MOST_WAITING:
+        if not self._requests.is_due(ref) or len(self._asking) >= MOST_WAITING:
             return
-        self._keep_quiet(ref, AGAIN_SECONDS)
+        self._requests.begun(ref)
         task = asyncio.create_task(self._ask(ref), name=f"restore of {ref.key}")
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
     def was_asked_for(self, ref: ObjectRef) -> bool:
         """Whether a reader of this process has found the object archived; it may have been restored since."""
-        return ref in self._quiet_until
+        return ref in self._requests
 
     async def aclose(self) -> None:
         """Wait for requests in progress."""
@@ -82,11 +76,5 @@ class ArchivedObjects:
                 if self._records is not None:
                     await self._records.note(ref.key, ref.version_id or "")
         except (StoreError, StrongroomError) as error:
-            self._keep_quiet(ref, RETRY_SECONDS)
+            self._requests.failed(ref)
             log.warning("restore_not_requested", key=ref.key, error=type(error).__name__, advice=str(error))
-
-    def _keep_quiet(self, ref: ObjectRef, seconds: float) -> None:
-        self._quiet_until.pop(ref, None)  # moves it to the end, so that the oldest entries are first
-        self._quiet_until[ref] = time.monotonic() + seconds
-        if len(self._quiet_until) > MOST_ASKED:
-            del self._quiet_until[next(iter(self._quiet_until))]

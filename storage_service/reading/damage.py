@@ -8,7 +8,6 @@ metadata_service is told in the background, independently of the reader's answer
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
@@ -21,6 +20,7 @@ from servicekit import context
 from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.values import ObjectRef
+from storage_service.reading.seldom import SeldomDone
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
 
@@ -29,14 +29,8 @@ log = structlog.get_logger(__name__)
 Damage = Literal["lost", "corrupt"]
 _TOLD: Final[Mapping[Damage, pb.Damage.ValueType]] = {"lost": pb.DAMAGE_LOST, "corrupt": pb.DAMAGE_CORRUPT}
 
-AGAIN_SECONDS = 3600.0
-"""How often metadata_service is told of the same object at most."""
-RETRY_SECONDS = 10.0
-"""Pause after a report that failed; the next reader after that causes another one."""
 MOST_TELLING = 64
 """Reports at a time, so that a store that has lost everything doesn't flood metadata_service."""
-MOST_TOLD = 10_000
-"""Objects for which it is remembered that they were reported."""
 
 
 class DamageCounts(Collector):
@@ -67,7 +61,7 @@ class DamageReporter:
     def __init__(self, reservations: Reservations, counts: DamageCounts) -> None:
         self._reservations = reservations
         self._counts = counts
-        self._quiet_until: dict[ObjectRef, float] = {}
+        self._reports = SeldomDone()
         self._telling: set[asyncio.Task[None]] = set()
         self._untold = FailingItems("damage_untold", "damage_told_again")
 
@@ -82,12 +76,12 @@ class DamageReporter:
             request_id=context.current_request_id(),
             **facts,
         )
-        if not self._is_due(ref):
+        if not self._reports.is_due(ref):
             return
         if len(self._telling) >= MOST_TELLING:
             log.warning("damage_untold", key=ref.key, reason="too many at one time")
             return
-        self._keep_quiet(ref, AGAIN_SECONDS)
+        self._reports.begun(ref)
         task = asyncio.create_task(self._tell(damage, ref), name=f"damage of {ref.key}")
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
@@ -100,19 +94,10 @@ class DamageReporter:
         try:
             await self._reservations.report_damage(ref.key, ref.version_id or "", _TOLD[damage])
         except StrongroomError as error:
-            self._keep_quiet(ref, RETRY_SECONDS)
+            self._reports.failed(ref)
             self._untold.failed(error, key=ref.key)
         except Exception:
-            self._keep_quiet(ref, RETRY_SECONDS)
+            self._reports.failed(ref)
             log.exception("damage_untold", key=ref.key)
         else:
             self._untold.well()
-
-    def _is_due(self, ref: ObjectRef) -> bool:
-        return time.monotonic() >= self._quiet_until.get(ref, 0.0)
-
-    def _keep_quiet(self, ref: ObjectRef, seconds: float) -> None:
-        self._quiet_until.pop(ref, None)  # moves it to the end, so that the oldest entries are first
-        self._quiet_until[ref] = time.monotonic() + seconds
-        if len(self._quiet_until) > MOST_TOLD:
-            del self._quiet_until[next(iter(self._quiet_until))]

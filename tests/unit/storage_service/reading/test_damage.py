@@ -75,7 +75,7 @@ async def test_who_can_not_be_told_is_told_by_a_later_reader(
     assert [entry["event"] for entry in logs] == ["object_damaged", "damage_untold", "object_damaged"]
     assert (counted(counts)["lost"], len(owners.told)) == (2, 1)
     owners.error = None
-    reporter._quiet_until.clear()  # as after ten seconds
+    reporter._reports._quiet_until.clear()  # as after ten seconds
     reporter.report("lost", REF)
     await reporter.aclose()
     assert len(owners.told) == 2
@@ -95,12 +95,3 @@ async def test_a_store_that_lost_everything_is_no_flood() -> None:
     await reporter.aclose()
     assert owners.told[-1][0].key == "uploads/499"
     assert counted(counts)["lost"] == 501
-
-
-async def test_what_is_remembered_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_TOLD", 10)
-    reporter = DamageReporter(Owners(), DamageCounts())
-    for number in range(50):
-        reporter.report("lost", ObjectRef(f"uploads/{number}", "v"))
-    await reporter.aclose()
-    assert list(reporter._quiet_until) == [ObjectRef(f"uploads/{number}", "v") for number in range(40, 50)]

@@ -151,7 +151,7 @@ async def test_what_could_not_be_noted_the_next_reader_notes(
     store: MemoryObjectStore, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.1]
-    monkeypatch.setattr("storage_service.reading.archived.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("storage_service.reading.seldom.time.monotonic", lambda: clock[0])
     ref, objects = await archived(store, "a"), ArchivedObjects(store, records)
     records.is_away = True
     objects.ask_back(ref)
