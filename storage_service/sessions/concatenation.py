@@ -7,7 +7,6 @@ ordinary session. The pieces are kept until they expire, because tus lets a clie
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from servicekit import failpoints
@@ -18,7 +17,7 @@ from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.errors import NotSupportedByStore
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
-from storage_service.parallel import first_cause, in_parallel
+from storage_service.parallel import in_parallel
 from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.sessions.driver import Driver
 from storage_service.sessions.finisher import Endings
@@ -144,27 +143,21 @@ class Concatenator:
         if not writer.blob.upload_id:
             async with self._store.open(_ref(pieces[0]), length=MOST_HEADER_BYTES) as body:
                 await writer.begin([chunk async for chunk in body])
-        permits = asyncio.Semaphore(PARALLEL)
 
-        async def copy(number: int, piece: Session) -> None:
-            async with permits:
-                blob = writer.blob
-                receipt = await self._store.copy_part(
-                    _ref(piece), blob.key, blob.upload_id, number, if_match=piece.blob.etag
-                )
-                await failpoints.hit(AFTER_COPY)
-                size, crc32c = piece.persisted_size, piece.prefix_crc32c
-                part = blob_pb2.Part(number=number, etag=receipt.etag, size_bytes=size, crc32c=crc32c)
-                writer.progress.accept(part, size, crc32c)
-                await writer.progress.record()
+        async def copy(numbered: tuple[int, Session]) -> None:
+            number, piece = numbered
+            blob = writer.blob
+            receipt = await self._store.copy_part(
+                _ref(piece), blob.key, blob.upload_id, number, if_match=piece.blob.etag
+            )
+            await failpoints.hit(AFTER_COPY)
+            size, crc32c = piece.persisted_size, piece.prefix_crc32c
+            part = blob_pb2.Part(number=number, etag=receipt.etag, size_bytes=size, crc32c=crc32c)
+            writer.progress.accept(part, size, crc32c)
+            await writer.progress.record()
 
         done = len(writer.progress.parts)
-        try:
-            async with asyncio.TaskGroup() as copying:
-                for number, piece in enumerate(pieces[done:], done + 1):
-                    copying.create_task(copy(number, piece))
-        except ExceptionGroup as group:
-            raise first_cause(group) from group
+        await in_parallel(enumerate(pieces[done:], done + 1), copy, at_once=PARALLEL)
 
     async def _stream(self, writer: SessionWriter, pieces: Sequence[Session]) -> None:
         """Write the pieces' bytes from ``received`` on. Raises StoreError, StrongroomError."""
