@@ -65,12 +65,9 @@ class SharedThings(MetadataClient):
 
     async def media(self, event_id: str) -> AsyncIterator[Sequence[File]]:
         """Yield all pages of an event's media."""
-        token = ""
-        while True:
-            files, token = await self.media_page(event_id, 100, token)
-            yield files
-            if not token:
-                return
+        request = ListEventMediaRequest(event_id=event_id, page_size=100)
+        async for page in self._pages(self._media.ListEventMedia, request):
+            yield page.files
 
     async def project(self, slug: str) -> Project:
         """Return a project. Raises ProjectNotFound."""
