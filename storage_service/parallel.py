@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, TypeVar
 
+from strongroom.task_groups import first_cause
+
 PARALLEL: Final = 16
 """Parallel requests for one task to the object store, or to metadata_service."""
 
@@ -29,11 +31,3 @@ async def in_parallel(
     except ExceptionGroup as failed:
         raise first_cause(failed) from failed
     return [task.result() for task in tasks]
-
-
-def first_cause(group: BaseExceptionGroup) -> BaseException:
-    """The failure that made a task group end; the others are its echoes."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

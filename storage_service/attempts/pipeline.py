@@ -24,8 +24,8 @@ from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.checksums import Counted
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, Doubtful, ObjectAttributes, PutResult
-from storage_service.parallel import first_cause
 from strongroom.metadata.v1 import blob_pb2
+from strongroom.task_groups import first_cause
 
 PARTS_IN_MEMORY = 2
 

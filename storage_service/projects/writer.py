@@ -22,7 +22,6 @@ from storage_service.attempts.removal import verify_sole_version
 from storage_service.metadata.projects import ProjectSaves
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectAttributes, PutResult
-from storage_service.parallel import first_cause
 from storage_service.projects.runner import OpenSave
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import content_of
@@ -32,6 +31,7 @@ from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_COPY, BLOB_KIND_SINGLE, Blob
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.metadata.v1.scan_pb2 import Scan
+from strongroom.task_groups import first_cause
 
 BEFORE_RESERVE = failpoints.register("storage.project.reserve.before")
 AFTER_RESERVE = failpoints.register("storage.project.reserve.after")

@@ -25,6 +25,7 @@ from strongroom.client.sources import UploadSource
 from strongroom.client.targets import AtPath, Audio, Documents, Target, Temp, Uploads
 from strongroom.client.uploads import Progress
 from strongroom.client.wishes import RetentionWish
+from strongroom.task_groups import first_cause
 
 
 class Folder(StrEnum):
@@ -170,7 +171,7 @@ class _Uploader:
                 for _ in range(min(jobs, len(items))):
                     group.create_task(work())
         except BaseExceptionGroup as group:  # all tasks fail for the same reason, such as a closed output
-            raise group.exceptions[0] from None
+            raise first_cause(group) from None
 
     async def _one(self, item: Item) -> tuple[Item, StoredFile] | None:
         """Return the file, or None if the upload failed, which is reported at once."""

@@ -19,6 +19,7 @@ from strongroom.client.project_values import ProjectFile
 from strongroom.client.replacing import replacing
 from strongroom.client.uploads import Progress
 from strongroom.storage.v1 import download_pb2
+from strongroom.task_groups import first_cause
 
 #: Downloads at a time.
 PARALLEL = 8
@@ -67,7 +68,7 @@ class Restore:
                 for _ in range(min(PARALLEL, len(wanted))):
                     group.create_task(work())
         except BaseExceptionGroup as failures:  # the first one has cancelled the others
-            raise failures.exceptions[0] from None
+            raise first_cause(failures) from None
         return tuple(file.path for file, _ in wanted)
 
     async def _fetch(self, file: ProjectFile, place: Path) -> None:

@@ -22,6 +22,7 @@ from strongroom.client.files import StoredFile
 from strongroom.client.project_values import Project
 from strongroom.client.uploads import Progress
 from strongroom.path_rules import normal_path
+from strongroom.task_groups import first_cause
 
 MANIFEST: Final = "manifest.jsonl"
 _FILES, _BY_ID, _PROJECTS = "files", "by-id", "projects"
@@ -75,7 +76,7 @@ class FolderExport:
                 for _ in range(jobs):
                     group.create_task(worker())
         except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+            raise first_cause(failed) from None
         async for project in self._client.projects.list():
             await self._told(f"projects/{project.slug}", self._project(project))
         await asyncio.to_thread(self._write_manifest)

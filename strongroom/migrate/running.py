@@ -21,6 +21,7 @@ from strongroom.migrate.journal import CLEARED, DONE, Journal, Stored
 from strongroom.migrate.moving import Mover
 from strongroom.migrate.plans import Plan
 from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceFailed, SourceGone
+from strongroom.task_groups import first_cause
 
 #: Seconds. The service keeps an idempotency key for 24 hours.
 KEY_HOLDS: Final = 20 * 3600.0
@@ -113,7 +114,7 @@ class Run:
                 self._over.set()
                 self._news.set()
         except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None
+            raise first_cause(failed) from None
         finally:
             self._flush()
         return self.outcome

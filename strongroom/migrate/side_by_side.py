@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, TypeVar
 
+from strongroom.task_groups import first_cause
+
 Item = TypeVar("Item")
 
 _BATCH: Final = 64
@@ -37,4 +39,4 @@ async def side_by_side(items: Iterator[Item], jobs: int, work: Callable[[Item], 
             for _ in range(jobs):
                 group.create_task(worker())
     except BaseExceptionGroup as failed:  # the first one represents all
-        raise failed.exceptions[0] from None
+        raise first_cause(failed) from None

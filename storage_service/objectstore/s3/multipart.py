@@ -41,6 +41,7 @@ from storage_service.objectstore.values import (
     PartReceipt,
     PutResult,
 )
+from strongroom.task_groups import first_cause
 
 MID_BODY = failpoints.register("s3.part.mid_body")
 
@@ -352,7 +353,7 @@ class S3Copier(S3Multipart):
             failed, others = several.split(StoreError)
             if failed is None or others is not None:
                 raise
-            raise _first(failed) from None
+            raise first_cause(failed) from None
         return [task.result() for task in tasks]
 
     async def _forget(self, key: str, upload_id: str) -> None:
@@ -360,8 +361,3 @@ class S3Copier(S3Multipart):
             await self.abort(key, upload_id)
         except StoreError:
             return  # the copy's own error is raised; the cleaner aborts uploads that stay open on this key
-
-
-def _first(group: BaseExceptionGroup[StoreError]) -> StoreError:
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
