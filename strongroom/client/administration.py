@@ -50,24 +50,16 @@ class Administration:
         request = pb.ListUsageRequest(
             user_id=owner_id, order=ORDERS[order], page_size=PAGE, by_family=by_family
         )
-        while True:
-            page = await self._connection.unary(self._connection.admin.ListUsage, request, safe=True)
+        async for page in self._connection.pages(self._connection.admin.ListUsage, request, safe=True):
             for owner in page.owners:
                 yield to_owner_usage(owner)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def infected(self, owner_id: str = "") -> AsyncGenerator[InfectedContent]:
         """Stored content, of one owner or of all, that the scanner found infected."""
         request = infected_pb2.ListInfectedRequest(user_id=owner_id, page_size=PAGE)
-        while True:
-            page = await self._connection.unary(self._connection.admin.ListInfected, request, safe=True)
+        async for page in self._connection.pages(self._connection.admin.ListInfected, request, safe=True):
             for one in page.contents:
                 yield InfectedContent.from_proto(one)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def costs(self, owner_id: str = "") -> Costs:
         """Estimated monthly cost of the objects of one owner, or of all owners together."""
@@ -144,13 +136,9 @@ class Administration:
     async def attempts(self, owner_id: str = "", *, everything: bool = False) -> AsyncGenerator[Attempt]:
         """Failed attempts; with ``everything`` also uploads in progress and objects being removed."""
         request = pb.ListAttemptsRequest(user_id=owner_id, all=everything, page_size=PAGE)
-        while True:
-            page = await self._connection.unary(self._connection.admin.ListAttempts, request, safe=True)
+        async for page in self._connection.pages(self._connection.admin.ListAttempts, request, safe=True):
             for one in page.attempts:
                 yield to_attempt(one)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def requeue(self, ids: Sequence[str] | None, *, reset_pauses: bool = True) -> Sequence[str]:
         """Make the cleaner retry these attempts now; None: all that have failed. Returns which ones; those

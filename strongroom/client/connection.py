@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, TypeVar
 from uuid import uuid4
 
 import grpc
 
 from strongroom import errors
 from strongroom.client.channels import make_channel
+from strongroom.client.paging import Page, all_pages
 from strongroom.client.retries import Attempts, Deadline
 from strongroom.client.settings import ClientSettings
 from strongroom.client.tokens import Tokens
@@ -54,6 +56,16 @@ if TYPE_CHECKING:
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+
+
+class PageRequest(Protocol):
+    """A request for one page of a list."""
+
+    page_token: str
+
+
+Asked = TypeVar("Asked", bound=PageRequest)
+Answered = TypeVar("Answered", bound=Page)
 Metadata = tuple[tuple[str, str], ...]
 Kind: TypeAlias = Literal["calls", "transfers", "watches"]
 
@@ -249,6 +261,22 @@ class Connection:
                 return await method(request, metadata=metadata, timeout=deadline.remaining())
             except grpc.aio.AioRpcError as error:
                 await attempts.pause(typed(error, metadata))
+
+    async def pages(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Asked, Answered],
+        request: Asked,
+        *,
+        safe: bool = False,
+    ) -> AsyncGenerator[Answered]:
+        """All pages of a list, each asked for by ``request`` with another page token, as by ``unary``."""
+
+        async def ask(token: str) -> Answered:
+            request.page_token = token
+            return await self.unary(method, request, safe=safe)
+
+        async for page in all_pages(ask):
+            yield page
 
     async def close(self) -> None:
         """Close the channels; calls in progress are cancelled. Can be called repeatedly."""

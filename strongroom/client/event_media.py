@@ -10,6 +10,7 @@ from uuid import UUID
 from strongroom.client.connection import Connection
 from strongroom.client.family_values import CountedPage
 from strongroom.client.files import Family, FileName, StoredFile, Visibility, id_or_key
+from strongroom.client.paging import all_pages
 from strongroom.client.path_downloads import Downloaded
 from strongroom.client.sources import UploadSource
 from strongroom.client.targets import EventMedia, ProfilePicture, Temp
@@ -88,13 +89,11 @@ class EventMediaFiles:
         self, event_id: EventId, *, content_type: str = "", tag: str = ""
     ) -> AsyncGenerator[StoredFile]:
         """All media of the event, fetched page by page."""
-        token, more = "", True
-        while more:
-            page = await self.list_page(event_id, content_type=content_type, tag=tag, page_token=token)
+        async for page in all_pages(
+            lambda token: self.list_page(event_id, content_type=content_type, tag=tag, page_token=token)
+        ):
             for file in page.files:
                 yield file
-            token = page.next_page_token
-            more = bool(token)
 
     async def get(self, event_id: EventId, file: FileName) -> StoredFile:
         """One medium.

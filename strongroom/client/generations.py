@@ -14,6 +14,7 @@ from strongroom import errors
 from strongroom.client.connection import Connection, typed
 from strongroom.client.family_values import CountedPage, GenerationStats
 from strongroom.client.files import Family, FileName, SignedUrl, StoredFile, Visibility, id_or_key
+from strongroom.client.paging import all_pages
 from strongroom.client.retries import Deadline
 from strongroom.client.sources import UploadSource
 from strongroom.client.spooling.files import SpooledFiles
@@ -188,13 +189,9 @@ class Generations:
 
     async def list(self, type: GenerationKind | None = None) -> AsyncGenerator[StoredFile]:  # noqa: A002
         """All of them, fetched page by page."""
-        token, more = "", True
-        while more:
-            page = await self.list_page(type, page_size=100, page_token=token)
+        async for page in all_pages(lambda token: self.list_page(type, page_size=100, page_token=token)):
             for file in page.files:
                 yield file
-            token = page.next_page_token
-            more = bool(token)
 
     async def get(self, file: FileName) -> StoredFile:
         """One generation.

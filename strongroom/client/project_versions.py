@@ -22,16 +22,12 @@ class ProjectVersions:
 
         :raises ProjectNotFound: also when it is somebody else's.
         """
-        token, more = "", True
-        while more:
-            request = project_service_pb2.ListProjectVersionsRequest(
-                slug=slug, page_size=1000, page_token=token, user_id=self._user_id
-            )
-            page = await self._connection.unary(self._connection.projects.ListProjectVersions, request)
+        request = project_service_pb2.ListProjectVersionsRequest(
+            slug=slug, page_size=1000, user_id=self._user_id
+        )
+        async for page in self._connection.pages(self._connection.projects.ListProjectVersions, request):
             for version in page.versions:
                 yield ProjectVersion.from_proto(version)
-            token = page.next_page_token
-            more = bool(token)
 
     async def label(
         self,

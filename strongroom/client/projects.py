@@ -257,16 +257,10 @@ class Projects(ProjectVersions):
                 yield project
 
     async def _stored(self) -> AsyncGenerator[Project]:
-        token, more = "", True
-        while more:
-            request = project_service_pb2.ListProjectsRequest(
-                page_size=100, page_token=token, user_id=self._user_id
-            )
-            page = await self._connection.unary(self._connection.projects.ListProjects, request)
+        request = project_service_pb2.ListProjectsRequest(page_size=100, user_id=self._user_id)
+        async for page in self._connection.pages(self._connection.projects.ListProjects, request):
             for project in page.projects:
                 yield Project.from_proto(project)
-            token = page.next_page_token
-            more = bool(token)
 
     async def files(self, slug: str, version: int | None = None) -> AsyncGenerator[ProjectFile]:
         """The files of a version, in path order.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from strongroom.client.files import Family, FilePage, StoredFile
+from strongroom.client.paging import all_pages
 from strongroom.client.trash import Purged, TrashCalls
 from strongroom.metadata.v1 import file_pb2, file_service_pb2
 
@@ -80,13 +81,9 @@ class SearchCalls(TrashCalls):
 
     async def search(self, wanted: Wanted | str) -> AsyncGenerator[StoredFile]:
         """All matches, newest first, fetched page by page."""
-        token, more = "", True
-        while more:
-            page = await self.search_page(wanted, page_size=1000, page_token=token)
+        async for page in all_pages(lambda token: self.search_page(wanted, page_size=1000, page_token=token)):
             for file in page.files:
                 yield file
-            token = page.next_page_token
-            more = bool(token)
 
     async def folder_page(
         self, prefix: str = "", *, page_size: int = 100, page_token: str = "", timeout: float | None = None

@@ -143,13 +143,9 @@ class Shares:
     async def list(self, *, active_only: bool = False) -> AsyncGenerator[Share]:
         """All of them, newest first, fetched page by page; ended ones are listed for 30 days."""
         request = service.ListSharesRequest(active_only=active_only, user_id=self._user_id)
-        while True:
-            page = await self._connection.unary(self._connection.shares.ListShares, request, safe=True)
+        async for page in self._connection.pages(self._connection.shares.ListShares, request, safe=True):
             for share in page.shares:
                 yield to_share(share)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def update(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from strongroom.client.files import Family, FileName, FilePage, StoredFile, id_or_key
 from strongroom.client.links import LinkCalls
+from strongroom.client.paging import all_pages
 from strongroom.metadata.v1 import file_pb2, file_service_pb2
 
 
@@ -38,13 +39,11 @@ class TrashCalls(LinkCalls):
 
     async def trash(self, *, family: Family | None = None) -> AsyncGenerator[StoredFile]:
         """All of the trash, most recently deleted first, fetched page by page."""
-        token, more = "", True
-        while more:
-            page = await self.trash_page(family=family, page_size=1000, page_token=token)
+        async for page in all_pages(
+            lambda token: self.trash_page(family=family, page_size=1000, page_token=token)
+        ):
             for file in page.files:
                 yield file
-            token = page.next_page_token
-            more = bool(token)
 
     async def purge(self, file: FileName, *, timeout: float | None = None) -> StoredFile:
         """Delete a file in the trash for good, and return it as it was.

@@ -125,13 +125,9 @@ class Webhooks:
     async def list(self) -> AsyncGenerator[Webhook]:
         """Yield all of them, newest first, fetched page by page."""
         request = service.ListWebhooksRequest(user_id=self._user_id, all_users=self._all_users)
-        while True:
-            page = await self._connection.unary(self._connection.webhooks.ListWebhooks, request, safe=True)
+        async for page in self._connection.pages(self._connection.webhooks.ListWebhooks, request, safe=True):
             for webhook in page.webhooks:
                 yield to_webhook(webhook)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def update(
         self,
@@ -197,13 +193,11 @@ class Webhooks:
             user_id=self._user_id,
             all_users=self._all_users,
         )
-        while True:
-            page = await self._connection.unary(self._connection.webhooks.ListDeliveries, request, safe=True)
+        async for page in self._connection.pages(
+            self._connection.webhooks.ListDeliveries, request, safe=True
+        ):
             for delivery in page.deliveries:
                 yield to_delivery(delivery)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def replay(self, webhook_id: str, *, delivery_id: str = "", after: str = "") -> int:
         """Resend one delivery, all events ``after`` one, or else all dead letters. Returns how many will be
