@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from strongroom.client.sources import sendable
+
 #: Sources of a resumable upload: a path (also as text), bytes, or a seekable binary file object.
 SeekableInput = str | os.PathLike[str] | bytes | bytearray | memoryview | io.IOBase | Any
 
@@ -101,7 +103,7 @@ def open_seekable(given: SeekableInput) -> Seekable:
         )
     name = getattr(given, "name", "")
     shown = name if isinstance(name, str) and not name.startswith("<") else ""
-    return Seekable(given, filename=_sendable(Path(shown).name))
+    return Seekable(given, filename=sendable(Path(shown).name))
 
 
 def _open_path(path: Path) -> Seekable:
@@ -112,7 +114,7 @@ def _open_path(path: Path) -> Seekable:
         raise TypeError(f"{path} is no regular file, so it can't be read a second time; upload() takes it")
     file = path.open("rb", buffering=0)
     try:
-        return Seekable(file, filename=_sendable(path.name), path=path)
+        return Seekable(file, filename=sendable(path.name), path=path)
     except BaseException:
         file.close()
         raise
@@ -123,8 +125,3 @@ def _can_seek(given: Any) -> bool:
         return bool(given.seekable()) and callable(given.read)
     except (AttributeError, ValueError):  # not a file, or a closed one
         return False
-
-
-def _sendable(name: str) -> str:
-    """Return a name of the file system as Unicode; bytes that are not UTF-8 become U+FFFD."""
-    return os.fsencode(name).decode("utf-8", "replace")

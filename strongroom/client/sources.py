@@ -94,7 +94,7 @@ class PathSource(Source):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.filename = _sendable(path.name)
+        self.filename = sendable(path.name)
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
             raise IsADirectoryError(errno.EISDIR, "is a directory; upload its files one by one", str(path))
@@ -118,7 +118,7 @@ class FileSource(Source):
         self._file = file
         name = getattr(file, "name", "")
         if isinstance(name, str) and not name.startswith("<"):
-            self.filename = _sendable(Path(name).name)
+            self.filename = sendable(Path(name).name)
         self._start = _position(file)
         if self._start is not None:
             self.repeatable = True
@@ -239,7 +239,7 @@ def as_source(given: object) -> Source:
     raise TypeError(f"can't upload {kind}: give a path, bytes, a binary file object, or an iterator of bytes")
 
 
-def _sendable(name: str) -> str:
+def sendable(name: str) -> str:
     """Return a name of the file system as Unicode; bytes that are not UTF-8 become U+FFFD."""
     return os.fsencode(name).decode("utf-8", "replace")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
@@ -18,11 +17,6 @@ Response = TypeVar("Response")
 
 if TYPE_CHECKING:
     Call = grpc.aio.StreamUnaryCall[Any, Response]
-
-
-class _Sent(Enum):
-    ALL = auto()
-    CUT_SHORT = auto()
 
 
 class SourceFailed(Exception):
@@ -47,7 +41,7 @@ async def exchange(call: Call[Response], metadata: Metadata, messages: AsyncGene
     reply = asyncio.create_task(_reply(call))
     try:
         await asyncio.wait({sender, reply}, return_when=asyncio.FIRST_COMPLETED)
-        if not reply.done() and await sender is _Sent.CUT_SHORT:
+        if not reply.done() and not await sender:
             await asyncio.wait({reply}, timeout=STATUS_SECONDS)
             _check_answered(reply)
         return await reply
@@ -58,22 +52,22 @@ async def exchange(call: Call[Response], metadata: Metadata, messages: AsyncGene
         await _stop(sender, reply)
 
 
-async def _send(call: Call[Response], messages: AsyncGenerator[bytes]) -> _Sent:
-    """Write every message. Stops if the call has ended, and its reply says why.
+async def _send(call: Call[Response], messages: AsyncGenerator[bytes]) -> bool:
+    """Write every message. False: the call has ended before, and its reply says why.
 
     :raises SourceFailed: reading or reporting progress raised.
     """
     if not await _connected(call):
-        return _Sent.CUT_SHORT  # nothing was read, so even a source that can be read once may be retried
+        return False  # nothing was read, so even a source that can be read once may be retried
     try:
         async with aclosing(messages):
             async for message in messages:
                 if not await send(call, message):
-                    return _Sent.CUT_SHORT
+                    return False
     except Exception as error:
         raise SourceFailed(error) from error
     await half_close(call)
-    return _Sent.ALL
+    return True
 
 
 async def _reply(call: Call[Response]) -> Response:
