@@ -171,13 +171,16 @@ class Committer:
         file = shown.file
         await note_hold(tx, handle.owner_id, done.placed.spec.retention, {"file": file.id})
         grows = shown.grown_bytes > done.blob.reserved_bytes or shown.grown_files > done.blob.reserved_files
-        if done.blob.request_id or (grows and not done.allowed.unlimited):
+        regrows = done.placed.slot is not None and shown.grown_bytes > 0
+        if done.blob.request_id or ((grows or regrows) and not done.allowed.unlimited):
             winner = await self._write(tx, done, shown.statements)
             if winner is not None:
                 tx.undo()
                 return CommitResponse(file=winner, lost_to_other_attempt=True)
             if grows:
                 await quota.ensure_room(tx, handle.owner_id, done.allowed)
+            elif regrows:
+                await quota.ensure_use(tx, handle.owner_id, done.allowed)
         else:
             tx.with_commit(shown.statements)
         await failpoints.hit(T4_BEFORE_COMMIT)

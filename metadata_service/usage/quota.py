@@ -11,8 +11,9 @@ lock of the transaction, and holds it until the commit.
 
 An attempt that replaces a file (at a path, the profile picture) only needs the bytes by which it is larger.
 So the sum leaves out, once for each file that open attempts are to replace, the lesser of its size and the
-largest reservation among them: in the end only one of them is there. No commit, deletion or end of an
-attempt raises this sum, so nothing has to be checked again (docs/decisions/0111).
+largest reservation among them: in the end only one of them is there. Only a move raises this sum: it takes
+away a file that was to make room. So the commit at such a place compares once more if it adds anything, with
+what was reserved elsewhere (docs/decisions/0111).
 """
 
 from __future__ import annotations
@@ -68,15 +69,21 @@ FROM (
 ) AS reserved
 """
 
-#: Open attempts that are to replace a file. Its slot follows from the key that `files.layouts` has made.
+#: The slot of an attempt's file, which follows from the key that `files.layouts` has made; null: it has none.
+_SLOT: Final = """CASE
+    WHEN blobs.key LIKE 'paths/%%' THEN 'path:' || substring(blobs.key FROM '^paths/[^/]+/(.*)$')
+    WHEN blobs.key LIKE 'users/%%/profile/%%' THEN 'profile'
+END"""
+#: Open attempts that are to replace a file.
 _REPLACING: Final = f"""
 SELECT files.id, files.size_bytes, blobs.id, blobs.reserved_bytes
-FROM blobs JOIN files ON files.owner_id = blobs.owner_id AND files.deleted_at IS NULL
-    AND files.slot = CASE
-        WHEN blobs.key LIKE 'paths/%%' THEN 'path:' || substring(blobs.key FROM '^paths/[^/]+/(.*)$')
-        WHEN blobs.key LIKE 'users/%%/profile/%%' THEN 'profile'
-    END
+FROM blobs JOIN files ON files.owner_id = blobs.owner_id AND files.deleted_at IS NULL AND files.slot = {_SLOT}
 WHERE blobs.owner_id = %(owner)s AND blobs.state IN {OPEN} AND blobs.save_id IS NULL
+"""
+#: Bytes of open attempts that may replace a file.
+_FOR_SLOTS: Final = f"""
+SELECT coalesce(sum(reserved_bytes), 0)::bigint FROM blobs
+WHERE owner_id = %(owner)s AND state IN {OPEN} AND save_id IS NULL AND {_SLOT} IS NOT NULL
 """
 
 #: Bytes of open uploads, except one if it is named.
@@ -141,9 +148,7 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits, attempt: 
     """
     if allowed.unlimited:
         return
-    # The snapshot of the sums is newer than the lock, so it contains everything that others committed.
-    _, rows = await tx.fetch_batch([(_LOCK, {"owner": owner_id}), (_SUMS, {"owner": owner_id})])
-    sums = Totals(*rows[0])
+    sums = await _locked(tx, owner_id)
     if _fits(allowed.bytes, sums.bytes) and _fits(allowed.files, sums.files):
         return
     # This snapshot is newer still. While the lock is held, others can only lower what was summed up.
@@ -154,12 +159,7 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits, attempt: 
     replaces = len(others) < len(replacing)
     grows = not replaces or own > _given_way(replacing) - _given_way(others)
     if grows and not _fits(allowed.bytes, size):
-        elsewhere = await _reserved_elsewhere(tx, owner_id, attempt)
-        wait = f" or wait for your other uploads, which take {elsewhere} bytes of it" if elsewhere else ""
-        raise QuotaExceeded(
-            f"Your quota is {allowed.bytes} bytes, and this would make it {size}; delete something{wait}.",
-            metadata={"limit": str(allowed.bytes), "used": str(sums.used_bytes)},
-        )
+        raise await _too_many(tx, owner_id, allowed, size=size, sums=sums, attempt=attempt)
     if not replaces and not _fits(allowed.files, sums.files):
         raise FileCountExceeded(
             f"Your limit of files is {allowed.files}, and this would be number {sums.files};"
@@ -168,9 +168,41 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits, attempt: 
         )
 
 
-async def _reserved_elsewhere(tx: Transaction, owner_id: str, attempt: UUID | None) -> int:
+async def ensure_use(tx: Transaction, owner_id: str, allowed: Limits) -> None:
+    """Refuse if the owner's use, and what is reserved for files without a slot, exceed the limit of bytes.
+
+    For a commit in a slot that adds bytes, within its reservation: what it was to replace may have been moved
+    away. Call this after the rows are written. Raises QuotaExceeded {limit, used}.
+    """
+    if allowed.bytes is None:
+        return
+    sums = await _locked(tx, owner_id)
+    if sums.bytes <= allowed.bytes:
+        return
+    rows = await tx.fetch(_FOR_SLOTS, {"owner": owner_id})
+    size = sums.bytes - int(rows[0][0])
+    if size > allowed.bytes:
+        raise await _too_many(tx, owner_id, allowed, size=size, sums=sums)
+
+
+async def _locked(tx: Transaction, owner_id: str) -> Totals:
+    """The sums, after taking the owner's lock. Their snapshot is newer than the lock, so it contains
+    everything that others have committed.
+    """
+    _, rows = await tx.fetch_batch([(_LOCK, {"owner": owner_id}), (_SUMS, {"owner": owner_id})])
+    return Totals(*rows[0])
+
+
+async def _too_many(
+    tx: Transaction, owner_id: str, allowed: Limits, *, size: int, sums: Totals, attempt: UUID | None = None
+) -> QuotaExceeded:
     rows = await tx.fetch(_ELSEWHERE, {"owner": owner_id, "attempt": attempt})
-    return int(rows[0][0])
+    elsewhere = int(rows[0][0])
+    wait = f" or wait for your other uploads, which take {elsewhere} bytes of it" if elsewhere else ""
+    return QuotaExceeded(
+        f"Your quota is {allowed.bytes} bytes, and this would make it {size}; delete something{wait}.",
+        metadata={"limit": str(allowed.bytes), "used": str(sums.used_bytes)},
+    )
 
 
 def _fits(limit: int | None, wanted: int) -> bool:

@@ -11,7 +11,7 @@ from metadata_service.config import Limits
 from metadata_service.files.deletion import Deletion
 from strongroom.errors import AlreadyExists, FileCountExceeded, FileNotFound, QuotaExceeded
 from strongroom.metadata.v1 import blob_pb2
-from strongroom.metadata.v1.target_pb2 import UploadSpec
+from strongroom.metadata.v1.target_pb2 import MovedFile, UploadSpec
 from tests.integration.metadata_service.world import World, path_spec, plain_spec
 
 FULL = Limits(bytes=100, files=2)
@@ -104,22 +104,51 @@ async def test_a_file_that_goes_while_it_is_replaced_leaves_its_room_to_the_repl
         await world.deleting.undelete(owner, UUID(gone.id))
 
 
-@pytest.mark.parametrize("seed", range(6))
+async def move(world: World, owner: str, source: str, target: str) -> None:
+    file = await world.queries.by_key(owner, f"paths/{owner}/{source}")
+    spec = path_spec(target, size_bytes=file.size_bytes)
+    moves = MovedFile(file_id=file.id, generation=file.generation)
+    blob = await world.attempt(owner, spec, kind=blob_pb2.BLOB_KIND_COPY, moves=moves)
+    await world.commit(blob, file.size_bytes)
+
+
+@pytest.mark.parametrize("begun_first", [False, True])
+async def test_a_file_that_is_moved_away_makes_no_room(world: World, owner: str, begun_first: bool) -> None:
+    """Its place was to be taken: by the same bytes again, after a small one has been put there."""
+    world = world.but(limits=Limits(bytes=200))
+    spec = path_spec("a", size_bytes=100)
+    begun = await world.attempt(owner, spec) if begun_first else None
+    await world.upload(owner, spec, size=100)
+    late = begun or await world.attempt(owner, spec)
+    await world.upload(owner, path_spec("b", size_bytes=5), size=5)
+    other = await world.attempt(owner, plain_spec(size_bytes=95))
+    await move(world, owner, "a", "c")
+    await move(world, owner, "b", "a")
+    with pytest.raises(QuotaExceeded):
+        await world.commit(late, 100)
+    await world.commit(other, 95)
+    assert (await world.usage.usage(owner)).used_bytes == 200
+
+
+@pytest.mark.parametrize("seed", range(12))
 async def test_no_order_of_anything_comes_beyond_the_limit(world: World, owner: str, seed: int) -> None:
-    """Replacements, deletions, uploads elsewhere, abandoned and finished in a random order."""
-    chance, world = random.Random(seed), world.but(limits=FULL)
+    """Replacements, deletions, moves, uploads elsewhere, abandoned and finished in a random order."""
+    chance, world = random.Random(seed), world.but(limits=Limits(bytes=100, files=3))
     attempts: list[tuple[blob_pb2.Blob, int]] = []
     refused = 0
     for _ in range(40):
-        act = chance.choice(["begin", "begin", "end", "end", "delete"])
+        act = chance.choice(["begin", "begin", "end", "end", "move", "delete"])
         try:
             if act == "begin":
                 size = chance.choice([10, 30, 60, 90])
-                spec = path_spec(chance.choice("ab"), size_bytes=size)
+                spec = chance.choice([path_spec("a"), path_spec("a"), path_spec("b"), plain_spec()])
+                spec.size_bytes = size
                 attempts.append((await world.attempt(owner, spec), size))
             elif act == "end" and attempts:
                 blob, size = attempts.pop(chance.randrange(len(attempts)))
                 await world.commit(blob, size)
+            elif act == "move":
+                await move(world, owner, *chance.sample("abc", 2))
             elif act == "delete":
                 key = f"paths/{owner}/{chance.choice('ab')}"
                 await world.deleting.delete(Deletion(owner, key=key, soft=chance.random() < 0.5))
@@ -127,5 +156,5 @@ async def test_no_order_of_anything_comes_beyond_the_limit(world: World, owner: 
             refused += 1
         usage = await world.usage.usage(owner)
         assert usage.used_bytes <= 100
-        assert usage.file_count <= 2
+        assert usage.file_count <= 3
     assert refused
