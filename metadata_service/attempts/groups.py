@@ -26,7 +26,7 @@ from metadata_service.attempts.gathering import Gathering, GroupMetrics
 from metadata_service.attempts.insertion import INSERT, RETURNING
 from metadata_service.blobs import scans
 from metadata_service.blobs.rows import BlobRow, Handle
-from metadata_service.blobs.transitions import COMMIT, HELD
+from metadata_service.blobs.transitions import AT_EPOCH, COMMIT
 from metadata_service.config import Limits
 from metadata_service.db.database import Database, NothingCommitted, Part, Row, Statement
 from metadata_service.events import outbox
@@ -107,7 +107,7 @@ T4_AFTER_COMMIT: Final = failpoints.register("metadata.t4.group.after_commit")
 _RESERVE: Final = f"{INSERT}WHERE {quota.UNLIMITED}{RETURNING}"
 _DONE: Final = f"""
 WITH done AS (
-    {COMMIT.of(HELD)}
+    {COMMIT.of(AT_EPOCH)}
     AND spec = %(spec)s AND (reserved_files = 1 AND reserved_bytes >= %(size)s OR {quota.UNLIMITED})
     RETURNING blobs.owner_id, blobs.id, blobs.key
 ), made AS ({INSERT_OF_DONE}), told AS ({outbox.APPEND_OF_DONE})"""

@@ -35,7 +35,7 @@ from servicekit.telemetry.tracing import origin
 from strongroom.errors import UploadSuperseded
 
 #: A condition: the row of an attempt, at its caller's epoch.
-HELD: Final = "owner_id = %(owner)s AND id = %(id)s AND epoch = %(epoch)s"
+AT_EPOCH: Final = "owner_id = %(owner)s AND id = %(id)s AND epoch = %(epoch)s"
 ONE: Final = "owner_id = %(owner)s AND id = %(id)s"
 _CHANGED: Final = "attempts = 0, failure = NULL, state_changed_at = now()"
 
@@ -146,20 +146,20 @@ FINISH_REMOVAL: Final = Transition(
     changes=f"{_GRACE}, parts = ''",
 )
 
-_BEGIN_COMPLETION: Final = f"{BEGIN_COMPLETION.of(HELD)}RETURNING {COLUMNS}"
-_COMMIT: Final = f"{COMMIT.of(HELD)}RETURNING {COLUMNS}, now()"
+_BEGIN_COMPLETION: Final = f"{BEGIN_COMPLETION.of(AT_EPOCH)}RETURNING {COLUMNS}"
+_COMMIT: Final = f"{COMMIT.of(AT_EPOCH)}RETURNING {COLUMNS}, now()"
 _ADOPT: Final = f"{ADOPT.of(ONE)}RETURNING {COLUMNS}"
-_KEEP: Final = KEEP.of(HELD)
-_ABANDON: Final = ABANDON.of(HELD, asked=True)
-_SHUT_OUT_HELD: Final = SHUT_OUT.of(HELD, asked=True)
+_KEEP: Final = KEEP.of(AT_EPOCH)
+_ABANDON: Final = ABANDON.of(AT_EPOCH, asked=True)
+_SHUT_OUT_AT_EPOCH: Final = SHUT_OUT.of(AT_EPOCH, asked=True)
 _SHUT_OUT_ONE: Final = SHUT_OUT.of(ONE, asked=True)
 _EXPIRE_ONE: Final = EXPIRE.of(ONE)
 _DELETE: Final = DELETE.of(ONE, asked=True)
 _DELETE_MANY: Final = DELETE.of("blobs.owner_id = %(owner)s AND blobs.id = ANY(%(ids)s)", asked=True)
 _RELINK: Final = RELINK.of(ONE)
 _RETIRE: Final = RETIRE.of(ONE, asked=True)
-_FINISH: Final = FINISH_REMOVAL.of(HELD)
-_PURGE: Final = f"DELETE FROM blobs WHERE {HELD} AND state = {GONE}"
+_FINISH: Final = FINISH_REMOVAL.of(AT_EPOCH)
+_PURGE: Final = f"DELETE FROM blobs WHERE {AT_EPOCH} AND state = {GONE}"
 
 _READ: Final = f"SELECT {COLUMNS} FROM blobs WHERE {ONE}"
 #: Without versioning there is never a second object at a key.
@@ -191,7 +191,7 @@ async def begin_completion(
     row = await tx.fetch_one(_BEGIN_COMPLETION, params)
     if row:
         return BlobRow(*row)
-    found = await held(tx, handle)
+    found = await at_epoch(tx, handle)
     if found.state not in {COMPLETING, COMMITTED} or (found.size_bytes, found.crc32c) != (size, crc32c):
         raise superseded()
     return None
@@ -226,7 +226,7 @@ async def abandon(tx: Transaction, handle: Handle) -> None:
     """
     if await tx.execute(_ABANDON, handle.params(traceparent=origin())):
         return
-    found = await held(tx, handle)
+    found = await at_epoch(tx, handle)
     if found.state not in {ABORTING, GONE}:
         raise superseded()
 
@@ -235,7 +235,7 @@ async def shut_out(tx: Transaction, handle: Handle) -> bool:
     """PENDING or COMPLETING → ABORTING at a new epoch. Returns False if it is in another state or at another
     epoch.
     """
-    return bool(await tx.execute(_SHUT_OUT_HELD, handle.params(traceparent=origin())))
+    return bool(await tx.execute(_SHUT_OUT_AT_EPOCH, handle.params(traceparent=origin())))
 
 
 def end(owner_id: str, blob_id: UUID) -> Statement:
@@ -303,11 +303,11 @@ async def finish_removal(tx: Transaction, handle: Handle, from_state: int, grace
         raise superseded()
     if await tx.execute(_FINISH, handle.params(from_state=from_state, grace=grace)):
         return
-    if (await held(tx, handle)).state != GONE:
+    if (await at_epoch(tx, handle)).state != GONE:
         raise superseded()
 
 
-async def held(tx: Transaction, handle: Handle) -> BlobRow:
+async def at_epoch(tx: Transaction, handle: Handle) -> BlobRow:
     """The row, if it is still at the caller's epoch. Raises UploadSuperseded."""
     found = await read(tx, handle)
     if found is None or found.epoch != handle.epoch:

@@ -19,16 +19,17 @@ from metadata_service.blobs.states import (
     SINGLE,
     TO_CLEAN,
 )
-from metadata_service.blobs.transitions import HELD, ONE, held, superseded
+from metadata_service.blobs.transitions import AT_EPOCH, ONE, at_epoch, superseded
 from metadata_service.config import Timing
 from metadata_service.db.database import Row, Statement, Transaction
 
 _LEASE: Final = "lease_expires_at = now() + make_interval(secs => %(lease)s)"
 _RECORD_MULTIPART: Final = f"""
 UPDATE blobs SET upload_id = %(upload_id)s, kind = {MULTIPART}, {_LEASE}
-WHERE {HELD} AND state = {PENDING} AND kind IN ({SINGLE}, {MULTIPART}) AND upload_id IN ('', %(upload_id)s)
+WHERE {AT_EPOCH} AND state = {PENDING} AND kind IN ({SINGLE}, {MULTIPART})
+    AND upload_id IN ('', %(upload_id)s)
 """
-_RENEW: Final = f"UPDATE blobs SET {_LEASE} WHERE {HELD} AND state IN {OPEN}"
+_RENEW: Final = f"UPDATE blobs SET {_LEASE} WHERE {AT_EPOCH} AND state IN {OPEN}"
 
 #: The newest writer of a session shuts out the previous one.
 _TAKE: Final = f"""
@@ -65,9 +66,9 @@ FROM (
     SELECT make_interval(secs => least(%(retry)s * 2 ^ least(attempts - 1, 20),
         CASE WHEN state = {COMPLETING} THEN least(%(roll_forward_max)s, %(retry_max)s)
             ELSE %(retry_max)s END)) AS length
-    FROM blobs WHERE {HELD}
+    FROM blobs WHERE {AT_EPOCH}
 ) AS pause
-WHERE {HELD} AND (state = {COMPLETING} OR state IN {TO_CLEAN})
+WHERE {AT_EPOCH} AND (state = {COMPLETING} OR state IN {TO_CLEAN})
 """
 
 # While another attempt at a shared key is undecided, the key's newest version may still change.
@@ -77,7 +78,7 @@ UPDATE blobs SET attempts = 0, not_before = CASE WHEN key_shared AND EXISTS (
             AND (others.state IN {OPEN} OR others.state = {ABORTING}))
     THEN now() + make_interval(secs => %(retry)s)
     ELSE greatest(now(), state_changed_at + make_interval(secs => %(window)s)) END
-WHERE {HELD} AND state = {DELETING}
+WHERE {AT_EPOCH} AND state = {DELETING}
 """
 
 #: Releases the reservation of an attempt in COMPLETING whose lease is over and whose request has another
@@ -126,7 +127,7 @@ async def record_multipart(tx: Transaction, handle: Handle, upload_id: str, leas
     """
     if await tx.execute(_RECORD_MULTIPART, handle.params(upload_id=upload_id, lease=lease)):
         return
-    found = await held(tx, handle)
+    found = await at_epoch(tx, handle)
     if found.state not in {COMPLETING, COMMITTED} or found.upload_id != upload_id:
         raise superseded()
 
@@ -138,7 +139,7 @@ async def renew(tx: Transaction, handle: Handle, lease: float) -> None:
     """
     if await tx.execute(_RENEW, handle.params(lease=lease)):
         return
-    if (await held(tx, handle)).state != COMMITTED:
+    if (await at_epoch(tx, handle)).state != COMMITTED:
         raise superseded()
 
 

@@ -10,6 +10,8 @@ from typing import Final
 
 from metadata_service.db.exchange import Result, Row, Statement
 
+#: How each statement that writes to the outbox does it; `tells` knows it by this.
+INSERT_EVENTS: Final = "INSERT INTO events"
 _SET_SCOPE: Final = "SELECT set_config('app.uid', %s, true), set_config('app.scope', %s, true)"
 
 
@@ -58,7 +60,7 @@ def tells(statements: Iterable[Statement]) -> bool:
     """Whether one of the statements writes to the outbox, so that watchers may have to be woken
     after COMMIT.
     """
-    return any("INTO events" in text for text, _ in statements)
+    return any(INSERT_EVENTS in text for text, _ in statements)
 
 
 def statements_of(parts: Sequence[Part]) -> list[Statement]:

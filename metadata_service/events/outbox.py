@@ -13,15 +13,16 @@ from typing import Final
 from psycopg.types.json import Jsonb
 
 from metadata_service.db.database import Statement, Transaction
+from metadata_service.db.scopes import INSERT_EVENTS
 from servicekit.telemetry.tracing import origin
 from strongroom.metadata.v1.notification_service_pb2 import EventType
 
-_APPEND: Final = """
-INSERT INTO events (owner_id, type, subject_id, payload, traceparent) VALUES (%s, %s, %s, %s, %s)
+_APPEND: Final = f"""
+{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent) VALUES (%s, %s, %s, %s, %s)
 """
 #: The same, one row for each row of the statement's relation `done`.
-APPEND_OF_DONE: Final = """
-INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
+APPEND_OF_DONE: Final = f"""
+{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
 SELECT done.owner_id, %(type)s, %(subject)s, %(payload)s, %(traceparent)s FROM done
 """
 _FORGET: Final = """

@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from metadata_service.db.database import Statement
+from metadata_service.db.scopes import INSERT_EVENTS
 from metadata_service.events import outbox
 from metadata_service.files.media_columns import SHOWN_MEDIA, shown_media
 from servicekit.presentation import CHARSET
@@ -34,7 +35,7 @@ from strongroom.metadata.v1.scan_service_pb2 import ReportRefusalRequest
 
 #: Builds the payload of `_payload` in SQL, from rows that still exist.
 _APPEND_DELETED: Final = f"""
-INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
+{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
 SELECT owner_id, %(type)s, id::text, {SHOWN_MEDIA} || jsonb_build_object(
     'family', %(families)s::jsonb -> family::text, 'key', key, 'filename', filename,
     'content_type', split_part(content_type, '{CHARSET}', 1), 'size_bytes', size_bytes,

@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Row, Statement
+from metadata_service.db.scopes import INSERT_EVENTS
 from metadata_service.events import outbox
 from servicekit.presentation import split_charset
 from servicekit.telemetry.tracing import origin
@@ -43,7 +44,7 @@ WITH due AS (
         OR bytes >= {_BYTES} OR sums.created_at <= now() - make_interval(secs => {_SECONDS}))
     RETURNING sums.*
 )
-INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
+{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
 SELECT %(owner)s, {EVENT_TYPE_PROJECT_SAVE_PROGRESS}, told.project_id::text, jsonb_build_object('slug', slug,
     'save_id', told.id, 'file_count', files, 'size_bytes', bytes, 'stored_count', stored,
     'stored_bytes', stored_bytes), %(traceparent)s

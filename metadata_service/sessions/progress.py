@@ -22,6 +22,7 @@ from metadata_service.db.database import (
     Transaction,
     user,
 )
+from metadata_service.db.scopes import INSERT_EVENTS
 from metadata_service.db.timestamps import from_proto, to_proto
 from metadata_service.sessions import rows
 from metadata_service.usage import quota
@@ -42,7 +43,7 @@ AFTER_DECLARE: Final = failpoints.register("metadata.session.declare.after_commi
 
 _EVENT_SECONDS: Final = 2.0
 
-_LOCK: Final = f"SELECT 1 FROM blobs WHERE {transitions.HELD} AND state = {PENDING} FOR UPDATE"
+_LOCK: Final = f"SELECT 1 FROM blobs WHERE {transitions.AT_EPOCH} AND state = {PENDING} FOR UPDATE"
 _LOCK_ONE: Final = f"SELECT 1 FROM blobs WHERE {transitions.ONE} AND state = {PENDING} FOR UPDATE"
 _WRITE_SESSION: Final = """
 UPDATE upload_sessions SET expires_at = now() + make_interval(secs => %(session)s),
@@ -60,14 +61,14 @@ WITH told AS (
     UPDATE upload_sessions SET told_at = now() WHERE owner_id = %(owner)s AND blob_id = %(id)s
         AND (told_at IS NULL OR told_at <= now() - interval '{_EVENT_SECONDS} s') RETURNING upload_id
 )
-INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
+{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
 SELECT %(owner)s, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, %(payload)s, %(traceparent)s FROM told
 """
 #: Everything in one statement for the usual step, which learns nothing new about the object and needs no
 #: further room. Otherwise it changes nothing.
 _AT_ONCE: Final = f"""
 WITH held AS (
-    SELECT owner_id, id, reserved_bytes FROM blobs WHERE {transitions.HELD} AND state = {PENDING}
+    SELECT owner_id, id, reserved_bytes FROM blobs WHERE {transitions.AT_EPOCH} AND state = {PENDING}
         AND (%(multipart)s::text IS NULL OR upload_id IN ('', %(multipart)s)) FOR UPDATE
 ), written AS (
     UPDATE upload_sessions AS session SET expires_at = now() + make_interval(secs => %(session)s),
@@ -87,7 +88,7 @@ WITH held AS (
         %(sizes)s::bigint[], %(crcs)s::bigint[]) AS part
     ON CONFLICT (owner_id, blob_id, number) DO NOTHING
 ), told AS (
-    INSERT INTO events (owner_id, type, subject_id, payload, traceparent)
+    {INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
     SELECT owner_id, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, jsonb_build_object(
         'upload_id', upload_id, 'persisted_size', %(persisted)s::bigint, 'size_bytes', size_bytes),
         %(traceparent)s
