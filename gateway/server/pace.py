@@ -43,9 +43,9 @@ class BodyPace:
         self._received = self._window_received = received
         self._progress_at = self._window_at = now
 
-    def too_slow(self, owner: object, received: int, now: float) -> bool:
-        """Whether the body of ``owner`` (the request) is too slow. ``received``: bytes so far; ``now``:
-        seconds.
+    def measures_too_slow(self, owner: object, received: int, now: float) -> bool:
+        """Measure the body of ``owner`` (the request); whether it is too slow. ``received``: bytes
+        so far; ``now``: seconds.
         """
         if owner is not self._owner:
             self._owner = owner
@@ -74,8 +74,10 @@ class SendPace:
         self._waiting = 0
         self._since = 0.0
 
-    def stuck(self, owner: object, waiting: int, now: float) -> bool:
-        """Whether the ``waiting`` bytes of ``owner``'s response (0: none) have not decreased for too long."""
+    def measures_stuck(self, owner: object, waiting: int, now: float) -> bool:
+        """Measure ``owner``'s response; whether its ``waiting`` bytes (0: none) have not decreased for too
+        long.
+        """
         if owner is not self._owner or not waiting or waiting != self._waiting:
             self._owner, self._waiting, self._since = owner, waiting, now
             return False

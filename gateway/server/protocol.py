@@ -251,7 +251,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._body_pace.paused(received, now)
             if not self._lingers() and has_left(self.transport, missing):
                 self.transport.abort()
-        elif not self._body_pace.too_slow(self.cycle, received, now):
+        elif not self._body_pace.measures_too_slow(self.cycle, received, now):
             return
         elif self._lingers():  # the received bytes are kept; a 4xx would make tus clients forget the upload
             self.metrics.cut_off.labels("body").inc()
@@ -265,7 +265,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def _check_send(self, now: float, *, closing: bool = False) -> None:
         """``closing``: the last bytes of the connection count, however few."""
         waiting = self.transport.get_write_buffer_size() if closing or self.flow.write_paused else 0
-        if self._send_pace.stuck(self.cycle, waiting, now):
+        if self._send_pace.measures_stuck(self.cycle, waiting, now):
             self.metrics.cut_off.labels("send").inc()
             self.transport.abort()
 

@@ -154,7 +154,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
                 self._refuse("The notifications could not be begun in time; try again.")
             return
         waiting = self.transport.get_write_buffer_size() if closing or not self.writable.is_set() else 0
-        if self._send_pace.stuck(self, waiting, now):
+        if self._send_pace.measures_stuck(self, waiting, now):
             self.metrics.cut_off.labels("send").inc()
             self.transport.abort()
 

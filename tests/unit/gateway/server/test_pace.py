@@ -17,47 +17,47 @@ LIMITS = ConnectionLimits(
 
 def test_silence_is_cut_off() -> None:
     pace, request = BodyPace(LIMITS), object()
-    assert not pace.too_slow(request, 0, 0)
-    assert not pace.too_slow(request, 5, 9)
-    assert not pace.too_slow(request, 5, 19)
-    assert pace.too_slow(request, 5, 20)
+    assert not pace.measures_too_slow(request, 0, 0)
+    assert not pace.measures_too_slow(request, 5, 9)
+    assert not pace.measures_too_slow(request, 5, 19)
+    assert pace.measures_too_slow(request, 5, 20)
 
 
 def test_a_drip_is_cut_off_at_the_end_of_its_window() -> None:
     pace, request = BodyPace(LIMITS), object()
-    assert not any(pace.too_slow(request, second, second) for second in range(30))
-    assert pace.too_slow(request, 30, 30)
+    assert not any(pace.measures_too_slow(request, second, second) for second in range(30))
+    assert pace.measures_too_slow(request, 30, 30)
 
 
 def test_a_steady_body_may_take_as_long_as_it_likes() -> None:
     pace, request = BodyPace(LIMITS), object()
-    assert not any(pace.too_slow(request, second * 200, second) for second in range(1000))
+    assert not any(pace.measures_too_slow(request, second * 200, second) for second in range(1000))
 
 
 def test_time_in_which_we_did_not_read_does_not_count() -> None:
     pace, request = BodyPace(LIMITS), object()
-    pace.too_slow(request, 0, 0)
+    pace.measures_too_slow(request, 0, 0)
     for second in range(1, 500):
         pace.paused(0, second)
-    assert not pace.too_slow(request, 0, 505)
-    assert pace.too_slow(request, 0, 510)
+    assert not pace.measures_too_slow(request, 0, 505)
+    assert pace.measures_too_slow(request, 0, 510)
 
 
 def test_each_request_starts_over() -> None:
     pace = BodyPace(LIMITS)
-    assert not pace.too_slow(object(), 0, 0)
-    assert not pace.too_slow(object(), 0, 500)
+    assert not pace.measures_too_slow(object(), 0, 0)
+    assert not pace.measures_too_slow(object(), 0, 500)
 
 
 def test_an_answer_that_nobody_takes() -> None:
     pace, request = SendPace(LIMITS), object()
-    assert not pace.stuck(request, 1000, 0)
-    assert not pace.stuck(request, 1000, 10)
-    assert pace.stuck(request, 1000, 11)
+    assert not pace.measures_stuck(request, 1000, 0)
+    assert not pace.measures_stuck(request, 1000, 10)
+    assert pace.measures_stuck(request, 1000, 11)
 
 
 def test_an_answer_that_moves() -> None:
     pace, request = SendPace(LIMITS), object()
-    assert not any(pace.stuck(request, 1000 - second, second) for second in range(100))
-    assert not pace.stuck(request, 0, 200)
-    assert not pace.stuck(request, 0, 300)
+    assert not any(pace.measures_stuck(request, 1000 - second, second) for second in range(100))
+    assert not pace.measures_stuck(request, 0, 200)
+    assert not pace.measures_stuck(request, 0, 300)
