@@ -88,7 +88,7 @@ STATEMENTS: Final[tuple[Statement, ...]] = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Answers:
     """The results of STATEMENTS, in their order."""
 
     at: float
@@ -101,7 +101,7 @@ class Backlog(Collector):
     def __init__(self, database: Database, turn: Turn) -> None:
         self._database = database
         self._turn = turn
-        self._seen: Seen | None = None
+        self._seen: Answers | None = None
 
     def running(self, heartbeats: Heartbeats) -> AbstractAsyncContextManager[None]:
         """Read repeatedly until the block ends."""
@@ -117,7 +117,7 @@ class Backlog(Collector):
         async def work(tx: Transaction) -> list[list[tuple[Any, ...]]]:
             return await tx.fetch_batch(STATEMENTS)
 
-        self._seen = Seen(time.monotonic(), await self._database.transact(SYSTEM, work))
+        self._seen = Answers(time.monotonic(), await self._database.transact(SYSTEM, work))
         return False
 
     def collect(self) -> Iterable[Metric]:

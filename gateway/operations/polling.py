@@ -24,7 +24,7 @@ from strongroom.version import VERSION
 
 Shape = TypeVar("Shape")
 #: The kind of URLs in a response.
-Urls = Literal["links", "previews"]
+UrlKind = Literal["links", "previews"]
 
 #: Tags made here: r without URLs in the response, u with them.
 _KINDS: Final = re.compile(r'"(?P<kind>[ru])-[0-9a-f]{24}"')
@@ -35,7 +35,7 @@ class Poll:
 
     __slots__ = ("_asked", "_call", "_kinds", "_urls")
 
-    def __init__(self, call: Call, urls: Urls | None = None) -> None:
+    def __init__(self, call: Call, urls: UrlKind | None = None) -> None:
         """``urls``: the kind of URLs that the response may contain."""
         self._call = call
         self._urls = urls

@@ -14,7 +14,7 @@ from servicekit.presentation import essence, shown_name
 from storage_service.content.body import BodyChecks, checked_chunk
 from storage_service.objectstore.checksums import Counted
 from storage_service.sharing.guests import Guests
-from storage_service.uploads.upload import Stored, Uploader
+from storage_service.uploads.upload import UploadedFile, Uploader
 from strongroom.errors import (
     DropFull,
     FileCountExceeded,
@@ -42,7 +42,7 @@ _MEDIA: Final = ("image/", "audio/", "video/")
 class Dropped:
     """What was stored, and what the guest is told."""
 
-    stored: Stored
+    stored: UploadedFile
     answer: DropFileResponse
 
 
@@ -73,7 +73,7 @@ class Drops:
         )
         return Dropped(stored, answer)
 
-    async def _stored(self, source: _DropSource) -> Stored:
+    async def _stored(self, source: _DropSource) -> UploadedFile:
         """Replace refusals about the owner's quota and paths, which are not for guests."""
         try:
             return await self.uploader.upload(source)

@@ -46,7 +46,7 @@ BEFORE_T3 = failpoints.register("storage.t3.before")
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class UploadedFile:
     """A committed file. ``replayed``: it is the stored answer to an earlier request, and may be gone
     by now.
     """
@@ -98,7 +98,7 @@ class Uploader:
         self._content = content
         self._mover = TargetMover(store, attempts)
 
-    async def upload(self, source: Source, *, same_request: bytes | None = None) -> Stored:
+    async def upload(self, source: Source, *, same_request: bytes | None = None) -> UploadedFile:
         """Store the bytes of ``source``. Raises StrongroomError; see Attempts.hold and .commit.
 
         ``same_request``: the request's fingerprint, if the spec alone doesn't determine it.
@@ -113,7 +113,7 @@ class Uploader:
         """See ``Attempts.answered``."""
         return await self._attempts.answered(spec, same_request)
 
-    async def _upload(self, source: Source, scanned: Scanned, same_request: bytes | None) -> Stored:
+    async def _upload(self, source: Source, scanned: Scanned, same_request: bytes | None) -> UploadedFile:
         checks = self._checks(source.spec)
         body = scanned.beside(source.chunks(checks))
         async with self._first_bytes(source, checks, body) as head:
@@ -125,15 +125,15 @@ class Uploader:
                 self._reserve_request(guess, sniffed, checks, same_request)
             )
             if outcome.HasField("replay"):
-                return Stored(await _replay(outcome.replay, body, checks), replayed=True)
+                return UploadedFile(await _replay(outcome.replay, body, checks), replayed=True)
             blob = outcome.blob
             upload = _Upload(blob, source, guess, sniffed, checks, scanned)
             async with self._attempts.hold(blob):
                 made = await self._make_object(upload, _chain(head, body), same_request)
             if isinstance(made, File):
                 self._attempts.give_up(blob)
-                return Stored(made)
-            return Stored(await self._attempts.commit(blob, made))
+                return UploadedFile(made)
+            return UploadedFile(await self._attempts.commit(blob, made))
 
     @asynccontextmanager
     async def _first_bytes(

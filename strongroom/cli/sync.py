@@ -47,7 +47,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Wishes:
     """Retention and storage class of new and replaced files."""
 
     retention: RetentionWish | None
@@ -76,7 +76,7 @@ async def sync(
         raise UsageProblem("--plan says what would happen, --apply does it; give one of them")
     if not folder.is_dir():
         raise UsageProblem(f"{folder} is not a folder")
-    stored = Stored(wish_of(keep, delete_after, hold), class_of(storage_class))
+    wishes = Wishes(wish_of(keep, delete_after, hold), class_of(storage_class))
     tally = Tally(session)
     items = items_of([str(folder)], recursive=True, on_error=tally.failed, on_left_out=session.output.note)
     items = apart(items, lambda item: item.relative, tally.failed)
@@ -94,7 +94,7 @@ async def sync(
                 )
                 session.output.note(f"extra, {why}: {shown.name(one.path)}")
                 continue
-            if apply and not await _do(client, one, stored, tally):
+            if apply and not await _do(client, one, wishes, tally):
                 continue
             document = {"step": one.step.value, "path": one.path, "done": apply}
             session.output.result(f"{one.step.value:<8}{shown.name(one.path)}", document)
@@ -132,7 +132,7 @@ async def _plan(client: AsyncClient, prefix: str, here: dict[str, Path], tally: 
     return planned
 
 
-async def _do(client: AsyncClient, one: Planned, stored: Stored, tally: Tally) -> bool:
+async def _do(client: AsyncClient, one: Planned, wishes: Wishes, tally: Tally) -> bool:
     """Carry out one step, only on the generation that the plan has seen. Return whether it succeeded;
     failures are reported.
     """
@@ -143,8 +143,8 @@ async def _do(client: AsyncClient, one: Planned, stored: Stored, tally: Tally) -
                 one.local,
                 AtPath(one.path),
                 if_generation_match=seen,
-                retention=stored.retention,
-                storage_class=stored.storage_class,
+                retention=wishes.retention,
+                storage_class=wishes.storage_class,
             )
         elif one.remote is not None:
             await client.delete(one.remote, soft=True, if_generation_match=one.remote.generation)

@@ -19,7 +19,7 @@ from storage_service.outbound.client import Timeouts
 from storage_service.uploads.importing import importer
 from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
 from storage_service.uploads.importing.source import SourceClient, TransientFailure
-from storage_service.uploads.upload import Stored
+from storage_service.uploads.upload import UploadedFile
 from strongroom.errors import DeadlineExceeded, SourceUrlFailed, SourceUrlRefused, UserMismatch
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -123,12 +123,12 @@ async def test_answers_that_lead_astray(origin: Origin, case: dict[str, Any]) ->
 class _Sink:
     """An upload engine that stores nothing."""
 
-    async def upload(self, source: Any, *, same_request: bytes | None = None) -> Stored:
+    async def upload(self, source: Any, *, same_request: bytes | None = None) -> UploadedFile:
         del same_request
         checks = BodyChecks(SizeRule("test", 1 << 20), declared=None, expected=Checksums())
         async for _ in source.chunks(checks):
             pass
-        return Stored(File(size_bytes=checks.size))
+        return UploadedFile(File(size_bytes=checks.size))
 
 
 @pytest.fixture

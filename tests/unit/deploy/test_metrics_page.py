@@ -21,7 +21,7 @@ from gateway.metrics import METHODS
 from gateway.metrics import Metrics as GatewayMetrics
 from gateway.operations.admission import OPEN
 from gateway.surface import all_operations
-from metadata_service.backlog import STATEMENTS, Backlog, Seen
+from metadata_service.backlog import STATEMENTS, Answers, Backlog
 from metadata_service.bootstrap import Application
 from metadata_service.config import MetadataSettings
 from servicekit.limits.limiter import TRANSFERS
@@ -92,7 +92,7 @@ def shown() -> dict[str, Any]:
     answers: list[list[tuple[Any, ...]]] = [[], [], [(0, 0.0)], [(0.0,)], [(0,)], [(1.0,)], []]
     answers += [[(0, 0, 0.0)], []]
     assert len(answers) == len(STATEMENTS)
-    backlog._seen = Seen(time.monotonic(), answers)
+    backlog._seen = Answers(time.monotonic(), answers)
     assert isinstance(backlog, Backlog)
     of_process = (BuildInfo(this_build()), LoopLag(), Certificates({"http": PAGE}), DependencyStates())
     collectors: Iterable[Collector | CollectorRegistry] = (

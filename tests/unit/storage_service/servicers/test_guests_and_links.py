@@ -22,7 +22,7 @@ from storage_service.servicers.storage import StorageServicer
 from storage_service.servicers.transfers import Transfers
 from storage_service.sharing.contents import SharedContents
 from storage_service.sharing.drops import Drops
-from storage_service.uploads.upload import Stored
+from storage_service.uploads.upload import UploadedFile
 from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_EVENT_MEDIA, FILE_FAMILY_GENERATION, File
 from strongroom.metadata.v1.share_pb2 import Drop, Share, ShareScope
 from strongroom.storage.v1 import guest_pb2, link_pb2
@@ -52,8 +52,8 @@ class Door:
     async def linked_file(self, *_: object) -> File:
         return self.file
 
-    async def upload(self, _source: object) -> Stored:
-        return Stored(self.file, replayed=self.replayed)
+    async def upload(self, _source: object) -> UploadedFile:
+        return UploadedFile(self.file, replayed=self.replayed)
 
     async def move(self, _request: object) -> File:
         return self.file
