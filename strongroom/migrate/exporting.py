@@ -8,7 +8,6 @@ import asyncio
 import errno
 import hashlib
 import json
-import os
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +20,7 @@ from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile
 from strongroom.client.project_values import Project
 from strongroom.client.uploads import Progress
+from strongroom.migrate.replacing import replacing_text
 from strongroom.path_rules import normal_path
 from strongroom.task_groups import first_cause
 
@@ -164,13 +164,9 @@ class FolderExport:
         self._lines.append({**line, "name": project.name, "files": files})
 
     def _write_manifest(self) -> None:
-        part = self._root / f".{MANIFEST}.part"
-        with part.open("w", encoding="utf-8") as out:
+        with replacing_text(self._root / MANIFEST) as out:
             for line in sorted(self._lines, key=lambda line: str(line["path"])):
                 out.write(json.dumps(line, ensure_ascii=False) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(self._root / MANIFEST)
 
 
 async def _following(waiting: AsyncIterator[StoredFile], asking: asyncio.Lock) -> StoredFile | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from strongroom.migrate.journal import CLEARED, DONE, FAILED, Journal, Record, S
 from strongroom.migrate.plans import Plan
 from strongroom.migrate.problems import PlanProblem
 from strongroom.migrate.quoting import identifier, literal, table_name
+from strongroom.migrate.replacing import replacing_text
 
 COLUMNS: Final = (
     "reference", "owner", "family", "id", "key", "url", "size", "crc32c", "sha256", "version",
@@ -173,12 +173,9 @@ def _line(row: Iterable[object]) -> str:
 
 def _write(path: Path, lines: Iterable[str]) -> int:
     """Write the lines atomically. Return their number."""
-    part, count = path.with_name(f".{path.name}.part"), 0
-    with part.open("w", encoding="utf-8", newline="") as file:
+    count = 0
+    with replacing_text(path) as file:
         for line in lines:
             file.write(line)
             count += 1
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
     return count

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any, Final, TextIO
 
 from strongroom.migrate.entries import Entry
 from strongroom.migrate.problems import PlanProblem
+from strongroom.migrate.replacing import replacing_text
 
 FORMAT: Final = 1
 COLUMNS: Final = (
@@ -64,19 +64,12 @@ def writing(path: Path, header: Header) -> Generator[Callable[[Entry], None]]:
 
     CSV if the name ends in ``.csv``, else JSON lines.
     """
-    part = path.with_name(f".{path.name}.part")
     form = _Csv if path.suffix.lower() == ".csv" else _Lines
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            writer = form(file)
-            writer.begin(header)
-            yield writer.add
-            writer.end()
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing_text(path) as file:
+        writer = form(file)
+        writer.begin(header)
+        yield writer.add
+        writer.end()
 
 
 class _Lines:
