@@ -11,7 +11,7 @@ from typing import Final
 from metadata_service.db.exchange import Result, Row, Statement
 
 #: How each statement that writes to the outbox does it; `tells` knows it by this.
-INSERT_EVENTS: Final = "INSERT INTO events"
+INSERT_EVENTS: Final = "INSERT INTO events (owner_id, type, subject_id, payload, traceparent)"
 _SET_SCOPE: Final = "SELECT set_config('app.uid', %s, true), set_config('app.scope', %s, true)"
 
 

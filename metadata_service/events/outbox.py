@@ -18,11 +18,11 @@ from servicekit.telemetry.tracing import origin
 from strongroom.metadata.v1.notification_service_pb2 import EventType
 
 _APPEND: Final = f"""
-{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent) VALUES (%s, %s, %s, %s, %s)
+{INSERT_EVENTS} VALUES (%s, %s, %s, %s, %s)
 """
 #: The same, one row for each row of the statement's relation `done`.
 APPEND_OF_DONE: Final = f"""
-{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
+{INSERT_EVENTS}
 SELECT done.owner_id, %(type)s, %(subject)s, %(payload)s, %(traceparent)s FROM done
 """
 _FORGET: Final = """

@@ -35,7 +35,7 @@ from strongroom.metadata.v1.scan_service_pb2 import ReportRefusalRequest
 
 #: Builds the payload of `_payload` in SQL, from rows that still exist.
 _APPEND_DELETED: Final = f"""
-{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
+{INSERT_EVENTS}
 SELECT owner_id, %(type)s, id::text, {SHOWN_MEDIA} || jsonb_build_object(
     'family', %(families)s::jsonb -> family::text, 'key', key, 'filename', filename,
     'content_type', split_part(content_type, '{CHARSET}', 1), 'size_bytes', size_bytes,

@@ -44,7 +44,7 @@ WITH due AS (
         OR bytes >= {_BYTES} OR sums.created_at <= now() - make_interval(secs => {_SECONDS}))
     RETURNING sums.*
 )
-{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
+{INSERT_EVENTS}
 SELECT %(owner)s, {EVENT_TYPE_PROJECT_SAVE_PROGRESS}, told.project_id::text, jsonb_build_object('slug', slug,
     'save_id', told.id, 'file_count', files, 'size_bytes', bytes, 'stored_count', stored,
     'stored_bytes', stored_bytes), %(traceparent)s

@@ -61,7 +61,7 @@ WITH told AS (
     UPDATE upload_sessions SET told_at = now() WHERE owner_id = %(owner)s AND blob_id = %(id)s
         AND (told_at IS NULL OR told_at <= now() - interval '{_EVENT_SECONDS} s') RETURNING upload_id
 )
-{INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
+{INSERT_EVENTS}
 SELECT %(owner)s, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, %(payload)s, %(traceparent)s FROM told
 """
 #: Everything in one statement for the usual step, which learns nothing new about the object and needs no
@@ -88,7 +88,7 @@ WITH held AS (
         %(sizes)s::bigint[], %(crcs)s::bigint[]) AS part
     ON CONFLICT (owner_id, blob_id, number) DO NOTHING
 ), told AS (
-    {INSERT_EVENTS} (owner_id, type, subject_id, payload, traceparent)
+    {INSERT_EVENTS}
     SELECT owner_id, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, jsonb_build_object(
         'upload_id', upload_id, 'persisted_size', %(persisted)s::bigint, 'size_bytes', size_bytes),
         %(traceparent)s
