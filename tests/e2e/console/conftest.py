@@ -11,7 +11,7 @@ from tests.e2e.console.person import Person
 from tests.stack import RunningStack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     with open_browser("about:blank", tmp_path_factory.mktemp("console") / "profile") as running:
         yield running
