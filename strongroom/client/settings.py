@@ -83,7 +83,18 @@ def read_stack(environ: Mapping[str, str]) -> Stack | None:
         pid = int(found["storage"]["pid"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{path} is not a stack.json; remove it or run `make up` again") from error
-    return stack if _runs(pid) else None
+    return stack if _runs(pid) or _is_supervised(path.parent) else None
+
+
+def _is_supervised(folder: Path) -> bool:
+    """Whether the stack's supervisor runs, which starts a service again that was killed: until then its
+    addresses stay, and the default ports would be somebody else's.
+    """
+    try:
+        holder = (folder / "lock").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return False
+    return holder.isdecimal() and _runs(int(holder))
 
 
 def _runs(pid: int) -> bool:

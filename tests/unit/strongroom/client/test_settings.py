@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,18 @@ def test_arguments_win_over_the_environment_over_the_stack_over_defaults(tmp_pat
 
 
 def test_a_stack_whose_processes_are_gone_does_not_count(tmp_path: Path) -> None:
-    assert read_stack(write_stack(tmp_path, pid=dead_pid())) is None
+    environ = write_stack(tmp_path, pid=dead_pid())
+    assert read_stack(environ) is None
+    for holder in (str(dead_pid()), "", "unknown"):
+        (tmp_path / "lock").write_text(holder)
+        assert read_stack(environ) is None
+
+
+def test_a_stack_counts_while_its_supervisor_starts_a_service_again(tmp_path: Path) -> None:
+    environ = write_stack(tmp_path, pid=dead_pid())
+    (tmp_path / "lock").write_text(str(os.getpid()))
+    assert read_stack(environ) is not None
+    assert ClientSettings.resolve(environ=environ).storage_address == "127.0.0.1:2"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"gateway": 3}'])
