@@ -156,18 +156,7 @@ class SaveCommitter:
         await record(tx, owner_id, save_id, list(request.entries))
         counts = await _counts(tx, params, request.file_count)
         params |= await _traits(tx, params, request)
-        params |= {
-            "count": counts.files,
-            "size": counts.size,
-            "added": counts.added,
-            "changed": counts.changed,
-            "removed": counts.removed,
-            "content": request.content_sha256,
-            "label": request.label.version_name,
-            "message": request.label.message,
-            "tags": list(request.label.tags),
-            "keep": self._keep,
-        }
+        params |= _facts(request, counts) | {"keep": self._keep}
         await _move_files(tx, owner_id, slug, params, counts)
         doubtful = [blob_id for (blob_id,) in await tx.fetch(_DOUBTFUL, params)]
         if doubtful:
@@ -191,6 +180,21 @@ class SaveCommitter:
         await tx.batch(statements)
         await failpoints.hit(BEFORE_COMMIT)
         return response
+
+
+def _facts(request: CommitSaveRequest, counts: _Counts) -> dict[str, object]:
+    """What the version's row says about its files, and what its author says about it."""
+    return {
+        "count": counts.files,
+        "size": counts.size,
+        "added": counts.added,
+        "changed": counts.changed,
+        "removed": counts.removed,
+        "content": request.content_sha256,
+        "label": request.label.version_name,
+        "message": request.label.message,
+        "tags": list(request.label.tags),
+    }
 
 
 async def _move_files(

@@ -8,6 +8,7 @@ changes; one statement for each part of the paths stages the rest of the newest 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
@@ -173,17 +174,9 @@ class SaveStager:
             "save": save_id,
             "project": project_id,
             "kind": kind,
-            "paths": [wish.path for wish in wishes],
-            "keys": [wish.key for wish in wishes],
-            "ids": [wish.blob_id for wish in wishes],
-            "sizes": [wish.asked.size_bytes for wish in wishes],
-            "hashes": [wish.asked.sha256 for wish in wishes],
-            "types": [wish.asked.content_type for wish in wishes],
             "storage_class": request.storage_class,
             "traceparent": origin(),
-            "executables": [
-                wish.asked.executable if wish.asked.HasField("executable") else None for wish in wishes
-            ],
+            **_columns(wishes),
         }
         telling = events.save_progress(owner_id, save_id)
         if not wishes:
@@ -207,6 +200,20 @@ class SaveStager:
             await quota.ensure_room(tx, owner_id, allowed)
         await failpoints.hit(BEFORE_RESERVE)
         return blobs
+
+
+def _columns(wishes: Sequence[_Wish]) -> dict[str, object]:
+    """The files as arrays, one for each column of _RESERVE."""
+    asked = [wish.asked for wish in wishes]
+    return {
+        "paths": [wish.path for wish in wishes],
+        "keys": [wish.key for wish in wishes],
+        "ids": [wish.blob_id for wish in wishes],
+        "sizes": [file.size_bytes for file in asked],
+        "hashes": [file.sha256 for file in asked],
+        "types": [file.content_type for file in asked],
+        "executables": [file.executable if file.HasField("executable") else None for file in asked],
+    }
 
 
 async def renew(tx: Transaction, owner_id: str, save_id: UUID, lease: float) -> Row:
