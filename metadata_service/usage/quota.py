@@ -76,7 +76,7 @@ _SLOT: Final = """CASE
 END"""
 #: Open attempts that are to replace a file.
 _REPLACING: Final = f"""
-SELECT files.id, files.size_bytes, blobs.id, blobs.reserved_bytes
+SELECT files.id, files.size_bytes, blobs.id, blobs.reserved_bytes, blobs.reserved_files
 FROM blobs JOIN files ON files.owner_id = blobs.owner_id AND files.deleted_at IS NULL AND files.slot = {_SLOT}
 WHERE blobs.owner_id = %(owner)s AND blobs.state IN {OPEN} AND blobs.save_id IS NULL
 """
@@ -155,12 +155,13 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits, attempt: 
     replacing = await tx.fetch(_REPLACING, {"owner": owner_id})
     others = [row for row in replacing if row[2] != attempt]
     size = sums.bytes - _given_way(replacing)
-    own = sum(row[3] for row in replacing if row[2] == attempt)
-    replaces = len(others) < len(replacing)
-    grows = not replaces or own > _given_way(replacing) - _given_way(others)
+    own = next((row for row in replacing if row[2] == attempt), None)
+    grows = own is None or own[3] > _given_way(replacing) - _given_way(others)
     if grows and not _fits(allowed.bytes, size):
         raise await _too_many(tx, owner_id, allowed, size=size, sums=sums, attempt=attempt)
-    if not replaces and not _fits(allowed.files, sums.files):
+    # Even if it replaces a file by now: that may be moved away before the attempt is committed.
+    adds = own is None or own[4] > 0
+    if adds and not _fits(allowed.files, sums.files):
         raise FileCountExceeded(
             f"Your limit of files is {allowed.files}, and this would be number {sums.files};"
             " delete something.",
@@ -212,7 +213,7 @@ def _fits(limit: int | None, wanted: int) -> bool:
 def _given_way(replacing: Sequence[Row]) -> int:
     """How many reserved bytes will take the place of existing ones: at most each file's size, once."""
     most: dict[UUID, int] = {}
-    for file_id, size, _, reserved in replacing:
+    for file_id, size, _, reserved, _ in replacing:
         most[file_id] = max(most.get(file_id, 0), min(size, reserved))
     return sum(most.values())
 

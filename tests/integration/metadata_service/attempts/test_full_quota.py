@@ -8,7 +8,9 @@ from uuid import UUID
 import pytest
 
 from metadata_service.config import Limits
+from metadata_service.db.database import user
 from metadata_service.files.deletion import Deletion
+from metadata_service.usage import quota
 from strongroom.errors import AlreadyExists, FileCountExceeded, FileNotFound, QuotaExceeded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.target_pb2 import MovedFile, UploadSpec
@@ -128,6 +130,16 @@ async def test_a_file_that_is_moved_away_makes_no_room(world: World, owner: str,
         await world.commit(late, 100)
     await world.commit(other, 95)
     assert (await world.usage.usage(owner)).used_bytes == 200
+
+
+async def test_a_file_that_came_after_the_look_is_no_room_for_another(world: World, owner: str) -> None:
+    """The attempt has reserved a file, and another upload to its path was quicker: it may move away again."""
+    late = await world.attempt(owner, path_spec("a", size_bytes=1))
+    await world.upload(owner, path_spec("a", size_bytes=1), size=1)
+    with pytest.raises(FileCountExceeded):
+        await world.database.transact(
+            user(owner), lambda tx: quota.ensure_room(tx, owner, Limits(files=1), UUID(late.id))
+        )
 
 
 @pytest.mark.parametrize("seed", range(12))
