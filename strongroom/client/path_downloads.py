@@ -90,13 +90,15 @@ class PathDownload:
 
     async def _into(self, device: Path) -> StoredFile:
         """Write to a device or pipe, where nothing can be resumed."""
-        download = self._download()
+        download, done = self._download(), 0
         with naming(device):
             file = await opened_in_worker(IO.close, device.open, "wb")
         with naming(device), file:
             async with aclosing(download.blocks()) as blocks:
                 async for block in blocks:
                     await in_worker(file.write, block)
+                    done += len(block)
+                    self._report(done, download.size)
         return download.file
 
     async def _once(self, destination: Path) -> StoredFile:

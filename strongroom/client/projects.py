@@ -179,7 +179,9 @@ class Projects(ProjectVersions):
         """
         waiting = None if self._spooled is None or version else await self._spooled.find(slug)
         if waiting is not None:
-            return await restore_waiting(waiting, Path(directory), overwrite=overwrite)
+            return await restore_waiting(
+                waiting, Path(directory), overwrite=overwrite, on_progress=on_progress
+            )
         found, files = await self._listed(slug, version)
         name = download_pb2.ProjectVersionName(slug=slug, version=found)
         restore = Restore(self._connection, name, self._user_id, on_progress=on_progress)

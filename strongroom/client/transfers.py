@@ -110,7 +110,7 @@ class FileTransfers(ResumableCalls):
         """
         if self._spooled is not None:
             if (waiting := await self._spooled.find(file)) is not None:
-                return await save_waiting(waiting, Path(path))
+                return await save_waiting(waiting, Path(path), on_progress)
             file = await self._spooled.resolve(file)
         request = self._download_request(file, version_id)
         to_path = PathDownload(

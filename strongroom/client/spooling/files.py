@@ -24,6 +24,7 @@ from strongroom.client.spooling.view import (
     view_of,
     waiting_file,
 )
+from strongroom.client.uploads import Progress
 from strongroom.metadata.v1 import file_pb2
 from strongroom.storage.v1 import batch_pb2
 
@@ -111,11 +112,15 @@ class SpooledFiles:
         return await asyncio.to_thread(view_of, disk, self._user_id, await self._spool.subject())
 
 
-async def save_waiting(waiting: Waiting, path: Path) -> Downloaded:
+async def save_waiting(waiting: Waiting, path: Path, on_progress: Progress | None) -> Downloaded:
     """Write a waiting file to ``path``, atomically. Raises OSError."""
     if await in_worker(path.is_dir):
         path /= local_name(waiting.file)
+    done = 0
     async with replacing(path) as local:
         for block in await asyncio.to_thread(lambda: blocks_of_body(waiting.place, 0, None)):
             await in_worker(local.write, block)
+            done += len(block)
+            if on_progress is not None:
+                on_progress(done, waiting.file.size)
     return Downloaded(path, waiting.file)

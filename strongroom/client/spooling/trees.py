@@ -18,6 +18,7 @@ from strongroom.client.retries import BRIEF
 from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
 from strongroom.client.spooling.projects import WaitingProject, projects_of
 from strongroom.client.spooling.spool import Spool, is_away
+from strongroom.client.uploads import Progress
 from strongroom.storage.v1 import project_pb2
 
 SaveOperation = TreeOperation | ArchiveOperation | CallOperation
@@ -98,15 +99,21 @@ class SpooledProjects:
         return await asyncio.to_thread(projects_of, disk, self._user_id)
 
 
-async def restore_waiting(waiting: WaitingProject, directory: Path, *, overwrite: bool) -> RestoredProject:
+async def restore_waiting(
+    waiting: WaitingProject, directory: Path, *, overwrite: bool, on_progress: Progress | None
+) -> RestoredProject:
     """Write a waiting project into a folder, like ``Projects.restore``. Raises FileExistsError, OSError."""
     files = list(waiting.listed())
     places = await in_worker(places_of, directory, files)
     wanted = await in_worker(differing, places, overwrite)
+    done, total = 0, sum(file.size for file, _ in wanted)
     for file, place in wanted:
         await in_worker(_make_folder, place.parent)
         async with replacing(place) as local:
             await in_worker(_copy, (waiting.files or {})[file.path].local, local)
+        done += file.size
+        if on_progress is not None:
+            on_progress(done, total)
     await in_worker(set_modes, places)
     return RestoredProject(directory, 0, len(files), tuple(file.path for file, _ in wanted))
 

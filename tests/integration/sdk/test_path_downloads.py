@@ -245,9 +245,11 @@ async def test_a_pipe_is_written_to_not_replaced(
     received: list[bytes] = []
     reader = threading.Thread(target=lambda: received.append(path.read_bytes()))
     reader.start()
-    await client.download(stored, path)
+    told: list[tuple[int, int | None]] = []
+    await client.download(stored, path, on_progress=lambda *now: told.append(now))
     await asyncio.to_thread(reader.join)
     assert received == [DATA]
+    assert told[-1] == (len(DATA), len(DATA))
     assert path.is_fifo()
 
 

@@ -169,7 +169,9 @@ async def test_reads_of_what_waits(client: AsyncClient, state: State, tmp_path: 
     assert await client.read(new, offset=-3) == body[-3:]
     with pytest.raises(errors.RangeNotSatisfiable):
         await client.read(plain, offset=6)
-    assert (await client.download(plain, tmp_path)).path == tmp_path / "p.txt"
+    told: list[tuple[int, int | None]] = []
+    saved = await client.download(plain, tmp_path, on_progress=lambda *now: told.append(now))
+    assert (saved.path, told) == (tmp_path / "p.txt", [(5, 5)])
     assert (tmp_path / "p.txt").read_bytes() == b"plain"
     assert [file.key async for file in client.list()] == ["paths/alice/a", "paths/alice/z", plain.key]
     assert [file.key async for file in client.list("paths/")] == ["paths/alice/a", "paths/alice/z"]
@@ -204,7 +206,9 @@ async def test_all_is_away(tmp_path: Path) -> None:
         assert (saved.project.file_count, saved.project.size) == (1, 3)
         assert [project.slug async for project in client.projects.list()] == ["site"]
         assert [file.path async for file in client.projects.files("site")] == ["a.css"]
-        await client.projects.restore("site", tmp_path / "back")
+        told: list[tuple[int, int | None]] = []
+        await client.projects.restore("site", tmp_path / "back", on_progress=lambda *now: told.append(now))
+        assert told == [(3, 3)]
         assert (tmp_path / "back" / "a.css").read_bytes() == b"p{}"
         await client.projects.delete("site")
         with pytest.raises(errors.ProjectNotFound):
