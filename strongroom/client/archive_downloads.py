@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import IO, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
 
 from strongroom.client.connection import Connection, typed
+from strongroom.client.devices import opened_device, write_to_device
 from strongroom.client.partials import naming
-from strongroom.client.path_downloads import in_worker, is_special, opened_in_worker
+from strongroom.client.path_downloads import in_worker, is_special
 from strongroom.client.replacing import replacing
 from strongroom.client.retries import Deadline
 from strongroom.client.uploads import Progress
@@ -56,10 +58,9 @@ async def save_zip(
         call = method(request, metadata=metadata, timeout=deadline.remaining())
         size = 0
         try:
-            async with _writing(destination) if special else replacing(destination) as file:
+            async with _writing(destination, special=special) as write:
                 async for message in call:
-                    with naming(destination):
-                        await in_worker(file.write, message.data)
+                    await write(message.data)
                     size += len(message.data)
                     if on_progress is not None:
                         on_progress(size, None)
@@ -74,15 +75,19 @@ async def save_zip(
 
 
 @asynccontextmanager
-async def _writing(device: Path) -> AsyncGenerator[IO[bytes]]:
-    """Open a device or pipe for writing.
+async def _writing(destination: Path, *, special: bool) -> AsyncGenerator[Callable[[bytes], Awaitable[None]]]:
+    """Yield what writes a block to the destination.
 
-    :raises OSError: it can't be opened, or its reader has gone.
+    :raises OSError: it can't be opened or is full, or its reader has gone.
     """
-    with naming(device):
-        file = await opened_in_worker(IO.close, device.open, "wb")
-    try:
-        yield file
-    finally:
-        with naming(device):
-            await in_worker(file.close)
+    if special:
+        async with opened_device(destination) as device:
+            yield partial(write_to_device, device, destination)
+        return
+    async with replacing(destination) as file:
+
+        async def write(block: bytes) -> None:
+            with naming(destination):
+                await in_worker(file.write, block)
+
+        yield write

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from strongroom import errors
 from strongroom.client.connection import Connection
+from strongroom.client.devices import opened_device, write_to_device
 from strongroom.client.downloads import Download, damaged
 from strongroom.client.filenames import local_name
 from strongroom.client.files import StoredFile
-from strongroom.client.partials import PartialFile, naming, remove_leftovers
+from strongroom.client.partials import PartialFile, remove_leftovers
 from strongroom.client.retries import Deadline
 from strongroom.client.uploads import Progress
 from strongroom.storage.v1 import download_pb2
@@ -91,14 +92,11 @@ class PathDownload:
     async def _into(self, device: Path) -> StoredFile:
         """Write to a device or pipe, where nothing can be resumed."""
         download, done = self._download(), 0
-        with naming(device):
-            file = await opened_in_worker(IO.close, device.open, "wb")
-        with naming(device), file:
-            async with aclosing(download.blocks()) as blocks:
-                async for block in blocks:
-                    await in_worker(file.write, block)
-                    done += len(block)
-                    self._report(done, download.size)
+        async with opened_device(device) as file, aclosing(download.blocks()) as blocks:
+            async for block in blocks:
+                await write_to_device(file, device, block)
+                done += len(block)
+                self._report(done, download.size)
         return download.file
 
     async def _once(self, destination: Path) -> StoredFile:
