@@ -6,13 +6,22 @@ is a plain dict; pydantic reads the shapes only for the document.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar, cast, get_args
 
 from google.protobuf.timestamp_pb2 import Timestamp
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, with_config
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    ValidationInfo,
+    field_validator,
+    with_config,
+)
+from pydantic_core import PydanticCustomError
 
 Shape = TypeVar("Shape", bound=type)
 
@@ -36,6 +45,23 @@ class StrictBody(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _number_is_no_truth(cls, value: object, info: ValidationInfo) -> object:
+        """Pydantic takes ``true`` for 1: a share that opens once, a quota of one byte."""
+        if isinstance(value, bool) and info.field_name in cls.model_fields:
+            types = list(_plain_types(cls.model_fields[info.field_name].annotation))
+            if int in types and bool not in types:
+                raise PydanticCustomError("int_type", "Input should be a valid integer")
+        return value
+
+
+def _plain_types(annotation: object) -> Iterator[object]:
+    """The types that a union or an Annotated consists of."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from _plain_types(inner)
 
 
 #: A time in a body: RFC 3339 with an offset, converted to UTC, as protobuf's Timestamp requires.

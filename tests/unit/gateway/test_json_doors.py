@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from gateway.families.admin.shapes import QuotaBody
 from gateway.families.direct.shapes import CompleteBody, DirectBody, PartsBody
 from gateway.families.event_media.shapes import MediaEdit
 from gateway.families.generations.routes import GenerationForm
 from gateway.families.generations.shapes import BatchBody, GenerationBody
 from gateway.families.projects.shapes import RollbackBody
+from gateway.families.shares.shapes import ShareEditBody
 from gateway.families.targets import target_fields, upload_target
 from gateway.families.tus.metadata import MetadataFields
 from gateway.http.json_body import read_json
@@ -108,6 +110,21 @@ def call(raw: bytes, **headers: str) -> Any:
         name.replace("_", "-"): text for name, text in headers.items()
     }
     return make_call(headers=named, messages=[{"type": "http.request", "body": raw, "more_body": False}])
+
+
+@pytest.mark.parametrize(
+    ("model", "raw", "field"),
+    [
+        (DirectBody, b'{"target": {}, "filename": "a", "content_type": "", "size": true}', "size"),
+        (PartsBody, b'{"part_count": false}', "part_count"),
+        (QuotaBody, b'{"limit_bytes": true, "limit_files": null}', "limit_bytes"),
+        (ShareEditBody, b'{"max_uses": true}', "max_uses"),
+    ],
+)
+async def test_true_is_no_number(model: Any, raw: bytes, field: str) -> None:
+    with pytest.raises(InvalidField, match=f"{field} must be a whole number") as raised:
+        await read_json(call(raw), model)
+    assert raised.value.field == field
 
 
 @pytest.mark.parametrize("model", MODELS)
