@@ -10,6 +10,7 @@ from strongroom.cli.doctor.certificates import look_at_certificate
 from strongroom.cli.doctor.findings import Finding, fail, ok, warn
 from strongroom.cli.doctor.proxy import look_at_buffering
 from strongroom.client.settings import DEFAULT_GATEWAY_URL, Tls, read_stack
+from strongroom.grpc_targets import is_loopback
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -38,8 +39,9 @@ async def look_at_gateway(
     base = (named or DEFAULT_GATEWAY_URL).rstrip("/")
     import httpx  # noqa: PLC0415 - takes longer to load than the rest of the command line
 
+    proxies = named is not None and not is_loopback(urlsplit(base).netloc)
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=named is not None) as http:
+        async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=proxies) as http:
             alive = await http.get(f"{base}/healthz")
             ready = await http.get(f"{base}/readyz")
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -70,6 +70,13 @@ def test_a_healthy_system(shell: Shell) -> None:
     assert any(line.startswith("ok    s3, says the gateway") for line in done.lines)
 
 
+def test_the_proxies_of_a_company_are_not_asked_for_this_machine(shell: Shell) -> None:
+    nowhere = "http://127.0.0.1:9"
+    with gateway(READY) as url:
+        done = shell("doctor", "--gateway-url", url, "--json", http_proxy=nowhere, no_proxy="")
+    assert (statuses(done)["gateway"], statuses(done)["storage_service"]) == ("ok", "ok")
+
+
 def test_a_gateway_nobody_named_may_be_missing_and_a_named_one_not(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
