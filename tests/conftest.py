@@ -21,6 +21,7 @@ from devstack import infra
 from servicekit.telemetry import logs
 from tests import scheduling, workers
 from tests.databases import TEMPLATE, Logins, migrated_template
+from tests.forks import programs
 from tests.servers import Run, of_run
 from tests.stack import PATIENCE
 
@@ -127,6 +128,13 @@ def _logs_as_they_were() -> Iterator[None]:
 def run_folder(pytestconfig: pytest.Config) -> Path:
     """A folder shared by all processes of the run."""
     return pytestconfig.stash[_run].folder
+
+
+@pytest.fixture(scope="module")
+def forking(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Lets the tests of a module start programs as forks, with ``tests.forks.programs``."""
+    with programs.forking(run_folder, tmp_path_factory.mktemp("printed")):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from devstack.stackfile import S3Entry
 from tests.faults.checker import Checker, Upload
 from tests.faults.client import LARGE, new_upload
+from tests.servers import forks_of_run
 from tests.stack import RunningStack, Service, start_stack, until
 
 ENV = {
@@ -20,8 +23,11 @@ ENV = {
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with start_stack(tmp_path_factory.mktemp("supervised"), ENV) as running:
+def stack(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    with (
+        closing(forks_of_run(run_folder)) as forks,
+        start_stack(tmp_path_factory.mktemp("supervised"), ENV, forks.start_stack) as running,
+    ):
         yield running
 
 

@@ -98,6 +98,12 @@ def start(argv: Sequence[str], env: Mapping[str, str], errors: Path | None = Non
     return _forks[-1].start(argv, env, errors)
 
 
+def run(argv: Sequence[str], env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """``start`` a program that ends by itself, and wait for that."""
+    ran = start(argv, env)
+    return subprocess.CompletedProcess([*argv], ran.ended(), ran.said.read_text(), ran.errors.read_text())
+
+
 def start_alone(argv: Sequence[str], env: Mapping[str, str], errors: Path) -> Program:
     """The same as a process that has imported nothing."""
     said = errors.with_suffix(".out")

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -22,9 +20,10 @@ from metadata_service.db.migrate import MigrationFailed, alembic_config, migrate
 from metadata_service.db.migrations import REVISIONS
 from servicekit.settings import SettingError
 from tests.databases import Logins
+from tests.forks import programs
 from tests.migration.test_schema import connect
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("forking")
 HEAD = REVISIONS[-1]
 #: The number of revisions tested one by one: each was the newest once.
 RELEASES_BACK = 4
@@ -260,10 +259,7 @@ def test_a_busy_table_is_not_waited_for_long(fresh: Logins, monkeypatch: pytest.
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`python -m metadata_service …` with `environment` and none of our other variables."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
-    return subprocess.run(
-        [sys.executable, "-m", "metadata_service", *arguments],
-        cwd=CHECKOUT, env=clean | environment, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
+    return programs.run(["metadata_service", *arguments], clean | environment)
 
 
 def test_the_command(fresh: Logins) -> None:

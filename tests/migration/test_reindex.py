@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 
 import psycopg
@@ -15,6 +13,7 @@ from metadata_service.config import MigrationSettings
 from metadata_service.db.migrate import MIGRATING, MigrationFailed
 from metadata_service.db.reindex import reindex
 from tests.databases import Logins
+from tests.forks import programs
 
 
 def settings(logins: Logins, url: str = "") -> MigrationSettings:
@@ -70,13 +69,14 @@ def test_by_a_role_that_may_not(module_database: Logins) -> None:
         list(reindex(settings(module_database, module_database.app), ["usage"]))
 
 
+@pytest.mark.usefixtures("forking")
 def test_as_a_program(module_database: Logins) -> None:
     environ = os.environ | {
         "STRONGROOM_DATABASE_URL": module_database.app,
         "STRONGROOM_MIGRATION_DATABASE_URL": module_database.superuser,
     }
-    argv = [sys.executable, "-m", "metadata_service", "reindex"]
-    done = subprocess.run([*argv, "quotas"], env=environ, capture_output=True, text=True, check=True)
+    done = programs.run(["metadata_service", "reindex", "quotas"], environ)
+    assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("quotas_pkey  ")
-    wrong = subprocess.run([*argv, "nothing"], env=environ, capture_output=True, text=True, check=False)
+    wrong = programs.run(["metadata_service", "reindex", "nothing"], environ)
     assert (wrong.returncode, wrong.stderr.count("\n")) == (1, 1)

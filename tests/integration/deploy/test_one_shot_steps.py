@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,21 +13,21 @@ import pytest
 
 from devstack import bucket, infra, roles
 from devstack.postgres_files import find_programs
+from tests.forks import programs
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
+pytestmark = pytest.mark.usefixtures("forking")
 
 
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra.Infra]:
-    with infra.start(tmp_path_factory.mktemp("servers")) as running:
+@pytest.fixture
+def postgres(servers: infra.Infra, tmp_path: Path) -> Iterator[infra.Infra]:
+    """A cluster of its own beside the run's S3 server: roles belong to a whole cluster."""
+    with infra.start(tmp_path, servers.storage_environ()) as running:
         yield running
 
 
 def init_bucket(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, "-m", "storage_service", "bucket", "init", "--no-policy"]
-    return subprocess.run(
-        argv, env=os.environ | environ, capture_output=True, text=True, check=False, cwd=DEPLOY.parent
-    )
+    return programs.run(["storage_service", "bucket", "init", "--no-policy"], os.environ | environ)
 
 
 def test_the_bucket_is_made_with_versioning_and_left_alone_the_second_time(servers: infra.Infra) -> None:
@@ -47,8 +46,8 @@ def test_a_wrong_key_fails_with_one_line(servers: infra.Infra) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_the_roles_are_those_of_make_up(servers: infra.Infra) -> None:
-    superuser_dsn = servers.postgres_superuser_dsn.rpartition("/")[0] + "/postgres"
+def test_the_roles_are_those_of_make_up(postgres: infra.Infra) -> None:
+    superuser_dsn = postgres.postgres_superuser_dsn.rpartition("/")[0] + "/postgres"
     with psycopg.connect(superuser_dsn, autocommit=True) as admin:
         admin.execute("ALTER DATABASE strongroom RENAME TO ours")
         admin.execute("ALTER ROLE strongroom_owner RENAME TO ours_owner")
@@ -65,7 +64,7 @@ def test_the_roles_are_those_of_make_up(servers: infra.Infra) -> None:
         "STRONGROOM_APP_PASSWORD": app_password,
     }
     subprocess.run([str(DEPLOY / "init-roles.sh")], env=env, check=True)
-    database = servers.postgres_superuser_dsn
+    database = postgres.postgres_superuser_dsn
     with psycopg.connect(roles.with_login(database, roles.OWNER, owner_password)) as owner:
         owner.execute("CREATE EXTENSION pg_trgm")
         owner.execute("CREATE TABLE owned (id int)")

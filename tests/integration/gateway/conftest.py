@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 import pytest
 
 from servicekit.telemetry.logs import configure_logging
-from tests.forks import programs
 from tests.integration.gateway.harness import Running, run_gateway
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _forking(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _forking(forking: None) -> None:
     """Processes in these tests are forks."""
-    with programs.forking(run_folder, tmp_path_factory.mktemp("printed")):
-        yield
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,15 +12,12 @@ from grpc import aio
 from servicekit.inprocess import InProcessChannel
 from servicekit.serving.server import RunningServer, started_server
 from servicekit.telemetry.rpcs import Metrics
-from tests.forks import programs
 from tests.integration.servicekit.echo import SERVICE, Echo, EchoStub, settings
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _forking(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _forking(forking: None) -> None:
     """Processes in these tests are forks."""
-    with programs.forking(run_folder, tmp_path_factory.mktemp("printed")):
-        yield
 
 
 class Serving:

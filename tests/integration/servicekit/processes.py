@@ -26,8 +26,7 @@ def environ(**changes: str) -> dict[str, str]:
 
 def finished(**changes: str) -> subprocess.CompletedProcess[str]:
     """A process that ends by itself."""
-    ran = programs.start(PROGRAM, environ(**changes))
-    return subprocess.CompletedProcess(PROGRAM, ran.ended(), ran.said.read_text(), ran.errors.read_text())
+    return programs.run(PROGRAM, environ(**changes))
 
 
 class ServerProcess:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from scripts import setting_names
 from strongroom import variables
 from strongroom.setting_names import NAMES
+from tests.forks import programs
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -60,6 +59,7 @@ def test_what_is_known_empty_or_somebody_elses_is_not_told_of() -> None:
     assert list(variables.unknown(fine | dict.fromkeys(others, "1"))) == []
 
 
+@pytest.mark.usefixtures("forking")
 @pytest.mark.parametrize("service", ["storage_service", "metadata_service", "gateway"])
 def test_a_service_stops_where_it_is_told_to(service: str) -> None:
     env = {
@@ -68,8 +68,7 @@ def test_a_service_stops_where_it_is_told_to(service: str) -> None:
         "STRONGROOM_JWT_SECRT": "x",
         "STRONGROOM_UNKNOWN_SETTINGS": "stop",
     }
-    command = [sys.executable, "-m", service, "serve"]
-    done = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = programs.run([service, "serve"], env)
     assert done.returncode == 2
     assert "STRONGROOM_JWT_SECRT" in done.stderr
     assert "STRONGROOM_JWT_SECRET?" in done.stderr
