@@ -20,6 +20,7 @@ from botocore.session import Session
 
 from storage_service.objectstore import errors as domain
 from storage_service.objectstore.errors import AccessDenied, NotSupportedByStore, ObjectNotFound, StoreError
+from storage_service.objectstore.s3.botocore_data import data_files
 from storage_service.objectstore.s3.calls import RetryPolicy, S3Context
 from storage_service.objectstore.s3.client import LightRequest
 from storage_service.objectstore.values import BucketDiagnosis, BucketState, VersioningStatus
@@ -256,7 +257,9 @@ def partition_of(region: str) -> str:
     regions.
     """
     try:
-        return str(Session().get_partition_for_region(region))
+        session = Session()
+        session.register_component("data_loader", data_files(session.get_config_variable("data_path")))
+        return str(session.get_partition_for_region(region))
     except UnknownRegionError:
         return "aws"
 

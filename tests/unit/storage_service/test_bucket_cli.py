@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from devstack import bucket
+from devstack.stackfile import S3Entry
 from storage_service.bucket_cli import init
 from storage_service.config import BucketSettings
 from storage_service.metadata.verification import VerificationRecords
@@ -64,12 +65,8 @@ def settings(
 
 
 def client(settings: BucketSettings) -> Any:
-    return boto3.client(
-        "s3",
-        endpoint_url=settings.endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="key",
-        aws_secret_access_key="secret-key",
+    return bucket.client(
+        S3Entry(str(settings.endpoint_url), settings.s3_bucket, "key", "secret-key", "us-east-1", [])
     )
 
 
@@ -79,11 +76,11 @@ async def test_everything_is_set(settings: BucketSettings, capsys: pytest.Captur
     lines = capsys.readouterr().out.splitlines()
     assert [line[:2] for line in lines] == [*["ok"] * 5, *[line[:2] for line in TRIED], "- "] * 2
     assert "whose it is: left alone; STRONGROOM_INTERNAL_SECRET is not set" in lines[-1]
-    s3, bucket = client(settings), settings.s3_bucket
-    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
-    (rule,) = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
+    s3, name = client(settings), settings.s3_bucket
+    assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
+    (rule,) = s3.get_bucket_cors(Bucket=name)["CORSRules"]
     assert rule["AllowedOrigins"] == ["https://a.example", "https://b.example"]
-    temporary, incomplete, path, everything = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    temporary, incomplete, path, everything = s3.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     assert (temporary["Filter"]["Prefix"], temporary["Expiration"]["Days"]) == ("temp/", 40)
     assert incomplete["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 2 + 7
     assert (path["Filter"]["Prefix"], everything["Filter"]["Prefix"]) == ("paths/", "")
@@ -91,7 +88,7 @@ async def test_everything_is_set(settings: BucketSettings, capsys: pytest.Captur
     assert everything["NoncurrentVersionTransitions"] == [
         {"NoncurrentDays": 365, "StorageClass": "DEEP_ARCHIVE"}
     ]
-    assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
+    assert all(s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"].values())
 
 
 async def test_the_lifecycle_waits_for_the_restore_window(
@@ -169,8 +166,8 @@ def test_the_policy_names_the_key() -> None:
 )
 def test_the_policy_is_of_the_regions_partition(region: str, partition: str) -> None:
     assert partition_of(region) == partition
-    bucket, objects, key = policy("b", "1234", partition=partition)["Statement"]
-    assert bucket["Resource"] == f"arn:{partition}:s3:::b"
+    of_bucket, objects, key = policy("b", "1234", partition=partition)["Statement"]
+    assert of_bucket["Resource"] == f"arn:{partition}:s3:::b"
     assert objects["Resource"] == f"arn:{partition}:s3:::b/*"
     assert key["Resource"] == f"arn:{partition}:kms:*:*:key/1234"
 
