@@ -111,12 +111,16 @@ def explain(error: BaseException) -> Problem:
             return Problem("INTERRUPTED", "interrupted", "", ExitCode.INTERRUPTED)
         case UsageProblem() | ValueError() | OverflowError():
             word = "CONFIGURATION" if isinstance(error, ConfigurationError) else "USAGE"
-            # Values that a field can't contain are refused by protobuf, whose message doesn't name the
-            # option.
-            text = str(error).replace("Value out of range: ", "a number is out of range: ")
-            return Problem(word, text, "", ExitCode.USAGE)
+            return Problem(word, _usage(error), "", ExitCode.USAGE)
     message = f"{type(error).__name__}: {error}"
     return Problem("BUG", message, "this is a bug; run with --debug for the stack", ExitCode.FAILED)
+
+
+def _usage(error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):  # bytes of an argument or a variable, as Python keeps them
+        return f"{error.object[:100]!a} is not UTF-8"
+    # Values that a field can't contain are refused by protobuf, whose message doesn't name the option.
+    return str(error).replace("Value out of range: ", "a number is out of range: ")
 
 
 def _strongroom(error: errors.StrongroomError) -> Problem:

@@ -57,3 +57,10 @@ def test_notes_are_hints_and_request_ids_only_where_a_log_helps() -> None:
 def test_other_failures(error: BaseException, code: str, message: str, exit_code: ExitCode) -> None:
     problem = explain(error)
     assert (problem.code, problem.message, problem.exit_code) == (code, message, exit_code)
+
+
+def test_bytes_that_are_no_text_are_told_as_they_are() -> None:
+    with pytest.raises(UnicodeEncodeError) as refused:
+        "a\udcff".encode()
+    problem = explain(refused.value)
+    assert (problem.message, problem.exit_code) == ("'a\\udcff' is not UTF-8", ExitCode.USAGE)
