@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import importlib
+import sqlite3
 import subprocess
 import sys
+from email.message import Message
+from email.parser import Parser
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +47,65 @@ def test_copies_share_nothing_that_changes() -> None:
     assert copied == copy.deepcopy(info)
     copied["meta"]["a"][1]["b"] = copied["cors"]["new"] = 1
     assert info == {"status": 200, "meta": {"a": [1, {"b": None}]}, "cors": {}, "acl": "x"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Host: a:1\r\nX-Empty:\r\nx-twice: 1\r\nX-Twice:\t 2 \r\nX-Latin: \xc3\x9f\xff\r\n\r\n",
+        "\r\n",
+        "Host: a\n\n",
+        "Host: a\r\nX-Folded: b\r\n c\r\n\r\n",
+        "Host: a\r\nX-Stray: b\rX-Next: c\r\n\r\n",
+        "Host: a\r\nX-\xc3\x9f: b\r\nX-Next: c\r\n\r\n",
+        "Host: a\r\nno colon\r\nX-Next: c\r\n\r\n",
+        "From here: a\r\nHost: b\r\n\r\n",
+        "X-Lines: a\x0bb\x85c\r\n\r\n",
+        "Content-Type: Multipart/mixed; boundary=x\r\n\r\n",
+        "Content-Type: message/rfc822\r\n\r\n",
+        "Host: cut",
+        "",
+    ],
+)
+def test_heads_of_requests(head: str) -> None:
+    theirs, ours = Parser().parsestr(head), swift_faster.HeaderParser(Message).parsestr(head)
+    assert list(ours.raw_items()) == list(theirs.raw_items())
+    assert repr(ours.get_payload()) == repr(theirs.get_payload()) or ours.is_multipart()
+    assert (ours.is_multipart(), ours.get("Content-Type"), len(ours.defects)) == (
+        theirs.is_multipart(),
+        theirs.get("Content-Type"),
+        len(theirs.defects),
+    )
+
+
+def test_a_locked_database_is_waited_for_with_the_timer() -> None:
+    answers: list[Any] = [sqlite3.OperationalError("database is locked"), "later"]
+    waited: list[tuple[float, str]] = []
+
+    def call() -> Any:
+        if isinstance(answer := answers.pop(0), Exception):
+            raise answer
+        return answer
+
+    def patient(seconds: float, file: str, again: Any) -> Any:
+        waited.append((seconds, file))
+        return again()
+
+    once = swift_faster.at_once(patient)
+    assert (once(3.0, "a.db", call), waited) == ("later", [(3.0, "a.db")])
+    assert (once(3.0, "a.db", lambda: 1), len(waited)) == (1, 1)
+    answers.append(sqlite3.OperationalError("no such table"))
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        once(3.0, "a.db", call)
+    assert len(waited) == 1
+
+
+@pytest.mark.parametrize(("method", "names"), [("GET", ["X-A"]), ("HEAD", ["X-Container-Bytes-Used", "X-A"])])
+def test_only_listings_name_no_size(method: str, names: list[str]) -> None:
+    context = SimpleNamespace(_response_headers=[("X-Container-Bytes-Used", "3"), ("X-A", "b")])
+    call = swift_faster.without_size(lambda *_: [b"body"])
+    assert call(context, {"REQUEST_METHOD": method}) == [b"body"]
+    assert [name for name, _ in context._response_headers] == names
 
 
 @pytest.mark.parametrize("at", [0.0, 1764460800.00001, 1764460800.123456, 253402300799.0 / 30])
@@ -90,6 +152,12 @@ registry = importlib.import_module("swift.common.registry")
 registry.register_swift_info("x", sizes=[1, {"a": 2}])
 registry.get_swift_info()["x"]["sizes"][1]["a"] = 3
 assert registry.get_swift_info()["x"] == {"sizes": [1, {"a": 2}]}
+client = importlib.import_module("eventlet.green.http.client")
+assert client.email.parser.Parser is swift_faster.HeaderParser
+databases = importlib.import_module("swift.common.db")
+assert databases._db_timeout.__name__ == "call_at_once"
+versions = importlib.import_module("swift.common.middleware.versioned_writes.object_versioning")
+assert versions.ContainerContext._app_call.__name__ == "call_without_size"
 assert dict(request.headers)["X-Foo"] == "bar" and request.content_length == 3
 """
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
