@@ -5,6 +5,7 @@ documented.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
@@ -16,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from schemathesis.transport.requests import ManagedCookiesSession
 
 from gateway.operations.openapi import build_document
 from gateway.surface import all_operations
@@ -58,10 +60,20 @@ def _operations() -> dict[str, Any]:
 OPERATIONS: Final = _operations()
 
 
+@pytest.fixture(scope="module")
+def session() -> Iterator[ManagedCookiesSession]:
+    """Keeps its connection, which saves a tenth of the work, but no cookies."""
+    with ManagedCookiesSession() as made:
+        made.trust_env = False
+        yield made
+
+
 # Hypothesis attributes draws from `random` by other threads to the strategy.
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize("label", sorted(OPERATIONS))
-def test_every_operation_keeps_its_word(stack: RunningStack, label: str) -> None:
+def test_every_operation_keeps_its_word(
+    stack: RunningStack, session: ManagedCookiesSession, label: str
+) -> None:
     token = stack.token("schemathesis")
 
     @given(case=OPERATIONS[label].as_strategy())
@@ -74,7 +86,8 @@ def test_every_operation_keeps_its_word(stack: RunningStack, label: str) -> None
         suppress_health_check=list(HealthCheck),
     )
     def send(case: Any) -> None:
-        reply = case.call(base_url=stack.url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        headers = {"Authorization": f"Bearer {token}"}
+        reply = case.call(base_url=stack.url, session=session, headers=headers, timeout=60)
         case.validate_response(reply, checks=CHECKS)
 
     send()

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from devstack import infra
-from devstack.datadir import DataDir, Secrets
-from devstack.ports import KeptPorts
-from devstack.postgres import EmbeddedPostgres
 from tests.forks.client import ForkServer
 from tests.integration.devstack.running import STANDINS, RunningStack
-from tests.servers import forks_of_run, locked
+from tests.servers import copy_cluster, forks_of_run
 
 StartStack = Callable[..., RunningStack]
 
@@ -27,21 +23,8 @@ def forks(run_folder: Path) -> Iterator[ForkServer]:
     server.close()
 
 
-@pytest.fixture(scope="session")
-def cluster(run_folder: Path) -> Path:
-    """A data directory with a Postgres cluster that was never started, to copy: initdb takes a third of the
-    start of a stack of stand-ins.
-    """
-    data = DataDir(run_folder / "cluster")
-    with locked(run_folder / "cluster.lock"):
-        data.create()
-        secrets = Secrets(data.root / "secrets.json")
-        EmbeddedPostgres(data, secrets, KeptPorts(data.ports)).initialise()
-    return data.root
-
-
 @pytest.fixture
-def start_stack(tmp_path: Path, forks: ForkServer, cluster: Path) -> Iterator[StartStack]:
+def start_stack(tmp_path: Path, forks: ForkServer, run_folder: Path) -> Iterator[StartStack]:
     """`start_stack(*command, **environ)`: start the stack again in this test's folder. With `bare` it is what
     `make up` runs: nothing is forked or prepared.
     """
@@ -50,8 +33,7 @@ def start_stack(tmp_path: Path, forks: ForkServer, cluster: Path) -> Iterator[St
     def start(*command: str, bare: bool = False, **environ: str) -> RunningStack:
         data = tmp_path / "data"
         if not (bare or data.exists() or "STRONGROOM_DATABASE_URL" in environ):
-            data.mkdir(mode=0o711)
-            subprocess.run(["cp", "-a", cluster / "postgres", cluster / "secrets.json", data], check=True)
+            copy_cluster(run_folder, data)
         started.append(RunningStack(tmp_path, command or STANDINS, None if bare else forks, **environ))
         return started[-1]
 
@@ -60,8 +42,17 @@ def start_stack(tmp_path: Path, forks: ForkServer, cluster: Path) -> Iterator[St
         stack.stop()
 
 
+@pytest.fixture
+def data(tmp_path: Path, run_folder: Path) -> Path:
+    """The data directory of servers that are started for the first time, with their cluster."""
+    copy_cluster(run_folder, tmp_path / "data")
+    return tmp_path / "data"
+
+
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra.Infra]:
+def servers(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra.Infra]:
     """Postgres and S3 for the tests of one module."""
-    with infra.start(tmp_path_factory.mktemp("servers")) as running:
+    folder = tmp_path_factory.mktemp("servers")
+    copy_cluster(run_folder, folder)
+    with infra.start(folder) as running:
         yield running

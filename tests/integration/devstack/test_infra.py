@@ -143,18 +143,18 @@ def test_what_a_killed_store_has_acknowledged_is_there(servers: infra.Infra) -> 
     assert [(entry["VersionId"], entry["Size"]) for entry in listed] == [(one, 300_000) for one in kept]
 
 
-def test_data_survives_a_restart_and_a_killed_supervisor(tmp_path: Path) -> None:
-    with infra.start(tmp_path / "data") as first:
+def test_data_survives_a_restart_and_a_killed_supervisor(data: Path) -> None:
+    with infra.start(data) as first:
         put_and_insert(first, "one")
         open_upload = bucket.client(first.s3).create_multipart_upload(Bucket=first.s3.bucket, Key="open")
-    second = infra.start(tmp_path / "data")
+    second = infra.start(data)
     assert_kept(second, "one")
     put_and_insert(second, "two")
     state = second.state()
     pids = [state.postgres.pid, *state.s3.pids]
-    os.kill(int((tmp_path / "data" / "lock").read_text()), signal.SIGKILL)
+    os.kill(int((data / "lock").read_text()), signal.SIGKILL)
     second.close()
-    with infra.start(tmp_path / "data") as third:
+    with infra.start(data) as third:
         assert not any(alive(pid) for pid in pids)
         assert_kept(third, "one")
         assert_kept(third, "two")
@@ -164,20 +164,20 @@ def test_data_survives_a_restart_and_a_killed_supervisor(tmp_path: Path) -> None
         assert part["ETag"]
 
 
-def test_servers_stop_when_the_process_that_started_them_is_killed(tmp_path: Path) -> None:
+def test_servers_stop_when_the_process_that_started_them_is_killed(data: Path) -> None:
     script = (
         "import sys, pathlib, devstack.infra as infra; it = infra.start(pathlib.Path(sys.argv[1]));"
         "print('up', flush=True); sys.stdin.read()"
     )
-    argv = [sys.executable, "-c", script, str(tmp_path)]
+    argv = [sys.executable, "-c", script, str(data)]
     starter = subprocess.Popen(argv, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with starter:
         assert starter.stdout is not None
         assert starter.stdout.readline() == b"up\n"
-        supervisor = int((tmp_path / "lock").read_text())
+        supervisor = int((data / "lock").read_text())
         starter.kill()
     until("the supervisor is gone", lambda: not alive(supervisor))
-    assert not (tmp_path / "infra.json").exists()
+    assert not (data / "infra.json").exists()
 
 
 def test_a_long_path_with_odd_characters_is_no_obstacle(tmp_path: Path) -> None:
@@ -187,23 +187,21 @@ def test_a_long_path_with_odd_characters_is_no_obstacle(tmp_path: Path) -> None:
         assert_kept(running, "odd")
 
 
-def test_a_moved_directory_with_other_ports_keeps_its_data(tmp_path: Path) -> None:
-    with infra.start(tmp_path / "here") as first:
+def test_a_moved_directory_with_other_ports_keeps_its_data(data: Path) -> None:
+    with infra.start(data) as first:
         put_and_insert(first, "moved")
-    (tmp_path / "here").rename(tmp_path / "there")
-    kept = json.loads((tmp_path / "there" / "ports.json").read_text())
+    there = data.rename(data.with_name("there"))
+    kept = json.loads((there / "ports.json").read_text())
     with contextlib.ExitStack() as taken:
         for port in kept.values():
             taken.enter_context(socket.create_server(("127.0.0.1", port)))
-        with infra.start(tmp_path / "there") as second:
+        with infra.start(there) as second:
             assert_kept(second, "moved")
-            assert not set(kept.values()) & set(
-                json.loads((tmp_path / "there" / "ports.json").read_text()).values()
-            )
+            assert not set(kept.values()) & set(json.loads((there / "ports.json").read_text()).values())
 
 
-def test_two_run_side_by_side(servers: infra.Infra, tmp_path: Path) -> None:
-    with infra.start(tmp_path) as other:
+def test_two_run_side_by_side(servers: infra.Infra, data: Path) -> None:
+    with infra.start(data) as other:
         assert other.s3.endpoint != servers.s3.endpoint
         put_and_insert(other, "mine")
         assert "Contents" not in bucket.client(servers.s3).list_objects_v2(Bucket="strongroom", Prefix="mine")

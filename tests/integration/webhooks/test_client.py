@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
 from strongroom import Client
 from strongroom.errors import InvalidField, PermissionDenied, WebhookNotFound
+from tests.forks import programs
 from tests.integration.webhooks.receiver import Receiver, documented_verify
 from tests.stack import RunningStack, clean_environ, until
 
@@ -40,6 +39,7 @@ def test_the_client(hook_stack: RunningStack, receiver: Receiver, name: str) -> 
             client.webhooks.get(made.id)
 
 
+@pytest.mark.usefixtures("forking")
 def test_the_command_line(hook_stack: RunningStack, name: str) -> None:
     state = hook_stack.state
     env = clean_environ(os.environ) | {
@@ -49,10 +49,9 @@ def test_the_command_line(hook_stack: RunningStack, name: str) -> None:
     }
 
     def run(*argv: str) -> str:
-        command = [sys.executable, "-m", "strongroom.cli", "webhooks", *argv]
-        return subprocess.run(
-            command, env=env, capture_output=True, check=True, text=True, timeout=100
-        ).stdout
+        done = programs.run(["strongroom.cli", "webhooks", *argv], env)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     webhook, secret = run("create", "https://hooks.example.com/in", "--family", "generation").split()
     assert secret.startswith("whsec_")
