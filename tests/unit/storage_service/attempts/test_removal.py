@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+
 import pytest
 
 from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.attempts.removal import remove_blob, verify_sole_version
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import ObjectNotFound
-from storage_service.objectstore.values import ObjectAttributes, ObjectRef, PutResult
+from storage_service.objectstore.values import ListedVersion, ObjectAttributes, ObjectRef, PutResult
 from strongroom.errors import BucketNotVersioned
 from strongroom.metadata.v1 import blob_pb2
 from tests.doubles.memory_store import MemoryObjectStore
@@ -16,6 +18,17 @@ from tests.doubles.memory_store import MemoryObjectStore
 ATTEMPT = "5b0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
 OTHER = "0d2bfc64-8ac5-4c5e-a3ad-93c2c4a1c7e2"
 KEYS = pytest.mark.parametrize("key", ["uploads/alice/a.bin", "paths/alice/a.bin"])
+
+
+class _Counting(MemoryObjectStore):
+    """Counts the lists of versions."""
+
+    lists = 0
+
+    async def list_versions(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[ListedVersion]]:
+        self.lists += 1
+        async for page in super().list_versions(prefix, after=after):
+            yield page
 
 
 async def _put(store: MemoryObjectStore, key: str, attempt: str) -> str:
@@ -119,4 +132,18 @@ async def test_versions_of_one_multipart_upload_stay_together(key: str) -> None:
         upload_id="upload",
     )
     await remove_blob(store, committed)
+    assert await _versions(store, key) == set()
+
+
+@KEYS
+async def test_only_what_was_deleted_is_looked_for_again(key: str) -> None:
+    """Most visits find nothing: each file's tombstone, and each attempt that has stored nothing."""
+    store = _Counting(versioned=True)
+    version = await _put(store, key, ATTEMPT)
+    blob = blob_pb2.Blob(id=ATTEMPT, key=key, version_id=version, state=blob_pb2.BLOB_STATE_DELETING)
+    await remove_blob(store, blob)
+    assert store.lists == 2
+    blob.state = blob_pb2.BLOB_STATE_GONE
+    await remove_blob(store, blob)
+    assert store.lists == 3
     assert await _versions(store, key) == set()
