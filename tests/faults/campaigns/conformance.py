@@ -102,28 +102,38 @@ def _filled(places: Places, new: list[str]) -> Iterator[Places]:
 
 
 class Graph:
-    """The model's states and transitions, each computed once."""
+    """The model's states and transitions, each computed once. Inside, a state is its number: hashing one, a
+    tuple of tuples, costs more than a step.
+    """
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._next: dict[State, tuple[State, ...]] = {}
+        self._numbers: dict[State, int] = {}
+        self._states: list[State] = []
+        self._next: dict[int, frozenset[int]] = {}
 
-    def reachable(self, states: set[State]) -> set[State]:
-        """All states reachable from these."""
-        found, waiting = set(states), list(states)
+    def reachable(self, states: set[State]) -> list[State]:
+        """All states reachable from these, each once."""
+        found = {self._number(state) for state in states}
+        waiting = [*found]
         while waiting:
-            for state in self._following(waiting.pop()):
-                if state not in found:
-                    found.add(state)
-                    waiting.append(state)
-        return found
+            new = self._following(waiting.pop()) - found
+            found |= new
+            waiting += new
+        return [self._states[number] for number in found]
 
-    def _following(self, state: State) -> tuple[State, ...]:
-        known = self._next.get(state)
+    def _following(self, number: int) -> frozenset[int]:
+        known = self._next.get(number)
         if known is None:
-            known = tuple(dict.fromkeys(self._moves(state)))
-            self._next[state] = known
+            known = frozenset(map(self._number, self._moves(self._states[number])))
+            self._next[number] = known
         return known
+
+    def _number(self, state: State) -> int:
+        number = self._numbers.setdefault(state, len(self._states))
+        if number == len(self._states):
+            self._states.append(state)
+        return number
 
     def _moves(self, state: State) -> Iterator[State]:
         for _, following in moves(state, self._rules):
