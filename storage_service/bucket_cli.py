@@ -1,9 +1,9 @@
-"""``python -m storage_service bucket init``: makes the bucket of the settings ready.
+"""``python -m storage_service bucket init``: prepares the bucket of the settings.
 
-Creates it where it is missing, turns versioning on, sets CORS, lifecycle and the public-access block, writes
-down which installation it belongs to (where metadata_service can be asked), tries what the service will do,
-and prints the least that the service's identity has to be allowed. Each step may be repeated. What a store
-does not know is told and is no failure: the service works without all of it but the bucket.
+Creates the bucket if it is missing, turns versioning on, sets CORS, lifecycle and the public-access block,
+writes the installation into the bucket (if metadata_service can be reached), tries the service's operations,
+and prints the smallest IAM policy for the service's identity. Each step may be repeated. A setting that the
+store does not support is reported and is no failure: the service needs only the bucket.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _DAY: Final = 86400.0
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
-    """The commands of ``bucket``."""
+    """Add the commands of ``bucket`` to ``parser``."""
     commands = parser.add_subparsers(dest="bucket_command", required=True)
     init = commands.add_parser(
         "init", help="create it, turn versioning on, set CORS, lifecycle and the public-access block"

@@ -1,8 +1,8 @@
-"""Tries whether the bucket does what the service needs: writes, reads and deletes once.
+"""Tries the operations that the service needs of the bucket: writes, reads and deletes once.
 
-It uses the service's credentials and settings. ``strongroom bucket init`` ends with it. Everything is below
-``strongroom-doctor/``, where a verification does not look, and is removed again, together with what an
-earlier probe left when it was killed.
+It uses the service's credentials and settings. ``strongroom bucket init`` runs it. Its objects are below
+``strongroom-doctor/``, where a verification does not look. They are removed at the end, together with objects
+of earlier probes that were killed.
 """
 
 from __future__ import annotations

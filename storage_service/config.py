@@ -223,11 +223,11 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
 
     @property
     def restore_rules(self) -> RestoreRules:
-        """How objects come back from archive classes."""
+        """Rules of restoring objects from archive classes."""
         return RestoreRules(self.s3_restore_days, self.s3_restore_tier)
 
     def media_rules(self) -> MediaRules:
-        """Who reads the facts of pictures, videos and sounds, and what one file may cost."""
+        """The number of processes that read facts of media, and their limits for one file."""
         return MediaRules(self.media_processes, ReadingLimits(self.media_memory_bytes, self.media_seconds))
 
     def size_rules(self) -> dict[str, SizeRule]:
@@ -250,7 +250,7 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
         return self._scanned(PROJECT, self.max_project_file_bytes)
 
     def _scanned(self, family: str, most: int) -> int:
-        """The largest body: where oversized ones are refused, no more than can be scanned."""
+        """The largest body in bytes: ``most``, or the scanner's limit if larger bodies would be refused."""
         is_scanned = self.clamd_address and self.scan_oversized == "refuse" and family in self.scan_families
         return min(most, self.scan_max_bytes) if is_scanned else most
 

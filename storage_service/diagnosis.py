@@ -1,4 +1,4 @@
-"""Tries a call from storage_service to metadata_service: do they trust each other, and do their clocks agree?
+"""Tries a call to metadata_service: whether the services trust each other, and how far their clocks differ.
 
 The readiness probe does so every few seconds, ``strongroom doctor`` on demand.
 """
@@ -21,7 +21,7 @@ from strongroom.errors import (
 )
 from strongroom.storage.v1 import diagnostics_service_pb2 as pb
 
-#: From this difference of clocks on the log warns. Much larger ones are tolerated.
+#: A larger difference of clocks, in seconds, is logged as a warning. Calls tolerate much larger ones.
 WARN_SECONDS: Final = 30.0
 WARN_EVERY_SECONDS: Final = 600.0
 REACH_ADVICE: Final = (

@@ -1,5 +1,5 @@
-"""Whether operators drain this process. It reports its state to metadata_service every few seconds, and
-learns it from the answer.
+"""Drains this process on an operator's request. The process reports its state to metadata_service every few
+seconds, and learns from the answer whether to drain.
 
 A draining process finishes its work but begins nothing: no loop begins a pass, imports are refused, and its
 health is NOT_SERVING, so that load balancers choose others. Requests that still arrive are answered.
@@ -47,7 +47,7 @@ class Draining:
         self.loop = BackgroundLoop(self.report, heartbeat, rest_seconds=REPORT_SECONDS)
 
     async def report(self) -> bool:
-        """Report, and learn whether to drain. Without an answer nothing changes. Raises StrongroomError."""
+        """Report the state, and drain or not as answered. Raises StrongroomError; then nothing changes."""
         busy = sorted(loop.name for loop in self._loops if loop.is_busy)
         replica = Replica(name=replica_name(), busy=busy, requests=self._requests(), draining=self.is_on)
         drain = await self._operations.report_replica(replica, self._instance)

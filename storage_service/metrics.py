@@ -18,7 +18,7 @@ from storage_service.webhooks.metrics import WebhookMetrics
 
 
 class Budget(Protocol):
-    """Bytes held for one purpose, and callers waiting for some."""
+    """A memory budget for one purpose: bytes held, and callers waiting for memory."""
 
     total: int
 
@@ -71,7 +71,7 @@ class StorageMetrics:
 
     @property
     def collectors(self) -> tuple[Collector, ...]:
-        """Each of them."""
+        """The collectors of all metrics."""
         return (
             self.damage,
             self.verified,

@@ -1,15 +1,15 @@
 """Aborts open multipart uploads that no attempt owns any more.
 
-A crash between CreateMultipartUpload and T2 leaves one, and so does a create that the store applied late or
-twice.
+A crash between CreateMultipartUpload and T2 leaves such an upload, and so does a create that the store
+applied late or twice.
 
-Most are found with their attempt, because its key is exclusive. At a shared key (paths, projects) nobody can
-tell whose an upload is; but once no attempt at the key may still write, the upload is nobody's. Keys without
-a row are never touched: the bucket may contain other objects.
+Most of them are removed with their attempt, because its key is exclusive. At a shared key (paths, projects)
+the owner of an upload can't be determined; but once no attempt at the key may still write, the upload has no
+owner. Keys without a row are never touched: the bucket may contain other objects.
 
 Uploads with parts are left alone, too. Parts are sent only after T2, so such an upload is recorded, and is
 ended with its attempt. Swift also keeps listing a completed upload if it fails right after writing the
-manifest; to abort that one would delete the parts of a committed object.
+manifest; aborting that upload would delete the parts of a committed object.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MOST_KEYS = 1000
 
 
 class UploadSweep:
-    """Lists all open uploads of the bucket and aborts nobody's. A loop repeats it."""
+    """Lists all open uploads of the bucket and aborts those without an owner. A loop repeats it."""
 
     def __init__(self, store: ObjectStore, keys: Reservations) -> None:
         self._store = store

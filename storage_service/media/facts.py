@@ -68,8 +68,9 @@ def facts_of(content_type: str, file: RemoteFile) -> Iterator[Facts]:
 
 
 def _places(content_type: str, file: RemoteFile) -> Facts:
-    """The places in the file. A file too large or too odd to search has none that another reader would
-    find.
+    """The masks of the location in the file; no fact if there is none.
+
+    A file that exceeds the search's limits, or is malformed, has none: other readers would find none either.
     """
     try:
         masks = masks_of(content_type, file)

@@ -13,8 +13,8 @@ LENGTH: Final = struct.Struct(">I")
 MOST_ASKED: Final = 4 * 1024 * 1024
 #: The largest request, or facts. Only a broken process comes near it.
 MOST_TOLD: Final = 256 * 1024
-#: How a job's process ends: it has told everything; the file is broken beyond what was told; it was killed,
-#: by a limit or otherwise.
+#: How a job's process ends: all facts were sent; the file is broken, and some facts may be missing; the
+#: process was killed, by a limit or otherwise.
 DONE, BROKEN, DIED = 0, 2, 3
 BLOCK: Final = 128 * 1024
 

@@ -1,10 +1,10 @@
-"""Finds where a file says where it was taken, as bytes that can be overwritten in place.
+"""Finds the bytes of a file that tell where it was taken, so that they can be overwritten in place.
 
-Files say it in few ways, whatever their format: a GPS directory in a TIFF structure (EXIF); an XMP packet,
-which is plain text so that it can be found anywhere; IPTC data sets; and in MP4 and QuickTime boxes and texts
-of ISO 6709. The search looks for these instead of parsing each format, so it also finds what follows a
-picture (the video of a motion photo, further pictures). Only PNG has checksums over its content, and may
-compress it.
+A location is stored in one of few ways, whatever the file's format: a GPS directory in a TIFF structure
+(EXIF); an XMP packet, which is plain text so that it can be found anywhere; IPTC data sets; boxes and texts
+of ISO 6709 in MP4 and QuickTime. The search looks for these instead of parsing each format, so it also finds
+those of data after a picture (the video of a motion photo, further pictures). Only PNG has checksums over its
+content, and may compress it.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class ReadingLimits:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The facts that a job has told, and how its process ended: DONE, BROKEN (the file is broken), or
+    """The facts that a job has sent, and how its process ended: DONE, BROKEN (the file is broken), or
     DIED.
     """
 
@@ -57,7 +57,7 @@ class ReadingProcess:
         self._running: _Running | None = None
 
     async def read(self, content_type: str, size: int, fetch: Fetch) -> Told:
-        """Run one job. Raises what ``fetch`` raises; any other failure gives a job that told few facts."""
+        """Run one job. Raises what ``fetch`` raises; any other failure gives the facts so far, and DIED."""
         facts: dict[str, Any] = {}
         ended = DIED
         try:
@@ -135,7 +135,7 @@ async def _start(program: str) -> _Running:
 
 
 def _environment() -> dict[str, str]:
-    """What an import needs; none of the service's secrets."""
+    """The variables that Python needs to import modules; none of the service's secrets."""
     return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LANG": "C.UTF-8", "PATH": os.defpath}
 
 

@@ -27,7 +27,7 @@ KINDS: Final = ("image/", "video/", "audio/")
 class MediaReader:
     """One instance per process. ``processes``: files read in parallel; one owner gets at most half of them.
 
-    The limit protects guests, who wait for files nobody has read yet, from another owner's costly files.
+    The limit protects guests, who wait for files that were not read yet, from another owner's costly files.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ def is_read(content_type: str) -> bool:
 
 
 def media_of(facts: Mapping[str, Any]) -> MediaInfo:
-    """The plausible facts of what a process has told: a compromised one may tell anything."""
+    """The plausible ones of the facts that a process has sent: a compromised process may send anything."""
     media = MediaInfo()
     width, height = (_whole(facts.get(name), 2**31 - 1) for name in ("width", "height"))
     if width and height:

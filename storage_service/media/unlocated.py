@@ -1,4 +1,4 @@
-"""What readers other than the owner get of a file: its bytes without the place where it was taken."""
+"""Masks the location in a file for readers other than its owner."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Unlocated:
         return self._reader is not None
 
     async def masks(self, file: File | ProjectFile) -> Masks:
-        """What to overwrite in this content. A file that was not read yet is read first.
+        """The masks to apply to this content. A file that was not read yet is read first.
 
         Raises StrongroomError; Overloaded if that takes too long.
         """

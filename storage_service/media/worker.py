@@ -1,8 +1,8 @@
 """The reading program: ``python -m storage_service.media.worker``.
 
-It loads the libraries, and never touches a file's bytes. For each file it forks a child with limits on memory
-and time, which does. Both use standard input and output (``frames``): a job comes in; the child requests
-bytes and tells facts; when the child has ended, for any reason, the parent says so.
+It loads the libraries, and forks a child for each file, with limits on memory and time. Only the child
+handles the file's bytes. Both use standard input and output (``frames``): the parent receives a job; the
+child requests bytes and sends facts; when the child has ended, for any reason, the parent reports that.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _limit(memory: int, seconds: int) -> None:
 
 
 def run() -> None:
-    """Run as a program. Output of the libraries must not get between the frames."""
+    """Run as a program. Output of the libraries goes to standard error, so that it can't mix with frames."""
     global OUT  # noqa: PLW0603 - of this process
     OUT = os.dup(1)
     os.dup2(2, 1)

@@ -1,1 +1,1 @@
-"""HTTP to servers that strangers choose: checked addresses, metered connections, no redirects."""
+"""HTTP requests to servers that users choose: checked addresses, metered connections, no redirects."""

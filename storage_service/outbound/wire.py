@@ -25,7 +25,7 @@ from strongroom.errors import SourceUrlFailed
 HEAD_READ: Final = 16 * 1024
 BODY_READ: Final = 64 * 1024
 PAUSE_SECONDS: Final = 3.0
-"""A longer silence below TLS restarts the measurement: the peer was thinking, not dripping."""
+"""A longer silence below TLS restarts the measurement of the rate: the peer was busy, not slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class Dialer:
     async def dial(self, address: Address, port: int, tls_name: str | None) -> Connection:
         """Connect to ``address``; with TLS for ``tls_name``, if given.
 
-        Raises OSError if nobody answers there, BrokenConnection, SourceUrlFailed.
+        Raises OSError if no server answers there, BrokenConnection, SourceUrlFailed.
         """
         meter = Meter(self.limits)
         deadline = anyio.current_time() + self.connect

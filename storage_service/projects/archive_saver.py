@@ -33,8 +33,8 @@ ZIP_TYPE = "application/zip"
 class ArchiveSaver:
     """The use case; one instance per process.
 
-    :param memory: what readers of archives may hold beside the files on their way to S3 (one segment and one
-        packed file each). It is taken before the budget of bodies, and released without waiting for that one.
+    :param memory: the budget of readers of archives (one segment and one packed file each), beside the files
+        on their way to S3. It is taken before the budget of bodies, and released without waiting for that.
         One owner gets at most a quarter, because half may be held by slow readers of ZIPs, and a large save
         takes minutes.
     """
@@ -49,7 +49,7 @@ class ArchiveSaver:
         self._directories = DirectoryThread()
 
     async def save(self, requests: AsyncIterator[SaveProjectArchiveRequest]) -> pb.CommitSaveResponse:
-        """Raises ArchiveInvalid {rule, entry}, and what ProjectSaver.save raises."""
+        """Save the archive. Raises ArchiveInvalid {rule, entry}, and what ProjectSaver.save raises."""
         stream = ArchiveStream(requests)
         spec = await stream.spec()
         async with self._runner.failures.telling(of_save(spec)):

@@ -29,7 +29,9 @@ class ProjectRollback:
         self._reader = reader
 
     async def roll_back(self, request: RollbackProjectRequest) -> pb.CommitSaveResponse:
-        """Raises ProjectNotFound, VersionNotFound, VersionConflict, RequestInProgress, BucketNotVersioned,
+        """Save the old version's content as a new version.
+
+        Raises ProjectNotFound, VersionNotFound, VersionConflict, RequestInProgress, BucketNotVersioned,
         and ObjectLost (the store has lost an old version).
         """
         begin = pb.BeginSaveRequest(

@@ -28,7 +28,7 @@ from strongroom.storage.v1.project_pb2 import SaveProjectRequest, SaveProjectSpe
 
 
 class ContentsSaver:
-    """What all ways of saving new content share: types, technologies, and the upload to S3."""
+    """The steps that all ways of saving new content share: types, technologies, and the upload to S3."""
 
     def __init__(
         self,
@@ -73,10 +73,9 @@ class ContentsSaver:
     async def read_unsent(
         self, spec: SaveProjectSpec, paths: Sequence[str], stack: TechStack, writer: FileWriter
     ) -> None:
-        """Read manifests that were not sent because they are unchanged: they tell the project's technologies,
-        too.
+        """Read manifests that were not sent because they are unchanged, for the project's technologies.
 
-        If nothing at all has changed, S3 is not asked: the newest version has the answer.
+        If no file has changed, nothing is read from S3: the newest version's technologies still apply.
         """
         if paths and not writer.stored:
             project = await self._reader.project(spec.slug, spec.user_id)
@@ -100,7 +99,9 @@ class ProjectSaver:
         self._reader = reader
 
     async def save(self, requests: AsyncIterator[SaveProjectRequest]) -> pb.CommitSaveResponse:
-        """Raises VersionConflict, RequestInProgress, PathInvalid, the limits' errors, PreconditionFailed (a
+        """Save the stream's files as the next version.
+
+        Raises VersionConflict, RequestInProgress, PathInvalid, the limits' errors, PreconditionFailed (a
         file is not unchanged), UploadIncomplete, SizeMismatch, ChecksumMismatch, BucketNotVersioned,
         QuotaExceeded; partial saves also ProjectNotFound and FileNotFound (a removed path does not exist).
         """
@@ -139,7 +140,7 @@ class ProjectSaver:
         return commit_request(save, writer, stack, content.sha256, spec.label)
 
     async def _others(self, save: OpenSave, spec: SaveProjectSpec) -> OtherFiles:
-        """What a partial save may keep; a whole one keeps nothing."""
+        """The files that a partial save may keep; none for a whole save."""
         if not spec.partial:
             return OtherFiles()
         return await OtherFiles.listed(self._reader.project_files(spec.slug, save.base_version, spec.user_id))
@@ -196,7 +197,7 @@ def commit_request(
 
 
 async def _digest(stream: SaveStream) -> bytes:
-    """The digest of the stream's content, which is not stored: for a repeat."""
+    """Read the stream to its end without storing it, and return the digest of its content: for a repeat."""
     content = ContentDigest()
     async for file in stream.files():
         if file.head.removed:

@@ -1,12 +1,12 @@
 """Keeps the bucket's current objects equal to the newest versions: removes and makes delete markers, and
-hides what dead saves left on top.
+hides objects that dead saves left on top.
 
-metadata_service names the keys and what has to be current there; this module reads the key's versions and
-makes it so. It only creates and removes delete markers. Object versions belong to blobs: the cleaner removes
+metadata_service names the keys and the object that must be current at each. This module reads the key's
+versions, and creates and removes only delete markers. Object versions belong to blobs: the cleaner removes
 them by version id, after which S3 shows the version before. The one exception is a second version of a
 committed blob, left by a repeated PutObject, which is removed here.
 
-A DeleteObject without version id is the only request in the system that changes what it does not name. So it
+Only one request in the system changes a version that it does not name: DeleteObject without version id. So it
 is sent only shortly after its claim (``CLAIM_SECONDS``); S3 refuses requests signed more than 15 minutes ago,
 and a key stays on the list for the tombstone grace after every change (rule R5).
 """

@@ -302,7 +302,7 @@ class ArchiveStream:
 
 
 def checked_data(data: bytes) -> bytes:
-    """Raises ChunkTooLarge."""
+    """Return ``data``. Raises ChunkTooLarge if it is longer than MAX_CHUNK."""
     if len(data) > MAX_CHUNK:
         raise ChunkTooLarge(
             f"a message carries {len(data)} bytes of data; send at most {MAX_CHUNK}",

@@ -151,7 +151,7 @@ class TechStack:
         self._fetched = 0
 
     def is_as_before(self, project: Project) -> None:
-        """Whether all files are those of the newest version, so that its findings still apply."""
+        """Take over the findings of the newest version, because all files are those of that version."""
         self._found = set(project.tech_stack)
         self._has_page, self._has_server_folder = project.has_frontend, project.has_backend
 
@@ -219,7 +219,7 @@ class TechStack:
 
     @property
     def names(self) -> list[str]:
-        """In the order of the table."""
+        """The technologies found, in the order of the table."""
         return [tech.name for tech in TECHNOLOGIES if tech.name in self._found]
 
     @property

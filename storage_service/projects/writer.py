@@ -1,8 +1,8 @@
 """Sends a save's files to S3: reserved in batches, written in parallel, reported in batches.
 
 Memory: a file's bytes first get room in the save's own budget, are then taken from the process-wide budget as
-they arrive, and are given back when S3 has them. Without room the stream is not read, so HTTP/2 flow control
-slows the client. Everything held is being sent by then, so there is no circular wait.
+they arrive, and are released when S3 has them. Without room the stream is not read, so HTTP/2 flow control
+slows the client. All held bytes are being sent by then, so there is no circular wait.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class RepairRules:
 
 
 class RepairedVerifying(Verifying):
-    """Verification, scrub and repair: the loops, and what the servicer needs."""
+    """Verification, scrub and repair: their loops, and the parts that the servicer calls."""
 
     def __init__(
         self,

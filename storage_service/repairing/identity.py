@@ -1,10 +1,11 @@
-"""Which installation a bucket belongs to. An object in the bucket says so.
+"""Checks that the bucket belongs to the database's installation, which an object in the bucket names.
 
 Verifications and repairs work only in the bucket of the database's own installation. The first installation
-that looks at an unclaimed bucket takes it, except in two cases: the bucket holds objects and the database
-knows of none; or the bucket has fewer than half of a sample of the database's files. Then nobody verifies or
-repairs. The same holds if the bucket is the installation's but the database is empty: every object would
-count as nobody's. The cleaner stops only if the bucket belongs to another installation.
+that checks an unclaimed bucket takes it, except in two cases: the bucket holds objects and the database
+knows none of them; or the bucket has fewer than half of a sample of the database's files. Then verifications
+and repairs are refused. They are also refused if the bucket is the installation's but the database is empty,
+because every object would count as unowned. The cleaner stops only if the bucket belongs to another
+installation.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from strongroom.metadata.v1.verification_service_pb2 import GetInstallationRespo
 KEY: Final = f"{OWN}installation.json"
 FORMAT: Final = "strongroom-installation/1"
 KNOWN_SECONDS: Final = 600.0
-"""How long periodic work relies on an answer."""
+"""How long periodic work relies on a successful check."""
 REFUSED_SECONDS: Final = 60.0
 """How long it relies on a refusal."""
 TAKEN_AFTER_SECONDS: Final = 60.0
@@ -69,9 +70,9 @@ class BucketIdentity:
         self._asking = asyncio.Lock()
 
     async def may_remove(self) -> bool:
-        """Whether the cleaner may go on.
+        """Whether the cleaner may remove objects.
 
-        Not in another installation's bucket: the cleaner would find nothing, and record the rows as removed.
+        Not in another installation's bucket: it would find no objects there, and record the rows as removed.
         Raises StrongroomError if the database can't be asked and the bucket was not known as its own before.
         """
         try:
@@ -104,7 +105,7 @@ class BucketIdentity:
     async def check(self, *, take: bool = True) -> GetInstallationResponse:
         """Return the database's installation if the bucket belongs to it.
 
-        :param take: take the bucket if it belongs to nobody.
+        :param take: take the bucket if it belongs to no installation.
 
         Raises RepairRefused, StrongroomError.
         """

@@ -1,4 +1,4 @@
-"""A stage of a verification: could the entries in quarantine be restored?"""
+"""A stage of a verification: checks that the entries in quarantine can be restored."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class QuarantineStage:
         )
 
     async def _wrong(self, manifest: Manifest, *, reads: bool) -> str:
-        """How the bytes differ from the manifest; empty: they don't."""
+        """Describe how the bytes differ from the manifest; ``""`` if they don't."""
         ref = ObjectRef(object_key(manifest.id))
         try:
             info = await self._store.head(ref)

@@ -1,4 +1,4 @@
-"""Repairs of things without a row: versions, delete markers and multipart uploads that belong to nobody."""
+"""Repairs of versions, delete markers and multipart uploads that no row owns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ABORT_ROUNDS: Final = 5
 
 
 class Nobodys:
-    """One instance per process."""
+    """Repairs what no row owns. One instance per process."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a repair does about each kind of finding, and its outcomes."""
+"""The action of a repair for each kind of finding, and the outcomes of a repair."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ ORDER: Final[tuple[frozenset[Kind], ...]] = (
 )
 """Findings are repaired in this order.
 
-Rows come first: a version that nobody owns may be the one that a row has lost. Uploads come after objects,
+Rows come first: an unowned version may be the one that a row has lost. Uploads come after objects,
 because Swift keeps an object's parts with its upload. Sums come last, because the other repairs change them.
 """
 
@@ -84,20 +84,20 @@ class Repaired:
 
 
 def done(action: Action, detail: str = "") -> Repaired:
-    """The action was taken."""
+    """The outcome of an action that was taken."""
     return Repaired(action, wire.REPAIR_OUTCOME_DONE, detail)
 
 
 def outdated(action: Action) -> Repaired:
-    """The finding no longer holds."""
+    """The outcome for a finding that no longer holds."""
     return Repaired(action, wire.REPAIR_OUTCOME_OUTDATED, "it is not so any more")
 
 
 def left(detail: str, action: Action = wire.REPAIR_ACTION_NONE) -> Repaired:
-    """Nothing was done; ``detail``: what a person has to do."""
+    """The outcome for a finding that was left alone; ``detail``: why, or what a person has to do."""
     return Repaired(action, wire.REPAIR_OUTCOME_LEFT, detail)
 
 
 def proposed(kind: Kind) -> Action:
-    """What a repair would do about this kind."""
+    """The action that a repair takes for this kind."""
     return PROPOSED.get(kind, wire.REPAIR_ACTION_NONE)

@@ -1,4 +1,4 @@
-"""Quarantine: moves an object that nobody owns below an internal prefix, from where it can be restored.
+"""Quarantine: moves an unowned object below an internal prefix, from where it can be restored.
 
     copy ─▶ compare ─▶ manifest ─▶ look again ─▶ remove that version
 
@@ -49,7 +49,7 @@ AFTER_REMOVAL: Final = failpoints.register("storage.repair.after_removal")
 AFTER_RETURN: Final = failpoints.register("storage.repair.after_return")
 IN_PURGE: Final = failpoints.register("storage.repair.in_purge")
 
-#: Entries sent in one question about their owners.
+#: Entries in one request about their owners.
 ASKED_AT_ONCE: Final = 500
 Erased: TypeAlias = Callable[[Sequence[Manifest]], Awaitable[Sequence[int]]]
 """Returns the positions of the entries whose owner was erased."""
@@ -84,8 +84,8 @@ class Quarantine:
     ) -> Manifest | None:
         """Move one version to quarantine.
 
-        :param still: asked after the copy; if the version is no longer nobody's, it stays, and the result is
-            None.
+        :param still: called after the copy: whether the version is still unowned. If not, it stays in place,
+            and the result is None.
 
         Raises ObjectNotFound, StoreError.
         """

@@ -87,7 +87,7 @@ class Repairs:
         self._nobodys = Nobodys(store, records, quarantine, self._objects, uploads)
 
     async def repair(self, run_id: str) -> AsyncGenerator[tuple[pb.Finding, Repaired]]:
-        """Repair a run (empty: the last one); yields what was done about each finding.
+        """Repair the findings of a run (empty: the last run). Yields each finding with its outcome.
 
         Raises RepairRefused before anything is touched, NotFound, StrongroomError.
         """
@@ -235,8 +235,8 @@ class Repairs:
     async def _moved_on(
         self, finding: pb.Finding, now: Sequence[pb.Finding], seen: AtKey, run_id: str
     ) -> Repaired:
-        """The finding no longer holds. But if a rewrite died before it removed the old version, finish
-        that.
+        """Handle a finding that no longer holds: finish a rewrite that died before it removed the old
+        version.
         """
         if finding.kind == pb.FINDING_KIND_METADATA_MISMATCH:
             for one in now:

@@ -66,7 +66,7 @@ class Content:
 
 
 class Rows:
-    """One instance per process."""
+    """Repairs rows. One instance per process."""
 
     def __init__(
         self,
@@ -141,7 +141,10 @@ class Rows:
         return await self._take_over(row, seen, new)
 
     async def _follow(self, row: KeyRow, own: Content) -> Repaired:
-        """The row contradicts itself: take over its object's metadata, if the object is its own attempt's."""
+        """Take over the object's metadata into a row that contradicts itself.
+
+        Only if the object was written by the row's own attempt.
+        """
         if own.info.metadata.get(ATTEMPT_KEY) != row.blob_id or own.info.etag != row.etag:
             return left("neither the row nor its object says what it is: restore the row from a backup")
         said = f"what version {own.info.version_id or 'null'} says of itself"

@@ -12,7 +12,7 @@ from storage_service.restoring.strays import Strays
 
 
 class Restoring:
-    """What the servicer needs. ``saves``: saves projects."""
+    """The parts that the servicer calls. ``saves``: saves projects."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Decides about a stray object: keep it as a file of its owner, or drop it into quarantine.
+"""Carries out an operator's decision about a stray object: keep it as a file of its owner, or quarantine it.
 
-Each object is checked again, whatever an earlier list said. So both operations can be repeated by anybody at
-any time: an object that a row names is never removed, and one that is a file already stays that file.
+Each object is checked again, whatever an earlier list said. So both operations can be repeated at any time:
+an object that a row names is never removed, and an object that is a file already stays that file.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WHY: Final = "dropped"
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """One named object: the versions of its key, newest first, and why it is astray; None: it is not."""
+    """One named object: the versions of its key, newest first, and its stray (None: it is not astray)."""
 
     name: pb.ObjectName
     versions: Sequence[ListedVersion]

@@ -57,7 +57,7 @@ class _Suspect:
 
 
 class Strays:
-    """One instance per process."""
+    """Finds stray objects. One instance per process."""
 
     def __init__(self, store: ObjectStore, records: VerificationRecords, restorations: Restorations) -> None:
         self._store = store
@@ -132,12 +132,12 @@ def _suspects(seen: AtKey, rows: Sequence[KeyRow]) -> Iterator[_Suspect]:
 
 
 def _is_doubtful(seen: AtKey) -> bool:
-    """Whether the rows read before the listing leave anything unexplained."""
+    """Whether the listing has a version or a marker that the rows read before it do not explain."""
     return next(_suspects(seen, seen.rows), None) is not None
 
 
 def _kind(suspect: _Suspect, attempt: str) -> pb.StrayKind.ValueType | None:
-    """Why the version is astray; None: a row explains it."""
+    """The kind of stray; None: a row explains the version."""
     row = next((row for row in suspect.rows if row.blob_id == attempt), None)
     if row is not None:
         is_open = row.state in {BLOB_STATE_PENDING, BLOB_STATE_COMPLETING}

@@ -34,7 +34,7 @@ class ScanMetrics(Collector):
             self._scans.labels(outcome)
 
     def collect(self) -> Iterable[Metric]:
-        """All of them."""
+        """All metrics."""
         for metric in (self._scans, self._bytes, self._seconds, self._up):
             yield from metric.collect()
 

@@ -1,4 +1,4 @@
-"""Which bodies are scanned, and what happens to those that can't be."""
+"""Rules of scanning: which bodies are scanned, and how bodies are treated that can't be scanned."""
 
 from __future__ import annotations
 

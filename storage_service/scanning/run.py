@@ -1,8 +1,8 @@
 """Passes one body to the scanner as it arrives, and gets a verdict at its end.
 
-Memory: up to ``HELD_BYTES`` of the body are held before a connection to the scanner is opened, so that a slow
-client's small body occupies none. They are usually the same objects that are on their way to S3. After that
-nothing is held: a chunk continues when the scanner has taken it.
+Memory: up to ``HELD_BYTES`` of the body are held before a connection to the scanner is opened, so that a
+small body of a slow client occupies no connection. These chunks are usually the same objects that are on
+their way to S3. Later chunks are not held: each is passed on once the scanner has taken it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Starts a scan for each body that is stored, or none."""
+"""Starts the scan of each body that is stored, if the rules ask for one."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from strongroom.storage.v1 import diagnostics_service_pb2, diagnostics_service_p
 
 Context = grpc.aio.ServicerContext
 
-#: Of plain files, which have one size and types of their own.
+#: Folders of plain files. They share one size limit, and each has its own types.
 _FOLDERS: Final = ("uploads", "documents", "audio")
 
 

@@ -101,5 +101,5 @@ def _outcome(result: pb.ObjectResult) -> str:
 
 
 def _digest(cursor: str) -> str:
-    """Where a page begins, without the name of an owner, which a cursor holds."""
+    """The first 16 hex digits of the cursor's SHA-256: the cursor itself contains an owner's name."""
     return hashlib.sha256(cursor.encode()).hexdigest()[:16] if cursor else ""

@@ -348,7 +348,7 @@ class _Recorder:
         self.handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """The same handlers in their older form."""
+        """Ignore the handlers: the generated code passes the same ones to the method below."""
 
     def add_registered_method_handlers(
         self, _service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]

@@ -1,4 +1,4 @@
-"""Counts files and bytes, uploaded and downloaded, by family and way (``form``, ``tus``, ``grpc``, …)."""
+"""Metrics of transfers: files and bytes uploaded and downloaded, by family and way (``form``, ``tus``, …)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from strongroom.families import family_name
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 
-#: ``form``: a body through the gateway; ``tus``: a resumable one through it; ``direct``: straight to S3, only
-#: confirmed here; ``import``: fetched from a URL; ``copy``: moves, too; ``drop``: by a guest of a share;
-#: ``grpc``: everything else by callers of gRPC.
+#: ``form``: one body through the gateway; ``tus``: a resumable upload through the gateway; ``direct``: sent
+#: to S3 by the client, only confirmed here; ``import``: fetched from a URL; ``copy``: a copy or a move;
+#: ``drop``: sent by a guest of a share; ``grpc``: any other call by a gRPC client.
 Way = Literal["form", "tus", "direct", "import", "copy", "drop", "grpc"]
 DownloadWay = Literal["http", "grpc", "link", "share", "preview"]
 PROJECT: Final = "project"
@@ -27,7 +27,7 @@ _LABELS: Final = ("family", "way")
 
 
 def family_of(file: File | ProjectFile) -> str:
-    """In small letters; what this release does not know yet is ``other``."""
+    """The family in lower case, for the label; ``other`` if this release does not know it."""
     if isinstance(file, ProjectFile):
         return PROJECT
     return family_name(file.family)
@@ -40,13 +40,13 @@ def by_gateway(way: Way) -> Way:
 
 
 def read_way() -> DownloadWay:
-    """How the call in progress came."""
+    """The way of the call in progress: ``http`` if it came through the gateway, else ``grpc``."""
     request = current()
     return "http" if request is not None and request.by_gateway else "grpc"
 
 
 class Download:
-    """One download whose file becomes known only while it is being answered."""
+    """Counts one download whose file is found only while the call is answered."""
 
     def __init__(self, transfers: Transfers, way: DownloadWay) -> None:
         self._transfers = transfers
@@ -54,17 +54,17 @@ class Download:
         self._sent: Counter | None = None
 
     def begun(self, file: File | ProjectFile) -> None:
-        """It is this one."""
+        """Count a download of ``file``; ``piece`` counts its bytes from here on."""
         self._sent = self._transfers.begun(file, self._way)
 
     def piece(self, size: int) -> None:
-        """Count ``size`` more bytes."""
+        """Count ``size`` more bytes. Does nothing before ``begun``."""
         if self._sent is not None:
             self._sent.inc(size)
 
 
 class Transfers(Collector):
-    """Of one process."""
+    """The counters of one process."""
 
     def __init__(self) -> None:
         self._uploads = Counter("strongroom_uploads", "Files stored.", _LABELS, registry=None)
@@ -78,17 +78,17 @@ class Transfers(Collector):
         self._sent, self._sent_bytes = cache(self._downloads.labels), cache(self._downloaded.labels)
 
     def collect(self) -> Iterable[Metric]:
-        """All four."""
+        """All four metrics."""
         for metric in (self._uploads, self._uploaded, self._downloads, self._downloaded):
             yield from metric.collect()
 
     def stored(self, file: File, way: Way) -> None:
-        """A file is committed."""
+        """Count a committed file."""
         note_file(file.id)
         self._count(family_of(file), way, file.size_bytes)
 
     def saved(self, size: int, way: Way) -> None:
-        """A project's save is."""
+        """Count a committed save of a project; ``size`` in bytes."""
         self._count(PROJECT, way, size)
 
     def _count(self, family: str, way: Way, size: int) -> None:
@@ -96,16 +96,16 @@ class Transfers(Collector):
         self._stored_bytes(family, way).inc(size)
 
     def begun(self, file: File | ProjectFile, way: DownloadWay) -> Counter:
-        """A download of this file: the counter of its bytes."""
+        """Count a download of ``file``. Returns the counter of its bytes."""
         if isinstance(file, File):
             note_file(file.id)
         return self.sending(family_of(file), way)
 
     def one(self, way: DownloadWay) -> Download:
-        """A download of what is not found yet."""
+        """A counter of one download whose file is not known yet. Counts nothing until ``Download.begun``."""
         return Download(self, way)
 
     def sending(self, family: str, way: DownloadWay) -> Counter:
-        """A download of something of ``family``: the counter of its bytes."""
+        """Count a download of ``family``. Returns the counter of its bytes."""
         self._sent(family, way).inc()
         return self._sent_bytes(family, way)

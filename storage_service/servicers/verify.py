@@ -76,7 +76,7 @@ class VerifyServicer(VerifyServiceServicer):
         context: Context[pb.ListVerificationFindingsRequest, pb.ListVerificationFindingsResponse],
     ) -> pb.ListVerificationFindingsResponse:
         only_admins(calls.current_principal(), _WHY)
-        run_id = (await self._records.run(_run_id(request.id))).id  # refuses what is no run
+        run_id = (await self._records.run(_run_id(request.id))).id  # refuses an unknown id
         findings = await self._records.findings(run_id, request.after_number, max(request.limit, 0))
         response = pb.ListVerificationFindingsResponse()
         for finding in findings:
@@ -187,12 +187,12 @@ def add_verify_service(server: grpc.aio.Server, servicer: VerifyServicer) -> lis
 
 
 def _run_id(text: str) -> str:
-    """Empty: the last one. Raises InvalidField."""
+    """Check the id of a run; empty stands for the last run. Raises InvalidField."""
     return _uuid(text, "id", f"{_NO_RUN}; leave it out (`--run last`) for the last one") if text else ""
 
 
 def _uuid(text: str, field: str, advice: str) -> str:
-    """Raises InvalidField."""
+    """Normalize a UUID. Raises InvalidField with ``advice``."""
     try:
         return str(UUID(text))
     except ValueError:
@@ -200,14 +200,17 @@ def _uuid(text: str, field: str, advice: str) -> str:
 
 
 def _entry_id(text: str) -> str:
-    """What is listed may have any name, were it put there by hand. Raises InvalidField."""
+    """Check the id of an entry: any name without a slash, because an entry may have been put there by hand.
+
+    Raises InvalidField.
+    """
     if not text or "/" in text:
         raise InvalidField(f"id: {_NO_ENTRY}.", field="id", rule="entry")
     return text
 
 
 def _moment(timestamp: Timestamp) -> datetime:
-    """UTC. Raises InvalidField."""
+    """Convert a timestamp to a time in UTC. Raises InvalidField."""
     try:
         return timestamp.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:

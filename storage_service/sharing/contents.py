@@ -209,7 +209,10 @@ def _project_item(file: ProjectFile) -> pb.SharedItem:
 
 
 def _shown(file: File | ProjectFile, masks: Masks) -> File:
-    """What a reader of the bytes needs to know, without the owner or the key in S3."""
+    """The fields that a reader of the bytes needs, without owner and S3 key.
+
+    The CRC-32C is left out if bytes are masked, because it is that of the original.
+    """
     found = File(
         content_type=file.content_type,
         charset=file.charset,

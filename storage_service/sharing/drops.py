@@ -40,7 +40,7 @@ _MEDIA: Final = ("image/", "audio/", "video/")
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """What was stored, and what the guest is told."""
+    """The stored file, and the answer to the guest."""
 
     stored: UploadedFile
     answer: DropFileResponse
@@ -63,7 +63,7 @@ class Drops:
         share = await self.guests.enter(first.token, first.session)
         if not share.scope.HasField("drop"):
             raise ShareLocked("This share takes no files.", metadata={"needs": "drop"})
-        check_room(share)  # before bytes arrive; the commit counts for real
+        check_room(share)  # refuse before bytes arrive; the commit decides
         source = _DropSource(first, requests, share)
         stored = await self._stored(source)
         answer = DropFileResponse(
@@ -104,7 +104,7 @@ class _DropSource:
         self.spec = UploadSpec(
             target=_target(share, first.filename),
             filename=first.filename,
-            # A declared media type that nobody can check is ignored.
+            # A declared media type can't be verified, so it is ignored.
             content_type="" if rules.content_types and declared.startswith(_MEDIA) else first.content_type,
             share_id=share.id,
             retention=rules.retention if rules.HasField("retention") else None,

@@ -1,4 +1,4 @@
-"""Admits guests: who may read what a share opens, and on whose behalf."""
+"""Admits guests: checks that a guest may read a share's content, and lets the call act for its owner."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Guests:
 
 
 def shown(share: Share, *, is_open: bool) -> pb.GuestShare:
-    """What a guest is told of a share. Until it is open: only that it exists."""
+    """A share as a guest sees it. One with a password shows only its kind until it is open."""
     answer = pb.GuestShare(
         kind=_KINDS.get(share.scope.WhichOneof("scope") or "", pb.SHARED_KIND_UNSPECIFIED),
         has_password=share.has_password,

@@ -15,13 +15,13 @@ from storage_service.verifying.scrub import REST_SECONDS, Scrub
 from storage_service.verifying.stage import Grace, Rates, Stage
 
 STEP_SECONDS = 60.0
-"""How long one step of a run, or one object of the scrub, may take. After ten times as long it counts as
+"""Expected time of one step of a run, or of one object of the scrub. After ten times as long it counts as
 stuck.
 """
 
 
 class Verifying:
-    """The loops, and what the servicer needs."""
+    """The loops of verification and scrub, and the parts that the servicer calls."""
 
     def __init__(
         self,

@@ -62,7 +62,7 @@ def about_upload(upload: ListedUpload, parts: int, size: int) -> pb.Finding:
 
 
 def differences(row: KeyRow, info: ObjectInfo) -> list[pb.Finding]:
-    """How HEAD of a committed object differs from its row."""
+    """One finding for each fact in which HEAD of a committed object differs from its row."""
     found = []
     if info.size != row.size_bytes:
         found.append(
@@ -102,7 +102,7 @@ def is_whole(row: KeyRow) -> bool:
 
 
 def _says(row: KeyRow) -> dict[str, str]:
-    """The metadata that the object has to have. The attempt is there even if the row has lost the rest."""
+    """The metadata that the row expects of its object. The attempt is in it even if the row lost the rest."""
     expected = {ATTEMPT_KEY: row.blob_id, **row.object_metadata, CONTENT_TYPE: _type(row.content_type)}
     return {name: text.strip() for name, text in expected.items()}
 
@@ -119,7 +119,7 @@ def _type(content_type: str) -> str:
 
 
 def wrong_checksum(row: KeyRow, crc32c: int) -> pb.Finding:
-    """The object's bytes are not the ones that were committed."""
+    """A finding about an object whose bytes have another CRC-32C than the row."""
     return about_row(
         pb.FINDING_KIND_CHECKSUM_MISMATCH, row, expected=f"{row.crc32c:08x}", found=f"{crc32c:08x}"
     )

@@ -107,9 +107,9 @@ class VerificationJob:
         return True
 
     async def _next_shard(self) -> VerificationShard | None:
-        """A shard of the current run; without one, of a new run if that is due."""
+        """A shard of the current run; without one, of a new run if that is due. None: there is no work."""
         if not await self._may_work():
-            return None  # whoever began the run may use another bucket
+            return None  # the run may be about another process's bucket
         shard = await self._records.claim()
         if shard is not None or not self._interval_seconds:
             return shard
@@ -117,7 +117,7 @@ class VerificationJob:
         return await self._records.claim() if due.begun else None
 
     def _lease(self, shard: VerificationShard) -> LeaseKeeper:
-        """Renew the lease meanwhile: one step may read back thousands of objects and outlast it."""
+        """Keep the shard's lease renewed: one step may read back thousands of objects and outlast it."""
         claimed = VerificationShard()
         claimed.CopyFrom(shard)
         name = {"verification_id": shard.verification_id, "shard": str(shard.number)}
@@ -168,7 +168,7 @@ class VerificationJob:
 
 
 def _sentence(error: Exception) -> str:
-    """Why a run could not be finished, for its report: without internal details."""
+    """The reason for the report of a run that could not be finished, without internal details."""
     if isinstance(error, StrongroomError):
         return f"{error.reason_name}: {error.message}"
     if isinstance(error, StoreError):

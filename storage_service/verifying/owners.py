@@ -30,7 +30,7 @@ from strongroom.metadata.v1.verification_service_pb2 import KeyRow
 
 @dataclass(frozen=True, slots=True)
 class Unowned:
-    """A version without a known attempt: its name for the question to metadata_service, and its finding.
+    """A version without a known attempt: its name for the request to metadata_service, and its finding.
 
     The finding counts only if no file shows the version.
     """
@@ -135,7 +135,7 @@ class Owners:
 
 
 def unowned(info: ObjectInfo) -> pb.UnownedObject:
-    """An object without a known attempt, for the question to metadata_service."""
+    """The name of an object without a known attempt, for the request to metadata_service."""
     return pb.UnownedObject(
         key=info.key,
         owner_id=info.metadata.get("user_id", ""),

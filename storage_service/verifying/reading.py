@@ -1,7 +1,7 @@
 """Reads a committed object back and compares its bytes with the row: for the scrub and for ``--depth bytes``.
 
-Nothing is reported from here. Whoever finds a fault first reads the row again, because it may have been
-deleted meanwhile.
+This module reports no findings. A caller that finds a difference reads the row again before it reports one,
+because the file may have been deleted meanwhile.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Scrub:
         return bool(claim.rows)
 
     async def _check_safely(self, row: KeyRow) -> ScrubResult | None:
-        """Check one object. None: no result now; the object is due again when its claim runs out."""
+        """Check one object. Returns None without a result; the object is due again when its claim expires."""
         try:
             result = await self._check(row)
         except ObjectArchived:  # archived bytes can't be read: check them after they are restored

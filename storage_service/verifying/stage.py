@@ -1,4 +1,4 @@
-"""What the stages of a run have in common: a step continues from a cursor and returns what it found."""
+"""The interface of the stages of a run: a step continues from a cursor and returns its findings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strongroom.metadata.v1.verification_service_pb2 import KeyRow, Verification
 
 @dataclass(slots=True)
 class Step:
-    """Result of one step: where to continue, whether that was all, what was counted and found.
+    """Result of one step: the next cursor, whether the shard is done, counts and findings.
 
     ``moved``: rows whose objects a lifecycle rule has moved to another storage class.
     """

@@ -39,7 +39,7 @@ class OpenUploads:
         return step
 
     async def abandoned_at(self, key: str) -> list[ListedUpload]:
-        """Uploads of one key that nobody owns now. Raises StrongroomError, StoreError."""
+        """The open uploads of one key that have no owner now. Raises StrongroomError, StoreError."""
         uploads = await self._store.list_uploads(key)
         return await self._without_owner([upload for upload in uploads if upload.key == key])
 
@@ -105,7 +105,7 @@ class Segments:
         return [_lost(session, segment, instead) for segment, instead in wrong if segment.key in needed]
 
     async def _wrong(self, segment: Segment, *, reads: bool) -> str | None:
-        """What is there in place of the segment; empty: nothing; None: the segment is right."""
+        """Describe the object at the key if it is not the segment; ``""``: there is none; None: it is."""
         ref = ObjectRef(segment.key)
         try:
             info = await self._store.head(ref)

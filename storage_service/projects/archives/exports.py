@@ -205,7 +205,10 @@ def _tell(manifest: Manifest, entry: ZipEntry, kept: int | None, error: Exceptio
 
 
 def _lost(manifest: Manifest, name: str, size: int, kept: int | None, error: Exception) -> None:
-    """``archived``: it is asked back, and a later export has it."""
+    """Record a file that is not completely in the archive.
+
+    ``archived``: its restore from an archive class was requested, so a later export has it.
+    """
     reason = "not as long as it was stored" if isinstance(error, BodySizeChanged) else str(error)
     record = {"name": name, "size_bytes": size, "kept_bytes": kept, "reason": reason}
     manifest.lost({**record, "archived": isinstance(error, ObjectArchived)})

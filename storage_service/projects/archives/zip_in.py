@@ -1,7 +1,7 @@
 """Reads a stored ZIP by ranges, front to back, one file at a time.
 
-The central directory is checked completely before the first file is read, everything else as it is read. So
-nothing of an archive may be kept before ``files`` has ended. Memory: the central directory (at most
+The central directory is checked completely before the first file is read, the other records as they are read.
+So no file of an archive may be kept before ``files`` has ended. Memory: the central directory (at most
 ``MAX_DIRECTORY_BYTES``), one segment of the archive, and one file, packed and unpacked.
 """
 
@@ -43,7 +43,7 @@ class RangeReader(Protocol):
 
 
 class EntryLimits(Protocol):
-    """Refuses too many or too large files, with the message of the use case."""
+    """Refuses too many or too large files, with an error of the use case."""
 
     def check(self, *, files: int, largest: int, total: int) -> None:
         """Raises if there are too many files or bytes (of the largest file, or in total)."""

@@ -1,4 +1,4 @@
-"""Names inside a ZIP: which are accepted, and what they mean.
+"""Decodes and checks the names inside a ZIP.
 
 A bad name is refused, never corrected: an archive that contains ``../x`` is malicious or broken, and its
 author should know. The rules of project paths (``PATH_INVALID``) apply as well; ``tree_names`` has those that
