@@ -83,6 +83,15 @@ def copy_cluster(folder: Path, data_dir: Path) -> None:
 
 
 @contextmanager
+def room(folder: Path) -> Iterator[Path]:
+    """A folder below that of the run, for a cluster or a store of a test's own: writing 40 MB to a disk takes
+    the kernel as long as initdb.
+    """
+    with tempfile.TemporaryDirectory(dir=folder, ignore_cleanup_errors=True) as made:
+        yield Path(made)
+
+
+@contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock file, exclusively among all processes."""
     with path.open("a") as file:

@@ -12,7 +12,7 @@ import pytest
 from devstack.stackfile import S3Entry
 from tests.faults.checker import Checker, Upload
 from tests.faults.client import LARGE, new_upload
-from tests.servers import copy_cluster, forks_of_run
+from tests.servers import copy_cluster, forks_of_run, room
 from tests.stack import RunningStack, Service, start_stack, until
 
 ENV = {
@@ -23,14 +23,11 @@ ENV = {
 
 
 @pytest.fixture(scope="module")
-def stack(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    folder = tmp_path_factory.mktemp("supervised")
-    copy_cluster(run_folder, folder)
-    with (
-        closing(forks_of_run(run_folder)) as forks,
-        start_stack(folder, ENV, forks.start_stack) as running,
-    ):
-        yield running
+def stack(run_folder: Path) -> Iterator[RunningStack]:
+    with room(run_folder) as folder, closing(forks_of_run(run_folder)) as forks:
+        copy_cluster(run_folder, folder)
+        with start_stack(folder, ENV, forks.start_stack) as running:
+            yield running
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from devstack import infra
 from tests.forks.client import ForkServer
 from tests.integration.devstack.running import STANDINS, RunningStack
-from tests.servers import copy_cluster, forks_of_run
+from tests.servers import copy_cluster, forks_of_run, room
 
 StartStack = Callable[..., RunningStack]
 
@@ -24,17 +24,24 @@ def forks(run_folder: Path) -> Iterator[ForkServer]:
 
 
 @pytest.fixture
-def start_stack(tmp_path: Path, forks: ForkServer, run_folder: Path) -> Iterator[StartStack]:
+def place(run_folder: Path) -> Iterator[Path]:
+    """A folder for data of this test, in memory if the run's is."""
+    with room(run_folder) as folder:
+        yield folder
+
+
+@pytest.fixture
+def start_stack(place: Path, forks: ForkServer, run_folder: Path) -> Iterator[StartStack]:
     """`start_stack(*command, **environ)`: start the stack again in this test's folder. With `bare` it is what
     `make up` runs: nothing is forked or prepared.
     """
     started: list[RunningStack] = []
 
     def start(*command: str, bare: bool = False, **environ: str) -> RunningStack:
-        data = tmp_path / "data"
+        data = place / "data"
         if not (bare or data.exists() or "STRONGROOM_DATABASE_URL" in environ):
             copy_cluster(run_folder, data)
-        started.append(RunningStack(tmp_path, command or STANDINS, None if bare else forks, **environ))
+        started.append(RunningStack(place, command or STANDINS, None if bare else forks, **environ))
         return started[-1]
 
     yield start
@@ -43,16 +50,16 @@ def start_stack(tmp_path: Path, forks: ForkServer, run_folder: Path) -> Iterator
 
 
 @pytest.fixture
-def data(tmp_path: Path, run_folder: Path) -> Path:
+def data(place: Path, run_folder: Path) -> Path:
     """The data directory of servers that are started for the first time, with their cluster."""
-    copy_cluster(run_folder, tmp_path / "data")
-    return tmp_path / "data"
+    copy_cluster(run_folder, place / "data")
+    return place / "data"
 
 
 @pytest.fixture(scope="module")
-def servers(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra.Infra]:
+def servers(run_folder: Path) -> Iterator[infra.Infra]:
     """Postgres and S3 for the tests of one module."""
-    folder = tmp_path_factory.mktemp("servers")
-    copy_cluster(run_folder, folder)
-    with infra.start(folder) as running:
-        yield running
+    with room(run_folder) as folder:
+        copy_cluster(run_folder, folder)
+        with infra.start(folder) as running:
+            yield running
