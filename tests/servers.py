@@ -83,6 +83,16 @@ def copy_cluster(folder: Path, data_dir: Path) -> None:
 
 
 @contextmanager
+def own_postgres(servers: infra.Infra) -> Iterator[infra.Infra]:
+    """A Postgres of the caller's own beside the S3 server of the run."""
+    run_folder = servers.data_dir.parent
+    with room(run_folder) as folder:
+        copy_cluster(run_folder, folder)
+        with infra.start(folder, servers.storage_environ()) as running:
+            yield running
+
+
+@contextmanager
 def room(folder: Path) -> Iterator[Path]:
     """A folder below that of the run, for a cluster or a store of a test's own: writing 40 MB to a disk takes
     the kernel as long as initdb.

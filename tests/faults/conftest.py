@@ -11,7 +11,7 @@ import pytest
 from devstack import infra
 from tests.faults.cell import FORM, Cell
 from tests.forks.client import ForkServer
-from tests.servers import forks_of_run
+from tests.servers import forks_of_run, own_postgres
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def cell(
     folder = tmp_path_factory.mktemp(name)
     with ExitStack() as own:
         if getattr(request.module, "OWN_POSTGRES", False):
-            servers = own.enter_context(infra.start(folder / "servers", servers.storage_environ()))
+            servers = own.enter_context(own_postgres(servers))
         env, form = getattr(request.module, "CELL_ENV", None), getattr(request.module, "FORM", FORM)
         constants = getattr(request.module, "CONSTANTS", None)
         running = Cell(servers, forks, name, folder, env, form=form, constants=constants)

@@ -17,6 +17,7 @@ from tests.faults.campaigns.rolling import Log, roll
 from tests.faults.client import read
 from tests.faults.seed import ROUNDS, SEED
 from tests.forks.client import ForkServer
+from tests.servers import own_postgres
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def fleet(
 ) -> Iterator[Fleet]:
     """With a separate Postgres, which restarts."""
     folder = tmp_path_factory.mktemp("chaos")
-    with infra.start(folder / "servers", servers.storage_environ()) as own:
+    with own_postgres(servers) as own:
         running = Fleet(own, forks, "chaos", folder)
         yield running
         running.stop()

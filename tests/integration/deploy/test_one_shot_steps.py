@@ -14,19 +14,17 @@ import pytest
 from devstack import bucket, infra, roles
 from devstack.postgres_files import find_programs
 from tests.forks import programs
-from tests.servers import copy_cluster, room
+from tests.servers import own_postgres
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
 pytestmark = pytest.mark.usefixtures("forking")
 
 
 @pytest.fixture
-def postgres(servers: infra.Infra, run_folder: Path) -> Iterator[infra.Infra]:
+def postgres(servers: infra.Infra) -> Iterator[infra.Infra]:
     """A cluster of its own beside the run's S3 server: roles belong to a whole cluster."""
-    with room(run_folder) as folder:
-        copy_cluster(run_folder, folder)
-        with infra.start(folder, servers.storage_environ()) as running:
-            yield running
+    with own_postgres(servers) as running:
+        yield running
 
 
 def init_bucket(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -16,6 +16,7 @@ from typing import Final
 import pytest
 
 from scripts.release import building
+from tests.servers import room
 from tests.stack import CHECKOUT, FAST_DRAIN, clean_environ, user_token
 from tests.stack import RunningStack as CheckoutStack
 
@@ -103,8 +104,8 @@ class InstalledStack(CheckoutStack):
         return [str(self.commands / "strongroom"), "up"], self.data_dir
 
 
-def test_a_stack_from_the_wheel_stores_a_file(installed: Path, tmp_path: Path) -> None:
-    with InstalledStack(installed, tmp_path / "data") as stack:
+def test_a_stack_from_the_wheel_stores_a_file(installed: Path, run_folder: Path, tmp_path: Path) -> None:
+    with room(run_folder) as folder, InstalledStack(installed, folder) as stack:
         stack.wait_up()
         body = os.urandom(300_000)
         with stack.http("ada") as client:
