@@ -22,10 +22,10 @@ export class Strongroom {
     this.admin = operatorsOf(this.transport);
   }
 
-  /** Any operation of the OpenAPI document by its name, typed. */
+  /** Calls any operation of the OpenAPI document by its name, with types. */
   readonly call: Call;
 
-  /** Events sent to a URL, signed and in order. */
+  /** Webhooks: events are sent to a URL, signed and in order. */
   readonly webhooks: ReturnType<typeof webhooksOf>;
 
   /** For admins: all users, quotas, verification, infected files, events of all users. */
@@ -112,12 +112,12 @@ export class Strongroom {
     versionRule: (slug: string) => this.call("get_version_rule", { path: { slug } }),
     setVersionRule: (slug: string, body: Body<"set_version_rule">) => this.call("set_version_rule", { path: { slug }, body }),
     clearVersionRule: (slug: string) => this.call("clear_version_rule", { path: { slug } }),
-    /** A file of the front end, as its preview serves it; without a path its start page. */
+    /** Reads a file of the project as its preview serves it; without a path the start page. */
     preview: (slug: string, path = "") =>
       path === "" ? this.call("preview_project_folder", { path: { slug } }) : this.call("preview_project", { path: { slug, path } }),
     /** The URL of the newest version's start page. */
     previewIndex: (slug: string) => this.call("preview_project_index", { path: { slug } }),
-    /** Like `preview`, by the token of a `previewUrl`. */
+    /** Like `preview`, with the token of a `previewUrl`. */
     readPreview: (token: string, path = "") =>
       path === "" ? this.call("show_preview", { path: { token } }) : this.call("show_preview_file", { path: { token, path } }),
     previewUrl: (slug: string, query: Query<"project_preview_url"> = {}) =>
@@ -131,7 +131,7 @@ export class Strongroom {
     get: (file: string) => this.call("get_library_file", { path: { file } }),
     edit: (file: string, body: Body<"edit_library_file">, ifMatch?: string) =>
       this.call("edit_library_file", { path: { file }, body }, ifMatch === undefined ? {} : { headers: { "if-match": ifMatch } }),
-    /** Copies and moves are repeated after a lost answer, under a key of their own if you give none. */
+    /** Copies and moves are retried after a lost answer. Each has a new key unless the caller passes one. */
     copy: (file: string, body: Body<"copy_library_file">, idempotencyKey = newKey()) =>
       this.call("copy_library_file", { path: { file }, body }, { idempotencyKey }),
     move: (file: string, body: Body<"move_library_file">, idempotencyKey = newKey()) =>
@@ -165,17 +165,17 @@ export class Strongroom {
     empty: (query: Query<"empty_trash"> = {}) => this.call("empty_trash", { query }),
   };
 
-  /** URLs that read one file. */
+  /** Links: URLs that read one file without a token. */
   readonly links = {
     make: (body: Body<"make_link">) => this.call("make_link", { body }),
     makeMany: (body: Body<"make_links">) => this.call("make_links", { body }),
     revoke: (body: Body<"revoke_links">) => this.call("revoke_links", { body }),
-    /** The bytes, by the token of a link; `name` is what they are saved as. */
+    /** Reads a file with the token of a link. `name`: the file name for saving. */
     read: (token: string, name = "") =>
       name === "" ? this.call("read_link_without_name", { path: { token } }) : this.call("read_link", { path: { token, name } }),
   };
 
-  /** Links for people without an account. */
+  /** Shares: links for people without an account. */
   readonly shares = {
     create: (body: Body<"create_share">) => this.call("create_share", { body }),
     list: (query: Query<"list_shares"> = {}) => this.call("list_shares", { query }),
@@ -197,7 +197,7 @@ export class Strongroom {
     return this.call("make_ticket", {});
   }
 
-  /** The steps of `uploadDirect`, to send the parts yourself; and any upload's state. */
+  /** The steps of `uploadDirect`, for callers that send the parts themselves; and the state of any upload. */
   readonly uploads = {
     begin: (body: DirectBody) => this.call("create_direct_upload", { body }),
     signParts: (id: string, body: Body<"sign_direct_parts">) => this.call("sign_direct_parts", { path: { id }, body }),
@@ -206,14 +206,14 @@ export class Strongroom {
     cancel: (id: string) => this.call("cancel_upload", { path: { id } }),
   };
 
-  /** Resumable uploads by tus; they start at once. */
+  /** Starts a resumable upload by tus. */
   uploadResumable(file: Blob, target: TusTarget, options: TusOptions = {}): ResumableUpload {
     const upload = new ResumableUpload(this.transport, file, target, options);
     void upload.start();
     return upload;
   }
 
-  /** Straight to the object store, several parts at once. */
+  /** Uploads a file straight to the object store, with three parts in parallel. */
   uploadDirect(file: Blob, target: DirectBody["target"], options: TusOptions = {}): Promise<StoredFile> {
     return sendDirect(this.transport, file, target, options);
   }

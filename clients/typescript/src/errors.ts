@@ -1,13 +1,13 @@
 import type { Code, FieldError, Problem } from "./schema.js";
 
-/** An error response of the service. `code` is for programs: see `CODES`; `message` says what to do. */
+/** An error response of the service. `code` is for programs (see `CODES`); `message` tells people what to do. */
 export class StrongroomError extends Error {
   override readonly name = "StrongroomError";
   /** A newer service may send codes that are not in `Code`. */
   readonly code: Code;
   /** The HTTP status. */
   readonly status: number;
-  /** Quote it when asking for help. */
+  /** The request's id, for support. */
   readonly requestId: string;
   /** Details defined by the code, such as the limit. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -26,12 +26,12 @@ export class StrongroomError extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** From an error response, which may also come from a proxy in between. */
+  /** Parses an error response, which may also come from a proxy between client and service. */
   static async from(response: Response): Promise<StrongroomError> {
     return StrongroomError.of(response.status, await response.text(), response.headers.get("retry-after"));
   }
 
-  /** Of a status and a body. */
+  /** Parses the status and the body of an error response. `retryAfter`: the header, if any. */
   static of(status: number, body: string, retryAfter: string | null): StrongroomError {
     const seconds = retryAfter === null ? Number.NaN : Number(retryAfter);
     let problem: Partial<Problem> = {};
@@ -57,7 +57,7 @@ export class StrongroomError extends Error {
   }
 }
 
-/** No answer came: what was asked may have been done or not. */
+/** No answer arrived. The service may or may not have carried out the request. */
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
 }

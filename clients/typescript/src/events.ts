@@ -4,17 +4,17 @@ import { backOff, pause, routeOf } from "./transport.js";
 import type { OperationName, Transport } from "./transport.js";
 
 export interface WatchOptions {
-  /** Go on behind this event; else with what happens from now on. */
+  /** The id of the last event seen: the stream continues after it. Without it the stream starts now. */
   after?: string;
-  /** Ends it. */
+  /** Ends the stream. */
   signal?: AbortSignal;
-  /** The stream is open, for the first time or again. */
+  /** Called whenever the stream has been opened, the first time and after each reconnection. */
   onOpen?: () => void;
 }
 
-/** Each filter that is there has to hold. */
+/** Filters: an event must pass all that are given. */
 export interface WatchAllOptions extends WatchOptions {
-  /** `file_ready`, …; none: all but progress. */
+  /** `file_ready`, …; default: all types except progress. */
   types?: readonly string[];
   /** `file`, `generation`, …, `project`. */
   families?: readonly string[];
@@ -28,14 +28,14 @@ interface Message {
 }
 
 /**
- * What happens to the user's files, for as long as it is iterated: a stream that breaks is opened again behind the last
- * event seen. Raises StrongroomError where the service refuses it for good.
+ * Yields events of the user's files until iteration stops. A broken stream is reopened after the last event seen.
+ * Raises StrongroomError if the service refuses the stream for good.
  */
 export function watch(transport: Transport, options: WatchOptions = {}): AsyncGenerator<Notification> {
   return follow(transport, "stream_notifications", {}, options);
 }
 
-/** The same of all users, for admins: each event says whose it is. */
+/** Yields events of all users' files, for admins. Each event names its user. */
 export function watchAll(transport: Transport, options: WatchAllOptions = {}): AsyncGenerator<Notification> {
   const query: Record<string, string> = {};
   for (const name of ["types", "families", "users"] as const) {
@@ -98,7 +98,7 @@ async function* stream(
   }
 }
 
-/** Server-sent events as the HTML standard parses them. */
+/** Parses server-sent events (HTML standard, section 9.2.6). */
 async function* messages(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGenerator<Message> {
   const decoder = new TextDecoder();
   let rest = "";
@@ -112,7 +112,7 @@ async function* messages(reader: ReadableStreamDefaultReader<Uint8Array>): Async
     rest = lines.pop() ?? "";
     for (const line of lines) {
       if (line === "") {
-        // An id alone, as heartbeats have it, says where the stream stands.
+        // Heartbeats have only an id, which is the position in the stream.
         if (message.event !== "" || message.data !== "" || message.id !== told) yield message;
         told = message.id;
         message = { id: message.id, event: "", data: "" };

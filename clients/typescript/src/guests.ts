@@ -5,15 +5,15 @@ import { sendForm } from "./uploads.js";
 import type { UploadOptions } from "./uploads.js";
 
 /**
- * Somebody without an account at the link of a share. The session that opening gives is a cookie: browsers keep it (for
- * pages of the gateway's own origin), elsewhere this object does.
+ * A guest without an account, who uses the link of a share. Opening the share starts a session, which is a cookie:
+ * browsers store it (on pages of the gateway's own origin); elsewhere this object does.
  */
 export class Guest {
   readonly #transport: Transport;
   readonly #token: string;
   readonly #call: Call;
 
-  /** `url`: the link, as `shares.create` has answered it; TypeError where it is none. */
+  /** `url`: the link returned by `shares.create`. Raises TypeError if it is not a link of a share. */
   constructor(url: Share["url"], options: Omit<ClientOptions, "url" | "token"> = {}) {
     const [base, token] = /^(.*)\/s\/([^/?#]+)/.exec(url ?? "")?.slice(1) ?? [];
     if (base === undefined || token === undefined) throw new TypeError("this is no link of a share");
@@ -23,30 +23,30 @@ export class Guest {
     this.#call = this.#transport.call;
   }
 
-  /** What was shared, or what is needed to open it (SHARE_LOCKED: `metadata.needs`). */
+  /** Returns the share's content. Raises StrongroomError SHARE_LOCKED; its `metadata.needs` says what is missing. */
   look(page_token?: string) {
     return this.#call("read_share", { path: this.#path(), query: page_token === undefined ? {} : { page_token } });
   }
 
-  /** A use of the share, with its password where it has one; answers what was shared. */
+  /** Opens the share, which counts as a use, and returns its content. `password`: if the share has one. */
   async open(password = "") {
     await this.#call("open_share", { path: this.#path(), body: { password } });
     return this.look();
   }
 
-  /** The bytes of one of `files`. */
+  /** Reads one of the share's `files`. */
   read(file: SharedFile) {
     const item = file.url.slice(file.url.indexOf("/file/") + "/file/".length).replace(/[?#].*$/, "");
     const whole = item.split("/").map(decodeURIComponent).join("/");
     return this.#call("read_shared_file", { path: { ...this.#path(), item: whole } });
   }
 
-  /** All of it as a ZIP. */
+  /** Reads all files as one ZIP. */
   archive() {
     return this.#call("read_shared_archive", { path: this.#path() });
   }
 
-  /** Into a drop. */
+  /** Uploads a file into a share that is a drop. */
   send(file: Blob, options: UploadOptions = {}) {
     return sendForm(this.#transport, "drop_files", this.#path(), { file }, options);
   }
@@ -56,7 +56,7 @@ export class Guest {
   }
 }
 
-/** Keeps the one cookie there is. */
+/** Wraps fetch: stores the session cookie, the only one, and sends it again. */
 function withCookie(asked: typeof fetch): typeof fetch {
   let cookie: string | undefined;
   return async (input, init) => {

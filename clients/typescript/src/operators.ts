@@ -6,7 +6,7 @@ import { webhooksOfAll } from "./webhooks.js";
 
 type Query<Name extends OperationName> = Operations[Name]["query"];
 
-/** What admins see and do; others get PERMISSION_DENIED. */
+/** Operations for admins. Other users get PERMISSION_DENIED. */
 export function operatorsOf(transport: Transport) {
   const { call } = transport;
   return {
@@ -22,7 +22,7 @@ export function operatorsOf(transport: Transport) {
       findings: (query: Query<"list_findings"> = {}) => call("list_findings", { query }),
     },
     webhooks: webhooksOfAll(call),
-    /** What happens to everybody's files, as it happens; reconnects by itself. */
+    /** Events of all users' files as they happen; reconnects automatically. */
     events: (options: WatchAllOptions = {}): AsyncGenerator<Notification> => watchAll(transport, options),
   };
 }

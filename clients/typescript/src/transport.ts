@@ -2,17 +2,17 @@ import { ConnectionError, StrongroomError, isAborted } from "./errors.js";
 import { ROUTES } from "./schema.js";
 import type { Operations } from "./schema.js";
 
-/** The user's token, or what gives one: it is asked before each request, so it may renew it. */
+/** The user's token, or a function that returns one. It is called before each request, so it may renew the token. */
 export type Token = string | (() => string | Promise<string>);
 
 export interface ClientOptions {
-  /** Where the gateway is: `https://files.example.com`. */
+  /** The gateway's address: `https://files.example.com`. */
   url: string;
-  /** None: as nobody, where the service allows it. */
+  /** Without a token only operations that need no authentication succeed. */
   token?: Token;
-  /** How often what is safe to repeat is asked again after 503 or a broken connection, and everything after 429. */
+  /** Number of retries: after 503 or a broken connection for requests that are safe to repeat, after 429 for all. */
   retries?: number;
-  /** Instead of the global one. */
+  /** Replaces the global `fetch`. */
   fetch?: typeof fetch;
 }
 
@@ -28,14 +28,14 @@ type Needed<Key extends string, Value> = Value extends undefined
 
 export interface CallOptions {
   headers?: Record<string, string>;
-  /** Makes a repeated request the same one: a UUID of yours. */
+  /** A unique key chosen by the caller, for instance a UUID. Requests with the same key are carried out once. */
   idempotencyKey?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
 type Flat<Value> = { [Key in keyof Value]: Value[Key] };
 
-/** By name, so that the compiler looks each up instead of multiplying them all. */
+/** Indexed by name, so that the compiler looks up one operation instead of combining all of them. */
 type AskedByName = {
   [Name in OperationName]: Flat<
     Needed<"path", Operations[Name]["path"]> &
@@ -48,10 +48,10 @@ type Each = { [Name in OperationName]: (name: Name, asked: AskedByName[Name], op
 
 type All<Value> = (Value extends unknown ? (one: Value) => void : never) extends (all: infer Whole) => void ? Whole : never;
 
-/** One signature for each operation: as a generic one the compiler would weigh all of them at once for each call. */
+/** One overload for each operation. With one generic signature the compiler would check all operations in each call. */
 export type Call = All<Each[OperationName]>;
 
-/** What an operation is asked with. */
+/** The arguments of an operation: path, query and body. */
 export type Asked<Name extends OperationName> = AskedByName[Name];
 
 interface Parts {
@@ -62,7 +62,7 @@ interface Parts {
 
 const routes: Readonly<Record<string, readonly [string, string, string]>> = ROUTES;
 
-/** Method, path, and what the answer is. */
+/** Returns the operation's method, its path, and its kind of answer: `json`, `bytes` or `nothing`. */
 export function routeOf(name: OperationName): readonly [string, string, string] {
   const route = routes[name];
   if (route === undefined) throw new TypeError(`no operation is named ${name}`);
@@ -70,10 +70,13 @@ export function routeOf(name: OperationName): readonly [string, string, string] 
 }
 
 const REPEATABLE = new Set(["GET", "HEAD", "PUT"]);
-/** Those whose second answer is the first one's; of what is deleted it is 404, or somebody has stored another file there. */
+/**
+ * Operations by DELETE or POST whose repetition gives the same answer. Deletions of files are not among them: a repeated
+ * one answers 404, or deletes another file that was stored there in between.
+ */
 const REPEATABLE_BY_NAME = new Set(["clear_version_rule", "release_file", "release_project", "revoke_share"]);
 
-/** Requests with the user's token, each by the name that the OpenAPI document gives it. */
+/** Sends requests with the user's token. Operations have the names of the OpenAPI document. */
 export class Transport {
   readonly base: string;
   readonly #token: Token | undefined;
@@ -87,7 +90,7 @@ export class Transport {
     this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
   }
 
-  /** Raises StrongroomError, ConnectionError. */
+  /** Calls an operation and returns its answer. Raises StrongroomError, ConnectionError. */
   readonly call = ((name: OperationName, asked: Parts, options?: CallOptions) => this.#call(name, asked, options ?? {})) as Call;
 
   async #call(name: OperationName, parts: Parts, options: CallOptions): Promise<unknown> {
@@ -104,7 +107,7 @@ export class Transport {
     return kind === "bytes" ? response : undefined;
   }
 
-  /** An absolute URL of the service. */
+  /** Returns the absolute URL of a route, with its parameters filled in and escaped. */
   url(path: string, inPath: Record<string, unknown> = {}, query: Record<string, unknown> = {}): string {
     const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => escaped(name, String(inPath[name] ?? "")));
     const asked = new URLSearchParams();
@@ -115,13 +118,13 @@ export class Transport {
     return `${this.base}${filled}${text === "" ? "" : `?${text}`}`;
   }
 
-  /** `authorization`, or nothing. */
+  /** Returns the `authorization` header; no header without a token. */
   async authorization(): Promise<Record<string, string>> {
     const token = typeof this.#token === "function" ? await this.#token() : this.#token;
     return token === undefined ? {} : { authorization: `Bearer ${token}` };
   }
 
-  /** A good answer to a request, read by `read`; what is not one is raised. */
+  /** Sends a request and returns its successful answer, read by `read`. Raises StrongroomError, ConnectionError. */
   send(url: string, init: RequestInit, repeatable: boolean): Promise<Response>;
   send<Answer>(url: string, init: RequestInit, repeatable: boolean, read: (response: Response) => Promise<Answer>): Promise<Answer>;
   send(url: string, init: RequestInit, repeatable: boolean, read = (response: Response) => Promise.resolve<unknown>(response)): Promise<unknown> {
@@ -137,8 +140,10 @@ export class Transport {
     });
   }
 
-  /** What `attempt` makes, which raises StrongroomError, ConnectionError, or why it was aborted. What is not `repeatable`
-   * is tried again only when a limit has refused it at the door (429). */
+  /**
+   * Calls `attempt`, with retries, and returns its result. Raises StrongroomError, ConnectionError, or the reason of an
+   * abort. A request that is not `repeatable` is retried only after 429, because a limit refused it before it began.
+   */
   async again<Made>(repeatable: boolean, signal: AbortSignal | null | undefined, attempt: () => Promise<Made>): Promise<Made> {
     for (let tried = 0; ; tried += 1) {
       try {
@@ -157,7 +162,7 @@ function mayRepeat(error: unknown, repeatable: boolean): boolean {
   return error instanceof ConnectionError && repeatable;
 }
 
-/** What a request that got no answer is raised as: an abort as its signal's reason, whatever that is. */
+/** Returns the error to raise for a request without an answer. An abort is raised as the signal's reason. */
 function broken(error: unknown, signal: AbortSignal | null | undefined): unknown {
   if (error instanceof StrongroomError || isAborted(error) || signal?.aborted === true) return error;
   if (error instanceof SyntaxError) return new ConnectionError("What answered is not the service: is `url` the gateway's?", { cause: error });
@@ -168,7 +173,7 @@ function answered(response: Response): Promise<unknown> {
   return response.json();
 }
 
-/** Keys and paths keep their slashes; ids and names have none. */
+/** Escapes a path parameter. Slashes in keys and paths stay; in ids and names they are escaped. */
 function escaped(name: string, text: string): string {
   const whole = name === "key" || name === "path" || name === "file" || name === "folder" || name === "item";
   return whole ? text.split("/").map(encodeURIComponent).join("/") : encodeURIComponent(text);
@@ -182,23 +187,23 @@ function encoded(body: unknown, headers: Record<string, string>): BodyInit {
   return JSON.stringify(body);
 }
 
-/** An `idempotencyKey`: no secret, but one of a kind for its user. */
+/** Returns a new `idempotencyKey`. It is unique for its user, and not secret. */
 export function newKey(): string {
   const random = (): string => Math.random().toString(36).slice(2);
   return `${Date.now().toString(36)}-${random()}${random()}`;
 }
 
-/** Milliseconds: half a second, doubled, with as much jitter. */
+/** Milliseconds before the next try: 500, doubled each time up to 15,000, times a random factor from 0.5 to 1.5. */
 export function backOff(tried: number): number {
   return Math.min(500 * 2 ** tried, 15_000) * (0.5 + Math.random());
 }
 
-/** What is raised where `signal` was aborted. */
+/** Returns the error to raise after `signal` was aborted: its reason, or an AbortError. */
 export function reasonOf(signal: AbortSignal | null | undefined): Error {
   return signal?.reason instanceof Error ? signal.reason : new DOMException("aborted", "AbortError");
 }
 
-/** Wait, unless aborted. */
+/** Waits. Raises the signal's reason if it is aborted. */
 export function pause(milliseconds: number, signal?: AbortSignal | null): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = (): void => {

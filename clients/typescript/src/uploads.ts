@@ -6,29 +6,29 @@ import { backOff, pause, reasonOf, routeOf } from "./transport.js";
 import type { Body, OperationName, Reply, Transport } from "./transport.js";
 
 export interface UploadOptions {
-  /** Bytes that are through, and all of them. */
+  /** Called with the number of bytes sent so far, and the total. */
   onProgress?: (sent: number, total: number) => void;
   signal?: AbortSignal;
-  /** Makes a repeated upload the same one: a UUID of yours. */
+  /** A unique key chosen by the caller, for instance a UUID. Uploads with the same key store one file. */
   idempotencyKey?: string;
 }
 
-/** What a resumable upload becomes: `family`, and what the family needs (`event_id`, `type`, `path`, …). */
+/** The target of a resumable upload: `family`, and the fields that the family needs (`event_id`, `type`, `path`, …). */
 export type TusTarget = { family: string } & Record<string, string>;
 
 export interface TusOptions extends UploadOptions {
   filename?: string;
   contentType?: string;
-  /** Bytes of a request; none: all in one. */
+  /** Bytes per request. By default all bytes are sent in one request (under Node: in requests of 16 MiB). */
   chunkSize?: number;
 }
 
-/** The forms: operations whose body has a file. */
+/** Operations whose body is a form with a file. */
 export type FormName = {
   [Name in OperationName]: Body<Name> extends { file: Blob } ? Name : never;
 }[OperationName];
 
-/** A form with a file, sent with progress. Raises StrongroomError, ConnectionError. */
+/** Sends a form with a file and reports progress. Raises StrongroomError, ConnectionError. */
 export async function sendForm<Name extends FormName>(
   transport: Transport,
   name: Name,
@@ -61,7 +61,7 @@ export async function sendForm<Name extends FormName>(
   return reply;
 }
 
-/** Browsers tell how far a body is by XMLHttpRequest only. */
+/** Sends a body by XMLHttpRequest, because browsers report a body's progress only there. */
 function byXhr(
   method: string,
   url: string,
@@ -92,9 +92,9 @@ function byXhr(
   });
 }
 
-/** An upload that goes on where it stopped, also after the page was loaded anew. */
+/** An upload by tus. It can be continued where it stopped, also after the page was reloaded. */
 export class ResumableUpload {
-  /** The stored file, once it is. */
+  /** Resolves to the stored file. */
   readonly done: Promise<StoredFile>;
   readonly #upload: tus.Upload;
   readonly #signal: AbortSignal | undefined;
@@ -145,7 +145,7 @@ export class ResumableUpload {
     else signal?.addEventListener("abort", stop, { once: true });
   }
 
-  /** Begin; an earlier upload of the same file from here is gone on with. */
+  /** Starts the upload, or continues an earlier upload of the same file from this browser. */
   async start(): Promise<this> {
     const earlier = await this.#upload.findPreviousUploads();
     if (this.#signal?.aborted === true) return this;
@@ -154,7 +154,7 @@ export class ResumableUpload {
     return this;
   }
 
-  /** Stop; the service keeps what it has. `resume` goes on. */
+  /** Stops sending. The service keeps the bytes that it has received; `resume` continues. */
   async pause(): Promise<void> {
     await this.#upload.abort();
   }
@@ -163,13 +163,13 @@ export class ResumableUpload {
     this.#upload.start();
   }
 
-  /** Stop, and let the service forget it. */
+  /** Stops sending, and deletes the upload on the service. */
   async cancel(): Promise<void> {
     await this.#upload.abort(true);
   }
 }
 
-/** Under Node tus-js-client knows no Blobs: a piece of one at a time. */
+/** Reads a Blob piece by piece for tus-js-client, which does not support Blobs under Node. */
 function pieces(blob: Blob): { size: number; slice: (start: number, end: number) => Promise<unknown>; close: () => void } {
   return {
     size: blob.size,
@@ -193,7 +193,7 @@ const NODE_CHUNK = 16 * 1024 * 1024;
 const AT_ONCE = 3;
 const PART_TRIES = 4;
 
-/** Straight to the object store, by URLs that the service signs. Raises StrongroomError, ConnectionError. */
+/** Uploads a file straight to the object store, by signed URLs. Raises StrongroomError, ConnectionError. */
 export async function sendDirect(
   transport: Transport,
   file: Blob,
@@ -209,7 +209,7 @@ export async function sendDirect(
   const { signal } = options;
   const begun = await transport.call("create_direct_upload", { body }, options);
   const id = begun.upload_id;
-  const stop = new AbortController(); // the first part that fails ends the others
+  const stop = new AbortController(); // the first failure of a part stops the others
   const stopWith = (): void => stop.abort(signal?.reason);
   signal?.addEventListener("abort", stopWith, { once: true });
   if (signal?.aborted === true) stopWith();
@@ -231,7 +231,7 @@ export async function sendDirect(
     };
     await Promise.all(Array.from({ length: Math.min(AT_ONCE, begun.part_total) }, worker));
     sent.sort((one, other) => one.part_number - other.part_number);
-    // A repeat answers the same, so a lost answer is asked for again.
+    // The key makes the request repeatable, so it is retried after a lost answer.
     const repeated = { signal, idempotencyKey: id };
     const done = await transport.call("complete_direct_upload", { path: { id }, body: { parts: sent } }, repeated);
     return done.file;
@@ -245,8 +245,10 @@ export async function sendDirect(
   }
 }
 
-/** After a failure: the file, if the upload has become one; otherwise it is forgotten. Under a key of the caller's it
- * may be another call's as well: it is left to the one that repeats it. */
+/**
+ * Resolves the state after a failure: returns the file if the upload was completed, else cancels the upload. An upload
+ * with the caller's key is not cancelled, because a repeated call continues it.
+ */
 async function whatCameOf(transport: Transport, id: string, options: TusOptions): Promise<StoredFile | undefined> {
   const isLeft = options.signal?.aborted === true;
   if (options.idempotencyKey !== undefined && isLeft) return undefined;
@@ -278,7 +280,7 @@ async function sendPart(
       return { part_number: number, etag: await put(part, piece, (bytes) => tell(number, bytes), signal) };
     } catch (error) {
       if (tried >= PART_TRIES || signal.aborted) throw error;
-      part = undefined; // its URL may have ended
+      part = undefined; // its URL may have expired
       await pause(backOff(tried), signal);
     }
   }

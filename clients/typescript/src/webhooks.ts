@@ -3,7 +3,7 @@ import type { Body, Call, OperationName } from "./transport.js";
 
 type Query<Name extends OperationName> = Operations[Name]["query"];
 
-/** Events to a URL: of the user. */
+/** The user's webhooks: they send events of the user's files to a URL. */
 export function webhooksOf(call: Call) {
   return {
     list: (query: Query<"list_webhooks"> = {}) => call("list_webhooks", { query }),
@@ -20,7 +20,7 @@ export function webhooksOf(call: Call) {
   };
 }
 
-/** Of the installation, for admins: everybody's events. */
+/** The installation's webhooks, for admins: they send events of all users' files. */
 export function webhooksOfAll(call: Call) {
   return {
     list: (query: Query<"list_webhooks_of_all"> = {}) => call("list_webhooks_of_all", { query }),

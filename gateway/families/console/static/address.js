@@ -1,8 +1,8 @@
-// Where we are stands behind the `#`: names of folders and words people search for never reach a server's log,
-// and the gateway serves one page only.
+// The current view's address is the fragment behind `#`: folder names and search terms never reach a server's
+// log, and the gateway serves only one page.
 import { observable, useObservable } from './observable.js'
 
-/** The gateway, with a slash at the end; the console may be mounted below a prefix. */
+/** The gateway's URL, with a slash at the end. The console may be mounted below a prefix. */
 export const BASE = new URL('.', window.location.href.split('#')[0]).href
 
 const HOME = '/files'
@@ -23,17 +23,17 @@ function decoded(text) {
   try {
     return decodeURIComponent(text)
   } catch {
-    return text // a % that somebody typed
+    return text // a literal % typed into the address
   }
 }
 
-/** `{ parts, query }` of the moment. */
+/** The current address: `{ parts, query }`. */
 export const useAddress = () => useObservable(current)
 
 /**
- * The address of a view, for links.
+ * Returns the address of a view, for links.
  * @param {string[]} parts
- * @param {Record<string, string | undefined | null>} [query] what is empty is left out
+ * @param {Record<string, string | undefined | null>} [query] empty values are left out
  */
 export function to(parts, query = {}) {
   const kept = new URLSearchParams()
@@ -42,13 +42,13 @@ export function to(parts, query = {}) {
   return `#/${parts.map(encodeURIComponent).join('/')}${text ? `?${text}` : ''}`
 }
 
-/** The view of now with other parameters. */
+/** Returns the address of the current view with some query parameters changed. */
 export function here(changes) {
   const { parts, query } = current.get()
   return to(parts, { ...Object.fromEntries(query), ...changes })
 }
 
-/** Go to an address; `replace`: without a step to go back to. */
+/** Navigates to an address. `replace`: replaces the entry in the browser's history. */
 export function go(address, { replace = false } = {}) {
   if (address === window.location.hash) return
   if (!replace) {

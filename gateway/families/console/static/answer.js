@@ -1,10 +1,12 @@
-// One answer of the API, as a view shows it: not there yet, there, or why not.
+// One answer of the API for a view: loading, loaded, or failed.
 import { useCallback, useEffect, useState } from './render.js'
 
 /**
+ * Requests an answer. Returns `{ value, problem, again }`; `again` repeats the request.
  * @template Value
- * @param {(signal: AbortSignal) => Promise<Value> | null} load null: there is nothing to ask for yet
- * @param {unknown[]} by it is asked for again when one of these changes; the old answer stays until then
+ * @param {(signal: AbortSignal) => Promise<Value> | null} load null: nothing to request yet
+ * @param {unknown[]} by a change of one requests the answer again; until then the old answer stays,
+ *   unless one of the first two has changed
  */
 export function useAnswer(load, by) {
   const [state, setState] = useState({ value: /** @type {Value} */ (null), problem: null, of: '' })

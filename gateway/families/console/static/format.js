@@ -42,7 +42,7 @@ export function ago(text, now = Date.now()) {
   return time(text)
 }
 
-/** `7 d`, `3 h`, `20 min`, `5 s`: how long something still takes. */
+/** `7 d`, `3 h`, `20 min`, `5 s`: a remaining time. */
 export function duration(seconds) {
   if (!Number.isFinite(seconds)) return '–'
   if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`
@@ -57,13 +57,13 @@ const KINDS = [
   [/^text\/|json$|xml$|yaml$|javascript$|x-sh$/, 'text'], [/zip|tar|gzip|7z/, 'archive'],
 ]
 
-/** Signs that turn the direction of what follows, by which `gnp.exe` would be read as `exe.png`: shown, not obeyed. */
+/** Characters that reverse the direction of text, so that `gnp.exe` looks like `exe.png`: shown as visible signs. */
 const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
-/** A name that somebody else may have chosen, in the order of its letters. */
+/** Returns a name in the order of its letters. Another person may have chosen it. */
 export const plain = (name) => name.replace(TURNING, '\ufffd')
 
-/** What a browser can do with a type: `picture`, `film`, `sound`, `pdf`, `text`, `archive`, `file`. */
+/** The kind of a media type, by how a browser shows it: `picture`, `film`, `sound`, `pdf`, `text`, `archive`, `file`. */
 export function kind(contentType = '') {
   const type = contentType.split(';')[0].trim()
   return KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? 'file'

@@ -1,7 +1,7 @@
 import { useEffect, useState } from './render.js'
 
 /**
- * A value of the whole page that views watch: the session, the uploads, what happened.
+ * A value of the whole page that views watch: the session, the uploads, the events.
  * @template T
  * @param {T} value
  */
@@ -14,7 +14,7 @@ export function observable(value) {
       value = next
       for (const watcher of [...watchers]) watcher(value)
     },
-    /** @param {(value: T) => void} watcher @returns {() => void} ends it */
+    /** @param {(value: T) => void} watcher @returns {() => void} stops watching */
     watch(watcher) {
       watchers.add(watcher)
       return () => watchers.delete(watcher)
@@ -22,7 +22,7 @@ export function observable(value) {
   }
 }
 
-/** The value of `source`, again whenever it changes. */
+/** Returns the value of `source`, and renders the component again when it changes. */
 export function useObservable(source) {
   const [value, setValue] = useState(() => source.get())
   useEffect(() => {

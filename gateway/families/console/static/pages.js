@@ -1,13 +1,14 @@
-// Lists that come in pages: what is there, whether more is, and what became of single items meanwhile.
+// Lists that are loaded in pages: the items, whether there are more, and edits of single items.
 import { useCallback, useEffect, useRef, useState } from './render.js'
 
 const NOTHING = { state: 'loading', items: [], next: null, problem: null }
 
 /**
+ * Loads a list page by page.
  * @param {(pageToken: string | undefined, signal: AbortSignal) => Promise<{items: any[], next: string | null}>} load
- * @param {unknown[]} by what the list depends on: when it changes, the list begins anew
- * @returns `state`: `loading` (nothing yet), `ready`, `more` (another page is on its way), `failed`;
- * `change(edit)` must do nothing where it has been done: a page that was on its way meanwhile may know of it already, or not
+ * @param {unknown[]} by the list is loaded anew when one of these changes
+ * @returns `state`: `loading` (no page yet), `ready`, `more` (another page is loading), `failed`;
+ * `change(edit)` applies an edit to the items. It must be idempotent: a page that is loading may contain the change already
  */
 export function usePages(load, by) {
   const [list, setList] = useState(NOTHING)

@@ -1,4 +1,4 @@
-// Who is signed in. The token stays in this tab: in memory, and in sessionStorage so that a reload keeps it.
+// The signed-in user. The token stays in this tab: in memory, and in sessionStorage for reloads.
 import { BASE, go } from './address.js'
 import { observable } from './observable.js'
 
@@ -7,20 +7,20 @@ const ARRIVAL = /^#token=([A-Za-z0-9._-]+)$/
 
 /** `null`, or `{ token, user, admin, expires }` (milliseconds since 1970). */
 export const session = observable(null)
-/** Why somebody has to sign in again; shown at the door. */
+/** The reason for signing in again, shown on the sign-in page. */
 export const farewell = observable('')
 
-/** Signed in by what the address brings (`make up` prints such a link), or by what the tab still has. */
+/** Signs in with the token in the address (`make up` prints such a link), or with the one that the tab has stored. */
 export function begin() {
   const arrived = ARRIVAL.exec(window.location.hash)
-  if (arrived) go('#/files', { replace: true }) // out of the address, the history and what people copy
+  if (arrived) go('#/files', { replace: true }) // removes the token from the address and the history
   const token = arrived ? arrived[1] : window.sessionStorage.getItem(KEPT)
   if (token) accept(token)
 }
 
 /**
- * Sign in with a token that somebody has typed.
- * @returns {Promise<string>} why not, in words; empty: it is done
+ * Signs in with a token typed by the user.
+ * @returns {Promise<string>} the reason for a refusal, for people; empty: signed in
  */
 export async function signIn(text) {
   const token = text.trim().replace(/^bearer\s+/i, '')
@@ -39,14 +39,14 @@ export async function signIn(text) {
   return ''
 }
 
-/** Forget the token. `why` is shown at the door. */
+/** Discards the token. `why` is shown on the sign-in page. */
 export function signOut(why = '') {
   window.sessionStorage.removeItem(KEPT)
   farewell.set(why)
   session.set(null)
 }
 
-/** The service no longer takes the token. */
+/** Signs out because the service no longer accepts the token. */
 export const expired = () => signOut('Your session has expired. Sign in again to continue where you were.')
 
 function accept(token) {
@@ -60,7 +60,7 @@ function accept(token) {
   session.set({ token, ...claims })
 }
 
-/** What a token says; the service checks it, this only shows it. */
+/** Reads the claims of a token for display; null: it is no token. Only the service verifies it. */
 function read(token) {
   const parts = token.split('.')
   if (parts.length !== 3) return null

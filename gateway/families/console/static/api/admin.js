@@ -1,11 +1,11 @@
-// What operators see; with the admin role only.
+// Operations for operators. They need the admin role.
 /** @import { Reply } from '../../types/api' */
 import { BASE } from '../address.js'
 import { ask } from './ask.js'
 
 const PATH = 'api/admin'
 
-/** What answers behind the gateway, by name: `ok`, or why not. Asked for without a token. */
+/** The checks behind the gateway by name: `ok`, or the reason for a failure. Needs no token. */
 export async function readiness(signal) {
   const answer = await fetch(new URL('readyz', BASE), { signal })
   const { checks = {} } = await answer.json()
@@ -30,7 +30,7 @@ export const verify = (depth) => ask('POST', `${PATH}/verification`, { body: { d
 /** @returns {Reply<'list_findings'>} */
 export const findings = (after, signal) => ask('GET', `${PATH}/verification/findings`, { query: { after, limit: 100 }, signal })
 
-/** Stored content of all users in which the scanner has found something. @returns {Reply<'list_infected'>} */
+/** Stored files of all users that the scanner found infected. @returns {Reply<'list_infected'>} */
 export const infected = (signal) => ask('GET', `${PATH}/infected`, { query: { limit: 100 }, signal })
 
 /** @returns {Reply<'get_all_costs'>} */

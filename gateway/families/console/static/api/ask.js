@@ -1,4 +1,4 @@
-// The one way to the REST API: the caller's token, problems as errors, patience with 429 and 503.
+// The only client of the REST API: sends the user's token, raises problems as errors, retries after 429 and 503.
 import { BASE } from '../address.js'
 import { time } from '../format.js'
 import { expired, session } from '../session.js'
@@ -6,7 +6,7 @@ import { expired, session } from '../session.js'
 const TRIES = 3
 const LONGEST_WAIT = 5
 
-/** What went wrong, in words for people. `status` 0: no answer came. */
+/** An error with a message for people. `status` 0: no answer arrived. */
 export class Problem extends Error {
   constructor(status, body = {}) {
     super(words(status, body))
@@ -16,7 +16,7 @@ export class Problem extends Error {
   }
 }
 
-/** What people are told instead of what programs are; a function: of the problem's metadata. */
+/** Messages for people by error code, in place of the service's. A function takes the problem's metadata. */
 const WORDS = {
   PRECONDITION_FAILED: 'Somebody else has changed this meanwhile. You now see the latest version; try again.',
   QUOTA_EXCEEDED: 'Your storage quota is used up.',
@@ -38,8 +38,8 @@ const WORDS = {
 }
 
 /**
- * A problem as people are told it.
- * @param {number} status of HTTP; 0: no answer came
+ * Returns the message of a problem for people.
+ * @param {number} status HTTP status; 0: no answer arrived
  * @param {{code?: string, detail?: string, message?: string, metadata?: Record<string, string>}} body
  */
 export function words(status, body) {
@@ -52,7 +52,7 @@ export function words(status, body) {
 }
 
 /**
- * Ask the API and read its JSON.
+ * Sends a request and returns the JSON of its answer. Raises Problem.
  * @param {string} method
  * @param {string} path relative to the gateway, without a slash before it
  * @param {{query?: Record<string, unknown>, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} [options]
@@ -63,7 +63,7 @@ export async function ask(method, path, options = {}) {
 }
 
 /**
- * The same, with the answer itself: for bytes and streams.
+ * Sends a request and returns its answer unread, for bytes and streams. Raises Problem.
  * @param {string} method
  * @param {string} path
  * @param {{query?: Record<string, unknown>, body?: unknown, headers?: Record<string, string>, signal?: AbortSignal}} [options]
@@ -78,7 +78,7 @@ export async function send(method, path, { query, body, headers = {}, signal } =
     request.body = JSON.stringify(body)
     request.headers['content-type'] = 'application/json'
   }
-  // A repeat of a POST has the same key, so that what was done already is not done again.
+  // A repeated POST has the same key, so that the service does not carry it out twice.
   if (method === 'POST') request.headers['idempotency-key'] ??= crypto.randomUUID()
   for (let tried = 1; ; tried += 1) {
     const answer = await fetch(url, request).catch((error) => {
@@ -97,5 +97,5 @@ export async function send(method, path, { query, body, headers = {}, signal } =
   }
 }
 
-/** Slashes in keys and folders stay slashes. */
+/** Escapes a key or a folder for a path. Its slashes stay. */
 export const inPath = (text) => text.split('/').map(encodeURIComponent).join('/')

@@ -1,26 +1,26 @@
-// What happens to the user's files, as it happens: server-sent events read by fetch, because an EventSource
-// sends no bearer token. After a break it goes on behind the last event.
+// Events of the user's files as they happen: server-sent events read by fetch, because an EventSource sends no
+// bearer token. After a lost connection the stream continues after the last event.
 import { observable } from '../observable.js'
 import { expired, session } from '../session.js'
 import { Problem, send } from './ask.js'
 
 const KEPT = 300
-const HIDDEN = 30000 // milliseconds in which nobody looks
+const HIDDEN = 30000 // milliseconds for which a hidden page stays connected
 const LONGEST_PAUSE = 30000
 
 /** The last events of this tab, newest first: `{ id, type, subject_id, data, created_at }`. */
 export const events = observable([])
-/** `connecting`, `live`, `waiting` (it will be tried again). */
+/** `connecting`, `live`, or `waiting` (for the next try). */
 export const state = observable('connecting')
-/** Called with each event. */
+/** Functions called with each event. */
 export const heard = new Set()
 
 let last = '' // the id of the newest event
 let begun = false
 
 /**
- * Listen until the returned function is called. Browsers have six connections to a server for all their tabs
- * together, so a page that nobody looks at, or that was left for another one, holds none of them.
+ * Receives events until the returned function is called. Browsers allow six connections to a server for all tabs
+ * together, so a hidden page, or one that was left for another page, holds none.
  */
 export function listen() {
   let controller = null
@@ -63,7 +63,7 @@ async function run(signal) {
       const headers = last ? { 'last-event-id': last } : {}
       const answer = await send('GET', 'api/notifications', { signal, headers })
       state.set('live')
-      if (later && !last) for (const listener of heard) listener({ type: 'resumed' }) // what came meanwhile was not told
+      if (later && !last) for (const listener of heard) listener({ type: 'resumed' }) // events during the interruption were missed
       pause = 1000
       for await (const message of messages(answer.body)) {
         if (message.event === 'end') {
@@ -89,7 +89,7 @@ function tell(event) {
   for (const listener of heard) listener(event)
 }
 
-/** The fields of a stream (WHATWG HTML, 9.2.6), one object for each message. */
+/** Parses a stream of server-sent events (WHATWG HTML, 9.2.6): yields one object per message. */
 async function* messages(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader()
   let rest = ''

@@ -14,7 +14,7 @@ export const folder = (prefix, pageToken, signal) =>
   ask('GET', 'api/v1/files', { query: { prefix, delimiter: '/', limit: PAGE, page_token: pageToken }, signal })
 
 /**
- * With `revision`, for edits.
+ * Reads a file. The result has its `revision`, for edits.
  * @returns {Promise<Awaited<Reply<'get_library_file'>> & {revision: string | null}>}
  */
 export async function one(id, signal) {
@@ -23,7 +23,7 @@ export async function one(id, signal) {
 }
 
 /**
- * Made to the revision that was seen, so that nobody's edit is written over.
+ * Edits a file if it still has the revision that was shown, so that no other edit is overwritten.
  * @returns {Promise<Awaited<Reply<'edit_library_file'>> & {revision: string | null}>}
  */
 export async function edit(file, changes) {
@@ -32,14 +32,14 @@ export async function edit(file, changes) {
   return { ...(await answer.json()), revision: answer.headers.get('etag') }
 }
 
-/** To a path of the user's own, where it has another id. Nothing is written over. @returns {Reply<'move_library_file'>} */
+/** Moves a file to one of the user's paths, where it gets a new id. No file is overwritten. @returns {Reply<'move_library_file'>} */
 export const move = (id, path) => ask('POST', `api/v1/files/${id}/move`, { body: { target: { family: 'path', path } } })
 
 /** @returns {Reply<'copy_library_file'>} */
 export const copy = (id, path) => ask('POST', `api/v1/files/${id}/copy`, { body: { target: { family: 'path', path } } })
 
 /**
- * Into the trash. Raises where the only one that was named stays.
+ * Moves files to the trash. Raises Problem if only one file was named and it could not be moved.
  * @returns {Reply<'delete_library_files'>}
  */
 export async function remove(ids) {
@@ -49,7 +49,7 @@ export async function remove(ids) {
   return answer
 }
 
-/** `{ keep_until, delete_after }`, of which null takes a time away; answers how long it stays, with its `hold`. @returns {Reply<'set_file_retention'>} */
+/** Sets `{ keep_until, delete_after }`; null removes a time. Returns the file's retention and its `hold`. @returns {Reply<'set_file_retention'>} */
 export const retain = (id, times) => ask('PATCH', `api/v1/files/${id}/retention`, { body: times })
 
 /** @returns {Reply<'hold_file'>} */
@@ -77,7 +77,7 @@ export const emptyTrash = () => ask('DELETE', 'api/v1/trash')
 /** @returns {Reply<'get_usage'>} */
 export const usage = (signal) => ask('GET', 'api/v1/usage', { signal })
 
-/** What is stored costs a month, by the installation's prices. @returns {Reply<'get_costs'>} */
+/** Monthly costs of the stored files, by the installation's prices. @returns {Reply<'get_costs'>} */
 export const costs = (signal) => ask('GET', 'api/v1/usage/costs', { signal })
 
 /** @returns {Reply<'make_link'>} */
@@ -87,8 +87,8 @@ export const link = (id, options = {}) => ask('POST', 'api/v1/links', { body: { 
 export const revokeLinks = (id) => ask('POST', 'api/v1/links/revoke', { body: { file_id: id } })
 
 /**
- * A link as this page may show it: links of the gateway by its own address, whatever name it is known by
- * elsewhere, because the page's policy lets nothing else in.
+ * Returns a link in a form that this page may load. Links of the gateway get the address of this page, whatever
+ * other names the gateway has, because the page's content policy allows no other origin.
  */
 export function shown(url) {
   if (!url) return ''

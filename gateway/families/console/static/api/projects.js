@@ -11,12 +11,12 @@ export const versions = async (slug, signal) => (await ask('GET', `api/projects/
 /** Names, sizes and hashes of a version: `{ version, files }`. @returns {Reply<'list_project_files'>} */
 export const tree = (slug, version, signal) => ask('GET', `api/projects/${slug}/files`, { query: { version }, signal })
 
-/** The bytes of one file, as an answer. */
+/** Returns the answer with the bytes of one file. */
 export const file = (slug, version, path, signal) => send('GET', `api/projects/${slug}/files/${inPath(path)}`, { query: { version }, signal })
 
 export const archive = (slug, version) => send('GET', `api/projects/${slug}/archive`, { query: { version } })
 
-/** `expected`: the newest version that was seen, so that nothing is rolled back that somebody has saved meanwhile. @returns {Reply<'rollback_project'>} */
+/** `expected`: the newest version that was shown. The rollback is refused if a newer one was saved since. @returns {Reply<'rollback_project'>} */
 export const rollBack = (slug, version, expected) => ask('POST', `api/projects/${slug}/rollback`, { body: { version, expected_version: expected } })
 
 /** @returns {Reply<'delete_project'>} */

@@ -1,4 +1,4 @@
-// Shares: what people without an account can open.
+// Shares: links to files for people without an account.
 /** @import { Reply } from '../../types/api' */
 import { ask } from './ask.js'
 

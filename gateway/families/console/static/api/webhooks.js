@@ -1,8 +1,8 @@
-// Webhooks: the caller's own, and for operators those that hear of everybody's files.
+// Webhooks: the user's own, and for operators those that receive events of all users' files.
 /** @import { Reply } from '../../types/api' */
 import { ask } from './ask.js'
 
-/** @param {boolean} all those of the installation, with the admin role only */
+/** @param {boolean} all the installation's webhooks, which need the admin role */
 export function webhooks(all) {
   const path = all ? 'api/admin/webhooks' : 'api/webhooks'
   return {

@@ -2,7 +2,7 @@ import { html, useState } from '../render.js'
 import { Icon } from './icon.js'
 import { say } from './toast.js'
 
-/** Into the clipboard; pages without TLS have no clipboard interface, so the old way stays as the second. */
+/** Copies to the clipboard. Pages without TLS have no clipboard interface, so there is a fallback. */
 export async function copyText(text, what = 'Copied') {
   try {
     await navigator.clipboard.writeText(text)
@@ -17,7 +17,7 @@ export async function copyText(text, what = 'Copied') {
   say(what)
 }
 
-/** A text that is there to be copied. */
+/** A text with a button that copies it. */
 export function CopyField({ label, value }) {
   const [copied, setCopied] = useState(false)
   const copy = async () => {

@@ -1,14 +1,14 @@
-// The browser's own dialog: it keeps the focus inside, closes by Escape and hides what is behind it.
+// The browser's own dialog element: keeps the focus inside, closes by Escape and hides the page behind it.
 import { html, useLayoutEffect, useRef, useState } from '../render.js'
 import { Icon } from './icon.js'
 
 let named = 0
 
-/** A window over the page. `onClose` is told however it closes. */
+/** A window over the page. `onClose` is called however it closes. */
 export function Dialog({ title, onClose, children, wide = false }) {
   const element = useRef(null)
   const [id] = useState(() => `dialog-${(named += 1)}`)
-  useLayoutEffect(() => { // before it is seen: a key that is pressed then is the dialog's
+  useLayoutEffect(() => { // before the first paint, so that a key pressed then goes to the dialog
     const before = /** @type {HTMLElement | null} */ (document.activeElement)
     element.current.showModal()
     return () => before?.focus?.()
@@ -22,7 +22,7 @@ export function Dialog({ title, onClose, children, wide = false }) {
   </dialog>`
 }
 
-/** A question before something that can't be taken back. `run` may be asynchronous; its error stays in the dialog. */
+/** Asks before an action that can't be undone. `run` may be asynchronous; its error is shown in the dialog. */
 export function Confirm({ title, text, verb, danger = true, run, onClose }) {
   const [state, setState] = useState({ busy: false, error: '' })
   const act = async () => {

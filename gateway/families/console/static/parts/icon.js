@@ -1,4 +1,4 @@
-// Small line drawings, 24 units wide, in the colour of the text. They are decoration: words stand beside them.
+// Small line drawings, 24 units wide, in the colour of the text. They are decoration: each is beside a text.
 import { html } from '../render.js'
 
 const PATHS = {

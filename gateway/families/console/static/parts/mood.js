@@ -1,4 +1,4 @@
-// What a view says while it has nothing to show: it loads, it is empty, it has failed.
+// States of a view without content: loading, empty, failed.
 import { html, useEffect } from '../render.js'
 import { Icon } from './icon.js'
 
@@ -10,7 +10,7 @@ export const Empty = ({ icon = 'inbox', title, children }) => html`<div class="m
   <span class="mood-icon"><${Icon} name=${icon} size=${28} /></span><h2>${title}</h2>${children}
 </div>`
 
-/** `again`: tries it once more; by itself when the connection for lack of which it failed is back. */
+/** `again`: repeats the request. After a failure without an answer it is also called when the browser is online again. */
 export function Failed({ problem, again }) {
   useEffect(() => {
     if (!again || problem.status !== 0) return undefined

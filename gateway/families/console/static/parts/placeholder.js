@@ -1,8 +1,8 @@
-// What stands in for a picture until it is there: its colours, out of the 25 bytes that lists have of it.
+// Shown in place of a picture until it has loaded: its colours, from the 25 bytes of its thumbhash.
 import { html, useEffect, useRef } from '../render.js'
 import { thumbHashToRGBA } from '../vendor/thumbhash.js'
 
-/** @param {{thumbhash: string}} properties in base64, as lists have it */
+/** @param {{thumbhash: string}} properties in base64, as in lists */
 export function Placeholder({ thumbhash }) {
   const canvas = useRef(null)
   useEffect(() => {
@@ -13,7 +13,7 @@ export function Placeholder({ thumbhash }) {
   return html`<canvas ref=${canvas} class="placeholder" aria-hidden="true"></canvas>`
 }
 
-/** Width and height as it is shown: cameras store what they turn, and say so. Nothing where they are not known. */
+/** Width and height as shown: swapped if the orientation turns the picture. Empty if they are not known. */
 /** @param {{width?: number, height?: number, orientation?: number}} file */
 export function extent({ width, height, orientation }) {
   if (!width || !height) return {}

@@ -1,6 +1,6 @@
-// Bytes that need the bearer token can't be a plain link: they are read here and handed to the browser.
+// Saves files whose request needs the bearer token, which a plain link can't send.
 
-/** Save an answer's bytes; where the browser can write a file piece by piece, they are never in memory as a whole. */
+/** Saves the bytes of an answer. If the browser can write files piece by piece, they are never in memory as a whole. */
 export async function save(answer, name) {
   if (window.showSaveFilePicker) {
     try {
@@ -9,7 +9,7 @@ export async function save(answer, name) {
       return
     } catch (error) {
       if (error.name === 'AbortError') {
-        await answer.body?.cancel().catch(() => undefined) // nobody wants it any more
+        await answer.body?.cancel().catch(() => undefined) // the user has cancelled
         return
       }
       if (error.name !== 'SecurityError' && error.name !== 'NotAllowedError') throw error
@@ -20,7 +20,7 @@ export async function save(answer, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60000)
 }
 
-/** As if a link with this address were clicked. */
+/** Follows a URL like a click on a link; with `name` the browser saves it under that name. */
 export function follow(url, name) {
   const link = Object.assign(document.createElement('a'), { href: url, download: name ?? '' })
   document.body.append(link)

@@ -1,4 +1,4 @@
-// Short sentences about what was done; read out by screen readers, gone by themselves.
+// Short messages about finished actions. Screen readers read them out; they disappear by themselves.
 import { observable, useObservable } from '../observable.js'
 import { html } from '../render.js'
 import { Icon } from './icon.js'
@@ -7,14 +7,14 @@ const SECONDS = 6
 const toasts = observable([])
 let made = 0
 
-/** Say something. `action`: `{ label, run }`, to take it back for example. */
+/** Shows a message. `action`: `{ label, run }`, for example to undo. */
 export function say(text, { tone = 'good', action = null } = {}) {
   const toast = { id: (made += 1), text, tone, action }
   toasts.set([...toasts.get().slice(-2), toast])
   setTimeout(() => dismiss(toast.id), 1000 * (action || tone === 'bad' ? 2 * SECONDS : SECONDS))
 }
 
-/** What went wrong with something that was clicked. */
+/** Shows the message of a failed action. */
 export const complain = (problem) => say(problem.message, { tone: 'bad' })
 
 const dismiss = (id) => toasts.set(toasts.get().filter((toast) => toast.id !== id))

@@ -1,15 +1,15 @@
-// A list of any length: only the rows that can be seen are in the document. Rows have one height, so that where
-// each stands is a multiplication. Arrow keys move from item to item, also to those that are not drawn yet.
+// A list of any length: only the visible rows are in the document. All rows have the same height, so a row's
+// position is a multiplication. Arrow keys move from item to item, also to items that are not drawn yet.
 import { html, useEffect, useLayoutEffect, useRef, useState } from '../render.js'
 
-const BEYOND = 3 // rows above and below the visible ones: a fast thumb sees no gap
-const NEAR_END = 8 // rows before the end at which more is asked for
+const BEYOND = 3 // rows above and below the visible ones, so that fast scrolling shows no gap
+const NEAR_END = 8 // rows before the end at which the next page is requested
 
 /**
  * @param {{
  *   items: unknown[], label: string, keyOf: (item: any) => string, draw: (item: any, index: number) => unknown,
  *   rowHeight: number, minWidth?: number, gap?: number, onEnd?: () => void, className?: string,
- * }} properties `minWidth`: as many columns as fit; without it one
+ * }} properties `minWidth`: as many columns as fit; without it, one column
  */
 export function Windowed({ items, label, keyOf, draw, rowHeight, minWidth = 0, gap = 0, onEnd, className = '' }) {
   const list = useRef(null)
@@ -30,7 +30,7 @@ export function Windowed({ items, label, keyOf, draw, rowHeight, minWidth = 0, g
         ? old : { columns, width, first, last }))
     }
     measure()
-    const observer = new ResizeObserver(() => requestAnimationFrame(measure)) // what it changes is measured in the next frame
+    const observer = new ResizeObserver(() => requestAnimationFrame(measure)) // in the next frame, because measuring changes the size
     observer.observe(element)
     observer.observe(scroller)
     scroller.addEventListener('scroll', measure, { passive: true })
@@ -44,7 +44,7 @@ export function Windowed({ items, label, keyOf, draw, rowHeight, minWidth = 0, g
     if (onEnd && size.last >= rows - NEAR_END) onEnd()
   }, [onEnd, size.last, rows])
 
-  useEffect(() => { // an item that was gone to by a key, as soon as it is drawn
+  useEffect(() => { // focus the item chosen by a key as soon as it is drawn
     const item = wanted.current >= 0 && list.current.querySelector(`[data-index="${wanted.current}"]`)
     if (!item) return
     wanted.current = -1
@@ -62,7 +62,7 @@ export function Windowed({ items, label, keyOf, draw, rowHeight, minWidth = 0, g
     if (next === at) return
     wanted.current = next
     reveal(list.current, Math.floor(next / size.columns) * rowHeight, rowHeight)
-    setSize((old) => ({ ...old })) // also when nothing had to be scrolled
+    setSize((old) => ({ ...old })) // render also if nothing was scrolled
   }
 
   const cell = (size.width - gap * (size.columns - 1)) / size.columns

@@ -1,4 +1,4 @@
-// Where uploads go: from where one looks, or as the dialog says.
+// The destination of uploads: from the current view, or from the dialog.
 import { html, useRef, useState } from '../render.js'
 import { Dialog } from '../parts/dialog.js'
 import { Icon } from '../parts/icon.js'
@@ -15,7 +15,7 @@ const PLACES = {
 }
 const GENERATED = { 'text-to-image': 'Text to image', 'image-to-image': 'Image to image', 'text-to-video': 'Text to video', 'image-to-video': 'Image to video' }
 
-/** The place that the view of the moment stands for, or null where a dialog has to ask. */
+/** Returns the destination for the current view; null: the dialog has to ask. */
 export function placeOf({ parts, query }, user) {
   const [view, ...rest] = parts
   if (view === 'folder') {
@@ -29,7 +29,7 @@ export function placeOf({ parts, query }, user) {
   return family === 'temp' ? { family } : null
 }
 
-/** Chooses files and where they go. */
+/** The dialog that chooses files and their destination. */
 export function UploadDialog({ place, files: given = [], onClose }) {
   const [files, setFiles] = useState(given)
   const [family, setFamily] = useState(place?.family ?? 'files')

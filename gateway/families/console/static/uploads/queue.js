@@ -1,5 +1,5 @@
-// Uploads by tus: three at a time, each with progress, pause, resume and an end. What broke off is found again
-// when the same file is chosen for the same place, also after a reload.
+// Uploads by tus: three at a time, each with progress, pause, resume and cancel. An interrupted upload continues
+// when the same file is chosen for the same destination, also after a reload.
 import { BASE } from '../address.js'
 import { words } from '../api/ask.js'
 import { observable } from '../observable.js'
@@ -8,18 +8,18 @@ import { say } from '../parts/toast.js'
 import tus from '../vendor/tus.js'
 
 const AT_ONCE = 3
-const CHUNK = 64 * 1024 * 1024 // one request each; a proxy with a limit of its own for bodies lets that pass
+const CHUNK = 64 * 1024 * 1024 // bytes per request: below the usual limits of proxies for bodies
 const RETRIES = [0, 1000, 3000, 5000, 10000]
 
 /** Every upload of this page, oldest first; a job is `{ id, user, name, size, sent, state, error, place }`. */
 export const uploads = observable([])
-/** Called with the destination whenever a file is stored. */
+/** Functions called with the destination of each stored file. */
 export const stored = new Set()
 
 let made = 0
 let painting = false
 
-/** Put files into the queue: `[{ file, path }]`, `path` with the folders that were dropped. */
+/** Adds files to the queue: `[{ file, path }]`; `path` includes the dropped folders. */
 export function add(files, place) {
   const jobs = files.map(({ file, path }) => ({
     id: (made += 1), user: session.get()?.user, file, name: path || file.name, size: file.size, sent: 0,
@@ -35,7 +35,7 @@ export function pause(job) {
   advance()
 }
 
-/** It goes on by itself when its user has signed in again. */
+/** Stops an upload until its user has signed in again. */
 function hold(job) {
   job.state = 'waiting'
   job.task?.abort()
@@ -46,7 +46,7 @@ export function resume(job) {
   advance()
 }
 
-/** Give it up: what has arrived is thrown away. */
+/** Cancels an upload, and deletes its bytes on the service. */
 export function cancel(job) {
   const { task } = job
   job.state = 'cancelled'
@@ -62,7 +62,7 @@ export const pauseAll = () => uploads.get().filter(({ state }) => state === 'sen
 export const resumeAll = () => uploads.get().filter(({ state }) => state === 'paused' || state === 'failed').forEach(resume)
 
 session.watch((now) => {
-  if (now) uploads.set(uploads.get().filter(({ user }) => user === now.user)) // nothing of one is left to the next
+  if (now) uploads.set(uploads.get().filter(({ user }) => user === now.user)) // the next user does not see the previous user's uploads
   else uploads.get().filter(({ state }) => state === 'sending').forEach(hold)
   advance()
 })
@@ -80,7 +80,7 @@ function advance() {
   paint()
 }
 
-/** Views are told once a frame, however often progress is reported. */
+/** Updates views at most once per frame, however often progress is reported. */
 function paint() {
   if (painting) return
   painting = true
@@ -96,7 +96,7 @@ async function start(job) {
     job.task = new tus.Upload(job.file, options(job))
     const [earlier] = await job.task.findPreviousUploads()
     if (earlier) job.task.resumeFromPreviousUpload(earlier)
-    if (job.state !== 'sending') return // paused while it looked
+    if (job.state !== 'sending') return // paused while earlier uploads were looked up
   }
   job.task.options.headers = authorization()
   job.task.start()
@@ -114,7 +114,7 @@ function options(job) {
       ['strongroom', session.get()?.user, JSON.stringify(job.place), job.name, job.size, job.file.lastModified].join('|'),
     onShouldRetry: (error) => {
       const status = error.originalResponse?.getStatus() ?? 0
-      if (bodyOf(error).code === 'RETENTION_HELD') return false // the other 423: somebody else sends to it just now
+      if (bodyOf(error).code === 'RETENTION_HELD') return false // any other 423: another client is sending to this upload
       return status === 0 || status === 409 || status === 423 || status === 429 || status >= 500
     },
     onProgress: (sent) => {
@@ -141,14 +141,14 @@ function options(job) {
 
 const authorization = () => ({ authorization: `Bearer ${session.get()?.token ?? ''}` })
 
-/** What tus sends of a place (docs/tus.md); a file below a path keeps the folders it was dropped with. */
+/** The tus metadata for a destination (docs/tus.md). A file below a path keeps its dropped folders. */
 function metadata({ file, name, place }) {
   const found = { filename: file.name, ...(file.type && { filetype: file.type }), ...place }
   if (place.family === 'path') found.path = `${place.path}${name}`
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value))
 }
 
-/** The problem that came as an answer; of none there is nothing. */
+/** The problem in the answer; empty without an answer. */
 function bodyOf(error) {
   try {
     return JSON.parse(error.originalResponse?.getBody() || '{}')

@@ -1,4 +1,4 @@
-// The uploads of this page, in the corner.
+// The list of this page's uploads, in the corner.
 import { bytes, duration, many } from '../format.js'
 import { useObservable } from '../observable.js'
 import { Icon } from '../parts/icon.js'

@@ -1,4 +1,4 @@
-// What happened to the user's files since this tab is open.
+// Events of the user's files since this tab was opened.
 import { events } from '../api/events.js'
 import { ago, time } from '../format.js'
 import { useObservable } from '../observable.js'

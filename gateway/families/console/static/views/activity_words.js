@@ -2,10 +2,10 @@ import { bytes, plain } from '../format.js'
 
 const DAMAGE = { lost: 'its bytes are missing', corrupt: 'it has other bytes than were stored' }
 
-/** What is no act of anybody's, and so not told in words: lists show what it changes. */
+/** Types of events that are not listed as activity, because no person caused them. Lists show their effect. */
 export const SILENT = new Set(['upload_progress', 'file_described'])
 
-/** An event as a sentence. */
+/** Returns an event as a sentence. */
 export function eventWords({ type, data }) {
   const name = plain(data.filename || data.path || data.slug || data.key || 'A file')
   switch (type) {

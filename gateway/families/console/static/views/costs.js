@@ -1,4 +1,4 @@
-// What is stored costs, by class and family; for admins also of all users.
+// Costs of the stored files by storage class and family; for admins also those of all users.
 import { allCosts } from '../api/admin.js'
 import { costs, usage } from '../api/files.js'
 import { useAnswer } from '../answer.js'

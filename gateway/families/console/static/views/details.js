@@ -1,4 +1,4 @@
-// One file beside the list: what it looks like, what is known about it, what can be done with it.
+// The panel of one file beside the list: its preview, its facts, its actions.
 /** @import { LibraryFile } from '../../../../../clients/typescript/src/schema' */
 import { words } from '../api/ask.js'
 import { events } from '../api/events.js'
@@ -25,7 +25,7 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
   const [file, setFile] = useState(/** @type {LibraryFile | null} */ (items.find((item) => item.id === id) ?? null))
   const [problem, setProblem] = useState(null)
   const [dialog, setDialog] = useState('')
-  const [edited, setEdited] = useState(null) // as it was when the editing began, whatever comes meanwhile
+  const [edited, setEdited] = useState(null) // the file as it was when editing began, whatever events arrive
   const heading = useRef(null)
   const told = useObservable(events)
   const changes = told.filter(({ subject_id: subject }) => subject === id)
@@ -116,7 +116,7 @@ function Facts({ file }) {
   return html`<dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
 }
 
-/** What the scanner for malware says of it. @param {LibraryFile['scan']} scan */
+/** The result of the malware scan as text. @param {LibraryFile['scan']} scan */
 function scanWords({ outcome, scanned_at: at, signature, cause }) {
   if (outcome === 'infected') return `Found: ${signature}${at ? `, ${time(at)}` : ''}`
   if (outcome === 'clean') return `None found${at ? `, ${time(at)}` : ''}`

@@ -1,4 +1,4 @@
-// What differs between two versions: which files, and in a text which lines.
+// Differences between two versions: the files, and the lines of texts.
 import { go, here } from '../address.js'
 import { file as read } from '../api/projects.js'
 import { bytes, kind, many } from '../format.js'
@@ -24,7 +24,7 @@ export function Differences({ slug, before, after, path }) {
       </li>`)}</ul>`}`
 }
 
-/** `{ path, what, before, after }` of each path that is not the same in both. */
+/** Returns `{ path, what, before, after }` for each path that differs between the versions. */
 export function compare(before, after) {
   const old = new Map(before.map((file) => [file.path, file]))
   const now = new Map(after.map((file) => [file.path, file]))
@@ -53,7 +53,7 @@ function Lines({ slug, one, versions }) {
   </tbody></table>${lines.length > LINE_LIMIT && html`<p class="panel-told hint">The first ${LINE_LIMIT} of ${lines.length} lines.</p>`}</div>`
 }
 
-/** What is no text, or too long a one: how large it was and is, and both pictures. */
+/** Files that are no text, or too long: their sizes in both versions, and pictures. */
 function Bytes({ slug, one, versions }) {
   const sides = [one.before, one.after].map((file, index) => ({ file, version: versions[index] })).filter(({ file }) => file)
   return html`<div class="diff-bytes">${sides.map(({ file, version }) => html`<figure key=${version}>

@@ -1,4 +1,4 @@
-// What an owner may change of a file.
+// The dialog with the fields of a file that its owner may change.
 /** @import { LibraryFile } from '../../../../../clients/typescript/src/schema' */
 import { FormDialog } from '../parts/dialog.js'
 import { html } from '../render.js'

@@ -1,4 +1,4 @@
-// Every family's files, newest first: as pictures or as a list, searched and filtered.
+// Files of all families, newest first: as tiles or rows, searched and filtered.
 import { to } from '../address.js'
 import { list } from '../api/files.js'
 import { FAMILIES } from '../format.js'

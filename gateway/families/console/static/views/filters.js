@@ -8,17 +8,17 @@ const TYPES = { '': 'Any type', 'image/*': 'Pictures', 'video/*': 'Videos', 'aud
 const TIMES = { '': 'Any time', 1: 'Past 24 hours', 7: 'Past 7 days', 30: 'Past 30 days', 365: 'Past year' }
 const SIZES = { '': 'Any size', '1000000': 'Over 1 MB', '10000000': 'Over 10 MB', '100000000': 'Over 100 MB', '1000000000': 'Over 1 GB' }
 
-/** What the API is asked for, out of the address. */
+/** Returns the query of the API for the filters in the address. */
 export function filtersOf(query) {
   const found = {}
   for (const name of ['family', 'q', 'type', 'prefix', 'size_min']) if (query.get(name)) found[name] = query.get(name)
   const days = Number(query.get('days'))
-  // By the hour, so that a list that is drawn again is the same question.
+  // Rounded to the hour, so that rendering again does not change the query.
   if (days) found.created_after = new Date(Math.floor(Date.now() / HOUR) * HOUR - days * DAY).toISOString()
   return found
 }
 
-/** Narrow what is listed. The address has them, so that a view can be kept as a bookmark. */
+/** The filters of a list. They are in the address, so that a view can be bookmarked. */
 export function Filters({ query }) {
   const select = (label, name, choices) => html`<label class="filter"><span class="hidden">${label}</span>
     <select value=${query.get(name) ?? ''} class=${query.get(name) ? 'set' : ''} onChange=${(event) => go(here({ [name]: event.target.value, file: '' }))}>

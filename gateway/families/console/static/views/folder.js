@@ -1,4 +1,4 @@
-// Folders are what keys have in common up to a slash.
+// The view of a folder. Folders are common prefixes of keys that end with a slash.
 import { to } from '../address.js'
 import { folder as read, removeFolder } from '../api/files.js'
 import { send, inPath } from '../api/ask.js'

@@ -1,4 +1,4 @@
-// Whether everything answers, what the cleaner has to do, what admins have done.
+// Health of the installation: its checks, the cleaner's work, and the acts of admins.
 import { acts, cleaner, infected, readiness } from '../api/admin.js'
 import { ago, bytes, count, plain, time } from '../format.js'
 import { Icon } from '../parts/icon.js'

@@ -12,7 +12,7 @@ const ICONS = { picture: 'picture', film: 'film', sound: 'sound', pdf: 'pdf', te
 export const iconOf = (contentType) => ICONS[kind(contentType)]
 
 /**
- * What is seen of a file; its icon where a browser can show nothing, or the bytes are not what they were.
+ * The picture of a file; its icon if the browser can't show one, or the file is infected.
  * @param {{file: LibraryFile}} properties
  */
 export function Thumb({ file }) {
@@ -29,7 +29,7 @@ export function Thumb({ file }) {
   return html`<span class=${`thumb-icon ${what}`}><${Icon} name=${iconOf(file.content_type)} size=${32} /></span>`
 }
 
-/** What people call it. @param {LibraryFile} file */
+/** The name shown for a file: its title, its prompt, or its file name. @param {LibraryFile} file */
 export const nameOf = (file) => plain(file.title || file.prompt || file.filename)
 
 const Choice = ({ file, chosen, onChoose }) => html`<label class="choice"><input type="checkbox" checked=${chosen} aria-label=${`Choose ${plain(file.filename)}`} onChange=${() => onChoose(file.id)} /></label>`
@@ -47,7 +47,7 @@ export function Tile({ file, open, chosen, onOpen, onChoose }) {
 }
 
 /**
- * What somebody has to know before they do something to it.
+ * Badges of states that restrict a file or open it: infected, on hold, kept, public.
  * @param {{file: LibraryFile}} properties
  */
 function Marks({ file }) {

@@ -1,4 +1,4 @@
-// How long a file stays: times that keep it or take it away, and a legal hold.
+// The dialog for a file's retention: times, and a legal hold.
 /** @import { LibraryFile } from '../../../../../clients/typescript/src/schema' */
 import { hold, release, retain } from '../api/files.js'
 import { plain, time } from '../format.js'
@@ -8,7 +8,7 @@ import { html } from '../render.js'
 
 const FIELDS = ['keep_until', 'delete_after']
 
-/** @param {{file: LibraryFile, onKept: (kept: Partial<LibraryFile>) => void, onClose: () => void}} properties `onKept`: told `{ keep_until, delete_after, hold }` */
+/** @param {{file: LibraryFile, onKept: (kept: Partial<LibraryFile>) => void, onClose: () => void}} properties `onKept`: called with `{ keep_until, delete_after, hold }` */
 export function KeepDialog({ file, onKept, onClose }) {
   const save = async (form) => {
     const times = {}
@@ -34,7 +34,7 @@ export function KeepDialog({ file, onKept, onClose }) {
   <//>`
 }
 
-/** A time as such a field has it: of this place, to the minute. */
+/** A time as the value of a datetime-local field: local time, to the minute. */
 function local(text) {
   if (!text) return ''
   const at = new Date(text)

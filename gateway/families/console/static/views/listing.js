@@ -1,4 +1,4 @@
-// A list of files with all that can be done to them: looked at, chosen, opened beside the list.
+// A list of files: they can be viewed, selected, and opened beside the list.
 import { go, here } from '../address.js'
 import { heard } from '../api/events.js'
 import { words } from '../api/ask.js'
@@ -23,7 +23,7 @@ const LAYOUT = 'strongroom.layout'
 
 /**
  * @param {{title: unknown, load: Parameters<typeof usePages>[0], by: unknown[], matches: (file: any) => boolean, tools?: unknown, empty: unknown,
- *   address: any, who: any, layout?: 'tiles' | 'rows'}} properties `matches`: whether a file that came just now belongs here
+ *   address: any, who: any, layout?: 'tiles' | 'rows'}} properties `matches`: whether a new file belongs into this list
  */
 export function Listing({ address, who, title, load, by, matches, tools, empty, layout: first = 'tiles' }) {
   const [layout, setLayout] = useState(() => window.localStorage.getItem(`${LAYOUT}.${first}`) ?? first)
@@ -35,7 +35,7 @@ export function Listing({ address, who, title, load, by, matches, tools, empty, 
   const shown = address.query.get('file')
   const open = useCallback((file) => go(here({ file: file.id })), [])
   const arrange = (next) => {
-    window.localStorage.setItem(`${LAYOUT}.${first}`, next) // folders and pictures each have their own
+    window.localStorage.setItem(`${LAYOUT}.${first}`, next) // views that begin as tiles or as rows have separate settings
     setLayout(next)
   }
   const choose = useCallback((id) => setChosen((old) => {
@@ -74,10 +74,10 @@ export function Listing({ address, who, title, load, by, matches, tools, empty, 
   </div>`
 }
 
-/** What can be looked at in full size. */
+/** The items that the viewer can show; always the one with `id`. */
 const seen = (items, id) => items.filter((item) => !item.folder && (item.id === id || viewable(item)))
 
-/** What is chosen, and what can be done to all of it. */
+/** The bar with the number of selected files, and the actions on all of them. */
 function Chosen({ ids, list, onClear }) {
   const discard = async () => {
     const wanted = [...ids]
@@ -101,17 +101,17 @@ function Chosen({ ids, list, onClear }) {
 
 const CHANGED = new Set(['file_ready', 'file_updated', 'file_described', 'file_infected'])
 
-/** What is heard within this time is looked at together, and of more files than this the list is asked for instead. */
+/** Events within this time are handled together. If they are about more than FEW files, the list is reloaded. */
 const TOGETHER_MS = 250
 const FEW = 5
 
-/** What happens elsewhere is seen here: new files come to the top, changed ones change, deleted ones go. */
+/** Applies events to the list: new files appear at the top, changed ones are updated, deleted ones disappear. */
 function useNews(list, matches) {
   const latest = useRef({ list, matches })
   latest.current = { list, matches }
   useEffect(() => {
     let timer = 0
-    let stale = false // since the list was asked for
+    let stale = false // changed since the list was requested
     let left = false
     const again = () => {
       stale = true
@@ -124,14 +124,14 @@ function useNews(list, matches) {
       if (stale) again()
     }
     const look = async (id, isNew) => {
-      const file = await one(id).catch(() => null) // gone again, or it will be seen with the next page
+      const file = await one(id).catch(() => null) // deleted since, or it appears with the next page
       if (!file) return
       latest.current.list.change((items) => {
         if (items.some((item) => item.id === id)) return items.map((item) => (item.id === id ? file : item))
         return isNew && latest.current.matches(file) ? [file, ...items] : items
       })
     }
-    const changed = new Map() // id → whether it may be one that is not shown yet
+    const changed = new Map() // id → whether the file may be missing in the list
     let looking = 0
     const lookAtAll = () => {
       looking = 0

@@ -1,11 +1,11 @@
-// A file to another place: moved, or a copy of it.
+// The dialog that moves or copies a file to another path.
 /** @import { LibraryFile } from '../../../../../clients/typescript/src/schema' */
 import { copy, move } from '../api/files.js'
 import { FormDialog } from '../parts/dialog.js'
 import { say } from '../parts/toast.js'
 import { html } from '../render.js'
 
-/** `onMoved` hears of the file at its new place, where it has another id.
+/** `onMoved`: called with the moved file, which has a new id.
  * @param {{file: LibraryFile, onMoved: (file: LibraryFile) => void, onClose: () => void}} properties */
 export function MoveDialog({ file, onMoved, onClose }) {
   const submit = async (form) => {
@@ -30,5 +30,5 @@ export function MoveDialog({ file, onMoved, onClose }) {
   <//>`
 }
 
-/** The path of a file that has one: keys of this family are `paths/{user}/{path}`. */
+/** The path of a file (keys of this family are `paths/{user}/{path}`), else its file name. */
 const placeOf = (file) => (file.family === 'path' ? file.key.split('/').slice(2).join('/') : file.filename)

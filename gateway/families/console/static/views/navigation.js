@@ -62,15 +62,15 @@ const cents = (usd) => (usd > 0 && usd < 0.01 ? '0.01' : usd.toFixed(2))
 
 const COUNTED = new Set(['file_ready', 'file_deleted', 'project_saved', 'project_deleted'])
 
-/** What is used of the quota; again when something came or went. */
+/** The used part of the quota. It is read again when a file or a project is stored or deleted. */
 function Usage() {
   const [used, setUsed] = useState(null)
   const [cost, setCost] = useState(null)
   useEffect(() => {
     const controller = new AbortController()
     let timer = 0
-    costs(controller.signal).then(setCost, () => setCost(null)) // once: it is an estimate, and adds up all rows
-    const read = () => usage(controller.signal).then(setUsed, () => setUsed((old) => old)) // the old figure stays; views tell what is wrong
+    costs(controller.signal).then(setCost, () => setCost(null)) // only once: it is an estimate, and costly, because it adds up all rows
+    const read = () => usage(controller.signal).then(setUsed, () => setUsed((old) => old)) // the old figure stays; the views show the error
     const hear = ({ type }) => {
       if (!COUNTED.has(type)) return
       clearTimeout(timer)

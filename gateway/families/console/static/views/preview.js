@@ -1,4 +1,4 @@
-// A file as a browser can show it.
+// The preview of a file, as far as a browser can show it.
 /** @import { LibraryFile } from '../../../../../clients/typescript/src/schema' */
 import { shown } from '../api/files.js'
 import { words } from '../api/ask.js'
@@ -10,7 +10,7 @@ import { iconOf, nameOf } from './items.js'
 
 const TEXT_LIMIT = 64 * 1024
 
-/** @param {{file: LibraryFile, onView?: () => void}} properties `onView`: shows it in full size */
+/** @param {{file: LibraryFile, onView?: () => void}} properties `onView`: opens the viewer */
 export function Preview({ file, onView }) {
   const [failed, setFailed] = useState(false)
   const [there, setThere] = useState(false)
@@ -36,7 +36,7 @@ export function Preview({ file, onView }) {
     ${what === 'pdf' ? html`<a class="button small" href=${url} target="_blank" rel="noopener">Open</a>` : html`<p>No preview for ${file.content_type}</p>`}</div>`
 }
 
-/** The beginning of a text. */
+/** The first part of a text file. */
 function TextPreview({ url, size }) {
   const [text, setText] = useState(null)
   useEffect(() => {

@@ -1,4 +1,4 @@
-// One project: its versions, the tree of one of them, a file of it, what differs from another version.
+// One project: its versions, the tree and the files of one version, and differences between two.
 import { go, here, to } from '../address.js'
 import { heard } from '../api/events.js'
 import { archive, preview, remove, rollBack, tree, versions } from '../api/projects.js'

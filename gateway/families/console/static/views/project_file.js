@@ -1,4 +1,4 @@
-// One file of a version: its text, or its picture.
+// One file of a version, as text or picture.
 import { file as read } from '../api/projects.js'
 import { bytes, kind } from '../format.js'
 import { Icon } from '../parts/icon.js'
@@ -38,7 +38,7 @@ async function contentOf(slug, version, path, what, signal) {
 
 const textOf = (buffer) => decoded(buffer) ?? '(not text)'
 
-/** Text in UTF-8; null: it is none. */
+/** Decodes UTF-8; null: the bytes are not valid text. */
 export function decoded(buffer) {
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(buffer)

@@ -1,4 +1,4 @@
-// The user's projects, and one of them.
+// The list of the user's projects, and the view of one.
 import { to } from '../address.js'
 import { heard } from '../api/events.js'
 import { list } from '../api/projects.js'

@@ -1,4 +1,4 @@
-// Who has stored how much, and may store.
+// Usage and quota of each user, for admins.
 import { setQuota, users } from '../api/admin.js'
 import { bytes, count } from '../format.js'
 import { FormDialog } from '../parts/dialog.js'

@@ -1,4 +1,4 @@
-// What is shared with people who have no account, and new shares.
+// The user's shares with people who have no account, and the form for new ones.
 import { list, revoke } from '../api/shares.js'
 import { ago, bytes, many, time } from '../format.js'
 import { Confirm } from '../parts/dialog.js'

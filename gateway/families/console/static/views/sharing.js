@@ -1,4 +1,4 @@
-// Making a share: of whatever is named, or of what the form asks for.
+// The dialog that creates a share: of a given file, folder or project, or of one named in the form.
 import { make } from '../api/shares.js'
 import { CopyField } from '../parts/copying.js'
 import { Dialog, FormDialog } from '../parts/dialog.js'
@@ -6,7 +6,7 @@ import { html, useState } from '../render.js'
 
 const ENDS = { 86400: 'In a day', 604800: 'In a week', 2592000: 'In 30 days', 0: 'Never' }
 
-/** @param {{what: object, name: string, onClose: () => void, onMade?: (share: any) => void, children?: unknown, read?: (form: FormData) => object}} properties `what`: the part of the request that names it */
+/** @param {{what: object, name: string, onClose: () => void, onMade?: (share: any) => void, children?: unknown, read?: (form: FormData) => object}} properties `what`: the part of the request that names the shared content */
 export function ShareDialog({ what, name, onClose, onMade, children, read = () => ({}) }) {
   const [url, setUrl] = useState('')
   const save = async (form) => {

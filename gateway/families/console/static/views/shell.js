@@ -1,4 +1,4 @@
-// What stands around every view: the navigation, search, uploads, and what is said about them.
+// The frame of every view: navigation, search, uploads and messages.
 import { go, here, to, useAddress } from '../address.js'
 import { listen } from '../api/events.js'
 import { Icon } from '../parts/icon.js'
@@ -22,7 +22,7 @@ export function Shell({ who }) {
   const leaving = useExpiry(who)
   useEffect(listen, [])
   const path = address.parts.join('/')
-  useLayoutEffect(() => { // the menu of phones makes room for what was chosen; later it would close one opened since
+  useLayoutEffect(() => { // closes the menu of small screens; a later effect could close one that was opened since
     setMenu(false)
   }, [path])
   const place = placeOf(address, who.user)
@@ -52,7 +52,7 @@ export function Shell({ who }) {
   </div>`
 }
 
-/** Where a dialog starts from when the view alone does not say enough. */
+/** The dialog's initial destination if the view does not determine one. */
 const guess = ({ query }) => ({ family: query.get('family') ?? 'files' })
 
 function Search({ address }) {
@@ -76,7 +76,7 @@ function Search({ address }) {
   </form>`
 }
 
-/** How long the sign-in still holds, in words, once that is little; ends it when it is over. */
+/** The time until the session expires, as text, once it is short. Signs out when the session expires. */
 function useExpiry({ expires }) {
   const [left, setLeft] = useState(expires - Date.now())
   useEffect(() => {
@@ -91,7 +91,7 @@ function useExpiry({ expires }) {
   return left < 60000 ? 'less than a minute' : `${Math.ceil(left / 60000)} minutes`
 }
 
-/** Files that are dragged over the page, wherever. */
+/** Handles files that are dragged over any part of the page. Returns whether some are. */
 function useDrop(take) {
   const [over, setOver] = useState(false)
   const taking = useRef(take)
@@ -112,7 +112,7 @@ function useDrop(take) {
     const allow = (event) => holdsFiles(event) && event.preventDefault()
     const drop = async (event) => {
       if (!holdsFiles(event)) return
-      event.preventDefault() // a browser would leave the page and show the file
+      event.preventDefault() // by default a browser leaves the page and shows the file
       depth = 0
       setOver(false)
       if (inDialog()) return

@@ -3,7 +3,7 @@ import { Icon } from '../parts/icon.js'
 import { html, useState } from '../render.js'
 import { farewell, signIn } from '../session.js'
 
-/** The door: a token, and why one is asked for again. */
+/** The sign-in page: a field for the token, and the reason for signing in again. */
 export function SignIn() {
   const why = useObservable(farewell)
   const [state, setState] = useState({ busy: false, error: '' })

@@ -1,4 +1,4 @@
-// What was deleted and can still be brought back.
+// Deleted files that can still be restored.
 import { emptyTrash, purge, restore, trash } from '../api/files.js'
 import { heard } from '../api/events.js'
 import { FAMILIES, ago, bytes, many, plain, time } from '../format.js'

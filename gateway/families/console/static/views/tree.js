@@ -1,4 +1,4 @@
-// Paths as folders that open and close.
+// Paths as a tree of folders that open and close.
 import { bytes } from '../format.js'
 import { Icon } from '../parts/icon.js'
 import { html } from '../render.js'

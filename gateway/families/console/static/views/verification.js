@@ -1,4 +1,4 @@
-// Whether every row has its object and every object its row.
+// The last verification: whether every row has its object, and every object its row.
 import { findings, verification, verify } from '../api/admin.js'
 import { ago, bytes, count, many, time } from '../format.js'
 import { FormDialog } from '../parts/dialog.js'

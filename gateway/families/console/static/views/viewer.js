@@ -1,4 +1,4 @@
-// Pictures and films of a list in full size, one after the other.
+// Shows the pictures and videos of a list in full size, one at a time.
 import { shown } from '../api/files.js'
 import { kind } from '../format.js'
 import { Icon } from '../parts/icon.js'
@@ -8,20 +8,20 @@ import { nameOf } from './items.js'
 
 const SEEN = ['picture', 'film']
 
-/** Whether a file is one to be looked at. */
+/** Whether the viewer can show a file. */
 export const viewable = (file) => Boolean(file.url) && file.scan?.outcome !== 'infected' && SEEN.includes(kind(file.content_type))
 
 /**
- * The arrow keys lead to the one before and the next, Escape out. In a film that has the focus the arrows are its own.
- * @param {{files: any[], id: string, more: (() => void) | null, onClose: (id: string) => void}} properties `more`: loads what
- *   comes behind the last; `onClose` hears which one was seen last
+ * The arrow keys show the previous and the next file, Escape closes. A video that has the focus gets the arrow keys.
+ * @param {{files: any[], id: string, more: (() => void) | null, onClose: (id: string) => void}} properties `more`: loads
+ *   the next page; `onClose`: called with the id of the file shown last
  */
 export function Viewer({ files, id, more, onClose }) {
   const [seen, setSeen] = useState(id)
   const element = useRef(null)
   const at = Math.max(0, files.findIndex((file) => file.id === seen))
   const file = files[at]
-  useLayoutEffect(() => { // before it is seen: a key that is pressed then is the dialog's
+  useLayoutEffect(() => { // before the first paint, so that a key pressed then goes to the dialog
     const before = /** @type {HTMLElement | null} */ (document.activeElement)
     element.current.showModal()
     return () => before?.isConnected && before.focus({ preventScroll: true })

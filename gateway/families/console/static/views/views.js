@@ -1,4 +1,4 @@
-// Which view an address stands for.
+// Finds the view for an address.
 import { html } from '../render.js'
 import { Empty } from '../parts/mood.js'
 import { to } from '../address.js'
@@ -31,7 +31,7 @@ const VIEWS = {
   quotas: { View: Quotas, title: 'Users and quotas', admin: true },
 }
 
-/** `{ View, title }`. */
+/** Returns the view and its title: `{ View, title }`. */
 export function viewOf(parts, who) {
   const found = VIEWS[parts[0]]
   if (!found || (found.admin && !who.admin)) return { View: Nowhere, title: 'Nothing here' }

@@ -1,4 +1,4 @@
-// One webhook: how it does, what was sent, and what can be sent again.
+// One webhook: its state, its deliveries, and sending them again.
 import { go } from '../address.js'
 import { ago, count, many, time } from '../format.js'
 import { Confirm } from '../parts/dialog.js'
@@ -21,7 +21,7 @@ export function Webhook({ id, api, back }) {
   const [secret, setSecret] = useState('')
   const [sent, setSent] = useState(0)
   const webhook = found.value
-  const again = () => { // a delivery takes a moment
+  const again = () => { // reload later, because a delivery takes some time
     setTimeout(() => { found.again(); setSent((number) => number + 1) }, 700)
   }
   const run = (act, words) => act.then((answer) => { say(words(answer)); found.again(); again() }, complain)

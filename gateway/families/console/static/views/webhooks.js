@@ -1,4 +1,4 @@
-// Targets that are told what happens to files.
+// The list of webhooks: targets that receive events of files.
 import { to } from '../address.js'
 import { webhooks } from '../api/webhooks.js'
 import { ago, many, time } from '../format.js'
