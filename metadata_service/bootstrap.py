@@ -221,10 +221,10 @@ class Application:
     def _heard(self, owner_id: str) -> None:
         self._lists.wrote(owner_id)
 
-    async def _postgres_answers(self) -> bool:
+    async def _postgres_answers(self) -> bool | str:
         [(clock,)] = await self._database.read(SYSTEM, CLOCK)
         self._database_metrics.clock(clock - time.time())
-        return self._database.takes_writes
+        return self._database.takes_writes or "refuses_writes"
 
     def _add_services(self, server: aio.Server) -> Sequence[str]:
         self._add_files(server)

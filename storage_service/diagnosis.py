@@ -81,9 +81,9 @@ class InternalCalls:
         response.time.GetCurrentTime()
         return response
 
-    async def works(self) -> bool:
-        """Whether metadata_service accepts our calls, for the probe. The log says once why not, and what to
-        do.
+    async def works(self) -> bool | str:
+        """Whether metadata_service accepts our calls, for the probe: True, or one word that says why not
+        (``unreachable``, ``secret_differs``, …). The log says it once, and what to do.
         """
         outcome = (await self.attempt()).outcome
         if outcome != self._told:
@@ -93,7 +93,9 @@ class InternalCalls:
                 log.error("internal_call_refused", outcome=name, advice=REFUSED_ADVICE[outcome])
             elif outcome == pb.InternalCall.OUTCOME_UNREACHABLE:
                 log.error("metadata_service_away", advice=REACH_ADVICE)
-        return outcome == pb.InternalCall.OUTCOME_OK
+        if outcome == pb.InternalCall.OUTCOME_OK:
+            return True
+        return pb.InternalCall.Outcome.Name(outcome).removeprefix("OUTCOME_").lower()
 
     def _look_at(self, difference: float) -> None:
         now = time.monotonic()

@@ -110,7 +110,7 @@ class Process:
         status = await self._app.gate.status()
         return status is VersioningStatus.ENABLED or status.value
 
-    async def _is_believed(self) -> bool:
+    async def _is_believed(self) -> bool | str:
         return self._app is not None and await self._app.internal_calls.works()
 
     def _add_services(self, server: aio.Server) -> Sequence[str]:

@@ -33,6 +33,7 @@ from metadata_service.db.errors import (
 from metadata_service.db.exchange import ExchangeConnection, Params, Result, Row, Statement
 from metadata_service.db.metrics import DatabaseMetrics, Kind
 from metadata_service.db.pool import Borrowed, Pool
+from metadata_service.db.refusals import Refusals
 from metadata_service.db.scopes import (
     SYSTEM,
     Part,
@@ -75,8 +76,6 @@ USER_SECONDS: Final = 5.0
 LARGE_SECONDS: Final = 8.0
 #: The same for the system's background work.
 SYSTEM_SECONDS: Final = 20.0
-#: After the server has refused a write, it counts as read-only until one succeeds, at most for these seconds.
-FULL_SECONDS: Final = 15.0
 _SPAN: Final[Mapping[str, Value]] = {"db.system.name": "postgresql"}
 _BEGIN: Final[Statement] = ("BEGIN", ())
 _COMMIT: Final[Statement] = ("COMMIT", ())
@@ -201,7 +200,7 @@ class Database:
     ) -> None:
         self._pool = pool
         self._committed = committed
-        self._refused_at: float | None = None
+        self._refusals = Refusals()
         self._metrics = metrics or DatabaseMetrics()
         self._metrics.pool = pool.get_stats
         self._metrics.takes_writes = lambda: self.takes_writes
@@ -216,7 +215,7 @@ class Database:
         """Whether the server accepts writes. False for a while after it refused one: its disk is full, or it
         is a standby.
         """
-        return self._refused_at is None or time.monotonic() - self._refused_at > FULL_SECONDS
+        return self._refusals.over
 
     async def transact(
         self, scope: Scope, work: Callable[[Transaction], Awaitable[T]], *, seconds: float = USER_SECONDS
@@ -250,7 +249,7 @@ class Database:
         finally:
             for part in parts:
                 self._wrote(part.owner_id)
-        self._refused_at = None
+        self._refusals.wrote()
         for part in parts:
             if not part.silent and tells(part.statements):
                 self.tell(part.owner_id)
@@ -318,7 +317,7 @@ class Database:
                 with contextlib.suppress(psycopg.OperationalError):
                     await transaction.rollback()
                 raise
-            self._refused_at = None
+            self._refusals.wrote()
             if transaction.has_events:
                 self.tell(scope.uid)
             return result
@@ -363,7 +362,7 @@ class Database:
                 lost += connection_is_lost(error)
                 again = isinstance(error, REPEATABLE) or (connection_is_lost(error) and lost == 1)
                 if isinstance(error, REFUSES_WRITES):
-                    self._refused_at = time.monotonic()
+                    self._refusals.refused(error)
                 if not again or not tries_left:
                     _raise_translated(error)
                 self._metrics.again()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from httpx import Response
 
 TIMEOUT_SECONDS = 10.0
+OK = "ok"
 MEND = {
     "storage": "start storage_service, or correct STRONGROOM_STORAGE_ADDRESS of the gateway",
     "metadata": "start metadata_service, or correct STRONGROOM_METADATA_ADDRESS of the gateway",
@@ -23,7 +24,31 @@ MEND = {
     "s3": "look at storage_service's log, and at the bucket it is set to",
     "versioning": "turn S3 Versioning of the bucket on: strongroom bucket init",
     "internal": "give storage_service and metadata_service the same STRONGROOM_INTERNAL_SECRET",
+    "cleaner": "look at storage_service's log",
+    "project_keys": "look at storage_service's log",
+    "upload_sweep": "look at storage_service's log",
+    "event_listen": "look at metadata_service's log",
+    "event_notify": "look at metadata_service's log",
 }
+#: What to do about calls from storage_service to metadata_service, by the word that storage_service says.
+INTERNAL_MEND = {
+    "unreachable": "start metadata_service, or correct STRONGROOM_METADATA_ADDRESS of storage_service",
+    "clock_differs": "set the machines' clocks (chronyd, systemd-timesyncd)",
+}
+#: What each check needs: if that fails, so does the check, and only the cause is to be mended.
+NEEDS = {
+    "postgres": ("metadata",),
+    "s3": ("storage",),
+    "versioning": ("storage", "s3"),
+    "internal": ("storage", "metadata"),
+    "cleaner": ("storage", "metadata", "postgres", "internal"),
+    "project_keys": ("storage", "metadata", "postgres", "internal"),
+    "upload_sweep": ("storage", "metadata", "postgres", "internal"),
+    "event_listen": ("metadata", "postgres"),
+    "event_notify": ("metadata", "postgres"),
+}
+#: Without these an event stream does not begin, whatever the proxies do.
+EVENTS_NEED = ("metadata", "postgres", "event_listen", "event_notify")
 
 
 async def look_at_gateway(
@@ -54,7 +79,10 @@ async def look_at_gateway(
                 "is this the gateway? look at its log",
             )
         ]
-    return [ok("gateway", f"alive at {base}"), *_readiness(ready), *await look_at_buffering(base, token)]
+    states = _states(ready)
+    streams = all(states.get(name, OK) == OK for name in EVENTS_NEED)
+    buffering = await look_at_buffering(base, token if streams else None)
+    return [ok("gateway", f"alive at {base}"), *_readiness(states, ready.status_code), *buffering]
 
 
 async def _certificate(base: str) -> Finding | None:
@@ -73,17 +101,30 @@ def _silent(base: str, error: Exception, *, required: bool) -> Finding:
     return warn("gateway", detail, "only REST clients need it; if you have one, give --gateway-url URL")
 
 
-def _readiness(ready: Response) -> list[Finding]:
+def _states(ready: Response) -> dict[str, str]:
+    """The result of each check by name, as ``/readyz`` has it; empty if this is no answer of a gateway."""
     try:
-        checks = ready.json()["checks"]
-        states = {str(name): str(state) for name, state in checks.items()}
+        return {str(name): str(state) for name, state in ready.json()["checks"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
-        return [
-            fail("gateway readiness", f"/readyz answers {ready.status_code}", "is this Strongroom's gateway?")
-        ]
+        return {}
+
+
+def _readiness(states: Mapping[str, str], status: int) -> list[Finding]:
+    if not states:
+        return [fail("gateway readiness", f"/readyz answers {status}", "is this Strongroom's gateway?")]
     return [
         ok(f"{name}, says the gateway", state)
-        if state == "ok"
-        else fail(f"{name}, says the gateway", state, MEND.get(name, "look at the gateway's log"))
+        if state == OK
+        else fail(f"{name}, says the gateway", state, _mend(name, states))
         for name, state in states.items()
     ]
+
+
+def _mend(name: str, states: Mapping[str, str]) -> str:
+    cause = next((need for need in NEEDS.get(name, ()) if states.get(need, OK) != OK), None)
+    if cause is not None:
+        return f"mend {cause} first: this needs it"
+    word = states[name].rpartition(" ")[2]
+    if name == "internal" and word in INTERNAL_MEND:
+        return INTERNAL_MEND[word]
+    return MEND.get(name, "look at the gateway's log")

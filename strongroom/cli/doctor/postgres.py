@@ -74,6 +74,11 @@ def _examine(connection: Any, expected: type[Exception], environ: Mapping[str, s
     if connection.execute("SELECT pg_is_in_recovery()").fetchone()[0]:
         mend = "set STRONGROOM_DATABASE_URL to the primary"
         findings.append(fail("Postgres role", "this is a read-only replica", mend))
+    elif connection.execute("SHOW transaction_read_only").fetchone()[0] == "on":
+        mend = "ALTER SYSTEM (or ALTER DATABASE, ALTER ROLE) … RESET default_transaction_read_only"
+        findings.append(
+            fail("Postgres writes", "default_transaction_read_only is on: every write is refused", mend)
+        )
     rights = _rights(connection)
     findings += [_role(connection), *rights, _connections(connection, environ)]
     if not rights:  # otherwise the same command fixes both

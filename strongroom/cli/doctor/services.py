@@ -17,6 +17,8 @@ from strongroom.client.channels import make_channel, uses_tls
 from strongroom.client.settings import ClientSettings, Tls
 
 SERVING, NOT_SERVING = 1, 2
+#: Trailing metadata of an answer that is not SERVING: why.
+REASON = "x-strongroom-reason"
 TIMEOUT_SECONDS = 5.0
 
 S3_MEND = (
@@ -32,6 +34,11 @@ POSTGRES_MEND = (
     "look at STRONGROOM_DATABASE_URL of metadata_service and at the server it names; "
     "its log says more; with that set "
     "here and psycopg installed, the doctor checks it directly"
+)
+
+WRITES_MEND = (
+    "is its disk full, is it a standby, or is default_transaction_read_only on? metadata_service's line"
+    " database_refuses_writes has the server's words"
 )
 
 
@@ -66,7 +73,7 @@ async def look_at_services(settings: ClientSettings) -> list[Finding]:
 async def _versioning(channel: grpc.aio.Channel) -> list[Finding]:
     """Check the bucket's versioning. Returns nothing if it is on, or not reported."""
     try:
-        status = await check_health(channel, "strongroom.versioning")
+        status, _ = await check_health(channel, "strongroom.versioning")
     except grpc.aio.AioRpcError:
         return []
     if status == SERVING:
@@ -78,7 +85,7 @@ async def _versioning(channel: grpc.aio.Channel) -> list[Finding]:
 async def _process(channel: grpc.aio.Channel, name: str, address: str) -> Finding:
     started = time.monotonic()
     try:
-        status = await check_health(channel, "")
+        status, _ = await check_health(channel, "")
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.UNIMPLEMENTED:
             return warn(
@@ -108,16 +115,21 @@ async def _certificate(name: str, address: str, settings: ClientSettings) -> Fin
 
 async def _backing(channel: grpc.aio.Channel, check: str, service: str, mend: str) -> Finding:
     try:
-        status = await check_health(channel, service)
+        status, reason = await check_health(channel, service)
     except grpc.aio.AioRpcError as error:
         if error.code() is grpc.StatusCode.NOT_FOUND:
             return warn(check, "the service does not report it", "is it an older release? update it")
         return fail(check, error.details() or "no answer", mend)
-    return ok(check, "reachable") if status == SERVING else fail(check, "not reachable", mend)
+    if status == SERVING:
+        return ok(check, "reachable")
+    if reason == "refuses_writes":
+        return fail(check, "reachable, but the server refuses writes", WRITES_MEND)
+    return fail(check, "not reachable", mend)
 
 
-async def check_health(channel: grpc.aio.Channel, service: str) -> int:
-    """Return the ``ServingStatus`` of ``service`` by grpc.health.v1: 1 serving, 2 not.
+async def check_health(channel: grpc.aio.Channel, service: str) -> tuple[int, str]:
+    """Return the ``ServingStatus`` of ``service`` by grpc.health.v1 (1 serving, 2 not), and one word that
+    says why not, if the service says it.
 
     The two messages have one field each and are encoded by hand, because grpcio-health-checking is not a
     dependency.
@@ -129,8 +141,10 @@ async def check_health(channel: grpc.aio.Channel, service: str) -> int:
         request_serializer=lambda name: b"\x0a" + bytes([len(name)]) + name if name else b"",
         response_deserializer=bytes,
     )
-    answer = await check(service.encode(), timeout=TIMEOUT_SECONDS)
-    return answer[1] if len(answer) == 2 and answer[0] == 0x08 else 0
+    call = check(service.encode(), timeout=TIMEOUT_SECONDS)
+    answer = await call
+    reason = next((str(value) for name, value in await call.trailing_metadata() or () if name == REASON), "")
+    return (answer[1] if len(answer) == 2 and answer[0] == 0x08 else 0), reason
 
 
 async def _signed_in(settings: ClientSettings) -> list[Finding]:

@@ -99,6 +99,72 @@ def test_what_the_gateway_sees_is_told(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize(
+    ("states", "mends"),
+    [
+        (
+            {
+                "metadata": "did not answer in time",
+                "postgres": "?",
+                "internal": "storage_service says unreachable",
+            },
+            {
+                "metadata": "start metadata_service",
+                "postgres": "mend metadata first",
+                "internal": "mend metadata first",
+            },
+        ),
+        (
+            {"internal": "storage_service says unreachable", "cleaner": "?"},
+            {"internal": "STRONGROOM_METADATA_ADDRESS of storage_service", "cleaner": "mend internal first"},
+        ),
+        ({"internal": "storage_service says secret_differs"}, {"internal": "STRONGROOM_INTERNAL_SECRET"}),
+        ({"internal": "storage_service says clock_differs"}, {"internal": "chronyd"}),
+        ({"event_listen": "?"}, {"event_listen": "metadata_service's log"}),
+        (
+            {"postgres": "?", "event_listen": "?"},
+            {"postgres": "the database", "event_listen": "mend postgres"},
+        ),
+    ],
+)
+def test_the_cause_is_to_be_mended_and_not_what_follows_from_it(
+    states: dict[str, str], mends: dict[str, str], shell: Shell
+) -> None:
+    """With metadata_service down it used to say that the secrets differ."""
+    with gateway(READY | states) as url:
+        done = shell("doctor", "--gateway-url", url, "--json")
+    said = {one["check"].partition(",")[0]: one["mend"] for one in done.documents if one["status"] == "fail"}
+    assert said.keys() == mends.keys()
+    for name, mend in mends.items():
+        assert mend in said[name]
+
+
+def test_no_proxy_is_blamed_for_events_that_cannot_begin(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens: list[str | None] = []
+
+    async def look(_base: str, token: str | None) -> list[Finding]:
+        tokens.append(token)
+        return []
+
+    monkeypatch.setattr("strongroom.cli.doctor.gateway.look_at_buffering", look)
+    for states in (READY, READY | {"postgres": "metadata_service says refuses_writes"}):
+        with gateway(states) as url:
+            shell("doctor", "--gateway-url", url)
+    assert [token is not None for token in tokens] == [True, False]
+
+
+def test_a_server_that_refuses_writes_is_called_reachable(fakes: Fakes, shell: Shell) -> None:
+    fakes.health["metadata"].reasons["strongroom.postgres"] = "refuses_writes"
+    fakes.set_health("strongroom.postgres", NOT_SERVING)
+    with gateway(READY) as url:
+        done = shell("doctor", "--gateway-url", url, "--json")
+    (document,) = [one for one in done.documents if one["check"] == "Postgres, says metadata_service"]
+    assert (document["status"], document["detail"]) == ("fail", "reachable, but the server refuses writes")
+    assert "database_refuses_writes" in document["mend"]
+
+
+@pytest.mark.parametrize(
     ("service", "check", "mend"),
     [
         ("strongroom.s3", "S3, says storage_service", "AWS_S3_BUCKET"),

@@ -99,3 +99,12 @@ def test_a_pool_beyond_max_connections(database: Logins) -> None:
     finding = found(database, "Postgres connections", STRONGROOM_DATABASE_POOL_MAX=str(most - 2))
     assert finding is not None
     assert (finding.status, "max_connections" in finding.mend) == (Status.FAIL, True)
+
+
+def test_a_database_that_is_set_to_read_only(database: Logins) -> None:
+    assert found(database, "Postgres writes") is None
+    run(database, "ALTER ROLE {role} IN DATABASE {database} SET default_transaction_read_only = on")
+    finding = found(database, "Postgres writes")
+    assert finding is not None
+    assert finding.status is Status.FAIL
+    assert "RESET default_transaction_read_only" in finding.mend

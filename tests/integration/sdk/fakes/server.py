@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no types published
-from grpc_health.v1.health import aio as health  # type: ignore[import-untyped]
 
+from servicekit.serving.infra import ReasonedHealth
 from strongroom.metadata.v1 import file_service_pb2_grpc, usage_service_pb2_grpc
 from strongroom.storage.v1 import diagnostics_service_pb2_grpc, storage_service_pb2_grpc
 from tests.integration.sdk.fakes.diagnostics import FakeDiagnostics
@@ -32,7 +32,7 @@ class Fakes:
     metadata_address: str
     state: State
     loop: asyncio.AbstractEventLoop
-    health: dict[str, health.HealthServicer] = field(default_factory=dict)
+    health: dict[str, ReasonedHealth] = field(default_factory=dict)
 
     def set_health(self, service: str, status: int) -> None:
         """Change the health of ``service`` in both services."""
@@ -69,9 +69,9 @@ async def _start(state: State, servers: list[grpc.aio.Server], storage_port: int
     diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(FakeDiagnostics(state), storage)
     file_service_pb2_grpc.add_FileServiceServicer_to_server(FakeFiles(state), metadata)
     usage_service_pb2_grpc.add_UsageServiceServicer_to_server(FakeUsage(state), metadata)
-    found: dict[str, health.HealthServicer] = {}
+    found: dict[str, ReasonedHealth] = {}
     for name, server, backing in (("storage", storage, "s3"), ("metadata", metadata, "postgres")):
-        found[name] = health.HealthServicer()
+        found[name] = ReasonedHealth()
         health_pb2_grpc.add_HealthServicer_to_server(found[name], server)
         await found[name].set("", SERVING)
         await found[name].set(f"strongroom.{backing}", SERVING)
