@@ -1,8 +1,8 @@
-"""``python -m benchmarks.embedded_store``: what requests to the dev stack's own S3 cost it, by process.
+"""``python -m benchmarks.embedded_store``: CPU of the dev stack's own S3 per request, by process.
 
-CPU (user and system) of the store's processes, in milliseconds a request, over a kept-alive connection in a
-bucket with versioning, as storage_service asks. Operations take turns; each figure is the median of the
-rounds. The client is not counted.
+CPU (user and system) of the store's processes, in milliseconds per request, over a kept-alive connection to a
+bucket with versioning, with requests like storage_service's. Operations take turns; each figure is the median
+of the rounds. The client's CPU is not counted.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLIENTS: Final = 4
 
 
 class Operations:
-    """One request each (or the named few), with separate keys."""
+    """The measured operations. Each is one request, unless it says otherwise, and has its own keys."""
 
     def __init__(self, s3: Any, name: str) -> None:
         self._s3, self._bucket = s3, name
@@ -37,17 +37,17 @@ class Operations:
         self.versions: list[tuple[str, str]] = []
 
     def put(self) -> None:
-        """A new object of 10 KiB."""
+        """Store a new object of 10 KiB."""
         key = f"objects/{next(self._new)}"
         done = self._s3.put_object(Bucket=self._bucket, Key=key, Body=BODY, ChecksumCRC32C=CHECKSUM)
         self.versions.append((key, done["VersionId"]))
 
     def get(self) -> None:
-        """The object of the last PUT."""
+        """Read the object of the last PUT."""
         self._s3.get_object(Bucket=self._bucket, Key=self.versions[-1][0])["Body"].read()
 
     def head(self) -> None:
-        """The object of the last PUT."""
+        """HEAD of the object of the last PUT."""
         self._s3.head_object(Bucket=self._bucket, Key=self.versions[-1][0])
 
     def delete(self) -> None:
@@ -56,7 +56,7 @@ class Operations:
         self._s3.delete_object(Bucket=self._bucket, Key=key, VersionId=version)
 
     def list_versions(self) -> None:
-        """A page of 100."""
+        """List a page of 100 versions."""
         self._s3.list_object_versions(Bucket=self._bucket, Prefix="objects/", MaxKeys=100)
 
     def multipart(self) -> None:

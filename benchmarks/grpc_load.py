@@ -35,13 +35,13 @@ class Storage:
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     def upload(self, size: int) -> str:
-        """Upload `size` bytes in messages of 1 MiB; the key."""
+        """Upload `size` bytes in messages of 1 MiB. Returns the key."""
         answer = self._stub.Upload(_messages(size), metadata=self._metadata, timeout=_TIMEOUT)
         key: str = answer.file.key
         return key
 
     def download(self, key: str) -> int:
-        """Read the whole file; the number of bytes."""
+        """Read the whole file. Returns the number of bytes."""
         request = download_pb2.DownloadRequest(key=key)
         stream = self._stub.Download(request, metadata=self._metadata, timeout=_TIMEOUT)
         return sum(len(message.data) for message in stream)

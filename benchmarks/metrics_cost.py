@@ -55,7 +55,7 @@ def _s3_request() -> float:
 
 
 def _busy() -> tuple[GatewayMetrics, Metrics]:
-    """Metrics after a day in which every route and method was used."""
+    """Metrics as they are after every route and method was used."""
     gateway, rpcs = GatewayMetrics(), Metrics()
     for number in range(ROUTES):
         for status in (200, 404, 503):

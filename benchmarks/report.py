@@ -69,7 +69,7 @@ def save(path: Path, results: Mapping[str, Result]) -> None:
 
 
 def targets_table(results: Iterable[Result]) -> str:
-    """The promises, and whether they were kept."""
+    """The table of promised figures: target, measured value, verdict."""
     lines = ["| figure | must | goal | measured | |", "|---|---|---|---|---|"]
     for item in (check for result in results for check in result.checks):
         target, sign = item.target, "≥" if item.target.at_least else "≤"
@@ -112,7 +112,7 @@ def case_table(result: Result) -> str:
 
 
 def markdown(results: Mapping[str, Result]) -> str:
-    """Everything: the promises, then each case."""
+    """The whole report: the promised figures, then each case."""
     blocks = []
     for form, said in FORMS.items():
         formed = [result for result in results.values() if result.form == form]

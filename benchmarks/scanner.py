@@ -1,5 +1,6 @@
-"""A separate clamd (Debian's `clamav-daemon`) with one signature: this measures the cost of scanning for the
-services, not the number of signatures.
+"""A separate clamd (Debian's `clamav-daemon`) with one signature.
+
+The benchmarks measure the services' cost of scanning, not clamd's cost of many signatures.
 """
 
 from __future__ import annotations

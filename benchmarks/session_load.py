@@ -28,7 +28,7 @@ class Sessions:
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     def create(self, size: int) -> str:
-        """CreateUpload of `size` bytes; the upload_id."""
+        """CreateUpload of `size` bytes. Returns the upload_id."""
         target = target_pb2.UploadTarget(file=target_pb2.FileTarget())
         spec = target_pb2.UploadSpec(target=target, filename="payload.bin", size_bytes=size)
         request = upload_pb2.CreateUploadRequest(spec=spec)
@@ -56,7 +56,7 @@ class Sessions:
         return int(answer.file.size_bytes if answer.HasField("file") else answer.persisted_size)
 
     def upload(self, size: int, piece: int) -> None:
-        """A whole file of `size` bytes, with `piece` bytes in each Upload."""
+        """Upload a whole file of `size` bytes, with `piece` bytes in each Upload."""
         upload_id = self.create(size)
         for offset in range(0, size, piece):
             end = min(offset + piece, size)
@@ -87,7 +87,7 @@ class Tus:
         return int(self._told("PATCH", path, kind, data)["Upload-Offset"])
 
     def upload(self, size: int, piece: int) -> None:
-        """A whole file of `size` bytes, with `piece` bytes in each PATCH; at most one block (1 MiB)."""
+        """Upload a whole file of `size` bytes, with `piece` bytes (at most 1 MiB) in each PATCH."""
         path, block = self.create(size), payload.block()
         for offset in range(0, size, piece):
             end = min(offset + piece, size)
@@ -109,7 +109,7 @@ class Tus:
 
 
 def tus_resume(url: str, token: str, upload_id: str, size: int) -> int:
-    """A new connection, HEAD, and a PATCH of `size` bytes from there. Returns the new offset."""
+    """Resume on a new connection: HEAD, and a PATCH of `size` bytes from there. Returns the new offset."""
     place = urlsplit(url)
     path, signed = f"/files/{upload_id}", _TUS | {"Authorization": f"Bearer {token}"}
     connection = http.client.HTTPConnection(place.netloc, timeout=_TIMEOUT)

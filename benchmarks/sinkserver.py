@@ -24,7 +24,7 @@ class Sink:
 
     @property
     def endpoint(self) -> str:
-        """For AWS_S3_ENDPOINT_URL."""
+        """The value for AWS_S3_ENDPOINT_URL."""
         return f"http://127.0.0.1:{self.port}"
 
     def stats(self) -> dict[str, int]:
@@ -63,7 +63,7 @@ def binary(folder: Path | None = None) -> Path:
 
 @contextmanager
 def running(port: int = 0, folder: Path | None = None) -> Iterator[Sink]:
-    """A sink on `port` (0: any free one), stopped at the end; its binary in `folder` or the cache."""
+    """Run a sink on `port` (0: any free one) inside the block. Its binary is in `folder` or the cache."""
     with subprocess.Popen([binary(folder), str(port)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()

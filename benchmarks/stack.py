@@ -56,7 +56,7 @@ class Stack:
 
     @classmethod
     def read(cls, path: Path) -> Stack:
-        """From stack.json."""
+        """Read stack.json."""
         told: dict[str, Any] = json.loads(path.read_text())
         return cls(
             url=told["gateway"]["url"],
@@ -97,8 +97,9 @@ def _environment(
 
 
 def _store(sink: Sink | None) -> dict[str, str]:
-    """Disables the daily verification with a sink, which lists nothing: the verification would ask for each
-    row separately during a case.
+    """Variables that select the sink as the store; none without a sink.
+
+    They disable the daily verification: a sink lists nothing, so it would request the object of each row.
     """
     if sink is None:
         return {}
@@ -125,10 +126,10 @@ def _wait_until_up(process: subprocess.Popen[bytes], told: Path, log: Path) -> S
 def running(
     folder: Path, sink: Sink | None, env: Mapping[str, str] | None = None, *, limited: bool = False
 ) -> Iterator[Stack]:
-    """The stack on free ports, with data below `folder` (existing data is kept), stopped at the end.
+    """Run the stack on free ports inside the block, with data below `folder` (existing data is kept).
 
-    Without a `sink` it has its own object store. `env` is added to its environment. `limited`: with the caps
-    and rates of an installation.
+    Without a `sink` it has its own object store. `env` is added to its environment. `limited`: with the
+    default caps and rates.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "stack.log"

@@ -1,9 +1,9 @@
 """``python -m benchmarks.store_requests``: CPU of one small PUT to the store, by our client and by others.
 
-What storage_service sends for every file: 64 KiB with a checksum, signed, over a kept-alive connection to
-the C sink. One thread, so that it is the request that is measured and not who waits for whom. Subjects take
-turns; each figure is the least of the rounds, in microseconds of user and system time. `by the loop` and `by
-threads` are PutObject as services call it, 16 at once on an event loop (decision 0079).
+The request is the one that storage_service sends for every file: 64 KiB with a checksum, signed, over a
+kept-alive connection to the C sink. It is sent by one thread, so that no waiting between threads is measured.
+Subjects take turns; each figure is the minimum of the rounds, in microseconds of user and system time. `by
+the loop` and `by threads` are PutObject as services call it, 16 at once on an event loop (decision 0079).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ AT_ONCE: Final = 16
 
 
 class Subjects:
-    """One PUT each, always signed."""
+    """The subjects. Each sends one signed PUT, or only signs it."""
 
     def __init__(self, port: int) -> None:
         url = f"http://127.0.0.1:{port}"
@@ -76,7 +76,7 @@ class Subjects:
         self._pools.request("PUT", f"{self._url}/bench/a", body=BODY, headers=self.signed())
 
     def signed(self) -> dict[str, str]:
-        """The headers, by our signer."""
+        """Sign the request with our signer. Returns its headers."""
         headers = {"host": self._endpoint.host_header, **self._headers}
         return self._signer.sign(
             "PUT",
@@ -89,7 +89,7 @@ class Subjects:
         )
 
     def signed_by_botocore(self) -> None:
-        """The headers, by botocore's."""
+        """Sign the request with botocore's signer."""
         request = AWSRequest(method="PUT", url=f"{self._url}/bench/a", headers=self._headers)
         request.context["payload_signing_enabled"] = False
         S3SigV4Auth(BotocoreCredentials("k", "s"), "s3", REGION).add_auth(request)
@@ -119,7 +119,7 @@ async def _puts(port: int, *, threads: bool) -> float:
 
 
 def puts(port: int, *, threads: bool) -> float:
-    """The same, on an event loop like the services'."""
+    """CPU µs of one PutObject, on an event loop like the services'."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_puts(port, threads=threads))
 

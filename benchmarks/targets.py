@@ -1,4 +1,4 @@
-"""The promised figures, and whether they were kept."""
+"""The promised figures, and their comparison with measured values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Check:
-    """A target and what was measured."""
+    """A target and the measured value."""
 
     target: Target
     value: float

@@ -1,6 +1,6 @@
 """``python -m benchmarks.verify_pass``: one verification of depth ``listings`` against a running
-metadata_service, as storage_service makes it, over a listing that is made of the rows themselves: what S3
-costs is left out, what a listing of a million objects costs here is not.
+metadata_service, as storage_service runs it. The listing is made from the rows themselves, so the figures
+contain the processing of a listing of a million objects, but not the cost of S3.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ WHERE NOT key_shared AND key > %s AND state = 3 ORDER BY key LIMIT 1000
 
 
 class Listing:
-    """A store that lists what the rows say, and contains nothing else."""
+    """A store whose listing is made from the rows. It supports only listings."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -76,7 +76,7 @@ class _EmptyQuarantine:
     """The stage for a bucket in which nothing was ever repaired."""
 
     async def step(self, shard: VerificationShard) -> Step:
-        """All of it."""
+        """Return at once that the stage is done."""
         return Step(shard.cursor, done=True)
 
 

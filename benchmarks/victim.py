@@ -1,5 +1,5 @@
-"""The other user: sends small requests one after another on one connection, and times each, whatever the
-answer.
+"""The user beside the attacker: sends small requests one after another on one connection, and times each,
+whatever the answer.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KINDS: Final = ("upload", "GET", "list")
 
 @dataclass
 class Felt:
-    """What the user observed: seconds by kind of request, and statuses other than success."""
+    """The user's observations: seconds by kind of request, and statuses other than success."""
 
     seconds: Mapping[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     failures: Counter[str] = field(default_factory=Counter)
@@ -41,7 +41,7 @@ class Felt:
 
 
 class Victim:
-    """``file_url``: a file of 64 KiB of this user."""
+    """The user. ``file_url``: the URL of one of this user's files, 64 KiB."""
 
     def __init__(self, url: str, token: str, file_url: str) -> None:
         upload = f"{url}/api/v1/s3/upload"
@@ -55,7 +55,7 @@ class Victim:
         self._address = (place.hostname, place.port)
 
     def work(self, seconds: float) -> Felt:
-        """Send requests of each kind in turn, for this time."""
+        """Send requests of each kind in turn for ``seconds``. Returns the observations."""
         return asyncio.run(self._work(seconds))
 
     async def _work(self, seconds: float) -> Felt:

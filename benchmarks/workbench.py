@@ -1,4 +1,4 @@
-"""What every case uses: sizes, the sink, the system under test, the naive app."""
+"""The tools that every case uses: sizes, the sink, the system under test, the naive app."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class Workbench:
 
     @property
     def sink(self) -> sinkserver.Sink:
-        """The S3 endpoint for all."""
+        """The sink, the S3 endpoint of all subjects; started on first use."""
         if self._sink is None:
             self._sink = self._things.enter_context(sinkserver.running())
         return self._sink
 
     @property
     def stack(self) -> stack.Stack:
-        """The system under test."""
+        """The system under test; started on first use."""
         if self._stack is None:
             self._stack = self._stack_things.enter_context(
                 stack.running(self.folder, self.sink, self._formed())
@@ -84,7 +84,7 @@ class Workbench:
 
     @property
     def naive(self) -> naive_server.Naive:
-        """The usual app, on the stack's Postgres."""
+        """The naive app, on the stack's Postgres; started on first use."""
         if self._naive is None:
             told = self.stack
             self._naive = self._stack_things.enter_context(
@@ -169,7 +169,7 @@ class Workbench:
             began = perf_counter()
             done = action()
             seconds = perf_counter() - began
-        usage.peak.pop("postgres", None)  # its processes share memory, so their sum means nothing
+        usage.peak.pop("postgres", None)  # its processes share memory, so their sum is meaningless
         if isinstance(done, http_load.Timings):
             return Sample(
                 seconds=done.seconds,
@@ -190,16 +190,16 @@ class Workbench:
             client.close()
 
     def upload_http(self, size: int, token: str = "") -> str:
-        """Upload through the gateway, as the user of `token` (default: the bench's); the key."""
+        """Upload through the gateway as the user of `token` (default: the bench's). Returns the key."""
         url = f"{self.stack.url}/api/v1/s3/upload"
         return str(http_load.upload(url, token or self.token, size)["key"])
 
     def upload_naive(self, size: int) -> str:
-        """Upload to the naive app; the key."""
+        """Upload to the naive app. Returns the key."""
         return str(http_load.upload(f"{self.naive.url}/files", self.token, size)["key"])
 
     def file_url(self, key: str) -> str:
-        """Where the gateway serves a file."""
+        """The gateway's URL of a file."""
         return f"{self.stack.url}/api/v1/s3/file/{key}"
 
     def repeat(self, url: str, request: bytes, success: int, clients: int) -> Callable[[], http_load.Timings]:

@@ -1,7 +1,7 @@
 """boto3 alone, straight to the endpoint: ``python -m benchmarks.yardstick upload ENDPOINT KEY SIZE``.
 
-A process of its own, so that its CPU time is its own. Prints one JSON object: `cpu` and `seconds` of the
-transfer alone (imports and the first connection left out, as they are for the services) and `peak_mib`.
+It runs in a separate process, so that its CPU time is measured alone. It prints one JSON object: `cpu` and
+`seconds` of the transfer (without imports and the first connection, like the services') and `peak_mib`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BUCKET = "bench"
 
 
 def client(endpoint: str, *, unsigned: bool) -> S3Client:
-    """boto3 by default, or (unsigned) without the SHA-256 of bodies that plain http makes it compute."""
+    """A boto3 client with defaults; `unsigned`: without the SHA-256 of bodies that plain HTTP requires."""
     config = (
         Config(s3={"payload_signing_enabled": False, "addressing_style": "path"}) if unsigned else Config()
     )

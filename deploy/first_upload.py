@@ -60,7 +60,7 @@ def _ask(url: str, token: str, body: bytes | None = None) -> bytes:
 
 
 def main(environ: dict[str, str]) -> int:
-    """0: the file is stored; 1: it is not, with one line that states the reason."""
+    """Upload the file and read it back. Returns 0, or 1 after a line with the reason on standard error."""
     url = environ["STRONGROOM_URL"].rstrip("/")
     token = development_token(environ["STRONGROOM_JWT_SECRET"], "dev", ttl_seconds=_DAY)
     try:

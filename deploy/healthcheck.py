@@ -54,7 +54,7 @@ def http_healthy(url: str) -> bool:
 
 
 def main() -> int:
-    """0 when healthy, 1 when not."""
+    """Run the check. Returns 0 if the server is healthy, else 1."""
     scheme, _, rest = sys.argv[1].partition("://")
     healthy = grpc_healthy(rest) if scheme == "grpc" else http_healthy(sys.argv[1])
     return 0 if healthy else 1

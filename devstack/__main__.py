@@ -44,8 +44,10 @@ def complain(title: str, text: str) -> None:
 
 
 def main() -> int:
-    """Returns 0 after an orderly stop, 1 if the stack cannot start or is not up, 130 if it was stopped too
-    early.
+    """Run the command.
+
+    Returns 0 after an orderly stop, 1 if the stack cannot start or is not up, 130 if a stop was requested
+    before it was up.
     """
     arguments = _parser().parse_args()
     try:

@@ -53,12 +53,12 @@ class Explain(Protocol):
 
 
 def no_words() -> str:
-    """Explain nothing: nothing is known about the process."""
+    """The Explain of a process about which nothing is known. Returns an empty text."""
     return ""
 
 
 class Hook(Protocol):
-    """Acts at one moment of a process's life. Raises DevstackError if it cannot."""
+    """Called at one moment of a process's life. Raises DevstackError if it fails."""
 
     def __call__(self) -> None: ...
 

@@ -1,5 +1,5 @@
-"""Only Postgres and S3, for tests: `with infra.start(path) as it: …`, or `python -m devstack infra --data-dir
-D`.
+"""Postgres and S3 alone, for tests: `with infra.start(path) as servers: …`, or `python -m devstack infra
+--data-dir D`.
 
 They run below a supervisor process of their own. It stops when its starter closes it or dies, also by kill
 -9; or, with a FIFO as `lifeline`, when no process has that open for writing any more.
@@ -32,7 +32,7 @@ _LIFELINE = 0  # standard input: its end means that the starter is gone
 
 @dataclass(frozen=True)
 class InfraState:
-    """{data dir}/infra.json: DSNs of the three logins and the S3 endpoint, with the pids of this moment."""
+    """{data dir}/infra.json: DSNs of the three logins and the S3 endpoint, with the current pids."""
 
     postgres: PostgresEntry
     owner_dsn: str

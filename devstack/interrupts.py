@@ -15,7 +15,10 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupts:
-    """Context manager of the main thread. `lifeline` is a file descriptor whose end of file means stop."""
+    """Handles signals inside a `with` block of the main thread.
+
+    `lifeline`: a file descriptor whose end of file counts as a request to stop.
+    """
 
     def __init__(self, lifeline: int | None = None) -> None:
         self.stops = 0
@@ -48,7 +51,7 @@ class Interrupts:
         self.stops += 1
 
     def _noticed(self, _number: int, _frame: FrameType | None) -> None:
-        """SIGCHLD needs a handler for the wake-up descriptor to be written."""
+        """Do nothing: SIGCHLD needs a handler so that Python writes to the wake-up descriptor."""
 
     @property
     def stop_requested(self) -> bool:
@@ -56,7 +59,7 @@ class Interrupts:
         return self.stops > 0
 
     def check(self) -> None:
-        """Raise StopRequestedError when a stop was asked for."""
+        """Raises StopRequestedError if a stop was requested."""
         if self.stop_requested:
             raise StopRequestedError("stopped before everything was up")
 

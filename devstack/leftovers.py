@@ -1,6 +1,7 @@
-"""Processes that an earlier supervisor left running when it died: recorded, recognized, stopped.
+"""Records supervised processes, and stops those that a dead supervisor left running.
 
-A pid may have been reused, so each is recorded with its start time, and trusted only if that matches.
+A pid may have been reused, so each is recorded with its start time, and a process is stopped only if that
+matches.
 """
 
 from __future__ import annotations

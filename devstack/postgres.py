@@ -45,7 +45,7 @@ class EmbeddedPostgres:
 
     @property
     def superuser_dsn(self) -> str:
-        """The superuser's login: not bound by row-level security."""
+        """The superuser's login, which row-level security does not restrict."""
         return self._dsn(_SUPERUSER, self._superuser_password)
 
     @property
@@ -59,9 +59,7 @@ class EmbeddedPostgres:
         return self._dsn(roles.APPLICATION, self._app_password)
 
     def initialise(self) -> None:
-        """Create the cluster if there is none; one left incomplete by an interrupted start is created
-        again.
-        """
+        """Create the cluster if there is none, or only an incomplete one left by an interrupted start."""
         cluster = self._placement.cluster
         if (cluster / "PG_VERSION").exists():
             return
@@ -146,7 +144,7 @@ def initdb(placement: Placement, target: Path, password: str, log: Path) -> None
             f"../{password_file.name}",
         ),
         *("--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums"),
-        # Nobody guesses 32 random bytes: 4096 rounds of hashing were half the cost of a connection.
+        # 32 random bytes can't be guessed, and 4096 rounds of hashing were half the cost of a connection.
         *("--set", "scram_iterations=1"),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
     ]

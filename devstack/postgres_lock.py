@@ -1,4 +1,4 @@
-"""Whether an earlier Postgres still holds a cluster, and when its lock file may be removed.
+"""Waits for an earlier Postgres of a cluster to end, and removes its lock file if that is safe.
 
 Postgres refuses to start while `postmaster.pid` names a live process, even one that got the pid later (after
 a reboot, or an unreaped zombie in a container). If the file were removed while a process of the cluster

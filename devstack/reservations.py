@@ -34,7 +34,7 @@ def reserve(port: int, owner: str) -> bool:
 
 
 def is_ours(port: int) -> bool:
-    """Whether this process has reserved it."""
+    """Whether this process has reserved the port."""
     return port in _held
 
 

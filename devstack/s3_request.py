@@ -54,7 +54,7 @@ def _put_once(entry: S3Entry, subresource: str, body: bytes) -> tuple[int, str]:
 
 
 def signed_headers(entry: S3Entry, path: str, query: str, body: bytes, now: datetime) -> dict[str, str]:
-    """All headers of such a PUT."""
+    """The headers of a PUT of ``body``, including its signature at ``now``."""
     digest = hashlib.sha256(body).hexdigest()
     date, moment = f"{now:%Y%m%d}", f"{now:%Y%m%dT%H%M%SZ}"
     headers = {

@@ -42,7 +42,7 @@ DEFAULT_FORM: Form = "one"
 
 @dataclass(frozen=True)
 class Settings:
-    """A port of 0 means: choose a free one and keep it."""
+    """The stack's settings. A port of 0: a free one is chosen, and kept for later starts."""
 
     data_dir: Path
     http_port: int

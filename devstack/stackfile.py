@@ -71,5 +71,5 @@ class Stack:
     """URLs for Prometheus; together they cover the stack."""
 
     def write(self, path: Path) -> None:
-        """Put the file in place."""
+        """Write the file, or replace it."""
         write_private_json(path, asdict(self))

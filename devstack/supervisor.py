@@ -19,7 +19,7 @@ _TICK_SECONDS = 0.1
 _FIRST_DELAY_SECONDS = 0.2
 _LONGEST_DELAY_SECONDS = 10.0
 _STEADY_SECONDS = 30.0
-#: After this time a start says what it waits for, and repeats it now and then.
+#: After this time a line says which process the start waits for; it is repeated now and then.
 _SLOW_SECONDS = 10.0
 _SLOW_AGAIN_SECONDS = 30.0
 
@@ -207,7 +207,7 @@ def _is_ready(running: _Running) -> bool:
 
 
 def _stranger(service: Service) -> str:
-    """The process that has the port instead, for an error."""
+    """A phrase for an error that names the process on the service's port, if another one has it."""
     if not service.port or ports.is_free(service.port):
         return ""
     advice = f"; set {service.port_setting} to a free one, or" if service.port_setting else ";"

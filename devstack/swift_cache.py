@@ -58,7 +58,7 @@ class MemoryCache:
         return self.incr(key, -int(delta), time)
 
     def set_multi(self, mapping: Mapping[str, object], server_key: str, time: float = 0, **_: object) -> None:
-        """Keep several; ``server_key`` would choose the memcached server."""
+        """Keep several values. ``server_key``, which chooses a memcached server, is ignored."""
         del server_key
         for key, value in mapping.items():
             self.set(key, value, time)

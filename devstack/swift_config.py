@@ -77,7 +77,7 @@ def proxy_server(folders: SwiftFolders, port: int, secret_key: str) -> str:
     """The configuration of the S3 endpoint."""
     app: dict[str, object] = {"use": "egg:swift#proxy", "account_autocreate": "true", **_patience()}
     app |= {"object_chunk_size": _CHUNK, "client_chunk_size": _CHUNK}
-    # There is one server of each kind: to avoid it for a minute after a restart would stop everything.
+    # There is one server of each kind: avoiding it for a minute after a restart would stop everything.
     app |= {"error_suppression_interval": 0.5, "error_suppression_limit": 1000000}
     return "\n".join(
         [
@@ -118,7 +118,7 @@ def _s3api() -> dict[str, object]:
 
 
 def _patience() -> dict[str, object]:
-    """Swift's defaults (half a second to connect, 3 s to answer) give 503s on a busy laptop."""
+    """Time-outs. With Swift's defaults (0.5 s to connect, 3 s to answer) a busy laptop gets 503s."""
     return {"conn_timeout": 10, "node_timeout": 60}
 
 

@@ -1,7 +1,7 @@
 """Keeps Swift's connections to the databases of its buckets open between requests: `keep()`.
 
-Swift opens a bucket's database for each request about it, several times if buckets keep versions. To open it,
-set it up and read its tables is most of SQLite's work for a small listing (docs/decisions/0034).
+Swift opens a bucket's database for each request about it, several times if buckets keep versions. Opening it,
+setting it up and reading its tables is most of SQLite's work for a small listing (docs/decisions/0034).
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class _Body(_Stream):
         self._to_come.put(piece)
 
     def nobody_reads(self) -> None:
-        """Stop waiting: the server will not read on."""
+        """Stop the sender's waiting: the server will read no more."""
         self._to_come.resize(None)
 
     def set_hundred_continue_response_headers(self, headers: Headers) -> None:

@@ -42,7 +42,7 @@ def show(url: str, jwt_secret: str | None, stack: Path, environ: Mapping[str, st
 
 
 def text(url: str, jwt_secret: str | None, stack: Path, environ: Mapping[str, str]) -> str:
-    """The tour as text. If tokens come from another issuer, it contains none."""
+    """The tour as text, without a token if tokens come from another issuer."""
     if jwt_secret is None:
         return f"\nEverything is up at {url}; {stack} says where. Tokens come from your own issuer.\n"
     token = development_token(jwt_secret, environ)

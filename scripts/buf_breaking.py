@@ -4,7 +4,7 @@ Compared with, in this order: ``--against REF``; the newest release tag (``v1.2.
 merge base of HEAD with ``origin/main`` or ``main``; HEAD's parent. With none of these (a first commit, a
 shallow clone) or when the base has no protos yet there is nothing to break, and the check says so and passes.
 
-The base is taken out of git into a temporary folder, so that it works in any clone and never fetches.
+The base is extracted from git into a temporary folder, so the check works in any clone and fetches nothing.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def git(*arguments: str) -> str | None:
 
 
 def base() -> str | None:
-    """The commit to compare with, or None if HEAD has no past."""
+    """The commit to compare with, or None if HEAD has no parent."""
     tags = git("tag", "--list", "v[0-9]*", "--merged", "HEAD", "--sort=-v:refname")
     if tags:
         return tags.splitlines()[0]

@@ -56,7 +56,7 @@ def run_protoc(protos: Path, arguments: Iterable[str]) -> None:
 
 
 def files_with_services(protos: Path, sources: list[str], scratch: Path) -> list[str]:
-    """Those of ``sources`` that declare a service: only they need a ``_pb2_grpc`` module."""
+    """The files of ``sources`` that declare a service: only they need a ``_pb2_grpc`` module."""
     target = scratch / "descriptors.bin"
     run_protoc(protos, [f"--descriptor_set_out={target}", *sources])
     described = FileDescriptorSet.FromString(target.read_bytes())

@@ -1,7 +1,7 @@
 """Installs packages: ``python scripts/install.py [--into PYTHON] WHAT…``, otherwise like ``pip install``.
 
-uv needs seconds where pip needs a minute of CPU. It uses pip's configured index (``index-url``). If that is
-not enough for it (other indexes, certificates), pip does it.
+uv needs seconds where pip needs a minute of CPU. It uses pip's configured index (``index-url``). If uv fails,
+for instance because it needs other indexes or certificates, pip installs the packages.
 """
 
 from __future__ import annotations

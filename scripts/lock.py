@@ -2,7 +2,7 @@
 from ``docs.in``.
 
 Each lock is universal (every Python from 3.11 and every platform, by markers), carries the hashes of all
-files of a release, and names no index: where packages come from is the business of whoever installs.
+files of a release, and names no index: the environment of an installation chooses where packages come from.
 ``--upgrade`` moves every version to the newest allowed one; without it, locked versions stay where possible.
 """
 
@@ -30,7 +30,7 @@ def compile_lock(
 ) -> None:
     """Compile one lock with uv, which ignores pip's configuration."""
     target = Path("requirements", f"{name}.txt")
-    # dev is first: its versions constrain the smaller locks, so that all three agree.
+    # dev is compiled first: its versions constrain the smaller locks, so that all three agree.
     constraint = [] if name == "dev" or not extras else ["--constraint", "requirements/dev.txt"]
     command = [
         *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", source, "--quiet"),

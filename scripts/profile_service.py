@@ -1,7 +1,7 @@
 """Sample a service of the running stack: `python -m scripts.profile_service storage --seconds 20`.
 
-py-spy looks from outside, so the service runs as it always does, at nearly its usual speed. Put load on it
-meanwhile (`make bench`, or a client of yours). The flame graph goes to `.strongroom/profile-SERVICE.svg`.
+py-spy samples from another process, so the service runs unchanged, at nearly its usual speed. Put load on it
+at the same time (`make bench`, or a client of yours). The flame graph is `.strongroom/profile-SERVICE.svg`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SERVICES = ("gateway", "metadata", "storage")
 
 
 def main() -> int:
-    """Returns py-spy's exit status, or 1 if no stack runs."""
+    """Sample the service. Returns py-spy's exit status, or 1 if no stack runs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("service", choices=SERVICES)
     parser.add_argument("--seconds", type=int, default=20)

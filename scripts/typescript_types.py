@@ -1,6 +1,6 @@
 """Write ``clients/typescript/src/schema.ts`` from the OpenAPI document: shapes, operations, codes.
 
-``--check`` only says whether the file is what would be written; a test asks, so nothing falls behind.
+``--check`` only reports whether the file is current. A test runs it, so the file can't become stale.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Write the console's libraries: ``python -m scripts.vendor_console`` (needs npm).
 
-``gateway/families/console/vendoring`` says which: package.json with exact versions, and npm's lock with a
+``gateway/families/console/vendoring`` lists them: package.json with exact versions, and npm's lock with a
 hash of each package, which ``npm ci`` checks. To update: edit package.json, run with ``--lock``, read the
 difference, run the tests. ``vendored.json`` beside the lock has hashes of the written files, so that a test
 detects manual edits without npm.

@@ -1,4 +1,4 @@
-"""Binds addresses before anything else is started, so that a taken one is found early."""
+"""Binds addresses before anything else is started, so that a taken address is reported early."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHARED_PORT: Final = ("grpc.so_reuseport", 1)
 
 
 class Door:
-    """Where the gateway listens."""
+    """The gateway's settings and its bound socket."""
 
     def __init__(self, settings: GatewaySettings, share: Share) -> None:
         self.settings = settings

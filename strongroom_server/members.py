@@ -2,8 +2,8 @@
 turn.
 
 A member leaves in two steps. First it closes its own listener: external callers see NOT_SERVING, and calls in
-progress get the drain time. It still answers the other members of the process until it is told to close, so a
-draining member never finds a service gone that it needs.
+progress get the drain time. It still answers the other members of the process until ``close``, so a service
+that a draining member needs is always there.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Member:
         self._started.set()
 
     async def started(self) -> None:
-        """Wait until it serves. Raises the error with which it failed."""
+        """Wait until the service serves. Raises the error with which it failed."""
         started = asyncio.ensure_future(self._started.wait())
         await asyncio.wait({started, self.task}, return_when=asyncio.FIRST_COMPLETED)
         started.cancel()
@@ -62,7 +62,7 @@ class Member:
             raise RuntimeError(f"{self.name} ended before it served")
 
     async def close(self) -> None:
-        """Close it and wait for its end. Raises the error with which it failed."""
+        """Close the service and wait for its end. Raises the error with which it failed."""
         self.leaving.set()
         self.closing.set()
         await self.task

@@ -71,7 +71,7 @@ class Services:
         return server
 
     async def start(self, members: list[Member]) -> None:
-        """Start one after the other, dependencies first; each is added to ``members``."""
+        """Start the services one after the other, dependencies first. Each is added to ``members``."""
         drain = self.settings.drain_seconds
         if self._metadata and self._application:
             members.append(grpc_member(self._metadata, self._application.lifespan(), drain))
@@ -101,7 +101,7 @@ async def serve(targets: Sequence[str], share: Share) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code.
 
     All listeners close at once. The services end in the order gateway, storage_service, metadata_service,
-    each when no other one of this process needs it. If a service fails, all end, with exit code 1.
+    each when no other service of this process needs it. If one fails, all end, with exit code 1.
 
     :raises SettingError, PortTaken, NotReady, StrongroomError: it can't start.
     """

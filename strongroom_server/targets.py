@@ -24,7 +24,7 @@ DIVIDED: Final = {
     "import_parallel": 1,
     "max_concurrent_rpcs": 64,
 }
-#: Of these, settings that must hold a largest file of a project, or two parts of an upload.
+#: The divided settings whose share must hold a largest file of a project, or two parts of an upload.
 _HOLDS_A_FILE: Final = ("upload_memory_bytes", "archive_memory_bytes")
 
 S = TypeVar("S", bound=SettingsBase)
@@ -32,7 +32,7 @@ S = TypeVar("S", bound=SettingsBase)
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Which of ``workers`` processes this is; ``number`` counts from 1, 0: the only one."""
+    """This process's share as one of ``workers`` processes. ``number``: from 1; 0: it is the only process."""
 
     workers: int = 1
     number: int = 0

@@ -42,7 +42,7 @@ class Worker:
         self._process: asyncio.subprocess.Process | None = None
 
     async def keep(self) -> int:
-        """Run it and restart it. Returns the exit code of a first start that failed."""
+        """Run the process, and restart it whenever it ends. Returns the exit code of a failed first start."""
         pause, first = FIRST_PAUSE, True
         clock = asyncio.get_running_loop().time
         while True:
@@ -59,7 +59,7 @@ class Worker:
             await asyncio.sleep(pause)
 
     async def leave(self, seconds: float) -> None:
-        """Tell it to drain, and kill it if it has not ended after ``seconds``."""
+        """Send SIGTERM, which drains the process, and kill it if it has not ended after ``seconds``."""
         process = self._process
         if process is None or process.returncode is not None:
             return
@@ -116,7 +116,7 @@ async def _supervise(workers: Sequence[Worker], seconds: float) -> int:
 
 @contextlib.contextmanager
 def _held(variable: str, default: str) -> Iterator[None]:
-    """Hold an address for the workers: nobody else gets it, and port 0 is the same port for all of them.
+    """Hold an address for the workers: no other program gets it, and port 0 is the same port for all workers.
 
     :raises SettingError: the address is invalid. :raises OSError: another process has it.
     """

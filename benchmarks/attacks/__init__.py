@@ -1,8 +1,7 @@
 """Attacks by one hostile user while another one works; each attack runs in a process of its own.
 
-An attack runs until it is told to stop, and returns the number of answers by status. All attacks stay on
-loopback, have a limited size, and come from ``ADDRESS``, so that limits by address can distinguish them from
-the other user.
+An attack runs until it is stopped, and counts the answers by status. All attacks stay on loopback, have a
+limited size, and come from ``ADDRESS``, so that limits by address can distinguish them from the other user.
 """
 
 from __future__ import annotations
@@ -77,7 +76,7 @@ Run = Callable[[Attack], Coroutine[Any, Any, None]]
 
 
 def spread(count: int, one: Run) -> Run:
-    """``count`` of ``one`` in parallel. The error of a closed connection ends only that one."""
+    """An attack that runs ``count`` of ``one`` in parallel. A closed connection ends only its own run."""
 
     async def run(attack: Attack) -> None:
         async def quietly() -> None:

@@ -26,7 +26,7 @@ async def _until_told(run: Run, attack: Attack) -> None:
 
 
 def main() -> None:
-    """Attack."""
+    """Run the attack named on the command line."""
     name, target = sys.argv[1:]
     attack = Attack(Target(**json.loads(target)))
     asyncio.run(_until_told(ATTACKS[name].run, attack))

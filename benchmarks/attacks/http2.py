@@ -64,7 +64,7 @@ def _request() -> bytes:
 
 
 def flooding(frames: Callable[[], Iterator[bytes]], connections: int) -> Run:
-    """``connections`` that send ``frames``, and reconnect whenever they are closed."""
+    """An attack with ``connections`` that send ``frames``, and reconnect whenever they are closed."""
 
     async def one(attack: Attack) -> None:
         host, _, port = attack.target.storage.rpartition(":")
@@ -101,7 +101,7 @@ async def _flood(
 
 
 async def _ending(reader: asyncio.StreamReader) -> str:
-    """How the server ends the connection: ``GOAWAY``, or silently."""
+    """Wait for the end of the connection. Returns ``GOAWAY``, or SILENCE if it ended without that frame."""
     while True:
         try:
             top = await reader.readexactly(9)

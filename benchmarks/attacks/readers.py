@@ -1,4 +1,4 @@
-"""Attacks that hold something open and read nothing: watchers, unread downloads, idle connections."""
+"""Attacks that hold connections open and read nothing: watchers, unread downloads, idle connections."""
 
 from __future__ import annotations
 

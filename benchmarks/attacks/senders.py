@@ -35,7 +35,7 @@ async def drip(attack: Attack) -> None:
 
 
 def create_sessions(count: int, connections: int) -> Run:
-    """Create ``count`` tus uploads of 5 GiB and never send any."""
+    """Create ``count`` tus uploads of 5 GiB and never send their bytes."""
 
     async def one(attack: Attack) -> None:
         lines = ("Tus-Resumable: 1.0.0", "Upload-Length: 5368709120", "Content-Length: 0")
@@ -48,7 +48,7 @@ def create_sessions(count: int, connections: int) -> Run:
 
 
 def flood(connections: int) -> Run:
-    """The cheapest request as fast as answers come, on ``connections`` connections."""
+    """Send the cheapest request again after each answer, on ``connections`` connections."""
 
     async def one(attack: Attack) -> None:
         await _repeat(attack, attack.head("GET", "/api/v1/s3/files?max_keys=1"), None)

@@ -54,7 +54,7 @@ async def _serving(source: Source, port: int) -> AsyncIterator[str]:
 
 
 def importing(source: Source) -> Run:
-    """Import from such a source again and again."""
+    """Import from ``source`` again and again."""
 
     async def run(attack: Attack) -> None:
         async with _serving(source, attack.target.source_port) as url:
@@ -66,7 +66,7 @@ def importing(source: Source) -> Run:
 
 
 def importing_batch(source: Source, count: int) -> Run:
-    """Import a batch of ``count`` such sources again and again."""
+    """Import a batch of ``count`` URLs of ``source`` again and again."""
 
     async def run(attack: Attack) -> None:
         async with _serving(source, attack.target.source_port) as url:

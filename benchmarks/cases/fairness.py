@@ -1,4 +1,4 @@
-"""The experience of one user while another attacks: each attack in turn, after a quiet period."""
+"""The latencies of one user while another one attacks: each attack in turn, after a quiet period."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Outcome:
 
 @contextmanager
 def _attacking(name: str, target: Target, answers: Counter[str]) -> Iterator[None]:
-    """Run the attack inside the block, at low priority: a real attacker's CPU is another machine's."""
+    """Run the attack inside the block, at low priority: a real attacker uses another machine's CPU."""
     command = [
         "nice",
         "-n",
@@ -108,7 +108,7 @@ def _table(outcomes: Mapping[str, Outcome]) -> str:
 
 
 def run(bench: Workbench) -> Result:
-    """All attacks, or the requested ones."""
+    """Run all attacks, or those named in the bench's scale."""
     port = free_port()
     with bench.sinking_stack({"STRONGROOM_IMPORT_ALLOW_HOSTS": f"127.0.0.1:{port}"}, limited=True):
         stack = bench.stack

@@ -32,7 +32,7 @@ def _uploads(bench: Workbench, size: int, count: int) -> Callable[[], None]:
 
 
 def _rows(bench: Workbench) -> dict[str, Row]:
-    """Sizes in rising order on services just started, then parallel uploads."""
+    """Measure sizes in rising order on services just started, then parallel uploads."""
     scale = bench.scale
     works = [(size, 1) for size in scale.memory] + [(scale.body, scale.several)]
 
@@ -47,7 +47,7 @@ def _rows(bench: Workbench) -> dict[str, Row]:
 
 
 def _idle(bench: Workbench) -> Row:
-    """Idle services just started."""
+    """Measure idle services just started."""
     _ = bench.stack
     time.sleep(IDLE_SECONDS)
     return interleaved({IDLE: lambda: bench.through_gateway(1, lambda: time.sleep(0.1))}, 1)[IDLE]
@@ -76,7 +76,7 @@ def _checks(bench: Workbench, rows: dict[str, Row]) -> list[Check]:
 
 
 def run(bench: Workbench) -> Result:
-    """Peaks (VmHWM, reset before each upload)."""
+    """Measure the peaks (VmHWM, reset before each upload)."""
     bench.fresh_stack()
     rows = {IDLE: _idle(bench)} | _rows(bench)
     result = Result("memory", "Peak memory", "GiB", list(rows.values()))

@@ -42,7 +42,7 @@ def uploads_running(url: str, token: str, count: int) -> Iterator[None]:
 
 
 def run(bench: Workbench) -> Result:
-    """p50 of a 64 KiB GET by one client, quiet and under load alternately."""
+    """Measure the p50 of a 64 KiB GET by one client, alternately without and with load."""
     upload_url = f"{bench.stack.url}/api/v1/s3/upload"
     url = bench.file_url(bench.upload_http(SIZE))
     get = bench.repeat(url, http_load.head("GET", url, bench.token), 200, 1)

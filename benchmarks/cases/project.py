@@ -25,7 +25,8 @@ SLUG = "large"
 FROM_ZIP = "large-zip"
 #: Deleted objects are removed at once instead of after five minutes, so that the removal can be timed.
 ENV = {"STRONGROOM_READ_GRACE_SECONDS": "1", "STRONGROOM_CLEANER_INTERVAL_SECONDS": "1"}
-#: Objects are removed one by one after the answer; waiting for all would tell no more than waiting for these.
+#: Number of removed objects to wait for. Objects are removed one by one after the answer, so waiting for all
+#: would show no more than waiting for these.
 SOME = 200
 NOTE = (
     "Objects are in the dev stack's own store (Swift on the same two cores), not in the sink; its share is"
@@ -105,7 +106,7 @@ def _wait_until_gone(bench: Workbench, count: int) -> None:
 
 
 def run(bench: Workbench) -> Result:
-    """Seconds of each step in one round; peaks over all of them, on services just started."""
+    """Measure each step once, in seconds, on services just started; peaks are those of all steps."""
     shape = bench.scale.project
     bench.user += "-project"
     with bench.keeping_stack(ENV):

@@ -117,7 +117,7 @@ def _costs_table(found: Mapping[str, tuple[float, float, float, float]], size: i
 
 
 def run(bench: Workbench) -> Result:
-    """One request, a session in one piece, sessions in pieces; then resuming."""
+    """Measure one request, a session in one piece, sessions in pieces; then resuming."""
     counts: Counts = {}
     size = bench.scale.session_body
     rows = _uploads(bench, counts)

@@ -1,6 +1,6 @@
-"""The cost of a malware scanner: small and long uploads with and without one; and clamd alone.
+"""The cost of a malware scanner: small and long uploads with and without it; and clamd alone.
 
-clamd writes a body to a file and scans it at its end; that time can't be saved.
+clamd writes a body to a file and scans the file at the body's end, so that time is added to each upload.
 """
 
 from __future__ import annotations

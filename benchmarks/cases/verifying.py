@@ -37,7 +37,7 @@ SELECT gen_random_uuid(), sha256(n::text::bytea), '0/0', now() FROM generate_ser
 
 
 def run(bench: Workbench) -> Result:
-    """One run of depth ``listings`` over all rows, and the inserts."""
+    """Measure one run of depth ``listings`` over all rows, and the inserts."""
     _, many = bench.scale.list_rows
     bench.user += "-verify"
     key = bench.upload_http(1024)

@@ -1,1 +1,1 @@
-"""Which of our files and functions a request enters (``python -m benchmarks.flows``)."""
+"""Counts our files and functions that a request enters (``python -m benchmarks.flows``)."""

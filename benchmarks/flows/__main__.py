@@ -1,8 +1,8 @@
-"""``python -m benchmarks.flows [--names FLOW]``: how many files and functions of ours a request enters.
+"""``python -m benchmarks.flows [--names FLOW]``: how many of our files and functions a request enters.
 
-A stack with its own Postgres and object store, warm; each flow is made ten times, and what every one of them
-has entered counts, less what an idle while enters (probes, cleaner). Generated stubs don't count. ``--names``
-prints which they are.
+It uses a warm stack with its own Postgres and object store. Each flow runs ten times. A function counts if
+every run has entered it, and an idle period has not (probes, cleaner). Generated stubs don't count.
+``--names`` prints the functions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Entered = set[tuple[str, str, str]]
 
 
 class Windows:
-    """Reads what the three processes have entered since the last call."""
+    """Reads the functions that the three processes have entered since the last call."""
 
     def __init__(self, stack: Stack, folder: Path) -> None:
         self._pids = {SERVICES[name]: stack.pids[name] for name in SERVICES}
@@ -41,7 +41,7 @@ class Windows:
         self._window = 0
 
     def end(self) -> dict[str, Entered]:
-        """By service."""
+        """End the current window. Returns its functions by service."""
         self._window += 1
         for pid in self._pids.values():
             os.kill(pid, signal.SIGUSR1)
@@ -98,7 +98,7 @@ def flows(client: httpx.Client) -> dict[str, Callable[[], object]]:
 
 
 def measure(stack: Stack, folder: Path) -> dict[str, dict[str, Entered]]:
-    """By flow and service."""
+    """Run each flow. Returns the functions entered, by flow and service."""
     windows = Windows(stack, folder)
     found: dict[str, dict[str, Entered]] = {}
     headers = {"authorization": f"Bearer {stack.token('flow')}"}

@@ -1,1 +1,1 @@
-"""The usual solution: FastAPI, UploadFile, boto3 and an ORM. The other half of every comparison."""
+"""The naive app of every comparison, as such services are usually written: FastAPI, boto3 and an ORM."""

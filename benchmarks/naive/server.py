@@ -61,7 +61,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], url: str, log: Path) -> Non
 
 @contextmanager
 def running(superuser_dsn: str, s3_endpoint: str, jwt_secret: str, folder: Path) -> Iterator[Naive]:
-    """The app on a free port, with uvicorn's defaults (uvloop, httptools, one process)."""
+    """Run the app on a free port, with uvicorn's defaults (uvloop, httptools, one process)."""
     dsn = _create_database(superuser_dsn)
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "--factory", "benchmarks.naive.app:create_app"]

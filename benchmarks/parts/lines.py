@@ -1,4 +1,4 @@
-"""Log lines, counters and lists."""
+"""Parts for log lines, counters and lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""gRPC messages: reading, checking and writing."""
+"""Parts for reading, checking and writing gRPC messages."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _cost(prepare: Callable[[], None], load: Callable[[socket.socket], None]) ->
     ours, theirs = multiprocessing.get_context("spawn").Pipe()
     child = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, prepare))
     child.start()
-    theirs.close()  # so that its end is noticed here
+    theirs.close()  # so that this process notices the child's end
     port = ours.recv()
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -109,7 +109,7 @@ def as_it_is() -> None:
 
 
 def no_long_bodies() -> None:
-    """Without ``gateway.server.body``."""
+    """Disable ``gateway.server.body``."""
     vars(protocol)["LONG_BYTES"] = 1 << 62
 
 

@@ -1,6 +1,6 @@
-"""``python -m benchmarks.scale``: the same operations on ten thousand rows and on ten million, on an embedded
-Postgres of their own; the table and the plans go into docs/scale.md. Ten million take about half an hour and
-30 GB.
+"""``python -m benchmarks.scale``: measures the same operations with ten thousand rows and with ten million,
+on an embedded Postgres of its own, and writes the table and the plans into docs/scale.md. Ten million rows
+take about half an hour and 30 GB.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def shown(few: Filled, many: Filled) -> str:
 
 
 def main() -> int:
-    """Exit status 1 if an operation has grown by more than MOST_GROWTH."""
+    """Measure and write. Returns 1 if an operation has grown by more than MOST_GROWTH, else 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=MANY)
     parser.add_argument("--into", type=Path, default=_PAGE, help="a page with the marks of docs/scale.md")

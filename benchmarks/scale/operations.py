@@ -122,7 +122,7 @@ class UseCases:
         return await self._database.transact(SYSTEM, work)
 
     async def look_at_backlog(self) -> None:
-        """The regular look for /metrics."""
+        """Count the backlog, as is done regularly for /metrics."""
         await self._database.transact(SYSTEM, lambda tx: tx.fetch_batch(backlog.STATEMENTS))
 
 

@@ -64,7 +64,7 @@ class Statement:
 
 
 def explain_all(superuser: str, database: str) -> None:
-    """From the next connection on."""
+    """Make Postgres report all statements in this database, from the next connection on."""
     with psycopg.connect(superuser, autocommit=True) as connection:
         for name, value in _SETTINGS.items():
             connection.execute(
@@ -83,7 +83,7 @@ class Listener:
         self._heard: list[Statement] = []
 
     def hear(self, diagnostic: psycopg.errors.Diagnostic) -> None:
-        """A notice."""
+        """Take a notice of a connection."""
         if found := _TOLD.search(diagnostic.message_primary or ""):
             self._heard.append(Statement.of(*found.groups()))
 

@@ -19,7 +19,7 @@ EVERY_SECONDS: Final = 2.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns 0; 1: a link is broken."""
+    """Make the site, or serve it. Returns 1 if a link is broken, else the generator's exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.docs", description="Make the documentation site."
     )

@@ -20,7 +20,7 @@ _MARKUP: Final = re.compile(r"\[/?(?:bold|dim|cyan|green|yellow|red)\]")
 
 
 def written() -> str:
-    """The page."""
+    """The page as Markdown."""
     root = get_command(app)
     context = root.make_context("strongroom", [], resilient_parsing=True)
     return page("The command line", INTRODUCTION, [*_shared(root), *_commands(root, context, "strongroom")])

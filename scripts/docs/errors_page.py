@@ -22,7 +22,7 @@ _COMMENT: Final = re.compile(
 
 
 def written(root: Path) -> str:
-    """The page."""
+    """The page as Markdown."""
     rows = sorted(_rows(root))
     return page(
         "Errors", INTRODUCTION, [table(("code", "HTTP", "gRPC", "exception", "what", "with it"), rows)]

@@ -25,7 +25,7 @@ _REPEATED: Final = FieldDescriptorProto.LABEL_REPEATED
 
 
 def pages(root: Path) -> dict[str, str]:
-    """By name: an overview, and a page for each package."""
+    """The pages as Markdown, by file name: an overview, and one for each package."""
     by_package: dict[str, list[FileDescriptorProto]] = {}
     for file in descriptors.files(root):
         by_package.setdefault(file.package, []).append(file)

@@ -19,7 +19,7 @@ Node = Mapping[str, Any]
 
 
 def pages() -> dict[str, str]:
-    """By name: the operations, and the shapes of bodies and answers."""
+    """The pages as Markdown, by file name: the operations, and the shapes of bodies and answers."""
     document: Node = json.loads(json.dumps(build_document(all_operations())))
     shapes = (
         part for name, schema in document["components"]["schemas"].items() for part in _shape(name, schema)

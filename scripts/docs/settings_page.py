@@ -18,7 +18,7 @@ _SETTING: Final = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$")
 
 
 def written(root: Path) -> str:
-    """The page."""
+    """The page as Markdown."""
     return page("Settings", INTRODUCTION, _sections((root / ".env.example").read_text("utf-8").splitlines()))
 
 

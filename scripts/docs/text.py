@@ -22,12 +22,12 @@ def cell(text: str) -> str:
 
 
 def code(text: object) -> str:
-    """In backticks; nothing for an empty text."""
+    """``text`` in backticks; empty for an empty text."""
     return f"`{text}`" if str(text) else ""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; nothing without rows."""
+    """A Markdown table; empty without rows."""
     lines = [f"| {' | '.join(map(cell, row))} |" for row in rows]
     if not lines:
         return ""
@@ -35,6 +35,6 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def page(title: str, text: str, parts: Iterable[str]) -> str:
-    """A page with a note that it is generated."""
+    """A page as Markdown: title, text and parts, without the empty ones."""
     body = "\n\n".join(part.strip() for part in (text, *parts) if part.strip())
     return f"# {title}\n\n{body}\n"

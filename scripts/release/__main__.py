@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns 0; 1: two builds differ, or a licence is not allowed."""
+    """Make the release. Returns 0, or 1 if two builds differ or a licence is not allowed."""
     parser = argparse.ArgumentParser(prog="python -m scripts.release", description="Make a release.")
     parser.add_argument("--ref", default="HEAD", help="the commit, or its tag")
     parser.add_argument("--into", type=Path, default=ROOT / "dist")

@@ -34,7 +34,7 @@ def command(engine: str, target: str, commit: Commit) -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Returns the engine's exit code for the first target that fails."""
+    """Build all targets. Returns 0, or the engine's exit code for the first target that fails."""
     parser = argparse.ArgumentParser(prog="python -m scripts.release.images", description="Build the images.")
     parser.add_argument("--ref", default="HEAD", help="the commit, or its tag")
     parser.add_argument("--engine", default=os.environ.get("ENGINE", "docker"))

@@ -82,7 +82,10 @@ def refused(packages: Iterable[Package]) -> dict[str, str]:
 
 
 def is_allowed(expression: str) -> bool:
-    """All parts of an AND, one part of an OR. An exception (WITH) only adds permissions."""
+    """Whether an SPDX expression is allowed: all parts of an AND, at least one part of an OR.
+
+    An exception (WITH) is ignored, because it only adds permissions.
+    """
     return expression != UNKNOWN and _allows(_licensing().parse(expression))
 
 

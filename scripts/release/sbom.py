@@ -24,7 +24,7 @@ LICENCE: Final = "Apache-2.0"
 
 
 def document(packages: Sequence[Package], commit: Commit) -> str:
-    """JSON; the same for the same commit."""
+    """The document as JSON; the same bytes for the same commit."""
     bom = Bom()
     bom.serial_number = uuid.uuid5(uuid.NAMESPACE_URL, f"strongroom {VERSION} {commit.hash}")
     bom.metadata.timestamp = commit.time

@@ -13,8 +13,8 @@ Fault = Literal["", "stalls", "dies", "lies", "mute", "unfinished", "refuses", "
 
 
 class FakeClamd:
-    """``fault``: what it does with streams; ``says``: its answer without a fault. ``bodies``: the complete
-    bodies received; ``deserted``: a client has hung up before the end.
+    """A clamd with scripted answers. ``fault``: its misbehaviour with streams; ``says``: its answer without a
+    fault. ``bodies``: the complete bodies received; ``deserted``: a client has hung up before the end.
     """
 
     def __init__(self) -> None:

@@ -31,7 +31,7 @@ class Version:
 
     @property
     def shown_id(self) -> str | None:
-        """None in an unversioned bucket, whose answers name no versions."""
+        """The version id for an answer; None in an unversioned bucket, whose answers have none."""
         return None if self.version_id == NULL_VERSION else self.version_id
 
 

@@ -1,4 +1,4 @@
-"""What one user has, created on first use."""
+"""One thing of each kind that belongs to a user, created on first use."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Belongings:
         return quote(self.file["key"], safe="")
 
     def secrets(self) -> set[str]:
-        """Texts that nobody else may ever see."""
+        """Texts that no other user may ever see."""
         made = [self.file, self.generation, self.medium, self.picture]
         found = {self.share["id"], self.share["url"].rpartition("/")[2], self.project, self.direct, self.tus}
         found |= {self.deleted, self.webhook}

@@ -1,4 +1,4 @@
-"""What one user of the gRPC services has, created on first use."""
+"""One thing of each kind that belongs to a user of the gRPC services, created on first use."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ class Owner:
         return self._shares.CreateShare(request, timeout=PATIENCE, metadata=self._metadata)
 
     def secrets(self) -> set[str]:
-        """Texts that nobody else may ever see."""
+        """Texts that no other user may ever see."""
         files = (self.at_path, self.soft_deleted, self.generation, self.medium, self.picture)
         return {text for file in files for text in (file.id, file.key)} | {
             self.project,

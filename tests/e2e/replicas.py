@@ -33,7 +33,10 @@ _SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
 def replica(
     stack: RunningStack, folder: Path, env: Mapping[str, str], *, links_ahead: float = 0.0
 ) -> Iterator[str]:
-    """Its URL. ``env``: settings that differ; ``links_ahead``: seconds by which links seem older."""
+    """Run a second instance of all services on the stack's database and store; yields its gateway's URL.
+
+    ``env``: settings that differ; ``links_ahead``: seconds by which links seem older.
+    """
     environ = dict(os.environ)
     for service in _SERVICES:
         environ |= _environ_of(stack, service)

@@ -1,4 +1,4 @@
-"""What caches may keep of each GET route, as in docs/rest.md; 304, HEAD and compression of each."""
+"""Cache headers of each GET route, as in docs/rest.md; 304, HEAD and compression of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every route tells a text's encoding, however the text was uploaded."""
+"""Every route states a text's encoding, however the text was uploaded."""
 
 from __future__ import annotations
 

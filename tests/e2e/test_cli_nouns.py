@@ -235,7 +235,7 @@ def test_bars_go_to_the_terminal_only(environ: Mapping[str, str], site: Path, tm
 
 
 def _shown(terminal: int) -> bytes:
-    """Everything written to it, until nobody has it open; its buffer is 4 KiB."""
+    """All text written to the terminal until no process has it open; its buffer is 4 KiB."""
     shown = bytearray()
     with (
         contextlib.suppress(OSError),

@@ -45,7 +45,7 @@ def body_of_its_own() -> bytes:
 
 
 def damaged_file(http: httpx.Client, body: bytes) -> tuple[str, dict[str, Any]]:
-    """Its path for reading, and its event."""
+    """Upload a file that a test will damage. Returns its path for reading, and the fields of its event."""
     reply = http.post("/api/v1/s3/upload", files=upload(body, "a.html", "text/html"))
     key = reply.json()["key"]
     return f"/api/v1/s3/file/{key}", {"family": "file", "key": key, "filename": "a.html"}

@@ -136,7 +136,7 @@ def test_a_repeated_form(http: httpx.Client, path: str) -> None:
 
 @pytest.mark.parametrize("way", NO_ID)
 def test_what_is_no_id(http: httpx.Client, way: str) -> None:
-    """It names nothing, like an id that nobody has."""
+    """A malformed id names nothing, like an id that does not exist."""
     method, _, path = way.partition(" ")
     for name in ("none", str(uuid.uuid4())):
         check_problem(http.request(method, path.format(name)), 404, "FILE_NOT_FOUND")

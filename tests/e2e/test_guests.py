@@ -1,4 +1,4 @@
-"""Guests of shares: what they see, and what they don't see."""
+"""Guests of shares: which data they see, and which they don't."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Watchers are told when the gateway stops, and continue at the next one without missing anything."""
+"""Watchers are notified when the gateway stops, and continue at the next gateway without missing an event."""
 
 from __future__ import annotations
 

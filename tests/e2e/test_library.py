@@ -247,7 +247,7 @@ def test_a_move_never_replaces_unasked(owner: Belongings, user: str) -> None:
 
 
 def test_at_a_full_quota(owner: Belongings, user: str, login: Login) -> None:
-    """What adds nothing works through every door; what adds a byte is 413 and says why."""
+    """A request that adds no byte works on every route; one that adds a byte gets a 413 with the reason."""
     http, content = owner.http, samples.png()
     to_path(http, owner.file["key"], "a.png", "move")
     usage = http.get("/api/v1/usage").json()

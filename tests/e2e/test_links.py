@@ -1,4 +1,4 @@
-"""Links: in which answers they are, what they read, and when they end."""
+"""Links: which answers contain them, which bytes they read, and when they end."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def make(http: httpx.Client, **body: object) -> dict[str, str]:
 
 
 def dead(visitor: httpx.Client, url: str) -> bool:
-    """Whether nobody gets anything by it, with any method."""
+    """Whether no method reads anything with this link."""
     replies = [visitor.get(url), visitor.head(url), visitor.get(url, headers={"range": "bytes=0-1"})]
     if {reply.status_code for reply in replies} != {404}:
         return False

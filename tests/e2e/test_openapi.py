@@ -50,7 +50,7 @@ def _raw(_: Any, value: Any) -> bytes:
 
 
 def _operations() -> dict[str, Any]:
-    """By method and path, from the document that the gateway serves."""
+    """The operations by method and path, from the document that the gateway serves."""
     document = json.loads(json.dumps(build_document(all_operations())))
     schema = schemathesis.openapi.from_dict(document)
     found = [schema[path][method] for path, item in document["paths"].items() for method in item]

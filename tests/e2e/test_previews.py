@@ -1,4 +1,4 @@
-"""Projects shown in a browser: URLs that contain a token, and what they give access to."""
+"""Projects shown in a browser: URLs that contain a token, and the files that they give access to."""
 
 from __future__ import annotations
 

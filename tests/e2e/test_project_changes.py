@@ -109,7 +109,7 @@ def test_bodies_that_are_no_changes(http: httpx.Client, slug: str) -> None:
 
 
 def test_the_version_seen_may_stand_behind_the_files(http: httpx.Client, slug: str) -> None:
-    """As long as these are few; with many it must come first."""
+    """The field may follow the files if these are few; with many it must come first."""
     few, many = tree({"a": b"x"}), tree({str(number): b"x" * (1 << 20) for number in range(12)})
     check_problem(patch(http, slug, {"files": few, "expected_version": 2}), 409, "VERSION_CONFLICT")
     check_problem(patch(http, slug, {"files": many, "expected_version": 1}), 400, "MALFORMED_REQUEST")

@@ -28,7 +28,7 @@ def slug() -> str:
 
 
 def tree(files: dict[str, bytes]) -> list[dict[str, str]]:
-    """As in JSON: text unchanged, everything else as base64."""
+    """The files as in JSON: text unchanged, all other files as base64."""
     found = []
     for path, content in files.items():
         try:

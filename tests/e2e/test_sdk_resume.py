@@ -71,7 +71,7 @@ class Put:
         return list(json.loads(book.read_text()).values()) if book.exists() else []
 
     def persisted(self) -> int:
-        """Bytes that the service has; 0 if it can't tell now."""
+        """The number of bytes that the service has; 0 if it can't tell now."""
         entries = self.entries()
         if not entries:
             return 0
@@ -91,7 +91,7 @@ class Put:
 
     @property
     def expected(self) -> list[tuple[int, str]]:
-        """What should be stored."""
+        """The bytes that should be stored."""
         return [(SIZE, hashlib.sha256(self.data).hexdigest())]
 
 

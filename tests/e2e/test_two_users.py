@@ -149,7 +149,7 @@ def test_ones_own_user_id(alice: Belongings) -> None:
 
 @pytest.fixture(scope="module")
 def carol(new_owner: Callable[[str], Belongings]) -> Belongings:
-    """Read by admins, and changed by nobody."""
+    """A user whose data admins read, and no test changes."""
     return new_owner(f"carol-{uuid.uuid4()}")
 
 

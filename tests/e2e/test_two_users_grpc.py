@@ -178,7 +178,7 @@ def test_another_user_id(ask: Call, alice: Owner, bob: str, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def carol(new_owner: Callable[[str], Owner]) -> Owner:
-    """Read by admins, and changed by nobody."""
+    """A user whose data admins read, and no test changes."""
     return new_owner(f"carol-{uuid.uuid4()}")
 
 

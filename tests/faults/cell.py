@@ -181,7 +181,7 @@ class Cell:
         return self._running[service].process.code
 
     def children(self, service: Service) -> list[int]:
-        """Its running child processes, oldest first."""
+        """The running child processes of a service, oldest first."""
         pid = self.pid(service)
         if not psutil.pid_exists(pid):
             return []

@@ -27,9 +27,8 @@ Expected = Literal["hidden", "visible", "either"]
 
 @dataclass
 class Upload:
-    """What a client knows of an upload. ``request_id`` is its idempotency key.
-
-    ``acked`` is the S3 key in the service's answer, empty until it has acknowledged.
+    """A client's knowledge of one upload. ``request_id``: its idempotency key. ``acked``: the S3 key in the
+    service's answer; empty until the service has acknowledged it.
     """
 
     owner: str

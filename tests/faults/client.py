@@ -1,4 +1,4 @@
-"""Clients of a cell that record what they were told, for the checker to compare with what is stored."""
+"""Clients of a cell that record their answers. The checker compares these with the stored state."""
 
 from __future__ import annotations
 

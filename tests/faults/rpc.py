@@ -74,7 +74,7 @@ def send(cell: Cell, upload: Upload, spec: UploadSpec) -> File | None:
 
 
 def send_until_stored(cell: Cell, upload: Upload, spec: UploadSpec) -> File:
-    """Repeat, as told by the answers, until the file is stored."""
+    """Repeat, as the answers demand, until the file is stored."""
     found = until(
         f"the repetition of {upload.request_id} succeeds", lambda: send(cell, upload, spec), pause=0.3
     )

@@ -178,14 +178,14 @@ class S3Proxy:
         return rule
 
     def disarm(self) -> None:
-        """Let everything pass, and release what is held back."""
+        """Let all requests pass, and release the held ones."""
         for rule in self._rules:
             rule.release()
             self._late += rule.tasks
         self._rules = []
 
     def retire(self, rule: Rule) -> None:
-        """Disarm this rule, and release what it holds back."""
+        """Disarm this rule, and release the requests that it holds."""
         self._rules = [kept for kept in self._rules if kept is not rule]
         rule.release()
 
@@ -194,8 +194,8 @@ class S3Proxy:
         return [operation for operation, path in self.seen if key in path]
 
     def wait_left(self, seconds: float = PATIENCE) -> None:
-        """Wait until every client has gone, and the store has answered what they had sent. For dead clients:
-        nothing of theirs is in flight any more.
+        """Wait until every client has disconnected and the store has answered their requests. Afterwards no
+        request of a dead client is in flight.
         """
         self._accept_all(seconds)
         until("nothing is on its way to the store", self._is_left, seconds)

@@ -1,4 +1,4 @@
-"""The checker finds what it should: each kind of damage, planted beside a whole file."""
+"""The checker finds each kind of damage, planted beside an undamaged file."""
 
 from __future__ import annotations
 

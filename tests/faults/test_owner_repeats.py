@@ -1,4 +1,4 @@
-"""What the owner's own repeat meets after a crash or an outage, with an installation's lease."""
+"""Repeats of a request by its owner after a crash or an outage, with the default lease."""
 
 from __future__ import annotations
 

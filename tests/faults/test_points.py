@@ -34,7 +34,7 @@ def registered() -> set[str]:
 
 
 def covered(what: str, wanted: Collection[object], cases: Iterable[object]) -> str:
-    """How many have a case; fails with those that don't."""
+    """The number of points with a case. Fails with those that have none."""
     missing = [str(one) for one in wanted if one not in set(cases)]
     assert missing == [], f"{what} without a case"
     return f"{what} {len(wanted) - len(missing)}/{len(wanted)}"

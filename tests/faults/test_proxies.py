@@ -1,4 +1,4 @@
-"""Tests of the fault proxies: what they pass unmodified, and that each fault does what its name says."""
+"""Tests of the fault proxies: they pass other bytes unmodified, and each fault does what its name says."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_it_is_stored_once_after_the_drain(cell: Cell, case: Break) -> None:
 
 
 def _let_go(cell: Cell, case: Break, rule: Rule, owner: str) -> None:
-    """Deliver what was held back, at the moment named by the case."""
+    """Deliver the held requests, at the moment named by the case."""
     if case.release == "gone":
         until(
             "the attempt is a tombstone",

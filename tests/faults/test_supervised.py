@@ -1,4 +1,4 @@
-"""The same promises under ``python -m devstack up``: only its supervisor restarts what is killed."""
+"""The same promises under ``python -m devstack up``, whose supervisor alone restarts killed processes."""
 
 from __future__ import annotations
 

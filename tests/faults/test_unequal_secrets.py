@@ -1,4 +1,4 @@
-"""Services with different secrets: nobody is told that a token is wrong, and the log names the cause."""
+"""Services with different secrets: no client is told that its token is wrong, and the log names the cause."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ def test_an_internal_secret_that_differs_is_nobodys_401(cell: Cell) -> None:
 
 
 def test_a_gateway_secret_that_differs_is_nobodys_401(cell: Cell) -> None:
-    """Its statements are not trusted: everybody is counted, and judged by the services' own clocks."""
+    """The gateway's statements are not trusted: the services count every caller, and judge tokens by their
+    own clocks.
+    """
     cell.run()
     with (
         cell.second_gateway(cell.storage_address, STRONGROOM_GATEWAY_SECRET=OTHER) as url,

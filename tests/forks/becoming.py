@@ -1,4 +1,4 @@
-"""How a fork becomes the program that it stands for."""
+"""Turns a fork into the program that it stands for."""
 
 from __future__ import annotations
 

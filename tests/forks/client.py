@@ -43,7 +43,9 @@ class Child:
         return self.code
 
     def end(self) -> None:
-        """SIGKILL: also ends processes frozen by SIGSTOP, and is one more crash that must do no harm."""
+        """Send SIGKILL, which also ends processes frozen by SIGSTOP. It is one more crash that must do no
+        harm.
+        """
         self.send_signal(signal.SIGKILL)
         self.wait()
 

@@ -31,7 +31,7 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
+        """The process id."""
         return self.child.pid
 
     def send_signal(self, number: signal.Signals) -> None:
@@ -60,7 +60,9 @@ class Program:
 
 
 class _Forks:
-    """Of one run, with a folder for their output; connected when the first is wanted."""
+    """The fork server of one run, with a folder for its output. It is started when the first process is
+    requested.
+    """
 
     def __init__(self, run_folder: Path, printed: Path) -> None:
         self._run_folder, self._printed = run_folder, printed
@@ -85,7 +87,7 @@ _forks: Final[list[_Forks]] = []
 
 @contextmanager
 def forking(run_folder: Path, printed: Path) -> Iterator[None]:
-    """``start`` works inside of the block, whose end is that of all that it has started."""
+    """Inside the block ``start`` works. At its end all processes started by it are ended."""
     _forks.append(_Forks(run_folder, printed))
     try:
         yield

@@ -31,7 +31,7 @@ def explore(attempts: int, rules: Rules) -> Verdict:
 
 
 def moves(state: State, rules: Rules) -> Iterator[Move]:
-    """All transitions."""
+    """All transitions from a state."""
     yield from client_moves(state, rules)
     for place in range(len(state.blobs)):
         yield from accidents(state, place, rules)

@@ -19,7 +19,7 @@ from tests.model.walk import Verdict, walk
 
 
 class Told(Enum):
-    """What the caller has been told."""
+    """The answer that a member's caller has received."""
 
     NOTHING = "nothing"
     DONE = "done"
@@ -79,7 +79,7 @@ Move = tuple[str, State]
 
 
 def moves(state: State, rules: Rules) -> Iterator[Move]:
-    """All transitions."""
+    """All transitions from a state."""
     yield from _transaction(state, rules)
     for place, member in enumerate(state.members):
         if member.waits and member.told is Told.NOTHING:

@@ -110,7 +110,7 @@ Move = tuple[str, State]
 
 
 def moves(state: State, rules: Rules) -> Iterator[Move]:
-    """All transitions."""
+    """All transitions from a state."""
     if state.now < TICKS:
         yield "time passes", state._replace(now=state.now + 1)
     for place, process in enumerate(state.processes):
@@ -198,7 +198,7 @@ def _raised(state: State) -> State:
 
 
 def _stored(state: State, offset: int, epoch: int, writer: int) -> State:
-    """A segment is in S3; a recorded one with the same name has other bytes now."""
+    """The state after S3 has stored a segment. A recorded segment with that name then has other bytes."""
     if offset >= len(state.pieces) or state.pieces[offset].epoch != epoch:
         return state
     pieces = list(state.pieces)

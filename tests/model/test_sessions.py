@@ -1,4 +1,4 @@
-"""What two processes cache of an upload changes no answer; with a broken rule it does."""
+"""The state that two processes cache of an upload changes no answer; with a broken rule it does."""
 
 from __future__ import annotations
 

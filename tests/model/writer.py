@@ -1,4 +1,4 @@
-"""What client and writer of an attempt may do next, and what may happen to them."""
+"""The possible next steps of an attempt's client and writer, and the faults that may hit them."""
 
 from __future__ import annotations
 

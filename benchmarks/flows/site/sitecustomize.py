@@ -1,7 +1,7 @@
 """Imported by every Python that starts with this folder on PYTHONPATH: makes our services record which of
 their functions run.
 
-SIGUSR1 ends a window: everything entered since the last one is written to
+SIGUSR1 ends a window: the functions entered since the last one are written to
 ``$FLOW_TRACES/<service>-<pid>-<window>.txt``, with lines ``file<TAB>line<TAB>name``, and the next window
 begins.
 """

@@ -1,4 +1,4 @@
-"""What survives a sign-in and a lost connection: uploads, and the current view."""
+"""Uploads and the current view survive a new sign-in and a lost connection."""
 
 from __future__ import annotations
 

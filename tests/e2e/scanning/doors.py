@@ -1,4 +1,4 @@
-"""Every way of uploading, as a function that sends one body and returns what the sender was told."""
+"""Every way of uploading, as a function that sends one body and returns the answer to the sender."""
 
 from __future__ import annotations
 

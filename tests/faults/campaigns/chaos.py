@@ -27,7 +27,7 @@ _GOOD: Final = frozenset({0, 201, 409, 410, 422, 503, 504})
 
 @dataclass
 class Round:
-    """A round: what clients and chance did, and what was wrong at the end."""
+    """One round: the actions of clients and the faults, and the violations found at its end."""
 
     seed: int
     troubles: list[str] = field(default_factory=list)

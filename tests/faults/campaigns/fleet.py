@@ -102,7 +102,9 @@ class Fleet(Cell):
             until("it serves", health.grpc_serving(self._at[f"metadata-{number}"]))
 
     def _values_of(self, role: str, number: str) -> Any:
-        """Its address, and the addresses of both replicas of the services that it calls."""
+        """The settings of one process: its own address, and those of both replicas of the services that it
+        calls.
+        """
         places = {
             service: self._at[f"{service}-{number}"] if role in (ALL, service) else self.target(service)
             for service in SERVICES

@@ -37,7 +37,10 @@ _STEPS: Final = 1
 
 @dataclass
 class Log:
-    """What clients saw. ``failed``: requests that a repeat did not cure, or wrong answers."""
+    """The clients' observations.
+
+    ``failed``: requests that failed after their repeat, or had wrong answers.
+    """
 
     requests: int = 0
     repeated: list[str] = field(default_factory=list)
@@ -211,7 +214,7 @@ class _SlowUpload:
 
 
 def _send(asking: _Balanced, upload: Upload, pieces: Callable[[], Iterator[bytes]]) -> None:
-    """A form with one file, whose bytes come when they come. Records the acknowledgement."""
+    """Send a form with one file, whose bytes arrive over time, and record the acknowledgement."""
     head = (
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="file.bin"\r\n'
         "Content-Type: application/octet-stream\r\n\r\n"

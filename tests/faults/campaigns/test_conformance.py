@@ -89,7 +89,9 @@ def test_what_the_service_shows_the_model_allows(cell: Cell, seed: int) -> None:
 
 
 def end_tombstones(cell: Cell) -> None:
-    """After every process has died and the store has answered what was sent: as in ``chaos``."""
+    """End the tombstones' time after every process has died and the store has answered all requests, as in
+    ``chaos``.
+    """
     cell.checker.wait_removed()
     cell.stop_services()
     cell.s3.wait_left()

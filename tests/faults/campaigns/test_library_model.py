@@ -1,4 +1,4 @@
-"""What the model of a library allows, and what not."""
+"""Which observations the model of a library allows, and which it refuses."""
 
 from __future__ import annotations
 

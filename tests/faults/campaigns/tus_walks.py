@@ -109,7 +109,7 @@ def _grown(upload: Sent, offset: int) -> Sent:
 
 
 class TusWalk(ModelWalk[Uploads]):
-    """Its uploads are a few bytes long."""
+    """A walk with uploads of a few bytes."""
 
     refusals: ClassVar = (Refused,)
 
@@ -171,7 +171,7 @@ class TusWalk(ModelWalk[Uploads]):
         return self.cell.checker.damage_of(self.owner)
 
     def _known(self) -> dict[int, str]:
-        """Ids by number, also of uploads whose request had no answer."""
+        """The upload ids by number, also those of uploads whose creation had no answer."""
         rows = self.query("SELECT request_id, upload_id FROM upload_sessions WHERE owner_id = %(owner)s")
         told = {number: path.rpartition("/")[2] for number, path in self._paths.items()}
         return told | {int(row.request_id.rpartition("-")[2]): row.upload_id for row in rows}

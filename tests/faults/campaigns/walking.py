@@ -51,7 +51,7 @@ class Chosen(NamedTuple):
 
 
 def done(name: str, request: Request[Any], send: Callable[[Client], object]) -> Chosen:
-    """A request whose answer only says that it was done."""
+    """The choice of a request whose answer contains only its success."""
 
     def sent(client: Client) -> None:
         send(client)
@@ -93,8 +93,8 @@ class ModelWalk(ABC, Generic[S]):
         return possible.refused(self.possible, request)
 
     def compare(self) -> str:
-        """Observe once nothing is in progress, and keep the state that fits. Returns what is wrong if none
-        does.
+        """Observe the service once no request is in progress, and keep the matching states. Returns a
+        description of the difference if none matches.
         """
         until(f"the attempts of {self.owner} have ended", lambda: not self.query(_UNDER_WAY), pause=0.1)
         until("no transaction is open", lambda: not self.query(_BUSY), pause=0.05)

@@ -1,4 +1,4 @@
-"""What must be shown: 96 crash points, 134 cells of S3 and 84 of Postgres, from the JSON files beside this
+"""The required cases: 96 crash points, 134 cells of S3 and 84 of Postgres, from the JSON files beside this
 module.
 """
 

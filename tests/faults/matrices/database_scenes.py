@@ -141,7 +141,7 @@ class Scene:
         assert before in ([], [key])
 
     def fault(self) -> AbstractContextManager[Met]:
-        """The fault, for the duration of the block. Yields a function that tells whether it was met."""
+        """Apply the fault inside the block. Yields a function that returns whether a request met it."""
         if self.case.fault in _CODES and (self.case.fault in _ONLY_SQL or self._dice.random() < 0.5):
             return self._raised()
         return self._on_the_wire()

@@ -40,7 +40,9 @@ _BEFORE: Final = {
 
 
 def restarted(cell: Cell, scenes: Sequence[Scene]) -> None:
-    """Restart Postgres while these are at their COMMIT; those that were not get another round."""
+    """Restart Postgres while these requests are at their COMMIT. Requests that were not there get another
+    round.
+    """
     left = list(scenes)
     for seconds in _GATHERING:
         if not left:
@@ -50,7 +52,7 @@ def restarted(cell: Cell, scenes: Sequence[Scene]) -> None:
 
 
 def _restart_once(cell: Cell, scenes: Sequence[Scene], seconds: float) -> list[Scene]:
-    """Returns those that were not at their COMMIT within ``seconds``."""
+    """Restart once. Returns the requests that were not at their COMMIT within ``seconds``."""
     over = threading.Event()
     with ThreadPoolExecutor(len(scenes)) as pool:
         list(pool.map(lambda scene: scene.prepare(), scenes))
@@ -118,8 +120,8 @@ def _hold(cell: Cell, scene: Scene) -> Rule:
 
 @contextmanager
 def _hogs(cell: Cell, errors: DatabaseErrors) -> Iterator[Met]:
-    """Users with long transactions, one after the other. Yields a function that tells whether they have every
-    connection of the pool.
+    """Users with long transactions, one after the other. Yields a function that returns whether they have
+    every connection of the pool.
     """
     over = threading.Event()
     armed = {

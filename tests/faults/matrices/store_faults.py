@@ -24,7 +24,7 @@ CUT_AFTER: Final = 7_001
 
 
 async def silence(exchange: Exchange, rule: Rule) -> None:
-    """Neither side hears of the other."""
+    """Read the request, but neither apply nor answer it until ``rule.release()``; then hang up."""
     await exchange.read_body()
     rule.reached.set()
     await rule.released()

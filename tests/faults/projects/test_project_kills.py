@@ -47,7 +47,7 @@ def _owner(kill: ProjectKill) -> str:
 
 
 def _new(kill: ProjectKill) -> Content:
-    """What the operation makes of OLD; some points are reached only by a large save."""
+    """The tree after the operation on OLD. Some points are reached only by a large save."""
     if kill.operation == "roll back":
         return OLD
     return NEW | MANY if ".record." in kill.failpoint else NEW
@@ -106,7 +106,7 @@ def test_it_is_done_once_after_the_drain(cell: Cell, kill: ProjectKill) -> None:
 
 
 def test_versions_that_go_by_a_rule_leave_nothing_in_the_bucket(cell: Cell) -> None:
-    """Also if services die in between: the remaining versions are complete, and no object lacks a row."""
+    """Also if services die in between: the remaining versions are complete, and every object has a row."""
     owner = "user-of-many-versions"
     saved = [OLD, OLD | {"only2.txt": b"2"}, NEW, NEW | {"index.html": b"4"}, NEW | {"index.html": b"5"}]
     cell.run()

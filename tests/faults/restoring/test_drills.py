@@ -51,7 +51,9 @@ def before(ada: Holdings) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def later(cell: Cell, ada: Holdings, before: dict[str, str]) -> dict[str, str]:
-    """Store, replace and delete something of every kind after the snapshot. Returns what is shown then."""
+    """Store, replace and delete something of every kind after the snapshot. Returns the files that are
+    visible then.
+    """
     assert len(before) == 11
     taken = snapshots.take(cell, "before")
     change_everything(cell, ada)

@@ -100,7 +100,7 @@ def test_wrong_etags_sizes_and_types_are_refused(cell: Cell) -> None:
 
 
 def test_an_object_that_was_put_again_is_not_what_was_completed(cell: Cell) -> None:
-    """Its signed URL still works, but bytes sent late become another version, which is not reported as
+    """The signed URL still works, but bytes sent late become another version, which is not reported as
     stored.
     """
     cell.run()

@@ -89,7 +89,7 @@ class Small(Writing):
 
 
 class Declaring(Writing):
-    """Its length is declared later."""
+    """An upload whose length is declared later."""
 
     declares = True
 

@@ -1,4 +1,4 @@
-"""Signed requests of a direct upload may be used after its end: what they store does not stay."""
+"""Signed requests of a direct upload may be used after its end. The objects that they store are removed."""
 
 from __future__ import annotations
 

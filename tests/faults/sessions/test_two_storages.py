@@ -1,4 +1,4 @@
-"""An upload that continues at another storage_service, whose answers count."""
+"""An upload that continues at another storage_service, whose answers are the valid ones."""
 
 from __future__ import annotations
 

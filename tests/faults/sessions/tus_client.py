@@ -55,7 +55,7 @@ class TusClient:
         return self.request("PATCH", path, BYTES | {"Upload-Offset": str(offset)} | headers, content)
 
     def broken(self, path: str, offset: int, announced: int) -> BrokenPatch:
-        """A PATCH whose body of ``announced`` bytes is sent manually."""
+        """A PATCH whose body of ``announced`` bytes the caller sends piece by piece."""
         return BrokenPatch(self, path, offset, announced)
 
     def stored(self, path: str) -> bytes | None:

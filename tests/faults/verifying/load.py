@@ -1,4 +1,4 @@
-"""Users during a verification: every kind of write, repeated until told to stop."""
+"""Users at work during a verification: every kind of write, repeated until stopped."""
 
 from __future__ import annotations
 

@@ -293,7 +293,7 @@ def blob_of_a_file_in_another_state(at: Planting) -> Expected:
 
 
 def blob_row_deleted(at: Planting) -> Expected:
-    """The file still shows its object, and nobody may move that."""
+    """Delete a blob's row. Its file still shows the object, so the object must not be moved."""
     owner, key = at.file()
     at.sql("DELETE FROM blobs WHERE key = %s", key)
     at.stays.append((owner, key))

@@ -1,5 +1,5 @@
-"""What users are told holds no name of a setting or permission: that is for the operator, whose log has it as
-``advice``.
+"""Messages for users contain no names of settings or permissions. These are for the operator, whose log has
+them as ``advice``.
 """
 
 from __future__ import annotations

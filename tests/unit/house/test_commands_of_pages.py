@@ -39,7 +39,7 @@ def pages() -> list[str]:
 
 
 def command_lines(text: str) -> Iterator[tuple[str, str]]:
-    """Each command (``strongroom`` or ``python -m module``) and the words behind it."""
+    """Each command (``strongroom`` or ``python -m module``) with the words after it."""
     shown = [line for block in _BLOCK.findall(text) for line in block.replace("\\\n", " ").splitlines()]
     shown += _INLINE.findall(_OTHER_BLOCK.sub("", text))
     for line in shown:
@@ -56,7 +56,7 @@ def program() -> Any:
 
 
 def fault_of_cli(words: list[str]) -> str:
-    """What is wrong with the words behind ``strongroom``; empty: nothing."""
+    """Describe what is wrong with the words after ``strongroom``; empty: nothing."""
     command, context, at = program(), typer.Context(program()), 0
     known = _options(command)
     while isinstance(command, TyperGroup) and at < len(words) and re.fullmatch(r"[a-z][a-z-]*", words[at]):
@@ -90,7 +90,9 @@ def source(module: str) -> str:
 
 
 def fault_of_module(module: str, words: list[str]) -> str:
-    """What is wrong with the words behind ``python -m module``: a subcommand and options are its literals."""
+    """Describe what is wrong with the words after ``python -m module``: its subcommand and options must be
+    literals of the module.
+    """
     text = source(module)
     if not text:
         return f"no module {module}"

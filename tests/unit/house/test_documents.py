@@ -16,7 +16,7 @@ COMMENT = re.compile(r"(?:#|//|--)(.*)$", re.MULTILINE)
 
 
 def docstrings(source: str) -> Iterator[str]:
-    """Of the module and all in it, attributes included."""
+    """The docstrings of a module and of all definitions in it, attributes included."""
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Expr(value=ast.Constant(value=str(text))):

@@ -120,7 +120,7 @@ def test_each_decision_has_a_number_of_its_own() -> None:
 
 
 def test_nothing_waits_in_a_way_that_loses_a_cancellation() -> None:
-    """asyncio.wait_for does, up to Python 3.11, when what it waits for ends at that moment;
+    """Up to Python 3.11, asyncio.wait_for loses a cancellation if the awaited call ends at that moment.
     asyncio.timeout does not.
     """
     product = [path for path in written_code() if path.suffix == ".py" and path.parts[0] not in WORKSHOP]
@@ -128,7 +128,9 @@ def test_nothing_waits_in_a_way_that_loses_a_cancellation() -> None:
 
 
 def test_nothing_is_raised_from_a_part_of_a_group() -> None:
-    """Python 3.11.2 (Debian 12) wraps what `except*` raises in a group again, so that nobody catches it."""
+    """Python 3.11.2 (Debian 12) wraps errors raised in `except*` in a group again, so no handler catches
+    them.
+    """
     product = [path for path in written_code() if path.suffix == ".py" and path.parts[0] not in WORKSHOP]
     assert [str(path) for path in product if re.search(r"^\s*except\*", text_of(path), re.MULTILINE)] == []
 

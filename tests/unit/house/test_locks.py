@@ -16,7 +16,7 @@ PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;]+)", 
 
 
 def declared(lock: str) -> list[Requirement]:
-    """What pyproject.toml asks for in this lock."""
+    """The requirements of pyproject.toml for this lock."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     lines = list(project["dependencies"])
     for extra in EXTRAS[lock]:

@@ -1,5 +1,5 @@
-"""Spans of background work link to the request that left it (docs/tracing.md): whoever writes such a row says
-which it was.
+"""Spans of background work link to the request that caused it (docs/tracing.md): the writer of such a row
+records its trace.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tokens of any form, also ones that no library would create."""
+"""Tokens of any form, also invalid ones that no library would create."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def b64(data: bytes) -> str:
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Good claims; None removes one."""
+    """Valid claims, changed by the arguments; None removes a claim."""
     now = int(time.time())
     merged = {"sub": "alice", "iat": now, "exp": now + 600, **changes}
     return {name: value for name, value in merged.items() if value is not None}

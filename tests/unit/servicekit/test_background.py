@@ -70,7 +70,7 @@ async def test_what_stays_away_is_one_line_and_one_when_it_is_back() -> None:
 
 
 async def test_what_never_ends_says_that_it_is_back_while_it_runs() -> None:
-    """As the loops that listen to Postgres: a pass lasts as long as its connection."""
+    """Like the loops that listen to Postgres: a pass lasts as long as its connection."""
     heartbeat, tries, listens = Heartbeat("listen", 1.0), [0], asyncio.Event()
 
     async def listen() -> bool:

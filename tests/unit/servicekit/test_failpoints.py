@@ -1,4 +1,4 @@
-"""Failpoints in real processes: what dies, stops, sleeps, fails, and when."""
+"""Failpoints in real processes: each kind (die, stop, sleep, fail), and when it acts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Users' JSON: what is refused, and that refusing is cheap."""
+"""Users' JSON: which texts are refused, and that refusing is cheap."""
 
 from __future__ import annotations
 

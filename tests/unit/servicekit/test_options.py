@@ -90,5 +90,7 @@ def test_clients_that_ping_are_not_sent_away() -> None:
 
 
 def test_a_connection_has_room_for_a_pools_calls_and_little_more() -> None:
-    """What a peer opens and resets at once reaches the event loop that often: a flood's first blow."""
+    """Streams that a peer opens and resets at once reach the event loop that often: the first burst of a
+    flood.
+    """
     assert CommonSettings(auth="optional").max_concurrent_streams == 2 * CALLS_PER_CONNECTION

@@ -1,4 +1,4 @@
-"""One line when something goes away, and one when it is back."""
+"""An outage is logged once when it begins, and once when it ends."""
 
 from __future__ import annotations
 

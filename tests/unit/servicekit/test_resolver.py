@@ -1,4 +1,4 @@
-"""Slow name look-ups delay nobody else."""
+"""Slow name look-ups delay no other look-up."""
 
 from __future__ import annotations
 

@@ -122,6 +122,6 @@ def test_limits_that_are_none(environment: pytest.MonkeyPatch, value: str) -> No
 
 def test_they_combine(environment: pytest.MonkeyPatch) -> None:
     class Both(S3Settings, LimitSettings, SettingsBase):
-        """As storage_service has them."""
+        """S3 settings combined with the common ones, as in storage_service."""
 
     assert read_settings(Both).s3_bucket == "bucket"

@@ -36,7 +36,7 @@ class Example(CommonSettings):
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Only what the test sets, and what every process needs."""
+    """An environment with only the test's variables, and those that every process needs."""
     for name in os.environ:
         if name.upper().startswith(("STRONGROOM_", "AWS_", "S3_")) or name in ("DEBUG", "MAX_FILE_SIZE"):
             monkeypatch.delenv(name)

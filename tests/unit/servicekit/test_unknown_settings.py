@@ -1,4 +1,4 @@
-"""Names of settings: all are known, and a misspelt one is reported with the right one."""
+"""Names of settings: every name that is read is known, and a misspelt one is reported with the right one."""
 
 from __future__ import annotations
 

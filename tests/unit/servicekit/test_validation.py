@@ -199,7 +199,7 @@ def test_a_parser_lets_through_what_breaks_no_rule(data: st.DataObject) -> None:
 
 
 def _fill(message: Message, field: object, data: st.DataObject) -> None:
-    """Give ``field`` some value, often one that breaks a rule."""
+    """Give ``field`` some value, often one that violates a rule."""
     name = str(getattr(field, "name", ""))
     values: dict[int, st.SearchStrategy[object]] = {
         1: st.integers(-5, 5), 2: st.integers(-5, 5), 3: st.integers(0, 5), 4: st.integers(0, 5),

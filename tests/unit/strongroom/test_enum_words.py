@@ -64,7 +64,7 @@ def _is_ours(field: Any) -> bool:
 
 
 def _newer(message: Message) -> Any:
-    """With a number of a newer release in each of its fields that has an enum."""
+    """A message in which each enum field has a number of a newer release."""
     for field in message.DESCRIPTOR.fields:
         if field.type == FieldDescriptor.TYPE_ENUM:
             if field.is_repeated:

@@ -1,4 +1,4 @@
-"""Tokens to principals: who is admin, what is cached and for how long."""
+"""Tokens to principals: the admin role, and which results are cached for how long."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the gateway vouches for, and what is accepted of it."""
+"""The statements that the gateway signs, and which of them services accept."""
 
 from __future__ import annotations
 

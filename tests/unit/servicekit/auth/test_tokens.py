@@ -1,4 +1,4 @@
-"""Each rule for tokens, with tokens that violate only that rule."""
+"""The rules for tokens, each with tokens that violate only that rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However many owners come, the next one finds a place, and waits only for its own."""
+"""With any number of owners, the next one finds a place, and waits only for its own work."""
 
 from __future__ import annotations
 

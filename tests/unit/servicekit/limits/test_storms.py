@@ -14,7 +14,7 @@ MANY = 40
 
 
 async def everything_by(caps: Limiter, name: str) -> None:
-    """What one user, or one address, may do at the doors; twice, so that it is refused."""
+    """Each limited action of one user, or one address, twice, so that it is refused."""
     for _ in range(2):
         for door in (
             caps.request,

@@ -14,7 +14,7 @@ from strongroom.cli.problems import UsageProblem
 
 
 class Terminal(io.StringIO):
-    """Somebody who types."""
+    """A terminal at which a person types."""
 
     def isatty(self) -> bool:
         return True

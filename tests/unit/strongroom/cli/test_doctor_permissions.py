@@ -25,7 +25,7 @@ MEND = {
 
 
 class Denied(Exception):
-    """As botocore's ClientError."""
+    """A refusal, shaped like botocore's ClientError."""
 
     response = {"Error": {"Code": "AccessDenied"}}  # noqa: RUF012 - never changed
 

@@ -26,7 +26,7 @@ def interrupted(*_: object, **__: object) -> AsyncGenerator[Any]:
 
 
 class Session:
-    """Stands in for the command's: remembers what it was told."""
+    """Stands in for the command's session, and records its calls."""
 
     def __init__(self) -> None:
         self.told: list[str] = []

@@ -37,7 +37,7 @@ OPTIONS = ConnectionOptions(None, None, None, None, None, None)
 
 @dataclass
 class FakeRestores:
-    """As `client.restores`. `stands`: it never answers."""
+    """Stands in for `client.restores`. `stands`: it never answers."""
 
     astray: Sequence[Stray] = ()
     rows: int = 0
@@ -74,7 +74,7 @@ class FakeRestores:
 
 @dataclass(frozen=True, slots=True)
 class FakeSession(Session):
-    """Its client has nothing but these."""
+    """A session whose client has only these parts."""
 
     restores: FakeRestores = field(default_factory=FakeRestores)
 

@@ -19,7 +19,7 @@ PACKAGE = Path(strongroom.__file__).parent
 
 
 def families() -> Iterator[type]:
-    """The client, and what hangs at it, such as ``client.projects``."""
+    """The client, and the objects that are its attributes, such as ``client.projects``."""
     yield AsyncClient
     for member in vars(AsyncClient).values():
         if isinstance(member, cached_property):
@@ -33,7 +33,7 @@ def methods(owner: type) -> Iterator[Any]:
 
 
 def values_in(annotation: Any) -> Iterator[type]:
-    """The values that an annotation speaks of, and those that they hold."""
+    """The dataclasses in an annotation, and those in the types of their fields."""
     inner = typing.get_args(annotation)
     if not inner and dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
         yield annotation

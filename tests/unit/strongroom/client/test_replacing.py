@@ -41,7 +41,7 @@ def test_a_destination_that_is_a_folder(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_left_on_a_full_disk(tmp_path: Path) -> None:
-    """Also when what the file still buffers can't be written as it is closed."""
+    """Also if the rest of the buffer can't be written when the file is closed."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:

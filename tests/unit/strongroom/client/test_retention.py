@@ -16,7 +16,7 @@ FILE = "0b9e8a52-0f0e-4a39-8d8e-6f6f0b6f2a11"
 
 
 class Asked:
-    """A connection that keeps what it is asked."""
+    """A connection that records its requests."""
 
     def __init__(self) -> None:
         self.retention = SimpleNamespace(SetRetention=None)

@@ -1,4 +1,4 @@
-"""What is accepted as a source, and which sources can be read twice."""
+"""Which values are accepted as a source, and which sources can be read twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DATA = b"0123456789" * 150_000
 
 
 class AsyncFile:
-    """As of aiofiles."""
+    """A file like those of aiofiles."""
 
     def __init__(self) -> None:
         self._file = io.BytesIO(DATA)

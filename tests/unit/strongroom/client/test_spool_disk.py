@@ -57,7 +57,7 @@ class Short(FileIO):
 
 
 class NoRoom(FileIO):
-    """Makes files, and has no room for what is in them."""
+    """Creates files, but has no space for their content."""
 
     def write(self, data: Any, /) -> int:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -76,7 +76,9 @@ def test_a_disk_that_takes_a_part_is_asked_again(
 def test_what_could_not_be_kept_leaves_nothing(
     disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch, nth: int
 ) -> None:
-    """The body, the operation, its folder, the folder of those that wait: each may find the disk full."""
+    """The disk may be full at each step: the body, the operation, its folder, the folder of waiting
+    operations.
+    """
     first = kept(disk, "first")
     monkeypatch.setattr(os, "fsync", failing(iter([*[False] * nth, True])))
     with pytest.raises(SpoolFull, match="No space") as told:
@@ -102,7 +104,9 @@ def test_an_attempt_that_was_cut_is_one_of_that_moment(disk: SpoolDisk, left: by
 
 
 def test_a_death_on_the_way_back_loses_nothing(disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was refused and is to be sent again is dead, or waits: never neither."""
+    """A refused operation that is put back into the queue is always in exactly one folder: that of dead
+    operations, or that of waiting ones.
+    """
     disk.refused(kept(disk, "a"), {"reason": 1, "code": "X", "message": "no"})
     (dead,) = disk.entries(dead=True)
     monkeypatch.setattr(Path, "rename", interrupted)

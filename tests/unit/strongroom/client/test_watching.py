@@ -23,7 +23,7 @@ GONE = OffsetOutOfRange("Events after this one are no longer kept.")
 
 
 class Call:
-    """Tells what it was given, then ends, or fails."""
+    """Yields the given events, then ends, or fails."""
 
     def __init__(self, told: list[WatchResponse | StrongroomError]) -> None:
         self._told = told

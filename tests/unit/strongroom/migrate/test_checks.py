@@ -1,4 +1,4 @@
-"""What can't be migrated is known before anything moves, and explained."""
+"""Files that can't be migrated are found and explained before any file is moved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rates apply to all jobs together; when one has to wait, all wait, and fewer work in parallel."""
+"""Rates apply to all jobs together. When one job has to wait, all wait, and fewer work in parallel."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def test_other_failures_hold_nobody_else() -> None:
 
 
 class Service:
-    """Has so many places, and refuses who finds none."""
+    """A service with a number of places. It refuses callers that find none."""
 
     def __init__(self, places: int) -> None:
         self.places = places

@@ -20,7 +20,7 @@ LINES = tuple(Entry(f"{n:03}.txt", f"owner-{n % 2}", "uploads", size=10) for n i
 
 
 class Mover:
-    """Stores what it is given; ``fails``: by reference."""
+    """Stores the given files; ``fails``: errors by reference."""
 
     def __init__(self, fails: dict[str, StrongroomError] | None = None) -> None:
         self.fails = fails or {}

@@ -19,7 +19,7 @@ FILES = 5 * BATCH
 
 
 class Prover:
-    """Answers what it is told to; after ``lasts`` batches the service is away."""
+    """Gives the scripted answers; after ``lasts`` batches the service is away."""
 
     def __init__(self, lasts: int | None = None, wrong: str = "") -> None:
         self.lasts = lasts
