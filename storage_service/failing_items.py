@@ -34,8 +34,9 @@ _AWAY: Final = (
 
 
 class FailingItems:
-    """For one loop. ``fails``: the event about one failing item. ``works``: the event when items succeed
-    again.
+    """The log of one loop's failures.
+
+    ``fails``: the event about one failing item. ``works``: the event when items succeed again.
     """
 
     def __init__(self, fails: str, works: str, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -13,7 +13,7 @@ from storage_service.webhooks.metrics import WebhookMetrics
 
 
 def url_rules(settings: StorageSettings) -> UrlRules:
-    """What import URLs may look like."""
+    """The rules for URLs of imports."""
     return UrlRules(settings.outbound_ports, frozenset(settings.import_allow_hosts))
 
 

@@ -51,7 +51,7 @@ class Process:
         return self._app is not None and self._app.draining.is_on
 
     def spec(self) -> ServerSpec:
-        """For ``servicekit.serving.server.run_server``."""
+        """The server's description, for ``servicekit.serving.server.run_server``."""
         return ServerSpec(
             name="storage_service",
             bind=self._settings.storage_bind,

@@ -122,7 +122,7 @@ def run(bench: Workbench) -> Result:
             )
             outcomes[name] = _one(name, bench, victim, target)
             bench.say(_line(ATTACKS[name], outcomes[name]))
-    result = Result("fairness", "What one user feels while another attacks", "request")
+    result = Result("fairness", "Latencies of one user while another attacks", "request")
     worst = {
         share: max(outcome.ratio(kind, share) for outcome in outcomes.values() for kind in KINDS)
         for share in (0.5, 0.99)

@@ -82,6 +82,6 @@ def run(bench: Workbench) -> Result:
     result = Result("memory", "Peak memory", "GiB", list(rows.values()))
     result.checks = _checks(bench, rows)
     result.notes = [
-        "The services are started anew before this case, and sizes rise: no peak is left from a larger body."
+        "The services are restarted before this case, and sizes rise, so no peak is left from a larger body."
     ]
     return result

@@ -62,5 +62,5 @@ def run(bench: Workbench) -> Result:
     quiet, busy = rows.values()
     result = Result("mixed", "A 64 KiB GET beside two uploads", "request", [quiet, busy])
     result.checks = [bench.check("small GET p50, two uploads running ÷ quiet", busy.latency / quiet.latency)]
-    result.notes = ["Under load, the CPU columns hold the uploads too: read only the p50 there."]
+    result.notes = ["Under load, the CPU columns include the uploads; only the p50 is comparable."]
     return result

@@ -135,6 +135,6 @@ def run(bench: Workbench) -> Result:
     told = ", ".join(f"{name} {taken:.0f} ms" for name, taken in resumes.items())
     result.notes = [
         _costs_table(found, size),
-        f"Going on after a break, new connection to first {FIRST_BYTES // 1024} KiB persisted: {told}.",
+        f"Resuming, from a new connection to the first {FIRST_BYTES // 1024} KiB persisted: {told}.",
     ]
     return result

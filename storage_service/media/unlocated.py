@@ -57,7 +57,7 @@ class Unlocated:
         return masks
 
     async def _read(self, reader: MediaReader, file: File) -> MediaInfo:
-        """Read a file once for all callers at the same time. A file that is not in the store has no place."""
+        """Read a file once for concurrent callers. A file that is missing in the store has no location."""
         content = file.link_stamp.content_id
         task = self._reading.get(content)
         if task is None:

@@ -33,7 +33,7 @@ class Answer:
         self._connection = connection
         self._parsed = _Parsed()
         self._parser = httptools.HttpResponseParser(self._parsed)
-        # A connection serves one request, so what is a risk between a proxy and a server is harmless here.
+        # Harmless here, because a connection serves one request; a risk only between proxy and server.
         self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
         self._parsed.status_of = self._parser.get_status_code
         self._small = 0
@@ -115,7 +115,7 @@ class Answer:
 
 
 class _Parsed:
-    """Callbacks of the parser, and what they have received."""
+    """The parser's callbacks. They store the status, the headers and the body received so far."""
 
     def __init__(self) -> None:
         self.status: int | None = None

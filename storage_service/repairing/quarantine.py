@@ -254,7 +254,9 @@ class Quarantine:
         return purged + await self._forget_erased(batch, erased), saw_all
 
     async def _forget_erased(self, batch: list[Manifest], erased: Erased) -> int:
-        """Remove the manifests last: after a crash they still say whose the bytes are."""
+        """Remove entries of erased users, manifests last: after a crash they still name the owner of the
+        bytes.
+        """
         if not batch:
             return 0
         found = [batch[at] for at in await erased(batch)]
@@ -306,7 +308,9 @@ class Quarantine:
         return there.size == size and await checksum_of(self._store, ObjectRef(key), there) == crc32c
 
     async def _is_same(self, there: ObjectInfo, info: ObjectInfo, crc32c: int, version: str | None) -> bool:
-        """Compare by what the store keeps, or else by reading the object back."""
+        """Whether a copy has the original's bytes: by MD5 entity tags if the store keeps no CRC-32C, else by
+        CRC-32C.
+        """
         if there.crc32c is None and there.etag == info.etag and _MD5.fullmatch(info.etag):
             return True
         return await checksum_of(self._store, ObjectRef(there.key, version), there) == crc32c

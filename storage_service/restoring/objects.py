@@ -10,7 +10,7 @@ from strongroom.metadata.v1.restoration_pb2 import StoredObject
 
 
 def stored_object(info: ObjectInfo, crc32c: int = 0) -> StoredObject:
-    """From HEAD, with ``crc32c`` if it is needed."""
+    """The description of an object from its HEAD, with ``crc32c`` if it is needed."""
     moment = Timestamp()
     moment.FromDatetime(info.last_modified)
     return StoredObject(

@@ -182,7 +182,10 @@ async def _connect(family: int, address: object) -> socket.socket:
 
 
 def _verdict(said: str) -> str:
-    """The name of what was found; ``""``: nothing. Raises TooLong, and ClamdError for anything else."""
+    """Parse clamd's answer. Returns the name of what was found, or ``""``.
+
+    Raises TooLong, and ClamdError for any answer without a verdict.
+    """
     if said == "stream: OK":
         return ""
     if found := _FOUND.fullmatch(said):

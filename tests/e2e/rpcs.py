@@ -1,4 +1,4 @@
-"""How each RPC is called on an owner's belongings, and what a stranger gets."""
+"""For each RPC: its call on an owner's belongings, and the answer to a stranger."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def searched(http: httpx.Client) -> dict[str, str]:
 
 
 def hits(http: httpx.Client, searched: dict[str, str], **params: Any) -> set[str]:
-    """The names of what a search finds."""
+    """The names of the files that a search finds."""
     names = {made: name for name, made in searched.items()}
     reply = http.get(ALL, params=params)
     assert reply.status_code == 200, reply.text

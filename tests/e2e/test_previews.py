@@ -238,7 +238,7 @@ def test_other_routes_refuse_it(http: httpx.Client, nobody: httpx.Client, user: 
 
 
 def test_grpc(stack: RunningStack, http: httpx.Client, slug: str) -> None:
-    """The same token on the services: valid for PreviewService, and for nothing else."""
+    """The same token is valid for PreviewService, and for no other service."""
     token = url_of(http, slug).split("/")[5]
     with stack.channel("storage") as storage, stack.channel("metadata") as metadata:
         previews = PreviewServiceStub(storage)

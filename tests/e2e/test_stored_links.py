@@ -71,7 +71,7 @@ def stored(owner: Belongings) -> dict[str, str]:
 
 
 def at(base: str, url: str) -> str:
-    """The same link at another replica: behind one address they are the same."""
+    """The same link at another replica; behind one address both URLs are equal."""
     return f"{base}{urlsplit(url).path}"
 
 

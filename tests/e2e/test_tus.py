@@ -1,4 +1,4 @@
-"""tus 1.0 header by header against a whole stack: what the clients of the other tests don't use."""
+"""tus 1.0 header by header against a whole stack: the features that the clients of other tests don't use."""
 
 from __future__ import annotations
 

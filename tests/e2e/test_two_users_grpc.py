@@ -132,7 +132,7 @@ def _tells_nothing(ask: Call, name: str, messages: list[Message], token: str, se
 
 
 def _as_stored(file: file_pb2.File) -> file_pb2.File:
-    """Without what is read from the picture a moment after the upload."""
+    """The file without the facts that are read from the picture a moment after the upload."""
     stored = file_pb2.File()
     stored.CopyFrom(file)
     stored.ClearField("media")

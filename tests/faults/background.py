@@ -14,7 +14,10 @@ Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]
 
 
 class BackgroundLoop:
-    """Runs servers, and coroutines for any thread. ``close`` stops listening and cancels what is running."""
+    """An event loop in a thread, which runs servers, and coroutines for any thread.
+
+    ``close`` stops listening and cancels what is running.
+    """
 
     def __init__(self, name: str) -> None:
         self._loop = (loop_factory() or asyncio.new_event_loop)()

@@ -84,8 +84,8 @@ def test_alembic_finds_nothing_to_change(migrated: sa.Connection, monkeypatch: p
 
 @pytest.mark.parametrize("part", CATALOGUE)
 def test_the_catalogues_are_the_same(module_database: Logins, created: Logins, part: str) -> None:
-    """What Alembic does not compare: collations, partial indexes, checks, foreign keys' actions, fill
-    factors.
+    """Compares the properties that Alembic does not: collations, partial indexes, checks, foreign keys'
+    actions, fill factors.
     """
 
     def sorted_rows(logins: Logins) -> list[str]:

@@ -54,7 +54,8 @@ def violation(state: State) -> str:
 
 
 def after_drain(dead: State, rules: Rules) -> str:
-    """What is wrong after the faults stop: every process is dead, every lease over, and the cleaner finishes.
+    """The violations after the faults have stopped: every process is dead, every lease is over, and the
+    cleaner finishes.
 
     Each late request is lost or executed, before the cleaner's first pass or after it.
     """

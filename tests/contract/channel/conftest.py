@@ -1,4 +1,4 @@
-"""The same service over HTTP/2 and in the same process, and its clients."""
+"""The same service over HTTP/2 and in the same process, with clients for both."""
 
 from __future__ import annotations
 

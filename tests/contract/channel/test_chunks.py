@@ -1,4 +1,6 @@
-"""In a process, chunks of bytes are passed on without a copy; all other changes by one side stay there."""
+"""Within a process, chunks of bytes are passed on without a copy. Other changes of a message by one side
+don't reach the other.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ BODY = bytes(range(256)) * 4096
 
 
 class Servicer:
-    """Keeps and modifies what it receives; sends what it was given."""
+    """Keeps and modifies the received messages; sends the given ones."""
 
     def __init__(self, *responses: DownloadResponse | DownloadChunk) -> None:
         self.got: list[UploadRequest | UploadChunk] = []

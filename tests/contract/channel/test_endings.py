@@ -162,7 +162,7 @@ async def test_a_caller_that_leaves_ends_its_servicer(way: Way, kind: str, by: s
 
 
 async def _begun(client: Client, kind: str, watched: Watched) -> Any:
-    """A call whose servicer waits for ever."""
+    """A call whose servicer never answers."""
     call = getattr(client, kind)(*([b""] if kind in ("unary", "down") else []))
     if kind in ("down", "both"):
         assert await call.read() == b"first"

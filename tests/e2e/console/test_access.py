@@ -71,7 +71,7 @@ def test_axe_finds_nothing_serious(
 ) -> None:
     fill(http)
     person.open(f"{stack.url}/console")
-    person.js("sessionStorage.clear()")  # used by somebody else before
+    person.js("sessionStorage.clear()")  # another user used the tab before
     person.open(f"{stack.url}/console")
     person.sees("Access token")
     assert look(person, axe) == []

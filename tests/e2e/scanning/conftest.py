@@ -24,7 +24,7 @@ MOST = 11 << 20
 
 @pytest.fixture(scope="package")
 def clamd() -> Iterator[Clamd]:
-    """In a short folder, because paths of sockets are limited."""
+    """A clamd in a short folder, because paths of sockets are limited."""
     with (
         tempfile.TemporaryDirectory(prefix="clamd-") as folder,
         running_clamd(Path(folder) / "real") as running,

@@ -51,7 +51,7 @@ def text(*, infected: bool) -> bytes:
 
 
 def large(*, infected: bool) -> bytes:
-    """The same, longer than a part, with an infected end."""
+    """A text longer than a part, whose end may be infected."""
     return text(infected=False) + b"\n" * LARGE + text(infected=infected)
 
 

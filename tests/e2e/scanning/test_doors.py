@@ -72,7 +72,7 @@ def test_a_door(sender: Sender, checker: Checker, front: ClamdFront, door: str) 
 
 @pytest.mark.parametrize("door", PROJECTS)
 def test_a_project(sender: Sender, checker: Checker, front: ClamdFront, door: str) -> None:
-    """All files, or none."""
+    """All files of a save are stored, or none."""
     send, body = PROJECTS[door]
     assert send(sender, body(infected=True)) == Told(422, "CONTENT_INFECTED", FOUND)
     assert sender.http.get("/api/projects/site").status_code == 404

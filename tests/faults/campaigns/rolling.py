@@ -27,7 +27,7 @@ from tests.faults.seed import dice
 from tests.stack import PATIENCE, until
 
 _CLIENTS: Final = 2
-#: Statuses that a balancer repeats elsewhere: nobody was there, or could not answer now.
+#: Statuses after which a balancer tries another replica: there was no server, or it could not answer now.
 _AWAY: Final = frozenset({502, 503, 504})
 _PIECE: Final = 64 << 10
 _BOUNDARY: Final = "a-boundary-that-no-body-has"

@@ -92,7 +92,7 @@ class Scene:
     def repeat(self) -> None:
         """See ``waves.Played``."""
         if self.holds == "hidden" and not self.upload.deleted:
-            return  # the cleaner's requests, which nobody waits for
+            return  # the cleaner's requests, for which no caller waits
         before = [file.key for file in self.cell.checker.files(self.owner, self.upload.request_id)]
         key = repeat_until_stored(self.cell, self.upload)
         assert before in ([], [key])

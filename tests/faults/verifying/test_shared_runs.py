@@ -125,7 +125,7 @@ def test_one_dies_and_one_is_frozen_beyond_its_lease(cell: Cell, at: Planting, b
         report = signed(third, run_id)
         assert listed(third, run_id) == expected
     cell.send("storage", signal.SIGCONT)
-    again = ended(at, begun(at))  # there is nobody else now: it has given up its part of the other run
+    again = ended(at, begun(at))  # this replica, now alone, has given up its part of the other run
     assert (again.counts, listed(at, again.id)) == (run.counts, expected)
     assert (signed(at, run_id), listed(at, run_id)) == (report, expected)
     assert {"done"} <= repaired(at, again.id) <= {"done", "outdated"}

@@ -1,4 +1,4 @@
-"""Postgres and S3 for tests: what they offer, and that kills lose nothing."""
+"""Postgres and S3 for tests: their interface, and that kills lose no data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is allowed on a connection: RFC 9112, and RFC 9110 section 7.8, tested with raw bytes."""
+"""Allowed and refused requests on a connection: RFC 9112, and RFC 9110 section 7.8, tested with raw bytes."""
 
 from __future__ import annotations
 

@@ -129,7 +129,9 @@ def _sources(authority: str, *, verify: bool = True, stall: float = STALL) -> So
 
 @pytest.fixture
 async def patient(origin: Origin) -> AsyncIterator[Importer]:
-    """For sources that are given up for their length: a busy machine needs time to read that much."""
+    """An importer with a long stall limit, for sources that are given up for their length: a busy machine
+    needs time to read that much.
+    """
     sources = _sources(origin.authority, stall=PATIENCE)
     yield _importer(sources)
     await sources.aclose()

@@ -23,7 +23,7 @@ def values(backlog: Backlog) -> dict[tuple[str, ...], float]:
 
 
 def blobs(world: World, state: int, count: int, seconds: int) -> None:
-    """Create rows that have been due, or silent, for so long."""
+    """Create rows that have been due, or silent, for this long."""
     world.logins.rows(
         f"""INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec,
             object_metadata, reserved_bytes, reserved_files, lease_expires_at, not_before, size_bytes, crc32c)

@@ -1,5 +1,5 @@
-"""What prevents the start of metadata_service, or causes a warning: one line with the setting, and no
-password.
+"""Problems that prevent the start of metadata_service, or cause a warning: one line with the setting, without
+a password.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ def test_what_the_gateway_sees_is_told(shell: Shell) -> None:
 def test_the_cause_is_to_be_mended_and_not_what_follows_from_it(
     states: dict[str, str], mends: dict[str, str], shell: Shell
 ) -> None:
-    """With metadata_service down it used to say that the secrets differ."""
+    """With metadata_service down it used to report that the secrets differ."""
     with gateway(READY | states) as url:
         done = shell("doctor", "--gateway-url", url, "--json")
     said = {one["check"].partition(",")[0]: one["mend"] for one in done.documents if one["status"] == "fail"}

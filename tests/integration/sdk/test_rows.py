@@ -89,7 +89,7 @@ async def test_copy_is_one_request_however_often_it_is_sent(client: AsyncClient,
 async def test_move_is_one_request_however_often_it_is_sent(
     client: AsyncClient, state: State, named: str
 ) -> None:
-    """Its own first try has already removed the source."""
+    """The source is gone already, because the request's own first try has moved it."""
     file = await client.upload(b"bytes", filename="a.txt", metadata={"team": "a"})
     state.lost_answers = [errors.ServiceUnavailable("the connection broke off")]
     name = file if named == "file" else file.key

@@ -45,7 +45,7 @@ class ServerProcess:
 
     @property
     def lines(self) -> list[str]:
-        """What it has printed so far."""
+        """The lines printed so far."""
         return self._program.said.read_text().splitlines()
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:

@@ -122,7 +122,7 @@ async def test_a_write_to_a_caller_who_has_left_is_no_bug_of_ours(serving: Servi
 
 
 async def how_it_ends(add: Any, options: Any) -> str:
-    """What a servicer sees of a client that dies in the middle of its request stream."""
+    """How a servicer's request stream ends if the client dies in the middle of it."""
     watched = Watched()
     echo = Echo(client_stream=watched.read_all)
     async with add(echo) as address:

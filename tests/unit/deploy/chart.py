@@ -66,7 +66,7 @@ def _validator(path: Path) -> jsonschema_rs.Validator:
 
 
 def problems(one: Mapping[str, Any], version: str) -> list[str]:
-    """What a release of Kubernetes says against an object; unknown fields are problems, too."""
+    """The violations of a Kubernetes release's schemas in an object; unknown fields count, too."""
     group, _, api = str(one["apiVersion"]).rpartition("/")
     name = "-".join(part for part in (one["kind"].lower(), group.split(".")[0], api) if part)
     validator = _validator(deploy_tools.schemas(version) / f"{name}.json")

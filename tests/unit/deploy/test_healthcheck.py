@@ -23,7 +23,7 @@ def check(target: str) -> int:
 
 @pytest.fixture
 def answers() -> list[bytes]:
-    """What the gRPC server answers; the last one is used."""
+    """The gRPC server's answers; the last one is used."""
     return [SERVING]
 
 

@@ -1,5 +1,5 @@
-"""The plain manifests: complete, and each container with its own secrets only. What they have from
-the chart is tested beside it (test_chart.py).
+"""The plain manifests are complete, and each container has only its own secrets. The parts that come from the
+chart are tested in test_chart.py.
 """
 
 from __future__ import annotations

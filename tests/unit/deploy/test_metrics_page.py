@@ -175,7 +175,7 @@ def selectors(expression: str) -> list[tuple[str, str, str, str]]:
 
 
 def _asked() -> set[tuple[str, str, str, str]]:
-    """By rules and dashboard, of families of ours."""
+    """The label selectors in the expressions of rules and dashboard, for our families of metrics."""
     panels = json.loads(DASHBOARD.read_text())["panels"]
     texts = [target["expr"] for panel in panels for target in panel.get("targets", ())]
     texts += [rule["expr"] for rule in _rules()]
@@ -190,7 +190,7 @@ def test_rules_and_dashboard_ask_for_labels_that_exist() -> None:
 
 
 def test_values_that_rules_ask_for_exist() -> None:
-    """A value that nobody shows is an alert that never fires."""
+    """An alert about a value that no process exports never fires."""
     known = {
         "method": METHODS,
         "kind": {

@@ -107,7 +107,7 @@ def test_stacks_that_start_at_once_choose_no_port_twice(tmp_path: Path) -> None:
 
 
 def test_a_kept_port_that_another_stack_has_chosen_is_replaced(tmp_path: Path) -> None:
-    """Also while that one does not listen yet; not any more when it has ended."""
+    """Also before the other stack listens on it; no longer after that stack has ended."""
     path, other = tmp_path / "mine.json", tmp_path / "other.json"
     with chooser(other) as process:
         theirs = chosen(process)
@@ -140,7 +140,7 @@ def test_where_there_are_no_abstract_sockets_a_file_is_locked(
 
 
 def test_a_listener_that_a_process_has_started_is_its_own() -> None:
-    """As workers of one program are, below their supervisor."""
+    """For example a worker process below its supervisor."""
     listen = (
         "import socket, sys; s = socket.create_server(('127.0.0.1', 0));"
         " print(s.getsockname()[1], flush=True); sys.stdin.read()"

@@ -18,7 +18,7 @@ from devstack.supervisor import Supervisor, describe_exit
 
 
 class Stage:
-    """A supervisor, what it said, and a folder for its children."""
+    """A supervisor, its output, and a folder for its children."""
 
     def __init__(self, folder: Path, interrupts: Interrupts) -> None:
         self.folder = folder
@@ -166,7 +166,7 @@ def _on(stage: Stage, port: int, script: str = LISTENS) -> Service:
 def test_a_strangers_answer_is_not_the_childs(stage: Stage) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         port = stranger.getsockname()[1]
-        (stage.folder / "ready").touch()  # whoever asks the stranger hears that all is well
+        (stage.folder / "ready").touch()  # a probe of the foreign process succeeds
         service = _on(stage, port, "import time; time.sleep(600)")
         stage.supervisor.start([service])
         with pytest.raises(StartFailedError, match=f"port {port} is taken by .*STRONGROOM_STORAGE_PORT"):

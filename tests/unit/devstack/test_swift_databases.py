@@ -79,7 +79,7 @@ def test_those_that_are_idle_for_longest_are_closed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["container", "account"])
 def test_brokers_of_swift_use_what_is_kept(kind: str, tmp_path: Path) -> None:
-    """In a process of its own: it holds for the whole of it."""
+    """In a separate process, because the replacement lasts for the life of a process."""
     script = f"""
 import importlib, sys
 from devstack import swift_databases

@@ -135,7 +135,7 @@ def test_methods_of_controllers(kind: str, name: str, mark: str) -> None:
 
 
 def test_everything_that_is_replaced_is_there() -> None:
-    """In a process of its own: it holds for the whole of it."""
+    """In a separate process, because the replacements last for the life of a process."""
     script = """
 import importlib
 from devstack import swift_faster

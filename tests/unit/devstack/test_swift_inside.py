@@ -1,4 +1,4 @@
-"""Swift's inner connections in one process: what they transfer, and how each side ends."""
+"""Swift's inner connections in one process: the data they transfer, and how each side ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devstack.swift_inside import CALLERS, App, Connection, Environ, Response, e
 
 
 class Server:
-    """A WSGI application that notes what it was asked."""
+    """A WSGI application that records its requests."""
 
     def __init__(self, status: str = "201 Created", body: Iterable[bytes] = (), *, reads: int = 1000) -> None:
         self._status, self._body, self._reads = status, body, reads

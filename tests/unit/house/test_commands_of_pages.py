@@ -17,7 +17,7 @@ from typer.main import get_command
 from strongroom.cli.app import app
 from tests.stack import CHECKOUT
 
-#: Records of what was decided, with the commands of their day.
+#: Decision records, which contain the commands of their time.
 PAST: Final = ("docs/decisions/", "CHANGELOG.md")
 #: Commands that hand their words on, and the program that takes them.
 HANDED_ON: Final = {"serve": "strongroom_server", "up": "devstack", "reindex": "metadata_service"}

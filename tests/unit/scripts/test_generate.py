@@ -30,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, str]:
-    """What is generated for such a root: half a second of CPU."""
+    """The generated files of such a root; costs half a second of CPU."""
     return generate.generate(made_in(tmp_path_factory.mktemp("generated")) / "protos")
 
 

@@ -10,7 +10,7 @@ from scripts import install
 
 
 class Programs:
-    """Stands in for ``subprocess.run``: what was started, and how each of them ends."""
+    """Stands in for ``subprocess.run``: records the started commands, and sets how each ends."""
 
     def __init__(self, *, uv: int, index: str = "", pip: int = 0) -> None:
         self.started: list[tuple[list[str], dict[str, str] | None]] = []

@@ -38,7 +38,7 @@ def test_the_package_asks_for_one_dependency_and_names_no_registry() -> None:
 
 
 def test_methods_name_operations() -> None:
-    """What the compiler checks where npm is, in short."""
+    """A part of the compiler's check, which needs npm."""
     source = "".join(path.read_text("utf-8") for path in sorted(Path(CLIENT, "src").glob("*.ts")))
     named = set(re.findall(r'\bcall\(\s*"(\w+)"', source))
     named |= set(re.findall(r'sendForm\(this\.transport, "(\w+)"', source))

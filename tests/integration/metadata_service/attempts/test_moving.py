@@ -116,7 +116,9 @@ async def test_two_moves_of_one_file_at_once(world: World, owner: str) -> None:
 
 
 async def test_two_files_that_change_places(world: World, owner: str) -> None:
-    """Each locks what the other deletes: one of them has to give way, and neither file is lost."""
+    """Each move locks the file that the other one deletes: one of them has to give way, and neither file is
+    lost.
+    """
     one, other = [await world.upload(owner, path_spec(name)) for name in "ab"]
     there, back = [
         await begun(world, owner, source, path_spec(name, size_bytes=10))

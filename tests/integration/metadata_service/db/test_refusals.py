@@ -1,4 +1,4 @@
-"""A server that refuses writes: what the log and the health say of it."""
+"""A server that refuses writes: the messages in the log, and the health."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ INSERT = "INSERT INTO quotas (owner_id, limit_files) VALUES (%s, 1) ON CONFLICT 
 async def test_the_words_of_the_server_are_logged_once(
     world: World, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without them nobody could tell from our log why everything is DATABASE_UNAVAILABLE."""
+    """Without them the log would not show why everything is DATABASE_UNAVAILABLE."""
     monkeypatch.setattr(refusals, "FULL_SECONDS", 0.0)
     database = Database(world.pool)
 

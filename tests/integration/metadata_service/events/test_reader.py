@@ -113,7 +113,9 @@ async def test_tokens_that_are_none_or_too_old(server: Server, owner: str) -> No
 async def test_a_token_of_a_database_that_was_put_back_since(
     server: Server, owner: str, module_database: Logins
 ) -> None:
-    """Its transactions are still to come: a watcher would get nothing until then."""
+    """Its transaction ids are in the future of the restored database: a watcher would receive nothing until
+    then.
+    """
     caller = server.user(owner)
     ((following,),) = module_database.rows("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
     ahead = f"{int(following) + 1_000_000}-1-{int(time.time())}"

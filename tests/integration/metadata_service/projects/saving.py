@@ -42,7 +42,7 @@ class Projects:
         return ProjectKeys(self.world.database, self.world.timing)
 
     def but(self, **changes: Any) -> Projects:
-        """The same with other durations or limits."""
+        """The same use cases with other durations or limits."""
         return Projects(self.world.but(**changes), self.owner, self.slug)
 
     async def begin(self, **more: Any) -> pb.BeginSaveResponse:

@@ -72,7 +72,7 @@ class Sessions:
         await self.progress.record(handle(session.blob), request)
 
     def lie_still(self, session: Session, seconds: int = 100_000) -> None:
-        """Age the session as if it had been idle for so long."""
+        """Age the session as if it had been idle for this long."""
         values = (seconds, session.blob.id)
         change = self.world.logins.change
         change(

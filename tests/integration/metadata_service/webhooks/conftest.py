@@ -37,7 +37,7 @@ class Hooks:
     rules: WebhookRules
 
     def but(self, **changes: Any) -> Hooks:
-        """The same with other rules."""
+        """The same world with other rules."""
         return Hooks(self.world, replace(self.rules, **changes))
 
     @property

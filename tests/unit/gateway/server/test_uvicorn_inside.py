@@ -95,7 +95,7 @@ def test_what_is_replaced_is_uvicorns(ours: type) -> None:
 
 
 def test_a_service_leaves_its_command_line_out() -> None:
-    """All that the package uses of uvicorn exists, and modules only for uvicorn's command line are not
+    """The parts of uvicorn that the package uses exist, and modules only for uvicorn's command line are not
     imported.
     """
     program = """

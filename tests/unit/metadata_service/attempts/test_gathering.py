@@ -16,7 +16,7 @@ _CALLER: contextvars.ContextVar[str] = contextvars.ContextVar("caller", default=
 
 
 class Work:
-    """A gathering whose groups end when the test says so."""
+    """Work of a gathering; the test decides when each group ends."""
 
     def __init__(self, size: int = 4, workers: int = 1) -> None:
         self.groups: list[list[str]] = []

@@ -18,7 +18,7 @@ def test_a_statement_that_writes_events_is_known() -> None:
 
 
 def test_every_statement_that_writes_events_uses_the_constant() -> None:
-    """A statement in another spelling would wake nobody."""
+    """A statement with another spelling would wake no watcher."""
     root = Path(metadata_service.__file__).parent
     spelled = [
         path.relative_to(root).as_posix()

@@ -1,4 +1,4 @@
-"""What a preview shows of a project: the front end, in any of its places, and nothing else."""
+"""A preview shows a project's front end, in any of its folders, and no other file."""
 
 from __future__ import annotations
 

@@ -18,7 +18,9 @@ REF = ObjectRef("uploads/ada/a.bin", "v1")
 
 
 class Owners(Reservations):
-    """Replaces metadata_service. ``error``: its answer. ``gate``: what it waits for."""
+    """Replaces metadata_service. ``error``: its answer. ``gate``: an event that it waits for before it
+    answers.
+    """
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error

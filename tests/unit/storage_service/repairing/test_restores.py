@@ -138,7 +138,7 @@ async def test_at_a_path_others_that_are_removed_keep_nobody_waiting(
 
 
 async def test_what_is_left_beside_a_file_is_taken_away_yet() -> None:
-    """A row of kind LEFTOVERS names an attempt whose other versions are to be removed."""
+    """A row of kind LEFTOVERS names an attempt whose other versions will be removed."""
     bench = Bench(PATH)
     await bench.retire()
     await bench.clean()

@@ -25,7 +25,7 @@ def test_a_file_with_nothing_more_is_json() -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Nested:
-    """Like what a file has of one kind or another."""
+    """A value with fields of the types that the details of files have."""
 
     moment: datetime | None
     hash: bytes

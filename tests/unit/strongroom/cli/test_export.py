@@ -27,7 +27,7 @@ ENDS = [
 
 
 class Client:
-    """What it has cannot be read: ``archived`` or ``lost``, each."""
+    """A client whose files cannot be read: each is ``archived`` or ``lost``."""
 
     def __init__(self, have: list[str]) -> None:
         self.have = have

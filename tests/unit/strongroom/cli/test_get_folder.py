@@ -21,7 +21,7 @@ def test_names_that_lead_elsewhere(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("force", [False, True])
 def test_links_that_lead_elsewhere(tmp_path: Path, force: bool) -> None:
-    """Also one whose target is not there yet: a download follows links, and would make it."""
+    """Also a link whose target does not exist yet: a download follows links, and would create the target."""
     inside = tmp_path / "inside"
     inside.mkdir()
     (inside / "folder").symlink_to(tmp_path)

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a long command: it says what was done and how to continue."""
+"""Ctrl-C during a long command: its message tells which work is done and how to continue."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ async def answers(*entries: Any, then: type[BaseException] | None = None) -> Asy
 
 
 def interrupted(*_: object, **__: object) -> AsyncGenerator[Any]:
-    """Somebody presses Ctrl-C before the first answer."""
+    """Ctrl-C before the first answer."""
     return answers(then=asyncio.CancelledError)
 
 

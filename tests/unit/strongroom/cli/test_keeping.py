@@ -51,7 +51,7 @@ def test_mistakes(option: str, text: str) -> None:
 
 
 def test_a_number_without_a_unit_is_asked_about() -> None:
-    """Elsewhere it is seconds; whoever types it here means days, or has left out the dashes of a date."""
+    """Other options read it as seconds. Here a person means days, or has left out the dashes of a date."""
     with pytest.raises(UsageProblem, match="90d for days"):
         span_of("90")
     assert span_of("2101-01-31") is None

@@ -1,5 +1,7 @@
-"""`adopt`, `rebuild`, `relink`, `backup`, `verify` in the operator's words: what was wrong, what to do, what
-is left after Ctrl-C. The services' refusals are those of test_drills and test_repair_kills.
+"""Messages of `adopt`, `rebuild`, `relink`, `backup` and `verify` for operators: the problem, what to do, and
+what remains after Ctrl-C.
+
+The services' refusals are tested in test_drills and test_repair_kills.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Before the first command: a Ctrl-C, a narrow terminal, help that can't be written, or that nobody reads."""
+"""Before the first command: a Ctrl-C, a narrow terminal, help that can't be written, or whose reader has
+gone.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pipes that nobody reads: who is cancelled while waiting for them does not wait on."""
+"""Pipes without a reader: a cancelled caller does not go on waiting for them."""
 
 from __future__ import annotations
 

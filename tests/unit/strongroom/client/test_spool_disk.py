@@ -126,7 +126,7 @@ def interrupted(*_: object) -> None:
 
 
 def test_what_was_tried_long_ago_is_sent_when_its_caller_says_so(disk: SpoolDisk) -> None:
-    """Its document tells of a try before it was kept, of which nobody knows what came."""
+    """Its document records a try from before it was spooled, whose outcome is unknown."""
     with disk.making("a") as draft:
         entry = draft.commit({"kind": "upload", "attempted": 7.0})
     assert disk.attempt_of(entry) == 7.0
@@ -183,7 +183,7 @@ def test_on_a_full_disk_what_was_sent_makes_room(disk: SpoolDisk, monkeypatch: p
 def test_an_outcome_that_can_t_be_written_for_another_reason(
     disk: SpoolDisk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It waits still: sent once more, the service says again what became of it."""
+    """The operation still waits. When it is sent once more, the service repeats its outcome."""
     entry = kept(disk, "a")
     monkeypatch.setattr(os, "fsync", failing(iter([True]), errno.EIO))
     with pytest.raises(OSError, match="Input/output"):

@@ -37,7 +37,7 @@ class FakeWatch:
 
 
 class Client:
-    """Reads what is sent, unless it is ``stuck``; ``leave`` closes its side."""
+    """Reads the sent messages unless it is ``stuck``; ``leave`` closes its side."""
 
     def __init__(self, *, stuck: bool = False) -> None:
         self.stuck = stuck

@@ -1,4 +1,4 @@
-"""A project as JSON: what is read, when, and how much is held for a client that reads nothing."""
+"""A project as JSON: which files are read, when, and how much is held for a client that reads nothing."""
 
 from __future__ import annotations
 

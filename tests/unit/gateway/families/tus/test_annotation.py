@@ -1,4 +1,4 @@
-"""What tus stores with an upload."""
+"""The tus metadata that is stored with an upload."""
 
 from __future__ import annotations
 
