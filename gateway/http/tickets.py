@@ -35,11 +35,12 @@ class Tickets:
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> Self:
-        """Derive the key from a secret that all gateways share, the internal one or that of tokens.
+        """Derive the key from a secret that all gateways share: the internal one, that of tokens, or (where
+        tokens are under public keys) that of the gateways.
 
-        If there is neither (tokens under public keys), tickets are only valid at the gateway that made them.
+        If there is none, tickets are only valid at the gateway that made them.
         """
-        secret = settings.internal_secret or settings.jwt_secret
+        secret = settings.internal_secret or settings.jwt_secret or settings.gateway_secret
         shared = secret.get_secret_value().encode() if secret is not None else secrets.token_bytes(32)
         return cls(hmac.digest(shared, _LABEL, "sha256"))
 

@@ -59,6 +59,9 @@ def test_a_ticket_is_over_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_gateways_with_one_secret_take_each_others_tickets() -> None:
     one, other = Tickets.from_settings(settings()), Tickets.from_settings(settings())
     assert other.open(one.make("a.b.c")[0]) == "a.b.c"
+    keys = {"jwt_secret": None, "jwks_url": "https://issuer.example/jwks", "gateway_secret": "g" * 32}
+    first, second = (Tickets.from_settings(GatewaySettings.model_validate(keys)) for _ in range(2))
+    assert second.open(first.make("a.b.c")[0]) == "a.b.c"
     internal = Tickets.from_settings(settings(internal_secret="i" * 32))
     with pytest.raises(TokenInvalid):
         internal.open(one.make("a.b.c")[0])
