@@ -63,6 +63,9 @@ def test_quota_usage_and_the_act(admin: Shell, http: httpx.Client, user: str) ->
     assert "limit 1.0 KiB" in admin("admin", "quota", "get", user).out
     (usage,) = admin("admin", "usage", user, "--json").documents
     assert usage["families"] == {"file": {"file_count": 1, "size_bytes": 5}}
+    unknown = admin("admin", "usage", f"{user}-mistyped")
+    assert (unknown.exit_code, unknown.out) == (0, "")
+    assert "has no files, no limits and nothing under way" in unknown.err
     everybody = admin("admin", "usage", "--all", "--sort", "owner", "--json").documents
     assert user in [one["owner_id"] for one in everybody]
     later, first = admin("admin", "audit", "--about", user, "--json").documents
@@ -209,6 +212,9 @@ def test_the_cleaner_at_night(admin: Shell, http: httpx.Client) -> None:
         refused = admin("admin", "attempts", *words)
         assert (refused.exit_code, said in refused.err) == (2, True), refused.err
     assert admin("admin", "attempts", "requeue", "--all", "--yes").exit_code == 0
+    left = admin("admin", "attempts", "requeue", nobodys.upper(), "--yes")
+    assert (left.exit_code, left.out) == (0, "")
+    assert f"left alone: {nobodys} (it has not failed, or there is no such attempt)" in left.err
     missing = admin("admin", "attempts", "abort", nobodys, "--yes")
     assert (missing.exit_code, "under way" in missing.err) == (3, True)
 

@@ -82,6 +82,8 @@ async def _requeue(
         done = await client.admin.requeue(None if everything else ids, reset_pauses=reset_pauses)
     for one in done:
         session.output.result(one, {"id": one})
+    for left in sorted({str(UUID(one)) for one in ids or ()} - set(done)):
+        session.output.note(f"left alone: {left} (it has not failed, or there is no such attempt)")
     session.output.note(f"due now: {len(done)}; those that had not failed are left alone")
 
 

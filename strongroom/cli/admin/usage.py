@@ -37,9 +37,15 @@ async def usage(
         raise UsageProblem("name one user, or use --all")
     async with session.client() as client:
         pages = client.admin.usage(owner, order=order.value, by_family=families or bool(owner))
+        known = False
         async with aclosing(first(pages, limit)) as found:
             async for one in found:
+                known = True
                 session.output.result(_text(one), _document(one))
+    if owner and not known:
+        session.output.note(
+            f"{shown.name(owner)} has no files, no limits and nothing under way; is it the `sub`?"
+        )
 
 
 def _text(found: OwnerUsage) -> str:
