@@ -65,7 +65,7 @@ class NewestFirst:
     async def page(self, detail: Detail, request: PageRequest) -> tuple[list[File], str]:
         """A page and the token of the next one (``""``: none).
 
-        Raises InvalidPageToken, InvalidField; Overloaded if many rows are to be skipped.
+        Raises InvalidPageToken, InvalidField; RateLimited, Overloaded if many rows are to be skipped.
         """
         if not SHORT_SKIP < request.skip <= MAX_SKIP:
             return await self._page(detail, request)
@@ -105,7 +105,8 @@ class NewestFirst:
         """A page of the rows that also meet ``wanted``, their total, and the next page's token; read in the
         owner's turn.
 
-        The total is exact below ``MOST_COUNTED``, where counting ends. Raises as ``page``; Overloaded.
+        The total is exact below ``MOST_COUNTED``, where counting ends. Raises as ``page``; RateLimited,
+        Overloaded.
         """
         conditions, params = wanted.conditions(await self._folding.lower())
         narrowed = replace(

@@ -75,7 +75,7 @@ class Searcher:
         """A page, newest first, and the token of the next one (`""`: none).
 
         If few of many files match, a page may be short or empty and still have a token. `size` 0 means 100;
-        more than 1,000 is lowered. Raises InvalidPageToken, InvalidField, Overloaded.
+        more than 1,000 is lowered. Raises InvalidPageToken, InvalidField, RateLimited, Overloaded.
         """
         async with self._turns.turn(wanted.owner_id):
             return await self._page(wanted, size, token)

@@ -80,8 +80,8 @@ class ShareMaker:
     async def create(self, owner_id: str, request: CreateShareRequest) -> CreateShareResponse:
         """The share with its token, or the answer of an earlier request with this id.
 
-        Raises FileNotFound, ProjectNotFound, VersionNotFound, InvalidField, PathInvalid, Overloaded,
-        IdempotencyKeyReused.
+        Raises FileNotFound, ProjectNotFound, VersionNotFound, InvalidField, PathInvalid, RateLimited,
+        Overloaded, IdempotencyKeyReused.
         """
         refuse_nul(request, "share")
         fingerprint = self.sealed.fingerprint(_without_id(request))

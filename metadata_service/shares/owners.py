@@ -93,8 +93,8 @@ class OwnersShares:
     async def update(self, edit: ShareEdit) -> Share:
         """Change a share, and return it.
 
-        Raises ShareNotFound (also if it was revoked), InvalidField, Overloaded; VersionNotFound, if a new end
-        is requested and the version has been removed.
+        Raises ShareNotFound (also if it was revoked), InvalidField, RateLimited, Overloaded;
+        VersionNotFound, if a new end is requested and the version has been removed.
         """
         password = edit.password
         values: dict[str, object] = {

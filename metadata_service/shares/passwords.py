@@ -18,7 +18,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from servicekit.threads import run_in_thread
-from strongroom.errors import Overloaded
+from strongroom.errors import Overloaded, RateLimited
 
 AT_ONCE: Final = 1
 WAITING: Final = 32
@@ -42,11 +42,13 @@ class Passwords:
     async def hashed(self, owner_id: str, password: str) -> str:
         """The hash to store, in PHC format with salt and parameters.
 
-        Raises Overloaded, also if this owner is setting another password.
+        Raises RateLimited: this owner is setting another password; Overloaded: many others are.
         """
         if owner_id in self._setting:
-            raise Overloaded(
-                "A password is being set already; try again in a moment.", retry_after=_RETRY_SECONDS
+            raise RateLimited(
+                "A password is being set already; try again in a moment.",
+                retry_after=_RETRY_SECONDS,
+                metadata={"limit": "user_passwords"},
             )
         if len(self._setting) >= SETTING:
             raise Overloaded(

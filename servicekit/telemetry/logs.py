@@ -255,6 +255,8 @@ POLLING: Final = frozenset(
 #: HTTP statuses of callers who are not allowed, or ask too much.
 _REFUSED: Final = frozenset({401, 403, 429})
 _CODE: Final = grpc.StatusCode
+#: Failures of servers that callers have named.
+_ELSEWHERE: Final = frozenset({"SOURCE_URL_FAILED"})
 #: For codes that did not come from our own errors.
 _STATUSES: Final[Mapping[grpc.StatusCode, int]] = {
     _CODE.OK: 200,
@@ -267,13 +269,13 @@ _STATUSES: Final[Mapping[grpc.StatusCode, int]] = {
 }
 
 
-def level_of_status(status: int, *, quiet: bool) -> Level:
-    """The level of a log line by HTTP status: 5xx (our failures) is error; a caller who is not allowed or
-    asks too much is warning; the rest is ordinary.
+def level_of_status(status: int, *, quiet: bool, reason: str = "") -> Level:
+    """The level of a log line by HTTP status: our failures (5xx) are error; a caller who is not allowed or
+    asks too much is warning; the rest is ordinary. Callers should not be able to cause errors at will.
 
-    ``quiet``: a probe, or one of ``POLLING``.
+    ``quiet``: a probe, or one of ``POLLING``. ``reason``: the name of the error's reason.
     """
-    if status >= 500:
+    if status >= 500 and reason not in _ELSEWHERE:
         return "error"
     if status in _REFUSED:
         return "warning"
@@ -285,4 +287,4 @@ def level_of(code: grpc.StatusCode, error: StrongroomError | None, *, quiet: boo
     ours.
     """
     status = error.http_status if error is not None else _STATUSES.get(code, 400)
-    return level_of_status(status, quiet=quiet)
+    return level_of_status(status, quiet=quiet, reason=error.reason_name if error is not None else "")

@@ -30,7 +30,9 @@ class RateLimited(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=429
 
 
 class Overloaded(StrongroomError, code=Code.UNAVAILABLE, http_status=503):
-    """The service has too much work in progress; RetryInfo says when to retry."""
+    """The service has too much work in progress; RetryInfo says when to retry. Metadata: ``limit``, for tus
+    uploads only: the caller has exceeded that limit, as in RateLimited.
+    """
 
 
 class DropFull(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=413):

@@ -55,7 +55,7 @@ def as_tus(error: StrongroomError, *, creating: bool = False) -> StrongroomError
             "It took too long; ask for the upload's offset and continue there.", retry_after=error.retry_after
         )
     if isinstance(error, RateLimited) and not creating:
-        return Overloaded(error.message, retry_after=error.retry_after)
+        return Overloaded(error.message, retry_after=error.retry_after, metadata=error.metadata)
     if isinstance(error, FileNotFound):
         return UploadNotFound("There is no such upload.")
     return error

@@ -20,10 +20,15 @@ ROUTE: Final = "strongroom.route"
 GONE: Final = "strongroom.gone"
 #: Scope key, set if the response ended early without the client's doing, whatever its status says.
 BROKEN: Final = "strongroom.broken"
+#: Scope key, set if a 5xx means that the caller has exceeded a limit (see ``as_tus``).
+LIMITED: Final = "strongroom.limited"
 #: Scope key, set if the server has answered in the application's place: status and reason.
 CUT: Final = "strongroom.cut"
 _UNROUTED: Final = "(none)"
 _CLIENT_LEFT: Final = 499
+_LIMITED: Final = 429
+#: Answers to what is not HTTP/1.1 as spoken here: methods, transfer codings, versions.
+_NOT_SPOKEN: Final = frozenset({501, 505})
 _PROBES: Final = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
 
 
@@ -88,7 +93,8 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
     seconds = time.perf_counter() - exchange.began
     request, client = current(), scope.get("client")
     reason = request.reason if request is not None else ""
-    metrics.ended(method, route, exchange.status, seconds, reason)
+    counted = _LIMITED if scope.get(LIMITED) else exchange.status  # nobody is called out of bed for those
+    metrics.ended(method, route, counted, seconds, reason)
     metrics.received.inc(exchange.received)
     metrics.sent.inc(exchange.sent)
     fields: dict[str, object] = {
@@ -107,7 +113,8 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
         fields["reason"] = reason
     if request is not None and request.message:
         fields["message"] = request.message
-    level: Level = "error" if BROKEN in scope else level_of_status(exchange.status, quiet=route in _PROBES)
+    quiet = route in _PROBES
+    level: Level = "error" if BROKEN in scope else level_of_status(counted, quiet=quiet, reason=reason)
     sink().http(request, fields, level)
 
 
@@ -121,9 +128,8 @@ def note_refused(
     """
     metrics.ended(OTHER, _UNROUTED, status, 0.0, request.reason)
     fields: dict[str, object] = {"route": _UNROUTED, "status": status, "reason": request.reason}
-    sink().http(
-        request, {**fields, "client": client[0] if client else None}, level_of_status(status, quiet=False)
-    )
+    level: Level = "info" if status in _NOT_SPOKEN else level_of_status(status, quiet=False)
+    sink().http(request, {**fields, "client": client[0] if client else None}, level)
 
 
 #: Methods named in spans; others are one value (OpenTelemetry's semantic conventions).

@@ -8,11 +8,11 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.draining import Draining, cut_off
-from gateway.http.middleware.access import BROKEN, GONE
+from gateway.http.middleware.access import BROKEN, GONE, LIMITED
 from gateway.http.problems import ClientGone, Truncated, problem_for, problem_for_bug
 from gateway.http.reply import Reply
 from servicekit.context import current, current_request_id, note_message
-from strongroom.errors import StrongroomError
+from strongroom.errors import Overloaded, StrongroomError
 
 log = structlog.get_logger("gateway.errors")
 
@@ -52,6 +52,7 @@ class Problems:
             _break_off(scope, str(error))
             return
         except StrongroomError as error:
+            scope[LIMITED] = isinstance(error, Overloaded) and "limit" in error.metadata
             reply = _explained(error)
         except Exception:
             log.exception("unexpected")

@@ -14,7 +14,7 @@ from metadata_service.files.filters import Filter, Folding
 from metadata_service.files.newest_first import SHORT_SKIP, Detail, NewestFirst, PageRequest
 from metadata_service.files.search import Search, Searcher
 from metadata_service.files.search_turns import MOST_WAITING, SearchTurns
-from strongroom.errors import Overloaded
+from strongroom.errors import Overloaded, RateLimited, StrongroomError
 
 TOKENS = PageTokens(b"s" * 32)
 
@@ -73,8 +73,8 @@ async def test_one_of_an_owner_at_a_time_and_a_few_wait() -> None:
         done |= more
     for task in done:
         error = task.exception()
-        assert isinstance(error, Overloaded)
-        assert error.retry_after == 1.0
+        assert isinstance(error, RateLimited)
+        assert (error.retry_after, error.metadata["limit"]) == (1.0, "user_searches")
     assert doors.database.most == 1
     doors.database.go.set()
     await asyncio.gather(*(set(tasks) - done))
@@ -99,8 +99,9 @@ async def test_owners_together_have_a_part_of_the_connections() -> None:
 async def test_who_waits_too_long_is_told_when_to_ask_again() -> None:
     turns = SearchTurns(1, wait_seconds=0.01)
     async with turns.turn("ada"):
-        for owner in ("ada", "bob"):
-            with pytest.raises(Overloaded) as refused:
+        kinds: dict[str, type[StrongroomError]] = {"ada": RateLimited, "bob": Overloaded}
+        for owner, kind in kinds.items():
+            with pytest.raises(kind) as refused:
                 async with turns.turn(owner):
                     pass
             assert refused.value.retry_after == 1.0

@@ -10,7 +10,7 @@ import pytest
 
 from metadata_service.shares import passwords as module
 from metadata_service.shares.passwords import AT_ONCE, SETTING, WAITING, Passwords
-from strongroom.errors import Overloaded
+from strongroom.errors import Overloaded, RateLimited
 
 
 class Hasher:
@@ -48,9 +48,9 @@ async def test_an_owner_sets_one_at_a_time(hasher: Hasher) -> None:
     first = asyncio.create_task(passwords.hashed("ada", "p"))
     assert await asyncio.to_thread(hasher.started.wait, 30)
     for other in ("p", "q", ""):
-        with pytest.raises(Overloaded, match="being set already") as refused:
+        with pytest.raises(RateLimited, match="being set already") as refused:
             await passwords.hashed("ada", other)
-        assert refused.value.retry_after == 1.0
+        assert (refused.value.retry_after, refused.value.metadata["limit"]) == (1.0, "user_passwords")
     hasher.may_end.set()
     assert await first == "kept p"
     assert await passwords.hashed("ada", "q") == "kept q"
@@ -92,7 +92,7 @@ async def test_who_goes_away_has_its_turn_until_the_core_is_free(hasher: Hasher)
     assert await asyncio.to_thread(hasher.started.wait, 30)
     gone.cancel()
     await asyncio.sleep(0)
-    with pytest.raises(Overloaded):
+    with pytest.raises(RateLimited):
         await passwords.hashed("ada", "p")
     other = asyncio.create_task(passwords.hashed("bob", "p"))
     await asyncio.sleep(0.05)

@@ -16,6 +16,7 @@ from strongroom.errors import (
     QuotaExceeded,
     RateLimited,
     ServiceUnavailable,
+    SourceUrlFailed,
     StrongroomError,
     TokenInvalid,
 )
@@ -26,6 +27,7 @@ from strongroom.errors import (
     [
         (ObjectLost("gone"), "error"),
         (ServiceUnavailable("away"), "error"),
+        (SourceUrlFailed("a server that the caller has named"), "info"),
         (RateLimited("slow down", retry_after=1), "warning"),
         (PermissionDenied("no"), "warning"),
         (TokenInvalid("no"), "warning"),

@@ -6,7 +6,7 @@ import pytest
 from grpc import StatusCode
 
 from gateway.families.tus.errors import as_tus, past_the_length, speaks_tus
-from strongroom.errors import REASONS, ChecksumMismatch, SizeMismatch, StrongroomError
+from strongroom.errors import REASONS, ChecksumMismatch, RateLimited, SizeMismatch, StrongroomError
 from tests.unit.gateway.calls import make_call
 
 TRANSIENT = [
@@ -21,6 +21,11 @@ def test_transient_errors_are_5xx(kind: type[StrongroomError]) -> None:
     found = as_tus(kind("It passes.", retry_after=2.0))
     assert found.http_status in {502, 503}
     assert found.retry_after == 2.0
+
+
+def test_a_limit_is_named() -> None:
+    found = as_tus(RateLimited("Too many.", retry_after=2.0, metadata={"limit": "user_requests"}))
+    assert (found.http_status, found.metadata["limit"]) == (503, "user_requests")
 
 
 def test_past_the_length_says_the_limit() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
+from gateway.families.tus.errors import as_tus
 from gateway.http.draining import Draining
 from gateway.http.middleware import access
 from gateway.http.middleware.errors import Problems
@@ -16,10 +17,20 @@ from gateway.http.problems import Truncated
 from gateway.metrics import Metrics
 from servicekit.context import RequestContext, bind, note_message
 from servicekit.telemetry.logs import Sink
-from strongroom.errors import FileNotFound, ServiceUnavailable
+from strongroom.errors import (
+    FileNotFound,
+    ObjectStoreRefused,
+    Overloaded,
+    RateLimited,
+    ServiceUnavailable,
+    SourceUrlFailed,
+    StrongroomError,
+)
 
 
-async def lines_of(monkeypatch: pytest.MonkeyPatch, app: Any) -> list[dict[str, Any]]:
+async def lines_of(
+    monkeypatch: pytest.MonkeyPatch, app: Any, metrics: Metrics | None = None
+) -> list[dict[str, Any]]:
     written = io.StringIO()
     monkeypatch.setattr(access, "sink", lambda: Sink("gateway", stream=written))
     scope = {"type": "http", "method": "GET", "path": "/x", "query_string": b"", "headers": []}
@@ -28,7 +39,7 @@ async def lines_of(monkeypatch: pytest.MonkeyPatch, app: Any) -> list[dict[str, 
         return {"type": "http.disconnect"}
 
     with structlog.testing.capture_logs() as others, bind(RequestContext("r")):
-        whole = access.AccessLog(Problems(app, Draining()), Metrics())
+        whole = access.AccessLog(Problems(app, Draining()), metrics or Metrics())
         await whole(scope, nothing, nothing)
     return [*others, *(json.loads(line) for line in written.getvalue().splitlines())]
 
@@ -43,6 +54,48 @@ async def test_what_is_ours_to_mend_says_what_it_was(monkeypatch: pytest.MonkeyP
     assert (line["event"], line["status"], line["level"]) == ("request", 503, "error")
     assert line["reason"] == "SERVICE_UNAVAILABLE"
     assert line["message"] == "The service is away. (connection refused: 127.0.0.1:1)"
+
+
+async def test_a_limit_that_tus_calls_overload_is_counted_as_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise one user could burn the error budget of uploads."""
+
+    async def limited(*_: Any) -> None:
+        raise as_tus(RateLimited("Too many.", retry_after=1.0, metadata={"limit": "user_requests"}))
+
+    async def overloaded(*_: Any) -> None:
+        raise Overloaded("The service is busy.", retry_after=1.0)
+
+    metrics = Metrics()
+    (line,) = await lines_of(monkeypatch, limited, metrics)
+    assert (line["status"], line["level"], line["reason"]) == (503, "warning", "OVERLOADED")
+    assert 'status="429"} 1.0' in metrics.render().decode()
+    assert 'status="503"' not in metrics.render().decode()
+    (line,) = await lines_of(monkeypatch, overloaded, metrics)
+    assert (line["status"], line["level"]) == (503, "error")
+    assert 'status="503"} 1.0' in metrics.render().decode()
+
+
+@pytest.mark.parametrize(
+    ("error", "level"), [(SourceUrlFailed("It hung up."), "info"), (ObjectStoreRefused("No."), "error")]
+)
+async def test_a_source_that_fails_is_no_failure_of_ours(
+    monkeypatch: pytest.MonkeyPatch, error: StrongroomError, level: str
+) -> None:
+    async def failing(*_: Any) -> None:
+        raise error
+
+    (line,) = await lines_of(monkeypatch, failing)
+    assert (line["status"], line["level"]) == (502, level)
+
+
+@pytest.mark.parametrize(("status", "level"), [(501, "info"), (505, "info"), (503, "error"), (400, "info")])
+def test_what_is_no_http_is_no_failure_of_ours(
+    monkeypatch: pytest.MonkeyPatch, status: int, level: str
+) -> None:
+    written = io.StringIO()
+    monkeypatch.setattr(access, "sink", lambda: Sink("gateway", stream=written))
+    access.note_refused(Metrics(), RequestContext("r"), status, None)
+    assert json.loads(written.getvalue())["level"] == level
 
 
 async def test_what_is_the_callers_says_no_more_than_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
