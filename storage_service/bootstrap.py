@@ -168,7 +168,8 @@ class StorageApp:
         self._projects = Projects(self._project_parts())
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         self._sessions = SessionUseCases(self._session_parts())
-        self.internal_calls = InternalCalls(Credentials(*metadata), store)
+        self.identity = self._verifying.identity
+        self.internal_calls = InternalCalls(Credentials(*metadata), store, self.identity.elsewhere)
         self._make_servicers(metrics.transfers)
 
     @classmethod

@@ -6,6 +6,7 @@ The readiness probe does so every few seconds, ``strongroom doctor`` on demand.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -48,9 +49,15 @@ _REFUSED: Final = {
 class InternalCalls:
     """Tries the calls. One instance per process."""
 
-    def __init__(self, credentials: Credentials, store: ObjectStore) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        store: ObjectStore,
+        elsewhere: Callable[[], tuple[str, str] | None] = lambda: None,
+    ) -> None:
         self._credentials = credentials
         self._store = store
+        self._elsewhere = elsewhere
         self._warned: float | None = None
         self._told = pb.InternalCall.OUTCOME_OK
 
@@ -77,6 +84,8 @@ class InternalCalls:
         found = await self._store.check()
         response.bucket.state = found.state.name.lower()
         response.bucket.advice = found.message
+        if found.ok and (elsewhere := self._elsewhere()):
+            response.bucket.state, response.bucket.advice = elsewhere
         response.bucket.region = found.region or ""
         response.time.GetCurrentTime()
         return response

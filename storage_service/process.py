@@ -102,7 +102,10 @@ class Process:
             self._bucket_state = found.state
             tell = log.info if found.ok else log.error
             tell("bucket", state=found.state.name.lower(), advice="" if found.ok else found.message)
-        return found.ok or found.state.value
+        if not found.ok:
+            return found.state.value
+        elsewhere = self._app.identity.elsewhere()
+        return elsewhere[0] if elsewhere else True
 
     async def _keeps_versions(self) -> bool | str:
         if self._app is None:

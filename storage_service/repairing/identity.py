@@ -66,7 +66,7 @@ class BucketIdentity:
         self._takes_from = clock() + TAKEN_AFTER_SECONDS
         self._known_until = 0.0
         self._is_mine = False
-        self._rule = ""
+        self._rule = self._advice = ""
         self._asking = asyncio.Lock()
 
     async def may_remove(self) -> bool:
@@ -82,6 +82,12 @@ class BucketIdentity:
                 raise
         return self._rule not in ELSEWHERE
 
+    def elsewhere(self) -> tuple[str, str] | None:
+        """Why this is not the database's bucket (a rule of ELSEWHERE), and what to do; None if the last
+        periodic check did not find that.
+        """
+        return (self._rule, self._advice) if self._rule in ELSEWHERE else None
+
     async def check_seldom(self) -> bool:
         """Whether ``check`` passes, asked at most once in KNOWN_SECONDS. A refusal is logged as an ERROR.
 
@@ -94,9 +100,10 @@ class BucketIdentity:
             known = KNOWN_SECONDS if now >= self._takes_from else self._takes_from - now
             try:
                 await self.check(take=now >= self._takes_from)
-                self._rule = ""
+                self._rule = self._advice = ""
             except RepairRefused as error:
                 self._is_mine, self._rule = False, error.metadata.get("rule", "")
+                self._advice = error.message
                 log.error("bucket_refused", rule=self._rule, advice=error.message)
                 known = min(known, REFUSED_SECONDS)
             self._known_until = now + known

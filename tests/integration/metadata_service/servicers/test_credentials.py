@@ -85,3 +85,11 @@ async def test_nobody_there() -> None:
         ("metadata_service_away", "error", REACH_ADVICE)
     ]
     assert "STRONGROOM_METADATA_ADDRESS" in REACH_ADVICE
+
+
+async def test_a_bucket_of_another_installation_is_in_the_diagnosis() -> None:
+    async with aio.insecure_channel("127.0.0.1:1") as channel:
+        credentials = Credentials(channel, InternalCredential(INTERNAL_SECRET))
+        calls = InternalCalls(credentials, MemoryObjectStore(), lambda: ("foreign_bucket", "what to do"))
+        found = (await calls.diagnose()).bucket
+    assert (found.state, found.advice) == ("foreign_bucket", "what to do")

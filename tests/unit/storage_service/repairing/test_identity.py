@@ -244,3 +244,20 @@ async def test_a_known_bucket_is_cleaned_while_nobody_can_be_asked(monkeypatch: 
     assert await known.may_remove()
     with pytest.raises(DatabaseUnavailable):
         await unknown.may_remove()
+
+
+async def test_operators_hear_of_a_bucket_that_is_not_the_databases() -> None:
+    """Uploads go into it, so readiness and doctor have to say so, not only the log."""
+    store, clock = MemoryObjectStore(), Clock()
+    mine, other = identity(store, Records("a"), clock), identity(store, Records("b"), clock)
+    await mine.check()
+    for one in (mine, other):
+        assert one.elsewhere() is None
+        await one.check_seldom()
+    assert mine.elsewhere() is None
+    said, advice = other.elsewhere() or ("", "")
+    assert (said, KEY in advice) == ("foreign_bucket", True)
+    await store.delete(ObjectRef(KEY))
+    clock.now += 3600
+    assert await other.check_seldom()
+    assert other.elsewhere() is None
