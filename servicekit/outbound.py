@@ -236,7 +236,7 @@ class UrlRules:
             raise _refused("host", "has no valid host name")
         if is_number_form(host):
             raise _refused("host", "has a host that is a number; write an IPv4 address as four of 0 to 255")
-        port = url.port or DEFAULT_PORTS[url.scheme]
+        port = DEFAULT_PORTS[url.scheme] if url.port is None else url.port  # 0 is no default
         exempt = f"{host}:{port}" in self.allow_hosts
         if port not in self.ports and not exempt:
             raise _refused("port", f"uses port {port}; allowed: {', '.join(map(str, sorted(self.ports)))}")

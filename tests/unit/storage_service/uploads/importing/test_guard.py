@@ -71,6 +71,7 @@ def test_one_private_address_among_public_ones_is_enough() -> None:
         ("http://user:pw@example.com/", "credentials"),
         ("http://@example.com/", "credentials"),
         ("http://example.com:22/", "port"),
+        ("http://example.com:0/", "port"),
         ("http://example.com\\@127.0.0.1/", "characters"),
         ("http://exa mple.com/", "characters"),
         ("http://example.com/\r\nHost: x", "characters"),
