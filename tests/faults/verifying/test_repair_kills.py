@@ -14,6 +14,7 @@ from typing import Final
 
 import pytest
 
+from devstack import health
 from strongroom.errors import RepairRefused, StrongroomError
 from tests.faults.cell import Cell, Service
 from tests.faults.verifying import described, planting
@@ -247,9 +248,13 @@ def test_the_cleaner_leaves_a_foreign_bucket_alone(cell: Cell, at: Planting) -> 
     mine = at.rows("SELECT id::text FROM installation")[0][0]
     at.sql("UPDATE installation SET id = gen_random_uuid()")
     cell.kill("storage")  # its answer is cached for ten minutes
-    cell.run()
+    cell.start()  # it is ready at most until the cleaner has looked at the bucket
     until("it is told", lambda: "foreign_bucket" in cell.log("storage", 1000))
-    assert at.http(owner).delete(f"/api/v1/s3/file/{key}").status_code == 200
+    until("the gateway answers", health.http_ok(f"{cell.url}/healthz"))
+    http = at.http(owner)
+    until("it is not ready", lambda: "foreign_bucket" in http.get("/readyz").text)
+    assert http.get("/readyz").status_code == 503
+    assert http.delete(f"/api/v1/s3/file/{key}").status_code == 200
     due = "SELECT count(*) FROM blobs WHERE key = %s AND not_before + interval '2 s' < now()"
     until("it is due", lambda: at.rows(due, key) == [(1,)])
     assert at.versions(key)
