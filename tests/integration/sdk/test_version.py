@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from grpc import aio
-from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
 from servicekit.serving.infra import ReasonedHealth
 from strongroom.version import PROTOCOL, VERSION, Build
@@ -17,11 +17,12 @@ from tests.integration.sdk.shell import Shell
 
 
 @contextmanager
-def running(fakes: Fakes, build: Build) -> Iterator[str]:
-    """A server of that build, in the event loop of ``fakes``."""
+def running(fakes: Fakes, build: Build | None) -> Iterator[str]:
+    """A server that reports that build, or none, in the event loop of ``fakes``."""
 
     async def start() -> tuple[aio.Server, str]:
-        server, told = aio.server(), ReasonedHealth(build)
+        server = aio.server()
+        told = ReasonedHealth(build) if build else health.aio.HealthServicer()
         await told.set("", health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(told, server)
         port = server.add_insecure_port("127.0.0.1:0")
@@ -36,23 +37,22 @@ def running(fakes: Fakes, build: Build) -> Iterator[str]:
 
 
 def test_who_runs_what(shell: Shell, fakes: Fakes) -> None:
-    with running(fakes, Build("7.8.9", "e2a2196", "v2")) as address:
+    with running(fakes, Build("7.8.9", "e2a2196", "v2")) as address, running(fakes, None) as older:
         away = "127.0.0.1:1"  # no server listens there
-        beside = Shell(
-            {**shell.environ, "STRONGROOM_METADATA_ADDRESS": address, "STRONGROOM_COMMIT": "4777bc1"}
-        )
+        addresses = {"STRONGROOM_METADATA_ADDRESS": address, "STRONGROOM_STORAGE_ADDRESS": older}
+        beside = Shell({**shell.environ, **addresses, "STRONGROOM_COMMIT": "4777bc1"})
         (told,) = beside("version", "--json", STRONGROOM_TOKEN="").documents
         said = beside("version")
         (alone,) = beside("version", "--json", STRONGROOM_STORAGE_ADDRESS=away).documents
     client: dict[str, Any] = {"version": VERSION, "commit": "4777bc1", "protocol": PROTOCOL}
     newer = {"version": "7.8.9", "commit": "e2a2196", "protocol": "v2", "address": address, "reachable": True}
-    silent = {"address": fakes.storage_address, "reachable": True}
+    silent = {"address": older, "reachable": True}
     assert told == {"client": client, "storage_service": silent, "metadata_service": newer}
     assert alone["storage_service"] == {"address": away, "reachable": False}
     assert said.exit_code == 0
     assert said.lines == [
         f"client           {VERSION}, commit 4777bc1, protocol {PROTOCOL}",
-        f"storage_service  does not say which build it is, at {fakes.storage_address}",
+        f"storage_service  does not say which build it is, at {older}",
         f"metadata_service 7.8.9, commit e2a2196, protocol v2, at {address}",
     ]
     assert "update the older" in said.err

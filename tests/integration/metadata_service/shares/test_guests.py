@@ -145,6 +145,6 @@ async def test_an_owner_sets_one_password_at_a_time(sharing: Sharing, ada: str) 
         return_exceptions=True,
     )
     refused = [result for result in results if isinstance(result, BaseException)]
-    assert {type(result) for result in refused} == {Overloaded}
+    assert {type(result) for result in refused} == {RateLimited}
     assert 0 < len(refused) < len(results)
     await sharing.make(ada, password="p")  # later
