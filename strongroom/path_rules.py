@@ -45,15 +45,15 @@ def clean_filename(given: str) -> str:
 
 
 def as_stored(key: str) -> str:
-    """Return a key, or a prefix of one, in the stored form: NFC, whichever form the caller's file system
-    uses.
+    """Return a key or path, or a prefix of one, in the stored form: NFC, whichever form the caller's file
+    system uses.
     """
     return key if key.isascii() else unicodedata.normalize("NFC", key)
 
 
 def normal_path(given: str) -> str:
     """Return the path in NFC. Raises PathInvalid {path, rule} with the broken rule."""
-    path = unicodedata.normalize("NFC", given)
+    path = as_stored(given)
     if not path:
         raise _invalid(given, "not_empty", "The path is empty; name a file.")
     if len(path.encode()) > MAX_BYTES:

@@ -80,17 +80,14 @@ SELECT files.id, files.size_bytes, blobs.id, blobs.reserved_bytes, blobs.reserve
 FROM blobs JOIN files ON files.owner_id = blobs.owner_id AND files.deleted_at IS NULL AND files.slot = {_SLOT}
 WHERE blobs.owner_id = %(owner)s AND blobs.state IN {OPEN} AND blobs.save_id IS NULL
 """
+_BYTES_OF_UPLOADS: Final = f"""
+SELECT coalesce(sum(reserved_bytes), 0)::bigint FROM blobs
+WHERE owner_id = %(owner)s AND state IN {OPEN} AND save_id IS NULL
+"""
 #: Bytes of open attempts that may replace a file.
-_FOR_SLOTS: Final = f"""
-SELECT coalesce(sum(reserved_bytes), 0)::bigint FROM blobs
-WHERE owner_id = %(owner)s AND state IN {OPEN} AND save_id IS NULL AND {_SLOT} IS NOT NULL
-"""
-
+_FOR_SLOTS: Final = f"{_BYTES_OF_UPLOADS} AND {_SLOT} IS NOT NULL"
 #: Bytes of open uploads, except one if it is named.
-_ELSEWHERE: Final = f"""
-SELECT coalesce(sum(reserved_bytes), 0)::bigint FROM blobs
-WHERE owner_id = %(owner)s AND state IN {OPEN} AND save_id IS NULL AND id IS DISTINCT FROM %(attempt)s::uuid
-"""
+_ELSEWHERE: Final = f"{_BYTES_OF_UPLOADS} AND id IS DISTINCT FROM %(attempt)s::uuid"
 
 _SET: Final = """
 INSERT INTO quotas (owner_id, limit_bytes, limit_files) VALUES (%(owner)s, %(bytes)s, %(files)s)

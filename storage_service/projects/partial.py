@@ -6,7 +6,6 @@ statement for each part of the paths.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from storage_service.projects.limits import ProjectLimits
@@ -15,6 +14,7 @@ from storage_service.projects.tree_names import NameRefused, PathSet
 from strongroom.errors import FileNotFound, PathInvalid
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.metadata.v1.project_save_service_pb2 import KeptFiles
+from strongroom.path_rules import as_stored
 
 KEPT_AT_ONCE = 1000
 """Paths in one part. Keeping them takes a transaction of some ten milliseconds."""
@@ -39,7 +39,7 @@ class OtherFiles:
 
     def sent(self, path: str, size: int) -> None:
         """Note a file that the save sends; ``stream`` has checked its path, also against the others sent."""
-        path = unicodedata.normalize("NFC", path)
+        path = as_stored(path)
         self._leave_out(path)
         self._sent.add(path)
         self._count += 1
@@ -47,7 +47,7 @@ class OtherFiles:
 
     def remove(self, path: str) -> None:
         """Note a removed path. Raises FileNotFound."""
-        if not self._leave_out(unicodedata.normalize("NFC", path)):
+        if not self._leave_out(as_stored(path)):
             raise FileNotFound(
                 f"The newest version has no file {shown(path)} that could be removed; nothing was saved."
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from storage_service.content.assembler import ChunkList
@@ -29,6 +28,7 @@ from strongroom.errors import (
     UploadIncomplete,
 )
 from strongroom.errors.base import Violation
+from strongroom.path_rules import as_stored
 from strongroom.storage.v1.project_pb2 import (
     SaveProjectArchiveRequest,
     SaveProjectFile,
@@ -216,7 +216,7 @@ class SaveStream:
         except SizeLimitExceeded as error:
             error.violations = (Violation(self._place, "max_file_bytes", error.message),)
             raise
-        self._check_path(unicodedata.normalize("NFC", head.path))
+        self._check_path(as_stored(head.path))
         if (head.sha256 and len(head.sha256) != SHA256_SIZE) or (head.unchanged and not head.sha256):
             raise InvalidField(
                 f"{shown(head.path)}: sha256 has {SHA256_SIZE} bytes, and unchanged needs it",
@@ -229,7 +229,7 @@ class SaveStream:
         """
         if not self._partial:
             raise MalformedRequest("only a partial save removes files; leave out what is not to be saved")
-        path, place = unicodedata.normalize("NFC", head.path), f"removed[{len(self._removed)}]"
+        path, place = as_stored(head.path), f"removed[{len(self._removed)}]"
         if path in self._removed:
             raise self._refused(path, "duplicate_path", "the path is removed twice", place)
         if self._paths.holds(path):

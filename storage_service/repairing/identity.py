@@ -80,7 +80,7 @@ class BucketIdentity:
         except StrongroomError:
             if not self._is_mine:
                 raise
-        return self._rule not in ELSEWHERE
+        return self.elsewhere() is None
 
     def elsewhere(self) -> tuple[str, str] | None:
         """Why this is not the database's bucket (a rule of ELSEWHERE), and what to do; None if the last

@@ -7,7 +7,6 @@ commits.
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,6 +20,7 @@ from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, Re
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
 from strongroom.metadata.v1.target_pb2 import MovedFile
+from strongroom.path_rules import as_stored
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest, MoveFileRequest
 
 CHANGED: Final = (
@@ -138,5 +138,5 @@ def _refuse_held(source: File) -> None:
 
 def _is_own_place(request: MoveFileRequest, source: File) -> bool:
     """Whether the file is at the target path already: it would be replaced by itself, and then deleted."""
-    path = unicodedata.normalize("NFC", request.spec.target.path.path)
+    path = as_stored(request.spec.target.path.path)
     return bool(path) and source.key.startswith("paths/") and source.key.split("/", 2)[2] == path

@@ -178,12 +178,7 @@ async def in_worker(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs)
     """Run a blocking function in a thread, and wait for it even when cancelled: its file may be closed
     next.
     """
-    task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
+    return await opened_in_worker(lambda _: None, function, *args, **kwargs)
 
 
 async def opened_in_worker(

@@ -6,12 +6,12 @@ import errno
 import hashlib
 import os
 import stat
-import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from strongroom.client.ignoring import Ignore
+from strongroom.path_rules import as_stored
 
 READ_BYTES = 1024 * 1024
 HAS_MODES = os.name == "posix"
@@ -72,7 +72,7 @@ def read_changes(changed: Mapping[str, str | os.PathLike[str] | bytes]) -> Tree:
     """
     files: dict[str, TreeFile] = {}
     for path, source in changed.items():
-        normal = unicodedata.normalize("NFC", path)
+        normal = as_stored(path)
         if normal in files:
             raise ValueError(f"{path!r} comes twice; in NFC it has one name")
         if isinstance(source, bytes):
@@ -112,7 +112,7 @@ def _sendable(path: str, local: Path) -> str:
         path.encode()
     except UnicodeEncodeError:
         raise ValueError(f"the name {os.fsencode(local)!r} is not UTF-8; rename it, or ignore it") from None
-    return unicodedata.normalize("NFC", path)
+    return as_stored(path)
 
 
 def digest(local: Path) -> tuple[int, bytes]:

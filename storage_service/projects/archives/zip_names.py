@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 import struct
-import unicodedata
 import zlib
 from collections.abc import Iterable
 
 from storage_service.projects.archives import zip_layout as layout
 from storage_service.projects.archives.zip_layout import refused
 from storage_service.projects.tree_names import NameRefused, PathSet, check_portable
+from strongroom.path_rules import as_stored
 
 MAX_NAME_BYTES = 1024
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -58,7 +58,7 @@ def check_name(name: str) -> str:
         raise refused("absolute_name", "the name is absolute", given)
     if _DRIVE.match(name):
         raise refused("drive_letter", "the name begins with a drive letter", given)
-    path = unicodedata.normalize("NFC", name).removesuffix("/")
+    path = as_stored(name).removesuffix("/")
     segments = path.split("/")
     if ".." in segments:
         raise refused("parent_segment", "the name leaves the archive with ..", given)

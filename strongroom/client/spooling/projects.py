@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +11,7 @@ from strongroom.client.project_values import Project, ProjectFile, ProjectVersio
 from strongroom.client.spooling.disk import Entry, SpoolDisk
 from strongroom.client.spooling.documents import tree_of
 from strongroom.client.spooling.view import made_at, raw_request
+from strongroom.path_rules import as_stored
 from strongroom.storage.v1 import project_pb2
 
 
@@ -103,5 +103,5 @@ def _tree_after(
         return sent
     if known is None or known.files is None:
         return None
-    removed = {unicodedata.normalize("NFC", path) for path in entry.document["removed"]}
+    removed = {as_stored(path) for path in entry.document["removed"]}
     return {path: file for path, file in {**known.files, **sent}.items() if path not in removed}

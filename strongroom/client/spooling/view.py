@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from strongroom.client.spooling.disk import Entry, SpoolDisk
 from strongroom.client.spooling.documents import sent_file, spool_id
 from strongroom.client.spooling.operations import BODY, PREFIX
 from strongroom.metadata.v1 import file_pb2, target_pb2
+from strongroom.path_rules import as_stored
 from strongroom.storage.v1 import batch_pb2
 
 BLOCK_BYTES = 1 << 20
@@ -115,7 +115,7 @@ def waiting_file(entry: Entry, owner_id: str) -> StoredFile:
     """Return the file that an upload will become, as far as it is known without the service."""
     spec = target_pb2.UploadSpec.FromString(raw_request(entry))
     kind = spec.target.WhichOneof("target") or "file"
-    path = unicodedata.normalize("NFC", spec.target.path.path)
+    path = as_stored(spec.target.path.path)
     key = f"paths/{key_segment(owner_id)}/{path}" if kind == "path" else f"{PREFIX}{entry.id}"
     file = file_pb2.File(
         id=entry.id,

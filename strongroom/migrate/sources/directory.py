@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import unicodedata
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceGone
 from strongroom.migrate.reading import tree_digest, tree_of
 from strongroom.migrate.sources.local import look_at, read_file, remove_file, stamp_of
 from strongroom.migrate.sources.source import Found, Source
+from strongroom.path_rules import as_stored
 
 
 class Directory(Source):
@@ -115,7 +115,7 @@ class Directory(Source):
             if tree_digest(files) != sha256:
                 raise SourceChanged
             for path, local in list(_files_of(folder)):
-                remove_file(local, entry, files[unicodedata.normalize("NFC", path)])
+                remove_file(local, entry, files[as_stored(path)])
             for inner, _, _ in list(os.walk(folder, topdown=False)):
                 with suppress(OSError):  # not empty
                     Path(inner).rmdir()
