@@ -49,15 +49,6 @@ class StoredFile:
     size_bytes: int
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What one listing of the bucket showed: ``Checker.versions`` and ``Checker.open_uploads``."""
-
-    name: str
-    versions: list[tuple[str, str, str]]
-    open_uploads: list[tuple[str, str]]
-
-
 class Checker:
     """Reads one database (as superuser) and one bucket."""
 
@@ -68,7 +59,6 @@ class Checker:
         self._connection: psycopg.Connection[Any] | None = None
         self.bucket = s3.bucket
         self.s3: Any = bucket.client(s3)
-        self._look: _Look | None = None
 
     def query(self, sql: str, *values: object) -> list[Any]:
         """Rows of one statement. If Postgres restarts, only waits are retried: see ``wait_drained``."""
@@ -161,28 +151,22 @@ class Checker:
     def problems(self, *log: Upload) -> list[str]:
         """Everything that is wrong: leaks, contradictions between rows, broken promises to these clients."""
         return [
-            *self._damage(None, self._looked()),
+            *self._damage(None),
             *(problem for upload in log for problem in self._broken_promises(upload)),
         ]
 
-    def must_hold(self, upload: Upload, expected: Expected, look: str = "") -> list[str]:
-        """``damage_of`` this owner, the promise to this client, and whether the file is visible or hidden as
-        the crash point demands.
+    def must_hold(self, upload: Upload, expected: Expected) -> list[str]:
+        """``problems`` of this owner, and whether the file is visible or hidden as the crash point
+        demands.
         """
         found = len(self.files(upload.owner, upload.request_id))
         wrong = {"hidden": found != 0, "visible": found != 1, "either": found > 1}[expected]
         extra = [f"{upload.request_id}: {found} visible files, must be {expected}"] if wrong else []
-        return [*extra, *self.damage_of(upload.owner, look), *self._broken_promises(upload)]
+        return [*extra, *self._damage(upload.owner), *self._broken_promises(upload)]
 
-    def damage_of(self, owner: str, look: str = "") -> list[str]:
-        """``problems`` of this owner.
-
-        ``look``: a name for the moment. Calls that follow each other with one name share one listing of the
-        bucket, for many owners after one drain; nobody may write between them.
-        """
-        if not look or self._look is None or self._look.name != look:
-            self._look = self._looked(look)
-        return self._damage(owner, self._look)
+    def damage_of(self, owner: str) -> list[str]:
+        """``problems`` of this owner."""
+        return self._damage(owner)
 
     def content(self, key: str, version_id: str) -> bytes | None:
         """The bytes of an object; None if it does not exist."""
@@ -219,24 +203,25 @@ class Checker:
             found += [(item["Key"], item["VersionId"], "marker") for item in page.get("DeleteMarkers", [])]
         return [one for one in found if not one[0].startswith(".strongroom/")]
 
-    def _looked(self, name: str = "") -> _Look:
-        return _Look(name, self.versions(), self.open_uploads())
-
-    def _damage(self, owner: str | None, look: _Look) -> list[str]:
+    def _damage(self, owner: str | None) -> list[str]:
         """Leaks and contradictions; with ``owner`` only that owner's (their keys contain the name)."""
-        part = f"/{owner}/" if owner else ""
         return [
-            *(f"open multipart upload {number} of {key}" for key, number in look.open_uploads if part in key),
-            *self._objects_against_rows(part, look.versions),
+            *self._leaked_uploads(f"/{owner}/" if owner else ""),
+            *self._objects_against_rows(f"/{owner}/" if owner else ""),
             *self._rows_against_rows(owner),
             *self._wrong_usage(owner),
         ]
 
-    def _objects_against_rows(self, part: str, versions: list[tuple[str, str, str]]) -> list[str]:
+    def _leaked_uploads(self, part: str) -> list[str]:
+        return [
+            f"open multipart upload {number} of {key}" for key, number in self.open_uploads() if part in key
+        ]
+
+    def _objects_against_rows(self, part: str) -> list[str]:
         """Each object version belongs to one COMMITTED blob, and each COMMITTED blob has its object."""
         rows = self.query("SELECT key, version_id FROM blobs WHERE state = %s", COMMITTED)
         wanted = {(row.key, row.version_id or "null") for row in rows if part in row.key}
-        found = [version for version in versions if part in version[0]]
+        found = [version for version in self.versions() if part in version[0]]
         there = {(key, version) for key, version, kind in found if kind == "object"}
         there -= {extra for extra in there - wanted if self._is_twin(*extra)}
         markers = [key for key, _, kind in found if kind == "marker"]

@@ -121,19 +121,3 @@ def test_what_must_be_hidden_is_not_visible(cell: Cell) -> None:
     put(cell, upload)
     assert cell.checker.must_hold(upload, "hidden") != []
     assert cell.checker.must_hold(upload, "either") == []
-
-
-def test_a_look_is_shared_under_its_name_only_and_names_each_owner_his_own(cell: Cell) -> None:
-    cell.run()
-    assert cell.checker.damage_of("stray", "before") == []
-    no_upload = new_upload("nobody")
-    _object(cell, no_upload)
-    _open_upload(cell, no_upload)
-    assert cell.checker.damage_of("stray", "before") == []
-    found = cell.checker.damage_of("stray", "after")
-    assert [problem.partition(" ")[0] for problem in found] == ["open", "object"]
-    assert cell.checker.damage_of("stray") == found
-    assert cell.checker.damage_of("somebody", "after") == []
-    _no_object(cell, no_upload)
-    _no_open_upload(cell, no_upload)
-    assert cell.checker.damage_of("stray") == []

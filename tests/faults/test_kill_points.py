@@ -33,7 +33,7 @@ def test_the_process_dies_at_the_point(cell: Cell, kill: Kill) -> None:
 def test_the_promise_holds_after_the_drain(cell: Cell, kill: Kill) -> None:
     cell.run()
     cell.checker.wait_drained()
-    assert cell.checker.must_hold(_log[kill], kill.holds, look="after the faults") == []
+    assert cell.checker.must_hold(_log[kill], kill.holds) == []
 
 
 @pytest.mark.parametrize("kill", KILLS, ids=str)
@@ -50,7 +50,7 @@ def test_the_repetition_is_answered(cell: Cell, kill: Kill) -> None:
 def test_it_is_stored_once_after_the_drain(cell: Cell, kill: Kill) -> None:
     cell.run()
     cell.checker.wait_drained()
-    assert cell.checker.must_hold(_log[kill], "visible", look="after the repeats") == []
+    assert cell.checker.must_hold(_log[kill], "visible") == []
 
 
 def _finish_completions(cell: Cell) -> None:

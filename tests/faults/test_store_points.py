@@ -41,7 +41,7 @@ def test_the_request_meets_its_fault(cell: Cell, case: Break) -> None:
 def test_the_promise_holds_after_the_drain(cell: Cell, case: Break) -> None:
     cell.run()
     cell.end_tombstones()
-    assert cell.checker.must_hold(_log[case], case.holds, look="after the faults") == []
+    assert cell.checker.must_hold(_log[case], case.holds) == []
 
 
 @pytest.mark.parametrize("case", BREAKS, ids=str)
@@ -58,7 +58,7 @@ def test_the_repetition_is_answered(cell: Cell, case: Break) -> None:
 def test_it_is_stored_once_after_the_drain(cell: Cell, case: Break) -> None:
     cell.run()
     cell.end_tombstones()
-    assert cell.checker.must_hold(_log[case], "visible", look="after the repeats") == []
+    assert cell.checker.must_hold(_log[case], "visible") == []
 
 
 def _let_go(cell: Cell, case: Break, rule: Rule, owner: str) -> None:
