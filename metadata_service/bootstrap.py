@@ -383,6 +383,7 @@ class Application:
             self._page_tokens(),
             self._secret(),
             settings.webhook_rules,
+            self._reader.horizon,
             ports=settings.outbound_ports,
             allow_hosts=settings.import_allow_hosts,
         )

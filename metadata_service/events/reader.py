@@ -1,6 +1,6 @@
 """An owner's events in the order of commit, from any position on, without gaps.
 
-Events are read in (xid, id) order below the snapshot's xmin. All transactions below it have ended, so the
+Events are read in (xid, id) order below the horizon (`horizon`). All transactions below it have ended, so the
 position never passes an event that commits later.
 """
 
@@ -14,6 +14,7 @@ from typing import Any, Final, cast
 
 from metadata_service.db.database import SYSTEM, Database, user
 from metadata_service.db.timestamps import to_proto
+from metadata_service.events.horizon import HORIZON, Horizon
 from strongroom.errors import InvalidField, OffsetOutOfRange
 from strongroom.families import family_name
 from strongroom.metadata.v1.notification_service_pb2 import Event, EventType
@@ -25,29 +26,29 @@ LONGEST_TRANSACTION: Final = 300.0
 _LATEST: Final = 253402300799
 """The last second of the year 9999."""
 _END_OF_TIME: Final = datetime.fromtimestamp(_LATEST, UTC)
-_NOW: Final = """
-SELECT pg_snapshot_xmin(pg_current_snapshot())::text, pg_snapshot_xmax(pg_current_snapshot())::text, now()
+_NOW: Final = f"""
+SELECT ({HORIZON})::text, pg_snapshot_xmax(pg_current_snapshot())::text, now()
 """
-_READ: Final = """
+_READ: Final = f"""
 SELECT xid::text, id, type, subject_id, payload, created_at FROM events
 WHERE owner_id = %(owner)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
-    AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    AND xid < {HORIZON}
 ORDER BY events.xid, events.id LIMIT %(limit)s
 """  # a bare xid would mean the output column, which is text: "1000" sorts before "999"
-_READ_ALL: Final = """
+_READ_ALL: Final = f"""
 SELECT xid::text, id, type, subject_id, payload, created_at, owner_id FROM events
 WHERE (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
-    AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    AND xid < {HORIZON}
 ORDER BY events.xid, events.id LIMIT %(limit)s
 """
 # One look-up in the primary key for each place.
-_BEHIND: Final = """
-SELECT place.number - 1 FROM unnest(%s::text[], %s::text[], %s::bigint[]) WITH ORDINALITY
+_BEHIND: Final = f"""
+SELECT place.number - 1 FROM unnest(%(owners)s::text[], %(xids)s::text[], %(ids)s::bigint[]) WITH ORDINALITY
     AS place (owner_id, xid, id, number)
 WHERE EXISTS (
     SELECT FROM events WHERE events.owner_id = place.owner_id
         AND (events.xid, events.id) > (place.xid::xid8, place.id)
-        AND events.xid < pg_snapshot_xmin(pg_current_snapshot())
+        AND events.xid < {HORIZON}
 )
 """
 
@@ -74,10 +75,11 @@ class Position:
 
 
 class EventReader:
-    """Reads events. ``retention``: for how many seconds they are kept."""
+    """Reads events, up to its ``horizon``. ``retention``: for how many seconds they are kept."""
 
     def __init__(self, database: Database, retention: float) -> None:
         self._database = database
+        self.horizon = Horizon(database)
         self._retention = timedelta(seconds=retention)
 
     async def start(self, owner_id: str, resume_token: str) -> Position:
@@ -90,7 +92,8 @@ class EventReader:
         """
         position = parse(resume_token) if resume_token else None
         # Events have the database's time, which also decides when they are deleted.
-        ((xid, following, now),) = await self._database.read(user(owner_id) if owner_id else SYSTEM, _NOW)
+        scope = user(owner_id) if owner_id else SYSTEM
+        ((xid, following, now),) = await self._database.read(scope, _NOW, await self.horizon.params())
         if position is None:
             return Position(int(xid), 0, now)
         if position.xid > int(following):
@@ -103,7 +106,7 @@ class EventReader:
 
     async def after(self, owner_id: str, position: Position) -> tuple[list[Event], Position]:
         """The next events, at most 100, and the position after them."""
-        params = {"owner": owner_id, "xid": str(position.xid), "id": position.id, "limit": BATCH}
+        params = {"owner": owner_id, **await self._from(position), "limit": BATCH}
         events = []
         for xid, number, kind, subject, payload, at in await self._database.read(
             user(owner_id), _READ, params
@@ -118,7 +121,7 @@ class EventReader:
         """Of the next 500 events of all users those that are ``wanted``, the position after all of them, and
         whether there were any.
         """
-        params = {"xid": str(position.xid), "id": position.id, "limit": BATCH_OF_ALL}
+        params = {**await self._from(position), "limit": BATCH_OF_ALL}
         rows = await self._database.read(SYSTEM, _READ_ALL, params)
         events = []
         for xid, number, kind, subject, payload, at, owner in rows:
@@ -134,12 +137,16 @@ class EventReader:
 
         No event's content is read, so one query may cover all owners.
         """
-        params = (
-            [owner for owner, _ in places],
-            [str(position.xid) for _, position in places],
-            [position.id for _, position in places],
-        )
+        params = {
+            "owners": [owner for owner, _ in places],
+            "xids": [str(position.xid) for _, position in places],
+            "ids": [position.id for _, position in places],
+            **await self.horizon.params(),
+        }
         return [int(row[0]) for row in await self._database.read(SYSTEM, _BEHIND, params)]
+
+    async def _from(self, position: Position) -> dict[str, object]:
+        return {"xid": str(position.xid), "id": position.id, **await self.horizon.params()}
 
 
 def _to_event(position: Position, kind: int, subject: str, payload: dict[str, Any]) -> Event:

@@ -19,6 +19,7 @@ from metadata_service.config import WebhookRules
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction
 from metadata_service.db.rotation import BY_INDEX
 from metadata_service.events import outbox
+from metadata_service.events.horizon import Horizon
 from metadata_service.webhooks import due, fanout
 from metadata_service.webhooks.messages import Unsigned, message
 from metadata_service.webhooks.rows import ACTIVE, DEAD, DELIVERED, DISABLED, PENDING
@@ -80,14 +81,16 @@ class DeliveryClaims:
     database: Database
     sealed: SealedSecrets
     rules: WebhookRules
+    horizon: Horizon
     full: fanout.Full = field(default_factory=fanout.Full)
 
     async def claim(self, limit: int, lease: float) -> list[ClaimedDelivery]:
         """At most `limit` signed deliveries, each leased for `lease` seconds. Raises DatabaseUnavailable."""
+        horizon = await self.horizon.params()
 
         async def work(tx: Transaction) -> list[ClaimedDelivery]:
             await tx.fetch_batch([(_LOCK, ()), BY_INDEX])
-            await fanout.FanOut(self.rules, self.full).advance(tx)
+            await fanout.FanOut(self.rules, self.full, horizon).advance(tx)
             params = {
                 "each": self.rules.parallel_each,
                 "parallel": self.rules.parallel,

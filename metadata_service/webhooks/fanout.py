@@ -8,7 +8,7 @@ rows.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ import structlog
 
 from metadata_service.config import WebhookRules
 from metadata_service.db.database import Row, Transaction
+from metadata_service.events.horizon import HORIZON
 from metadata_service.webhooks import due
 from metadata_service.webhooks.rows import ACTIVE, INSTALLATION, PENDING
 from metadata_service.webhooks.targets import OF_PROJECTS, PROGRESS, PROJECT
@@ -36,9 +37,8 @@ would cost as much as everything that waits.
 SLACK_SECONDS: Final = 30.0
 """An event's time may be that of the beginning of its transaction, which is at most this much earlier."""
 
-_XMIN: Final = "pg_snapshot_xmin(pg_current_snapshot())"
 _AFTER: Final = (
-    f"(events.xid, events.id) > (webhooks.cursor_xid, webhooks.cursor_id) AND events.xid < {_XMIN}"
+    f"(events.xid, events.id) > (webhooks.cursor_xid, webhooks.cursor_id) AND events.xid < {HORIZON}"
 )
 _HAS_NEWS: Final = f"""
 CASE WHEN webhooks.owner_id = '{INSTALLATION}' THEN EXISTS (SELECT FROM events WHERE {_AFTER})
@@ -46,7 +46,7 @@ CASE WHEN webhooks.owner_id = '{INSTALLATION}' THEN EXISTS (SELECT FROM events W
 """
 # Nothing came after the cursor: move it to this moment, before events at its old position are forgotten.
 CATCH_UP: Final = f"""
-UPDATE webhooks SET cursor_xid = {_XMIN}, cursor_id = 0, cursor_at = now()
+UPDATE webhooks SET cursor_xid = {HORIZON}, cursor_id = 0, cursor_at = now()
 WHERE (owner_id, id) IN (
     SELECT owner_id, id FROM webhooks
     WHERE cursor_at < now() - make_interval(secs => %(idle)s) AND NOT {_HAS_NEWS}
@@ -89,7 +89,7 @@ _ID: Final = "md5({}::text || ':' || {})::uuid"
 _SCAN: Final = """
 WITH scanned AS MATERIALIZED (
     SELECT xid, id, owner_id, type, subject_id, payload, created_at, traceparent FROM events
-    WHERE {mine} (xid, id) > (%(xid)s::text::xid8, %(number)s) AND xid < {xmin}
+    WHERE {mine} (xid, id) > (%(xid)s::text::xid8, %(number)s) AND xid < {horizon}
     ORDER BY xid, id LIMIT %(limit)s
 ), made AS (
     INSERT INTO webhook_deliveries AS deliveries (owner_id, webhook_id, id, user_id, xid, event_id, event_at,
@@ -119,7 +119,7 @@ RETURNING (SELECT count(*) FROM scanned), (SELECT count(*) FROM made)
 def _scan(mine: str) -> str:
     return _SCAN.format(
         mine=mine,
-        xmin=_XMIN,
+        horizon=HORIZON,
         delivery=_ID.format("%(id)s::uuid", "xid::text || '-' || id"),
         progress=_numbers(PROGRESS),
         family=_FAMILY,
@@ -194,17 +194,19 @@ class Full:
 
 @dataclass(frozen=True, slots=True)
 class FanOut:
-    """Moves cursors, under the claimers' lock."""
+    """Moves cursors, under the claimers' lock. ``horizon``: the parameters of `HORIZON`."""
 
     rules: WebhookRules
     full: Full
+    horizon: Mapping[str, object]
 
     async def advance(self, tx: Transaction) -> bool:
         """One pass. Returns whether more is likely."""
         kept = max(0.0, self.rules.events - min(SLACK_SECONDS, self.rules.events / 10))
         if strays := await tx.execute(FROM_ELSEWHERE):
             log.warning("webhook_cursors_of_another_database", webhooks=strays)
-        await tx.execute(CATCH_UP, {"idle": min(IDLE_SECONDS, self.rules.events / 10)})
+        idle = min(IDLE_SECONDS, self.rules.events / 10)
+        await tx.execute(CATCH_UP, {"idle": idle, **self.horizon})
         more = False
         rooms = await self._with_room(tx)
         for owner, webhook, xid, number, types, families, lost in await self._cursors(tx, rooms, kept):
@@ -220,6 +222,7 @@ class FanOut:
                 "families": families,
                 "names": _NAMES,
                 "limit": min(SCAN, rooms[webhook]),
+                **self.horizon,
             }
             statement = _SCAN_ALL if owner == INSTALLATION else _SCAN_OWN
             for scanned, _ in await tx.fetch(statement, params):
@@ -230,7 +233,8 @@ class FanOut:
         """Webhooks with news and room, oldest cursors first, and how many more deliveries each takes."""
         rooms = dict[str, int]()
         backlog = self.rules.backlog
-        for webhook, room, delivered in await tx.fetch(_BEHIND, {"backlog": backlog, **self.full.params()}):
+        params = {"backlog": backlog, **self.full.params(), **self.horizon}
+        for webhook, room, delivered in await tx.fetch(_BEHIND, params):
             if room <= 0:
                 self.full.found(webhook, delivered + max(1, backlog // 10))
             elif len(rooms) < WEBHOOKS:

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from metadata_service.config import WebhookRules
 from metadata_service.db.database import Database, Row, Transaction
+from metadata_service.events.horizon import HORIZON, Horizon
 from metadata_service.webhooks.acts import noted
 from metadata_service.webhooks.rows import COLUMNS, scope_of, to_webhook
 from metadata_service.webhooks.secrets import SealedSecrets, Secret
@@ -34,7 +35,7 @@ _INSERT: Final = f"""
 INSERT INTO webhooks (owner_id, id, url, description, types, families, secrets, cursor_xid, cursor_id,
     cursor_at, request_id, fingerprint)
 VALUES (%(owner)s, %(id)s, %(url)s, %(description)s, %(types)s::smallint[], %(families)s::text[], %(secrets)s,
-    pg_snapshot_xmin(pg_current_snapshot()), 0, now(), %(request_id)s, %(fingerprint)s)
+    {HORIZON}, 0, now(), %(request_id)s, %(fingerprint)s)
 RETURNING {COLUMNS}
 """
 
@@ -47,6 +48,7 @@ class WebhookMaker:
     sealed: SealedSecrets
     targets: TargetRules
     rules: WebhookRules
+    horizon: Horizon
 
     async def create(self, owner_id: str, request: CreateWebhookRequest) -> CreateWebhookResponse:
         """The webhook with its secret, or the answer of an earlier request with this id.
@@ -67,6 +69,7 @@ class WebhookMaker:
             "request_id": request.request_id or None,
             "fingerprint": self.sealed.fingerprint(_without_id(request)) if request.request_id else None,
             "keep": self.rules.idempotency,
+            **await self.horizon.params(),
         }
 
         async def work(tx: Transaction) -> CreateWebhookResponse:

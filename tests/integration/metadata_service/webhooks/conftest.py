@@ -11,6 +11,7 @@ import pytest
 from metadata_service.config import WebhookRules
 from metadata_service.db.paging import PageTokens
 from metadata_service.events import outbox
+from metadata_service.events.horizon import Horizon
 from metadata_service.webhooks.claims import DeliveryClaims
 from metadata_service.webhooks.deliveries import Deliveries
 from metadata_service.webhooks.making import WebhookMaker
@@ -41,8 +42,14 @@ class Hooks:
         return Hooks(self.world, replace(self.rules, **changes))
 
     @property
+    def horizon(self) -> Horizon:
+        return Horizon(self.world.database)
+
+    @property
     def maker(self) -> WebhookMaker:
-        return WebhookMaker(self.world.database, SealedSecrets(SECRET), TargetRules(), self.rules)
+        return WebhookMaker(
+            self.world.database, SealedSecrets(SECRET), TargetRules(), self.rules, self.horizon
+        )
 
     @property
     def owners(self) -> OwnersWebhooks:
@@ -54,7 +61,7 @@ class Hooks:
 
     @property
     def claims(self) -> DeliveryClaims:
-        return DeliveryClaims(self.world.database, SealedSecrets(SECRET), self.rules)
+        return DeliveryClaims(self.world.database, SealedSecrets(SECRET), self.rules, self.horizon)
 
     async def make(self, owner: str, wanted: EventFilter | None = None, **more: Any) -> CreateWebhookResponse:
         """Create a webhook."""
