@@ -1,11 +1,15 @@
-"""Rules of users' names, the claim ``sub`` of tokens. The services hold them; who makes tokens asks first."""
+"""Users' names, the claim ``sub`` of tokens: their rules, which makers of tokens check in advance, and their
+form in S3 keys.
+"""
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
 MAX_SUBJECT_BYTES: Final = 255
+_UNSAFE: Final = re.compile(rb"[^A-Za-z0-9\-_.~@+]")
 
 
 def wrong_subject(subject: str) -> str:
@@ -21,3 +25,9 @@ def wrong_subject(subject: str) -> str:
     if len(subject.encode("utf-8")) > MAX_SUBJECT_BYTES:
         return f"is longer than {MAX_SUBJECT_BYTES} bytes"
     return ""
+
+
+def key_segment(user_id: str) -> str:
+    """Return a user id in the form used in keys: docs/architecture.md, "Keys"."""
+    escaped = _UNSAFE.sub(lambda found: b"=" + found[0].hex().upper().encode(), user_id.encode()).decode()
+    return "=2E" + escaped[1:] if not escaped.strip(".") else escaped

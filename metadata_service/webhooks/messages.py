@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from metadata_service.db.database import Row
 from metadata_service.webhooks.rows import compact, to_delivery
 from metadata_service.webhooks.secrets import Secret, signature
-from strongroom.event_names import event_name
+from strongroom.enum_words import event_name
 from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery
 
 

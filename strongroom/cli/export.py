@@ -19,7 +19,7 @@ from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session
 from strongroom.client.async_client import AsyncClient
-from strongroom.client.path_downloads import is_special
+from strongroom.client.local_files import is_special
 
 Destination = Annotated[
     str,

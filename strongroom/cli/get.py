@@ -17,7 +17,7 @@ from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session
 from strongroom.client.async_client import AsyncClient
-from strongroom.client.filenames import local_name
+from strongroom.client.path_downloads import local_name
 
 
 async def get(

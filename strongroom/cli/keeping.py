@@ -9,7 +9,7 @@ import typer
 
 from strongroom.cli import shown
 from strongroom.cli.problems import UsageProblem
-from strongroom.client.wishes import RetentionWish
+from strongroom.client.retention import RetentionWish
 
 Keep = Annotated[
     str | None,

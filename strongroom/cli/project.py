@@ -19,7 +19,7 @@ from strongroom.cli.output import plain
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session, Tally
-from strongroom.client.ignoring import DEFAULT_IGNORE
+from strongroom.client.project_trees import DEFAULT_IGNORE
 from strongroom.client.project_values import Label, Project, ProjectVersion, SavedProject
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The project's slug.")]

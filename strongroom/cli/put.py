@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,11 +20,11 @@ from strongroom.cli.session import Session, Tally
 from strongroom.cli.walking import Item, apart, items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile, Visibility
+from strongroom.client.retention import RetentionWish
 from strongroom.client.sources import UploadSource
 from strongroom.client.targets import AtPath, Audio, Documents, Target, Temp, Uploads
 from strongroom.client.uploads import Progress
-from strongroom.client.wishes import RetentionWish
-from strongroom.task_groups import first_cause
+from strongroom.task_groups import side_by_side
 
 
 class Folder(StrEnum):
@@ -159,19 +158,13 @@ class _Uploader:
 
     async def all(self, items: Sequence[Item], jobs: int) -> None:
         """Upload all items, ``jobs`` at a time."""
-        waiting = iter(enumerate(items))
 
-        async def work() -> None:
-            for index, item in waiting:
-                self._done[index] = await self._one(item)
-                self._print()
+        async def store(numbered: tuple[int, Item]) -> None:
+            index, item = numbered
+            self._done[index] = await self._one(item)
+            self._print()
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(jobs, len(items))):
-                    group.create_task(work())
-        except BaseExceptionGroup as group:  # all tasks fail for the same reason, such as a closed output
-            raise first_cause(group) from None
+        await side_by_side(enumerate(items), jobs, store)
 
     async def _one(self, item: Item) -> tuple[Item, StoredFile] | None:
         """Return the file, or None if the upload failed, which is reported at once."""

@@ -20,8 +20,8 @@ from strongroom.cli.session import Session, Tally
 from strongroom.cli.walking import apart, items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile
+from strongroom.client.retention import RetentionWish
 from strongroom.client.targets import AtPath
-from strongroom.client.wishes import RetentionWish
 from strongroom.errors import StrongroomError
 
 BLOCK = 1 << 20

@@ -12,7 +12,10 @@ from strongroom.client.admin_values import (
     CleanerStatus,
     Erasure,
     FamilyUsage,
+    InfectedContent,
     OwnerUsage,
+    Reindexed,
+    Replica,
 )
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.costs import CostLine, Costs
@@ -33,11 +36,9 @@ from strongroom.client.files import (
     Visibility,
 )
 from strongroom.client.generations import ImportItem
-from strongroom.client.ignoring import DEFAULT_IGNORE
-from strongroom.client.infected import InfectedContent
-from strongroom.client.limits import UploadLimit
 from strongroom.client.links import Link
 from strongroom.client.path_downloads import Downloaded
+from strongroom.client.project_trees import DEFAULT_IGNORE
 from strongroom.client.project_values import (
     Label,
     Project,
@@ -47,9 +48,8 @@ from strongroom.client.project_values import (
     SavedProject,
     VersionRule,
 )
-from strongroom.client.replica_values import Reindexed, Replica
 from strongroom.client.restore_values import RelinkPage, Stray, StrayResult, UnlinkedRow
-from strongroom.client.retention import ProjectSlug, RetentionRule, RetentionRules
+from strongroom.client.retention import ProjectSlug, RetentionRule, RetentionRules, RetentionWish
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.searches import FolderPage, Wanted
 from strongroom.client.seekable import SourceChanged
@@ -72,10 +72,9 @@ from strongroom.client.targets import (
 )
 from strongroom.client.tokens import Token, development_token
 from strongroom.client.trash import Purged
-from strongroom.client.uploads import Checksums, Progress
+from strongroom.client.uploads import Checksums, Progress, UploadLimit
 from strongroom.client.verification_values import Finding, Quarantined, Repair, Verification
 from strongroom.client.webhooks import Delivery, Webhook
-from strongroom.client.wishes import RetentionWish
 
 __all__ = [
     "DEFAULT_IGNORE",

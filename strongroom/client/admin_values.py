@@ -10,9 +10,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 from google.protobuf.message import Message
 
-from strongroom.client.files import Usage
+from strongroom.client.files import Usage, moment_of
 from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import admin_service_pb2 as pb
+from strongroom.metadata.v1 import infected_pb2, replica_pb2
 from strongroom.metadata.v1.blob_pb2 import BlobState
 
 UsageOrder: TypeAlias = Literal["bytes", "files", "owner"]
@@ -232,4 +233,78 @@ def to_act(act: pb.AdminAct) -> AdminAct:
         outcome=act.outcome,
         request_id=act.request_id,
         at=act.act_time.ToDatetime(UTC),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class InfectedContent:
+    """Infected content; nobody can read it. ``file_id`` empty: a project's file, or an older version.
+    ``size`` in bytes.
+    """
+
+    owner_id: str
+    key: str
+    file_id: str
+    filename: str
+    size: int
+    signature: str
+    database: str
+    found_at: datetime | None
+
+    @classmethod
+    def from_proto(cls, one: infected_pb2.InfectedContent) -> InfectedContent:
+        """The value for a ``strongroom.metadata.v1.InfectedContent``."""
+        return cls(
+            one.owner_id,
+            one.key,
+            one.file_id,
+            one.filename,
+            one.size_bytes,
+            one.signature,
+            one.database,
+            moment_of(one.scan_time),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A replica of storage_service that has reported within a day. ``silent_seconds``: time since its last
+    report, which it sends every few seconds. ``draining_since`` None: it is not draining. ``has_heard``: it
+    has learnt that it is to drain. ``busy``: loops that are in a pass; ``requests``: in progress.
+    """
+
+    name: str
+    silent_seconds: float
+    draining_since: datetime | None
+    has_heard: bool
+    busy: tuple[str, ...]
+    requests: int
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is draining and has finished what it had started."""
+        return self.has_heard and not self.busy and not self.requests
+
+
+@dataclass(frozen=True, slots=True)
+class Reindexed:
+    """``owners``: processed so far; ``recounted``: those whose usage or statistics were wrong; ``projects``:
+    projects and versions whose totals were wrong.
+    """
+
+    owners: int
+    recounted: int
+    projects: int
+
+
+def to_replica(found: replica_pb2.Replica, now: datetime) -> Replica:
+    """From the protobuf."""
+    since = found.drain_time.ToDatetime(UTC) if found.HasField("drain_time") else None
+    return Replica(
+        name=found.name,
+        silent_seconds=max(0.0, (now - found.report_time.ToDatetime(UTC)).total_seconds()),
+        draining_since=since,
+        has_heard=since is not None and found.draining,
+        busy=tuple(found.busy),
+        requests=found.requests,
     )

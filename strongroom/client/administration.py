@@ -14,20 +14,22 @@ from strongroom.client.admin_values import (
     Attempt,
     CleanerStatus,
     Erasure,
+    InfectedContent,
     OwnerUsage,
+    Reindexed,
+    Replica,
     UsageOrder,
     to_act,
     to_attempt,
     to_erasure,
     to_owner_usage,
+    to_replica,
     to_status,
 )
 from strongroom.client.connection import Connection, typed
 from strongroom.client.costs import Costs
 from strongroom.client.family_values import Notification
 from strongroom.client.files import Usage
-from strongroom.client.infected import InfectedContent
-from strongroom.client.replica_values import Reindexed, Replica, to_replica
 from strongroom.client.watching import event_types, watch_all
 from strongroom.metadata.v1 import admin_service_pb2 as pb
 from strongroom.metadata.v1 import infected_pb2, notification_service_pb2, replica_pb2, usage_service_pb2

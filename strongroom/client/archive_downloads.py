@@ -11,10 +11,14 @@ from typing import Protocol, TypeVar
 import grpc
 
 from strongroom.client.connection import Connection, typed
-from strongroom.client.devices import opened_device, write_to_device
-from strongroom.client.partials import naming
-from strongroom.client.path_downloads import in_worker, is_special
-from strongroom.client.replacing import replacing
+from strongroom.client.local_files import (
+    in_worker,
+    is_special,
+    naming,
+    opened_device,
+    replacing,
+    write_to_device,
+)
 from strongroom.client.retries import Deadline
 from strongroom.client.uploads import Progress
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 from strongroom import errors
 from strongroom.client.file_calls import FileCalls
 from strongroom.client.files import FileName, StoredFile, Visibility, id_or_key
+from strongroom.client.retention import RetentionWish
 from strongroom.client.targets import Target
-from strongroom.client.wishes import RetentionWish
 from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import target_pb2
 from strongroom.storage.v1 import batch_pb2

@@ -12,11 +12,11 @@ from strongroom.client.family_values import CountedPage
 from strongroom.client.files import Family, FileName, StoredFile, Visibility, id_or_key
 from strongroom.client.paging import all_pages
 from strongroom.client.path_downloads import Downloaded
+from strongroom.client.retention import RetentionWish
 from strongroom.client.sources import UploadSource
 from strongroom.client.targets import EventMedia, ProfilePicture, Temp
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
-from strongroom.client.wishes import RetentionWish
 from strongroom.metadata.v1 import event_media_service_pb2
 
 EventId = str | UUID

@@ -9,8 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from strongroom.client.files import StoredFile
-from strongroom.enum_words import enum_word
-from strongroom.event_names import event_name
+from strongroom.enum_words import enum_word, event_name
 from strongroom.metadata.v1 import file_pb2, generation_service_pb2, notification_service_pb2
 
 

@@ -20,9 +20,9 @@ from strongroom.client.files import (
     name_file,
     whole_seconds,
 )
-from strongroom.client.limits import UploadLimit
 from strongroom.client.searches import SearchCalls
 from strongroom.client.targets import Target, Uploads
+from strongroom.client.uploads import UploadLimit
 from strongroom.metadata.v1 import (
     event_media_service_pb2,
     file_pb2,

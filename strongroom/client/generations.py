@@ -15,6 +15,7 @@ from strongroom.client.connection import Connection, typed
 from strongroom.client.family_values import CountedPage, GenerationStats
 from strongroom.client.files import Family, FileName, SignedUrl, StoredFile, Visibility, id_or_key
 from strongroom.client.paging import all_pages
+from strongroom.client.retention import RetentionWish, proto_of
 from strongroom.client.retries import Deadline
 from strongroom.client.sources import UploadSource
 from strongroom.client.spooling.files import SpooledFiles
@@ -22,7 +23,6 @@ from strongroom.client.spooling.operations import ImportOperation
 from strongroom.client.targets import Generation, GenerationKind
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
-from strongroom.client.wishes import RetentionWish, proto_of
 from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import file_pb2, generation_service_pb2, target_pb2
 from strongroom.storage.v1 import batch_pb2, direct_pb2

@@ -8,16 +8,17 @@ contents are never joined.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import re
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
 
 import google_crc32c
+
+from strongroom.client.local_files import naming
 
 try:
     import fcntl as locks
@@ -116,20 +117,6 @@ def remove_leftovers(destination: Path) -> None:
             if file is not None:
                 path.unlink(missing_ok=True)
                 file.close()
-
-
-@contextlib.contextmanager
-def naming(destination: Path) -> Iterator[None]:
-    """Name the caller's path in errors instead of the partial file, which callers don't know.
-
-    :raises OSError: as inside, with another ``filename``.
-    """
-    try:
-        yield
-    except OSError as error:
-        missing = error.errno == errno.ENOENT and not destination.parent.exists()
-        named = destination.parent if missing else destination
-        raise type(error)(error.errno, error.strerror, str(named)) from error
 
 
 def _stem(destination: Path) -> str:

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
-from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 from strongroom import errors
 from strongroom.client.connection import Connection
-from strongroom.client.devices import opened_device, write_to_device
 from strongroom.client.downloads import Download, damaged
-from strongroom.client.filenames import local_name
 from strongroom.client.files import StoredFile
+from strongroom.client.local_files import (
+    in_worker,
+    is_special,
+    opened_device,
+    opened_in_worker,
+    write_to_device,
+)
 from strongroom.client.partials import PartialFile, remove_leftovers
 from strongroom.client.retries import Deadline
 from strongroom.client.uploads import Progress
+from strongroom.local_names import fit
 from strongroom.storage.v1 import download_pb2
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 #: Blocks that are written to disk at once, to switch threads less often.
 WRITE_TOGETHER = 4
@@ -153,12 +153,13 @@ class PathDownload:
             self._on_progress(done, total)
 
 
-def is_special(path: Path) -> bool:
-    """Whether the path exists and can't be replaced: a device or a pipe.
+def local_name(file: StoredFile) -> str:
+    """Return a name for ``file`` in a local folder: never a path, hidden, reserved, or with control
+    characters.
 
-    The path is tested unresolved, because ``/dev/stdout`` in a pipe doesn't resolve to a path.
+    It is made from the file name, or from the end of the key if nothing of that is left.
     """
-    return path.exists() and not path.is_file()
+    return fit(file.filename) or fit(file.key.rsplit("/", 1)[-1]) or file.id
 
 
 def _verify(partial: PartialFile, file: StoredFile | None) -> None:
@@ -172,26 +173,3 @@ def _left(partial: PartialFile) -> None:
 
 class _Restart(Exception):
     """Begin again with the current content."""
-
-
-async def in_worker(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Run a blocking function in a thread, and wait for it even when cancelled: its file may be closed
-    next.
-    """
-    return await opened_in_worker(lambda _: None, function, *args, **kwargs)
-
-
-async def opened_in_worker(
-    undo: Callable[[R], object], function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
-) -> R:
-    """``in_worker`` for what opens or makes something: ``undo`` it when the caller was cancelled meanwhile,
-    who never gets it.
-    """
-    task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        if not task.cancelled() and task.exception() is None:
-            undo(task.result())
-        raise

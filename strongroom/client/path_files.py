@@ -8,14 +8,14 @@ from datetime import timedelta
 from typing import Final, overload
 
 from strongroom.client.files import FileName, StoredFile, Visibility
-from strongroom.client.key_names import key_segment
 from strongroom.client.path_downloads import Downloaded
+from strongroom.client.retention import RetentionWish
 from strongroom.client.sources import UploadSource
 from strongroom.client.targets import AtPath
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
-from strongroom.client.wishes import RetentionWish
 from strongroom.path_rules import as_stored
+from strongroom.subjects import key_segment
 
 #: The most files on one page of a list.
 MAX_KEYS: Final = 1000

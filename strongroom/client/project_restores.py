@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import hashlib
 import stat
@@ -13,13 +12,12 @@ from pathlib import Path
 from strongroom import errors
 from strongroom.client.connection import Connection
 from strongroom.client.downloads import Download
-from strongroom.client.path_downloads import in_worker
+from strongroom.client.local_files import in_worker, replacing
 from strongroom.client.project_trees import HAS_MODES, digest
 from strongroom.client.project_values import ProjectFile
-from strongroom.client.replacing import replacing
 from strongroom.client.uploads import Progress
 from strongroom.storage.v1 import download_pb2
-from strongroom.task_groups import first_cause
+from strongroom.task_groups import side_by_side
 
 #: Downloads at a time.
 PARALLEL = 8
@@ -57,18 +55,7 @@ class Restore:
         there = {file.path for file, _ in wanted}
         await in_worker(set_modes, [pair for pair in places if pair[0].path not in there])
         self._total = sum(file.size for file, _ in wanted)
-        waiting = iter(wanted)
-
-        async def work() -> None:
-            for file, place in waiting:
-                await self._fetch(file, place)
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(PARALLEL, len(wanted))):
-                    group.create_task(work())
-        except BaseExceptionGroup as failures:  # the first one has cancelled the others
-            raise first_cause(failures) from None
+        await side_by_side(wanted, PARALLEL, lambda pair: self._fetch(*pair))
         return tuple(file.path for file, _ in wanted)
 
     async def _fetch(self, file: ProjectFile, place: Path) -> None:

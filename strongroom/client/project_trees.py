@@ -1,4 +1,6 @@
-"""A local folder as a project: paths, sizes and SHA-256 of its files. All functions block."""
+"""A local folder as a project: paths, sizes and SHA-256 of its files, without those that patterns leave out.
+All functions block.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +8,33 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from strongroom.client.ignoring import Ignore
 from strongroom.path_rules import as_stored
 
+#: Left out of every version of a project by default. With ``ignore=()`` they are included.
+DEFAULT_IGNORE: Final = (".git/", "node_modules/", "__pycache__/", ".venv/", ".DS_Store")
 READ_BYTES = 1024 * 1024
 HAS_MODES = os.name == "posix"
 """Whether the system has executable bits."""
+
+
+class Ignore:
+    """Patterns of files to leave out, as in .gitignore (https://git-scm.com/docs/gitignore): the last
+    matching one decides. The content of a folder that is left out is not examined.
+    """
+
+    def __init__(self, patterns: Iterable[str]) -> None:
+        from pathspec import GitIgnoreSpec  # noqa: PLC0415 - importing it takes a twentieth of a command's time
+
+        self._spec = GitIgnoreSpec.from_lines(pattern.rstrip("\r\n") for pattern in patterns)
+
+    def leaves_out(self, path: str, *, folder: bool) -> bool:
+        """Whether ``path`` (relative, with ``/``) is left out."""
+        return self._spec.match_file(f"{path}/" if folder else path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from uuid import uuid4
 from strongroom import errors
 from strongroom.client.archive_downloads import save_zip
 from strongroom.client.connection import Connection
-from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
 from strongroom.client.project_restores import Restore
 from strongroom.client.project_saves import TreeSave, saved_by
-from strongroom.client.project_trees import Tree, TreeFile, read_changes, read_tree
+from strongroom.client.project_trees import DEFAULT_IGNORE, Ignore, Tree, TreeFile, read_changes, read_tree
 from strongroom.client.project_values import (
     Label,
     Project,
@@ -25,11 +24,11 @@ from strongroom.client.project_values import (
     SavedProject,
 )
 from strongroom.client.project_versions import ProjectVersions
+from strongroom.client.retention import RetentionWish, proto_of
 from strongroom.client.sources import UploadSource, as_source
 from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
 from strongroom.client.spooling.trees import SaveOperation, SpooledProjects, restore_waiting
 from strongroom.client.uploads import Progress
-from strongroom.client.wishes import RetentionWish, proto_of
 from strongroom.metadata.v1 import project_service_pb2
 from strongroom.storage.v1 import download_pb2, project_pb2
 

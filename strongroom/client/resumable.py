@@ -16,12 +16,12 @@ from strongroom.client.connection import Connection
 from strongroom.client.copies import CopyCalls
 from strongroom.client.files import StoredFile, Visibility
 from strongroom.client.reading import BLOCK_BYTES
+from strongroom.client.retention import RetentionWish
 from strongroom.client.retries import Attempts, Deadline
 from strongroom.client.seekable import Seekable, SeekableInput, changed, open_seekable
 from strongroom.client.streams import SourceFailed, exchange
 from strongroom.client.targets import Target
 from strongroom.client.uploads import Checksums, Progress
-from strongroom.client.wishes import RetentionWish
 from strongroom.metadata.v1 import file_pb2
 from strongroom.storage.v1 import upload_pb2
 from strongroom.wire import UploadChunk, encode_upload

@@ -11,7 +11,7 @@ from uuid import uuid4
 from strongroom import errors
 from strongroom.client.connection import Connection
 from strongroom.client.files import FileName, id_or_key, moment_of, whole_seconds
-from strongroom.client.wishes import RetentionWish, proto_of
+from strongroom.client.retention import RetentionWish, proto_of
 from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import share_pb2 as pb
 from strongroom.metadata.v1 import share_service_pb2 as service

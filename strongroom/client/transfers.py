@@ -15,13 +15,13 @@ from strongroom.client.files import FileName, StoredFile, Visibility, name_file
 from strongroom.client.path_downloads import Downloaded, PathDownload
 from strongroom.client.reading import in_thread
 from strongroom.client.resumable import ResumableCalls
+from strongroom.client.retention import RetentionWish
 from strongroom.client.sources import UploadSource, as_source
 from strongroom.client.spooling.files import save_waiting
 from strongroom.client.spooling.operations import UploadOperation
 from strongroom.client.spooling.view import blocks_of_body
 from strongroom.client.targets import Target
 from strongroom.client.uploads import Checksums, Progress, Upload
-from strongroom.client.wishes import RetentionWish
 from strongroom.storage.v1 import download_pb2
 
 

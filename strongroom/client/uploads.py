@@ -17,7 +17,7 @@ from strongroom.client.retries import Deadline
 from strongroom.client.sources import Source
 from strongroom.client.streams import SourceFailed, exchange
 from strongroom.metadata.v1 import file_pb2, target_pb2
-from strongroom.storage.v1 import upload_pb2
+from strongroom.storage.v1 import diagnostics_service_pb2, upload_pb2
 from strongroom.wire import UploadChunk, encode_upload
 
 Message = upload_pb2.UploadRequest | UploadChunk
@@ -53,6 +53,31 @@ class Checksums:
 
 def _digest(value: bytes | str) -> bytes:
     return bytes.fromhex(value) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, slots=True)
+class UploadLimit:
+    """The limits of one kind of upload.
+
+    ``max_size``: bytes. ``content_types``: exact or ``image/*``; empty: any. ``max_files``: of a project; 0
+    for others.
+    """
+
+    max_size: int
+    content_types: tuple[str, ...] = ()
+    max_files: int = 0
+
+    @classmethod
+    def from_proto(cls, limit: diagnostics_service_pb2.UploadLimit) -> UploadLimit:
+        """The value for a ``strongroom.storage.v1.UploadLimit``."""
+        return cls(limit.max_size_bytes, tuple(limit.content_types), limit.max_files)
+
+    def takes(self, content_type: str) -> bool:
+        """Whether files of this type may be stored; ``content_type`` without parameters."""
+        return not self.content_types or any(
+            content_type.startswith(pattern[:-1]) if pattern.endswith("/*") else content_type == pattern
+            for pattern in self.content_types
+        )
 
 
 class Upload:

@@ -14,8 +14,7 @@ from strongroom.client.connection import Connection
 from strongroom.client.family_values import Notification
 from strongroom.client.files import moment_of
 from strongroom.client.watching import event_types
-from strongroom.enum_words import enum_word
-from strongroom.event_names import event_name
+from strongroom.enum_words import enum_word, event_name
 from strongroom.metadata.v1 import webhook_pb2 as pb
 from strongroom.metadata.v1 import webhook_service_pb2 as service
 

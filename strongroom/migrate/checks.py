@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID
 
-from strongroom.client.key_names import key_segment
-from strongroom.client.limits import UploadLimit
+from strongroom.client.uploads import UploadLimit
 from strongroom.errors import InvalidField, PathInvalid
 from strongroom.migrate.entries import FAMILIES, GENERATION_KINDS, KEYS, Entry
 from strongroom.path_rules import clean_filename, normal_path
+from strongroom.subjects import key_segment, wrong_subject
 from strongroom.type_names import GENERIC, by_extension, normalise
 
-MAX_OWNER_BYTES: Final = 255
 MAX_KEY_BYTES: Final = 1024
 MAX_TYPE_BYTES: Final = 255
 MAX_SETTINGS_BYTES: Final = 64 * 1024
@@ -43,14 +41,9 @@ def why_not(entry: Entry, limits: Mapping[str, UploadLimit]) -> str:
 
 def _owner(owner: str) -> str:
     if not owner:
-        return "nobody is named as its owner"
-    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in owner):
-        return "the owner's name holds control characters"
-    if any(unicodedata.category(char) in ("Zs", "Cf") for char in (owner[:1], owner[-1:])):
-        return "the owner's name begins or ends with a blank or an invisible character"
-    if len(owner.encode()) > MAX_OWNER_BYTES:
-        return f"the owner's name is longer than {MAX_OWNER_BYTES} bytes"
-    return ""
+        return "it names no owner"
+    wrong = wrong_subject(owner)
+    return f"the owner's name {wrong}" if wrong else ""
 
 
 def _key(entry: Entry) -> str:

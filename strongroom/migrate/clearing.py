@@ -17,8 +17,8 @@ from strongroom.migrate.pace import Pace
 from strongroom.migrate.plans import Plan
 from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceFailed, SourceGone
 from strongroom.migrate.proving import NOT_STORED, OK, difference, ends_all, pairs, project_difference
-from strongroom.migrate.side_by_side import side_by_side
 from strongroom.migrate.sources.source import Source
+from strongroom.task_groups import read_in_thread, side_by_side
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Clearing:
 
     async def run(self, jobs: int) -> Cleared:
         """Delete one entry after the other; each deletion is recorded before the next."""
-        await side_by_side(self._chosen(), jobs, self._one)
+        await side_by_side(read_in_thread(self._chosen()), jobs, self._one)
         return self.outcome
 
     def _chosen(self) -> Iterator[tuple[Entry, Record, Stored]]:

@@ -8,7 +8,8 @@ import asyncio
 import errno
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -18,11 +19,11 @@ import google_crc32c
 from strongroom import errors
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile
+from strongroom.client.local_files import replacing_text
 from strongroom.client.project_values import Project
 from strongroom.client.uploads import Progress
-from strongroom.migrate.replacing import replacing_text
 from strongroom.path_rules import normal_path
-from strongroom.task_groups import first_cause
+from strongroom.task_groups import side_by_side
 
 MANIFEST: Final = "manifest.jsonl"
 _FILES, _BY_ID, _PROJECTS = "files", "by-id", "projects"
@@ -64,19 +65,8 @@ class FolderExport:
     async def run(self, jobs: int = 4) -> Exported:
         """Fetch what is not in the folder yet. A failure doesn't affect other files."""
         await asyncio.to_thread(self._root.mkdir, parents=True, exist_ok=True)
-        waiting = self._client.list()
-        asking = asyncio.Lock()
-
-        async def worker() -> None:
-            while (file := await _following(waiting, asking)) is not None:
-                await self._told(file.key, self._file(file))
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(jobs):
-                    group.create_task(worker())
-        except BaseExceptionGroup as failed:
-            raise first_cause(failed) from None
+        async with aclosing(self._client.list()) as files:
+            await side_by_side(files, jobs, lambda file: self._told(file.key, self._file(file)))
         async for project in self._client.projects.list():
             await self._told(f"projects/{project.slug}", self._project(project))
         await asyncio.to_thread(self._write_manifest)
@@ -167,11 +157,6 @@ class FolderExport:
         with replacing_text(self._root / MANIFEST) as out:
             for line in sorted(self._lines, key=lambda line: str(line["path"])):
                 out.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-async def _following(waiting: AsyncIterator[StoredFile], asking: asyncio.Lock) -> StoredFile | None:
-    async with asking:
-        return await anext(waiting, None)
 
 
 def _drop_empty(local: Path) -> None:

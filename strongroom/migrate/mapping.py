@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from strongroom.client.local_files import replacing_text
 from strongroom.migrate.journal import CLEARED, DONE, FAILED, Journal, Record, Stored
 from strongroom.migrate.plans import Plan
 from strongroom.migrate.problems import PlanProblem
 from strongroom.migrate.quoting import identifier, literal, table_name
-from strongroom.migrate.replacing import replacing_text
 
 COLUMNS: Final = (
     "reference", "owner", "family", "id", "key", "url", "size", "crc32c", "sha256", "version",

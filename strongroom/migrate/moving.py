@@ -8,7 +8,6 @@ from typing import Final
 from strongroom import errors
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile
-from strongroom.client.key_names import key_segment
 from strongroom.client.project_values import Project
 from strongroom.client.uploads import Progress
 from strongroom.migrate.entries import Entry
@@ -17,6 +16,7 @@ from strongroom.migrate.owners import MARK, Owners
 from strongroom.migrate.pace import Pace
 from strongroom.migrate.reading import Reading, tree_digest, tree_of
 from strongroom.migrate.sources.source import Source
+from strongroom.subjects import key_segment
 
 _REQUEST: Final = "migrate-"
 

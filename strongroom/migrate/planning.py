@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from strongroom.client.limits import UploadLimit
+from strongroom.client.uploads import UploadLimit
 from strongroom.errors import PathInvalid
 from strongroom.migrate.checks import why_not
 from strongroom.migrate.entries import FAMILIES, Entry

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from strongroom.client.local_files import replacing_text
 from strongroom.migrate.entries import Entry
 from strongroom.migrate.problems import PlanProblem
-from strongroom.migrate.replacing import replacing_text
 
 FORMAT: Final = 1
 COLUMNS: Final = (

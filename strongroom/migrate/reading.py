@@ -11,8 +11,7 @@ from pathlib import Path
 
 import google_crc32c
 
-from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
-from strongroom.client.project_trees import read_tree
+from strongroom.client.project_trees import DEFAULT_IGNORE, Ignore, read_tree
 from strongroom.client.reading import BLOCK_BYTES, cut, in_thread
 from strongroom.migrate.entries import Entry
 from strongroom.migrate.pace import Pace

@@ -14,7 +14,7 @@ from strongroom.migrate.entries import Entry
 from strongroom.migrate.journal import DONE, Journal, Record, Stored
 from strongroom.migrate.plans import Plan
 from strongroom.migrate.proving import OK, Prover, pairs
-from strongroom.migrate.side_by_side import side_by_side
+from strongroom.task_groups import read_in_thread, side_by_side
 
 NOT_MOVED: Final = "not moved"
 #: Entries that are compared and recorded together; a kill loses at most this much work per job.
@@ -75,7 +75,7 @@ class Verification:
     async def run(self, jobs: int) -> Verified:
         """Compare everything and record the proofs, batch by batch."""
         await asyncio.to_thread(self._journal.verify, deep=self._deep, anew=self._anew)
-        await side_by_side(self._batches(), jobs, self._compare)
+        await side_by_side(read_in_thread(self._batches()), jobs, self._compare)
         if self.outcome.ended_by is None:
             await asyncio.to_thread(self._journal.verified)
         return self.outcome

@@ -20,8 +20,8 @@ from gateway.families.notifications.shapes import Notification
 from gateway.http.shapes import rfc3339
 from gateway.upstream.call import Call
 from gateway.upstream.feeds import Place, Subscription, place_of
+from strongroom.enum_words import event_name
 from strongroom.errors import TokenExpired
-from strongroom.event_names import event_name
 from strongroom.metadata.v1.notification_service_pb2 import Event, EventType, WatchRequest, WatchResponse
 
 NAMES: Final = {number: event_name(number) for number in EventType.values()}

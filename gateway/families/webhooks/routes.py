@@ -19,9 +19,8 @@ from gateway.http.shapes import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream import rpcs
 from gateway.upstream.call import Call
-from strongroom.enum_words import enum_word
+from strongroom.enum_words import enum_word, event_name
 from strongroom.errors import WebhookNotFound
-from strongroom.event_names import event_name
 from strongroom.metadata.v1 import webhook_pb2 as pb
 from strongroom.metadata.v1 import webhook_service_pb2 as service
 from strongroom.metadata.v1.notification_service_pb2 import EventType

@@ -18,9 +18,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from servicekit.moments import rfc3339
-from strongroom.enum_words import enum_word
+from strongroom.enum_words import enum_word, event_name
 from strongroom.errors import Overloaded, SizeLimitExceeded
-from strongroom.event_names import event_name
 from strongroom.families import family_name
 from strongroom.metadata.v1.file_pb2 import File, GenerationType, Visibility
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion

@@ -14,8 +14,8 @@ from strongroom.cli.asking import Yes, confirm
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode
 from strongroom.cli.session import Session
+from strongroom.client.admin_values import Reindexed, Replica
 from strongroom.client.async_client import AsyncClient
-from strongroom.client.replica_values import Reindexed, Replica
 
 POLL_SECONDS: Final = 1.0
 NAME: Final = typer.Argument(metavar="REPLICA", help="As shown by `strongroom admin replicas`.")

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from strongroom import errors
-from strongroom.client.filenames import local_name
 from strongroom.client.files import Family, FileName, FilePage, StoredFile, name_file
-from strongroom.client.path_downloads import Downloaded, in_worker
-from strongroom.client.replacing import replacing
+from strongroom.client.local_files import in_worker, replacing
+from strongroom.client.path_downloads import Downloaded, local_name
 from strongroom.client.retries import BRIEF
 from strongroom.client.spooling.operations import CallOperation, ImportOperation, UploadOperation
 from strongroom.client.spooling.spool import Spool, is_away

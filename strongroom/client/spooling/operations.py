@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 
 from strongroom import errors
 from strongroom.client.connection import Connection, typed
-from strongroom.client.path_downloads import in_worker, opened_in_worker
+from strongroom.client.local_files import in_worker, opened_in_worker
 from strongroom.client.project_saves import ArchiveSave, TreeSave
 from strongroom.client.project_trees import Tree, TreeFile, blocks_of
 from strongroom.client.retries import Deadline

@@ -19,13 +19,13 @@ from google.protobuf.message import Message
 
 from strongroom import errors
 from strongroom.client.connection import Connection
-from strongroom.client.key_names import key_segment
-from strongroom.client.path_downloads import in_worker
+from strongroom.client.local_files import in_worker
 from strongroom.client.retries import BRIEF, WAITING
 from strongroom.client.spooling.disk import Entry, SpoolDisk
 from strongroom.client.spooling.documents import ANSWERS, encoded, restored
 from strongroom.client.spooling.operations import Operation
 from strongroom.errors.base import REASONS
+from strongroom.subjects import key_segment
 
 #: Pauses between tries in the background, in seconds; doubled from the first to the last.
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from strongroom import errors
-from strongroom.client.path_downloads import in_worker
+from strongroom.client.local_files import in_worker, replacing
 from strongroom.client.project_restores import differing, places_of, set_modes
 from strongroom.client.project_saves import saved_by
 from strongroom.client.project_values import Project, RestoredProject, SavedProject
-from strongroom.client.replacing import replacing
 from strongroom.client.retries import BRIEF
 from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
 from strongroom.client.spooling.projects import WaitingProject, projects_of

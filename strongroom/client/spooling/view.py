@@ -11,13 +11,13 @@ from pathlib import Path
 
 from strongroom import errors
 from strongroom.client.files import Family, FileName, FilePage, StoredFile, Visibility, id_or_key
-from strongroom.client.key_names import key_segment
 from strongroom.client.spooling.disk import Entry, SpoolDisk
 from strongroom.client.spooling.documents import sent_file, spool_id
 from strongroom.client.spooling.operations import BODY, PREFIX
 from strongroom.metadata.v1 import file_pb2, target_pb2
 from strongroom.path_rules import as_stored
 from strongroom.storage.v1 import batch_pb2
+from strongroom.subjects import key_segment
 
 BLOCK_BYTES = 1 << 20
 _FAMILIES = {

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
+from strongroom.client.project_trees import DEFAULT_IGNORE, Ignore
 from strongroom.migrate.entries import Entry
 from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceGone
 from strongroom.migrate.reading import tree_digest, tree_of

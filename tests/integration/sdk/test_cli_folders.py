@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from strongroom.client.async_client import AsyncClient
-from strongroom.client.ignoring import Ignore
-from strongroom.client.project_trees import read_tree
+from strongroom.client.project_trees import Ignore, read_tree
 from tests.integration.sdk.fakes.state import State
 from tests.integration.sdk.shell import Shell
 

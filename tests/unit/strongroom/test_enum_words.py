@@ -27,7 +27,7 @@ from strongroom.client.files import StoredFile
 from strongroom.client.shares import to_share
 from strongroom.client.verification_values import to_finding, to_verification
 from strongroom.client.webhooks import to_delivery, to_webhook
-from strongroom.enum_words import enum_word
+from strongroom.enum_words import enum_word, event_name
 from strongroom.metadata.v1 import (
     admin_service_pb2,
     blob_pb2,
@@ -57,6 +57,13 @@ def test_a_word_is_a_name_without_what_all_of_its_enum_begin_with(enum: EnumDesc
     assert len(words) == len(enum.values)
     assert not [word for word in words if word.startswith(enum.name.lower())]
     assert [enum_word(enum, number) for number in (NEWER, -1)] == ["unknown_99", "unknown_-1"]
+
+
+def test_each_type_has_a_name_and_what_nobody_knows_has_its_number() -> None:
+    names = [event_name(number) for number in notification_service_pb2.EventType.values()]
+    assert len(set(names)) == len(names)
+    assert {"file_ready", "file_damaged"} <= set(names)
+    assert [event_name(number) for number in (9999, -1)] == ["unknown_9999", "unknown_-1"]
 
 
 def _is_ours(field: Any) -> bool:

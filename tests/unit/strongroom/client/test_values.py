@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from strongroom.client import targets
-from strongroom.client.filenames import local_name
 from strongroom.client.files import Family, StoredFile, Usage, Visibility, id_or_key, whole_seconds
+from strongroom.client.path_downloads import local_name
 from strongroom.client.uploads import Checksums
 from strongroom.client.verification_values import to_finding, to_verification
 from strongroom.metadata.v1 import file_pb2, target_pb2, usage_service_pb2, verification_pb2

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from strongroom.client.limits import UploadLimit
+from strongroom.client.uploads import UploadLimit
 from strongroom.migrate.checks import why_not
 from strongroom.migrate.entries import Entry
 
@@ -56,7 +56,7 @@ def test_what_fits_moves(change: dict[str, object]) -> None:
         ({"why": "it is a link"}, "it is a link"),
         ({"family": "temp"}, "is no family"),
         ({"family": ""}, "is no family"),
-        ({"owner": ""}, "nobody is named"),
+        ({"owner": ""}, "names no owner"),
         ({"owner": "a\nb"}, "control characters"),
         ({"owner": "a\u2028b"}, "control characters"),
         ({"owner": "\udcff"}, "control characters"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.client.limits import UploadLimit
+from strongroom.client.uploads import UploadLimit
 from strongroom.migrate.entries import Entry
 from strongroom.migrate.layouts import Layout
 from strongroom.migrate.planning import Placing, planned

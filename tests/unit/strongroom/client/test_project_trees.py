@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metadata_service.files.layouts import segment
-from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
-from strongroom.client.key_names import key_segment
-from strongroom.client.project_trees import blocks_of, read_tree
+from strongroom.client.project_trees import DEFAULT_IGNORE, Ignore, blocks_of, read_tree
 
 
 @pytest.mark.parametrize(
@@ -87,8 +84,3 @@ def test_a_file_is_no_tree(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"")
     with pytest.raises(NotADirectoryError):
         read_tree(tmp_path / "a", Ignore(()))
-
-
-@pytest.mark.parametrize("user", ["alice", "ü b/c", "...", ".", "a=b%", "x@y+z~_.-"])
-def test_user_ids_stand_in_keys_as_the_service_has_them(user: str) -> None:
-    assert key_segment(user) == segment(user)
