@@ -9,18 +9,12 @@ import typer
 from strongroom.cli import (
     admin,
     adopt,
-    backup,
-    bucket,
-    copying,
-    costs,
-    edit,
     export,
+    files,
     generation,
     get,
-    ls,
     media,
     notify,
-    picture,
     programs,
     project,
     put,
@@ -28,13 +22,10 @@ from strongroom.cli import (
     relink,
     retention,
     rm,
-    search,
     share,
     spool,
-    stat,
     sync,
     token,
-    trash,
     url,
     usage,
     verify,
@@ -77,19 +68,19 @@ def strongroom(
 
 command(app, "put")(put.put)
 command(app, "get")(get.get)
-command(app, "ls")(ls.ls)
-command(app, "stat")(stat.stat)
-command(app, "edit")(edit.edit)
+command(app, "ls")(files.ls)
+command(app, "stat")(files.stat)
+command(app, "edit")(files.edit)
 command(app, "rm")(rm.rm)
 command(app, "undelete")(rm.undelete)
-command(app, "cp")(copying.cp)
-command(app, "mv")(copying.mv)
-command(app, "search", alias="find")(search.search)
+command(app, "cp")(files.cp)
+command(app, "mv")(files.mv)
+command(app, "search", alias="find")(files.search)
 command(app, "sync")(sync.sync)
 command(app, "url")(url.url)
 command(app, "export")(export.export)
 command(app, "usage")(usage.usage)
-command(app, "costs")(costs.costs)
+command(app, "costs")(usage.costs)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)
 command(app, "version")(version.version)
@@ -129,9 +120,9 @@ command(generations, "rm")(generation.rm)
 admin.add_to(app)
 
 trashed = app.group("trash", "Files deleted with `rm --soft`: restore them, or delete them for good.")
-command(trashed, "ls", alias="list")(trash.list_)
+command(trashed, "ls", alias="list")(rm.list_trash)
 command(trashed, "restore")(rm.undelete)
-command(trashed, "purge")(trash.purge)
+command(trashed, "purge")(rm.purge)
 adoption = app.group(
     "adopt", "After a restore: what was stored after the restored moment. Needs the admin role."
 )
@@ -139,7 +130,7 @@ command(adoption, "list", alias="ls")(adopt.list_)
 command(adoption, "keep")(adopt.keep)
 command(adoption, "drop")(adopt.drop)
 command(app, "relink")(relink.relink)
-command(app, "backup", connects=False)(backup.backup)
+command(app, "backup", connects=False)(programs.backup)
 command(app, "rebuild")(adopt.rebuild)
 
 verification = Commands()
@@ -188,10 +179,10 @@ command(event_media, "list", alias="ls")(media.list_)
 command(event_media, "rm")(media.rm)
 
 own_picture = app.group("profile-picture", "Your profile picture.")
-command(own_picture, "put", alias="set")(picture.put)
-command(own_picture, "stat")(picture.stat)
-command(own_picture, "get")(picture.get)
-command(own_picture, "rm", alias="delete")(picture.rm)
+command(own_picture, "put", alias="set")(media.put_picture)
+command(own_picture, "stat")(media.show_picture)
+command(own_picture, "get")(media.get_picture)
+command(own_picture, "rm", alias="delete")(media.rm_picture)
 
 command(app.group("notify", "Events, as they happen."), "watch")(notify.watch)
-app.group("bucket", "The bucket itself, for operators.").command("init")(bucket.init)
+app.group("bucket", "The bucket itself, for operators.").command("init")(programs.init_bucket)

@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.each import delete_each, show, store_each
-from strongroom.cli.keeping import DeleteAfter, Hold, Keep, wish_of
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
-from strongroom.cli.session import Session, Tally
+from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, wish_of
+from strongroom.cli.session import Session
+from strongroom.cli.tally import Tally, change_each, show, store_each
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile, Visibility
 from strongroom.client.generations import ImportItem
@@ -164,7 +164,7 @@ async def rm(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids of generations.")],
 ) -> ExitCode:
     """Delete generations. Prints the key of each."""
-    return await delete_each(session, files, lambda client, name: client.generations.delete(name))
+    return await change_each(session, files, lambda client, name: client.generations.delete(name))
 
 
 def _kind(kind: Kind) -> GenerationKind:

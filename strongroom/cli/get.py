@@ -1,23 +1,25 @@
-"""``strongroom get``: writes a file to disk or to standard output."""
+"""``strongroom get``: writes a file to disk or standard output, or all below a folder to a local one."""
 
 from __future__ import annotations
 
 import errno
 import sys
 from contextlib import aclosing
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.get_folder import get_folder
 from strongroom.cli.output import STDOUTS, file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session
+from strongroom.cli.tally import Tally
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.path_downloads import local_name
+from strongroom.errors import FileNotFound, StrongroomError
+from strongroom.path_rules import as_stored
 
 
 async def get(
@@ -54,7 +56,7 @@ async def get(
     if recursive:
         if destination in STDOUTS or offset or length is not None or version:
             raise UsageProblem("-r needs a local folder to write to")
-        return await get_folder(session, file, Path(destination), force=force)
+        return await _get_folder(session, file, Path(destination), force=force)
     async with session.client() as client:
         if destination in STDOUTS:
             await _to_stdout(client, file, offset, length, version)
@@ -90,4 +92,50 @@ async def _place(client: AsyncClient, file: str, destination: Path, *, force: bo
         raise FileExistsError(
             errno.EEXIST, "is already there; add --force, or name the destination", str(path)
         )
+    return path
+
+
+async def _get_folder(session: Session, folder: str, destination: Path, *, force: bool) -> ExitCode:
+    """Fetch every file whose key is below ``folder`` and print the local paths. Failures are independent.
+
+    Nothing is written outside of ``destination``, and no existing file is replaced without ``force``.
+    """
+    prefix = as_stored(folder).rstrip("/") + "/"
+    tally, found = Tally(session), False
+    async with session.client() as client:
+        with bars_for(session.output) as bars:
+            async for file in client.list(prefix):
+                found = True
+                try:
+                    path = place_below(destination, file.key.removeprefix(prefix), force=force)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    with bars.transfer(path.name) as report:
+                        done = await client.download(file, path, on_progress=report)
+                except (StrongroomError, OSError) as error:
+                    tally.failed(error, file.key)
+                    continue
+                session.output.result(
+                    shown.name(str(done.path)), {"path": str(done.path), **file_document(done.file)}
+                )
+    if not found:
+        tally.failed(FileNotFound("There is no such folder."), folder)
+    return tally.exit_code
+
+
+def place_below(destination: Path, relative: str, *, force: bool) -> Path:
+    """Return the local path of a file.
+
+    :raises OSError: the name or a link leads out of ``destination``, or a file exists.
+    """
+    parts = PurePosixPath(relative).parts
+    if not parts or PurePosixPath(relative).is_absolute() or {"..", "."} & set(parts) or "\0" in relative:
+        raise OSError(errno.EINVAL, "is no name of a local file", relative)
+    path = destination.joinpath(*parts)
+    root = destination.resolve()
+    if not path.parent.resolve().is_relative_to(root):
+        raise OSError(errno.ELOOP, "leads out of the folder by a link", str(path))
+    if path.is_symlink():  # even one that leads nowhere yet would be followed when writing
+        raise OSError(errno.ELOOP, "is a link; what it leads to is not replaced", str(path))
+    if path.exists() and not force:
+        raise FileExistsError(errno.EEXIST, "is already there; add --force", str(path))
     return path

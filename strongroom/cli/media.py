@@ -1,4 +1,4 @@
-"""``strongroom media``: photos, videos and documents of events."""
+"""``strongroom media``: photos, videos and documents of events; ``strongroom profile-picture``."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Annotated
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.each import delete_each, store_each
-from strongroom.cli.keeping import DeleteAfter, Hold, Keep, wish_of
+from strongroom.cli.files import show_all
+from strongroom.cli.get import get
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode
+from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, wish_of
 from strongroom.cli.session import Session
+from strongroom.cli.tally import change_each, show, store_each
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile, Visibility
 from strongroom.client.uploads import Progress
 
 Event = Annotated[str, typer.Argument(metavar="EVENT", help="UUID of the event.")]
+Public = Annotated[bool, typer.Option("--public", help="Anyone may read it through its permanent URL.")]
 
 
 async def put(
@@ -28,9 +31,7 @@ async def put(
     title: Annotated[str, typer.Option(help="Title.")] = "",
     description: Annotated[str, typer.Option(help="Description.")] = "",
     tags: Annotated[list[str] | None, typer.Option("--tag", help="May be repeated.")] = None,
-    public: Annotated[
-        bool, typer.Option("--public", help="Anyone may read it through its permanent URL.")
-    ] = False,
+    public: Public = False,
     keep: Keep = None,
     delete_after: DeleteAfter = None,
     hold: Hold = None,
@@ -80,4 +81,43 @@ async def rm(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids of its media.")],
 ) -> ExitCode:
     """Delete media of an event. Prints the key of each."""
-    return await delete_each(session, files, lambda client, name: client.event_media.delete(event, name))
+    return await change_each(session, files, lambda client, name: client.event_media.delete(event, name))
+
+
+async def put_picture(
+    session: Session,
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="A picture.")],
+    public: Public = False,
+) -> ExitCode:
+    """Store your profile picture, replacing the one before. Prints its key."""
+    visibility = Visibility.PUBLIC if public else None
+
+    async def store(client: AsyncClient, source: Path, report: Progress) -> StoredFile:
+        return await client.event_media.set_profile_picture(source, visibility=visibility, on_progress=report)
+
+    return await store_each(session, [source], store)
+
+
+async def show_picture(session: Session) -> None:
+    """Show your profile picture, as `strongroom stat`."""
+    async with session.client() as client:
+        show_all(session, await client.event_media.get_profile_picture())
+
+
+async def get_picture(
+    session: Session,
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="As for `strongroom get`.")] = "",
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace an existing file of that name in the folder.")
+    ] = False,
+) -> ExitCode:
+    """Download your profile picture. Prints where it was written."""
+    async with session.client() as client:
+        picture = await client.event_media.get_profile_picture()
+    return await get(session, picture.key, destination, force=force)
+
+
+async def rm_picture(session: Session) -> None:
+    """Delete your profile picture. Prints its key."""
+    async with session.client() as client:
+        show(session, await client.event_media.delete_profile_picture())

@@ -1,4 +1,4 @@
-"""``strongroom notify``: prints events as they happen."""
+"""``strongroom notify watch`` and ``admin watch``: print events as they happen."""
 
 from __future__ import annotations
 
@@ -14,21 +14,44 @@ from strongroom.cli.output import rfc3339
 from strongroom.cli.session import Session
 from strongroom.client import Notification
 
+From = Annotated[str, typer.Option("--from", metavar="ID", help="Start after this event; default: now.")]
+Count = Annotated[int | None, typer.Option("--count", "-n", min=1, help="Stop after this many.")]
+
 
 async def watch(
     session: Session,
     *,
-    resume: Annotated[
-        str, typer.Option("--from", metavar="ID", help="Start after this event; default: now.")
-    ] = "",
-    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="Stop after this many.")] = None,
+    resume: From = "",
+    count: Count = None,
 ) -> None:
     """Print events of your files until interrupted: time, type, subject, id. Misses none."""
     async with session.client() as client:
-        await show_events(session, client.watch(resume), count)
+        await _show(session, client.watch(resume), count)
 
 
-async def show_events(
+async def watch_all(
+    session: Session,
+    *,
+    resume: From = "",
+    count: Count = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", metavar="TYPE", help="file-ready, file-deleted, …; may be repeated."),
+    ] = None,
+    families: Annotated[
+        list[str] | None, typer.Option("--family", help="generation, project, …; may be repeated.")
+    ] = None,
+    users: Annotated[
+        list[str] | None, typer.Option("--user", metavar="ID", help="Only this user's; may be repeated.")
+    ] = None,
+) -> None:
+    """Print events of all users until interrupted: time, user, type, subject, id. Misses none."""
+    wanted = {"types": types or (), "families": families or (), "user_ids": users or ()}
+    async with session.client() as client:
+        await _show(session, client.admin.watch(resume, **wanted), count, of_all=True)
+
+
+async def _show(
     session: Session, watched: AsyncGenerator[Notification], count: int | None, *, of_all: bool = False
 ) -> None:
     """Print events as they come. ``count``: stop after this many. ``of_all``: include the user."""

@@ -14,11 +14,12 @@ import typer
 from strongroom import errors
 from strongroom.cli import shown
 from strongroom.cli.export import DEV_STDOUT, stdout_or
-from strongroom.cli.keeping import Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.output import plain
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
-from strongroom.cli.session import Session, Tally
+from strongroom.cli.retention_options import Hold, Keep, StorageClass, class_of, wish_of
+from strongroom.cli.session import Session
+from strongroom.cli.tally import Tally
 from strongroom.client.project_trees import DEFAULT_IGNORE
 from strongroom.client.project_values import Label, Project, ProjectVersion, SavedProject
 

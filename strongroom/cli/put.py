@@ -11,12 +11,13 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.keeping import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import Bars, bars_for
 from strongroom.cli.resume import ResumingPut
-from strongroom.cli.session import Session, Tally
+from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
+from strongroom.cli.session import Session
+from strongroom.cli.tally import Tally
 from strongroom.cli.walking import Item, apart, items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile, Visibility

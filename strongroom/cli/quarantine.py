@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.asking import Yes, confirm
+from strongroom.cli.confirmation import Yes, confirm
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.session import Session

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.keeping import moment_of, span_of
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import UsageProblem
+from strongroom.cli.retention_options import moment_of, span_of
 from strongroom.cli.session import Session
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import FileName, Kept

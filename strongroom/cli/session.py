@@ -7,9 +7,8 @@ import os
 import sys
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from strongroom.cli.interrupts import Interrupts
 from strongroom.cli.output import Output
@@ -17,8 +16,6 @@ from strongroom.cli.problems import ExitCode, explain
 from strongroom.cli.settings import ConnectionOptions, client_settings
 from strongroom.client.async_client import AsyncClient
 from strongroom.errors import StrongroomError
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,27 +122,3 @@ def run_app(app: Callable[[], object]) -> None:
         _drop_output()
         plain = Session(ConnectionOptions(), Output(as_json=False, quiet=False))
         raise SystemExit(int(plain.report(error))) from None
-
-
-async def first(items: AsyncGenerator[Item], limit: int | None) -> AsyncGenerator[Item]:
-    """Yield at most ``limit`` items (``None``: all), then close the generator."""
-    given = 0
-    async with aclosing(items):
-        async for item in items:
-            yield item
-            given += 1
-            if given == limit:
-                return
-
-
-class Tally:
-    """The outcome of a command for several files: the first failure decides the exit code."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self.exit_code = ExitCode.OK
-
-    def failed(self, error: Exception, subject: str) -> None:
-        """Report one failure."""
-        code = self._session.report(error, subject)
-        self.exit_code = self.exit_code or code

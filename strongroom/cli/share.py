@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.keeping import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import UsageProblem
+from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.session import Session
 from strongroom.cli.shown import bytes_of, duration
 from strongroom.client.shares import (

@@ -12,7 +12,8 @@ from strongroom import errors
 from strongroom.cli import shown
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode, Problem, UsageProblem, exit_code_of
-from strongroom.cli.session import Session, Tally
+from strongroom.cli.session import Session
+from strongroom.cli.tally import Tally
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.spooling.spool import Spool, SpooledOperation
 

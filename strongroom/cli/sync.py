@@ -14,9 +14,10 @@ import google_crc32c
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.keeping import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.problems import ExitCode, UsageProblem
-from strongroom.cli.session import Session, Tally
+from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
+from strongroom.cli.session import Session
+from strongroom.cli.tally import Tally
 from strongroom.cli.walking import apart, items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile

@@ -10,10 +10,11 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.asking import Yes, confirm
+from strongroom.cli.confirmation import Yes, confirm
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import UsageProblem
-from strongroom.cli.session import Session, first
+from strongroom.cli.session import Session
+from strongroom.cli.tally import first
 from strongroom.client import AsyncClient
 from strongroom.client.webhooks import Delivery, Webhook, Webhooks
 

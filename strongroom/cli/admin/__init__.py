@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from strongroom.cli.admin import audit, cleaner, costs, infected, quota, replicas, usage, user, watch
+from strongroom.cli import notify
+from strongroom.cli.admin import audit, cleaner, replicas, usage, user
 from strongroom.cli.commands import Commands, command
 
 
@@ -10,10 +11,10 @@ def add_to(app: Commands) -> None:
     """Add the commands of ``strongroom admin`` to ``app``."""
     admin = app.group("admin", "For operators; needs the admin role.")
     command(admin, "usage")(usage.usage)
-    command(admin, "infected")(infected.infected)
-    command(admin, "costs")(costs.costs)
+    command(admin, "infected")(usage.infected)
+    command(admin, "costs")(usage.costs)
     command(admin, "audit")(audit.audit)
-    command(admin, "watch")(watch.watch)
+    command(admin, "watch")(notify.watch_all)
     command(admin, "replicas")(replicas.replicas)
     command(admin, "drain")(replicas.drain)
     command(admin, "undrain")(replicas.undrain)
@@ -29,5 +30,5 @@ def add_to(app: Commands) -> None:
     command(users, "export")(user.export)
     command(users, "erasure")(user.erasure)
     quotas = admin.group("quota", "How much a user may store.")
-    command(quotas, "get")(quota.get)
-    command(quotas, "set")(quota.set_)
+    command(quotas, "get")(usage.quota)
+    command(quotas, "set")(usage.set_quota)

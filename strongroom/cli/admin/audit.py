@@ -10,7 +10,8 @@ import typer
 
 from strongroom.cli import shown
 from strongroom.cli.output import rfc3339
-from strongroom.cli.session import Session, first
+from strongroom.cli.session import Session
+from strongroom.cli.tally import first
 from strongroom.client.admin_values import AdminAct
 
 

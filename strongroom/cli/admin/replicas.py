@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.asking import Yes, confirm
+from strongroom.cli.confirmation import Yes, confirm
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode
 from strongroom.cli.session import Session

@@ -11,8 +11,8 @@ from uuid import UUID
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.admin.quota import OWNER
-from strongroom.cli.asking import Yes, confirm
+from strongroom.cli.admin.usage import OWNER
+from strongroom.cli.confirmation import Yes, confirm
 from strongroom.cli.export import Destination, Force, export_to
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.cli import bucket
+from strongroom.cli import programs
 from strongroom.client import AsyncClient, Client
 from strongroom.errors import FileNotFound
 from tests.integration.sdk.fakes.server import Fakes
@@ -48,7 +48,7 @@ def test_media_prints_keys_and_one_failure_spoils_no_other(shell: Shell, tmp_pat
 def test_without_the_service_bucket_init_says_what_to_install(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bucket, "SERVICE", "no_such_service")
+    monkeypatch.setitem(programs.NEEDS, "server", ("no_such_library",))
     told = shell("bucket", "init")
     assert told.exit_code == 2
     assert "pip install 'strongroom[server]'" in told.err

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from strongroom.cli import adopt, backup, relink, verify
+from strongroom.cli import adopt, programs, relink, verify
 from strongroom.cli.output import Output
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.session import Session, run
@@ -152,7 +152,7 @@ async def test_relinking_an_empty_database_says_what_else_to_do(told: Callable[[
 
 async def test_who_asks_for_a_backup_hears_what_makes_one() -> None:
     with pytest.raises(UsageProblem, match=r"nothing was backed up.*pg_dump.*BYPASSRLS.*docs/backup\.md"):
-        await backup.backup(session_of(FakeRestores()))
+        await programs.backup(session_of(FakeRestores()))
 
 
 @pytest.mark.parametrize(

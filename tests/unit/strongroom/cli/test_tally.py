@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from strongroom.cli.session import first
+from strongroom.cli.tally import first
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from strongroom.cli.asking import confirm, confirm_here
+from strongroom.cli.confirmation import confirm, confirm_here
 from strongroom.cli.problems import UsageProblem
 
 

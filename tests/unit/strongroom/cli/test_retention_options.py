@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from strongroom.cli.keeping import class_of, moment_of, span_of, wish_of
 from strongroom.cli.problems import UsageProblem
+from strongroom.cli.retention_options import class_of, moment_of, span_of, wish_of
 from strongroom.client import RetentionWish
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.cli.get_folder import place_below
+from strongroom.cli.get import place_below
 
 
 def test_below_it(tmp_path: Path) -> None:
