@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from metadata_service.blobs import restores
+from metadata_service.blobs.states import COMMITTED
+from metadata_service.db import rotation
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction, user
 from metadata_service.db.rotation import Rotation
 from metadata_service.db.timestamps import from_proto, to_proto
@@ -31,17 +32,61 @@ WHERE files.owner_id = %(owner)s AND files.blob_id = %(blob)s
 """
 
 
+#: The next look is due after a tenth of the time waited so far, at least the caller's pause, at most an hour.
+_NEXT_LOOK: Final = """
+now() + greatest(make_interval(secs => %(pause)s), least(interval '1 hour', (now() - asked_at) / 10))
+"""
+# One branch for each of the two partial indexes on `key`.
+NOTE: Final = f"""
+INSERT INTO archive_restores (owner_id, blob_id, asked_at, look_at, traceparent)
+SELECT owner_id, id, now(), now(), %(traceparent)s::text FROM blobs
+WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND NOT key_shared
+UNION ALL
+SELECT owner_id, id, now(), now(), %(traceparent)s::text FROM blobs
+WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND key_shared
+ON CONFLICT (owner_id, blob_id) DO NOTHING
+"""
+_CLAIM: Final = f"""
+WITH due AS MATERIALIZED ({{due}}), claimed AS (
+    UPDATE archive_restores AS restores SET look_at = {_NEXT_LOOK}
+    FROM due WHERE restores.owner_id = due.owner_id AND restores.blob_id = due.blob_id
+    RETURNING restores.owner_id, restores.blob_id, restores.asked_at, restores.traceparent
+)
+SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, claimed.asked_at,
+    claimed.traceparent
+FROM claimed JOIN blobs ON blobs.owner_id = claimed.owner_id AND blobs.id = claimed.blob_id
+WHERE blobs.state = {COMMITTED}
+"""
+OLDEST: Final = _CLAIM.format(
+    due="""
+    SELECT owner_id, blob_id FROM archive_restores WHERE look_at <= now()
+    ORDER BY look_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+)
+VISITED: Final = rotation.visit("""
+    SELECT owner_id, look_at <= now() AS due FROM archive_restores WHERE owner_id > visited.owner_id
+    ORDER BY owner_id, look_at LIMIT 1
+""")
+OF_OWNERS: Final = _CLAIM.format(
+    due=rotation.of_each(f"""
+        SELECT owner_id, blob_id FROM archive_restores WHERE {rotation.TURN} AND look_at <= now()
+        ORDER BY owner_id, look_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    """)
+)
+END: Final = "DELETE FROM archive_restores WHERE owner_id = %(owner)s AND blob_id = %(blob)s"
+
+
 class ArchiveRestores:
     """One instance per process. Every method raises DatabaseUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._rotation = Rotation(restores.OLDEST, restores.VISITED, restores.OF_OWNERS)
+        self._rotation = Rotation(OLDEST, VISITED, OF_OWNERS)
 
     async def note(self, key: str, version_id: str) -> None:
         """Record that the store was asked to restore the content; from now on it is checked."""
         params = {"key": key, "version": version_id, "traceparent": origin()}
-        await self._database.transact(SYSTEM, lambda tx: tx.execute(restores.NOTE, params))
+        await self._database.transact(SYSTEM, lambda tx: tx.execute(NOTE, params))
 
     async def claim(self, limit: int, pause: float) -> list[pb.ArchivedContent]:
         """Contents due for a check, claimed for this caller for at least ``pause`` seconds."""
@@ -60,7 +105,7 @@ class ArchiveRestores:
             until = rfc3339(from_proto(request.readable_until), "seconds")
 
         async def work(tx: Transaction) -> None:
-            if await tx.execute(restores.END, params) and request.readable:
+            if await tx.execute(END, params) and request.readable:
                 await _tell(tx, params, until)
 
         await self._database.transact(user(request.owner_id), work)

@@ -9,18 +9,19 @@ expire. A claim does not change `lease_expires_at`, which says whether a writer 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial, wraps
 from typing import Final, TypeAlias
 
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
 from metadata_service import idempotency
-from metadata_service.attempts.kept_bytes import KeptBytes
-from metadata_service.attempts.silence import Silence
 from metadata_service.blobs import claims, transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Timing
-from metadata_service.db.alone import alone
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
+from metadata_service.db.failing_parts import alone
 from metadata_service.db.rotation import Rotation
 from metadata_service.events import outbox
 from metadata_service.files.ending import EndedFiles
@@ -44,6 +45,67 @@ _SEEN: Final = """
 INSERT INTO cleaner_replicas (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDATE SET seen_at = now()
 """
 _FORGET_REPLICAS: Final = "DELETE FROM cleaner_replicas WHERE seen_at < now() - interval '1 day'"
+
+
+#: How old the sums may get, in seconds. A window of a week may contain millions of rows; summing them takes a
+#: second.
+KEPT_AGE_SECONDS: Final = 300.0
+
+
+class Expiry:
+    """Whether a writer whose lease is over is presumed dead: not while it could not have renewed the lease.
+
+    One per process. ``lease``: seconds. ``away``: leases could not be renewed until now.
+    """
+
+    def __init__(self, lease: float, *, away: bool = False) -> None:
+        self._lease = lease
+        self._counts_from = 0.0  # by time.monotonic
+        if away:
+            self.was_away()
+
+    @property
+    def counts(self) -> bool:
+        """Whether an expired lease means a dead writer. False for one lease after renewals became possible
+        again.
+        """
+        return time.monotonic() >= self._counts_from
+
+    def was_away(self) -> None:
+        """Note that no lease could be renewed until now."""
+        self._counts_from = time.monotonic() + self._lease
+
+
+class KeptBytes(Collector):
+    """Metrics of deleted objects that wait for their removal, within their read grace or restore window.
+
+    Sums over all owners, at most KEPT_AGE_SECONDS old, in the process that serves the cleaners.
+    """
+
+    def __init__(self) -> None:
+        self._looked_at: float | None = None  # by time.monotonic
+        self._objects = self._bytes = 0
+
+    async def look(self, database: Database) -> None:
+        """Read the sums, unless that was done less than KEPT_AGE_SECONDS ago. Raises DatabaseUnavailable."""
+        if self._looked_at is not None and time.monotonic() - self._looked_at < KEPT_AGE_SECONDS:
+            return
+        [(self._objects, self._bytes)] = await database.read(SYSTEM, claims.KEPT, {})
+        self._looked_at = time.monotonic()
+
+    def collect(self) -> Iterable[Metric]:
+        """No metrics before the first look: another replica may serve the cleaners."""
+        if self._looked_at is None:
+            return ()
+        return (
+            GaugeMetricFamily(
+                "strongroom_kept_objects", "Deleted objects whose bytes are still kept.", value=self._objects
+            ),
+            GaugeMetricFamily(
+                "strongroom_kept_bytes", "Bytes of deleted objects that are still kept.", value=self._bytes
+            ),
+        )
+
 
 Chore: TypeAlias = Callable[[Database, Timing], Awaitable[int]]
 """One round of a housekeeping task. Returns how many rows it changed."""
@@ -71,12 +133,12 @@ def forgetting(chore: Chore, clock: Callable[[], float] = time.monotonic) -> Cho
 class CleaningWork:
     """Hands out cleaning work of all owners and takes back its results.
 
-    `chores` run before each claim; log lines name each by its module. `silence`: a new one of one lease if
-    not given.
+    `chores` run before each claim; log lines name each by its module. `expiry`: a new one of one lease if not
+    given.
     """
 
     def __init__(
-        self, database: Database, timing: Timing, *chores: Chore, silence: Silence | None = None
+        self, database: Database, timing: Timing, *chores: Chore, expiry: Expiry | None = None
     ) -> None:
         self._database = database
         self._timing = timing
@@ -86,7 +148,7 @@ class CleaningWork:
         self._rotation = Rotation(claims.CLAIM_DUE, claims.VISIT_DUE, claims.CLAIM_DUE_OF_OWNERS)
         self._ended = EndedFiles(timing)
         self.kept = KeptBytes()
-        self.silence = silence or Silence(timing.lease)
+        self.expiry = expiry or Expiry(timing.lease)
 
     async def claim(
         self, limit: int, replica: str = "", *, without: Sequence[str] = ()
@@ -97,12 +159,12 @@ class CleaningWork:
         owner in `without`, and the number of rows that housekeeping changed.
 
         Raises DatabaseUnavailable. Writers could not renew their leases while the database was unavailable,
-        so from then on `silence` grants one more lease.
+        so from then on `expiry` grants one more lease.
         """
         try:
             return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH), replica, list(without))
         except DatabaseUnavailable:
-            self.silence.was_away()
+            self.expiry.was_away()
             raise
 
     async def _claim_all(self, wanted: int, replica: str, without: list[str]) -> tuple[list[BlobRow], int]:
@@ -166,7 +228,7 @@ class CleaningWork:
             "window": self._timing.restore_window,
             "without": without,
         }
-        rows = await tx.fetch(claims.CLAIM_COMPLETING, params) if self.silence.counts else []
+        rows = await tx.fetch(claims.CLAIM_COMPLETING, params) if self.expiry.counts else []
         claim = self._rotation.claim_by_turns if without else self._rotation.claim
         rows += await claim(tx, limit - len(rows), params)
         return [BlobRow(*row) for row in rows]
@@ -177,7 +239,7 @@ class CleaningWork:
         This has a transaction of its own: the silent writers are shut out before anything of theirs is
         removed.
         """
-        if not self.silence.counts:
+        if not self.expiry.counts:
             return 0
 
         async def work(tx: Transaction) -> int:

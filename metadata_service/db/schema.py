@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from metadata_service.db import (
     tables_admin,
-    tables_archive,
+    tables_contents,
     tables_projects,
-    tables_scans,
     tables_sessions,
     tables_shares,
     tables_verification,
@@ -17,9 +16,8 @@ from metadata_service.db.tables import metadata
 __all__ = [
     "metadata",
     "tables_admin",
-    "tables_archive",
+    "tables_contents",
     "tables_projects",
-    "tables_scans",
     "tables_sessions",
     "tables_shares",
     "tables_verification",

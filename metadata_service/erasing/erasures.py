@@ -20,12 +20,12 @@ from metadata_service import audit
 from metadata_service.blobs.erasing import WAITING
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Transaction, erasing
-from metadata_service.erasing import held, rest, rows, traces
+from metadata_service.erasing import rows, steps, traces
 from metadata_service.erasing.steps import STEPS, Owner, Step
-from metadata_service.files.retention import lock_holds_out
+from metadata_service.files.retention import HELD, lock_holds_out
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
-from strongroom.errors import DatabaseUnavailable, NotFound
+from strongroom.errors import DatabaseUnavailable, NotFound, RetentionHeld
 from strongroom.metadata.v1.admin_service_pb2 import Erasure, ErasureCounts
 
 BEGIN_BEFORE: Final = failpoints.register("metadata.erase.begin.before_commit")
@@ -40,6 +40,13 @@ ACT: Final = "erase_user"
 _AT_ONCE: Final = 20
 
 log = structlog.get_logger(__name__)
+_COUNT_HELD: Final = f"""
+SELECT (SELECT count(*) FROM files WHERE files.owner_id = %(owner)s AND {HELD}),
+    (SELECT count(*) FROM projects
+    WHERE owner_id = %(owner)s AND (held_at IS NOT NULL OR keep_until > now())),
+    (SELECT count(*) FROM files WHERE owner_id = %(owner)s AND held_at IS NOT NULL)
+        + (SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND held_at IS NOT NULL)
+"""
 
 
 class Erasures:
@@ -71,7 +78,7 @@ class Erasures:
             begun = bool(await tx.execute(rows.BEGIN, {"id": made, "owner": owner_id}))
             if begun:
                 if not override_holds:
-                    await held.refuse(tx, owner_id)
+                    await _refuse_held(tx, owner_id)
                 [(objects, size)] = await tx.fetch(WAITING, {"owner": owner_id})
                 counts = ErasureCounts(objects=objects, object_bytes=size).SerializeToString()
                 await tx.execute(rows.COUNT, {"id": made, "counts": counts})
@@ -102,7 +109,7 @@ class Erasures:
         erasure, owner = rows.to_erasure(found[0])
         if owner:
             erasure.rest.CopyFrom(
-                await self._database.transact(erasing(owner), lambda tx: rest.left(tx, owner))
+                await self._database.transact(erasing(owner), lambda tx: steps.what_is_left(tx, owner))
             )
         return erasure
 
@@ -162,7 +169,7 @@ class Erasures:
             # In this order: rows added by an older transaction are visible once it has ended.
             if row is None or await tx.fetch_one(rows.OLDER_TRANSACTIONS, {"id": erasure_id}) is not None:
                 return False
-            if not await rest.nothing(tx, owner_id) or await traces.in_use(tx, owner_id):
+            if not await steps.nothing_is_left(tx, owner_id) or await traces.in_use(tx, owner_id):
                 return False
             found = ErasureCounts(findings=await traces.remove(tx, owner_id))
             counts = rows.sum_of(ErasureCounts.FromString(row[0]), found).SerializeToString()
@@ -178,3 +185,20 @@ class Erasures:
         if await self._database.transact(SYSTEM, work):
             await failpoints.hit(FINISH_AFTER)
             log.info("erasure_ended", id=str(erasure_id))
+
+
+async def _refuse_held(tx: Transaction, owner_id: str) -> None:
+    """Raise RetentionHeld if the owner has any."""
+    row = await tx.fetch_one(_COUNT_HELD, {"owner": owner_id})
+    if row is None:
+        raise AssertionError("a SELECT without FROM answers one row")
+    files, projects, holds = row
+    if not files and not projects:
+        return
+    raise RetentionHeld(
+        "This user has files or projects under retention or legal hold"
+        f" (files: {files}, projects: {projects}; holds: {holds}): nothing was erased. Lift the holds, wait,"
+        " or say override_holds"
+        " (--override-holds) to erase them as well.",
+        metadata={"hold": "true"} if holds else {},
+    )

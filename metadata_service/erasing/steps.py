@@ -1,4 +1,6 @@
-"""The steps of an erasure. Each is a bounded piece of work in a transaction that sees only the owner's rows.
+"""The steps of an erasure, and what is left after them.
+
+Each step is a bounded piece of work in a transaction that sees only the owner's rows.
 
 The rows determine what is left, so a crash is a step not taken. The order follows the dependencies: attempts
 and saves are given up first, so that nothing new becomes visible; objects are removed by the cleaner.
@@ -13,10 +15,11 @@ from typing import Final, TypeAlias
 from metadata_service.blobs import erasing as blobs
 from metadata_service.config import Timing
 from metadata_service.db.database import Transaction
+from metadata_service.db.timestamps import to_proto
 from metadata_service.projects import removal
 from metadata_service.projects.endings import give_up
 from metadata_service.sessions import housekeeping
-from strongroom.metadata.v1.admin_service_pb2 import ErasureCounts
+from strongroom.metadata.v1.admin_service_pb2 import ErasureCounts, ErasureRest
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +169,34 @@ STEPS: Final[tuple[Step, ...]] = (
     *(_loose, _hasten),
     *(_plain(table, counted_as) for table, counted_as in PLAIN.items()),
 )
+
+
+TABLES: Final = (*BY_STEPS, *WITH_OTHERS, *PLAIN)
+_ANYTHING: Final = "\nUNION ALL ".join(
+    f"(SELECT '{table}' FROM {table} WHERE owner_id = %(owner)s LIMIT 1)" for table in TABLES
+)
+_ROWS: Final = "SELECT " + " + ".join(
+    f"(SELECT count(*) FROM {table} WHERE owner_id = %(owner)s)"
+    for table in TABLES
+    if table not in {"blobs", "project_keys"}
+)
+_KEYS: Final = "SELECT count(*), max(not_before) FROM project_keys WHERE owner_id = %(owner)s"
+
+
+async def nothing_is_left(tx: Transaction, owner_id: str) -> bool:
+    """Whether no table has a row of the owner."""
+    return await tx.fetch_one(_ANYTHING, {"owner": owner_id}) is None
+
+
+async def what_is_left(tx: Transaction, owner_id: str) -> ErasureRest:
+    """Counts of what is left, and when the last of it is due."""
+    params = {"owner": owner_id}
+    [of_blobs], [keys], [rows] = await tx.fetch_batch(
+        [(blobs.REST, params), (_KEYS, params), (_ROWS, params)]
+    )
+    objects, tombstones, failing, due = of_blobs
+    rest = ErasureRest(objects=objects, tombstones=tombstones, failing=failing, keys=keys[0], rows=rows[0])
+    moments = [moment for moment in (due, keys[1]) if moment is not None]
+    if moments:
+        rest.due_time.CopyFrom(to_proto(max(moments)))
+    return rest

@@ -13,9 +13,9 @@ from uuid import UUID
 
 from metadata_service.config import Timing
 from metadata_service.db import rotation
-from metadata_service.db.alone import alone
 from metadata_service.db.database import SYSTEM, Database, Statement, Transaction
 from metadata_service.db.errors import statement_failed
+from metadata_service.db.failing_parts import alone
 from metadata_service.db.rotation import Rotation
 from metadata_service.files import events
 from metadata_service.files.deletion import remove_many

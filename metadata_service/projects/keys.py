@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service.attempts.silence import Silence
+from metadata_service.attempts.cleaning import Expiry
 from metadata_service.blobs.states import ABORTING, COMMITTED, COMPLETING, DELETING, PENDING
 from metadata_service.config import Timing
 from metadata_service.db import rotation
@@ -88,10 +88,10 @@ WHERE {_HELD}
 class ProjectKeys:
     """What the cleaner asks for and reports, over all owners."""
 
-    def __init__(self, database: Database, timing: Timing, silence: Silence | None = None) -> None:
+    def __init__(self, database: Database, timing: Timing, expiry: Expiry | None = None) -> None:
         self._database = database
         self._timing = timing
-        self._silence = silence or Silence(timing.lease)
+        self._expiry = expiry or Expiry(timing.lease)
         self._rotation = Rotation(OLDEST, VISITED, OF_OWNERS)
 
     async def claim(self, limit: int, owner_id: str = "", slug: str = "") -> tuple[list[pb.ProjectKey], int]:
@@ -103,11 +103,11 @@ class ProjectKeys:
         try:
             return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH), owner_id, slug)
         except DatabaseUnavailable:
-            self._silence.was_away()
+            self._expiry.was_away()
             raise
 
     async def _claim_all(self, wanted: int, owner_id: str, slug: str) -> tuple[list[pb.ProjectKey], int]:
-        given_up = await expire(self._database) if not slug and self._silence.counts else 0
+        given_up = await expire(self._database) if not slug and self._expiry.counts else 0
         scope = user(owner_id) if slug else SYSTEM
         rows = await self._database.transact(scope, lambda tx: self._claim(tx, wanted, owner_id, slug))
         return rows, given_up

@@ -17,8 +17,8 @@ import structlog
 
 from metadata_service.blobs.transitions import DELETE
 from metadata_service.config import Timing
-from metadata_service.db.alone import alone
 from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Row, Transaction, user
+from metadata_service.db.failing_parts import alone
 from metadata_service.projects import looks
 from metadata_service.projects.rows import HASH_JOINS, project_not_found
 from metadata_service.retention_rules import VersionRule

@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 
 from metadata_service.config import Timing
-from metadata_service.db.alone import alone
 from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Transaction, user
+from metadata_service.db.failing_parts import alone
 from metadata_service.files import events
 from metadata_service.files.deletion import hide_many
 from metadata_service.files.retention import HELD

@@ -1,4 +1,4 @@
-"""One small module per gRPC service: requests in, use case, responses out."""
+"""gRPC services, each beside those about the same things: requests in, use case, responses out."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from metadata_service.erasing.receipt import Receipts
 from metadata_service.operators.infected import Infected
 from metadata_service.operators.reindexing import Reindexing
 from metadata_service.operators.replicas import Replicas
-from metadata_service.usage.owners import OwnersUsage
+from metadata_service.usage.queries import OwnersUsage
 from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal, current_request_id
 from strongroom.errors import InvalidField, StrongroomError

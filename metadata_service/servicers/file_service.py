@@ -1,4 +1,7 @@
-"""metadata.v1.FileService."""
+"""metadata.v1.FileService, and LinkedFileService for the file that a link names.
+
+LinkedFileService is internal: the server harness requires the internal credential.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,9 @@ from metadata_service.servicers.filters import filter_of
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
 from strongroom.metadata.v1 import file_service_pb2 as pb
+from strongroom.metadata.v1 import linked_file_service_pb2 as linked_pb
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceServicer
+from strongroom.metadata.v1.linked_file_service_pb2_grpc import LinkedFileServiceServicer
 from strongroom.path_rules import as_stored
 
 Context: TypeAlias = "ServicerContext[object, object]"
@@ -148,3 +153,16 @@ class FileServicer(FileServiceServicer):
         with self._revisions.seen() as seen:
             files, token = await self._searcher.page(wanted, request.page_size, request.page_token)
         return pb.SearchFilesResponse(files=files, next_page_token=token, revision=seen.text)
+
+
+class LinkedFileServicer(LinkedFileServiceServicer):
+    """Converts requests and responses. Acts for the owner whom a link's token names."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    async def GetLinkedFile(
+        self, request: linked_pb.GetLinkedFileRequest, context: Context
+    ) -> linked_pb.GetLinkedFileResponse:
+        file = await self._links.linked_file(request.owner_id, UUID(request.file_id), request.stamp)
+        return linked_pb.GetLinkedFileResponse(file=file)

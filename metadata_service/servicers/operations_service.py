@@ -1,4 +1,7 @@
-"""metadata.v1.OperationsService; internal: the server harness requires the internal credential."""
+"""metadata.v1.OperationsService, CredentialService: what each storage_service reports of itself, and asks.
+
+Internal: the server harness requires the internal credential.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,22 @@ from metadata_service.operators.replicas import Replicas
 from metadata_service.operators.running_acts import RunningActs
 from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal, current_request_id
+from strongroom.metadata.v1 import credential_service_pb2 as credential_pb
 from strongroom.metadata.v1 import operations_service_pb2 as pb
+from strongroom.metadata.v1.credential_service_pb2_grpc import CredentialServiceServicer
 from strongroom.metadata.v1.operations_service_pb2_grpc import OperationsServiceServicer
+
+
+class CredentialServicer(CredentialServiceServicer):
+    """Reaching this servicer proves that the credential is accepted; it only adds this process's time."""
+
+    async def CheckCredential(
+        self, request: credential_pb.CheckCredentialRequest, context: Context
+    ) -> credential_pb.CheckCredentialResponse:
+        response = credential_pb.CheckCredentialResponse()
+        response.time.GetCurrentTime()
+        return response
+
 
 Context: TypeAlias = "ServicerContext[object, object]"
 

@@ -1,4 +1,7 @@
-"""metadata.v1.ProjectService."""
+"""metadata.v1.ProjectService, and PreviewedFileService for the file that a preview shows.
+
+PreviewedFileService is internal: the server harness requires the internal credential.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from metadata_service.projects.queries import ProjectQueries
 from metadata_service.retention_rules import VersionRule
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
+from strongroom.metadata.v1 import previewed_file_service_pb2 as preview_pb
 from strongroom.metadata.v1 import project_service_pb2 as pb
+from strongroom.metadata.v1.previewed_file_service_pb2_grpc import PreviewedFileServiceServicer
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceServicer
 
 Context: TypeAlias = "ServicerContext[object, object]"
@@ -99,3 +104,18 @@ class ProjectServicer(ProjectServiceServicer):
 
 def _shown(rule: VersionRule) -> pb.VersionRule:
     return pb.VersionRule(keep_last=rule.last, keep_daily_days=rule.daily_days)
+
+
+class PreviewedFileServicer(PreviewedFileServiceServicer):
+    """Converts requests and responses. Acts for the owner whom a verified preview token names."""
+
+    def __init__(self, queries: ProjectQueries) -> None:
+        self._queries = queries
+
+    async def GetPreviewedFile(
+        self, request: preview_pb.GetPreviewedFileRequest, context: Context
+    ) -> preview_pb.GetPreviewedFileResponse:
+        file, _ = await self._queries.shown_file(
+            request.owner_id, request.slug, request.version, request.path, request.project_id
+        )
+        return preview_pb.GetPreviewedFileResponse(file=file)

@@ -1,4 +1,7 @@
-"""metadata.v1.ShareService."""
+"""metadata.v1.ShareService for owners, GuestAccessService for guests.
+
+GuestAccessService is internal: the server harness requires the internal credential.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,15 @@ from uuid import UUID
 from grpc.aio import ServicerContext
 
 from metadata_service.db.revisions import Revisions
+from metadata_service.shares.guests import GuestAccess
 from metadata_service.shares.making import ShareMaker, expiry_of
 from metadata_service.shares.owners import OwnersShares, ShareEdit
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
 from servicekit.texts import refuse_nul
+from strongroom.metadata.v1 import guest_access_service_pb2 as guest_pb
 from strongroom.metadata.v1 import share_service_pb2 as pb
+from strongroom.metadata.v1.guest_access_service_pb2_grpc import GuestAccessServiceServicer
 from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceServicer
 
 Context: TypeAlias = "ServicerContext[object, object]"
@@ -58,3 +64,22 @@ class ShareServicer(ShareServiceServicer):
     async def RevokeShare(self, request: pb.RevokeShareRequest, context: Context) -> pb.RevokeShareResponse:
         owner = effective_owner(current_principal(), request.user_id)
         return pb.RevokeShareResponse(share=await self._shares.revoke(owner, UUID(request.share_id)))
+
+
+class GuestAccessServicer(GuestAccessServiceServicer):
+    """Converts requests and responses."""
+
+    def __init__(self, access: GuestAccess) -> None:
+        self._access = access
+
+    async def AdmitGuest(
+        self, request: guest_pb.AdmitGuestRequest, context: Context
+    ) -> guest_pb.AdmitGuestResponse:
+        share, epoch = await self._access.admit(request.token, request.password)
+        return guest_pb.AdmitGuestResponse(share=share, session_epoch=epoch)
+
+    async def GetGuestShare(
+        self, request: guest_pb.GetGuestShareRequest, context: Context
+    ) -> guest_pb.GetGuestShareResponse:
+        share, epoch = await self._access.share(request.token)
+        return guest_pb.GetGuestShareResponse(share=share, session_epoch=epoch)

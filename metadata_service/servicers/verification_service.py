@@ -1,4 +1,7 @@
-"""metadata.v1.VerificationService; internal: the server harness requires the internal credential."""
+"""metadata.v1.VerificationService, and RestorationService for what a restored database doesn't know.
+
+Internal: the server harness requires the internal credential.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ from metadata_service.config import Timing
 from metadata_service.db.database import Database
 from metadata_service.db.timestamps import to_proto
 from metadata_service.erasing import leftovers
+from metadata_service.restoring.adoption import Adopter
+from metadata_service.restoring.relinking import Relinker
 from metadata_service.verifying import installation
 from metadata_service.verifying.keys import KeyRows
 from metadata_service.verifying.partners import Partners
@@ -19,8 +24,10 @@ from metadata_service.verifying.scrubbing import Scrubbing
 from metadata_service.verifying.shown import shown
 from metadata_service.verifying.sums import Sums
 from strongroom.errors import InvalidField
+from strongroom.metadata.v1 import restoration_service_pb2 as restoration_pb
 from strongroom.metadata.v1 import verification_pb2
 from strongroom.metadata.v1 import verification_service_pb2 as pb
+from strongroom.metadata.v1.restoration_service_pb2_grpc import RestorationServiceServicer
 from strongroom.metadata.v1.verification_service_pb2_grpc import VerificationServiceServicer
 
 Context: TypeAlias = "ServicerContext[object, object]"
@@ -130,3 +137,29 @@ class VerificationServicer(VerificationServiceServicer):
         any_erasure, now = await leftovers.any_erasure(self._database)
         found = await leftovers.erased(self._database, request.objects) if any_erasure else []
         return pb.FindErasedResponse(any=any_erasure, erased=found, now=to_proto(now))
+
+
+class RestorationServicer(RestorationServiceServicer):
+    """Converts requests and responses."""
+
+    def __init__(self, adopter: Adopter, relinker: Relinker) -> None:
+        self._adopter = adopter
+        self._relinker = relinker
+
+    async def DescribeObjects(
+        self, request: restoration_pb.DescribeObjectsRequest, context: Context
+    ) -> restoration_pb.DescribeObjectsResponse:
+        return restoration_pb.DescribeObjectsResponse(
+            objects=[self._adopter.describe(found) for found in request.objects]
+        )
+
+    async def AdoptObject(
+        self, request: restoration_pb.AdoptObjectRequest, context: Context
+    ) -> restoration_pb.AdoptObjectResponse:
+        adopted = await self._adopter.adopt(request.object)
+        return restoration_pb.AdoptObjectResponse(file=adopted.file, already=adopted.already)
+
+    async def RelinkRows(
+        self, request: restoration_pb.RelinkRowsRequest, context: Context
+    ) -> restoration_pb.RelinkRowsResponse:
+        return restoration_pb.RelinkRowsResponse(changed=await self._relinker.relink(request.rows))

@@ -1,15 +1,16 @@
-"""metadata.v1.WebhookService."""
+"""metadata.v1.WebhookService for owners, WebhookDeliveryService for senders.
+
+WebhookDeliveryService is internal: the server harness requires the internal credential.
+"""
 
 from __future__ import annotations
 
 from typing import Protocol, TypeAlias
 from uuid import UUID
 
-from grpc import aio
 from grpc.aio import ServicerContext
 
-from metadata_service.servicers.webhook_delivery_service import WebhookDeliveryServicer
-from metadata_service.webhooks.assembly import Webhooks
+from metadata_service.webhooks.claims import DeliveryClaims
 from metadata_service.webhooks.deliveries import Deliveries
 from metadata_service.webhooks.making import WebhookMaker
 from metadata_service.webhooks.owners import OVERLAP_SECONDS, OwnersWebhooks
@@ -17,14 +18,10 @@ from metadata_service.webhooks.rows import INSTALLATION
 from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal
 from strongroom.errors import InvalidField
+from strongroom.metadata.v1 import webhook_delivery_service_pb2 as delivery_pb
 from strongroom.metadata.v1 import webhook_service_pb2 as pb
-from strongroom.metadata.v1.webhook_delivery_service_pb2_grpc import (
-    add_WebhookDeliveryServiceServicer_to_server,
-)
-from strongroom.metadata.v1.webhook_service_pb2_grpc import (
-    WebhookServiceServicer,
-    add_WebhookServiceServicer_to_server,
-)
+from strongroom.metadata.v1.webhook_delivery_service_pb2_grpc import WebhookDeliveryServiceServicer
+from strongroom.metadata.v1.webhook_service_pb2_grpc import WebhookServiceServicer
 
 Context: TypeAlias = "ServicerContext[object, object]"
 
@@ -100,14 +97,6 @@ class WebhookServicer(WebhookServiceServicer):
         return pb.ReplayDeliveriesResponse(replayed=count)
 
 
-def add_webhook_services(server: aio.Server, webhooks: Webhooks) -> None:
-    """Register the services for owners of webhooks and for senders."""
-    add_WebhookServiceServicer_to_server(
-        WebhookServicer(webhooks.maker, webhooks.owners, webhooks.deliveries), server
-    )
-    add_WebhookDeliveryServiceServicer_to_server(WebhookDeliveryServicer(webhooks.claims), server)
-
-
 def _owner(request: _Whose) -> str:
     """The owner of the webhooks that a request is about. Raises PermissionDenied, UserMismatch, InvalidField,
     TokenMissing.
@@ -119,3 +108,21 @@ def _owner(request: _Whose) -> str:
     if request.user_id:
         raise InvalidField("Name user_id or all_users, not both.", field="user_id", rule="exclusive")
     return INSTALLATION
+
+
+class WebhookDeliveryServicer(WebhookDeliveryServiceServicer):
+    """Converts requests and responses."""
+
+    def __init__(self, claims: DeliveryClaims) -> None:
+        self._claims = claims
+
+    async def ClaimDeliveries(
+        self, request: delivery_pb.ClaimDeliveriesRequest, context: Context
+    ) -> delivery_pb.ClaimDeliveriesResponse:
+        claimed = await self._claims.claim(request.limit, request.lease_seconds)
+        return delivery_pb.ClaimDeliveriesResponse(deliveries=claimed)
+
+    async def RecordDelivery(
+        self, request: delivery_pb.RecordDeliveryRequest, context: Context
+    ) -> delivery_pb.RecordDeliveryResponse:
+        return delivery_pb.RecordDeliveryResponse(outcome=await self._claims.record(request))

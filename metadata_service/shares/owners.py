@@ -1,4 +1,4 @@
-"""Shares as their owners see and change them."""
+"""Shares as their owners see and change them, until ended ones are deleted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from metadata_service.db.database import Database, Transaction, user
+from metadata_service.config import Timing
+from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.db.paging import BEFORE, PageTokens, page_size
 from metadata_service.shares.making import in_the_past, lock_version
 from metadata_service.shares.passwords import Passwords
@@ -36,6 +37,16 @@ RETURNING {COLUMNS}
 _REVOKE: Final = f"""
 UPDATE shares SET revoked_at = coalesce(revoked_at, now()) WHERE owner_id = %(owner)s AND id = %(id)s
 RETURNING {COLUMNS}
+"""
+KEEP_SECONDS: Final = 30 * 86_400
+_BATCH: Final = 200
+_FORGET: Final = """
+DELETE FROM shares USING (
+    SELECT owner_id, id FROM shares
+    WHERE least(revoked_at, expires_at) <= now() - make_interval(secs => %(keep)s) LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+) AS old
+WHERE shares.owner_id = old.owner_id AND shares.id = old.id
 """
 
 
@@ -130,3 +141,12 @@ class OwnersShares:
             return to_share(row)
 
         return await self._database.transact(user(owner_id), work)
+
+
+async def forget_ended(database: Database, _: Timing) -> int:
+    """Delete shares that ended KEEP_SECONDS ago, a batch of them. Returns how many."""
+
+    async def work(tx: Transaction) -> int:
+        return await tx.execute(_FORGET, {"keep": KEEP_SECONDS, "limit": _BATCH})
+
+    return await database.transact(SYSTEM, work)

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 from metadata_service.blobs import transitions
 from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import SYSTEM, Database, Transaction
-from metadata_service.verifying import marks, project_sums
+from metadata_service.verifying import project_sums, scrubbing
 from metadata_service.verifying.sums import recount
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import verification_service_pb2 as pb
@@ -93,7 +93,7 @@ def _mark(request: pb.RepairRowRequest) -> Work:
         "version_id": request.mark.version_id,
         "damage": request.mark.damage or None,
     }
-    return lambda tx: marks.mark(tx, values)
+    return lambda tx: scrubbing.mark(tx, values)
 
 
 def _retire(request: pb.RepairRowRequest, grace: float) -> Work:

@@ -1,17 +1,16 @@
-"""Chooses the committed objects that the scrub reads next: those whose last check is oldest."""
+"""Chooses the committed objects that the scrub reads next, those whose last check is oldest; marks damage."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from metadata_service.blobs import scrubs
 from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import SYSTEM, Database, Statement, Transaction
-from metadata_service.verifying import marks
 from metadata_service.verifying.keys import KeyRows
 from strongroom.metadata.v1 import verification_service_pb2 as pb
 
@@ -28,6 +27,28 @@ SELECT (SELECT scrubbed_at FROM blobs WHERE state = {COMMITTED} ORDER BY scrub_a
     (SELECT count(*) FROM (
         SELECT 1 FROM blobs WHERE state = {COMMITTED} AND scrub_after IS NULL LIMIT {MOST_COUNTED}) AS never)
 """
+
+
+_SHOWN: Final = """
+UPDATE {table} SET damage = %(damage)s::smallint FROM blobs
+WHERE blobs.owner_id = %(owner)s AND blobs.id = %(id)s AND {table}.owner_id = blobs.owner_id
+    AND {table}.blob_id = blobs.id AND {table}.damage IS DISTINCT FROM %(damage)s::smallint
+"""
+_FILES: Final = _SHOWN.format(table="files")
+_PROJECT_FILES: Final = _SHOWN.format(table="project_files")
+
+
+def _marks_of_files(values: Mapping[str, Any]) -> list[Statement]:
+    """Statements that mark what shows a blob, in addition to the blob itself; `damage` None: unmark."""
+    return [(_FILES, values), (_PROJECT_FILES, values)]
+
+
+async def mark(tx: Transaction, values: Mapping[str, Any]) -> bool:
+    """Mark blob `owner`, `id`, if it is committed as `version_id`. False: it is not, or no longer."""
+    if not await tx.execute(*scrubs.mark(values)):
+        return False
+    await tx.batch(_marks_of_files(values))
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +84,7 @@ class Scrubbing:
         statements: list[Statement] = []
         for owner, blob_id, damage in found:
             values = {"owner": owner, "id": blob_id, "damage": damage, "pause": PAUSE_SECONDS}
-            statements += [scrubs.checked(values), *marks.shown(values)]
+            statements += [scrubs.checked(values), *_marks_of_files(values)]
 
         async def work(tx: Transaction) -> None:
             await tx.batch(statements)

@@ -1,4 +1,4 @@
-"""Claims due deliveries for a sender, and records their outcomes.
+"""Claims due deliveries for a sender, as signed messages (docs/webhooks.md), and records their outcomes.
 
 There is one claimer at a time (a lock in the transaction, some milliseconds), so the deliveries in flight per
 owner and per webhook are counted exactly over all replicas. A delivery stays PENDING while it is in flight,
@@ -8,8 +8,10 @@ same webhook-id. A failing webhook has one delivery in flight, after growing pau
 
 from __future__ import annotations
 
+import json
 import random
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,9 +23,9 @@ from metadata_service.db.rotation import BY_INDEX
 from metadata_service.events import outbox
 from metadata_service.events.horizon import Horizon
 from metadata_service.webhooks import due, fanout
-from metadata_service.webhooks.messages import Unsigned, message
-from metadata_service.webhooks.rows import ACTIVE, DEAD, DELIVERED, DISABLED, PENDING
-from metadata_service.webhooks.secrets import SealedSecrets
+from metadata_service.webhooks.rows import ACTIVE, DEAD, DELIVERED, DISABLED, PENDING, compact, to_delivery
+from metadata_service.webhooks.secrets import SealedSecrets, Secret, signature
+from strongroom.enum_words import event_name
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_WEBHOOK_DISABLED
 from strongroom.metadata.v1.webhook_delivery_service_pb2 import (
     ClaimedDelivery,
@@ -99,20 +101,20 @@ class DeliveryClaims:
             }
             claimed = [self._signed(row) for row in await tx.fetch(due.CLAIM, params)]
             for one in claimed:
-                if isinstance(one, Unsigned):
+                if isinstance(one, _Unsigned):
                     await self._disable(tx, one.owner_id, one.webhook_id, "secret_unreadable")
-            return [one for one in claimed if not isinstance(one, Unsigned)]
+            return [one for one in claimed if not isinstance(one, _Unsigned)]
 
         return await self.database.transact(SYSTEM, work)
 
-    def _signed(self, row: Row) -> ClaimedDelivery | Unsigned:
+    def _signed(self, row: Row) -> ClaimedDelivery | _Unsigned:
         owner, claims, url, sealed, traceparent, *delivery = row
         now = time.time()
         try:
             kept = self.sealed.open(bytes(sealed), owner, delivery[1], now)
         except ValueError:
-            return Unsigned(owner, delivery[1])
-        made = message(tuple(delivery), kept, int(now))
+            return _Unsigned(owner, delivery[1])
+        made = _message(tuple(delivery), kept, int(now))
         made.url, made.traceparent = url, traceparent or ""
         made.claim.CopyFrom(
             DeliveryClaim(owner_id=owner, webhook_id=delivery[1], delivery_id=delivery[0], number=claims)
@@ -187,3 +189,35 @@ class DeliveryClaims:
         log.warning("webhook_disabled", webhook_id=webhook_id, cause=cause)
         payload = {"webhook_id": webhook_id, "cause": cause}
         await tx.batch([outbox.append(owner_id, EVENT_TYPE_WEBHOOK_DISABLED, webhook_id, payload)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsigned:
+    """The webhook's secret can't be read."""
+
+    owner_id: str
+    webhook_id: str
+
+
+def _message(row: Row, kept: Sequence[Secret], timestamp: int) -> ClaimedDelivery:
+    """The message for a row of DELIVERY. The body is the same in each try; `timestamp` (seconds since 1970)
+    is not.
+    """
+    delivery = to_delivery(row)
+    event = delivery.event
+    body = compact(
+        {
+            "type": event_name(event.type),
+            "timestamp": event.create_time.ToJsonString(),
+            "id": event.id,
+            "user_id": delivery.user_id,
+            "subject_id": event.subject_id,
+            "data": json.loads(event.payload_json),
+        }
+    ).encode()
+    return ClaimedDelivery(
+        message_id=delivery.id,
+        timestamp=timestamp,
+        signature=signature(kept, delivery.id, timestamp, body),
+        body=body,
+    )

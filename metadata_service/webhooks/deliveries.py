@@ -1,18 +1,21 @@
-"""Deliveries as owners of webhooks see them: tests, lists, replays."""
+"""Deliveries as owners of webhooks see them (tests, lists, replays), until ended ones are deleted."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
-from metadata_service.db.database import Database, Row, Transaction
+from metadata_service.config import Timing, WebhookRules
+from metadata_service.db.database import SYSTEM, Database, Row, Transaction
 from metadata_service.db.paging import PageTokens, fitting, page_size
 from metadata_service.events.reader import parse
 from metadata_service.webhooks.rows import (
     DEAD,
+    DELIVERED,
     DELIVERY,
     PENDING,
     delivery_id,
@@ -65,6 +68,14 @@ _GO_BACK: Final = """
 UPDATE webhooks SET cursor_xid = %(xid)s::text::xid8, cursor_id = %(event)s, cursor_at = %(at)s
 WHERE owner_id = %(owner)s AND id = %(webhook)s AND %(at)s > now() - make_interval(secs => %(events)s)
     AND %(xid)s::text::xid8 <= pg_snapshot_xmax(pg_current_snapshot())
+"""
+_BATCH: Final = 500
+_FORGET: Final = """
+DELETE FROM webhook_deliveries WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM webhook_deliveries
+    WHERE state = %(state)s AND ended_at IS NOT NULL AND ended_at <= now() - make_interval(secs => %(keep)s)
+    LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+))
 """
 
 
@@ -165,3 +176,23 @@ class Deliveries:
                 )
 
         await self.database.transact(scope_of(owner_id), work)
+
+
+def forget_deliveries(rules: WebhookRules) -> Callable[[Database, Timing], Awaitable[int]]:
+    """A chore for the cleaner's housekeeping, which deletes ended deliveries. Each round returns how many."""
+
+    async def run(database: Database, _: Timing) -> int:
+        async def work(tx: Transaction) -> int:
+            kept = {DELIVERED: rules.keep_delivered, DEAD: rules.keep_dead}
+            return sum(
+                await tx.batch(
+                    [
+                        (_FORGET, {"state": state, "keep": keep, "limit": _BATCH})
+                        for state, keep in kept.items()
+                    ]
+                )
+            )
+
+        return await database.transact(SYSTEM, work)
+
+    return run

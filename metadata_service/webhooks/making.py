@@ -10,7 +10,7 @@ from uuid import uuid4
 from metadata_service.config import WebhookRules
 from metadata_service.db.database import Database, Row, Transaction
 from metadata_service.events.horizon import HORIZON, Horizon
-from metadata_service.webhooks.acts import noted
+from metadata_service.webhooks.owners import noted
 from metadata_service.webhooks.rows import COLUMNS, scope_of, to_webhook
 from metadata_service.webhooks.secrets import SealedSecrets, Secret
 from metadata_service.webhooks.targets import TargetRules, checked

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from metadata_service import audit
 from metadata_service.db.database import Database, Row, Transaction
 from metadata_service.db.paging import BEFORE, PageTokens, page_size
-from metadata_service.webhooks.acts import noted
-from metadata_service.webhooks.rows import ACTIVE, COLUMNS, PAUSED, not_found, scope_of, to_webhook
+from metadata_service.webhooks.rows import (
+    ACTIVE,
+    COLUMNS,
+    INSTALLATION,
+    PAUSED,
+    not_found,
+    scope_of,
+    to_webhook,
+)
 from metadata_service.webhooks.secrets import SealedSecrets, Secret, rotated
 from metadata_service.webhooks.targets import TargetRules, checked
+from servicekit.context import current_principal, current_request_id
 from servicekit.texts import refuse_nul
 from strongroom.metadata.v1.webhook_pb2 import Webhook
 from strongroom.metadata.v1.webhook_service_pb2 import UpdateWebhookRequest
@@ -138,3 +147,10 @@ class OwnersWebhooks:
             return self.sealed.open(bytes(row[-1]), owner_id, row[0], time.time())
         except ValueError:
             return []
+
+
+async def noted(tx: Transaction, owner_id: str, act: str, webhook_id: object) -> None:
+    """Runs in the transaction of the change. Owners' changes of their own webhooks are not recorded."""
+    if owner_id == INSTALLATION:
+        actor, details = current_principal().subject, {"webhook_id": str(webhook_id)}
+        await audit.write(tx, audit.Act(act, actor, details=details, request_id=current_request_id()))

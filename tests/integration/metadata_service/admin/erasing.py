@@ -13,7 +13,7 @@ from metadata_service.blobs.rows import Handle
 from metadata_service.config import Limits
 from metadata_service.db.database import SYSTEM
 from metadata_service.erasing.erasures import Erasures
-from metadata_service.erasing.rest import TABLES
+from metadata_service.erasing.steps import TABLES
 from servicekit.background import Heartbeat
 from strongroom.errors import UploadSuperseded
 from strongroom.metadata.v1 import project_save_service_pb2 as pb

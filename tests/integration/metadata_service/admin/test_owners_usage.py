@@ -6,7 +6,7 @@ import pytest
 
 from metadata_service.config import Limits
 from metadata_service.db.paging import PageTokens
-from metadata_service.usage.owners import OwnersUsage
+from metadata_service.usage.queries import OwnersUsage
 from strongroom.errors import InvalidPageToken
 from strongroom.metadata.v1 import admin_service_pb2 as pb
 from tests.integration.metadata_service.projects.saving import Projects

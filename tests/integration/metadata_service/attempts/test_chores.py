@@ -53,7 +53,7 @@ async def test_a_chore_without_its_database_ends_the_claim(own_world: World) -> 
     cleaning = CleaningWork(own_world.database, own_world.timing, away)
     with pytest.raises(DatabaseUnavailable):
         await cleaning.claim(0)
-    assert not cleaning.silence.counts
+    assert not cleaning.expiry.counts
 
 
 async def test_what_only_makes_room_is_looked_for_seldom(own_world: World) -> None:

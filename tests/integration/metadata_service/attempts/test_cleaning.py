@@ -7,8 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from metadata_service.attempts.cleaning import CleaningWork
-from metadata_service.attempts.silence import Silence
+from metadata_service.attempts.cleaning import CleaningWork, Expiry
 from metadata_service.blobs.rows import BlobRow, Handle
 from strongroom.errors import DatabaseUnavailable, FileNotFound, UploadSuperseded
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -264,7 +263,7 @@ async def test_after_an_outage_of_the_database_writers_have_a_lease_to_speak_up(
             await cleaning.claim(0)
     assert (await cleaning.claim(0))[0] == []
     await own_world.attempts.renew_lease(handle(pending))
-    cleaning.silence = Silence(0.0)
+    cleaning.expiry = Expiry(0.0)
     assert [row.id for row in (await cleaning.claim(0))[0]] == [UUID(completing.id)]
     assert own_world.state(pending) == PENDING
 
@@ -274,7 +273,7 @@ async def test_who_fell_silent_while_the_service_was_away_has_a_lease_to_speak_u
 ) -> None:
     """A restart took longer than a lease, during which nobody could renew: uploads continue after it."""
     cleaning = CleaningWork(
-        own_world.database, own_world.timing, silence=Silence(own_world.timing.lease, away=True)
+        own_world.database, own_world.timing, expiry=Expiry(own_world.timing.lease, away=True)
     )
     pending, completing = await own_world.attempt(owner), await own_world.completing(owner)
     for blob in (pending, completing):
@@ -282,7 +281,7 @@ async def test_who_fell_silent_while_the_service_was_away_has_a_lease_to_speak_u
     assert (await cleaning.claim(0))[0] == []
     assert own_world.state(pending) == PENDING
     await own_world.attempts.renew_lease(handle(completing))
-    cleaning.silence = Silence(0.0)
+    cleaning.expiry = Expiry(0.0)
     assert [row.id for row in (await cleaning.claim(0))[0]] == [UUID(pending.id)]
     assert own_world.state(completing) == COMPLETING
 

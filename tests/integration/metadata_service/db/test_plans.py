@@ -10,9 +10,9 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from metadata_service import backlog, idempotency
+from metadata_service import archived, backlog, idempotency
 from metadata_service.attempts import cleaning
-from metadata_service.blobs import claims, restores, scans, scrubs
+from metadata_service.blobs import claims, scans, scrubs
 from metadata_service.db import rotation
 from metadata_service.events import outbox
 from metadata_service.files import ending, media
@@ -78,9 +78,9 @@ STATEMENTS: Final[dict[str, str]] = {
     "claim project keys": project_keys.OLDEST,
     "visit owners of project keys": project_keys.VISITED,
     "claim project keys of owners": project_keys.OF_OWNERS,
-    "claim restores": restores.OLDEST,
-    "visit owners of restores": restores.VISITED,
-    "claim restores of owners": restores.OF_OWNERS,
+    "claim restores": archived.OLDEST,
+    "visit owners of restores": archived.VISITED,
+    "claim restores of owners": archived.OF_OWNERS,
     "claim media": media.OLDEST,
     "visit owners of media": media.VISITED,
     "claim media of owners": media.OF_OWNERS,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from metadata_service.attempts.silence import Silence
+from metadata_service.attempts.cleaning import Expiry
 from metadata_service.db.database import Transaction
 from metadata_service.projects import endings
 from metadata_service.projects.keys import ProjectKeys
@@ -92,7 +92,7 @@ async def test_a_save_that_nobody_could_hear_is_not_given_up(projects: Projects)
     blobs = await projects.reserve(begun.save_id, FILES)
     projects.let_lease_run_out()
     world, lease = projects.world, projects.world.timing.lease
-    keys = ProjectKeys(world.database, world.timing, Silence(lease, away=True))
+    keys = ProjectKeys(world.database, world.timing, Expiry(lease, away=True))
     assert (await keys.claim(0))[1] == 0
     assert (await projects.keys.claim(0))[1] == 1
     assert projects.blob_states() == [ABORTING] * len(blobs)

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from metadata_service.shares import housekeeping
+from metadata_service.shares import owners
 from metadata_service.shares.owners import ShareEdit
 from strongroom.errors import (
     FileNotFound,
@@ -146,6 +146,6 @@ async def test_ended_shares_are_forgotten_after_30_days(sharing: Sharing, ada: s
             days,
             share_id,
         )
-    assert await housekeeping.run(sharing.world.database, sharing.world.timing) >= 2
+    assert await owners.forget_ended(sharing.world.database, sharing.world.timing) >= 2
     page, _ = await sharing.owners.page(ada, 0, "", active_only=False)
     assert [UUID(share.id) for share in page] == [made[3], made[2]]
