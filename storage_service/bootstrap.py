@@ -26,21 +26,16 @@ from storage_service.content.body import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
 from storage_service.draining import REPORT_SECONDS, Draining
-from storage_service.import_rules import import_limits, source_timeouts, url_rules, webhooks
 from storage_service.media.assembly import MediaReading
-from storage_service.metadata.acts import Acts, Operations
-from storage_service.metadata.archive import ArchiveRecords
 from storage_service.metadata.belongings import Belongings
-from storage_service.metadata.credentials import Credentials
+from storage_service.metadata.contents import ArchiveRecords, MediaRecords, ScanRecords
 from storage_service.metadata.files import FileReader, LinkedFiles
-from storage_service.metadata.media import MediaRecords
+from storage_service.metadata.operations import Acts, Credentials, Operations
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
-from storage_service.metadata.restoration import Restorations
-from storage_service.metadata.scans import ScanRecords
 from storage_service.metadata.sessions import SessionState
 from storage_service.metadata.shares import GuestAccess, SharedThings
-from storage_service.metadata.verification import VerificationRecords
+from storage_service.metadata.verification import Restorations, VerificationRecords
 from storage_service.metadata.webhooks import WebhookDeliveries
 from storage_service.metrics import StorageMetrics
 from storage_service.objectstore.interface import ObjectStore
@@ -58,19 +53,19 @@ from storage_service.reading.pace import Pace
 from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.restores import RestoreWatch
 from storage_service.reading.signer import Signer
-from storage_service.repairing.assembly import RepairedVerifying
+from storage_service.repairing.assembly import Verifying
 from storage_service.rescanning.rescan import Rescan
 from storage_service.restoring.assembly import Restoring
 from storage_service.scanning.refusals import Refusals
 from storage_service.scanning.scanner import Scanner
 from storage_service.servicers.diagnostics import DiagnosticsServicer, upload_limits
 from storage_service.servicers.guests import GuestServicer
-from storage_service.servicers.links import LinkServicer
-from storage_service.servicers.operators import OperatorServices
-from storage_service.servicers.previews import PreviewServicer
+from storage_service.servicers.links import LinkServicer, PreviewServicer
+from storage_service.servicers.restore import RestoreServicer
 from storage_service.servicers.storage import StorageServicer
 from storage_service.servicers.transfers import Transfers
 from storage_service.servicers.use_cases import UseCases
+from storage_service.servicers.verify import VerifyServicer
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.sharing.assembly import Sharing
 from storage_service.stores import edge, open_store
@@ -80,6 +75,8 @@ from storage_service.uploads.importing.importer import BatchImporter, TellingImp
 from storage_service.uploads.importing.source import SourceClient
 from storage_service.uploads.mover import Mover
 from storage_service.uploads.upload import Uploader
+from storage_service.webhooks.assembly import Webhooks
+from storage_service.webhooks.metrics import WebhookMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -134,9 +131,9 @@ class StorageApp:
         self._saves, self._projects_read = ProjectSaves(*metadata), ProjectReader(*metadata)
         self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
         self._settler = KeySettler(store, self._saves)
-        self._verifying = self._repaired_verifying(heartbeats, metrics)
+        self._verifying = self._made_verifying(heartbeats, metrics)
         self._cleaning = self._cleaning_loops(heartbeats)
-        self._webhooks = webhooks(settings, WebhookDeliveries(*metadata), heartbeats, metrics.webhooks)
+        self._webhooks = self._sending_webhooks(heartbeats, metrics.webhooks)
         self._scanner = Scanner(settings.scan_rules(), metrics.scans, Refusals(ScanRecords(*metadata)))
         rescanning = self._rescanning(heartbeats)
         at_work = (
@@ -155,7 +152,7 @@ class StorageApp:
         )
         self._attempts = Attempts(self._reservations, self._engine)
         self._acts = HeldActs(Acts(*metadata))
-        self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
+        self._sources = SourceClient(settings.url_rules(), SystemResolver(), settings.source_timeouts())
         self._content = ContentRules(settings.allowed_types(), max_pixels=settings.max_picture_pixels)
         self._memory = _Memory.of(settings)
         metrics.budgets.all = self._memory.by_name()
@@ -211,10 +208,13 @@ class StorageApp:
                 project_files=self._settings.max_project_files,
             ),
         )
-        self.operators = self._operators()
+        self.verify_servicer = VerifyServicer(
+            self._verifying, self._acts, _internal_secret(self._settings).encode()
+        )
+        self.restore_servicer = RestoreServicer(self._restoring(), self._acts)
 
-    def _repaired_verifying(self, heartbeats: Heartbeats, metrics: StorageMetrics) -> RepairedVerifying:
-        return RepairedVerifying(
+    def _made_verifying(self, heartbeats: Heartbeats, metrics: StorageMetrics) -> Verifying:
+        return Verifying(
             self.store,
             VerificationRecords(*self._metadata),
             self._damage,
@@ -275,11 +275,13 @@ class StorageApp:
         secrets = self._settings.link_secrets()
         return Sharing(shares, readers, use_cases.archives, use_cases.uploader, secrets)
 
-    def _operators(self) -> OperatorServices:
+    def _restoring(self) -> Restoring:
         restorations = Restorations(*self._metadata)
-        restoring = Restoring(self.store, self._verifying, restorations, self._projects.saver)
-        secret = _internal_secret(self._settings).encode()
-        return OperatorServices(self._verifying, restoring, self._acts, secret)
+        return Restoring(self.store, self._verifying, restorations, self._projects.saver)
+
+    def _sending_webhooks(self, heartbeats: Heartbeats, metrics: WebhookMetrics) -> Webhooks:
+        deliveries, settings = WebhookDeliveries(*self._metadata), self._settings
+        return Webhooks(deliveries, settings.url_rules(), settings.webhook_pace(), heartbeats, metrics)
 
     def _wake_cleaner(self) -> None:
         for loop in self._cleaning[:2]:
@@ -296,7 +298,7 @@ class StorageApp:
             content=self._content,
             scanner=self._scanner,
         )
-        importer = TellingImporter(uploader, self._sources, import_limits(settings), self._reservations)
+        importer = TellingImporter(uploader, self._sources, settings.import_limits(), self._reservations)
         copier = Copier(store, self._objects, files, self._attempts, limits=limits, content=self._content)
         return UseCases(
             uploader=uploader,

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from servicekit.archive_classes import STANDARD
 from servicekit.limits import CapSettings
+from servicekit.outbound import UrlRules
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
@@ -15,11 +16,13 @@ from storage_service.content.body import SizeRule
 from storage_service.media.assembly import MediaRules
 from storage_service.media.process import ReadingLimits
 from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
+from storage_service.outbound.client import Timeouts
 from storage_service.reading.archived import RestoreRules
 from storage_service.repairing.assembly import RepairRules
 from storage_service.repairing.guard import MostWrong
 from storage_service.scanning.clamd import Address
 from storage_service.scanning.rules import FAMILIES, PROJECT, ScanRules
+from storage_service.uploads.importing.importer import ImportLimits
 from storage_service.verifying.stage import Rates
 from storage_service.webhooks.assembly import WebhookPace
 from strongroom.metadata.v1.file_pb2 import (
@@ -177,6 +180,25 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
     webhook_interval_seconds: float = Field(default=1.0, gt=0)
     webhook_timeout_seconds: float = Field(default=15.0, gt=0, le=120)
     webhook_parallel: int = Field(default=64, ge=1, le=1000)
+
+    def url_rules(self) -> UrlRules:
+        """The URLs that imports and webhooks may use."""
+        return UrlRules(self.outbound_ports, frozenset(self.import_allow_hosts))
+
+    def source_timeouts(self) -> Timeouts:
+        """Time limits of one connection to an import's source."""
+        return Timeouts(self.import_connect_seconds, self.import_idle_seconds)
+
+    def import_limits(self) -> ImportLimits:
+        """Limits of one import, retries included."""
+        return ImportLimits(
+            self.import_timeout_seconds,
+            self.import_min_bytes_per_second,
+            self.import_tries,
+            parallel=self.import_parallel,
+            parallel_per_user=self.import_parallel_per_user,
+            queued_per_user=self.import_queued_per_user,
+        )
 
     def webhook_pace(self) -> WebhookPace:
         """How webhooks are sent."""

@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from storage_service.metadata.credentials import Credentials
+from storage_service.metadata.operations import Credentials
 from storage_service.objectstore.interface import ObjectStore
 from strongroom.errors import (
     DatabaseUnavailable,

@@ -14,8 +14,8 @@ from typing import Final
 import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
-from storage_service.metadata.acts import Operations
 from storage_service.metadata.calls import replica_name
+from storage_service.metadata.operations import Operations
 from strongroom.errors import ServiceUnavailable
 from strongroom.metadata.v1.replica_pb2 import Replica
 

@@ -22,7 +22,9 @@ from storage_service.servicers.guests import SERVICE as GUESTS
 from storage_service.servicers.guests import add_guest_service
 from storage_service.servicers.links import SERVICE as LINKS
 from storage_service.servicers.links import add_link_service
+from storage_service.servicers.restore import add_restore_service
 from storage_service.servicers.storage import add_storage_service
+from storage_service.servicers.verify import add_verify_service
 from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
 from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
 from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
@@ -123,5 +125,6 @@ class Process:
         add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
         links = add_link_service(server, self._app.link_servicer)
         links += add_guest_service(server, self._app.guest_servicer)
-        links += self._app.operators.add_to(server)
+        links += add_verify_service(server, self._app.verify_servicer)
+        links += add_restore_service(server, self._app.restore_servicer)
         return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]

@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 
 from storage_service.attempts.engine import LeaseKeeper, until_known
-from storage_service.metadata.acts import Acts
+from storage_service.metadata.operations import Acts
 from strongroom.errors import RepairRefused, StrongroomError
 from strongroom.metadata.v1 import operations_service_pb2 as pb
 

@@ -10,7 +10,7 @@ from storage_service.media.metrics import MediaMetrics
 from storage_service.media.process import ReadingLimits
 from storage_service.media.reader import MediaReader, is_read
 from storage_service.media.unlocated import Unlocated
-from storage_service.metadata.media import MediaRecords
+from storage_service.metadata.contents import MediaRecords
 from storage_service.objectstore.interface import ObjectStore
 from strongroom.metadata.v1.file_pb2 import File
 

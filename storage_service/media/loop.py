@@ -16,7 +16,7 @@ from servicekit.background import BackgroundLoop, Heartbeat
 from servicekit.telemetry import tracing
 from storage_service.failing_items import FailingItems
 from storage_service.media.reader import MediaReader
-from storage_service.metadata.media import MediaRecords
+from storage_service.metadata.contents import MediaRecords
 from storage_service.objectstore.errors import StoreError
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.file_pb2 import File

@@ -12,7 +12,7 @@ from servicekit.limits.places import CappedPlaces
 from storage_service.media.frames import DIED, DONE
 from storage_service.media.metrics import MediaMetrics
 from storage_service.media.process import Fetch, ReadingLimits, ReadingProcess, Told
-from storage_service.metadata.media import MediaRecords
+from storage_service.metadata.contents import MediaRecords
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
 from strongroom.metadata.v1.file_pb2 import File, MediaInfo

@@ -8,7 +8,7 @@ from typing import Final
 
 from storage_service.media.location import Mask
 from storage_service.media.reader import MediaReader, is_read
-from storage_service.metadata.media import MediaRecords
+from storage_service.metadata.contents import MediaRecords
 from storage_service.objectstore.errors import translated
 from strongroom.errors import Overloaded
 from strongroom.metadata.v1.file_pb2 import File, MediaInfo

@@ -1,4 +1,4 @@
-"""VerificationService: the database's part of verification and scrub, over all owners."""
+"""VerificationService, RestorationService: rows to compare with objects, and rows made from objects."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from grpc import aio
 
 from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
+from strongroom.metadata.v1 import restoration_service_pb2 as restoration_pb
 from strongroom.metadata.v1 import verification_pb2
 from strongroom.metadata.v1 import verification_service_pb2 as pb
 from strongroom.metadata.v1.operations_service_pb2 import ReportQuarantinePassRequest
 from strongroom.metadata.v1.operations_service_pb2_grpc import OperationsServiceStub
+from strongroom.metadata.v1.restoration_pb2 import ObjectDescription, StoredObject
+from strongroom.metadata.v1.restoration_service_pb2_grpc import RestorationServiceStub
 from strongroom.metadata.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 #: Seconds. A step covers thousands of rows; metadata_service's own statements end after 15 s.
 CALL_SECONDS: Final = 25.0
+MOST_OBJECTS: Final = 1000
 MOST_KEYS: Final = 1000
 
 
@@ -152,3 +156,35 @@ class VerificationRecords(MetadataClient):
     async def report_scrub(self, results: Sequence[pb.ScrubResult]) -> None:
         """Record the results of reading objects back."""
         await self._step(self._stub.ReportScrub, pb.ReportScrubRequest(results=results), CALL_SECONDS)
+
+
+class Restorations(MetadataClient):
+    """Changes the database's rows after a restore."""
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
+        self._stub = RestorationServiceStub(channel)
+
+    async def describe(self, objects: Sequence[StoredObject]) -> list[ObjectDescription]:
+        """Return one description per object, in order, read from its own metadata."""
+        said: list[ObjectDescription] = []
+        for at in range(0, len(objects), MOST_OBJECTS):
+            request = restoration_pb.DescribeObjectsRequest(objects=objects[at : at + MOST_OBJECTS])
+            said += (await self._step(self._stub.DescribeObjects, request, CALL_SECONDS)).objects
+        return said
+
+    async def adopt(self, found: StoredObject) -> restoration_pb.AdoptObjectResponse:
+        """Make a file of the object and return it. Raises StrongroomError with the reason if nothing was
+        changed.
+        """
+        return await self._step(
+            self._stub.AdoptObject, restoration_pb.AdoptObjectRequest(object=found), CALL_SECONDS
+        )
+
+    async def relink(self, rows: Sequence[restoration_pb.MovedRow]) -> int:
+        """Change the object that rows refer to. Return how many rows were changed."""
+        changed = 0
+        for at in range(0, len(rows), MOST_OBJECTS):
+            request = restoration_pb.RelinkRowsRequest(rows=rows[at : at + MOST_OBJECTS])
+            changed += (await self._step(self._stub.RelinkRows, request, CALL_SECONDS)).changed
+        return changed

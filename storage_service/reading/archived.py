@@ -13,11 +13,11 @@ from typing import Final
 
 import structlog
 
-from storage_service.metadata.archive import ArchiveRecords
+from storage_service.metadata.contents import ArchiveRecords
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
-from storage_service.reading.seldom import SeldomDone
+from storage_service.reading.throttle import Throttle
 from strongroom.errors import StrongroomError
 
 MOST_ASKING: Final = 16
@@ -47,7 +47,7 @@ class ArchivedObjects:
         self._store = store
         self._records = records
         self._rules = rules or RestoreRules()
-        self._requests = SeldomDone()
+        self._requests = Throttle()
         self._asking: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(MOST_ASKING)
 

@@ -20,7 +20,7 @@ from servicekit import context
 from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.values import ObjectRef
-from storage_service.reading.seldom import SeldomDone
+from storage_service.reading.throttle import Throttle
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
 
@@ -61,7 +61,7 @@ class DamageReporter:
     def __init__(self, reservations: Reservations, counts: DamageCounts) -> None:
         self._reservations = reservations
         self._counts = counts
-        self._reports = SeldomDone()
+        self._reports = Throttle()
         self._telling: set[asyncio.Task[None]] = set()
         self._untold = FailingItems("damage_untold", "damage_told_again")
 

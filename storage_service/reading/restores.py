@@ -15,7 +15,7 @@ import structlog
 from servicekit.background import BackgroundLoop, Heartbeat
 from servicekit.telemetry import tracing
 from storage_service.failing_items import FailingItems
-from storage_service.metadata.archive import ArchiveRecords
+from storage_service.metadata.contents import ArchiveRecords
 from storage_service.objectstore.errors import ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef, Reachability

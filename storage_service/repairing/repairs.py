@@ -24,10 +24,10 @@ from storage_service.repairing.manifest import (
     object_key,
 )
 from storage_service.repairing.metrics import RepairMetrics, action_name, outcome_name
-from storage_service.repairing.nobodys import NOBODYS, Nobodys
 from storage_service.repairing.outcomes import ORDER, Repaired, left, outdated, proposed
 from storage_service.repairing.quarantine import Quarantine
 from storage_service.repairing.rows import Rows
+from storage_service.repairing.unowned import UNOWNED, UnownedRepairs
 from storage_service.verifying.metrics import kind_name
 from storage_service.verifying.objects import Objects
 from storage_service.verifying.owners import attempts_of
@@ -84,7 +84,7 @@ class Repairs:
         self._objects = Objects(store, records, grace)
         uploads = OpenUploads(store, records, grace)
         self._rows = Rows(store, records, quarantine, damage)
-        self._nobodys = Nobodys(store, records, quarantine, self._objects, uploads)
+        self._unowned = UnownedRepairs(store, records, quarantine, self._objects, uploads)
 
     async def repair(self, run_id: str) -> AsyncGenerator[tuple[pb.Finding, Repaired]]:
         """Repair the findings of a run (empty: the last run). Yields each finding with its outcome.
@@ -217,9 +217,9 @@ class Repairs:
         if kind in BY_HAND:
             return left(BY_HAND[kind])
         if kind in {pb.FINDING_KIND_USAGE_DRIFT, pb.FINDING_KIND_TALLY_DRIFT}:
-            return await self._nobodys.recount(finding)
+            return await self._rows.recount(finding)
         if kind == pb.FINDING_KIND_UPLOAD_ABANDONED:
-            return await self._nobodys.abort(finding)
+            return await self._unowned.abort(finding)
         if kind == pb.FINDING_KIND_FILE_DIFFERS:
             row = await self._row_of(finding)
             return await self._rows.copy_facts(row) if row is not None else outdated(proposed(kind))
@@ -229,8 +229,8 @@ class Repairs:
         if finding.blob_id:
             return await self._of_row(finding, seen, run_id)
         if kind == pb.FINDING_KIND_DELETE_MARKER:
-            return await self._nobodys.remove_marker(finding, seen)
-        return await self._nobodys.move(finding, seen, run_id)
+            return await self._unowned.remove_marker(finding, seen)
+        return await self._unowned.move(finding, seen, run_id)
 
     async def _moved_on(
         self, finding: pb.Finding, now: Sequence[pb.Finding], seen: AtKey, run_id: str
@@ -240,8 +240,8 @@ class Repairs:
         """
         if finding.kind == pb.FINDING_KIND_METADATA_MISMATCH:
             for one in now:
-                if one.kind in NOBODYS and one.version_id == finding.version_id:
-                    return await self._nobodys.move(one, seen, run_id)
+                if one.kind in UNOWNED and one.version_id == finding.version_id:
+                    return await self._unowned.move(one, seen, run_id)
             return await self._rows.end_rewrite(finding, seen, run_id)
         return outdated(proposed(finding.kind))
 

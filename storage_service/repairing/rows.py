@@ -41,6 +41,7 @@ from strongroom.metadata.v1.verification_service_pb2 import (
     CopyFacts,
     KeyRow,
     MarkDamage,
+    Recount,
     Relink,
     RepairRowRequest,
     Retire,
@@ -103,6 +104,13 @@ class Rows:
         """Remove the mark: the bytes were just read, and are right again."""
         request = RepairRowRequest(mark=MarkDamage(version_id=row.version_id))
         return await self._change(wire.REPAIR_ACTION_UNMARK, request, row, "its bytes are right again")
+
+    async def recount(self, finding: pb.Finding) -> Repaired:
+        """Recount the owner's usage and tallies."""
+        action = wire.REPAIR_ACTION_RECOUNT
+        request = RepairRowRequest(owner_id=finding.owner_id, recount=Recount())
+        changed = await self._records.repair_row(request)
+        return done(action) if changed else outdated(action)
 
     async def _mark(self, row: KeyRow, damage: DamageKind.ValueType) -> Repaired:
         """Mark the row, and report the damage to its owner."""

@@ -13,7 +13,7 @@ import structlog
 from servicekit.background import BackgroundLoop, Heartbeat
 from servicekit.telemetry import tracing
 from storage_service.failing_items import FailingItems
-from storage_service.metadata.scans import ScanRecords
+from storage_service.metadata.contents import ScanRecords
 from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed, StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import MIB, ObjectRef

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from storage_service.metadata.restoration import Restorations
+from storage_service.metadata.verification import Restorations
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.repairing.assembly import RepairedVerifying
+from storage_service.repairing.assembly import Verifying
 from storage_service.restoring.decisions import Decisions
 from storage_service.restoring.projects import ProjectRestorer, Saves
 from storage_service.restoring.relinking import Relinks
@@ -17,7 +17,7 @@ class Restoring:
     def __init__(
         self,
         store: ObjectStore,
-        verifying: RepairedVerifying,
+        verifying: Verifying,
         restorations: Restorations,
         saves: Saves,
     ) -> None:

@@ -14,16 +14,14 @@ from typing import Final
 from servicekit import failpoints
 from storage_service.attempts.removal import versions_at
 from storage_service.attempts.versioning import told_version
-from storage_service.metadata.restoration import Restorations
-from storage_service.metadata.verification import VerificationRecords
+from storage_service.metadata.verification import Restorations, VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound, StoreError, to_strongroom
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectRef
 from storage_service.repairing.identity import BucketIdentity
 from storage_service.repairing.quarantine import Quarantine
-from storage_service.restoring.objects import stored_object
 from storage_service.restoring.projects import ProjectRestorer
-from storage_service.restoring.strays import Strays
+from storage_service.restoring.strays import Strays, stored_object
 from storage_service.verifying.reading import checksum_of
 from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED

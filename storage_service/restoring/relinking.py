@@ -13,8 +13,7 @@ from typing import Final
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.attempts.versioning import NULL_VERSION, told_version
-from storage_service.metadata.restoration import Restorations
-from storage_service.metadata.verification import VerificationRecords
+from storage_service.metadata.verification import Restorations, VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectInfo

@@ -11,15 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.attempts.versioning import NULL_VERSION, told_version
-from storage_service.metadata.restoration import Restorations
-from storage_service.metadata.verification import VerificationRecords
+from storage_service.metadata.verification import Restorations, VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectInfo
 from storage_service.parallel import in_parallel
-from storage_service.restoring.objects import stored_object
 from storage_service.verifying.findings import ref_of
 from storage_service.verifying.owners import unowned
 from storage_service.verifying.window import AtKey, read_window
@@ -28,7 +28,7 @@ from strongroom.metadata.v1.blob_pb2 import (
     BLOB_STATE_COMPLETING,
     BLOB_STATE_PENDING,
 )
-from strongroom.metadata.v1.restoration_pb2 import ObjectDescription
+from strongroom.metadata.v1.restoration_pb2 import ObjectDescription, StoredObject
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard
 from strongroom.storage.v1 import restore_pb2 as pb
 
@@ -159,3 +159,19 @@ def _named(suspect: _Suspect) -> str:
     """The version id for `keep` and `drop`."""
     version_id = suspect.hides.version_id if suspect.hides is not None else suspect.version.version_id
     return told_version(version_id)
+
+
+def stored_object(info: ObjectInfo, crc32c: int = 0) -> StoredObject:
+    """The description of an object from its HEAD, with ``crc32c`` if it is needed."""
+    moment = Timestamp()
+    moment.FromDatetime(info.last_modified)
+    return StoredObject(
+        key=info.key,
+        version_id=told_version(info.version_id or ""),
+        etag=info.etag,
+        size_bytes=info.size,
+        crc32c=crc32c,
+        content_type=info.content_type,
+        object_metadata=dict(info.metadata),
+        store_time=moment,
+    )

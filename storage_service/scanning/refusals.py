@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from storage_service.failing_items import FailingItems
-from storage_service.metadata.scans import ScanRecords
+from storage_service.metadata.contents import ScanRecords
 from strongroom.errors import ContentInfected, StrongroomError
 from strongroom.metadata.v1.scan_service_pb2 import ReportRefusalRequest
 from strongroom.metadata.v1.target_pb2 import UploadSpec

@@ -1,4 +1,4 @@
-"""LinkService over gRPC: the link's token is the only credential needed."""
+"""LinkService and PreviewService over gRPC: the token in the request is the only credential needed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import grpc
 
 from storage_service.reading.links import LinkReader
 from storage_service.reading.outgoing import Outgoing
+from storage_service.reading.previews import Previews
 from storage_service.servicers.transfers import Transfers
 from strongroom import wire
-from strongroom.storage.v1 import link_pb2
+from strongroom.storage.v1 import link_pb2, preview_pb2, preview_pb2_grpc
 from strongroom.wire import DownloadChunk
 
 Context = grpc.aio.ServicerContext
@@ -54,3 +55,28 @@ def add_link_service(server: grpc.aio.Server, servicer: LinkServicer) -> list[st
     handlers = {"DownloadLink": handler}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
     return [SERVICE]
+
+
+class PreviewServicer(preview_pb2_grpc.PreviewServiceServicer):
+    """See strongroom/storage/v1/preview.proto for what each call promises."""
+
+    def __init__(self, previews: Previews, outgoing: Outgoing, transfers: Transfers | None = None) -> None:
+        self._transfers = transfers or Transfers()
+        self._previews = previews
+        self._outgoing = outgoing
+
+    async def DownloadPreview(
+        self,
+        request: preview_pb2.DownloadPreviewRequest,
+        context: Context[preview_pb2.DownloadPreviewRequest, preview_pb2.DownloadPreviewResponse],
+    ) -> AsyncIterator[preview_pb2.DownloadPreviewResponse]:
+        messages = self._outgoing.paced(self._previews.messages(request), lambda message: len(message.data))
+        async with aclosing(messages) as paced:
+            sent = None
+            async for message in paced:
+                if message.HasField("file"):
+                    sent = self._transfers.begun(message.file, "preview")
+                elif sent is not None:
+                    sent.inc(len(message.data))
+                yield message
+                del message

@@ -15,7 +15,7 @@ from servicekit import context as calls
 from servicekit.auth.principal import only_admins
 from servicekit.reports import ReportSigner
 from storage_service.attempts.acts import HeldActs
-from storage_service.repairing.assembly import RepairedVerifying
+from storage_service.repairing.assembly import Verifying
 from storage_service.repairing.manifest import Entry, Unreadable
 from storage_service.repairing.metrics import outcome_name
 from storage_service.repairing.outcomes import proposed
@@ -35,7 +35,7 @@ _WHY: Final = "verify (a report names files of all users)"
 class VerifyServicer(VerifyServiceServicer):
     """See strongroom/storage/v1/verify.proto. ``secret``: the reports' signing key is derived from it."""
 
-    def __init__(self, verifying: RepairedVerifying, acts: HeldActs, secret: bytes) -> None:
+    def __init__(self, verifying: Verifying, acts: HeldActs, secret: bytes) -> None:
         self._acts = acts
         self._identity = verifying.identity
         self._repairs = verifying.repairs

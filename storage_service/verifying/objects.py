@@ -68,7 +68,7 @@ class Objects:
             step.counts.twins += judged.twins
             unowned += judged.unowned
             lost += gone
-        step.findings += await self._owners.nobodys(unowned) + markers
+        step.findings += await self._owners.unshown(unowned) + markers
         step.findings += await self._really_lost(lost, suspects)
         step.findings += _unshown(window)
         step.moved = self._moved(window)
@@ -103,7 +103,7 @@ class Objects:
         now = await self._records.look_up([key])
         wrong, lost = await self._wrong_rows(seen, now.at(key), pb.VERIFICATION_DEPTH_BYTES)
         judged = await self._owners.judge(key, seen, now)
-        found = await self._owners.nobodys(judged.unowned) + judged.found
+        found = await self._owners.unshown(judged.unowned) + judged.found
         wrong += await self._really_lost(lost, {key: seen})
         unshown = _unshown(Window({key: seen}, key, done=True))
         return wrong + found + unshown, seen

@@ -72,7 +72,7 @@ class Owners:
                 await self._version(version, rows, judged)
         return judged
 
-    async def nobodys(self, unowned: Sequence[Unowned]) -> list[pb.Finding]:
+    async def unshown(self, unowned: Sequence[Unowned]) -> list[pb.Finding]:
         """The findings for versions that no file shows. Raises StrongroomError.
 
         A file whose blob is unknown is a finding of its own.

@@ -13,7 +13,7 @@ from moto.server import ThreadedMotoServer
 
 from servicekit.auth.credentials import InternalCredential
 from servicekit.background import Heartbeat
-from storage_service.metadata.archive import ArchiveRecords
+from storage_service.metadata.contents import ArchiveRecords
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.s3.options import S3Options

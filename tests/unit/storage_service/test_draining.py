@@ -9,7 +9,7 @@ import pytest
 
 from servicekit.background import BackgroundLoop, Heartbeat, running
 from storage_service.draining import Draining
-from storage_service.metadata.acts import Operations
+from storage_service.metadata.operations import Operations
 from strongroom.errors import ServiceUnavailable
 from strongroom.metadata.v1.replica_pb2 import Replica
 

@@ -15,10 +15,8 @@ from servicekit.background import Heartbeat
 from storage_service.failing_items import QUIET_SECONDS, FailingItems
 from storage_service.media.loop import MediaLoop
 from storage_service.media.reader import MediaReader
-from storage_service.metadata.archive import ArchiveRecords
-from storage_service.metadata.media import MediaRecords
+from storage_service.metadata.contents import ArchiveRecords, MediaRecords, ScanRecords
 from storage_service.metadata.reservations import Reservations
-from storage_service.metadata.scans import ScanRecords
 from storage_service.objectstore.errors import AccessDenied, StoreError, StoreUnavailable
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef

@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from storage_service.attempts.acts import HeldActs
-from storage_service.metadata.acts import Acts
+from storage_service.metadata.operations import Acts
 from strongroom.errors import (
     ActInProgress,
     ObjectStoreUnavailable,

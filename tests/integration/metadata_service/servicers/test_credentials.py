@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from servicekit.auth import credentials
 from servicekit.auth.credentials import InternalCredential
 from storage_service.diagnosis import REACH_ADVICE, REFUSED_ADVICE, InternalCalls
-from storage_service.metadata.credentials import Credentials
+from storage_service.metadata.operations import Credentials
 from strongroom.storage.v1.diagnostics_service_pb2 import InternalCall
 from tests.databases import Logins
 from tests.doubles.memory_store import MemoryObjectStore

@@ -11,7 +11,7 @@ import pytest
 from servicekit.background import Heartbeat
 from storage_service.media.loop import REST_SECONDS, MediaLoop
 from storage_service.media.reader import MediaReader
-from storage_service.metadata.media import MediaRecords
+from storage_service.metadata.contents import MediaRecords
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.media_info_service_pb2 import ClaimUnreadResponse
 

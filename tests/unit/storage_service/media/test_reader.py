@@ -9,7 +9,7 @@ from storage_service.media.frames import DIED, DONE
 from storage_service.media.metrics import MediaMetrics
 from storage_service.media.process import Fetch, ReadingLimits, ReadingProcess, Told
 from storage_service.media.reader import MediaReader
-from storage_service.metadata.media import MediaRecords
+from storage_service.metadata.contents import MediaRecords
 from storage_service.objectstore.interface import ObjectStore
 from strongroom.metadata.v1.file_pb2 import File
 

@@ -87,7 +87,7 @@ async def test_a_store_that_refuses_is_asked_again_later(monkeypatch: pytest.Mon
     store = MemoryObjectStore()
     what = await stored(store, "uploads/ada/1")
     clock = [0.0]
-    monkeypatch.setattr("storage_service.reading.seldom.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("storage_service.reading.throttle.time.monotonic", lambda: clock[0])
     archived = ArchivedObjects(store)
     tries = 0
 

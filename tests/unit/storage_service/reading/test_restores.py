@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from servicekit.background import Heartbeat
-from storage_service.metadata.archive import ArchiveRecords
+from storage_service.metadata.contents import ArchiveRecords
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.values import ObjectAttributes, ObjectInfo, ObjectRef
@@ -151,7 +151,7 @@ async def test_what_could_not_be_noted_the_next_reader_notes(
     store: MemoryObjectStore, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = [0.1]
-    monkeypatch.setattr("storage_service.reading.seldom.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("storage_service.reading.throttle.time.monotonic", lambda: clock[0])
     ref, objects = await archived(store, "a"), ArchivedObjects(store, records)
     records.is_away = True
     objects.ask_back(ref)

@@ -11,8 +11,8 @@ from storage_service.metadata.verification import KeysNow, VerificationRecords
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import UploadNotFound
 from storage_service.objectstore.values import ObjectAttributes, PartReceipt
-from storage_service.repairing.nobodys import Nobodys
 from storage_service.repairing.quarantine import Quarantine
+from storage_service.repairing.unowned import UnownedRepairs
 from storage_service.verifying.objects import Objects
 from storage_service.verifying.stage import Grace
 from storage_service.verifying.uploads import OpenUploads
@@ -53,10 +53,10 @@ async def opened(store: MemoryObjectStore, *parts: bytes) -> str:
     return upload_id
 
 
-def nobodys(store: MemoryObjectStore, rows: Sequence[KeyRow]) -> Nobodys:
+def repairs_of(store: MemoryObjectStore, rows: Sequence[KeyRow]) -> UnownedRepairs:
     records = cast("VerificationRecords", Records(rows))
     uploads = OpenUploads(store, records, Grace(-60))
-    return Nobodys(store, records, cast("Quarantine", None), cast("Objects", Right()), uploads)
+    return UnownedRepairs(store, records, cast("Quarantine", None), cast("Objects", Right()), uploads)
 
 
 def finding(upload_id: str) -> pb.Finding:
@@ -82,17 +82,17 @@ async def test_with_parts_where_a_file_stands_it_is_left(
 ) -> None:
     store = MemoryObjectStore()
     upload_id = await opened(store, *parts)
-    repaired = await nobodys(store, rows).abort(finding(upload_id))
+    repaired = await repairs_of(store, rows).abort(finding(upload_id))
     assert repaired.outcome == wire.REPAIR_OUTCOME_LEFT
     assert "may be its bytes" in repaired.detail
     assert len(await store.list_parts(KEY, upload_id)) == len(parts)
 
 
 @pytest.mark.parametrize(("rows", "parts"), [([], (b"part",)), ([], ()), ([row("")], ()), ([row("x")], ())])
-async def test_of_nobodys_it_is_aborted(rows: Sequence[KeyRow], parts: Sequence[bytes]) -> None:
+async def test_an_upload_that_nothing_owns_is_aborted(rows: Sequence[KeyRow], parts: Sequence[bytes]) -> None:
     store = MemoryObjectStore()
     upload_id = await opened(store, *parts)
-    assert (await nobodys(store, rows).abort(finding(upload_id))).outcome == wire.REPAIR_OUTCOME_DONE
+    assert (await repairs_of(store, rows).abort(finding(upload_id))).outcome == wire.REPAIR_OUTCOME_DONE
     assert await open_uploads(store) == []
 
 
@@ -102,7 +102,7 @@ async def test_of_an_attempt_that_has_not_ended_it_is_left_alone(
 ) -> None:
     store = MemoryObjectStore()
     upload_id = await opened(store, b"part")
-    repaired = await nobodys(store, [row("", state)]).abort(finding(upload_id))
+    repaired = await repairs_of(store, [row("", state)]).abort(finding(upload_id))
     assert repaired.outcome == wire.REPAIR_OUTCOME_OUTDATED
     assert await open_uploads(store) == [upload_id]
 
@@ -114,5 +114,5 @@ async def test_of_one_that_has_ended_meanwhile_nothing_is_said() -> None:
 
     store = Ending()
     upload_id = await opened(store, b"part")
-    repaired = await nobodys(store, [row("")]).abort(finding(upload_id))
+    repaired = await repairs_of(store, [row("")]).abort(finding(upload_id))
     assert repaired.outcome == wire.REPAIR_OUTCOME_OUTDATED

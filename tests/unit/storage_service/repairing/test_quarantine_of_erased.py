@@ -12,7 +12,7 @@ from servicekit.background import Heartbeats
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.repairing import quarantine
-from storage_service.repairing.assembly import RepairedVerifying, RepairRules
+from storage_service.repairing.assembly import RepairRules, Verifying
 from storage_service.repairing.guard import MostWrong
 from storage_service.repairing.manifest import PREFIX, Manifest, manifest_key
 from storage_service.repairing.metrics import RepairMetrics
@@ -57,7 +57,7 @@ class Bench:
     def __init__(self, seconds: float = 3600.0) -> None:
         self.store, self.records = MemoryObjectStore(), Records()
         rules = RepairRules(0.0, seconds, MostWrong(1, 1.0))
-        self.all = RepairedVerifying(
+        self.all = Verifying(
             self.store,
             cast("Any", self.records),
             Reports(),

@@ -14,7 +14,7 @@ from storage_service.metadata.verification import KeysNow
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
-from storage_service.repairing.assembly import RepairedVerifying, RepairRules
+from storage_service.repairing.assembly import RepairRules, Verifying
 from storage_service.repairing.guard import MostWrong
 from storage_service.repairing.metrics import RepairMetrics
 from storage_service.verifying.stage import Rates
@@ -52,7 +52,7 @@ class Bench:
     def __init__(self, key: str) -> None:
         self.key = key
         self.store, self.records = MemoryObjectStore(), Records()
-        self.all = RepairedVerifying(
+        self.all = Verifying(
             self.store,
             cast("Any", self.records),
             Reports(),

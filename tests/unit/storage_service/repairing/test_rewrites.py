@@ -15,7 +15,7 @@ from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.metadata.verification import KeysNow
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
-from storage_service.repairing.assembly import RepairedVerifying, RepairRules
+from storage_service.repairing.assembly import RepairRules, Verifying
 from storage_service.repairing.guard import MostWrong
 from storage_service.repairing.metrics import RepairMetrics
 from storage_service.verifying.stage import Rates
@@ -105,7 +105,7 @@ async def planted(store: MemoryObjectStore) -> Records:
 
 async def repaired(store: Any, records: Records) -> list[wire.RepairOutcome.ValueType]:
     """Run a repair in a new process."""
-    repairs = RepairedVerifying(
+    repairs = Verifying(
         store,
         cast("Any", records),
         Reports(),

@@ -7,8 +7,7 @@ from typing import cast
 
 import pytest
 
-from storage_service.metadata.restoration import Restorations
-from storage_service.metadata.verification import VerificationRecords
+from storage_service.metadata.verification import Restorations, VerificationRecords
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import ObjectAttributes
 from storage_service.repairing.identity import KEY, BucketIdentity

@@ -1,8 +1,9 @@
-"""AdminService, OperationsService: records what operators do in this service, before it is done."""
+"""AdminService, OperationsService, CredentialService: operators' acts, and reports of this process."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from grpc import aio
 
@@ -11,8 +12,12 @@ from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1 import operations_service_pb2 as pb
 from strongroom.metadata.v1.admin_service_pb2 import NoteActRequest
 from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceStub
+from strongroom.metadata.v1.credential_service_pb2 import CheckCredentialRequest, CheckCredentialResponse
+from strongroom.metadata.v1.credential_service_pb2_grpc import CredentialServiceStub
 from strongroom.metadata.v1.operations_service_pb2_grpc import OperationsServiceStub
 from strongroom.metadata.v1.replica_pb2 import Replica
+
+_CHECK_SECONDS: Final = 3.0
 
 
 class Acts(MetadataClient):
@@ -63,3 +68,15 @@ class Operations(MetadataClient):
         """Report the state of this process. Return whether it should drain."""
         request = pb.ReportReplicaRequest(replica=replica, instance=instance)
         return (await self._step(self._stub.ReportReplica, request)).drain
+
+
+class Credentials(MetadataClient):
+    """Checks the internal credential."""
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
+        self._credentials = CredentialServiceStub(channel)
+
+    async def check(self) -> CheckCredentialResponse:
+        """Return the time of metadata_service's clock. Raises InternalTokenInvalid {cause, seconds}."""
+        return await self._step(self._credentials.CheckCredential, CheckCredentialRequest(), _CHECK_SECONDS)

@@ -1,4 +1,4 @@
-"""What is done for an object at most once an hour, however many readers cause it."""
+"""Limits what readers cause for an object to once an hour, however many they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOST_REMEMBERED: Final = 10_000
 """Objects that are remembered; the oldest are forgotten first."""
 
 
-class SeldomDone:
+class Throttle:
     """Remembers for which objects something was done or has failed lately."""
 
     def __init__(self, most: int = MOST_REMEMBERED) -> None:

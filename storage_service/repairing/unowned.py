@@ -16,17 +16,16 @@ from storage_service.verifying.uploads import OpenUploads
 from storage_service.verifying.window import AtKey
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
-from strongroom.metadata.v1.verification_service_pb2 import Recount, RepairRowRequest
 from strongroom.storage.v1 import verify_pb2 as wire
 
 AFTER_MARKER: Final = failpoints.register("storage.repair.after_marker")
 AFTER_ABORT: Final = failpoints.register("storage.repair.after_abort")
 
-NOBODYS: Final = frozenset({pb.FINDING_KIND_OBJECT_ORPHANED, pb.FINDING_KIND_FOREIGN_VERSION})
+UNOWNED: Final = frozenset({pb.FINDING_KIND_OBJECT_ORPHANED, pb.FINDING_KIND_FOREIGN_VERSION})
 _ABORT_ROUNDS: Final = 5
 
 
-class Nobodys:
+class UnownedRepairs:
     """Repairs what no row owns. One instance per process."""
 
     def __init__(
@@ -52,7 +51,7 @@ class Nobodys:
 
         async def still() -> bool:
             found, _ = await self._objects.look_again(finding.key)
-            return any(one.kind in NOBODYS and one.version_id == finding.version_id for one in found)
+            return any(one.kind in UNOWNED and one.version_id == finding.version_id for one in found)
 
         why = kind_name(finding.kind)
         try:
@@ -80,7 +79,7 @@ class Nobodys:
         if all(upload.upload_id != finding.upload_id for upload in abandoned):
             return outdated(action)
         found, _ = await self._objects.look_again(finding.key)
-        if any(one.kind in NOBODYS for one in found):
+        if any(one.kind in UNOWNED for one in found):
             return left("an object that nobody owns stands at its key; repair that first", action)
         try:
             if await self._may_be_a_file(finding):
@@ -105,10 +104,3 @@ class Nobodys:
         if all(row.state != BLOB_STATE_COMMITTED for row in rows):
             return False
         return bool(await self._store.list_parts(finding.key, finding.upload_id))
-
-    async def recount(self, finding: pb.Finding) -> Repaired:
-        """Recount the owner's usage and tallies."""
-        action = wire.REPAIR_ACTION_RECOUNT
-        request = RepairRowRequest(owner_id=finding.owner_id, recount=Recount())
-        changed = await self._records.repair_row(request)
-        return done(action) if changed else outdated(action)

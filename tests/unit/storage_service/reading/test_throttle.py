@@ -1,11 +1,11 @@
-"""What is done once an hour for an object."""
+"""What readers cause for an object at most once an hour."""
 
 from __future__ import annotations
 
 import pytest
 
 from storage_service.objectstore.values import ObjectRef
-from storage_service.reading.seldom import AGAIN_SECONDS, RETRY_SECONDS, SeldomDone
+from storage_service.reading.throttle import AGAIN_SECONDS, RETRY_SECONDS, Throttle
 
 REF = ObjectRef("uploads/a", "v")
 
@@ -14,8 +14,8 @@ def test_it_is_due_again_after_an_hour_and_sooner_after_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now = 0.0
-    monkeypatch.setattr("storage_service.reading.seldom.time.monotonic", lambda: now)
-    done = SeldomDone()
+    monkeypatch.setattr("storage_service.reading.throttle.time.monotonic", lambda: now)
+    done = Throttle()
     assert (done.is_due(REF), REF in done) == (True, False)
     done.begun(REF)
     assert (done.is_due(REF), REF in done) == (False, True)
@@ -32,7 +32,7 @@ def test_it_is_due_again_after_an_hour_and_sooner_after_a_failure(
 
 
 def test_the_oldest_are_forgotten_first() -> None:
-    done = SeldomDone(most=10)
+    done = Throttle(most=10)
     refs = [ObjectRef(f"uploads/{number}", "v") for number in range(50)]
     for ref in refs:
         done.begun(ref)
