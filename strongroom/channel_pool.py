@@ -42,7 +42,7 @@ class Lane:
     def __init__(self, channel: aio.Channel) -> None:
         self.channel = channel
         self.calls = 0
-        self.methods: dict[_Method, Any] = {}
+        self.methods: dict[Method, Any] = {}
         self.retired = False
         self._closing: asyncio.Task[None] | None = None
 
@@ -83,7 +83,7 @@ class ChannelPool(aio.Channel):
         self._room = calls_per_connection
         self._lanes = [Lane(open_channel(_OWN_CONNECTION))]
         self._retired: list[Lane] = []
-        self._methods: dict[tuple[object, ...], _Method] = {}
+        self._methods: dict[tuple[object, ...], Method] = {}
         self._renewal_seconds = renewal_seconds
         self._renewed_at = -renewal_seconds
         self._closed = False
@@ -161,7 +161,7 @@ class ChannelPool(aio.Channel):
         """See ``aio.Channel``."""
         return self._method("stream_stream", args, options)
 
-    def _method(self, kind: str, args: tuple[Any, ...], options: dict[str, Any]) -> _Method:
+    def _method(self, kind: str, args: tuple[Any, ...], options: dict[str, Any]) -> Method:
         """Return the method of an RPC; always the same object, even if a stub is made for each call.
 
         A lane keeps what it has opened for a method as long as it lives.
@@ -169,18 +169,21 @@ class ChannelPool(aio.Channel):
         key = (kind, *args, *sorted(options.items()))
         found = self._methods.get(key)
         if found is None:
-            found = self._methods[key] = _Method(self, kind, args, options)
+            found = self._methods[key] = Method(self, kind, args, options)
         return found
 
 
-class _Method:
-    """One RPC of a pool: begins each call on the connection that has room."""
+class Method:
+    """One RPC of a pool: begins each call on the connection that has room. ``path``:
+    ``/package.Service/Method``.
+    """
 
     def __init__(self, pool: ChannelPool, kind: str, args: tuple[Any, ...], options: dict[str, Any]) -> None:
         self._pool = pool
         self._kind = kind
         self._args = args
         self._options = options
+        self.path: str = args[0]
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         lane = self._pool.lane()

@@ -45,7 +45,7 @@ async def create(
         int, typer.Option(min=0, help="The project's version; 0: the newest at this moment.")
     ] = 0,
     title: Annotated[str, TITLE] = "",
-    password: Annotated[str, PASSWORD] = "",
+    password: Annotated[str | None, PASSWORD] = None,
     expires: Annotated[str, EXPIRES] = "never",
     uses: Annotated[int, USES] = 0,
 ) -> None:
@@ -86,7 +86,7 @@ async def drop(
     hold: Hold = None,
     storage_class: StorageClass = None,
     title: Annotated[str, TITLE] = "",
-    password: Annotated[str, PASSWORD] = "",
+    password: Annotated[str | None, PASSWORD] = None,
     expires: Annotated[str, EXPIRES] = "never",
     uses: Annotated[int, USES] = 0,
 ) -> None:
@@ -133,6 +133,8 @@ async def update(
     """Change a share's title, password, end or number of uses."""
     if password is not None and no_password:
         raise UsageProblem("choose --password or --no-password")
+    if password == "":
+        raise UsageProblem("the password is empty; --no-password removes it")
     if {title, password, expires, uses} == {None} and not no_password:
         raise UsageProblem("nothing to change; give --title, --password, --expires or --uses")
     async with session.client() as client:
@@ -154,8 +156,10 @@ async def revoke(session: Session, share: Annotated[str, ID]) -> None:
 
 
 async def _create(
-    session: Session, shared: Shared, *, title: str, password: str, expires: str, uses: int
+    session: Session, shared: Shared, *, title: str, password: str | None, expires: str, uses: int
 ) -> None:
+    if password == "":
+        raise UsageProblem("the password is empty; leave --password out if guests need none")
     async with session.client() as client:
         made = await client.shares.create(
             shared, title=title, password=password, expires_in=_span(expires), max_uses=uses

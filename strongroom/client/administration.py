@@ -26,6 +26,7 @@ from strongroom.client.admin_values import (
     to_replica,
     to_status,
 )
+from strongroom.client.arguments import several
 from strongroom.client.connection import Connection, typed
 from strongroom.client.costs import Costs
 from strongroom.client.family_values import Notification
@@ -52,21 +53,21 @@ class Administration:
         request = pb.ListUsageRequest(
             user_id=owner_id, order=ORDERS[order], page_size=PAGE, by_family=by_family
         )
-        async for page in self._connection.pages(self._connection.admin.ListUsage, request, safe=True):
+        async for page in self._connection.pages(self._connection.admin.ListUsage, request):
             for owner in page.owners:
                 yield to_owner_usage(owner)
 
     async def infected(self, owner_id: str = "") -> AsyncGenerator[InfectedContent]:
         """Stored content, of one owner or of all, that the scanner found infected."""
         request = infected_pb2.ListInfectedRequest(user_id=owner_id, page_size=PAGE)
-        async for page in self._connection.pages(self._connection.admin.ListInfected, request, safe=True):
+        async for page in self._connection.pages(self._connection.admin.ListInfected, request):
             for one in page.contents:
                 yield InfectedContent.from_proto(one)
 
     async def costs(self, owner_id: str = "") -> Costs:
         """Estimated monthly cost of the objects of one owner, or of all owners together."""
         request = usage_service_pb2.GetCostsRequest(user_id=owner_id, all_users=not owner_id)
-        found = await self._connection.unary(self._connection.usages.GetCosts, request, safe=True)
+        found = await self._connection.unary(self._connection.usages.GetCosts, request)
         return Costs.from_proto(found)
 
     async def watch(
@@ -83,7 +84,10 @@ class Administration:
         :param families: ``generation``, ``project``, …; none: all. :param user_ids: none: all users.
         """
         request = notification_service_pb2.WatchAllRequest(
-            resume_token=resume_token, types=event_types(types), families=families, user_ids=user_ids
+            resume_token=resume_token,
+            types=event_types(types),
+            families=several("families", families),
+            user_ids=several("user_ids", user_ids),
         )
         async with aclosing(watch_all(self._connection, request)) as events:
             async for event in events:
@@ -92,7 +96,7 @@ class Administration:
     async def quota(self, owner_id: str) -> Usage:
         """The owner's usage and limits."""
         request = usage_service_pb2.GetUsageRequest(user_id=owner_id)
-        found = await self._connection.unary(self._connection.usages.GetUsage, request, safe=True)
+        found = await self._connection.unary(self._connection.usages.GetUsage, request)
         return Usage.from_proto(found.usage)
 
     async def set_quota(self, owner_id: str, *, limit_bytes: int | None, limit_files: int | None) -> Usage:
@@ -125,20 +129,18 @@ class Administration:
         :raises NotFound: there is no such erasure.
         """
         request = pb.GetErasureRequest(id=erasure_id, user_id=owner_id)
-        found = await self._connection.unary(self._connection.admin.GetErasure, request, safe=True)
+        found = await self._connection.unary(self._connection.admin.GetErasure, request)
         return to_erasure(found)
 
     async def cleaner_status(self) -> CleanerStatus:
         """How much work the cleaner has, what has failed, and who does it."""
         request = pb.GetCleanerStatusRequest()
-        return to_status(
-            await self._connection.unary(self._connection.admin.GetCleanerStatus, request, safe=True)
-        )
+        return to_status(await self._connection.unary(self._connection.admin.GetCleanerStatus, request))
 
     async def attempts(self, owner_id: str = "", *, everything: bool = False) -> AsyncGenerator[Attempt]:
         """Failed attempts; with ``everything`` also uploads in progress and objects being removed."""
         request = pb.ListAttemptsRequest(user_id=owner_id, all=everything, page_size=PAGE)
-        async for page in self._connection.pages(self._connection.admin.ListAttempts, request, safe=True):
+        async for page in self._connection.pages(self._connection.admin.ListAttempts, request):
             for one in page.attempts:
                 yield to_attempt(one)
 
@@ -161,7 +163,7 @@ class Administration:
     async def replicas(self) -> Sequence[Replica]:
         """Replicas of storage_service that have reported within a day, by name."""
         request = replica_pb2.ListReplicasRequest()
-        found = await self._connection.unary(self._connection.admin.ListReplicas, request, safe=True)
+        found = await self._connection.unary(self._connection.admin.ListReplicas, request)
         now = found.now.ToDatetime(UTC)
         return [to_replica(one, now) for one in found.replicas]
 
@@ -202,7 +204,7 @@ class Administration:
         """The audit log, newest first; optionally only about one owner (erased or not), or of one kind."""
         request = pb.ListAdminActsRequest(user_id=owner_id, act=act, page_size=PAGE)
         while True:
-            page = await self._connection.unary(self._connection.admin.ListAdminActs, request, safe=True)
+            page = await self._connection.unary(self._connection.admin.ListAdminActs, request)
             for found in page.acts:
                 yield to_act(found)
             if len(page.acts) < PAGE:

@@ -21,45 +21,17 @@ MAX_MESSAGE_BYTES = 8 * MIB
 KEEPALIVE_TIME_MS = 10_000
 KEEPALIVE_TIMEOUT_MS = 5_000
 
-#: Unary calls that change nothing: gRPC itself retries them (https://grpc.io/docs/guides/retry/).
-IDEMPOTENT = {
-    "strongroom.metadata.v1.FileService": (
-        "GetFile", "BatchGetFiles", "ListFiles", "ListFolder", "ListTrash", "SearchFiles"
-    ),
-    "strongroom.metadata.v1.GenerationService": ("GetGeneration", "ListGenerations", "GetGenerationStats"),
-    "strongroom.metadata.v1.EventMediaService": ("GetEventMedia", "ListEventMedia", "GetProfilePicture"),
-    "strongroom.metadata.v1.ProjectService": (
-        "GetProject", "GetProjectFile", "ListProjects", "ListProjectFiles", "ListProjectVersions",
-        "GetVersionRule",
-    ),
-    "strongroom.metadata.v1.UsageService": ("GetUsage", "GetRevision", "GetCosts"),
-    "strongroom.storage.v1.StorageService": (
-        "SignUrl", "BatchSignUrls", "SignPreviews", "GetUpload", "GetUrlStamps"
-    ),
-}  # fmt: skip
-
 
 def service_config() -> str:
-    """Return the service config as JSON: round robin over all addresses of a name, retries of idempotent
-    calls.
+    """Return the service config as JSON: round robin over all addresses of a name.
 
+    It has no retry policy: ``Connection.unary`` retries, by the client's ``RetryPolicy``.
     https://github.com/grpc/grpc-proto/blob/master/grpc/service_config/service_config.proto
     """
-    names = [
-        {"service": service, "method": method} for service, all_ in IDEMPOTENT.items() for method in all_
-    ]
-    retry = {
-        "maxAttempts": 4,
-        "initialBackoff": "0.1s",
-        "maxBackoff": "2s",
-        "backoffMultiplier": 3,
-        "retryableStatusCodes": ["UNAVAILABLE"],
-    }
     config = {
         "loadBalancingConfig": [{"round_robin": {}}],
         # A replica that is draining gets no new calls (gRFC A17).
         "healthCheckConfig": {"serviceName": ""},
-        "methodConfig": [{"name": names, "retryPolicy": retry}],
     }
     return json.dumps(config)
 

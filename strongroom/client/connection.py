@@ -10,8 +10,10 @@ from uuid import uuid4
 import grpc
 
 from strongroom import errors
+from strongroom.channel_pool import Method
 from strongroom.client.channels import make_channel
 from strongroom.client.paging import Page, all_pages
+from strongroom.client.queries import QUERY_PATHS
 from strongroom.client.retries import Attempts, Deadline
 from strongroom.client.settings import ClientSettings
 from strongroom.client.tokens import Tokens
@@ -244,16 +246,18 @@ class Connection:
         request: Request,
         *,
         timeout: float | None = None,
-        safe: bool = False,
+        safe: bool | None = None,
     ) -> Response:
         """Call ``method`` within ``timeout`` seconds (None: the client's default) and return its response.
 
-        ``safe``: repeat the call after a failure; only for requests with a request_id. Refusals by a limit
-        are always retried.
+        ``safe``: whether to repeat the call after a failure; None: if it is a query. Others are safe with a
+        request_id, or if they set a given value. Refusals by a limit are always retried.
 
         :raises StrongroomError: typed by the reason that the service gave.
         """
         deadline = Deadline(self.settings.timeout if timeout is None else timeout)
+        if safe is None:
+            safe = isinstance(method, Method) and method.path in QUERY_PATHS
         attempts = self.attempts(deadline, safe=safe)
         while True:
             metadata = await self.metadata()
@@ -266,14 +270,12 @@ class Connection:
         self,
         method: grpc.aio.UnaryUnaryMultiCallable[Asked, Answered],
         request: Asked,
-        *,
-        safe: bool = False,
     ) -> AsyncGenerator[Answered]:
         """All pages of a list, each asked for by ``request`` with another page token, as by ``unary``."""
 
         async def ask(token: str) -> Answered:
             request.page_token = token
-            return await self.unary(method, request, safe=safe)
+            return await self.unary(method, request)
 
         async for page in all_pages(ask):
             yield page
@@ -287,10 +289,12 @@ class Connection:
 
 
 def typed(error: grpc.aio.AioRpcError, metadata: Metadata) -> errors.StrongroomError:
-    """Return the typed error of a failed call. Its traceback shows the request id, which is in the services'
-    logs.
+    """Return the typed error of a failed call. Its traceback shows gRPC's own text, if gRPC failed, and the
+    request id, which is in the services' logs.
     """
     found = with_callers_names(errors.from_rpc_error(error), PYTHON_NAMES)
     found.__cause__ = error
+    if found.transport_details:  # says which address, and what happened there
+        found.add_note(f"gRPC: {found.transport_details}")
     found.add_note(f"request id: {dict(metadata)['x-request-id']}")
     return found

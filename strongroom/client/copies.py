@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from strongroom import errors
 from strongroom.client.file_calls import FileCalls
-from strongroom.client.files import FileName, StoredFile, Visibility, id_or_key
+from strongroom.client.files import FileName, StoredFile, Visibility, id_or_key, visibility_number
 from strongroom.client.retention import RetentionWish
 from strongroom.client.targets import Target
 from strongroom.field_names import PYTHON_NAMES, with_callers_names
@@ -104,8 +104,10 @@ class CopyCalls(FileCalls):
         """Delete files, 1,000 per call; they fail independently. Returns an error for each, or None if it was
         deleted.
 
-        :raises ValueError: for empty text.
+        :raises TypeError: a single file. :raises ValueError: for empty text.
         """
+        if isinstance(files, str | StoredFile | UUID):
+            raise TypeError("delete_many takes several files: [file]; delete takes one")
         found: list[errors.StrongroomError | None] = []
         for start in range(0, len(files), MOST_DELETIONS):
             found += await self._delete_some(files[start : start + MOST_DELETIONS], soft, timeout)
@@ -140,7 +142,7 @@ def _complete(
 ) -> None:
     spec.request_id = request_id or str(uuid4())
     if visibility is not None:
-        spec.visibility = visibility.to_proto()
+        spec.visibility = visibility_number(visibility)
     if if_generation_match is not None:
         spec.if_generation_match = if_generation_match
 

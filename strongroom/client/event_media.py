@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
+from strongroom.client.arguments import several
 from strongroom.client.connection import Connection
 from strongroom.client.family_values import CountedPage
 from strongroom.client.files import Family, FileName, StoredFile, Visibility, id_or_key
@@ -125,7 +126,7 @@ class EventMediaFiles:
             file_id=await self._id_of(file),
             title=title,
             description=description,
-            tags=None if tags is None else event_media_service_pb2.Tags(values=tags),
+            tags=None if tags is None else event_media_service_pb2.Tags(values=several("tags", tags)),
             if_generation_match=if_generation_match,
             user_id=self._user_id,
         )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from strongroom import errors
+from strongroom.client.arguments import pairs, several
 from strongroom.client.costs import Costs
 from strongroom.client.files import (
     Family,
@@ -16,16 +17,17 @@ from strongroom.client.files import (
     StoredFile,
     Usage,
     Visibility,
+    family_number,
     id_or_key,
     name_file,
+    visibility_number,
     whole_seconds,
 )
 from strongroom.client.searches import SearchCalls
-from strongroom.client.targets import Target, Uploads
+from strongroom.client.targets import Target, target_proto
 from strongroom.client.uploads import UploadLimit
 from strongroom.metadata.v1 import (
     event_media_service_pb2,
-    file_pb2,
     file_service_pb2,
     target_pb2,
     usage_service_pb2,
@@ -61,9 +63,11 @@ class FileCalls(SearchCalls):
         """Up to 1,000 files by id, in one request: those that exist, in the order given. Spooled files are
         not included.
         """
-        request = file_service_pb2.BatchGetFilesRequest(file_ids=file_ids, user_id=self._user_id)
+        request = file_service_pb2.BatchGetFilesRequest(
+            file_ids=several("file_ids", file_ids), user_id=self._user_id
+        )
         response = await self._connection.unary(
-            self._connection.files.BatchGetFiles, request, timeout=timeout, safe=True
+            self._connection.files.BatchGetFiles, request, timeout=timeout
         )
         return tuple(map(StoredFile.from_proto, response.files))
 
@@ -90,7 +94,7 @@ class FileCalls(SearchCalls):
             prefix=prefix,
             page_size=page_size,
             page_token=page_token,
-            family=family.to_proto() if family else file_pb2.FILE_FAMILY_UNSPECIFIED,
+            family=family_number(family),
             show_deleted=show_deleted,
             user_id=self._user_id,
         )
@@ -166,13 +170,13 @@ class FileCalls(SearchCalls):
         request = file_service_pb2.UpdateFileRequest(
             file_id=await self._id_of(file),
             filename=filename,
-            visibility=visibility.to_proto() if visibility else None,
-            metadata=set_metadata if metadata is None else metadata,
+            visibility=visibility_number(visibility) if visibility else None,
+            metadata=pairs("metadata", (set_metadata or {}) if metadata is None else metadata),
             replace_metadata=metadata is not None,
-            remove_metadata=remove_metadata,
+            remove_metadata=several("remove_metadata", remove_metadata),
             title=title,
             description=description,
-            tags=None if tags is None else event_media_service_pb2.Tags(values=tags),
+            tags=None if tags is None else event_media_service_pb2.Tags(values=several("tags", tags)),
             if_generation_match=if_generation_match,
             user_id=self._user_id,
         )
@@ -200,7 +204,7 @@ class FileCalls(SearchCalls):
             soft=soft,
             user_id=self._user_id,
             if_generation_match=if_generation_match,
-            family=family.to_proto() if family else file_pb2.FILE_FAMILY_UNSPECIFIED,
+            family=family_number(family),
         )
         if self._spooled is not None:
             return await self._spooled.delete(request, file, timeout)
@@ -234,11 +238,15 @@ class FileCalls(SearchCalls):
         :param expires_in: 1 s to 7 days, in seconds or as a timedelta; default one hour.
         :param disposition: how a browser treats it; default: inline for safe types, else attachment.
         :param family: only a file of this family is found.
-        :raises ValueError: ``expires_in`` is no time to come.
+        :raises ValueError: ``expires_in`` is no time to come; or another method or disposition.
         """
         seconds = whole_seconds(expires_in)
         if seconds == 0:
             raise ValueError("expires_in is 1 s to 7 days; leave it out for one hour")
+        if method not in {"GET", "HEAD"}:
+            raise ValueError(f"method is GET or HEAD, not {method!r}; signed URLs only read")
+        if disposition not in {None, "inline", "attachment"}:
+            raise ValueError(f"disposition is 'inline' or 'attachment', not {disposition!r}")
         request = download_pb2.SignUrlRequest(
             expires_in_seconds=seconds or 0,
             method=download_pb2.SignedMethod.Value(f"SIGNED_METHOD_{method}"),
@@ -246,7 +254,7 @@ class FileCalls(SearchCalls):
                 f"DISPOSITION_{(disposition or 'unspecified').upper()}"
             ),
             user_id=self._user_id,
-            family=family.to_proto() if family else file_pb2.FILE_FAMILY_UNSPECIFIED,
+            family=family_number(family),
         )
         name_file(request, file)
         response = await self._connection.unary(self._connection.storage.SignUrl, request, timeout=timeout)
@@ -272,7 +280,7 @@ class FileCalls(SearchCalls):
         """
         request = diagnostics_service_pb2.DiagnoseRequest()
         method = self._connection.diagnostics.Diagnose
-        response = await self._connection.unary(method, request, timeout=timeout)
+        response = await self._connection.unary(method, request, timeout=timeout, safe=True)
         return {limit.family: UploadLimit.from_proto(limit) for limit in response.limits}
 
     async def _spooling_owner(self) -> str:
@@ -283,10 +291,10 @@ class FileCalls(SearchCalls):
         self, target: Target | None, filename: str, content_type: str, metadata: Mapping[str, str] | None
     ) -> target_pb2.UploadSpec:
         return target_pb2.UploadSpec(
-            target=(target or Uploads()).to_proto(),
+            target=target_proto(target),
             filename=filename,
             content_type=content_type,
-            metadata=metadata,
+            metadata=None if metadata is None else pairs("metadata", metadata),
             user_id=self._user_id,
         )
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from strongroom.client.arguments import expect, word
 from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import file_pb2, retention_pb2, scan_pb2, usage_service_pb2
 from strongroom.storage.v1 import download_pb2
@@ -58,6 +59,22 @@ class Visibility(StrEnum):
     def to_proto(self) -> file_pb2.Visibility.ValueType:
         """The ``Visibility`` number."""
         return file_pb2.Visibility.Value("VISIBILITY_" + self.name)
+
+
+def family_number(family: Family | str | None) -> file_pb2.FileFamily.ValueType:
+    """The ``FileFamily`` number of a family, which may be given by its text; None or empty: all.
+
+    :raises ValueError: there is no such family.
+    """
+    return word("family", Family, family).to_proto() if family else file_pb2.FILE_FAMILY_UNSPECIFIED
+
+
+def visibility_number(visibility: Visibility | str) -> file_pb2.Visibility.ValueType:
+    """The ``Visibility`` number, also for its text.
+
+    :raises ValueError: there is no such visibility.
+    """
+    return word("visibility", Visibility, visibility).to_proto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +263,14 @@ def moment_of(stamp: Timestamp) -> datetime | None:
 
 
 def whole_seconds(duration: timedelta | int | None) -> int | None:
-    """A timedelta in whole seconds, rounded up, as requests need it; other values are returned unchanged.
+    """A timedelta in whole seconds, rounded up, as requests need it; numbers and None are returned unchanged.
 
+    :raises TypeError: it is neither.
     :raises ValueError: a timedelta of no length or less: 0 would stand for "never", or for a default.
     """
-    if not isinstance(duration, timedelta):
+    if duration is None or isinstance(duration, int):
         return duration
+    expect(duration, timedelta, "a span is a timedelta or whole seconds (int)")
     if duration <= timedelta(0):
         raise ValueError(f"{duration} is no time span to come")
     return math.ceil(duration.total_seconds())
@@ -329,8 +348,9 @@ def id_or_key(name: FileName) -> tuple[str, str]:
     """Return ``(file_id, key)``, one of them empty. Text that is a UUID is an id, because keys contain a
     slash.
 
-    :raises ValueError: for empty text.
+    :raises TypeError: for other types. :raises ValueError: for empty text, or None.
     """
+    expect(name, StoredFile | UUID | str | None, "a file is named by its id, its key or a StoredFile")
     if isinstance(name, StoredFile):
         return name.id, ""
     if isinstance(name, UUID):

@@ -11,9 +11,18 @@ from uuid import uuid4
 import grpc
 
 from strongroom import errors
+from strongroom.client.arguments import expect
 from strongroom.client.connection import Connection, typed
 from strongroom.client.family_values import CountedPage, GenerationStats
-from strongroom.client.files import Family, FileName, SignedUrl, StoredFile, Visibility, id_or_key
+from strongroom.client.files import (
+    Family,
+    FileName,
+    SignedUrl,
+    StoredFile,
+    Visibility,
+    id_or_key,
+    visibility_number,
+)
 from strongroom.client.paging import all_pages
 from strongroom.client.retention import RetentionWish, proto_of
 from strongroom.client.retries import Deadline
@@ -57,7 +66,7 @@ class ImportItem:
             retention=proto_of(self.retention),
         )
         if self.visibility is not None:
-            spec.visibility = self.visibility.to_proto()
+            spec.visibility = visibility_number(self.visibility)
         return direct_pb2.ImportFromUrlRequest(url=self.url, spec=spec)
 
 
@@ -112,6 +121,8 @@ class Generations:
         They fail independently. If an answer is lost it is requested again: nothing is imported twice.
         """
         deadline = Deadline(timeout)
+        for item in items:
+            expect(item, ImportItem, "items are ImportItem(url, type, …)")
         requests = [item.to_proto(self._user_id) for item in items]
         found: list[StoredFile | errors.StrongroomError] = []
         for start in range(0, len(requests), MAX_BATCH):

@@ -46,8 +46,10 @@ class LinkCalls:
         :param scope: ``version`` stops working when the content is replaced, ``newest`` reads the current
             content.
         :param attachment: browsers save the file, whatever its type.
-        :raises FileNotFound: also when it is somebody else's.
+        :raises FileNotFound: also when it is somebody else's. :raises ValueError: there is no such scope.
         """
+        if scope not in {"version", "newest"}:
+            raise ValueError(f"scope is 'version' or 'newest', not {scope!r}")
         seconds = whole_seconds(expires_in)
         file_id, key = id_or_key(file)
         request = link_pb2.SignLinksRequest(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, overload
 
+from strongroom.client.arguments import text
 from strongroom.client.files import FileName, StoredFile, Visibility
 from strongroom.client.path_downloads import Downloaded
 from strongroom.client.retention import RetentionWish
@@ -152,8 +153,8 @@ class PathFiles:
 
     async def _key(self, key: str) -> str:
         """Return the full key of a path."""
+        path = as_stored(text("key", key))
         prefix = await self._own_prefix()
-        path = as_stored(key)
         return path if path.startswith(prefix) else prefix + path
 
     async def _own_prefix(self) -> str:

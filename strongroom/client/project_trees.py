@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from strongroom.client.arguments import expect, several
 from strongroom.path_rules import as_stored
 
 #: Left out of every version of a project by default. With ``ignore=()`` they are included.
@@ -30,7 +31,8 @@ class Ignore:
     def __init__(self, patterns: Iterable[str]) -> None:
         from pathspec import GitIgnoreSpec  # noqa: PLC0415 - importing it takes a twentieth of a command's time
 
-        self._spec = GitIgnoreSpec.from_lines(pattern.rstrip("\r\n") for pattern in patterns)
+        lines = several("ignore", patterns)
+        self._spec = GitIgnoreSpec.from_lines(pattern.rstrip("\r\n") for pattern in lines)
 
     def leaves_out(self, path: str, *, folder: bool) -> bool:
         """Whether ``path`` (relative, with ``/``) is left out."""
@@ -88,7 +90,9 @@ def read_changes(changed: Mapping[str, str | os.PathLike[str] | bytes]) -> Tree:
     """Read the files that a partial save sends, given by path in the project as a local path or as content.
 
     :raises OSError: something can't be read. :raises ValueError: two paths are equal in NFC.
+    :raises TypeError: it is no mapping.
     """
+    expect(changed, Mapping, "the changed files are a mapping of paths to local paths or bytes")
     files: dict[str, TreeFile] = {}
     for path, source in changed.items():
         normal = as_stored(path)

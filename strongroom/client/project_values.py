@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from strongroom.client.arguments import several
 from strongroom.client.files import LOSSES, Kept, kept_of
 from strongroom.metadata.v1 import project_pb2
 
@@ -62,7 +63,9 @@ class Label:
 
     def to_proto(self) -> project_pb2.VersionLabel | None:
         """Return the labels as requests contain them; None if all are empty."""
-        label = project_pb2.VersionLabel(version_name=self.name, message=self.message, tags=self.tags)
+        label = project_pb2.VersionLabel(
+            version_name=self.name, message=self.message, tags=several("tags", self.tags)
+        )
         return label if label.ByteSize() else None
 
 

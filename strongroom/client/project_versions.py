@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
 
+from strongroom.client.arguments import several
 from strongroom.client.connection import Connection
 from strongroom.client.project_values import ProjectVersion, VersionRule
 from strongroom.metadata.v1 import project_service_pb2
@@ -47,7 +48,7 @@ class ProjectVersions:
             version=version,
             name=name,
             message=message,
-            tags=None if tags is None else Tags(values=dict.fromkeys(tags)),
+            tags=None if tags is None else Tags(values=dict.fromkeys(several("tags", tags))),
             user_id=self._user_id,
         )
         response = await self._connection.unary(self._connection.projects.UpdateProjectVersion, request)

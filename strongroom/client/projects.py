@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from strongroom import errors
 from strongroom.client.archive_downloads import save_zip
+from strongroom.client.arguments import several
 from strongroom.client.connection import Connection
 from strongroom.client.project_restores import Restore
 from strongroom.client.project_saves import TreeSave, saved_by
@@ -134,7 +135,9 @@ class Projects(ProjectVersions):
         tree = await asyncio.to_thread(read_changes, changed)
         spec = self._spec(slug, name, expected_version, retention, label, storage_class=storage_class)
         spec.partial, spec.request_id = True, request_id or str(uuid4())
-        operation = TreeOperation(spec, tree, tuple(removed), on_progress=on_progress, timeout=timeout)
+        operation = TreeOperation(
+            spec, tree, several("removed", removed), on_progress=on_progress, timeout=timeout
+        )
         return replace(await self._save(operation), sent=len(tree.files))
 
     async def save_archive(

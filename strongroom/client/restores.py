@@ -33,9 +33,7 @@ class Restores:
         cursor = ""
         while True:
             request = pb.ListStrayObjectsRequest(cursor=cursor)
-            page = await self._connection.unary(
-                self._connection.restores.ListStrayObjects, request, safe=True
-            )
+            page = await self._connection.unary(self._connection.restores.ListStrayObjects, request)
             yield [to_stray(stray) for stray in page.objects], page.committed_rows
             cursor = page.cursor
             if not cursor:

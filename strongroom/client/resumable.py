@@ -12,9 +12,10 @@ from uuid import uuid4
 import google_crc32c
 
 from strongroom import errors
+from strongroom.client.arguments import expect
 from strongroom.client.connection import Connection
 from strongroom.client.copies import CopyCalls
-from strongroom.client.files import StoredFile, Visibility
+from strongroom.client.files import StoredFile, Visibility, visibility_number
 from strongroom.client.reading import BLOCK_BYTES
 from strongroom.client.retention import RetentionWish
 from strongroom.client.retries import Attempts, Deadline
@@ -79,9 +80,10 @@ class ResumableCalls(CopyCalls):
             spec = self._spec(target, name, content_type, metadata)
             spec.request_id, spec.size_bytes = request_id or str(uuid4()), read.size
             if checksum is not None:
+                expect(checksum, Checksums, "checksum is Checksums(md5=…, sha256=…)")
                 checksum.fill(spec)
             if visibility is not None:
-                spec.visibility = visibility.to_proto()
+                spec.visibility = visibility_number(visibility)
             spec.storage_class = storage_class
             if retention is not None:
                 spec.retention.CopyFrom(retention.to_proto())
@@ -155,6 +157,7 @@ class _ResumableUpload:
             self._connection.storage.GetUpload,
             request,
             timeout=usual if remaining is None else min(usual, remaining),
+            safe=False,  # our caller tries again
         )
         return response.session
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from strongroom.client.arguments import moment
 from strongroom.client.connection import Connection
 from strongroom.client.files import Family, FileName, Kept, id_or_key, kept_of
 from strongroom.metadata.v1 import file_service_pb2, retention_pb2
@@ -31,17 +32,17 @@ class RetentionWish:
     def to_proto(self) -> retention_pb2.RetentionWish:
         """Return the message.
 
-        :raises ValueError: a time has no time zone.
+        :raises TypeError: it is neither a time nor a span. :raises ValueError: a time has no time zone.
         """
         wish = retention_pb2.RetentionWish(hold_reason=self.hold)
         if isinstance(self.keep, timedelta):
             wish.keep_for.FromTimedelta(self.keep)
         elif self.keep is not None:
-            wish.keep_until_time.FromDatetime(_aware(self.keep))
+            wish.keep_until_time.FromDatetime(moment("keep", self.keep))
         if isinstance(self.delete_after, timedelta):
             wish.delete_after.FromTimedelta(self.delete_after)
         elif self.delete_after is not None:
-            wish.delete_after_time.FromDatetime(_aware(self.delete_after))
+            wish.delete_after_time.FromDatetime(moment("delete_after", self.delete_after))
         return wish
 
     @classmethod
@@ -63,12 +64,6 @@ class RetentionWish:
 def proto_of(wish: RetentionWish | None) -> retention_pb2.RetentionWish | None:
     """Return the message for a field; None if not set. Raises ValueError as ``to_proto``."""
     return None if wish is None else wish.to_proto()
-
-
-def _aware(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise ValueError(f"{moment.isoformat()} has no time zone; give a time such as datetime.now(UTC)")
-    return moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,7 @@ class Retention:
     async def rules(self) -> RetentionRules:
         """The rules in the installation's settings."""
         request = pb.GetRetentionRulesRequest()
-        found = await self._connection.unary(self._connection.retention.GetRetentionRules, request, safe=True)
+        found = await self._connection.unary(self._connection.retention.GetRetentionRules, request)
         return RetentionRules(
             {
                 Family.from_proto(rule.family): RetentionRule(
@@ -190,13 +185,13 @@ def _days(number: float) -> timedelta | None:
     return timedelta(days=number) if number else None
 
 
-def _stamp(moment: datetime | timedelta) -> Timestamp:
+def _stamp(when: datetime | timedelta) -> Timestamp:
     """Return a time, or a span from now, as a timestamp.
 
-    :raises ValueError: the time has no time zone.
+    :raises TypeError: it is neither. :raises ValueError: the time has no time zone.
     """
-    if isinstance(moment, timedelta):
-        moment = datetime.now(UTC) + moment
+    if isinstance(when, timedelta):
+        when = datetime.now(UTC) + when
     stamp = Timestamp()
-    stamp.FromDatetime(_aware(moment).astimezone(UTC))
+    stamp.FromDatetime(moment("the time", when))
     return stamp

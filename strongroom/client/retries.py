@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import grpc
 
 from strongroom import errors
+from strongroom.client.arguments import expect
 from strongroom.client.tokens import Tokens
 
 #: Errors that mean waiting for an earlier attempt with the same request_id, which still holds its lease.
@@ -49,11 +50,12 @@ LONGEST_SECONDS = 10 * 365 * 24 * 3600.0
 
 
 class Deadline:
-    """A point in time shared by all attempts of one operation. ``timeout`` None or very long (``math.inf``):
-    never.
+    """A point in time shared by all attempts of one operation. ``timeout`` in seconds; None or very long
+    (``math.inf``): never.
     """
 
     def __init__(self, timeout: float | None) -> None:
+        expect(timeout, int | float | None, "timeout is a number of seconds")
         self._end: float | None = None
         if timeout is not None and timeout < LONGEST_SECONDS:
             self._end = time.monotonic() + timeout
@@ -84,17 +86,22 @@ class Attempts:
         self._token_renewed = False
         self._failures = 0
         self._waited = 0.0
+        self._last: errors.StrongroomError | None = None
 
     def progressed(self) -> None:
         """Note progress, which restarts the counting."""
         self._failures = 0
         self._waited = 0.0
+        self._last = None
 
     async def pause(self, error: errors.StrongroomError) -> None:
         """Sleep until the next attempt is due.
 
-        :raises StrongroomError: ``error`` itself, if there is no further attempt.
+        :raises StrongroomError: ``error`` itself, if there is no further attempt; if it is only that time ran
+            out, the one before it, which says why.
         """
+        if isinstance(error, errors.DeadlineExceeded) and self._last is not None:
+            raise self._last
         if not self._token_renewed and self._tokens.renew_after(error):
             self._token_renewed = True
             return
@@ -113,6 +120,7 @@ class Attempts:
         if self._waited + delay > self._policy.max_wait:
             raise error
         self._waited += delay
+        self._last = error
         if self._policy.on_retry is not None:
             self._policy.on_retry(error, delay)
         await asyncio.sleep(delay)

@@ -6,7 +6,8 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from strongroom.client.files import Family, FilePage, StoredFile
+from strongroom.client.arguments import expect, moment, pairs
+from strongroom.client.files import Family, FilePage, StoredFile, family_number
 from strongroom.client.paging import all_pages
 from strongroom.client.trash import Purged, TrashCalls
 from strongroom.metadata.v1 import file_pb2, file_service_pb2
@@ -30,21 +31,24 @@ class Wanted:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def to_proto(self) -> file_service_pb2.SearchFilesRequest:
-        """Return the request."""
+        """Return the request.
+
+        :raises ValueError: a time has no time zone; there is no such family.
+        """
         found = file_pb2.FileFilter(
             query=self.query,
             content_type=self.content_type,
             min_size_bytes=self.min_size,
             max_size_bytes=self.max_size,
-            settings=self.settings,
+            settings=pairs("settings", self.settings),
         )
         if self.created_after is not None:
-            found.created_after.FromDatetime(self.created_after)
+            found.created_after.FromDatetime(moment("created_after", self.created_after))
         if self.created_before is not None:
-            found.created_before.FromDatetime(self.created_before)
+            found.created_before.FromDatetime(moment("created_before", self.created_before))
         return file_service_pb2.SearchFilesRequest(
             filter=found,
-            family=self.family.to_proto() if self.family else file_pb2.FILE_FAMILY_UNSPECIFIED,
+            family=family_number(self.family),
             prefix=self.prefix,
         )
 
@@ -74,6 +78,7 @@ class SearchCalls(TrashCalls):
 
         :param wanted: words, or a ``Wanted`` with all conditions.
         """
+        expect(wanted, str | Wanted, "search takes words (str) or a Wanted")
         request = (Wanted(wanted) if isinstance(wanted, str) else wanted).to_proto()
         request.page_size, request.page_token, request.user_id = page_size, page_token, self._user_id
         response = await self._connection.unary(self._connection.files.SearchFiles, request, timeout=timeout)

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from uuid import uuid4
 
 from strongroom import errors
+from strongroom.client.arguments import expect, several, text
 from strongroom.client.connection import Connection
 from strongroom.client.files import FileName, id_or_key, moment_of, whole_seconds
 from strongroom.client.retention import RetentionWish, proto_of
@@ -110,21 +111,25 @@ class Shares:
         shared: Shared,
         *,
         title: str = "",
-        password: str = "",
+        password: str | None = None,
         expires_in: Span = 0,
         max_uses: int = 0,
         request_id: str | None = None,
     ) -> Share:
         """Create a share; its ``url`` opens it.
 
+        :param password: what guests have to enter; None: nothing.
         :param expires_in: 0: it does not expire.
         :param request_id: idempotency key: a repeat with the same one returns the same; default: a new one.
         :raises FileNotFound, ProjectNotFound, VersionNotFound: it does not exist, or is not the caller's.
+        :raises TypeError: ``shared`` is none of these. :raises ValueError: the password is empty.
         """
+        if password is not None and not text("password", password):
+            raise ValueError("the password is empty; leave it out if guests need none")
         request = service.CreateShareRequest(
             scope=await self._scope(shared),
             title=title,
-            password=password,
+            password=password or "",
             expires_in_seconds=whole_seconds(expires_in) or 0,
             max_uses=max_uses,
             request_id=uuid4().hex if request_id is None else request_id,
@@ -137,13 +142,13 @@ class Shares:
     async def get(self, share_id: str) -> Share:
         """:raises ShareNotFound: also when it is somebody else's."""
         request = service.GetShareRequest(share_id=_id(share_id), user_id=self._user_id)
-        found = await self._connection.unary(self._connection.shares.GetShare, request, safe=True)
+        found = await self._connection.unary(self._connection.shares.GetShare, request)
         return to_share(found.share)
 
     async def list(self, *, active_only: bool = False) -> AsyncGenerator[Share]:
         """All of them, newest first, fetched page by page; ended ones are listed for 30 days."""
         request = service.ListSharesRequest(active_only=active_only, user_id=self._user_id)
-        async for page in self._connection.pages(self._connection.shares.ListShares, request, safe=True):
+        async for page in self._connection.pages(self._connection.shares.ListShares, request):
             for share in page.shares:
                 yield to_share(share)
 
@@ -182,6 +187,10 @@ class Shares:
         return to_share(found.share)
 
     async def _scope(self, shared: Shared) -> pb.ShareScope:
+        kinds = (
+            "SharedFile(file), SharedEvent(event_id), SharedPrefix(prefix), SharedProject(slug), DropBox(…)"
+        )
+        expect(shared, Shared, f"what is shared is one of {kinds}")
         match shared:
             case SharedFile():
                 return pb.ShareScope(file_id=await self._file_id(shared.file))
@@ -199,7 +208,7 @@ class Shares:
         if file_id:
             return file_id
         request = GetFileRequest(key=key, user_id=self._user_id)
-        return (await self._connection.unary(self._connection.files.GetFile, request, safe=True)).file.id
+        return (await self._connection.unary(self._connection.files.GetFile, request)).file.id
 
 
 def to_share(share: pb.Share, url: str = "") -> Share:
@@ -250,11 +259,16 @@ def _shared(scope: pb.ShareScope) -> Shared:
 
 
 def _drop(box: DropBox) -> pb.Drop:
+    places = {"path": box.path, "event_id": box.event_id, "folder": box.folder}
+    if len(given := [name for name, place in places.items() if place]) > 1:
+        raise errors.InvalidField(
+            f"A drop has one place, not {' and '.join(given)}.", field=given[1], rule="one_place"
+        )
     drop = pb.Drop(
         max_files=box.max_files,
         max_bytes=box.max_bytes,
         max_file_bytes=box.max_file_bytes,
-        content_types=box.content_types,
+        content_types=several("content_types", box.content_types),
         retention=proto_of(box.retention),
         storage_class=box.storage_class,
     )

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
 
+from strongroom.client.arguments import expect, several, text
 from strongroom.metadata.v1 import file_pb2, target_pb2
 
 GenerationKind = Literal["text-to-image", "text-to-video", "image-to-image", "image-to-video"]
@@ -85,7 +86,10 @@ class EventMedia:
     def to_proto(self) -> target_pb2.UploadTarget:
         """Return the ``UploadTarget``."""
         media = target_pb2.EventMediaTarget(
-            event_id=str(self.event_id), title=self.title, description=self.description, tags=self.tags
+            event_id=str(self.event_id),
+            title=self.title,
+            description=self.description,
+            tags=several("tags", self.tags),
         )
         return target_pb2.UploadTarget(event_media=media)
 
@@ -109,6 +113,7 @@ class Temp:
         """Return the ``UploadTarget``."""
         temp = target_pb2.TempTarget()
         if self.ttl is not None:
+            expect(self.ttl, timedelta, "ttl is a timedelta, such as timedelta(hours=1)")
             duration = Duration()
             duration.FromTimedelta(self.ttl)
             temp.ttl.CopyFrom(duration)
@@ -123,10 +128,21 @@ class AtPath:
 
     def to_proto(self) -> target_pb2.UploadTarget:
         """Return the ``UploadTarget``."""
-        return target_pb2.UploadTarget(path=target_pb2.PathTarget(path=self.path))
+        return target_pb2.UploadTarget(path=target_pb2.PathTarget(path=text("path", self.path)))
 
 
 Target = Uploads | Documents | Audio | Generation | EventMedia | ProfilePicture | Temp | AtPath
+
+
+def target_proto(target: Target | None) -> target_pb2.UploadTarget:
+    """Return the ``UploadTarget``; None: of ``Uploads()``.
+
+    :raises TypeError: it is no target.
+    """
+    if target is None:
+        return Uploads().to_proto()
+    expect(target, Target, "target is one of Uploads(), Documents(), AtPath('a/b.txt') …")
+    return target.to_proto()
 
 
 def _file_target(folder: target_pb2.FileFolder.ValueType, class_id: str = "") -> target_pb2.UploadTarget:

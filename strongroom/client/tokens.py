@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from strongroom import errors
+from strongroom.client.arguments import expect
 from strongroom.subjects import wrong_subject
 
 TokenFunction = Callable[[], str | Awaitable[str]]
@@ -21,6 +22,8 @@ class Tokens:
     """Provides the token for the next call. Tasks of one event loop may share it."""
 
     def __init__(self, token: Token | None) -> None:
+        if not callable(token):
+            expect(token, str | None, "token is text (str) or a function that returns it")
         self._function: TokenFunction | None = token if callable(token) else None
         self._current = token if isinstance(token, str) else None
         self._renew_at = float("inf")
@@ -47,10 +50,19 @@ class Tokens:
 async def _ask(function: TokenFunction) -> str:
     """Call the function; in a thread if it is plain, because it may block (a file, an HTTP call)."""
     if inspect.iscoroutinefunction(function):
-        token: str = await function()
-        return token
+        return _text(await function())
     answer: str | Awaitable[str] = await asyncio.to_thread(function)
-    return answer if isinstance(answer, str) else await answer
+    return _text(await answer if inspect.isawaitable(answer) else answer)
+
+
+def _text(token: object) -> str:
+    """The token that the function returned.
+
+    :raises TokenMissing: it returned something else.
+    """
+    if not isinstance(token, str):
+        raise errors.TokenMissing(f"The token function returned {type(token).__name__}, not a token (str).")
+    return token
 
 
 def _sendable(token: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from strongroom.client.archive_downloads import save_zip
+from strongroom.client.arguments import expect
 from strongroom.client.downloads import Download
-from strongroom.client.files import FileName, StoredFile, Visibility, name_file
+from strongroom.client.files import FileName, StoredFile, Visibility, name_file, visibility_number
 from strongroom.client.path_downloads import Downloaded, PathDownload
 from strongroom.client.reading import in_thread
 from strongroom.client.resumable import ResumableCalls
@@ -77,9 +78,10 @@ class FileTransfers(ResumableCalls):
         if known is not None:
             spec.size_bytes = known
         if checksum is not None:
+            expect(checksum, Checksums, "checksum is Checksums(md5=…, sha256=…)")
             checksum.fill(spec)
         if visibility is not None:
-            spec.visibility = visibility.to_proto()
+            spec.visibility = visibility_number(visibility)
         spec.storage_class = storage_class
         if retention is not None:
             spec.retention.CopyFrom(retention.to_proto())

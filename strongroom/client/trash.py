@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
-from strongroom.client.files import Family, FileName, FilePage, StoredFile, id_or_key
+from strongroom.client.files import Family, FileName, FilePage, StoredFile, family_number, id_or_key
 from strongroom.client.links import LinkCalls
 from strongroom.client.paging import all_pages
-from strongroom.metadata.v1 import file_pb2, file_service_pb2
+from strongroom.metadata.v1 import file_service_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class TrashCalls(LinkCalls):
     ) -> FilePage:
         """One page of the trash, most recently deleted first; at most 1,000."""
         request = file_service_pb2.ListTrashRequest(
-            family=_number(family), page_size=page_size, page_token=page_token, user_id=self._user_id
+            family=family_number(family), page_size=page_size, page_token=page_token, user_id=self._user_id
         )
         response = await self._connection.unary(self._connection.files.ListTrash, request, timeout=timeout)
         return FilePage(tuple(map(StoredFile.from_proto, response.files)), response.next_page_token)
@@ -62,12 +62,8 @@ class TrashCalls(LinkCalls):
     async def empty_trash(self, *, family: Family | None = None, timeout: float | None = None) -> Purged:
         """Delete everything in the trash for good; ``timeout`` applies to each call, of 10,000 files."""
         files, size, more = 0, 0, True
-        request = file_service_pb2.EmptyTrashRequest(family=_number(family), user_id=self._user_id)
+        request = file_service_pb2.EmptyTrashRequest(family=family_number(family), user_id=self._user_id)
         while more:
             gone = await self._connection.unary(self._connection.files.EmptyTrash, request, timeout=timeout)
             files, size, more = files + gone.file_count, size + gone.size_bytes, gone.more
         return Purged(files, size)
-
-
-def _number(family: Family | None) -> file_pb2.FileFamily.ValueType:
-    return family.to_proto() if family else file_pb2.FILE_FAMILY_UNSPECIFIED

@@ -52,9 +52,7 @@ class Verifications:
         :raises NotFound: there is no such run.
         """
         request = pb.GetVerificationReportRequest(id=run_id)
-        found = await self._connection.unary(
-            self._connection.verifications.GetVerificationReport, request, safe=True
-        )
+        found = await self._connection.unary(self._connection.verifications.GetVerificationReport, request)
         return to_verification(found.verification, found.report_json, found.signature, found.public_key)
 
     async def findings(self, run_id: str) -> AsyncGenerator[Finding]:
@@ -63,7 +61,7 @@ class Verifications:
         while True:
             request = pb.ListVerificationFindingsRequest(id=run_id, after_number=after, limit=PAGE)
             page = await self._connection.unary(
-                self._connection.verifications.ListVerificationFindings, request, safe=True
+                self._connection.verifications.ListVerificationFindings, request
             )
             for reported in page.findings:
                 yield to_finding(reported.finding, reported.line_json, reported.action)

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 
 from strongroom import errors
+from strongroom.client.arguments import several
 from strongroom.client.connection import Connection, typed
 from strongroom.client.family_values import Notification
 from strongroom.client.retries import Deadline
@@ -65,10 +66,10 @@ def event_types(names: Iterable[str]) -> list[pb.EventType.ValueType]:
     """Return event types by name, written with ``-`` or ``_``. Raises InvalidField."""
     items = pb.EventType.items()
     known = {name.removeprefix("EVENT_TYPE_").lower(): number for name, number in items if number}
-    wanted = [name.lower().replace("-", "_") for name in dict.fromkeys(names)]
-    if not known.keys() >= set(wanted):
+    wanted = [name.lower().replace("-", "_") for name in dict.fromkeys(several("types", names))]
+    if unknown := [name for name in wanted if name not in known]:
         raise errors.InvalidField(
-            f"There is no such event type; the types are {', '.join(sorted(known))}.",
+            f"{unknown[0]} is not an event type; the types are {', '.join(sorted(known))}.",
             field="types",
             rule="in",
         )

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from uuid import uuid4
 
 from strongroom import errors
+from strongroom.client.arguments import several
 from strongroom.client.connection import Connection
 from strongroom.client.family_values import Notification
 from strongroom.client.files import moment_of
@@ -118,13 +119,13 @@ class Webhooks:
         request = service.GetWebhookRequest(
             webhook_id=webhook_id, user_id=self._user_id, all_users=self._all_users
         )
-        found = await self._connection.unary(self._connection.webhooks.GetWebhook, request, safe=True)
+        found = await self._connection.unary(self._connection.webhooks.GetWebhook, request)
         return to_webhook(found.webhook)
 
     async def list(self) -> AsyncGenerator[Webhook]:
         """Yield all of them, newest first, fetched page by page."""
         request = service.ListWebhooksRequest(user_id=self._user_id, all_users=self._all_users)
-        async for page in self._connection.pages(self._connection.webhooks.ListWebhooks, request, safe=True):
+        async for page in self._connection.pages(self._connection.webhooks.ListWebhooks, request):
             for webhook in page.webhooks:
                 yield to_webhook(webhook)
 
@@ -192,9 +193,7 @@ class Webhooks:
             user_id=self._user_id,
             all_users=self._all_users,
         )
-        async for page in self._connection.pages(
-            self._connection.webhooks.ListDeliveries, request, safe=True
-        ):
+        async for page in self._connection.pages(self._connection.webhooks.ListDeliveries, request):
             for delivery in page.deliveries:
                 yield to_delivery(delivery)
 
@@ -261,7 +260,9 @@ def to_delivery(delivery: pb.WebhookDelivery) -> Delivery:
 
 
 def _filter(types: Sequence[str], families: Sequence[str]) -> pb.EventFilter:
-    return pb.EventFilter(types=event_types(types), families=list(dict.fromkeys(families)))
+    return pb.EventFilter(
+        types=event_types(types), families=list(dict.fromkeys(several("families", families)))
+    )
 
 
 def _state(state: str) -> pb.DeliveryState.ValueType:

@@ -50,7 +50,10 @@ _BY_CODE: dict[grpc.StatusCode, tuple[str, str]] = {
     grpc.StatusCode.FAILED_PRECONDITION: ("PRECONDITION_FAILED", "The state of the resource forbids this."),
     grpc.StatusCode.ABORTED: ("REQUEST_IN_PROGRESS", "The call was overtaken by another one; try again."),
     grpc.StatusCode.OUT_OF_RANGE: ("RANGE_NOT_SATISFIABLE", "The range lies outside of the file."),
-    grpc.StatusCode.UNIMPLEMENTED: ("NOT_IMPLEMENTED", "The service does not offer this call."),
+    grpc.StatusCode.UNIMPLEMENTED: (
+        "NOT_IMPLEMENTED",
+        "The service does not offer this call; are the two addresses exchanged, or is it an older release?",
+    ),
     grpc.StatusCode.UNAVAILABLE: (
         "SERVICE_UNAVAILABLE",
         "A Strongroom service does not answer; check that it runs and is reachable, then try again.",

@@ -29,6 +29,8 @@ def test_a_share_lives_and_ends(owner: Belongings) -> None:
     assert share.pop("url").startswith(f"{str(http.base_url).rstrip('/')}/s/")
     assert (share["state"], share["uses"], share["has_password"]) == ("active", 0, True)
     assert http.get(f"/api/v1/shares/{share['id']}").json() == share
+    open_to_all = http.post("/api/v1/shares", json={**body, "password": ""})
+    assert (open_to_all.status_code, open_to_all.json()["errors"][0]["field"]) == (422, "password")
     assert http.get("/api/v1/shares").json() == {"shares": [share], "next_page_token": None}
     assert http.get("/api/v1/shares", params={"limit": "1"}).json()["shares"] == [share]
     assert http.get("/api/v1/shares", params={"page_size": "1"}).status_code == 422

@@ -1289,7 +1289,7 @@ export interface ShareBody {
   drop?: DropBody | null;
   /** Shown to guests. Default: "". */
   title?: string;
-  /** The password that guests must enter. Default: "". */
+  /** What guests have to enter; left out: nothing. Default: "". */
   password?: string;
   /** Validity in seconds; 0: unlimited. Default: 0. */
   expires_in?: number;

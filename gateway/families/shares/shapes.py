@@ -85,7 +85,9 @@ class ShareBody(StrictBody):
     ] = 0
     drop: Annotated[DropBody | None, Field(description="Guests upload files, and see none.")] = None
     title: Title = ""
-    password: Annotated[str, Field(max_length=256, description="The password that guests must enter.")] = ""
+    password: Annotated[
+        str, Field(min_length=1, max_length=256, description="What guests have to enter; left out: nothing.")
+    ] = ""
     expires_in: Seconds = 0
     expires_at: End | None = None
     max_uses: Uses = 0

@@ -14,15 +14,28 @@ from google.protobuf.message import Message
 
 from strongroom import errors
 from strongroom.client import AsyncClient, ImportItem, RetryPolicy
-from strongroom.client.channels import IDEMPOTENT
+from strongroom.client.queries import QUERIES
+from strongroom.metadata.v1 import admin_service_pb2 as admin
 from strongroom.metadata.v1 import event_media_service_pb2 as media
 from strongroom.metadata.v1 import file_service_pb2 as files
 from strongroom.metadata.v1 import generation_service_pb2 as generations
 from strongroom.metadata.v1 import notification_service_pb2 as notifications
 from strongroom.metadata.v1 import project_service_pb2 as projects
+from strongroom.metadata.v1 import retention_service_pb2 as retention
+from strongroom.metadata.v1 import share_service_pb2 as shares
 from strongroom.metadata.v1 import usage_service_pb2 as usage
+from strongroom.metadata.v1 import webhook_service_pb2 as webhooks
 from strongroom.metadata.v1.file_pb2 import File
-from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, project_pb2, storage_service_pb2
+from strongroom.storage.v1 import (
+    batch_pb2,
+    diagnostics_service_pb2,
+    direct_pb2,
+    download_pb2,
+    project_pb2,
+    restore_pb2,
+    storage_service_pb2,
+    verify_pb2,
+)
 from tests.integration.sdk.fakes.flaky import Flaky, flaky
 from tests.integration.sdk.fakes.state import token
 
@@ -106,6 +119,23 @@ async def test_safe_calls_are_tried_again(services: Flaky, client: AsyncClient, 
     assert services.calls[name] == 3
 
 
+async def test_queries_outlast_the_restart_of_a_service(services: Flaky) -> None:
+    """They are retried like writes, as often as the policy says, and not for two seconds."""
+    services.failures = 9
+    async with AsyncClient(services.address, services.address, token=token(), retry=QUICK) as client:
+        await client.generations.get(ID)
+    assert services.calls["GetGeneration"] == 10
+
+
+async def test_attempts_limits_queries_too(services: Flaky) -> None:
+    services.failures = 1
+    once = RetryPolicy(attempts=1)
+    async with AsyncClient(services.address, services.address, token=token(), retry=once) as client:
+        with pytest.raises(errors.ServiceUnavailable):
+            await client.generations.get(ID)
+    assert services.calls["GetGeneration"] == 1
+
+
 @pytest.mark.parametrize("name", UNSAFE)
 async def test_unsafe_calls_are_not(services: Flaky, client: AsyncClient, name: str) -> None:
     services.failures = 1
@@ -164,15 +194,25 @@ async def test_a_source_that_failed_for_good(services: Flaky, client: AsyncClien
     assert services.calls["ImportFromUrl"] == 1
 
 
-QUERIES = ("Get", "List", "Search", "BatchGet", "SignUrl", "BatchSign", "SignPreviews")
+READING: Final = ("Get", "List", "Search", "BatchGet", "SignUrl", "BatchSign", "SignPreviews", "SignLinks")
 
 
 def test_every_query_is_on_the_list() -> None:
-    """Unary calls that change nothing, recognized by name."""
-    modules = (files, generations, media, projects, usage, storage_service_pb2)
+    """Unary calls of the client's services that change nothing, recognized by name."""
+    modules = (
+        *(admin, files, generations, media, projects, retention, shares, usage, webhooks),
+        *(diagnostics_service_pb2, restore_pb2, storage_service_pb2, verify_pb2),
+    )
     found = {
-        service.full_name: {method.name for method in service.methods if method.name.startswith(QUERIES)}
+        service.full_name: names
         for module in modules
         for service in module.DESCRIPTOR.services_by_name.values()
+        if (
+            names := {
+                method.name
+                for method in service.methods
+                if method.name.startswith(READING) and not method.server_streaming
+            }
+        )
     }
-    assert {name: set(methods) for name, methods in IDEMPOTENT.items()} == found
+    assert {name: set(methods) for name, methods in QUERIES.items()} == found

@@ -79,6 +79,15 @@ def test_the_mapping_is_one_like_any_other(program: Commands) -> None:
 
 
 @pytest.mark.parametrize(
+    "asked", [["create", "a/b"], ["drop", "--path", "in"], ["update", "7e57d004-2b97-4e7a-b45f-5387367791cd"]]
+)
+def test_an_unset_variable_is_no_password(asked: list[str]) -> None:
+    """``--password "$WORD"``: the share would be open to everybody."""
+    done = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["share", *asked, "--password", ""])
+    assert (done.exit_code, "the password is empty" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
     ("asked", "answer"),
     [
         (["upload", "a"], "strongroom put"),

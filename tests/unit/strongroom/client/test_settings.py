@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.client.channels import IDEMPOTENT, channel_options, service_config, uses_tls
+from strongroom.client.channels import channel_options, service_config, uses_tls
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, read_stack
 from strongroom.grpc_targets import is_loopback, past_proxies
 from tests.unit.strongroom.client.stack_file import write_stack
@@ -139,11 +139,10 @@ def test_a_token_travels_in_the_clear_to_loopback_only_unless_asked_for() -> Non
     assert encrypted("127.0.0.1:1", Tls())
 
 
-def test_the_service_config_balances_and_repeats_what_only_reads() -> None:
+def test_the_service_config_balances_and_leaves_retries_to_the_policy() -> None:
     config = json.loads(service_config())
     assert config["loadBalancingConfig"] == [{"round_robin": {}}]
-    named = [(name["service"], name["method"]) for name in config["methodConfig"][0]["name"]]
-    assert named == [(service, method) for service, methods in IDEMPOTENT.items() for method in methods]
+    assert "methodConfig" not in config
     assert int(dict(channel_options())["grpc.keepalive_time_ms"]) >= 10_000
 
 
