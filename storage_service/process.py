@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Final
 
 import structlog
 from grpc import aio
@@ -18,19 +17,7 @@ from storage_service.bootstrap import StorageApp
 from storage_service.config import StorageSettings
 from storage_service.metrics import StorageMetrics
 from storage_service.objectstore.values import BucketState, VersioningStatus
-from storage_service.servicers.guests import SERVICE as GUESTS
-from storage_service.servicers.guests import add_guest_service
-from storage_service.servicers.links import SERVICE as LINKS
-from storage_service.servicers.links import add_link_service
-from storage_service.servicers.restore import add_restore_service
-from storage_service.servicers.storage import add_storage_service
-from storage_service.servicers.verify import add_verify_service
-from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
-from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
-from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
-
-PREVIEWS: Final = preview_pb2.DESCRIPTOR.services_by_name["PreviewService"].full_name
-DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
+from storage_service.services import OPEN
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +46,7 @@ class Process:
             bind=self._settings.storage_bind,
             bind_setting="STRONGROOM_STORAGE_BIND",
             add_services=self._add_services,
-            open_services=(PREVIEWS, LINKS, GUESTS),
+            open_services=OPEN,
             probes={
                 "strongroom.s3": self._s3_answers,
                 "strongroom.versioning": self._keeps_versions,
@@ -121,10 +108,4 @@ class Process:
     def _add_services(self, server: aio.Server) -> Sequence[str]:
         if self._app is None:
             raise RuntimeError("the server registers services inside its lifespan")
-        add_PreviewServiceServicer_to_server(self._app.preview_servicer, server)
-        add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
-        links = add_link_service(server, self._app.link_servicer)
-        links += add_guest_service(server, self._app.guest_servicer)
-        links += add_verify_service(server, self._app.verify_servicer)
-        links += add_restore_service(server, self._app.restore_servicer)
-        return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
+        return self._app.services.add_to(server)

@@ -1,4 +1,4 @@
-"""Builds the use cases of projects for ``bootstrap``."""
+"""Builds the use cases of projects for ``services``."""
 
 from __future__ import annotations
 

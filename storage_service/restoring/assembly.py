@@ -1,4 +1,4 @@
-"""Builds the parts of a restore for ``bootstrap``."""
+"""Builds the parts of a restore for ``services``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The use cases that StorageService hands requests to; ``bootstrap`` puts them together."""
+"""The use cases that StorageService hands requests to; ``services`` puts them together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Builds the use cases of resumable and direct uploads, for `bootstrap`."""
+"""Builds the use cases of resumable and direct uploads, for ``services``."""
 
 from __future__ import annotations
 

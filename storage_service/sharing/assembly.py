@@ -1,4 +1,4 @@
-"""Builds the use cases of shares for ``bootstrap``."""
+"""Builds the use cases of shares for ``services``."""
 
 from __future__ import annotations
 
