@@ -1,8 +1,11 @@
-"""A supervised process: its command line and environment, how to stop it, how to know that it is ready."""
+"""A supervised process: its command line, environment and account, how to stop it, how to know that it is
+ready.
+"""
 
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -10,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from devstack.errors import DevstackError
 
 _SHIM = str(Path(__file__).with_name("child.py"))
 
@@ -124,3 +129,29 @@ def log_tail(path: Path, lines: int = 12, limit: int = 16384) -> str:
         text = file.read().decode("utf-8", "replace")
     kept = [line for line in text.splitlines() if line.strip()][-lines:]
     return "\n".join(f"    {line}" for line in kept) or "    (no output)"
+
+
+_UNPRIVILEGED = "nobody"
+
+
+def user_name() -> str:
+    """The name of the effective user, which Postgres and Swift look up. Raises DevstackError without one."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        raise DevstackError(
+            f"the user id {os.geteuid()} has no name in /etc/passwd, which Postgres and Swift need: "
+            "start the stack as a user who has one"
+        ) from None
+
+
+def unprivileged_user() -> UnixUser:
+    """The account that Postgres runs as when root starts the stack. Raises DevstackError without one."""
+    try:
+        entry = pwd.getpwnam(_UNPRIVILEGED)
+    except KeyError:
+        raise DevstackError(
+            f"Postgres refuses to run as root and there is no user `{_UNPRIVILEGED}` to run it as: "
+            "start the stack as an ordinary user"
+        ) from None
+    return UnixUser(entry.pw_uid, entry.pw_gid)

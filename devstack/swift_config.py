@@ -1,14 +1,20 @@
-"""Swift's configuration files as text. Every setting that differs from Swift's default has a reason here."""
+"""Swift's configuration: its files as text, and its rings. Every setting that differs from Swift's default
+has a reason here.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.account import user_name
+from devstack.command import user_name
 
 REGION = "us-east-1"
+#: Port numbers of the inner servers. Nothing listens on them: they tell `swift_inside` which server is meant.
+INSIDE_PORTS = {"object": 1, "container": 2, "account": 3}
+_PART_POWER = 4
 _ACCOUNT, _USER = "strongroom", "dev"
 ACCESS_KEY = f"{_ACCOUNT}:{_USER}"
 
@@ -102,6 +108,27 @@ def proxy_server(folders: SwiftFolders, port: int, secret_key: str) -> str:
             *(section(f"filter:{name}", {"use": f"egg:swift#{name}"}) for name in _PLAIN_FILTERS),
         ]
     )
+
+
+def write_rings(folder: Path) -> None:
+    """Write FOLDER/{object,container,account}.ring.gz, unless they are current.
+
+    One device has all partitions, so rings built again (for other ports) place the data exactly as before.
+    """
+    ports, mark = " ".join(map(str, INSIDE_PORTS.values())), folder / "rings-for-ports"
+    if not mark.exists() or mark.read_text() != ports:
+        _build_rings(folder)
+        mark.write_text(ports)
+
+
+def _build_rings(folder: Path) -> None:
+    builder_class = importlib.import_module("swift.common.ring.builder").RingBuilder
+    for role, port in INSIDE_PORTS.items():
+        builder = builder_class(_PART_POWER, replicas=1, min_part_hours=0)
+        address = {"ip": "127.0.0.1", "port": port, "replication_ip": "127.0.0.1", "replication_port": port}
+        builder.add_dev({"region": 1, "zone": 1, "device": "d1", "weight": 1.0, "meta": "", **address})
+        builder.rebalance(seed=1)
+        builder.get_ring().save(str(folder / f"{role}.ring.gz"))
 
 
 def _s3api() -> dict[str, object]:

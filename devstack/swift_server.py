@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from devstack import swift_databases, swift_faster, swift_inside, swift_rings
-from devstack.swift_rings import INSIDE_PORTS
+from devstack import swift_databases, swift_faster, swift_inside
+from devstack.swift_config import INSIDE_PORTS, write_rings
 
 #: Functions with which Swift waits for the disk, and the modules that use them.
 _SYNCS = ("fsync", "fdatasync", "fsync_dir", "drop_buffer_cache")
@@ -39,7 +39,7 @@ def _never_wait_for_the_disk() -> None:
 def join_servers(conf: Path) -> None:
     """Load the inner servers and connect the proxy to them."""
     importlib.import_module("swift.common.utils").monkey_patch()
-    swift_rings.ensure(conf)
+    write_rings(conf)
     load = importlib.import_module("swift.common.wsgi").loadapp
     swift_inside.join({port: load(str(conf / f"{role}-server.conf")) for role, port in INSIDE_PORTS.items()})
 

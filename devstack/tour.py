@@ -1,12 +1,15 @@
-"""The text that `up` prints once everything is healthy: a token, and commands for a first upload."""
+"""The text that `up` prints once everything is healthy: a token for development, and commands for a first
+upload.
+"""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.token import development_token
+import jwt
 
 _TEXT = """
 Everything is up; {stack} says where. Ctrl-C stops it.
@@ -50,3 +53,23 @@ def text(url: str, jwt_secret: str | None, stack: Path, environ: Mapping[str, st
     there = environ.get("STRONGROOM_CONSOLE", "on").lower() != "off"
     console = _CONSOLE.format(url=url, token=token) if there else ""
     return _TEXT.format(url=url, stack=stack, token=token, auth=auth, newest=_NEWEST, console=console)
+
+
+_LIFETIME_SECONDS = 24 * 3600
+
+
+def development_token(secret: str, environ: Mapping[str, str], subject: str = "dev") -> str:
+    """A JWT (HS256) valid for 24 hours, with `aud` and `iss` if the services require them."""
+    now = int(time.time())
+    lifetime = min(_LIFETIME_SECONDS, _longest(environ))
+    claims: dict[str, object] = {"sub": subject, "iat": now, "exp": now + lifetime}
+    if audience := environ.get("STRONGROOM_JWT_AUDIENCE"):
+        claims["aud"] = audience.partition(",")[0].strip()
+    if issuer := environ.get("STRONGROOM_JWT_ISSUER"):
+        claims["iss"] = issuer
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def _longest(environ: Mapping[str, str]) -> int:
+    text = environ.get("STRONGROOM_JWT_MAX_LIFETIME_SECONDS") or ""
+    return int(text) if text.isdecimal() else _LIFETIME_SECONDS

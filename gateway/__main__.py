@@ -6,7 +6,7 @@ import sys
 
 import servicekit.without_terminals  # noqa: F401 - before what would load it
 from gateway.command import main
-from gateway.memory import tune_malloc
+from servicekit.serving.memory import tune_malloc
 
 if __name__ == "__main__":
     tune_malloc()

@@ -15,7 +15,7 @@ from gateway.config import GatewaySettings
 from gateway.server.serve import PortTaken, address_of, bind, make_server
 from gateway.upstream.reaching import told_of_services
 from servicekit import failpoints
-from servicekit.serving import garbage
+from servicekit.serving import memory
 from servicekit.settings import SettingError, load_settings, stop
 from servicekit.telemetry import process_metrics, tracing
 from servicekit.telemetry.logs import configure_logging
@@ -39,7 +39,7 @@ async def serve(settings: GatewaySettings) -> int:
             at = await stack.enter_async_context(serve_metrics(settings.metrics_bind, services.metrics))
             log.info("metrics", url=f"http://{at}/metrics")
         server = make_server(build_app(services), settings, services.metrics, services.draining)
-        garbage.settle()
+        memory.settle()
         await stack.enter_async_context(told_of_services(services))
         sys.stdout.write(f"gateway listening on {address_of(listener)}\n")
         sys.stdout.flush()

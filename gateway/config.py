@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, model_validator
 from pydantic_settings import NoDecode
 
-from servicekit.limit_settings import LimitSettings
 from servicekit.limits import CapSettings
+from servicekit.limits.settings import LimitSettings
 from servicekit.settings import CommaList, CommonSettings, SettingError
 
 MIB = 1024 * 1024

@@ -1,5 +1,5 @@
 """Settings for connections to servers chosen by users: read by the connecting process, and by those that
-store such URLs for later.
+store such URLs for later. Not in ``outbound``, which loads httpx.
 """
 
 from __future__ import annotations

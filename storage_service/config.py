@@ -8,10 +8,11 @@ from pydantic import Field, SecretStr, model_validator
 
 from servicekit.archive_classes import STANDARD
 from servicekit.limits import CapSettings
+from servicekit.limits.settings import LimitSettings
 from servicekit.outbound import UrlRules
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
-from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
+from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError
 from storage_service.content.body import SizeRule
 from storage_service.media.assembly import MediaRules
 from storage_service.media.process import ReadingLimits
@@ -70,7 +71,7 @@ class BucketSettings(S3Settings):
     internal_secret: SecretStr | None = None
 
 
-class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings):
+class StorageSettings(OutboundSettings, LimitSettings, CapSettings, CommonSettings, S3Settings):
     """Settings of storage_service.
 
     Memory of bodies: ``upload_memory_bytes`` for the process. An upload holds at most two parts of
@@ -122,17 +123,6 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
     repair_most_count: int = Field(default=20, ge=0)
     repair_most_percent: float = Field(default=5.0, ge=0, le=100)
     quarantine_seconds: float = Field(default=30 * 86400.0, ge=0)
-
-    max_file_bytes: int = Field(default=5 << 30, ge=1)
-    max_generation_bytes: int = Field(default=100 * MIB, ge=1)
-    max_event_media_bytes: int = Field(
-        default=10 * MIB, ge=1, validation_alias=aliases("STRONGROOM_MAX_EVENT_MEDIA_BYTES", "MAX_FILE_SIZE")
-    )
-    max_profile_picture_bytes: int = Field(default=5 * MIB, ge=1)
-    max_temp_bytes: int = Field(default=100 * MIB, ge=1)
-    max_project_file_bytes: int = Field(default=10 * MIB, ge=1)
-    max_project_bytes: int = Field(default=100 * MIB, ge=1)
-    max_project_files: int = Field(default=5000, ge=1)
 
     upload_types: CommaList = ()
     document_types: CommaList = DOCUMENT_TYPES

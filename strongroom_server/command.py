@@ -63,9 +63,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _serve(targets: Sequence[str], share: Share) -> int:
     # The supervisor of several processes needs none of the services.
-    from gateway.memory import tune_malloc  # noqa: PLC0415
     from gateway.server.serve import PortTaken as HttpPortTaken  # noqa: PLC0415
     from metadata_service.startup import NotReady  # noqa: PLC0415
+    from servicekit.serving.memory import tune_malloc  # noqa: PLC0415
     from servicekit.serving.server import PortTaken, run  # noqa: PLC0415
     from strongroom.errors import StrongroomError  # noqa: PLC0415
     from strongroom_server.process import serve  # noqa: PLC0415

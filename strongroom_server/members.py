@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
@@ -18,13 +19,14 @@ import structlog
 
 from gateway.app import build_app
 from gateway.bootstrap import open_services
+from gateway.config import GatewaySettings
 from gateway.metrics import Metrics
-from gateway.server.serve import make_server
+from gateway.server.serve import bind, make_server
 from gateway.upstream.reaching import told_of_services
 from servicekit.inprocess import InProcessServer
 from servicekit.serving.server import RunningServer
 from servicekit.telemetry.logs import name_service
-from strongroom_server.listening import Door
+from strongroom_server.targets import Share
 
 #: Time for calls between the services after their external callers are gone. Seconds.
 CLOSE_SECONDS: Final = 1.0
@@ -86,6 +88,16 @@ def grpc_member(
                 await server.aclose(CLOSE_SECONDS)
 
     return Member(server.spec.name, live)
+
+
+class Door:
+    """The gateway's settings and its socket, bound before anything is started: a taken address is reported
+    early.
+    """
+
+    def __init__(self, settings: GatewaySettings, share: Share) -> None:
+        self.settings = settings
+        self.listener: socket.socket = bind(settings, shared=share.shared)
 
 
 def gateway_member(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from gateway.config import GatewaySettings
 from gateway.metrics import Metrics as GatewayMetrics
@@ -17,18 +20,16 @@ from gateway.server.serve import address_of
 from metadata_service.bootstrap import Application
 from metadata_service.config import MetadataSettings
 from servicekit import failpoints
-from servicekit.serving import garbage
+from servicekit.serving import memory
 from servicekit.serving.server import RunningServer, stop_signals
 from servicekit.settings import CommonSettings, SettingsBase, read_settings
 from servicekit.telemetry import process_metrics, tracing
 from servicekit.telemetry.logs import configure_logging
-from servicekit.telemetry.merged_metrics import MergedMetrics
 from servicekit.telemetry.metrics_http import serve_metrics
 from servicekit.telemetry.rpcs import Metrics
 from storage_service.config import StorageSettings
 from storage_service.process import Process
-from strongroom_server.listening import Door, grpc_server, metrics_address
-from strongroom_server.members import Member, gateway_member, grpc_member
+from strongroom_server.members import Door, Member, gateway_member, grpc_member
 from strongroom_server.targets import Share
 
 _SETTINGS: dict[str, type[SettingsBase]] = {
@@ -40,7 +41,49 @@ _SETTINGS: dict[str, type[SettingsBase]] = {
 #: Names in log lines and traces.
 _NAMES: Final = {"metadata": "metadata_service", "storage": "storage_service", "gateway": "gateway"}
 
+_SHARED_PORT: Final = ("grpc.so_reuseport", 1)
+#: Metrics that belong to no service, by the beginning of their names.
+_OF_THE_PROCESS: Final = (
+    "process_",
+    "python_",
+    "strongroom_build_",
+    "strongroom_event_loop_",
+    "strongroom_certificate_",
+)
+
 log = structlog.get_logger(__name__)
+
+
+class MergedMetrics(Collector):
+    """The metrics of several services of one process as one exposition. ``registries``: by service.
+
+    Each service counts in its own registry, as if it were alone. Their samples would collide (several have
+    limits, health checks, loops), so each gets the label ``service``; metrics of the process (memory,
+    descriptors, garbage, build, event loop, certificates) appear once and without it.
+    """
+
+    def __init__(self, registries: Mapping[str, CollectorRegistry]) -> None:
+        self._registries = registries
+
+    def collect(self) -> Iterable[Metric]:
+        """Each family once, with the samples of all services."""
+        families: dict[str, Metric] = {}
+        for service, registry in self._registries.items():
+            for found in registry.collect():
+                of_the_process = found.name.startswith(_OF_THE_PROCESS)
+                if of_the_process and found.name in families:
+                    continue
+                family = families.setdefault(
+                    found.name, Metric(found.name, found.documentation, found.type, found.unit)
+                )
+                for sample in found.samples:
+                    own = {} if of_the_process else {"service": service}
+                    family.samples.append(sample._replace(labels={**sample.labels, **own}))
+        return families.values()
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format."""
+        return generate_latest(self)
 
 
 class Services:
@@ -66,7 +109,9 @@ class Services:
     def _bound(self, name: str, spec: Any, share: Share) -> RunningServer:
         metrics = Metrics()
         self.registries[name] = metrics.registry
-        server = grpc_server(self._found[name], spec, metrics, share)
+        if share.shared:
+            spec = dataclasses.replace(spec, options=(*spec.options, _SHARED_PORT))
+        server = RunningServer(self._found[name], spec, metrics)
         self.lines.append(f"{spec.name} listening on {server.address}")
         return server
 
@@ -116,10 +161,10 @@ async def serve(targets: Sequence[str], share: Share) -> int:
         await stack.enter_async_context(process_metrics.shown(own, *services.all_settings))
         try:
             await services.start(members)
-            if address := metrics_address(services.settings, share):
+            if address := share.metrics_address(services.settings):
                 at = await stack.enter_async_context(serve_metrics(address, services.metrics))
                 log.info("metrics", url=f"http://{at}/metrics")
-            garbage.settle()
+            memory.settle()
             sys.stdout.write("".join(f"{line}\n" for line in services.lines))
             sys.stdout.flush()
             failed = await _until_asked_or_failed(asked, members)

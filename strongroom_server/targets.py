@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from servicekit.settings import SettingsBase
+from servicekit.net import join_address, split_address
+from servicekit.settings import CommonSettings, SettingError, SettingsBase
 
 #: In the order in which they start; they stop in reverse order.
 TARGETS: Final = ("metadata", "storage", "gateway")
@@ -52,6 +53,19 @@ class Share:
             return settings
         fields = {name for name in DIVIDED if name in type(settings).model_fields}
         return settings.model_copy(update={name: self._part(settings, name) for name in fields})
+
+    def metrics_address(self, settings: CommonSettings) -> str | None:
+        """This process's address for metrics; None: it has none. Workers use consecutive ports.
+
+        :raises SettingError: it is no address.
+        """
+        if settings.metrics_bind is None or self.number < 2:
+            return settings.metrics_bind
+        try:
+            host, port = split_address(settings.metrics_bind)
+        except ValueError as error:
+            raise SettingError("STRONGROOM_METRICS_BIND", str(error)) from None
+        return join_address(host, port + self.number - 1 if port else 0)
 
     def _part(self, settings: SettingsBase, name: str) -> int:
         whole: int = getattr(settings, name)

@@ -17,9 +17,9 @@ from starlette.types import Receive, Scope, Send
 from benchmarks.parts.measured import Part
 from gateway.config import GatewaySettings
 from gateway.http.draining import Draining
-from gateway.memory import tune_malloc
 from gateway.metrics import Metrics
 from gateway.server import protocol, serve
+from servicekit.serving.memory import tune_malloc
 
 MIB = 1024 * 1024
 BODY_BYTES = 512 * MIB

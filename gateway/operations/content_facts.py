@@ -1,22 +1,33 @@
-"""Facts about a file's content in responses: media info of pictures, videos and sounds (docs/media.md), and
-the result of the malware scan (docs/scanning.md).
+"""Facts about a file's content in responses: media info of pictures, videos and sounds (docs/media.md), the
+result of the malware scan (docs/scanning.md), and whether its bytes are lost or damaged.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import Annotated, Final, Literal, NotRequired
+from typing import Annotated, Final, Literal, NotRequired, TypeAlias, cast
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import rfc3339
 from strongroom.enum_words import enum_word
-from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_pb2 import DataLoss, File
 from strongroom.metadata.v1.scan_pb2 import Scan, ScanOutcome
 
 _TURNED: Final = "of pictures and videos, once they have been read, soon after the upload"
+
+Word: TypeAlias = Literal["lost", "corrupt"]
+LossField: TypeAlias = Annotated[
+    Word,
+    Field(
+        description=(
+            "Only for a file whose bytes are missing (`lost`) or damaged (`corrupt`) in the"
+            " object store: reading it is OBJECT_LOST."
+        )
+    ),
+]
 
 
 class ScanResult(TypedDict):
@@ -99,6 +110,11 @@ class ContentFacts(TypedDict):
             ScanResult, Field(description="Only if there is a scanner; in lists only for infected files.")
         ]
     ]
+
+
+def loss_word(loss: DataLoss.ValueType) -> Word:
+    """As ``enum_word``, typed as the words of the shape that this release knows."""
+    return cast("Word", enum_word(DataLoss.DESCRIPTOR, loss))
 
 
 def add_facts(shown: ContentFacts, file: File) -> None:

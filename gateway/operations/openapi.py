@@ -15,8 +15,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
-from gateway.http.problem import Problem
-from gateway.http.problems import PROBLEM_JSON
+from gateway.http.problems import PROBLEM_JSON, Problem
 from gateway.operations.docs import ALWAYS, Doc, Success
 from gateway.operations.preconditions import CHANGES
 from gateway.operations.routing import Operation

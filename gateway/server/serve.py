@@ -23,7 +23,7 @@ from gateway.server.pace import ConnectionLimits
 from gateway.server.protocol import GuardedProtocol
 from gateway.server.websocket_protocol import GuardedWebSocket
 from servicekit.net import is_loopback, join_address, split_address
-from servicekit.serving.certificates import read_pair
+from servicekit.serving.tls import read_pair
 from servicekit.settings import SettingError
 
 BACKLOG = 2048

@@ -27,7 +27,7 @@ from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
 from servicekit import failpoints
 from servicekit.context import note_file
-from servicekit.limit_settings import LimitSettings
+from servicekit.limits.settings import LimitSettings
 from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, Visibility
 from strongroom.metadata.v1.target_pb2 import (

@@ -5,15 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from servicekit.auth.signatures import ASYMMETRIC, CURVES, HMAC, RSA, RSA_PSS
 from servicekit.auth.tokens import VerificationKey
 from servicekit.settings import CommonSettings, SettingError
 
 MIN_RSA_BITS: Final = 2048
-HMAC: Final = frozenset({"HS256", "HS384", "HS512"})
-RSA: Final = frozenset({"RS256", "RS384", "RS512"})
-RSA_PSS: Final = frozenset({"PS256", "PS384", "PS512"})
-CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-ASYMMETRIC: Final = RSA | RSA_PSS | frozenset(CURVES.values()) | {"EdDSA"}
 #: Accepted unless STRONGROOM_JWT_ALGORITHMS says otherwise.
 DEFAULT_HMAC: Final = frozenset({"HS256"})
 DEFAULT_ASYMMETRIC: Final = frozenset({"RS256", "ES256", "EdDSA"})
@@ -52,7 +48,8 @@ def allowed_algorithms(settings: CommonSettings) -> frozenset[str]:
 
     :raises SettingError: an unknown one, or one that does not fit the kind of key.
     """
-    fitting, default = (HMAC, DEFAULT_HMAC) if settings.jwt_secret else (ASYMMETRIC, DEFAULT_ASYMMETRIC)
+    symmetric = settings.jwt_secret is not None
+    fitting, default = (HMAC.keys(), DEFAULT_HMAC) if symmetric else (ASYMMETRIC, DEFAULT_ASYMMETRIC)
     chosen = frozenset(settings.jwt_algorithms)
     wrong = sorted(chosen - fitting)
     if wrong:

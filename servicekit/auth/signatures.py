@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 HMAC: Final[Mapping[str, str]] = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}
-ASYMMETRIC: Final = frozenset(
-    {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
-)
+RSA: Final = frozenset({"RS256", "RS384", "RS512"})
+RSA_PSS: Final = frozenset({"PS256", "PS384", "PS512"})
+#: Algorithm by the curve of an elliptic key.
+CURVES: Final[Mapping[str, str]] = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+ASYMMETRIC: Final = RSA | RSA_PSS | frozenset(CURVES.values()) | {"EdDSA"}
 
 
 def is_known(algorithm: str) -> bool:

@@ -1,18 +1,21 @@
-"""Settings of all caps and rates; 0 disables one. Every process reads the same names."""
+"""Settings of all caps, rates and sizes. Every process reads the same names."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import ByteSize, Field, SecretStr, field_validator
 
-from servicekit.settings import MIN_SECRET_BYTES, SettingError, SettingsBase
+from servicekit.settings import MIN_SECRET_BYTES, SettingError, SettingsBase, aliases
 
+MIB: Final = 1024 * 1024
+#: S3 allows 5 TiB in one object; our part tables are made for it.
+MAX_OBJECT_BYTES: Final = 5 * 1024 * 1024 * MIB
 _SCHEMES: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
 
 
 class CapSettings(SettingsBase):
-    """Rates and caps.
+    """Rates and caps; 0 disables one.
 
     ``redis_url``: where replicas count together; None: each process counts for itself. ``redis_seconds``: the
     limit for one of its answers. ``gateway_secret`` (16 bytes or more, the same in all processes): proves to
@@ -70,3 +73,29 @@ class CapSettings(SettingsBase):
                 f"shorter than {MIN_SECRET_BYTES} bytes; use 32 random bytes or more",
             )
         return secret
+
+
+def _size(default: int, *names: str) -> ByteSize:
+    """A size in bytes; the variable may be ``10MiB`` or ``10485760``."""
+    value: ByteSize = Field(
+        default=ByteSize(default),
+        gt=0,
+        le=MAX_OBJECT_BYTES,
+        validation_alias=aliases(*names) if names else None,
+    )
+    return value
+
+
+class LimitSettings(SettingsBase):
+    """The largest sizes of each family in bytes, inclusive, and of projects. storage_service enforces them;
+    the gateway compares announced lengths. ``max_event_media_bytes`` is also read from ``MAX_FILE_SIZE``.
+    """
+
+    max_file_bytes: ByteSize = _size(5 * 1024 * MIB)
+    max_generation_bytes: ByteSize = _size(100 * MIB)
+    max_event_media_bytes: ByteSize = _size(10 * MIB, "STRONGROOM_MAX_EVENT_MEDIA_BYTES", "MAX_FILE_SIZE")
+    max_profile_picture_bytes: ByteSize = _size(5 * MIB)
+    max_temp_bytes: ByteSize = _size(100 * MIB)
+    max_project_file_bytes: ByteSize = _size(10 * MIB)
+    max_project_bytes: ByteSize = _size(100 * MIB)
+    max_project_files: int = Field(default=5000, ge=1, le=100_000)

@@ -36,7 +36,7 @@ from servicekit.limits import CapSettings, Limiter, make_limiter
 from servicekit.net import check_bind, is_loopback, join_address
 from servicekit.options import server_options
 from servicekit.probes import Probe, Probes
-from servicekit.serving import garbage
+from servicekit.serving import memory
 from servicekit.serving.infra import Infra
 from servicekit.serving.tls import server_credentials
 from servicekit.settings import CommonSettings, SettingError
@@ -289,7 +289,7 @@ async def run_server(
         await stack.enter_async_context(lifespan or nullcontext())
         asked = stop_signals()
         await server.start()
-        garbage.settle()
+        memory.settle()
         sys.stdout.write(f"{spec.name} listening on {server.address}\n")
         sys.stdout.flush()
         await asked.wait()

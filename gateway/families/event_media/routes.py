@@ -14,8 +14,7 @@ from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
-from gateway.operations.content_facts import add_facts
-from gateway.operations.data_loss import loss_word
+from gateway.operations.content_facts import add_facts, loss_word
 from gateway.operations.filters import NAMES, file_filter
 from gateway.operations.polling import Poll
 from gateway.operations.preconditions import (
@@ -39,7 +38,7 @@ from gateway.upstream.rpcs import (
 )
 from gateway.upstream.streaming import not_the_file_named
 from gateway.upstream.uploads import receive_upload
-from servicekit.limit_settings import LimitSettings
+from servicekit.limits.settings import LimitSettings
 from strongroom.errors import FileNotFound, InvalidField
 from strongroom.metadata.v1.event_media_service_pb2 import (
     GetEventMediaRequest,

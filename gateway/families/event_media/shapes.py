@@ -9,8 +9,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import StrictBody, example
-from gateway.operations.content_facts import ContentFacts
-from gateway.operations.data_loss import LossField
+from gateway.operations.content_facts import ContentFacts, LossField
 from gateway.operations.retention import KeptFacts
 
 EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"

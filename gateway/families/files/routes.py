@@ -18,8 +18,7 @@ from gateway.http import fields
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_bytes
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored
-from gateway.operations.content_facts import add_facts, facts_text
-from gateway.operations.data_loss import loss_word
+from gateway.operations.content_facts import add_facts, facts_text, loss_word
 from gateway.operations.polling import Poll
 from gateway.operations.preconditions import OF_BYTES, is_conditional, seen_generation
 from gateway.operations.retention import add_kept
@@ -29,7 +28,7 @@ from gateway.upstream.downloads import Wanted, file_reply
 from gateway.upstream.rpcs import DELETE_FILE, GET_FILE, LIST_FILES, LIST_FOLDER, SIGN_URL
 from gateway.upstream.uploads import FOLDERS, receive_upload
 from servicekit import failpoints
-from servicekit.limit_settings import LimitSettings
+from servicekit.limits.settings import LimitSettings
 from strongroom.errors import FileNotFound, InvalidField
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import (

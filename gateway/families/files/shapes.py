@@ -8,8 +8,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
-from gateway.operations.content_facts import ContentFacts
-from gateway.operations.data_loss import LossField
+from gateway.operations.content_facts import ContentFacts, LossField
 from gateway.operations.retention import KeptFacts
 
 EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"

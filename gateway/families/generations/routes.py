@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final, cast
 
 from google.rpc.status_pb2 import Status
+from grpc import aio
 
 from gateway.families.generations.shapes import (
     BatchBody,
@@ -32,8 +33,7 @@ from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
-from gateway.operations.content_facts import add_facts
-from gateway.operations.data_loss import loss_word
+from gateway.operations.content_facts import add_facts, loss_word
 from gateway.operations.filters import NAMES as NAMES_OF_FILTERS
 from gateway.operations.filters import SETTINGS, file_filter
 from gateway.operations.polling import Poll
@@ -41,7 +41,6 @@ from gateway.operations.retention import add_kept
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
-from gateway.upstream.imports import import_file
 from gateway.upstream.rpcs import (
     BATCH_IMPORT,
     DELETE_FILE,
@@ -52,9 +51,9 @@ from gateway.upstream.rpcs import (
 )
 from gateway.upstream.uploads import VISIBILITIES, receive_upload
 from gateway.upstream.wishes import STORAGE_CLASS, storage_class_of
-from servicekit.limit_settings import LimitSettings
+from servicekit.limits.settings import LimitSettings
 from strongroom.enum_words import enum_word
-from strongroom.errors import from_status_proto
+from strongroom.errors import Internal, from_status_proto
 from strongroom.field_names import with_callers_names
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_GENERATION,
@@ -124,9 +123,27 @@ async def create_generation(call: Call) -> JsonReply[ImportedGeneration]:
     body = await read_json(call, GenerationBody)
     request = _import_request(call, body)
     request.spec.request_id = idempotency_key(call)
-    file = await import_file(call, request)
+    file = await _import_file(call, request)
     urls = await urls_of(call, [file])
     return json_reply({**_saved(file, urls.get(file.id)), "externalUrl": body.url}, 201)
+
+
+async def _import_file(call: Call, request: ImportFromUrlRequest) -> File:
+    """Import a file from a URL: storage_service downloads, the gateway waits. The body must have been read.
+
+    :raises StrongroomError: SourceUrlRefused, SourceUrlFailed, and what an upload may answer.
+    :raises ClientGone: the client left; the import is cancelled.
+    """
+    storage = call.services.storage
+    rpc = storage.import_from_url(call, request)
+    try:
+        with call.client.cancels(rpc):
+            async for update in rpc:
+                if update.HasField("file"):
+                    return update.file
+    except aio.AioRpcError as error:
+        raise storage.error(error) from None
+    raise Internal("storage_service ended an import without a file.")
 
 
 @routes.add("POST", PREFIX + "/upload")

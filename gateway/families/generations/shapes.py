@@ -9,8 +9,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
-from gateway.operations.content_facts import ContentFacts
-from gateway.operations.data_loss import LossField
+from gateway.operations.content_facts import ContentFacts, LossField
 from gateway.operations.retention import KeptFacts, StoredBody
 
 GenerationKind = Literal["text-to-image", "text-to-video", "image-to-image", "image-to-video"]

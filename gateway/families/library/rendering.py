@@ -11,8 +11,7 @@ from gateway.families.library.shapes import Costs, FamilyName, LibraryFile, Libr
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import urls_of
-from gateway.operations.content_facts import add_facts
-from gateway.operations.data_loss import loss_word
+from gateway.operations.content_facts import add_facts, loss_word
 from gateway.operations.polling import Poll
 from gateway.operations.retention import show_retention
 from gateway.operations.revisions import etag

@@ -9,8 +9,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import StrictBody, example
-from gateway.operations.content_facts import ContentFacts
-from gateway.operations.data_loss import LossField
+from gateway.operations.content_facts import ContentFacts, LossField
 from gateway.operations.retention import LegalHold, StoredBody
 
 FamilyName = Literal["files", "generations", "event_media", "profile_picture", "temp", "path"]

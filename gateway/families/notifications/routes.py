@@ -10,8 +10,7 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from gateway.families.notifications.shapes import Ticket
-from gateway.families.notifications.watch import NAMES, Watch, show
-from gateway.families.notifications.watch_all import WatchAll
+from gateway.families.notifications.watch import NAMES, Watch, WatchAll, show
 from gateway.http import fields
 from gateway.http.problems import problem_body, problem_reply
 from gateway.http.reply import JsonReply, Reply, header, json_reply

@@ -1,6 +1,6 @@
-"""A user's events as they happen: shared by server-sent events and WebSocket.
+"""Events as they happen, of a user (as server-sent events and by WebSocket) and for admins of all.
 
-All watchers of an owner share one stream (``gateway.upstream.feeds``). A client that reconnects with the last
+All watchers of a user share one stream (``gateway.upstream.feeds``). A client that reconnects with the last
 event's id first reads what it missed from a separate stream, until it has caught up with the shared one.
 """
 
@@ -22,15 +22,21 @@ from gateway.upstream.call import Call
 from gateway.upstream.feeds import Place, Subscription, place_of
 from strongroom.enum_words import event_name
 from strongroom.errors import TokenExpired
-from strongroom.metadata.v1.notification_service_pb2 import Event, EventType, WatchRequest, WatchResponse
+from strongroom.metadata.v1.notification_service_pb2 import (
+    Event,
+    EventType,
+    WatchAllRequest,
+    WatchAllResponse,
+    WatchRequest,
+    WatchResponse,
+)
 
 NAMES: Final = {number: event_name(number) for number in EventType.values()}
 
-log = structlog.get_logger("gateway.notifications")
-
 
 class Watch:
-    """One watcher. It ends when the client leaves, on ``close``, or with the service's stream.
+    """One watcher of a user's events. It ends when the client leaves, on ``close``, or with the service's
+    stream.
 
     ``refusal``: why it has ended, if the client has to react.
     """
@@ -141,6 +147,61 @@ class Watch:
             self._missed.cancel()
 
 
+class WatchAll:
+    """One watcher of all users' events, with a stream of its own. It ends when the client leaves, on
+    ``close``, or with the service's stream.
+
+    ``refusal``: why it has ended, if the client has to react.
+    """
+
+    def __init__(self, call: Call, rpc: Any, first: WatchAllResponse) -> None:
+        self._call = call
+        self._rpc = rpc
+        self._first = first
+        self._cancel = rpc.cancel
+        self._closed = False
+        self.refusal: TokenExpired | None = None
+        call.client.add(self._cancel)
+
+    @classmethod
+    async def begin(cls, call: Call, request: WatchAllRequest) -> Self:
+        """Wait until the service has begun, so that an error can still be answered.
+
+        :raises StrongroomError: the caller is no admin, or the token is invalid or too old.
+        """
+        metadata = call.services.metadata
+        rpc = metadata.watch_all(call, request)
+        try:
+            first = await metadata.first(rpc)
+        except aio.AioRpcError as error:
+            raise metadata.error(error) from None
+        return cls(call, rpc, first)
+
+    async def __aiter__(self) -> AsyncIterator[WatchAllResponse]:
+        """Events and heartbeats. Ends without an error when the service ends the stream: the client
+        reconnects.
+        """
+        try:
+            with self._call.services.draining.endless(self.close):
+                yield self._first
+                while (message := await self._rpc.read()) is not aio.EOF:
+                    yield message
+        except asyncio.CancelledError:
+            if not self._closed and not self._call.client.gone:
+                raise
+        except aio.AioRpcError as error:
+            found = self._call.services.metadata.error(error)
+            self.refusal = found if isinstance(found, TokenExpired) else None
+            log.info("watch ended", code=found.reason_name)
+
+    def close(self) -> None:
+        """End the watch; may be repeated."""
+        if not self._closed:
+            self._closed = True
+            self._call.client.remove(self._cancel)
+        self._rpc.cancel()
+
+
 def show(event: Event) -> Notification:
     """An event as JSON."""
     shown: Notification = {
@@ -153,3 +214,6 @@ def show(event: Event) -> Notification:
     if event.user_id:
         shown["user_id"] = event.user_id
     return shown
+
+
+log = structlog.get_logger("gateway.notifications")

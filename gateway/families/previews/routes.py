@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from gateway.families.projects.previews import PREFIX, preview_reply
-from gateway.http.reply import Reply
+from datetime import UTC, datetime
+from typing import Final
+
+from gateway.families.projects.preview_urls import PREFIX, page_at
+from gateway.http.conditional import Outcome, Validators, evaluate, parse_range
+from gateway.http.headers import digest_headers, preview_headers
+from gateway.http.reply import Header, Reply, header
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
+from gateway.upstream.streaming import (
+    HeadReply,
+    Stream,
+    StreamReply,
+    not_the_file_named,
+    unannounced_bytes,
+    validator_headers,
+)
+from servicekit.presentation import with_charset
+from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.storage.v1.preview_pb2 import (
+    DownloadPreviewRequest,
+    DownloadPreviewResponse,
+)
+
+#: Module scripts and fonts are loaded with CORS, by a page whose origin is "null". No credentials are checked
+#: here: whoever has the URL may read.
+_ANY_ORIGIN: Final = header("access-control-allow-origin", "*")
 
 routes = Routes("previews", public=True)
 
@@ -20,3 +43,63 @@ async def show_preview(call: Call) -> Reply:
 async def show_preview_file(call: Call) -> Reply:
     """A file of the page."""
     return await preview_reply(call, call.path["token"], call.path["path"])
+
+
+async def preview_reply(call: Call, token: str, path: str) -> Reply:
+    """The answer to GET or HEAD of a previewed file.
+
+    :raises TokenInvalid, TokenExpired: the token is invalid or has expired. :raises StrongroomError: no such
+        file, range not satisfiable, precondition failed, … :raises ClientGone: the client left.
+    """
+    head = call.scope["method"] == "HEAD"
+    request = DownloadPreviewRequest(token=token, path=page_at(path), for_page=True)
+    # A range under If-Range would need a comparison first; the whole file is always a valid answer.
+    byte_range = None if head or call.header("if-range") else parse_range(call.header("range"))
+    if byte_range is not None:
+        request.read_offset, request.read_limit = byte_range.offset, byte_range.limit
+    storage = call.services.storage
+    stream: Stream[DownloadPreviewResponse] = Stream(call, storage, storage.download_preview(request))
+    first = await stream.first()
+    if first is not None and first.page_token:
+        stream.close()
+        return _exchanged(call, first.page_token)
+    if first is None or not first.HasField("file"):
+        stream.close()
+        raise unannounced_bytes()
+    file, validators = first.file, _validators(first.file)
+    outcome = evaluate(call.header, validators)
+    if outcome is Outcome.PROCEED and not head:
+        headers = _headers(file, validators, whole=byte_range is None or not file.size_bytes)
+        return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)
+    stream.close()
+    if outcome is Outcome.FAILED:
+        raise not_the_file_named(file.etag)
+    if outcome is Outcome.NOT_MODIFIED:
+        return Reply(304, b"", validator_headers(validators, _ANY_ORIGIN))
+    return HeadReply(_headers(file, validators), file.size_bytes)
+
+
+def _exchanged(call: Call, token: str) -> Reply:
+    """Redirect to the same path with a token that is valid for minutes. The page can read its own address and
+    send it anywhere by navigating. It never sees the address by which it was opened (no referrer, no
+    history).
+    """
+    query = call.scope["query_string"].decode("ascii", "ignore")
+    raw_path = (call.scope.get("raw_path") or b"").decode("ascii", "ignore")
+    rest = raw_path.partition(PREFIX)[2].partition("/")[2]
+    place = "../" * (rest.count("/") + 1) + f"{token}/{rest}"
+    where = header("location", f"{place}?{query}" if query else place)
+    return Reply(307, b"", [where, _ANY_ORIGIN, header("cache-control", "no-store")])
+
+
+def _validators(file: ProjectFile) -> Validators:
+    return Validators(file.etag, datetime.fromtimestamp(file.create_time.seconds, UTC))
+
+
+def _headers(file: ProjectFile, validators: Validators, *, whole: bool = True) -> list[Header]:
+    return [
+        *validator_headers(validators, _ANY_ORIGIN),
+        header("accept-ranges", "bytes"),
+        *digest_headers(file.crc32c, file.size_bytes, whole=whole),
+        *preview_headers(with_charset(file.content_type, file.charset)),
+    ]

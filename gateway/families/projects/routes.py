@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.families.projects.json_tree import KEEPING, MAX_VERSION
 from gateway.families.projects.labels import label_of
-from gateway.families.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
+from gateway.families.projects.preview_urls import page_at, preview_url, sign_previews, urls_of_previews
 from gateway.families.projects.reading import ProjectReply, list_files
 from gateway.families.projects.rules import add_rules
 from gateway.families.projects.saving import save_archive, save_changes, save_tree

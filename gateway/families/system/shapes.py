@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from gateway.http.problem import Problem
+from gateway.http.problems import Problem
 from gateway.http.shapes import example
 
 _CHECKS = (

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.http.problem import Problem
-from gateway.http.problems import PROBLEM_JSON
+from gateway.http.problems import PROBLEM_JSON, Problem
 from gateway.operations.docs import IDEMPOTENCY_KEY, USER_ID, Doc, Schema, Success, in_path, request_header
 
 TITLE = "Resumable uploads (tus)"

@@ -16,7 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.http.reply import Header, header
 from gateway.upstream.call import Call
-from servicekit.limit_settings import LimitSettings
+from servicekit.limits.settings import LimitSettings
 from strongroom.errors import MalformedRequest, SizeLimitExceeded, UnsupportedMediaType
 from strongroom.type.v1.checksums_pb2 import Checksums
 

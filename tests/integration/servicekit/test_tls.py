@@ -16,9 +16,9 @@ from structlog.testing import capture_logs
 
 from servicekit import context
 from servicekit.auth.principal import Principal
-from servicekit.serving.certificates import read_pair
 from servicekit.serving.channels import call, make_channel
 from servicekit.serving.server import serve_in_process
+from servicekit.serving.tls import read_pair
 from servicekit.settings import SettingError
 from strongroom.errors import ServiceUnavailable
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest

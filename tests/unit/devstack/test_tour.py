@@ -7,7 +7,7 @@ from pathlib import Path
 import jwt
 
 from devstack import tour
-from devstack.token import development_token
+from devstack.tour import development_token
 
 SECRET = "0123456789abcdef0123456789abcdef"
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from servicekit.limit_settings import MIB, LimitSettings
+from servicekit.limits.settings import MIB, LimitSettings
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import SettingError, SettingsBase, read_settings
 
@@ -122,6 +122,6 @@ def test_limits_that_are_none(environment: pytest.MonkeyPatch, value: str) -> No
 
 def test_they_combine(environment: pytest.MonkeyPatch) -> None:
     class Both(S3Settings, LimitSettings, SettingsBase):
-        """S3 settings combined with the common ones, as in storage_service."""
+        """S3 settings and sizes, as in storage_service."""
 
     assert read_settings(Both).s3_bucket == "bucket"

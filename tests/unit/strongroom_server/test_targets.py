@@ -11,7 +11,7 @@ import pytest
 from gateway.config import GatewaySettings
 from metadata_service.config import MetadataSettings
 from storage_service.config import StorageSettings
-from strongroom_server import command, listening
+from strongroom_server import command
 from strongroom_server.targets import MODULES, Share
 
 SECRET = "a secret of thirty-two bytes, or so"
@@ -103,4 +103,16 @@ def test_each_worker_shows_its_metrics_at_a_port_of_its_own(
     bind: str | None, number: int, at: str | None
 ) -> None:
     settings = GatewaySettings(jwt_secret=SECRET, metrics_bind=bind)
-    assert listening.metrics_address(settings, Share(4, number)) == at
+    assert Share(4, number).metrics_address(settings) == at
+
+
+@pytest.mark.parametrize("text", ["20MiB", "20971520"])
+def test_both_services_read_a_largest_size_alike(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRONGROOM_MAX_GENERATION_BYTES", text)
+    monkeypatch.setenv("MAX_FILE_SIZE", text)
+    found = [
+        GatewaySettings(jwt_secret=SECRET),
+        StorageSettings(jwt_secret=SECRET, s3_bucket="bucket", s3_use_iam_role=True),
+    ]
+    assert {one.max_generation_bytes for one in found} == {20 * MIB}
+    assert {one.max_event_media_bytes for one in found} == {20 * MIB}

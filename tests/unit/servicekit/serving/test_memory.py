@@ -7,7 +7,7 @@ import platform
 
 import pytest
 
-from gateway.memory import tune_malloc
+from servicekit.serving.memory import tune_malloc
 
 
 def test_only_glibc_is_tuned() -> None:
