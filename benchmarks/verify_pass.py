@@ -83,7 +83,7 @@ class _EmptyQuarantine:
 async def run(dsn: str, channel: aio.Channel, secret: str) -> dict[str, Any]:
     """The figures of one verification. ``channel``: to metadata_service."""
     store = Listing(dsn)
-    records = VerificationRecords(channel, InternalCredential(secret, "storage_service"))
+    records = VerificationRecords(channel, InternalCredential(secret))
     job = VerificationJob(
         cast("ObjectStore", store),
         records,

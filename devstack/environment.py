@@ -87,6 +87,14 @@ _SWIFT = {
 }
 
 
+#: Which processes have the caller's secrets.
+_HOLDERS = {
+    "STRONGROOM_OLD_INTERNAL_SECRETS": (STORAGE, METADATA, ALL),
+    "STRONGROOM_LINK_SECRET": (STORAGE, ALL),
+    "STRONGROOM_OLD_LINK_SECRETS": (STORAGE, ALL),
+}
+
+
 def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> dict[str, str]:
     """The environment of one process (GATEWAY, STORAGE, METADATA, ALL or MIGRATE), failpoints aside."""
     env = {key: value for key, value in caller.items() if not _withheld(key.upper(), name, values)}
@@ -141,8 +149,8 @@ def _withheld(key: str, name: str, values: StackValues) -> bool:
         return True
     if key in ("STRONGROOM_INTERNAL_SECRET", "STRONGROOM_JWT_SECRET"):
         return True
-    if key in ("STRONGROOM_LINK_SECRET", "STRONGROOM_OLD_LINK_SECRETS"):
-        return name not in (STORAGE, ALL)
+    if key in _HOLDERS:
+        return name not in _HOLDERS[key]
     if key.startswith("PG"):  # libpq's defaults: PGHOST, PGPASSWORD, PGSSLMODE…
         return values.embedded_database or name not in (METADATA, MIGRATE, ALL)
     if key.startswith(_S3_PREFIXES):

@@ -36,6 +36,7 @@ from metadata_service.services import Parts, Services
 from metadata_service.sessions import housekeeping
 from metadata_service.shares.owners import forget_ended as forget_shares
 from metadata_service.webhooks.deliveries import forget_deliveries
+from metadata_service.webhooks.resealing import reseal
 from servicekit import background
 from servicekit.background import Heartbeats
 from servicekit.serving.server import ServerSpec
@@ -48,6 +49,7 @@ class Application:
     def __init__(self, settings: MetadataSettings) -> None:
         require(settings, "internal_secret")
         self._settings = settings
+        self._secrets = [secret.encode() for secret in settings.internal_secrets()]
         self._heartbeats = Heartbeats()
         self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
         turn = Turn()
@@ -107,9 +109,12 @@ class Application:
 
     def _made_cleaning(self) -> CleaningWork:
         settings = self._settings
-        freeing = forgetting(forget_shares), forgetting(forget_deliveries(settings.webhook_rules))
+        chores = [forget_shares, forget_deliveries(settings.webhook_rules)]
+        if settings.old_internal_secrets:
+            chores.append(reseal(self._secrets))
+        seldom = map(forgetting, chores)
         expiry = Expiry(settings.timing.lease, away=True)
-        return CleaningWork(self._database, settings.timing, housekeeping.run, *freeing, expiry=expiry)
+        return CleaningWork(self._database, settings.timing, housekeeping.run, *seldom, expiry=expiry)
 
     def _made_erasures(self) -> Erasures:
         heartbeat, backups = self._heartbeats.add("erasures", REST_SECONDS), self._settings.backup_days
@@ -132,15 +137,13 @@ class Application:
 
     def _parts(self) -> Parts:
         settings = self._settings
-        secret = settings.internal_secret
-        key = secret.get_secret_value().encode() if secret is not None else b""
-        tokens = PageTokens(key)
+        tokens = PageTokens(*self._secrets)
         # Statistics contain prices, and lists contain page tokens: both belong to the entity tags.
         facts = f"{settings.price_per_gb_month} {tokens.seal(['revisions'], [])}"
         return Parts(
             settings=settings,
             database=self._database,
-            secret=key,
+            secrets=self._secrets,
             tokens=tokens,
             revisions=Revisions(facts),
             groups=self._groups,

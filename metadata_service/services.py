@@ -118,13 +118,13 @@ from strongroom.metadata.v1.webhook_service_pb2_grpc import add_WebhookServiceSe
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of the process that its services share. `groups` is None without group commit; `secret` is
-    the internal secret, from which keys are derived.
+    """The parts of the process that its services share. `groups` is None without group commit; `secrets` are
+    the internal ones, from which keys are derived, the current one first.
     """
 
     settings: MetadataSettings
     database: Database
-    secret: bytes
+    secrets: Sequence[bytes]
     tokens: PageTokens
     revisions: Revisions
     groups: Groups | None
@@ -146,7 +146,7 @@ class Services:
         self._timing, self._limits = parts.settings.timing, parts.settings.limits
         self._files = FileQueries(parts.database, parts.tokens)
         self._projects = ProjectQueries(parts.database, parts.tokens)
-        self._sealing = Sealing(parts.secret)
+        self._sealing = Sealing(*parts.secrets)
 
     def add_to(self, server: aio.Server) -> Sequence[str]:
         """Register all of them; returns their full names."""
@@ -250,7 +250,7 @@ class Services:
             self._files,
             self._projects.pinned_version,
             passwords,
-            SealedTokens(self._parts.secret),
+            SealedTokens(*self._parts.secrets),
             keep=self._timing.idempotency,
             classes=self._settings.upload_classes,
         )
@@ -261,7 +261,7 @@ class Services:
 
     def _add_webhooks(self, server: aio.Server) -> None:
         database, tokens, rules = self._database, self._tokens, self._settings.webhook_rules
-        secrets = SealedSecrets(self._parts.secret)
+        secrets = SealedSecrets(*self._parts.secrets)
         targets = TargetRules(self._settings.outbound_ports, self._settings.import_allow_hosts)
         webhooks = WebhookServicer(
             WebhookMaker(database, secrets, targets, rules, self._parts.horizon),
@@ -286,7 +286,7 @@ class Services:
             OwnersUsage(database, tokens, self._limits),
             Acts(database),
             parts.erasures,
-            Receipts(database, ReportSigner(parts.secret)),
+            Receipts(database, ReportSigner(parts.secrets[0])),
             Operating(database, tokens),
             replicas=replicas,
             reindexing=Reindexing(database),

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 class Sealed:
     """Seals and opens values of one kind. ``key``: 64 bytes, derived from the secret."""
 
-    def __init__(self, secret: bytes, label: bytes) -> None:
-        """``label`` names the kind: with another label nothing opens, because the key is another one."""
+    def __init__(self, secret: bytes, label: bytes, *old: bytes) -> None:
+        """``label`` names the kind: with another label nothing opens, because the key is another one.
+        ``old``: former secrets (or the next one), whose values open, too.
+        """
         self.key = hmac.digest(secret, label, "sha512")
+        self._old = tuple(hmac.digest(one, label, "sha512") for one in old)
         self._label = label
 
     def seal(self, content: bytes, *bound_to: bytes) -> bytes:
@@ -35,19 +38,43 @@ class Sealed:
 
     def open(self, sealed: bytes, *bound_to: bytes) -> bytes:
         """The sealed content. Raises ValueError: another secret, bound to something else, or damaged."""
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _aes_siv
 
-        try:
-            return self._cipher.decrypt(sealed, [self._label, *bound_to])
-        except InvalidTag:
-            raise ValueError("it was sealed with another secret, or damaged") from None
+        for cipher in (self._cipher, *self._old_ciphers):
+            try:
+                return cipher.decrypt(sealed, [self._label, *bound_to])
+            except InvalidTag:
+                continue
+        raise ValueError("it was sealed with another secret, or damaged")
+
+    def fingerprint(self, request: bytes) -> bytes:
+        """The fingerprint by which requests are compared. It is keyed, so that a password can't be guessed
+        from it.
+        """
+        return _fingerprint(self.key, request)
+
+    def is_fingerprint(self, known: bytes, request: bytes) -> bool:
+        """Whether ``known`` is the fingerprint of ``request``, with the current secret or an old one."""
+        return any(hmac.compare_digest(known, _fingerprint(key, request)) for key in (self.key, *self._old))
 
     @cached_property
     def _cipher(self) -> AESSIV:
-        # Imported at the first use: it takes megabytes that many processes never need.
-        from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
+        return _aes_siv(self.key)
 
-        return AESSIV(self.key)
+    @cached_property
+    def _old_ciphers(self) -> list[AESSIV]:
+        return [_aes_siv(key) for key in self._old]
+
+
+def _fingerprint(key: bytes, request: bytes) -> bytes:
+    return hmac.digest(key, b"request\0" + request, "sha256")
+
+
+def _aes_siv(key: bytes) -> AESSIV:
+    # Imported at the first use: it takes megabytes that many processes never need.
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
+
+    return AESSIV(key)
 
 
 #: Characters of base64url.

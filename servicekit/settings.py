@@ -81,7 +81,8 @@ class CommonSettings(SettingsBase):
     Tokens are verified with exactly one of ``jwt_secret`` (HS256), ``jwt_public_key`` (PEM or its path) and
     ``jwks_url``. ``jwt_max_lifetime_seconds`` limits exp - iat (exp - now without iat); 30 days, so that a
     leaked token does not stay valid for ever. ``internal_secret`` (at least 16 bytes) authenticates services
-    to each other. A bind address outside of loopback needs TLS or ``allow_plaintext``.
+    to each other; ``old_internal_secrets`` do, too, and open what they have sealed, so that it can be
+    replaced one process after the other. A bind address outside of loopback needs TLS or ``allow_plaintext``.
     ``max_concurrent_streams`` applies per connection, ``max_concurrent_rpcs`` to the process; further calls
     are refused with RESOURCE_EXHAUSTED. ``send_idle_seconds``: a reader that takes nothing of an answer for
     this long is cut off. ``metrics_bind`` may be any address: metrics name methods, not users.
@@ -100,6 +101,7 @@ class CommonSettings(SettingsBase):
     jwt_max_lifetime_seconds: int = Field(default=30 * 86400, ge=1)
     jwt_leeway_seconds: int = Field(default=5, ge=0, le=600)
     internal_secret: SecretStr | None = None
+    old_internal_secrets: CommaList = Field(default=(), repr=False)
 
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -134,6 +136,11 @@ class CommonSettings(SettingsBase):
         check_keys(self)
         return self
 
+    def internal_secrets(self) -> tuple[str, ...]:
+        """The secrets of the services, the current one first; empty if it is not set."""
+        current = self.internal_secret
+        return (current.get_secret_value(), *self.old_internal_secrets) if current is not None else ()
+
     @property
     def serves_tls(self) -> bool:
         """Whether servers of this process use TLS."""
@@ -159,10 +166,8 @@ def check_keys(settings: CommonSettings) -> None:
         )
     for name in ("jwt_secret", "internal_secret"):
         secret: SecretStr | None = getattr(settings, name)
-        if secret is not None and len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
-            raise SettingError(
-                env_name(name), f"shorter than {MIN_SECRET_BYTES} bytes; use 32 random bytes or more"
-            )
+        check_secrets(env_name(name), *(() if secret is None else (secret.get_secret_value(),)))
+    check_secrets("STRONGROOM_OLD_INTERNAL_SECRETS", *settings.old_internal_secrets)
     if settings.jwt_secret is not None and "-----BEGIN" in settings.jwt_secret.get_secret_value():
         raise SettingError(
             "STRONGROOM_JWT_SECRET",
@@ -176,6 +181,15 @@ def check_keys(settings: CommonSettings) -> None:
             )
     if settings.tls_client_ca is not None and settings.tls_cert is None:
         raise SettingError("STRONGROOM_TLS_CERT", "not set, but STRONGROOM_TLS_CLIENT_CA is")
+
+
+def check_secrets(name: str, *secrets: str) -> None:
+    """Refuse secrets that could be guessed.
+
+    :raises SettingError: names the setting ``name``.
+    """
+    if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets):
+        raise SettingError(name, f"shorter than {MIN_SECRET_BYTES} bytes; use 32 random bytes or more")
 
 
 def env_name(field: str) -> str:

@@ -14,7 +14,7 @@ from servicekit.serving.channels import make_channel
 from servicekit.settings import require
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.cleaner.assembly import Loops, cleaning_loops
-from storage_service.config import StorageSettings, reveal
+from storage_service.config import StorageSettings
 from storage_service.diagnosis import InternalCalls
 from storage_service.draining import REPORT_SECONDS, Draining
 from storage_service.media.assembly import MediaReading
@@ -60,7 +60,7 @@ class StorageApp:
         self.store = store
         self.gate = VersioningGate(store)
         self._channel = channel
-        self._metadata = metadata = channel, InternalCredential(_internal_secret(settings), "storage_service")
+        self._metadata = metadata = channel, InternalCredential(*settings.internal_secrets())
         records, rules = MediaRecords(*metadata), settings.media_rules()
         self._media = MediaReading(store, records, heartbeats, metrics.media, rules)
         self._reservations = Reservations(*metadata, committed=self._media.committed)
@@ -166,7 +166,7 @@ class StorageApp:
             store=self.store,
             gate=self.gate,
             metadata=self._metadata,
-            secret=_internal_secret(self._settings).encode(),
+            secret=self._settings.internal_secrets()[0].encode(),
             reservations=self._reservations,
             saves=self._saves,
             settler=self._settler,
@@ -195,10 +195,3 @@ class StorageApp:
             await self._scanner.refusals.aclose()
         await self._channel.close()
         await self.store.aclose()
-
-
-def _internal_secret(settings: StorageSettings) -> str:
-    secret = reveal(settings.internal_secret)
-    if secret is None:
-        raise RuntimeError("require() has checked that it is set")
-    return secret

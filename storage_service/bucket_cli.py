@@ -176,7 +176,7 @@ async def _marked(store: S3ObjectStore, settings: BucketSettings) -> bool:
             f"-     whose it is: left alone; storage_service's settings are not complete here ({error})"
         )
         return True
-    credential = InternalCredential(settings.internal_secret.get_secret_value(), "storage_service")
+    credential = InternalCredential(settings.internal_secret.get_secret_value())
     channel = make_channel(service.metadata_address, service)
     try:
         mine = await BucketIdentity(store, VerificationRecords(channel, credential)).check()

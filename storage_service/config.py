@@ -12,7 +12,7 @@ from servicekit.limits.settings import LimitSettings
 from servicekit.outbound import UrlRules
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
-from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError
+from servicekit.settings import CommaList, CommonSettings, SettingError, check_secrets
 from storage_service.content.body import SizeRule
 from storage_service.media.assembly import MediaRules
 from storage_service.media.process import ReadingLimits
@@ -279,20 +279,15 @@ class StorageSettings(OutboundSettings, LimitSettings, CapSettings, CommonSettin
 
     def link_secrets(self) -> tuple[str, ...]:
         """The secrets of links, the current one first."""
-        current = reveal(self.link_secret) or reveal(self.internal_secret)
-        return tuple(filter(None, (current, *self.old_link_secrets)))
+        link = reveal(self.link_secret)
+        current = (link,) if link else self.internal_secrets()
+        return (*current, *self.old_link_secrets)
 
     @model_validator(mode="after")
     def _link_secrets_are_long(self) -> Self:
         current = reveal(self.link_secret)
-        for name, secrets in (
-            ("STRONGROOM_LINK_SECRET", (current,) if current else ()),
-            ("STRONGROOM_OLD_LINK_SECRETS", self.old_link_secrets),
-        ):
-            if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets):
-                raise SettingError(
-                    name, f"shorter than {MIN_SECRET_BYTES} bytes; use 32 random bytes or more"
-                )
+        check_secrets("STRONGROOM_LINK_SECRET", *((current,) if current else ()))
+        check_secrets("STRONGROOM_OLD_LINK_SECRETS", *self.old_link_secrets)
         return self
 
     @model_validator(mode="after")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Self
 from strongroom.errors import TokenExpired, TokenInvalid
 
 if TYPE_CHECKING:
-    from cryptography.fernet import Fernet
+    from cryptography.fernet import MultiFernet
 
     from gateway.config import GatewaySettings
 
@@ -28,10 +28,10 @@ _LABEL: Final = b"strongroom tickets of event streams 1"
 
 
 class Tickets:
-    """Makes and opens tickets. ``key``: 32 bytes, the same in all gateways."""
+    """Makes and opens tickets. ``key``: 32 bytes, the same in all gateways. Tickets of ``old`` ones open."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key = key
+    def __init__(self, key: bytes, *old: bytes) -> None:
+        self._keys = (key, *old)
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> Self:
@@ -40,9 +40,10 @@ class Tickets:
 
         If there is none, tickets are only valid at the gateway that made them.
         """
-        secret = settings.internal_secret or settings.jwt_secret or settings.gateway_secret
-        shared = secret.get_secret_value().encode() if secret is not None else secrets.token_bytes(32)
-        return cls(hmac.digest(shared, _LABEL, "sha256"))
+        secret = settings.jwt_secret or settings.gateway_secret
+        other = secret.get_secret_value().encode() if secret is not None else secrets.token_bytes(32)
+        shared = [one.encode() for one in settings.internal_secrets()] or [other]
+        return cls(*(hmac.digest(one, _LABEL, "sha256") for one in shared))
 
     def make(self, token: str) -> tuple[str, int]:
         """A ticket for the caller with ``token`` (empty: none is needed), and its expiry in seconds since
@@ -72,8 +73,8 @@ class Tickets:
             )
         return token
 
-    def _seal(self) -> Fernet:
+    def _seal(self) -> MultiFernet:
         # Imported at the first ticket: it takes 8 MiB that most gateways never need.
-        from cryptography.fernet import Fernet  # noqa: PLC0415
+        from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
 
-        return Fernet(base64.urlsafe_b64encode(self._key))
+        return MultiFernet([Fernet(base64.urlsafe_b64encode(key)) for key in self._keys])

@@ -79,15 +79,19 @@ BEFORE: Final = """({moment}, {id}) < (
 
 
 class PageTokens:
-    """Makes and reads tokens; all replicas share `secret`."""
+    """Makes and reads tokens; all replicas share `secret`. Those of `old` secrets are read, too."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, _PURPOSE, "sha256")
+    def __init__(self, secret: bytes, *old: bytes) -> None:
+        self._keys = [hmac.digest(one, _PURPOSE, "sha256") for one in (secret, *old)]
 
     def seal(self, query: Sequence[object], position: Sequence[str]) -> str:
         """A token for the page after `position`. `query`: everything that determines the rows."""
         payload = json.dumps(list(position), ensure_ascii=False, separators=(",", ":")).encode()
-        return base64.urlsafe_b64encode(self._mac(query, payload) + payload).rstrip(b"=").decode("ascii")
+        return (
+            base64.urlsafe_b64encode(_mac(self._keys[0], query, payload) + payload)
+            .rstrip(b"=")
+            .decode("ascii")
+        )
 
     def seal_moment(self, query: Sequence[object], moment: datetime, row_id: UUID | str) -> str:
         """A token for pages ordered by a time, then by id."""
@@ -107,17 +111,18 @@ class PageTokens:
         except (binascii.Error, ValueError) as error:
             raise _invalid() from error
         mac, payload = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
-        if not hmac.compare_digest(mac, self._mac(query, payload)):
+        if not any(hmac.compare_digest(mac, _mac(key, query, payload)) for key in self._keys):
             raise _invalid()
         position: list[str] = json.loads(payload)
         if len(position) != parts:
             raise _invalid()
         return position
 
-    def _mac(self, query: Sequence[object], payload: bytes) -> bytes:
-        bound = json.dumps(list(query)).encode()
-        framed = len(bound).to_bytes(4, "big") + bound + payload
-        return hmac.digest(self._key, framed, hashlib.sha256)[:_MAC_BYTES]
+
+def _mac(key: bytes, query: Sequence[object], payload: bytes) -> bytes:
+    bound = json.dumps(list(query)).encode()
+    framed = len(bound).to_bytes(4, "big") + bound + payload
+    return hmac.digest(key, framed, hashlib.sha256)[:_MAC_BYTES]
 
 
 def _invalid() -> InvalidPageToken:

@@ -27,10 +27,10 @@ _LABEL: Final = b"strongroom objects 1"
 
 
 class Sealing(Sealed):
-    """One instance per process. `secret`: `STRONGROOM_INTERNAL_SECRET`."""
+    """One instance per process. `secret`: `STRONGROOM_INTERNAL_SECRET`; specs of `old` ones open, too."""
 
-    def __init__(self, secret: bytes) -> None:
-        super().__init__(secret, _LABEL)
+    def __init__(self, secret: bytes, *old: bytes) -> None:
+        super().__init__(secret, _LABEL, *old)
 
 
 SPEC_KEY: Final = "strongroom-spec-"

@@ -84,9 +84,8 @@ class ShareMaker:
         Overloaded, IdempotencyKeyReused.
         """
         refuse_nul(request, "share")
-        fingerprint = self.sealed.fingerprint(_without_id(request))
         if request.request_id:
-            repeated = await self._repeated(owner_id, request.request_id, fingerprint)
+            repeated = await self._repeated(owner_id, request)
             if repeated is not None:
                 return repeated
         token = new_token()
@@ -102,7 +101,7 @@ class ShareMaker:
             "expires_at": expiry_of(request),
             "max_uses": request.max_uses,
             "request_id": request.request_id or None,
-            "fingerprint": fingerprint if request.request_id else None,
+            "fingerprint": self.sealed.fingerprint(_without_id(request)) if request.request_id else None,
             "sealed": self.sealed.seal(token, owner_id, request.request_id) if request.request_id else None,
             "keep": self.keep,
         }
@@ -110,7 +109,7 @@ class ShareMaker:
         if share is not None:
             return _answer(share, token)
         if request.request_id:
-            repeated = await self._repeated(owner_id, request.request_id, fingerprint)
+            repeated = await self._repeated(owner_id, request)
             if repeated is not None:
                 return repeated
         raise in_the_past()
@@ -129,10 +128,8 @@ class ShareMaker:
 
         return await self.database.transact(user(owner_id), work)
 
-    async def _repeated(
-        self, owner_id: str, request_id: str, fingerprint: bytes
-    ) -> CreateShareResponse | None:
-        values = {"owner": owner_id, "request_id": request_id}
+    async def _repeated(self, owner_id: str, request: CreateShareRequest) -> CreateShareResponse | None:
+        values = {"owner": owner_id, "request_id": request.request_id}
         rows = await self.database.read(user(owner_id), _MADE, values)
         if not rows:
             return None
@@ -141,11 +138,11 @@ class ShareMaker:
         age = datetime.now(UTC) - share.create_time.ToDatetime(UTC)
         if age.total_seconds() > self.keep:
             return None
-        if bytes(known) != fingerprint:
+        if not self.sealed.is_fingerprint(bytes(known), _without_id(request)):
             raise IdempotencyKeyReused(
                 "This idempotency key was used for another share in the last 24 hours; use a new one."
             )
-        token = self.sealed.open(bytes(sealed), owner_id, request_id)
+        token = self.sealed.open(bytes(sealed), owner_id, request.request_id)
         return _answer(share, token or "")
 
     async def _settled(self, owner_id: str, scope: share_pb2.ShareScope) -> share_pb2.ShareScope:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import secrets
 from typing import Final
 
@@ -29,10 +28,12 @@ def hash_of(token: str) -> bytes:
 
 
 class SealedTokens:
-    """Encrypted copies for repeats; all replicas share `secret`."""
+    """Encrypted copies for repeats; all replicas share `secret`, and `old` ones open, too."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._sealed = Sealed(secret, _LABEL)
+    def __init__(self, secret: bytes, *old: bytes) -> None:
+        self._sealed = Sealed(secret, _LABEL, *old)
+        self.fingerprint = self._sealed.fingerprint
+        self.is_fingerprint = self._sealed.is_fingerprint
 
     def seal(self, token: str, owner_id: str, request_id: str) -> bytes:
         """Encrypt a copy, readable only for the same owner and request."""
@@ -44,9 +45,3 @@ class SealedTokens:
             return self._sealed.open(sealed, owner_id.encode(), request_id.encode()).decode()
         except ValueError:
             return None
-
-    def fingerprint(self, request: bytes) -> bytes:
-        """The fingerprint by which requests are compared. It is keyed, so that a password can't be guessed
-        from it.
-        """
-        return hmac.digest(self._sealed.key, b"request\0" + request, "sha256")

@@ -78,7 +78,7 @@ class WebhookMaker:
                 await tx.execute(_FREE_ID, values)
                 made = await tx.fetch_one(_MADE, values)
                 if made is not None:
-                    return self._repeated(owner_id, made, values["fingerprint"])
+                    return self._repeated(owner_id, made, request)
             await self._refuse_too_many(tx, owner_id)
             row = await tx.fetch_one(_INSERT, values)
             if row is None:
@@ -97,9 +97,9 @@ class WebhookMaker:
                 metadata={"limit": str(self.rules.webhooks)},
             )
 
-    def _repeated(self, owner_id: str, made: Row, asked: object) -> CreateWebhookResponse:
+    def _repeated(self, owner_id: str, made: Row, request: CreateWebhookRequest) -> CreateWebhookResponse:
         *row, known, sealed = made
-        if bytes(known) != asked:
+        if not self.sealed.is_fingerprint(bytes(known), _without_id(request)):
             raise IdempotencyKeyReused(
                 "This idempotency key was used for another webhook in the last 24 hours; use a new one."
             )

@@ -41,25 +41,35 @@ class Secret:
 
 
 class SealedSecrets:
-    """Seals all secrets of a webhook together; all replicas share `secret`."""
+    """Seals all secrets of a webhook together; all replicas share `secret`, and `old` ones open, too."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._sealed = Sealed(secret, _LABEL)
+    def __init__(self, secret: bytes, *old: bytes) -> None:
+        self._sealed = Sealed(secret, _LABEL, *old)
+        self.fingerprint = self._sealed.fingerprint
+        self.is_fingerprint = self._sealed.is_fingerprint
 
     def seal(self, kept: Sequence[Secret], owner_id: str, webhook_id: str) -> bytes:
         """Seal them, readable for this webhook only."""
         content = json.dumps([[base64.b64encode(one.key).decode("ascii"), one.until] for one in kept])
         return self._sealed.seal(content.encode(), owner_id.encode(), webhook_id.encode())
 
+    def resealed(self, sealed: bytes, owner_id: str, webhook_id: str) -> bytes | None:
+        """What an old secret has sealed, sealed with the current one.
+
+        None if none opens it, or the current one sealed it: it would seal it to the same bytes.
+        """
+        bound_to = owner_id.encode(), webhook_id.encode()
+        try:
+            again = self._sealed.seal(self._sealed.open(sealed, *bound_to), *bound_to)
+        except ValueError:
+            return None
+        return again if again != sealed else None
+
     def open(self, sealed: bytes, owner_id: str, webhook_id: str, now: float) -> list[Secret]:
         """The secrets that sign at `now`, newest first. Raises ValueError if `secret` was replaced."""
         content = self._sealed.open(sealed, owner_id.encode(), webhook_id.encode())
         found = [Secret(base64.b64decode(key), until) for key, until in json.loads(content)]
         return [one for one in found if one.until is None or one.until > now]
-
-    def fingerprint(self, request: bytes) -> bytes:
-        """The fingerprint by which requests are compared."""
-        return hmac.digest(self._sealed.key, b"request\0" + request, "sha256")
 
 
 def rotated(kept: Sequence[Secret], fresh: Secret, until: float) -> list[Secret]:

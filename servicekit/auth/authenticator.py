@@ -71,7 +71,7 @@ class Authenticator:
             log.warning(
                 "STRONGROOM_JWT_SECRET is short; RFC 7518 3.2 wants it longer", bytes=ADVISED_SECRET_BYTES
             )
-        secret = settings.internal_secret
+        secrets = settings.internal_secrets()
         return cls(
             _key_source(settings),
             ClaimRules(
@@ -81,7 +81,7 @@ class Authenticator:
                 issuer=settings.jwt_issuer,
             ),
             optional=optional,
-            internal=InternalCredential(secret.get_secret_value()) if secret else None,
+            internal=InternalCredential(*secrets) if secrets else None,
         )
 
     async def authenticate(self, headers: Mapping[str, str]) -> Principal:

@@ -30,6 +30,7 @@ from servicekit.auth.tokens import (
     CLOCK_SKEW_SECONDS,
     INTERNAL_AUDIENCE,
     ClaimRules,
+    UnverifiedToken,
     VerificationKey,
     parse,
     signed,
@@ -77,8 +78,10 @@ class InternalCredential:
     It is accepted if the two clocks differ by no more than ``CLOCK_SKEW_SECONDS``.
     """
 
-    def __init__(self, secret: str, subject: str = "storage_service") -> None:
-        self._key = VerificationKey(secret.encode(), frozenset({"HS256"}))
+    def __init__(self, secret: str, *old: str, subject: str = "storage_service") -> None:
+        """``old``: secrets whose tokens are accepted, too."""
+        self._key = _key(secret)
+        self._keys = (self._key, *map(_key, old))
         self._subject = subject
         self._rules = ClaimRules(
             max_lifetime=LIFETIME_SECONDS, leeway=LEEWAY_SECONDS, audience=(INTERNAL_AUDIENCE,)
@@ -123,29 +126,36 @@ class InternalCredential:
         """All claims. Raises like ``verify``."""
         try:
             unverified = parse(token)
-            if not signatures.holds(
-                unverified.algorithm, unverified.signing_input, self._key.key, unverified.signature
-            ):
-                refuse_internal(
-                    "secret",
-                    "its signature does not match: STRONGROOM_INTERNAL_SECRET differs in the services",
-                )
-            return verified_claims(unverified, self._key, self._rules)
+            return verified_claims(unverified, self._signing_key(unverified), self._rules)
         except (TokenInvalid, TokenExpired) as error:
             if error.metadata.get("claim") in ("exp", "iat", "nbf") or isinstance(error, TokenExpired):
                 self._refuse_clock(token)
             refuse_internal("form", error.message)
+
+    def _signing_key(self, token: UnverifiedToken) -> VerificationKey:
+        said = token.algorithm, token.signing_input
+        key = next((key for key in self._keys if signatures.holds(*said, key.key, token.signature)), None)
+        if key is None:
+            refuse_internal(
+                "secret", "its signature does not match: STRONGROOM_INTERNAL_SECRET differs in the services"
+            )
+        return key
 
     def _refuse_clock(self, token: str) -> NoReturn:
         """The signature is valid, the dates are not: the caller's clock shows ``iat``, or up to half a minute
         more.
         """
         unbounded = ClaimRules(max_lifetime=2**40, leeway=2**40, audience=(INTERNAL_AUDIENCE,))
-        issued = verified_claims(parse(token), self._key, unbounded).get("iat", 0)
+        unverified = parse(token)
+        issued = verified_claims(unverified, self._signing_key(unverified), unbounded).get("iat", 0)
         differ = round(abs(time.time() - issued))
         refuse_internal(
             "clock", f"the clocks differ by {differ} s; more than {CLOCK_SKEW_SECONDS} s are refused", differ
         )
+
+
+def _key(secret: str) -> VerificationKey:
+    return VerificationKey(secret.encode(), frozenset({"HS256"}))
 
 
 def vouched_arrival(claims: Mapping[str, Any], token: str) -> float | None:

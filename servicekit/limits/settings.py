@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import ByteSize, Field, SecretStr, field_validator
 
-from servicekit.settings import MIN_SECRET_BYTES, SettingError, SettingsBase, aliases
+from servicekit.settings import SettingError, SettingsBase, aliases, check_secrets
 
 MIB: Final = 1024 * 1024
 #: S3 allows 5 TiB in one object; our part tables are made for it.
@@ -67,11 +67,8 @@ class CapSettings(SettingsBase):
     @field_validator("gateway_secret")
     @classmethod
     def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
-            raise SettingError(
-                "STRONGROOM_GATEWAY_SECRET",
-                f"shorter than {MIN_SECRET_BYTES} bytes; use 32 random bytes or more",
-            )
+        if secret is not None:
+            check_secrets("STRONGROOM_GATEWAY_SECRET", secret.get_secret_value())
         return secret
 
 

@@ -105,7 +105,7 @@ def test_images_are_pinned_to_a_version(services: dict[str, dict[str, Any]]) -> 
 def test_no_secret_is_written_down(text: str) -> None:
     for line in text.splitlines():
         if re.search(r"^\s*\w*(PASSWORD|SECRET\w*|ACCESS_KEY):", line) and not line.lstrip().startswith("#"):
-            assert re.search(r":\s*\$\{\w+:\?[^}]*\}$", line), line
+            assert re.search(r":\s*\$\{\w+(?::\?[^}]*|:-)\}$", line), line
 
 
 def test_volumes_and_mounted_files_exist(services: dict[str, dict[str, Any]], text: str) -> None:

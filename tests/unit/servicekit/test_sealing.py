@@ -33,6 +33,17 @@ def test_nothing_else_opens_it() -> None:
             right.open(damaged, b"ada")
 
 
+def test_old_secrets_open_and_do_not_seal() -> None:
+    old, both = Sealed(SECRET, b"kind 1"), Sealed(b"another", b"kind 1", b"third", SECRET)
+    assert both.open(old.seal(b"content", b"ada"), b"ada") == b"content"
+    with pytest.raises(ValueError, match="another secret"):
+        both.open(old.seal(b"content", b"ada"), b"bob")
+    with pytest.raises(ValueError, match="another secret"):
+        old.open(both.seal(b"content"))
+    assert both.is_fingerprint(old.fingerprint(b"x"), b"x")
+    assert not old.is_fingerprint(both.fingerprint(b"x"), b"x")
+
+
 def test_what_objects_carry_stays() -> None:
     assert Sealing(SECRET).seal(b"content").hex() == "d37f8f2a1fd772ef3226c26b422e42656e531fa958c17a"
 

@@ -79,6 +79,7 @@ def test_our_own_name_wins_over_its_alias(environment: pytest.MonkeyPatch) -> No
         ("STRONGROOM_JWT_SECRET", "15 bytes, sadly", "shorter than 16 bytes"),
         ("STRONGROOM_JWT_SECRET", "-----BEGIN PUBLIC KEY-----\nMIIB\n", "STRONGROOM_JWT_PUBLIC_KEY"),
         ("STRONGROOM_INTERNAL_SECRET", "short", "shorter than 16 bytes"),
+        ("STRONGROOM_OLD_INTERNAL_SECRETS", f"{'x' * 32},short", "shorter than 16 bytes"),
         ("STRONGROOM_DATABASE_URL", "", "not set"),
     ],
 )

@@ -36,10 +36,19 @@ class Hooks:
 
     world: World
     rules: WebhookRules
+    secrets: tuple[bytes, ...] = (SECRET,)
 
     def but(self, **changes: Any) -> Hooks:
         """The same world with other rules."""
         return Hooks(self.world, replace(self.rules, **changes))
+
+    def under(self, *secrets: bytes) -> Hooks:
+        """The same world with another internal secret, and old ones."""
+        return Hooks(self.world, self.rules, secrets)
+
+    @property
+    def sealed(self) -> SealedSecrets:
+        return SealedSecrets(*self.secrets)
 
     @property
     def horizon(self) -> Horizon:
@@ -47,13 +56,11 @@ class Hooks:
 
     @property
     def maker(self) -> WebhookMaker:
-        return WebhookMaker(
-            self.world.database, SealedSecrets(SECRET), TargetRules(), self.rules, self.horizon
-        )
+        return WebhookMaker(self.world.database, self.sealed, TargetRules(), self.rules, self.horizon)
 
     @property
     def owners(self) -> OwnersWebhooks:
-        return OwnersWebhooks(self.world.database, PageTokens(SECRET), SealedSecrets(SECRET), TargetRules())
+        return OwnersWebhooks(self.world.database, PageTokens(SECRET), self.sealed, TargetRules())
 
     @property
     def deliveries(self) -> Deliveries:
@@ -61,7 +68,7 @@ class Hooks:
 
     @property
     def claims(self) -> DeliveryClaims:
-        return DeliveryClaims(self.world.database, SealedSecrets(SECRET), self.rules, self.horizon)
+        return DeliveryClaims(self.world.database, self.sealed, self.rules, self.horizon)
 
     async def make(self, owner: str, wanted: EventFilter | None = None, **more: Any) -> CreateWebhookResponse:
         """Create a webhook."""

@@ -65,3 +65,5 @@ def test_gateways_with_one_secret_take_each_others_tickets() -> None:
     internal = Tickets.from_settings(settings(internal_secret="i" * 32))
     with pytest.raises(TokenInvalid):
         internal.open(one.make("a.b.c")[0])
+    replaced = Tickets.from_settings(settings(internal_secret="n" * 32, old_internal_secrets="i" * 32))
+    assert replaced.open(internal.make("a.b.c")[0]) == "a.b.c"

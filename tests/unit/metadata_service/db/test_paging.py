@@ -50,6 +50,8 @@ def test_a_token_is_bound_to_query_and_deployment() -> None:
         TOKENS.open(["ListFiles", "bob", ""], token, parts=1)
     with pytest.raises(InvalidPageToken):
         PageTokens(b"another").open(["ListFiles", "ada", ""], token, parts=1)
+    while_replaced = PageTokens(b"another", b"secret of sixteen")
+    assert while_replaced.open(["ListFiles", "ada", ""], token, parts=1) == ["k"]
 
 
 @pytest.mark.parametrize("position", [[], ["a"], ["a", "b", "c"]])

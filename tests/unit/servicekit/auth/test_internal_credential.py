@@ -100,6 +100,20 @@ def test_another_secret_is_named_once_for_many_refusals(clock: Clock) -> None:
     assert "STRONGROOM_INTERNAL_SECRET differs" in line["why"]
 
 
+def test_while_a_secret_is_replaced_both_are_accepted_and_the_current_one_signs(clock: Clock) -> None:
+    old, new = SECRET, "some other secret of 32 bytes, yes"
+    before, during = InternalCredential(old, new), InternalCredential(new, old)
+    for service in (before, during):
+        assert before.verify(service.mint()) == during.verify(service.mint()) == "storage_service"
+    assert InternalCredential(new).verify(during.mint()) == "storage_service"
+    assert refused(during.mint(), old) == {"cause": "secret"}
+    minted = before.mint()
+    clock.now += 3600
+    with pytest.raises(InternalTokenInvalid) as caught:
+        during.verify(minted)
+    assert caught.value.metadata == {"cause": "clock", "seconds": "3600"}
+
+
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "é", "x" * 9000])
 def test_what_is_no_token(token: str) -> None:
     assert refused(token) == {"cause": "form"}
