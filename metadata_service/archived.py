@@ -16,19 +16,13 @@ from metadata_service.db.rotation import Rotation
 from metadata_service.db.timestamps import from_proto, to_proto
 from metadata_service.files.events import file_readable
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
-from metadata_service.projects.events import DAMAGED_COLUMNS, project_file_readable
+from metadata_service.projects.events import OF_CONTENT, project_file_readable
 from servicekit.moments import rfc3339
 from servicekit.telemetry.tracing import origin
 from strongroom.metadata.v1 import archive_service_pb2 as pb
 
 _FILES: Final = f"""
 SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND blob_id = %(blob)s AND {VISIBLE}
-"""
-_PROJECT_FILES: Final = f"""
-SELECT {DAMAGED_COLUMNS}, blobs.key FROM project_files AS files
-JOIN projects ON projects.owner_id = files.owner_id AND projects.id = files.project_id
-JOIN blobs ON blobs.owner_id = files.owner_id AND blobs.id = files.blob_id
-WHERE files.owner_id = %(owner)s AND files.blob_id = %(blob)s
 """
 
 
@@ -112,9 +106,9 @@ class ArchiveRestores:
 
 
 async def _tell(tx: Transaction, params: dict[str, object], until: str | None) -> None:
-    files, in_projects = await tx.fetch_batch([(_FILES, params), (_PROJECT_FILES, params)])
+    files, in_projects = await tx.fetch_batch([(_FILES, params), (OF_CONTENT, params)])
     events = [file_readable(to_file(row), until) for row in files]
-    events += [project_file_readable(row[:-1], row[-1], until) for row in in_projects]
+    events += [project_file_readable(row, until) for row in in_projects]
     if events:
         await tx.batch(events)
 

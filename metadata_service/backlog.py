@@ -27,7 +27,7 @@ from metadata_service.blobs.states import (
 )
 from metadata_service.db.database import SYSTEM, Database, Statement, Transaction
 from metadata_service.db.turn import Turn
-from metadata_service.webhooks import waiting
+from metadata_service.webhooks import metrics
 from servicekit import background
 from servicekit.background import BackgroundLoop, Heartbeats
 from strongroom.metadata.v1.verification_pb2 import VERIFICATION_STATE_FINISHED
@@ -82,7 +82,7 @@ STATEMENTS: Final[tuple[Statement, ...]] = tuple(
     (text, ())
     for text in (
         *(OPEN_ATTEMPTS, DUE, _KEYS, OLDEST_EVENT, _SESSIONS, _VERIFIED, _ROWS),
-        *(waiting.WAITING, waiting.COUNTS),
+        *(metrics.WAITING, metrics.COUNTS),
     )
 )
 
@@ -146,7 +146,7 @@ class Backlog(Collector):
         for name, count in rows:
             table.add_metric((name,), count)
         yield table
-        yield from waiting.families(hooks[0], states)
+        yield from metrics.families(hooks[0], states)
 
 
 def _of_attempts(found: Iterable[tuple[Any, ...]]) -> Iterable[Metric]:

@@ -14,11 +14,11 @@ from metadata_service.attempts.groups import Groups
 from metadata_service.backlog import Backlog
 from metadata_service.config import MetadataSettings
 from metadata_service.db.database import SYSTEM, Database, Pool
-from metadata_service.db.lists import ListsAway
 from metadata_service.db.metrics import CLOCK, DatabaseMetrics
 from metadata_service.db.paging import PageTokens
 from metadata_service.db.pool import make_pool
 from metadata_service.db.revisions import Revisions
+from metadata_service.db.standby_lists import StandbyLists
 from metadata_service.db.turn import Turn
 from metadata_service.erasing.erasures import REST_SECONDS, Erasures
 from metadata_service.events.lookout import Lookout
@@ -56,7 +56,7 @@ class Application:
         self._waker = Waker(lambda: connect(settings.session_url), turn, self._heard)
         self._database_metrics = DatabaseMetrics()
         self._database = Database(self._pool, self._waker.committed, self._database_metrics)
-        self._lists = ListsAway.of(settings, self._database)
+        self._lists = StandbyLists.of(settings, self._database)
         self._groups = Groups(self._database, settings.limits) if settings.group_commit else None
         self._backlog = Backlog(self._database, turn)
         self._reader = EventReader(self._database, settings.timing.events)

@@ -13,7 +13,7 @@ from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import SYSTEM, Database, Row, Statement, Transaction, user
 from metadata_service.files.events import file_damaged
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
-from metadata_service.projects.events import DAMAGED_COLUMNS, project_file_damaged
+from metadata_service.projects.events import OF_CONTENT, project_file_damaged
 from strongroom.enum_words import enum_word
 from strongroom.metadata.v1.reservation_service_pb2 import Damage
 
@@ -29,11 +29,6 @@ WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND key
 """
 _FILE: Final = f"""
 SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND blob_id = %(blob)s AND {VISIBLE}
-"""
-_PROJECT_FILE: Final = f"""
-SELECT {DAMAGED_COLUMNS} FROM project_files AS files
-JOIN projects ON projects.owner_id = files.owner_id AND projects.id = files.project_id
-WHERE files.owner_id = %(owner)s AND files.blob_id = %(blob)s
 """
 
 
@@ -51,16 +46,16 @@ class DamageReports:
         """
         rows = await self._database.read(SYSTEM, _OWNER, {"key": key, "version": version_id})
         name = enum_word(Damage.DESCRIPTOR, damage)
-        told = [await self._tell(row, key, name) for row in rows]
+        told = [await self._tell(row, name) for row in rows]
         return any(told)
 
-    async def _tell(self, row: Row, key: str, damage: str) -> bool:
+    async def _tell(self, row: Row, damage: str) -> bool:
         """In the owner's scope, to wake watchers."""
         owner_id, blob_id = row
         params = {"owner": owner_id, "blob": blob_id}
 
         async def work(tx: Transaction) -> bool:
-            event = await _event(tx, params, key, damage)
+            event = await _event(tx, params, damage)
             if event is None or not await upkeep.tell_damage(tx, owner_id, blob_id, AGAIN_SECONDS):
                 return False
             await tx.batch([event])
@@ -69,11 +64,11 @@ class DamageReports:
         return await self._database.transact(user(owner_id), work)
 
 
-async def _event(tx: Transaction, params: dict[str, object], key: str, damage: str) -> Statement | None:
+async def _event(tx: Transaction, params: dict[str, object], damage: str) -> Statement | None:
     """The event about what shows the object; None if nothing does."""
-    files, in_projects = await tx.fetch_batch([(_FILE, params), (_PROJECT_FILE, params)])
+    files, in_projects = await tx.fetch_batch([(_FILE, params), (OF_CONTENT, params)])
     for row in files:
         return file_damaged(to_file(row), damage)
     for row in in_projects:
-        return project_file_damaged(row, key, damage)
+        return project_file_damaged(row, damage)
     return None

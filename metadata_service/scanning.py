@@ -17,7 +17,7 @@ from metadata_service.db.database import SYSTEM, Database, Row, Transaction, use
 from metadata_service.db.rotation import Rotation
 from metadata_service.files.events import file_infected, infected_refused
 from metadata_service.files.rows import COLUMNS, to_file
-from metadata_service.projects.events import DAMAGED_COLUMNS, project_file_infected
+from metadata_service.projects.events import OF_CONTENT, project_file_infected
 from strongroom.families import family_name
 from strongroom.metadata.v1 import scan_service_pb2 as pb
 from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED
@@ -26,12 +26,6 @@ from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED
 CLAIM_SECONDS: Final = 900
 _FIRST: Final = ("", "00000000-0000-0000-0000-000000000000")
 _FILES: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND blob_id = %(blob)s"
-_PROJECT_FILES: Final = f"""
-SELECT {DAMAGED_COLUMNS}, blobs.key FROM project_files AS files
-JOIN projects ON projects.owner_id = files.owner_id AND projects.id = files.project_id
-JOIN blobs ON blobs.owner_id = files.owner_id AND blobs.id = files.blob_id
-WHERE files.owner_id = %(owner)s AND files.blob_id = %(blob)s
-"""
 
 
 class Scanning:
@@ -87,9 +81,9 @@ async def _keep(tx: Transaction, one: pb.ScannedContent) -> None:
     if not await tx.execute(scans.FOUND, values) or one.scan.outcome != SCAN_OUTCOME_INFECTED:
         return
     params = {"owner": one.owner_id, "blob": UUID(one.blob_id)}
-    files, in_projects = await tx.fetch_batch([(_FILES, params), (_PROJECT_FILES, params)])
+    files, in_projects = await tx.fetch_batch([(_FILES, params), (OF_CONTENT, params)])
     events = [file_infected(to_file(row), one.scan.signature) for row in files]
-    events += [project_file_infected(row[:-1], row[-1], one.scan.signature) for row in in_projects]
+    events += [project_file_infected(row, one.scan.signature) for row in in_projects]
     if events:
         await tx.batch(events)
 

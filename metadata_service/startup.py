@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from metadata_service.config import PoolOptions
 from metadata_service.db.database import SYSTEM, Database, Pool, Row
 from metadata_service.db.migrations import REVISIONS, TABLES
-from metadata_service.db.reaching import one_line, refusal, require_release
+from metadata_service.db.setting_errors import one_line, refusal, require_release
 from metadata_service.events.wakeups import APPLICATION
 from servicekit.settings import SettingError
 from strongroom.errors import DatabaseUnavailable

@@ -44,11 +44,14 @@ from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.signer import Signer
 from storage_service.repairing.assembly import Verifying
-from storage_service.restoring.assembly import Restoring
+from storage_service.restoring.decisions import Decisions
+from storage_service.restoring.projects import ProjectRestorer
+from storage_service.restoring.relinking import Relinks
+from storage_service.restoring.strays import Strays
 from storage_service.scanning.scanner import Scanner
 from storage_service.servicers.diagnostics import DiagnosticsServicer, upload_limits
 from storage_service.servicers.guests import SERVICE as GUESTS
-from storage_service.servicers.guests import GuestServicer, add_guest_service
+from storage_service.servicers.guests import GuestServicer, Sharing, add_guest_service
 from storage_service.servicers.links import SERVICE as LINKS
 from storage_service.servicers.links import LinkServicer, PreviewServicer, add_link_service
 from storage_service.servicers.restore import RestoreServicer, add_restore_service
@@ -56,7 +59,10 @@ from storage_service.servicers.storage import StorageServicer, add_storage_servi
 from storage_service.servicers.use_cases import UseCases
 from storage_service.servicers.verify import VerifyServicer, add_verify_service
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
-from storage_service.sharing.assembly import Sharing
+from storage_service.sharing.contents import SharedContents
+from storage_service.sharing.drops import Drops
+from storage_service.sharing.guests import Guests
+from storage_service.sharing.sessions import ShareSessions
 from storage_service.stores import edge
 from storage_service.uploads.copier import Copier
 from storage_service.uploads.deletions import Deletions
@@ -160,13 +166,12 @@ class Services:
         links = LinkServicer(self._link_reader(), outgoing, transfers)
         guests = GuestServicer(self._sharing(use_cases), outgoing, transfers)
         verify = VerifyServicer(self._parts.verifying, self._acts, self._parts.secret)
-        restore = RestoreServicer(self._restoring(), self._acts)
         return [
             *add_storage_service(server, StorageServicer(use_cases, transfers)),
             *add_link_service(server, links),
             *add_guest_service(server, guests),
             *add_verify_service(server, verify),
-            *add_restore_service(server, restore),
+            *add_restore_service(server, self._restore()),
             PREVIEWS,
             DIAGNOSTICS,
         ]
@@ -183,14 +188,27 @@ class Services:
         return LinkReader(self._link_tokens, *reading, url_seconds=self._settings.link_redirect_seconds)
 
     def _sharing(self, use_cases: UseCases) -> Sharing:
-        shares = GuestAccess(*self._parts.metadata), SharedThings(*self._parts.metadata)
+        sessions = ShareSessions(*self._settings.link_secrets())
+        guests = Guests(GuestAccess(*self._parts.metadata), sessions)
+        things = SharedThings(*self._parts.metadata)
         readers = self._files, self._projects_read, self._parts.objects, self._parts.unlocated
-        secrets = self._settings.link_secrets()
-        return Sharing(shares, readers, use_cases.archives, use_cases.uploader, secrets)
+        contents = SharedContents(things, *readers, use_cases.archives)
+        return Sharing(guests, contents, Drops(guests, use_cases.uploader))
 
-    def _restoring(self) -> Restoring:
-        restorations = Restorations(*self._parts.metadata)
-        return Restoring(self._store, self._parts.verifying, restorations, self._projects.saver)
+    def _restore(self) -> RestoreServicer:
+        store, verifying = self._store, self._parts.verifying
+        rows = verifying.records, Restorations(*self._parts.metadata)
+        strays = Strays(store, *rows)
+        decisions = Decisions(
+            store,
+            *rows,
+            strays,
+            ProjectRestorer(store, self._projects.saver),
+            quarantine=verifying.quarantine,
+            identity=verifying.identity,
+        )
+        relinks = Relinks(store, *rows, identity=verifying.identity)
+        return RestoreServicer(strays, decisions, relinks, self._acts)
 
     def _use_cases(self, previews: Previews) -> UseCases:
         settings, limits, store, files = self._settings, self._limits, self._store, self._files

@@ -1,4 +1,6 @@
-"""Translation of psycopg's errors into Strongroom's. No other module translates them."""
+"""Translation of psycopg's errors into Strongroom's. No other module translates those of requests; those that
+settings cause become SettingErrors at the start (`setting_errors`).
+"""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from sqlalchemy import Connection, create_engine, pool
 from sqlalchemy.exc import DBAPIError
 
 from metadata_service.config import MigrationSettings
-from metadata_service.db.reaching import one_line, refusal, require_release
 from metadata_service.db.schema import metadata
+from metadata_service.db.setting_errors import one_line, refusal, require_release
 from metadata_service.db.tables_admin import APPEND_ONLY
 from servicekit.settings import SettingError
 

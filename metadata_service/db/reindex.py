@@ -15,7 +15,7 @@ from psycopg import sql
 from metadata_service.config import MigrationSettings
 from metadata_service.db.migrate import NO_TIME_LIMITS, MigrationFailed, take_turn
 from metadata_service.db.migrations import TABLES
-from metadata_service.db.reaching import one_line
+from metadata_service.db.setting_errors import one_line
 
 _INDEXES: Final = """
 SELECT index.relname, pg_relation_size(index.oid), detail.indisvalid

@@ -21,10 +21,14 @@ from strongroom.metadata.v1.notification_service_pb2 import (
 )
 from strongroom.metadata.v1.project_pb2 import Project
 
-#: The columns for `project_file_damaged`, in its order.
-DAMAGED_COLUMNS: Final = """
-projects.owner_id, projects.id::text, projects.slug, files.path, files.from_version, files.until_version,
-files.content_type, files.size_bytes
+#: The files of projects with the content `owner`, `blob`, for the events below.
+OF_CONTENT: Final = """
+SELECT projects.owner_id, projects.id::text, projects.slug, files.path, files.from_version,
+    files.until_version, files.content_type, files.size_bytes, blobs.key
+FROM project_files AS files
+JOIN projects ON projects.owner_id = files.owner_id AND projects.id = files.project_id
+JOIN blobs ON blobs.owner_id = files.owner_id AND blobs.id = files.blob_id
+WHERE files.owner_id = %(owner)s AND files.blob_id = %(blob)s
 """
 #: A save is reported from this many files, bytes or seconds on; and again after this many seconds.
 _FILES, _BYTES, _SECONDS, _AGAIN = 100, 8 << 20, 0.5, 1.0
@@ -70,27 +74,27 @@ def project_deleted(project: Project) -> Statement:
     return _about(project, EVENT_TYPE_PROJECT_DELETED)
 
 
-def project_file_damaged(row: Row, key: str, damage: str) -> Statement:
-    """The event of a file whose object is missing (`lost`) or has wrong bytes (`corrupt`). `row`: one of
-    DAMAGED_COLUMNS.
+def project_file_damaged(row: Row, damage: str) -> Statement:
+    """The event of a file whose object is missing (`lost`) or has wrong bytes (`corrupt`). `row`: of
+    OF_CONTENT.
     """
-    return _about_file(row, key, EVENT_TYPE_FILE_DAMAGED, damage=damage)
+    return _about_file(row, EVENT_TYPE_FILE_DAMAGED, damage=damage)
 
 
-def project_file_infected(row: Row, key: str, signature: str) -> Statement:
-    """The event of a file that was found infected after it was saved. `row`: one of DAMAGED_COLUMNS."""
-    return _about_file(row, key, EVENT_TYPE_FILE_INFECTED, signature=signature, stored=True)
+def project_file_infected(row: Row, signature: str) -> Statement:
+    """The event of a file that was found infected after it was saved. `row`: of OF_CONTENT."""
+    return _about_file(row, EVENT_TYPE_FILE_INFECTED, signature=signature, stored=True)
 
 
-def project_file_readable(row: Row, key: str, until: str | None) -> Statement:
-    """The event of a file restored from an archive class, until `until` (RFC 3339); None: permanently. `row`:
-    one of DAMAGED_COLUMNS.
+def project_file_readable(row: Row, until: str | None) -> Statement:
+    """The event of a file restored from an archive class, until `until` (RFC 3339); None: permanently.
+    `row`: of OF_CONTENT.
     """
-    return _about_file(row, key, EVENT_TYPE_FILE_READABLE, readable_until=until)
+    return _about_file(row, EVENT_TYPE_FILE_READABLE, readable_until=until)
 
 
-def _about_file(row: Row, key: str, event: EventType.ValueType, **more: object) -> Statement:
-    owner_id, project_id, slug, path, from_version, until_version, content_type, size = row
+def _about_file(row: Row, event: EventType.ValueType, **more: object) -> Statement:
+    owner_id, project_id, slug, path, from_version, until_version, content_type, size, key = row
     payload = {
         "family": "project_file",
         "key": key,

@@ -10,7 +10,7 @@ from uuid import uuid4
 from metadata_service.config import WebhookRules
 from metadata_service.db.database import Database, Row, Transaction
 from metadata_service.events.horizon import HORIZON, Horizon
-from metadata_service.webhooks.owners import noted
+from metadata_service.webhooks.owners import note_act
 from metadata_service.webhooks.rows import COLUMNS, scope_of, to_webhook
 from metadata_service.webhooks.secrets import SealedSecrets, Secret
 from metadata_service.webhooks.targets import TargetRules, checked
@@ -83,7 +83,7 @@ class WebhookMaker:
             row = await tx.fetch_one(_INSERT, values)
             if row is None:
                 raise AssertionError("an INSERT without a condition returns its row")
-            await noted(tx, owner_id, "create_webhook", webhook_id)
+            await note_act(tx, owner_id, "create_webhook", webhook_id)
             return CreateWebhookResponse(webhook=to_webhook(row, 1), secret=secret.shown())
 
         return await self.database.transact(scope_of(owner_id), work)

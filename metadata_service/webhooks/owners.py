@@ -101,7 +101,7 @@ class OwnersWebhooks:
         async def work(tx: Transaction) -> Row | None:
             row = await tx.fetch_one(_UPDATE, values)
             if row is not None:
-                await noted(tx, owner_id, "update_webhook", row[0])
+                await note_act(tx, owner_id, "update_webhook", row[0])
             return row
 
         return self._shown(owner_id, await self.database.transact(scope_of(owner_id), work))
@@ -120,7 +120,7 @@ class OwnersWebhooks:
                 return None
             kept = rotated(self._kept(owner_id, row), secret, now + overlap)
             values["secrets"] = self.sealed.seal(kept, owner_id, str(webhook_id))
-            await noted(tx, owner_id, "rotate_webhook_secret", webhook_id)
+            await note_act(tx, owner_id, "rotate_webhook_secret", webhook_id)
             return await tx.fetch_one(_ROTATE, values)
 
         return self._shown(owner_id, await self.database.transact(scope_of(owner_id), work)), secret.shown()
@@ -131,7 +131,7 @@ class OwnersWebhooks:
         async def work(tx: Transaction) -> int:
             gone = await tx.execute(_DELETE, {"owner": owner_id, "id": webhook_id})
             if gone:
-                await noted(tx, owner_id, "delete_webhook", webhook_id)
+                await note_act(tx, owner_id, "delete_webhook", webhook_id)
             return gone
 
         if not await self.database.transact(scope_of(owner_id), work):
@@ -149,8 +149,11 @@ class OwnersWebhooks:
             return []
 
 
-async def noted(tx: Transaction, owner_id: str, act: str, webhook_id: object) -> None:
-    """Runs in the transaction of the change. Owners' changes of their own webhooks are not recorded."""
+async def note_act(tx: Transaction, owner_id: str, act: str, webhook_id: object) -> None:
+    """Record an admin's change of the installation's webhooks, in the transaction of the change.
+
+    Owners' changes of their own webhooks are not recorded.
+    """
     if owner_id == INSTALLATION:
         actor, details = current_principal().subject, {"webhook_id": str(webhook_id)}
         await audit.write(tx, audit.Act(act, actor, details=details, request_id=current_request_id()))

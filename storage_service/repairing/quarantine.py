@@ -39,7 +39,7 @@ from storage_service.repairing.manifest import (
     manifest_key,
     object_key,
 )
-from storage_service.verifying.reading import checksum_of
+from storage_service.verifying.readback import checksum_of
 from storage_service.verifying.stage import Grace
 from strongroom.errors import NotFound, RepairRefused
 

@@ -22,7 +22,7 @@ from storage_service.repairing.identity import BucketIdentity
 from storage_service.repairing.quarantine import Quarantine
 from storage_service.restoring.projects import ProjectRestorer
 from storage_service.restoring.strays import Strays, stored_object
-from storage_service.verifying.reading import checksum_of
+from storage_service.verifying.readback import checksum_of
 from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.storage.v1 import restore_pb2 as pb

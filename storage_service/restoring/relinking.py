@@ -19,7 +19,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectInfo
 from storage_service.parallel import in_parallel
 from storage_service.repairing.identity import BucketIdentity
-from storage_service.verifying.reading import checksum_of
+from storage_service.verifying.readback import checksum_of
 from storage_service.verifying.window import AtKey, read_window
 from strongroom.metadata.v1.restoration_service_pb2 import MovedRow
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Final
 
 import grpc
 
 from storage_service.reading.outgoing import Outgoing
 from storage_service.servicers.transfers import ARCHIVE, Transfers
-from storage_service.sharing.assembly import Sharing
-from storage_service.sharing.guests import shown
+from storage_service.sharing.contents import SharedContents
+from storage_service.sharing.drops import Drops
+from storage_service.sharing.guests import Guests, shown
 from strongroom.storage.v1 import guest_pb2 as pb
 from strongroom.storage.v1.guest_pb2_grpc import GuestServiceServicer, add_GuestServiceServicer_to_server
 from strongroom.wire import DownloadChunk
@@ -19,6 +21,15 @@ from strongroom.wire import DownloadChunk
 Context = grpc.aio.ServicerContext
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["GuestService"].full_name
+
+
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """The use cases that GuestService hands requests to."""
+
+    guests: Guests
+    contents: SharedContents
+    drops: Drops
 
 
 class GuestServicer(GuestServiceServicer):

@@ -11,7 +11,9 @@ from servicekit import context as calls
 from servicekit.auth.principal import only_admins
 from storage_service.attempts.acts import HeldActs
 from storage_service.objectstore.errors import translated
-from storage_service.restoring.assembly import Restoring
+from storage_service.restoring.decisions import Decisions
+from storage_service.restoring.relinking import Relinks
+from storage_service.restoring.strays import Strays
 from strongroom.enum_words import enum_word
 from strongroom.storage.v1 import restore_pb2 as pb
 from strongroom.storage.v1.restore_pb2_grpc import (
@@ -27,11 +29,11 @@ _WHY: Final = "restore (strays are files of all users)"
 class RestoreServicer(RestoreServiceServicer):
     """See strongroom/storage/v1/restore.proto."""
 
-    def __init__(self, restoring: Restoring, acts: HeldActs) -> None:
+    def __init__(self, strays: Strays, decisions: Decisions, relinks: Relinks, acts: HeldActs) -> None:
         self._acts = acts
-        self._strays = restoring.strays
-        self._decisions = restoring.decisions
-        self._relinks = restoring.relinks
+        self._strays = strays
+        self._decisions = decisions
+        self._relinks = relinks
 
     async def ListStrayObjects(
         self,

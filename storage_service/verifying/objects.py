@@ -21,7 +21,7 @@ from storage_service.parallel import in_parallel
 from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import about_row, differences, ref_of, wrong_checksum
 from storage_service.verifying.owners import Judged, Owners, Unowned
-from storage_service.verifying.reading import read_back
+from storage_service.verifying.readback import read_back
 from storage_service.verifying.stage import Grace, Step
 from storage_service.verifying.window import AtKey, Window, read_window
 from strongroom.enum_words import enum_word

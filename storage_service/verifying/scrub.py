@@ -20,7 +20,7 @@ from storage_service.reading.damage import DamageReporter
 from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import ref_of
 from storage_service.verifying.metrics import VerificationMetrics
-from storage_service.verifying.reading import Seen, read_back
+from storage_service.verifying.readback import Seen, read_back
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.metadata.v1.reservation_service_pb2 import (

@@ -12,7 +12,7 @@ from storage_service.parallel import in_parallel
 from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import about_upload
 from storage_service.verifying.keyspace import is_ours
-from storage_service.verifying.reading import read_back
+from storage_service.verifying.readback import read_back
 from storage_service.verifying.stage import Grace, Step
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED

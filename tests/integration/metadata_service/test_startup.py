@@ -19,7 +19,7 @@ from metadata_service import startup
 from metadata_service.config import MetadataSettings, MigrationSettings, PoolOptions
 from metadata_service.db.migrate import MigrationFailed, migrate
 from metadata_service.db.pool import make_pool
-from metadata_service.db.reaching import refusal, require_release
+from metadata_service.db.setting_errors import refusal, require_release
 from metadata_service.events.wakeups import APPLICATION
 from servicekit.settings import SettingError, read_settings
 from tests.databases import Logins

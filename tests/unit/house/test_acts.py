@@ -7,9 +7,10 @@ from typing import Final
 
 from tests.stack import CHECKOUT
 
-#: An act is named where it is written down: `Act("…", `, `held("…", `, `note("…", `, `_write(tx, "…", `.
+#: An act is named where it is written down: `Act("…", `, `held("…", `, `note("…", `,
+#: `note_act(tx, owner, "…", `, `_write(tx, "…", `.
 _WRITTEN: Final = re.compile(
-    r'\b(?:Act|note|held|noted|_write)\((?:[^"()]|\(\))*?(?<!=)"([a-z]+(?:_[a-z]+)*)"'
+    r'\b(?:Act|note|held|note_act|_write)\((?:[^"()]|\(\))*?(?<!=)"([a-z]+(?:_[a-z]+)*)"'
 )
 _CONSTANT: Final = re.compile(r'^ACT: Final = "([a-z_]+)"', re.MULTILINE)
 #: Named by how it was asked for.

@@ -13,9 +13,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from metadata_service.config import MetadataSettings, PoolOptions
 from metadata_service.db.database import SYSTEM, Database
-from metadata_service.db.lists import ListsAway, _position
 from metadata_service.db.pool import make_pool
 from metadata_service.db.standby import PRIMARY_POSITION, STANDBY_POSITION, Standby
+from metadata_service.db.standby_lists import StandbyLists, _position
 from metadata_service.files.queries import Listing
 from servicekit.background import Heartbeats
 from strongroom.errors import DatabaseUnavailable
@@ -142,7 +142,7 @@ async def test_operators_see_the_connections_to_it(module_database: Logins) -> N
             auth="optional",
             internal_secret="s" * 32,
         )
-        lists, shown = ListsAway.of(settings, world.database), CollectorRegistry()
+        lists, shown = StandbyLists.of(settings, world.database), CollectorRegistry()
         for collector in lists.collectors:
             shown.register(collector)
         async with lists.running(Heartbeats()), asyncio.timeout(60):

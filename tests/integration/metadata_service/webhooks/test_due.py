@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from metadata_service.db.rotation import BY_INDEX
-from metadata_service.webhooks import due, waiting
+from metadata_service.webhooks import due, metrics
 from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery
 from tests.integration.metadata_service.webhooks.conftest import Hooks
 
@@ -61,9 +61,9 @@ async def test_what_waits_is_not_read(hooks: Hooks, each: int) -> None:
     hooks.world.logins.change("ANALYZE webhook_deliveries")
     looked_at = 6 * (PARAMS["each"] + due.SPARE)
     assert rows_read(hooks, due.CLAIM) <= 5 * looked_at
-    metrics = waiting.WAITING.replace("LIMIT 10000", "LIMIT 1")
-    assert metrics != waiting.WAITING
-    assert rows_read(hooks, metrics) <= 2 * looked_at
+    waiting = metrics.WAITING.replace("LIMIT 10000", "LIMIT 1")
+    assert waiting != metrics.WAITING
+    assert rows_read(hooks, waiting) <= 2 * looked_at
 
 
 async def test_who_is_behind_comes_back_with_the_end_of_the_first(hooks: Hooks, owner: str) -> None:

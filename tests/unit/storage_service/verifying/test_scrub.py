@@ -16,7 +16,7 @@ from storage_service.reading.damage import DamageReporter
 from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import ref_of
 from storage_service.verifying.metrics import VerificationMetrics
-from storage_service.verifying.reading import RANGE_BYTES, read_back
+from storage_service.verifying.readback import RANGE_BYTES, read_back
 from storage_service.verifying.scrub import Scrub
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED, BLOB_STATE_DELETING
 from strongroom.metadata.v1.reservation_service_pb2 import DAMAGE_CORRUPT, DAMAGE_LOST

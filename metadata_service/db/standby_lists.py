@@ -15,7 +15,7 @@ from metadata_service.db.standby import ANSWER_SECONDS, PRIMARY_POSITION, STANDB
 from servicekit.background import Heartbeats
 
 
-class ListsAway:
+class StandbyLists:
     """Lists from the standby of the settings; does nothing if there is none."""
 
     def __init__(
@@ -24,7 +24,7 @@ class ListsAway:
         self._pool, self._standby, self._metrics = pool, standby, metrics
 
     @classmethod
-    def of(cls, settings: MetadataSettings, database: Database) -> ListsAway:
+    def of(cls, settings: MetadataSettings, database: Database) -> StandbyLists:
         """Connect ``database`` with the standby of the settings, if there is one. Raises SettingError."""
         if settings.database_read_url is None:
             return cls()
