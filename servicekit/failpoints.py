@@ -65,6 +65,8 @@ async def hit(name: str) -> None:
 
     :raises StrongroomError: the one named by ``error(REASON)``.
     """
+    if not (_load() if _rules is None else _rules):  # as always outside of tests
+        return
     rule = _due(name)
     if rule is None:
         return
@@ -110,10 +112,7 @@ def reset() -> None:
 
 
 def _due(name: str) -> _Rule | None:
-    rules = _load() if _rules is None else _rules
-    if not rules:
-        return None
-    rule = rules.get(name)
+    rule = _load().get(name)
     return rule if rule is not None and rule.due() else None
 
 

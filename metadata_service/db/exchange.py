@@ -184,7 +184,7 @@ class ExchangeConnection(AsyncConnection[Row]):
             return _Call((statement.text, ()))
         given = statement.values(params)
         # psycopg would keep the element type of the first list for all later lists.
-        has_list = any(isinstance(value, list) for value in given)
+        has_list = list in map(type, given)
         adapter: Adapter = Transformer(self) if has_list else self._adaptation()
         values = adapter.dump_sequence(given, [PyFormat.AUTO] * len(given))
         return _Call((statement.text, tuple(adapter.types or ())), values, adapter.formats or ())

@@ -114,7 +114,14 @@ class CallContext(aio.ServicerContext[Any, Any]):
 
     def outcome(self) -> Outcome:
         """How the call ends if nothing else happens."""
+        if self._code is None and not (self._details or self._trailers):
+            return _FINE
         return Outcome(self._code or grpc.StatusCode.OK, self._details, self._trailers)
+
+    @property
+    def fails(self) -> bool:
+        """Whether the servicer has set another status than OK."""
+        return self._code is not None and self._code is not grpc.StatusCode.OK
 
     def set_code(self, code: grpc.StatusCode) -> None:
         """Set the status for when the servicer returns."""
@@ -186,6 +193,7 @@ class CallContext(aio.ServicerContext[Any, Any]):
         """Nothing is compressed."""
 
 
+_FINE: Final = Outcome(grpc.StatusCode.OK)
 _CUT: Final = (grpc.StatusCode.CANCELLED, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 

@@ -127,12 +127,16 @@ class Exchange:
     async def until_over(self) -> None:
         """Wait until the call is over."""
         while not self.over:
-            await _turn(self._waiters, self._loop)
+            turn = self._loop.create_future()
+            self._waiters.append(turn)
+            await turn
 
     async def until_begun(self) -> None:
         """Wait until the initial metadata is sent, or the call ends without it."""
         while self.initial is None and not self.over:
-            await _turn(self._initial_waiters, self._loop)
+            turn = self._loop.create_future()
+            self._initial_waiters.append(turn)
+            await turn
 
     @property
     def failed(self) -> bool:
@@ -155,12 +159,6 @@ class Exchange:
         )
 
 
-async def _turn(waiters: list[asyncio.Future[None]], loop: asyncio.AbstractEventLoop) -> None:
-    turn: asyncio.Future[None] = loop.create_future()
-    waiters.append(turn)
-    await turn
-
-
 def _wake(waiters: list[asyncio.Future[None]]) -> None:
     for turn in waiters:
         if not turn.done():
@@ -170,9 +168,12 @@ def _wake(waiters: list[asyncio.Future[None]]) -> None:
 
 def pairs_of(metadata: Any) -> Pairs:
     """Metadata in any of gRPC's forms, as pairs."""
-    return tuple((key, value) for key, value in metadata) if metadata else ()
+    return tuple(metadata) if metadata else ()
 
 
 def size_of(metadata: Pairs) -> int:
     """The size of metadata as counted by HTTP/2 (RFC 9113 section 6.5.2)."""
-    return sum(len(key) + len(value) + 32 for key, value in metadata)
+    size = 32 * len(metadata)
+    for key, value in metadata:
+        size += len(key) + len(value)
+    return size

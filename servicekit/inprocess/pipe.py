@@ -37,7 +37,8 @@ class Pipe:
         if not (self._finished or self._abandoned):
             self._messages.append((message, size))
             self._held += size
-            self._wake_reader()
+            if self._reader is not None:
+                self._wake_reader()
 
     async def put(self, message: Any, size: int) -> bool:
         """Add a message and wait like ``drained``. Returns False if the reader has stopped reading."""
@@ -77,7 +78,7 @@ class Pipe:
                 self._reader = None
         message, size = self._messages.popleft()
         self._held -= size
-        if self._held <= WINDOW_BYTES:
+        if self._writers and self._held <= WINDOW_BYTES:
             self._wake_writers()
         return message
 

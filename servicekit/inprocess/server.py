@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import grpc
@@ -60,7 +61,7 @@ class InProcessServer:
         self._takes: dict[str, bool] = {}
         self._look_up: Callable[[Any], Awaitable[Handler | None]] = self._plain
         for interceptor in reversed(interceptors):
-            self._look_up = _asking(interceptor, self._look_up)
+            self._look_up = partial(interceptor.intercept_service, self._look_up)
         self._generic: list[grpc.GenericRpcHandler] = []
         self._running: dict[asyncio.Task[None], Exchange] = {}
         self._context = contextvars.copy_context()
@@ -220,15 +221,6 @@ class InProcessServer:
         return found
 
 
-def _asking(
-    interceptor: aio.ServerInterceptor, continuation: Callable[[Any], Awaitable[Handler | None]]
-) -> Callable[[Any], Awaitable[Handler | None]]:
-    async def ask(details: Any) -> Handler | None:
-        return await interceptor.intercept_service(continuation, details)
-
-    return ask
-
-
 async def _handle(handler: Handler, exchange: Exchange, context: CallContext) -> None:
     """Run the servicer of one call, and send what it returns or yields to the caller."""
     behavior = behavior_of(handler)
@@ -245,7 +237,7 @@ async def _handle(handler: Handler, exchange: Exchange, context: CallContext) ->
         serialize = handler.response_serializer
         raw = response if serialize is None else serialize(response)
         raw = b"" if raw is None else raw
-        if context.fits(len(raw)) and context.outcome().code is grpc.StatusCode.OK:
+        if context.fits(len(raw)) and not context.fails:
             exchange.responses.push(raw, len(raw))
         return
     if hasattr(produced, "__aiter__"):

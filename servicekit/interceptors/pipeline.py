@@ -177,17 +177,18 @@ class Pipeline(aio.ServerInterceptor):
             seconds: float,
             span: Span | None,
         ) -> None:
+            name = code.name
             stats.in_flight -= 1
-            stats.ended(code, seconds)
+            stats.ended(name, seconds)
             if failure is not None:
                 info.reason, info.advice = failure.reason_name, failure.advice
                 metrics.problem(info.reason)
             if span is not None:
                 span.end(
                     {"rpc.grpc.status_code": code.value[0], "strongroom.reason": info.reason},
-                    error=code.name if code in _FAILURES else "",
+                    error=name if code in _FAILURES else "",
                 )
-            sink().rpc(info, code.name, seconds, level_of(code, failure, quiet=quiet))
+            sink().rpc(info, name, seconds, level_of(code, failure, quiet=quiet))
 
         return ended
 

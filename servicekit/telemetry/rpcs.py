@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-import grpc
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
@@ -53,18 +52,20 @@ _LABELS: Final = ("grpc_type", "grpc_service", "grpc_method")
 
 @dataclass(slots=True)
 class MethodStats:
-    """The counts of one RPC method so far. Bytes are those of messages."""
+    """The counts of one RPC method so far. Bytes are those of messages, ``handled`` is by the name of the
+    status.
+    """
 
     method: Method
     in_flight: int = 0
     received_bytes: int = 0
     sent_bytes: int = 0
     seconds: float = 0.0
-    handled: dict[grpc.StatusCode, int] = field(default_factory=dict)
+    handled: dict[str, int] = field(default_factory=dict)
     buckets: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
 
-    def ended(self, code: grpc.StatusCode, seconds: float) -> None:
-        """Count an RPC that ended with ``code`` after ``seconds``."""
+    def ended(self, code: str, seconds: float) -> None:
+        """Count an RPC that ended with the status ``code`` (its name) after ``seconds``."""
         self.handled[code] = self.handled.get(code, 0) + 1
         self.buckets[bisect_left(SECONDS, seconds)] += 1
         self.seconds += seconds
@@ -104,7 +105,7 @@ class RpcCollector(Collector):
         sent = CounterMetricFamily("grpc_server_sent_bytes", "Bytes of response messages.", labels=_LABELS)
         for stats in self.methods:
             for code, count in stats.handled.items():
-                handled.add_metric((*stats.labels, code.name), count)
+                handled.add_metric((*stats.labels, code), count)
             seconds.add_metric(stats.labels, list(stats.cumulative()), stats.seconds)
             in_flight.add_metric(stats.labels, stats.in_flight)
             received.add_metric(stats.labels, stats.received_bytes)

@@ -111,13 +111,17 @@ def begin_call(name: str, attributes: Mapping[str, Value]) -> Span | None:
     return recorder.begin(name, "client", request.traceparent, attributes)
 
 
-@contextlib.contextmanager
-def call(name: str, attributes: Mapping[str, Value]) -> Iterator[None]:
+def call(name: str, attributes: Mapping[str, Value]) -> contextlib.AbstractContextManager[None]:
     """Like ``begin_call``, around a block."""
     span = begin_call(name, attributes)
-    if span is None:
-        yield
-        return
+    return _UNTRACED if span is None else _around(span)
+
+
+_UNTRACED: Final = contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def _around(span: Span) -> Iterator[None]:
     error = ""
     try:
         yield

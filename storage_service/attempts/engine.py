@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -27,7 +27,7 @@ from servicekit.probes import stopping
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations, handle_of
-from storage_service.objectstore.errors import translated
+from storage_service.objectstore.errors import StoreError, to_strongroom
 from strongroom.errors import (
     BucketNotVersioned,
     DatabaseUnavailable,
@@ -54,6 +54,8 @@ log = structlog.get_logger(__name__)
 
 #: Seconds. On a busy machine a healthy renewal can take this long.
 LEAST_TRY_SECONDS: Final = 1.0
+#: Seconds between two renewals, at least.
+LEAST_PAUSE: Final = 0.05
 
 
 class LeaseKeeper:
@@ -79,18 +81,25 @@ class LeaseKeeper:
         self._renew_lease = renew
         self._name = name
         self._lease = lease_seconds
+        self._timer: asyncio.TimerHandle | None = None
         self._renewer: asyncio.Task[None] | None = None
         self._holder: asyncio.Task[object] | None = None
         self._lost: UploadSuperseded | None = None
 
     async def __aenter__(self) -> Self:
         self._holder = asyncio.current_task()
-        self._renewer = asyncio.create_task(self._renew(), name=f"lease {self._name}")
+        # Most writes end before the first renewal: a timer costs a tenth of a task that sleeps.
+        self._timer = asyncio.get_running_loop().call_later(max(self._lease / 3, LEAST_PAUSE), self._begin)
         return self
+
+    def _begin(self) -> None:
+        self._renewer = asyncio.create_task(self._renew(), name=f"lease {self._name}")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         renewer, self._renewer = self._renewer, None  # if we kept it, its frames would keep us alive
         if renewer is not None:
             renewer.cancel()
@@ -102,9 +111,7 @@ class LeaseKeeper:
             raise self._lost from None
 
     async def _renew(self) -> None:
-        pause = self._lease / 3
         while True:
-            await asyncio.sleep(max(pause, 0.05))
             pause = self._lease / 24
             try:
                 async with asyncio.timeout(max(self._lease / 10, LEAST_TRY_SECONDS)):
@@ -125,6 +132,7 @@ class LeaseKeeper:
             else:
                 pause = self._lease / 3
                 self._outage.well()
+            await asyncio.sleep(max(pause, LEAST_PAUSE))
 
     def _failed(self, reason: str) -> None:
         self._outage.failed(reason, reason=reason, **self._name)
@@ -162,6 +170,36 @@ class Holder:
     patience: float = 0.0
 
 
+class _Held(LeaseKeeper):
+    """See WriteEngine.hold. ``failed`` is awaited with the exception that leaves the block."""
+
+    def __init__(
+        self,
+        holder: Holder,
+        lease_seconds: float,
+        outage: Outage,
+        failed: Callable[[Holder, BaseException], Awaitable[None]],
+    ) -> None:
+        super().__init__(holder.renew, lease_seconds, holder.name, outage)
+        self._write = holder
+        self._on_failure = failed
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await super().__aexit__(kind, error, trace)
+        except BaseException as instead:
+            await self._on_failure(self._write, instead)
+            raise
+        if isinstance(error, StoreError):
+            told = to_strongroom(error)
+            await self._on_failure(self._write, told)
+            raise told from error
+        if error is not None:
+            await self._on_failure(self._write, error)
+
+
 class WriteEngine:
     """Renews the leases of writes, commits them and gives them up. One instance per process."""
 
@@ -179,21 +217,18 @@ class WriteEngine:
         """Return a context manager in which the lease is renewed. See LeaseKeeper."""
         return LeaseKeeper(holder.renew, self._lease_seconds, holder.name, self._renewals)
 
-    @asynccontextmanager
-    async def hold(self, holder: Holder) -> AsyncIterator[None]:
-        """Renew the lease inside the block; any exception in it gives the write up.
+    def hold(self, holder: Holder) -> _Held:
+        """``async with engine.hold(holder)``: renew the lease inside the block; any exception in it gives the
+        write up.
 
         StoreErrors are raised as StrongroomErrors.
         """
-        try:
-            async with self.lease(holder):
-                with translated():
-                    yield
-        except BaseException as error:
-            if isinstance(error, BucketNotVersioned):
-                self.gate.distrust()
-            await self._give_up_after(holder, error)
-            raise
+        return _Held(holder, self._lease_seconds, self._renewals, self._failed)
+
+    async def _failed(self, holder: Holder, error: BaseException) -> None:
+        if isinstance(error, BucketNotVersioned):
+            self.gate.distrust()
+        await self._give_up_after(holder, error)
 
     async def commit(self, holder: Holder, step: Callable[[], Awaitable[T]]) -> T:
         """Return the result of ``step`` (T4, CommitSave), which is repeated while its outcome is unknown.
@@ -318,7 +353,7 @@ class Attempts:
         except Unimplemented:  # a metadata_service of the previous release: there T1 returns the answer
             return None
 
-    def hold(self, blob: blob_pb2.Blob) -> AbstractAsyncContextManager[None]:
+    def hold(self, blob: blob_pb2.Blob) -> AbstractAsyncContextManager[object]:
         """``async with attempts.hold(blob)``: the block makes the object. See WriteEngine.hold."""
         return self._engine.hold(self._holder(blob))
 

@@ -6,9 +6,9 @@ it. Imports have an event of their own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, Generic, TypeVar
 
 from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations
@@ -26,6 +26,8 @@ from strongroom.storage.v1.project_pb2 import SaveProjectSpec
 LONGEST_MESSAGE: Final = 1024
 #: Note on an exception that an inner block has already reported.
 TOLD: Final = "its owner was told"
+T = TypeVar("T")
+
 UNREACHED: Final = (ObjectStoreUnavailable, ObjectStoreThrottled, ObjectStoreDenied)
 
 
@@ -36,20 +38,17 @@ class FailureTeller:
         self._reservations = reservations
         self._untold = FailingItems("save_failure_untold", "save_failures_told_again")
 
-    @asynccontextmanager
-    async def telling(self, subject: ReportSaveFailureRequest) -> AsyncIterator[None]:
-        """Report ``subject`` if the block fails because the store can't be reached. The exception is raised
-        unchanged.
+    def telling(self, describe: Callable[[T], ReportSaveFailureRequest], subject: T) -> Telling[T]:
+        """``async with teller.telling(of_upload, spec)``: report ``describe(subject)`` if the block fails
+        because the store can't be reached. The exception is raised unchanged.
         """
-        try:
-            yield
-        except UNREACHED as error:
-            if TOLD not in getattr(error, "__notes__", ()):
-                error.add_note(TOLD)
-                await self._tell(subject, error)
-            raise
+        return Telling(self, describe, subject)
 
-    async def _tell(self, subject: ReportSaveFailureRequest, error: StrongroomError) -> None:
+    async def tell(self, subject: ReportSaveFailureRequest, error: StrongroomError) -> None:
+        """Report ``error``, unless an inner block has."""
+        if TOLD in getattr(error, "__notes__", ()):
+            return
+        error.add_note(TOLD)
         told = ReportSaveFailureRequest(code=error.reason_name, message=error.message[:LONGEST_MESSAGE])
         told.MergeFrom(subject)
         try:
@@ -58,6 +57,28 @@ class FailureTeller:
             self._untold.failed(untold)
         else:
             self._untold.well()
+
+
+class Telling(Generic[T]):
+    """See ``FailureTeller.telling``."""
+
+    __slots__ = ("_describe", "_subject", "_teller")
+
+    def __init__(
+        self, teller: FailureTeller, describe: Callable[[T], ReportSaveFailureRequest], subject: T
+    ) -> None:
+        self._teller = teller
+        self._describe = describe
+        self._subject = subject
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, UNREACHED):
+            await self._teller.tell(self._describe(self._subject), error)
 
 
 def of_upload(spec: UploadSpec) -> ReportSaveFailureRequest:

@@ -52,7 +52,7 @@ class ArchiveSaver:
         """Save the archive. Raises ArchiveInvalid {rule, entry}, and what ProjectSaver.save raises."""
         stream = ArchiveStream(requests)
         spec = await stream.spec()
-        async with self._runner.failures.telling(of_save(spec)):
+        async with self._runner.failures.telling(of_save, spec):
             await self._runner.check()
             with translated():
                 async with self._spool.keep(self._limited(stream), ZIP_TYPE, spec.user_id) as body:

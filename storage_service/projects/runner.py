@@ -64,7 +64,7 @@ class SaveRunner:
         raises; then nothing was saved. After ServiceUnavailable, DatabaseUnavailable or DeadlineExceeded the
         version may exist.
         """
-        async with self.failures.telling(of_save(request)):
+        async with self.failures.telling(of_save, request):
             await self.check()
             await failpoints.hit(BEFORE_BEGIN)
             begun = await self._saves.begin(request)

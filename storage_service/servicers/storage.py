@@ -56,12 +56,12 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         stream = UploadStream(request_iterator)
         first = await stream.first()
         if first.WhichOneof("first_message") == "upload_id":
-            async with self._do.failures.telling(of_piece(first.upload_id)):
+            async with self._do.failures.telling(of_piece, first.upload_id):
                 answer = await self._sessions.sessions.upload(first, stream.rest)
             if answer.HasField("file"):
                 self._transfers.stored(answer.file, by_gateway("tus"))
             return answer
-        async with self._do.failures.telling(of_upload(stream.spec)):
+        async with self._do.failures.telling(of_upload, stream.spec):
             stored = await self._do.uploader.upload(stream)
         if not stored.replayed:
             self._transfers.stored(stored.file, by_gateway("form"))
@@ -123,7 +123,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: batch_pb2.CopyFileRequest,
         context: Context[batch_pb2.CopyFileRequest, batch_pb2.CopyFileResponse],
     ) -> batch_pb2.CopyFileResponse:
-        async with self._do.failures.telling(of_upload(request.spec)):
+        async with self._do.failures.telling(of_upload, request.spec):
             file = await self._do.copier.copy(request)
         self._transfers.stored(file, "copy")
         return batch_pb2.CopyFileResponse(file=file)
@@ -133,7 +133,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: batch_pb2.MoveFileRequest,
         context: Context[batch_pb2.MoveFileRequest, batch_pb2.MoveFileResponse],
     ) -> batch_pb2.MoveFileResponse:
-        async with self._do.failures.telling(of_upload(request.spec)):
+        async with self._do.failures.telling(of_upload, request.spec):
             file = await self._do.mover.move(request)
         self._transfers.stored(file, "copy")
         return batch_pb2.MoveFileResponse(file=file)
@@ -245,7 +245,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: direct_pb2.CompleteUploadRequest,
         context: Context[direct_pb2.CompleteUploadRequest, direct_pb2.CompleteUploadResponse],
     ) -> direct_pb2.CompleteUploadResponse:
-        async with self._do.failures.telling(of_piece(request.upload_id)):
+        async with self._do.failures.telling(of_piece, request.upload_id):
             file = await self._sessions.direct.complete(request)
         self._transfers.stored(file, "direct")
         return direct_pb2.CompleteUploadResponse(file=file)

@@ -7,7 +7,6 @@ first bytes → content type, limits → T1 Reserve → bytes to S3 under a rene
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -116,29 +115,26 @@ class Uploader:
     async def _upload(self, source: Source, scanned: Scanned, same_request: bytes | None) -> UploadedFile:
         checks = self._checks(source.spec)
         body = scanned.beside(source.chunks(checks))
-        async with self._first_bytes(source, checks, body) as head:
-            checks.hold_to(self._limits.for_target(source.spec.target))
-            guess = UploadSpec()
-            guess.CopyFrom(source.spec)
-            sniffed = self._sniffed(source, head)
-            outcome = await self._attempts.reserve(
-                self._reserve_request(guess, sniffed, checks, same_request)
-            )
-            if outcome.HasField("replay"):
-                return UploadedFile(await _replay(outcome.replay, body, checks), replayed=True)
-            blob = outcome.blob
-            upload = _Upload(blob, source, guess, sniffed, checks, scanned)
-            async with self._attempts.hold(blob):
-                made = await self._make_object(upload, _chain(head, body), same_request)
-            if isinstance(made, File):
-                self._attempts.give_up(blob)
-                return UploadedFile(made)
-            return UploadedFile(await self._attempts.commit(blob, made))
+        head = await self._first_bytes(source, checks, body)
+        checks.hold_to(self._limits.for_target(source.spec.target))
+        guess = UploadSpec()
+        guess.CopyFrom(source.spec)
+        sniffed = self._sniffed(source, head)
+        outcome = await self._attempts.reserve(self._reserve_request(guess, sniffed, checks, same_request))
+        if outcome.HasField("replay"):
+            return UploadedFile(await _replay(outcome.replay, body, checks), replayed=True)
+        blob = outcome.blob
+        upload = _Upload(blob, source, guess, sniffed, checks, scanned)
+        async with self._attempts.hold(blob):
+            made = await self._make_object(upload, _chain(head, body), same_request)
+        if isinstance(made, File):
+            self._attempts.give_up(blob)
+            return UploadedFile(made)
+        return UploadedFile(await self._attempts.commit(blob, made))
 
-    @asynccontextmanager
     async def _first_bytes(
         self, source: Source, checks: BodyChecks, body: AsyncIterator[Counted]
-    ) -> AsyncIterator[list[Counted]]:
+    ) -> list[Counted]:
         """Read as many first bytes as T1 needs: enough to detect the type, or a part while the target is a
         guess.
         """
@@ -146,29 +142,20 @@ class Uploader:
         enough = self._limits.part_size(checks.size_hint) if source.provisional else SNIFF_BYTES
         owner = source.spec.user_id or caller()  # whether the caller may name another user is decided by T1
         claim = self._budget.claim(enough, owner, reading)
+        head: list[Counted] = []
+        size = 0
         try:
-            head: list[Counted] = []
             async with reading:
-                while enough:
-                    before = len(head)
-                    async for chunk in _until(body, enough):
-                        await claim.take(len(chunk))
-                        head.append(chunk)
-                    enough = self._missing(source, head) if len(head) > before else 0
-            claim.release()  # the parts that contain them reserve them again
-            yield head
+                while size < enough and (chunk := await anext(body, None)) is not None:
+                    await claim.take(len(chunk))
+                    head.append(chunk)
+                    size += len(chunk)
+                    if enough <= size < MOST_HEADER_BYTES and not source.provisional:
+                        first = first_bytes([one.data for one in head], MOST_HEADER_BYTES)
+                        enough = self._content.enough(source.spec, first)
         finally:
-            claim.release()
-
-    def _missing(self, source: Source, head: list[Counted]) -> int:
-        """Return how many more first bytes the decision on the type needs; 0 if none, or if the body has
-        ended.
-        """
-        size = sum(map(len, head))
-        if source.provisional or not SNIFF_BYTES <= size < MOST_HEADER_BYTES:
-            return 0
-        first = first_bytes([chunk.data for chunk in head], MOST_HEADER_BYTES)
-        return max(self._content.enough(source.spec, first) - size, 0)
+            claim.release()  # the parts that contain them reserve them again
+        return head
 
     def _sniffed(self, source: Source, head: list[Counted]) -> bytes:
         """Return the bytes that decide the type.
@@ -262,16 +249,6 @@ async def _replay(file: File, body: AsyncIterator[Counted], checks: BodyChecks) 
     async for _ in body:
         pass  # the stream checks size and checksums itself when it ends
     return same_content(file, checks.size, checks.crc32c)
-
-
-async def _until(body: AsyncIterator[Counted], enough: int) -> AsyncIterator[Counted]:
-    """Yield chunks of ``body`` until they amount to ``enough`` bytes."""
-    size = 0
-    async for chunk in body:
-        yield chunk
-        size += len(chunk)
-        if size >= enough:
-            return
 
 
 async def _chain(head: list[Counted], body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:

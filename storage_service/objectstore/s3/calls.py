@@ -10,9 +10,9 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -191,8 +191,8 @@ class S3Context:
             except TimeoutError as error:
                 raise domain.StoreTimeout(operation=operation, outcome_unknown=changes) from error
 
-        async with self.watched(operation):
-            return await self.retry.run(self.calls.counted(operation, attempt), doubtful, work=work)
+        counted = self.calls.counted(operation, attempt)
+        return await self.tried(operation, counted, doubtful, work=work)
 
     async def parsed(
         self,
@@ -227,8 +227,8 @@ class S3Context:
                 return await self._call_on_loop(operation, request, connection, option)
             return await self.offload.write(lambda exchange: self._call(operation, request, exchange, option))
 
-        async with self.watched(operation):
-            return await self.retry.run(self.calls.counted(operation, attempt, size=request.size), doubtful)
+        counted = self.calls.counted(operation, attempt, size=request.size)
+        return await self.tried(operation, counted, doubtful)
 
     async def fetch(self, operation: str, request: LightRequest, parse: Callable[[Head], R]) -> R:
         """Send a light request that only reads, with retries, and return what ``parse`` makes of the reply.
@@ -243,24 +243,30 @@ class S3Context:
                 await self.offload.read(lambda exchange: self._call(operation, request, exchange, ""))
             )
 
-        async with self.watched(operation):
-            return await self.retry.run(self.calls.counted(operation, attempt))
+        return await self.tried(operation, self.calls.counted(operation, attempt))
 
-    @asynccontextmanager
-    async def watched(self, operation: str) -> AsyncIterator[None]:
-        """Around a call: end it, or refuse it at once, while the store answers no call. Raises
-        StoreTimeout.
+    async def tried(
+        self,
+        operation: str,
+        attempt: Callable[[], Awaitable[T]],
+        doubtful: Doubtful | None = None,
+        *,
+        work: float = 0.0,
+    ) -> T:
+        """Return the result of the first attempt that succeeds (RetryPolicy.run). While the store answers no
+        call, it is ended, or refused at once. Raises StoreError.
         """
         if self.liveness is None:
-            yield
-            return
-        async with self.liveness.watched(operation, changes=errors.may_change(operation)):
-            yield
+            return await self.retry.run(attempt, doubtful, work=work)
+        tries = partial(self.retry.run, attempt, doubtful, work=work)
+        return await self.liveness.watched(operation, tries, changes=errors.may_change(operation))
 
     def _call(self, operation: str, request: LightRequest, exchange: Exchange, option: str) -> Head:
         exchange.sent_at = None
-        with self._understood(operation, request, exchange, option):
+        try:
             head = self.light.call(request, exchange)
+        except Exception as error:
+            raise self._of_body(self._translated(error, operation, option), request, exchange) from error
         self._answered(head)
         return head
 
@@ -268,19 +274,12 @@ class S3Context:
         self, operation: str, request: LightRequest, connection: Connection, option: str
     ) -> Head:
         exchange = Exchange()
-        with self._understood(operation, request, exchange, option):
-            head = await self.light.call_on_loop(request, exchange, connection)
-        self._answered(head)
-        return head
-
-    @contextmanager
-    def _understood(
-        self, operation: str, request: LightRequest, exchange: Exchange, option: str
-    ) -> Iterator[None]:
         try:
-            yield
+            head = await self.light.call_on_loop(request, exchange, connection)
         except Exception as error:
             raise self._of_body(self._translated(error, operation, option), request, exchange) from error
+        self._answered(head)
+        return head
 
     def _answered(self, head: Head) -> None:
         self._heard()

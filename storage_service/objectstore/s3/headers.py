@@ -59,11 +59,14 @@ def encode_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
     """Return an object's metadata in header form. Raises ValueError for an invalid key or too much
     metadata.
     """
-    encoded = {key: encode_value(text) for key, text in metadata.items()}
-    for key in encoded:
+    encoded: dict[str, str] = {}
+    total = 0
+    for key, text in metadata.items():
         if not _KEY.fullmatch(key):
             raise ValueError(f"metadata key {key!r}: at most 64 of a-z, 0-9 and '_', or strongroom-…")
-    if sum(len(key) + len(text) for key, text in encoded.items()) > MAX_TOTAL:
+        encoded[key] = value = encode_value(text)
+        total += len(key) + len(value)
+    if total > MAX_TOTAL:
         raise ValueError(f"object metadata exceeds {MAX_TOTAL} bytes")
     return encoded
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 from storage_service.objectstore.errors import StoreTimeout
 
 #: Seconds between the calls that are let through while the store is away.
 TRIAL_SECONDS: Final = 1.0
+
+T = TypeVar("T")
 
 
 class Liveness:
@@ -50,16 +51,17 @@ class Liveness:
         for timeout in self._waiting:
             timeout.reschedule(now)
 
-    @asynccontextmanager
-    async def watched(self, operation: str, *, changes: bool) -> AsyncIterator[None]:
-        """Around one call with all its tries. Raises StoreTimeout as soon as the store counts as away."""
+    async def watched(self, operation: str, call: Callable[[], Awaitable[T]], *, changes: bool) -> T:
+        """Return the result of ``call``, with all its tries. Raises StoreTimeout as soon as the store counts
+        as away.
+        """
         if self._away and not self._may_try():
             raise StoreTimeout(operation=operation)
         try:
             async with asyncio.timeout(None) as timeout:
                 self._waiting.add(timeout)
                 try:
-                    yield
+                    return await call()
                 finally:
                     self._waiting.discard(timeout)
         except TimeoutError as error:

@@ -59,9 +59,8 @@ class S3Stream:
         if self._wanted == 0:
             await self._start_without_bytes()
             return
-        async with self._context.watched(_OPERATION):
-            counted = self._context.calls.counted(_OPERATION, self._request)
-            info, available = await self._context.retry.run(counted)
+        counted = self._context.calls.counted(_OPERATION, self._request)
+        info, available = await self._context.tried(_OPERATION, counted)
         self._info = info
         self.length = available if self._wanted is None else min(available, self._wanted)
 
@@ -99,8 +98,7 @@ class S3Stream:
     async def _fetch(self) -> bytes:
         if data := self._at_hand():
             return data
-        async with self._context.watched(_OPERATION):
-            return await self._context.retry.run(self._next_chunk)
+        return await self._context.tried(_OPERATION, self._next_chunk)
 
     def _at_hand(self) -> bytes:
         """Return the next piece if all of it has arrived, as is usual in a large body; else keep what has

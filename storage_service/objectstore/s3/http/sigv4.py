@@ -172,5 +172,5 @@ def _stamp(now: datetime) -> str:
 
 def _canonical_headers(headers: Mapping[str, str]) -> tuple[str, str]:
     names = sorted(headers)
-    lines = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names)
+    lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
     return ";".join(names), lines

@@ -50,7 +50,7 @@ UPLOAD = UploadSpec(
 async def test_each_kind_of_absence_is_told_and_raised(kind: type[StrongroomError]) -> None:
     failures = Failures()
     with pytest.raises(kind):
-        async with teller(failures).telling(of_save(SAVE)):
+        async with teller(failures).telling(of_save, SAVE):
             raise kind("it does not answer")
     (told,) = failures.told
     assert (told.family, told.slug, told.request_id, told.user_id) == ("project", "site", "one", "ada")
@@ -60,9 +60,10 @@ async def test_each_kind_of_absence_is_told_and_raised(kind: type[StrongroomErro
 async def test_what_was_sent_is_named() -> None:
     failures = Failures()
     begin = BeginSaveRequest(slug="site", request_id="three")
-    for subject in (of_upload(UPLOAD), of_piece("u-1"), of_save(begin)):
+    telling = teller(failures).telling
+    for block in (telling(of_upload, UPLOAD), telling(of_piece, "u-1"), telling(of_save, begin)):
         with suppress(ObjectStoreUnavailable):
-            async with teller(failures).telling(subject):
+            async with block:
                 raise ObjectStoreUnavailable("away")
     named = [(one.family, one.request_id, one.filename, one.upload_id, one.slug) for one in failures.told]
     assert named == [
@@ -78,7 +79,7 @@ async def test_what_was_sent_is_named() -> None:
 async def test_other_refusals_are_the_callers_alone(error: StrongroomError) -> None:
     failures = Failures()
     with pytest.raises(type(error)):
-        async with teller(failures).telling(of_save(SAVE)):
+        async with teller(failures).telling(of_save, SAVE):
             raise error
     assert failures.told == []
 
@@ -87,7 +88,7 @@ async def test_once_where_two_could_tell() -> None:
     failures = Failures()
     both = teller(failures)
     with pytest.raises(ObjectStoreUnavailable):
-        async with both.telling(of_save(SAVE)), both.telling(of_save(SAVE)):
+        async with both.telling(of_save, SAVE), both.telling(of_save, SAVE):
             raise ObjectStoreUnavailable("x" * 10_000)
     (told,) = failures.told
     assert len(told.message) == 1024
@@ -95,5 +96,5 @@ async def test_once_where_two_could_tell() -> None:
 
 async def test_a_failure_that_can_not_be_told_stays_what_it_was() -> None:
     with pytest.raises(ObjectStoreUnavailable):
-        async with teller(Failures(DatabaseUnavailable("down"))).telling(of_save(SAVE)):
+        async with teller(Failures(DatabaseUnavailable("down"))).telling(of_save, SAVE):
             raise ObjectStoreUnavailable("away")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -18,8 +19,7 @@ class Clock:
 
 
 async def waiting(liveness: Liveness, *, changes: bool) -> None:
-    async with liveness.watched("PutObject", changes=changes):
-        await asyncio.sleep(60)
+    await liveness.watched("PutObject", partial(asyncio.sleep, 60), changes=changes)
 
 
 async def test_whoever_waits_is_told_once_nobody_is_answered() -> None:
@@ -44,17 +44,23 @@ async def test_while_it_is_away_one_call_a_second_goes_through_and_an_answer_end
     liveness = Liveness(4.0, clock)
     clock.now += 5
     liveness.unanswered()
-    async with liveness.watched("HeadObject", changes=False):
-        assert liveness.away
-    with pytest.raises(StoreTimeout):
-        async with liveness.watched("HeadObject", changes=False):
-            raise AssertionError("it went through")
-    clock.now += TRIAL_SECONDS
-    async with liveness.watched("HeadObject", changes=False):
+
+    async def away() -> bool:
+        return liveness.away
+
+    async def never() -> None:
+        raise AssertionError("it went through")
+
+    async def answered() -> None:
         liveness.answered()
+
+    assert await liveness.watched("HeadObject", away, changes=False)
+    with pytest.raises(StoreTimeout):
+        await liveness.watched("HeadObject", never, changes=False)
+    clock.now += TRIAL_SECONDS
+    await liveness.watched("HeadObject", answered, changes=False)
     for _ in range(3):
-        async with liveness.watched("HeadObject", changes=False):
-            assert not liveness.away
+        assert not await liveness.watched("HeadObject", away, changes=False)
 
 
 async def test_who_is_cancelled_or_times_out_otherwise_keeps_the_error() -> None:
