@@ -41,7 +41,7 @@ class Running:
 
 
 @asynccontextmanager
-async def _telling(_: Any) -> AsyncIterator[None]:
+async def _telling(*_: Any) -> AsyncIterator[None]:
     yield
 
 
