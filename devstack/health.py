@@ -50,7 +50,7 @@ def readiness(url: str) -> Explain:
             return f"{url} does not answer"
         failing = ", ".join(f"{name}: {state}" for name, state in _failing(text).items())
         if failing:
-            return f"{failing}; `strongroom doctor` says how to mend it"
+            return f"{failing}; `strongroom doctor` says how to fix it"
         return f"{url} answers {status} {' '.join(text.split())[:500]}"
 
     return explain

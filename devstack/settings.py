@@ -116,7 +116,7 @@ def _refuse_tls(environ: Mapping[str, str]) -> None:
     for name in ("STRONGROOM_TLS_CERT", "STRONGROOM_TLS_CLIENT_CA", "STRONGROOM_HTTP_TLS_CERT"):
         if environ.get(name):
             raise SettingError(
-                f"{name} is set: the development stack speaks plain text on loopback, unset it "
+                f"{name} is set: the development stack serves plaintext on loopback; unset it "
                 "(docs/devstack.md says how to run the services with TLS)"
             )
 

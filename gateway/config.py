@@ -31,7 +31,7 @@ def _public_url(value: str) -> str:
     parts = urlsplit(value)
     known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     if not known or "@" in parts.netloc or parts.query or parts.fragment or not _PLAIN.fullmatch(value):
-        raise ValueError("is no URL like https://files.example.com (no query, no user, no #)")
+        raise ValueError("is not a URL like https://files.example.com (no query, no user, no #)")
     return value.rstrip("/")
 
 

@@ -20,7 +20,7 @@ def check_room(share: Share) -> None:
 def drop_full(rule: str) -> DropFull:
     """The error for a full drop. Guests are not told how much others have uploaded."""
     return DropFull(
-        "No more files are accepted here; tell whoever sent you the link.", metadata={"rule": rule}
+        "No more files are accepted here; tell the person who sent you the link.", metadata={"rule": rule}
     )
 
 

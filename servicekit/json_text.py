@@ -37,7 +37,7 @@ class LoneSurrogate(NotJson):
     """
 
     def __init__(self, place: tuple[object, ...]) -> None:
-        super().__init__(f"{joined_path(place) or 'the text'} holds half of a surrogate pair")
+        super().__init__(f"{joined_path(place) or 'the text'} contains half of a surrogate pair")
         self.place = place
 
 
@@ -93,7 +93,7 @@ def finite_number(text: str) -> float:
     :raises NotJson: too large for a double.
     """
     if math.isinf(value := float(text)):
-        raise NotJson("a number is larger than a double holds")
+        raise NotJson("a number is too large for a double")
     return value
 
 
@@ -117,7 +117,7 @@ def _check_cost(text: str) -> None:
     marks = _STRING.sub("", text)
     openings = marks.count("[") + marks.count("{")
     if openings + marks.count(",") > MAX_VALUES:
-        raise NotJson(f"it holds more than {MAX_VALUES:,} values")
+        raise NotJson(f"it has more than {MAX_VALUES:,} values")
     depth = 0
     for mark in _OTHER.sub("", marks) if openings > MAX_DEPTH else "":
         depth += _STEPS[mark]
@@ -131,7 +131,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise NotJson("a name stands twice in one object")
+        raise NotJson("an object has a name twice")
     return found
 
 

@@ -228,9 +228,9 @@ class UrlRules:
             raise _refused("scheme", "must begin with http:// or https://")
         authority = _AUTHORITY.match(text)
         if authority is None:
-            raise _refused("form", "has no host name behind http:// or https://")
+            raise _refused("form", "has no host name after http:// or https://")
         if "@" in authority["authority"] or url.userinfo:
-            raise _refused("credentials", "must not hold a user name or password")
+            raise _refused("credentials", "must not contain a user name or password")
         host = url.raw_host.decode("ascii")  # IDNA: as sent to the resolver, not as shown to people
         if not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
             raise _refused("host", "has no valid host name")
@@ -271,7 +271,7 @@ def _check_scheme(text: str, whose: str = "") -> None:
 
 def _check_characters(text: str) -> None:
     if len(text) > MAX_URL or any(char <= " " or char in '\\<>"^`{|}\x7f' for char in text):
-        raise _refused("characters", "is too long or holds characters that must be percent-encoded")
+        raise _refused("characters", "is too long or contains characters that must be percent-encoded")
 
 
 def _refused(rule: str, what: str) -> SourceUrlRefused:

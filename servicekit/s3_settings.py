@@ -28,15 +28,15 @@ class S3Settings(SettingsBase):
     Credentials: access key and secret key together, or ``use_iam_role`` (instance, container or web identity,
     found by botocore), never both. Without ``endpoint_url`` it is AWS. ``use_ssl`` decides the scheme of an
     endpoint without one; ``verify_ssl`` off accepts any certificate (development). ``sign_payload`` hashes
-    every body (0.5 CPU s/GiB): ``auto`` does so only over plain http. ``sse`` auto: AES256 on AWS, off on
-    other stores, which often answer 501 to it. ``conditional_writes`` off, ``multipart_checksum`` other than
-    auto: for stores that answer errors to them. ``call_seconds``: how long one call may wait for the store
-    with all its tries, without the time in which bytes are transferred and the time of a large copy or
-    Complete. ``s3_max_key_bytes``: the longest key of the store, counted as in a URL (a non-ASCII byte counts
-    as three); 3,072 covers all of S3's 1,024. ``public_endpoint_url``: the name by which clients reach S3 in
-    signed URLs; ``public_base_url``: a CDN for public files. ``cloudfront_key_id`` and
-    ``cloudfront_private_key`` (PEM, or its path): the CDN is CloudFront and requires signatures
-    (docs/public-files.md).
+    every body (0.5 CPU s/GiB): ``auto`` does so only over plain http to another machine. ``sse`` auto: AES256
+    on AWS, off on other stores, which often answer 501 to it. ``conditional_writes`` off,
+    ``multipart_checksum`` other than auto: for stores that answer errors to them. ``call_seconds``: how long
+    one call may wait for the store with all its tries, without the time in which bytes are transferred and
+    the time of a large copy or Complete. ``s3_max_key_bytes``: the longest key of the store, counted as in a
+    URL (a non-ASCII byte counts as three); 3,072 covers all of S3's 1,024. ``public_endpoint_url``: the name
+    by which clients reach S3 in signed URLs; ``public_base_url``: a CDN for public files.
+    ``cloudfront_key_id`` and ``cloudfront_private_key`` (PEM, or its path): the CDN is CloudFront and
+    requires signatures (docs/public-files.md).
     """
 
     aws_access_key_id: SecretStr | None = Field(
@@ -149,17 +149,6 @@ class S3Settings(SettingsBase):
             return url
         return f"{'https' if self.s3_use_ssl else 'http'}://{url}"
 
-    @property
-    def uses_tls(self) -> bool:
-        """Whether requests to S3 are encrypted in transit."""
-        url = self.endpoint_url
-        return self.s3_use_ssl if url is None else url.startswith("https://")
-
-    @property
-    def signs_payload(self) -> bool:
-        """Whether bodies are hashed for the signature: over plain http nothing else protects them."""
-        return self.s3_sign_payload == "always" or (self.s3_sign_payload == "auto" and not self.uses_tls)
-
 
 def _check_url(name: str, url: str) -> None:
     try:
@@ -170,4 +159,4 @@ def _check_url(name: str, url: str) -> None:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise SettingError(name, "not a URL like https://host or http://host:port")
     if parts.username is not None or parts.query or parts.fragment:
-        raise SettingError(name, "must hold neither credentials nor a query")
+        raise SettingError(name, "must contain neither credentials nor a query")

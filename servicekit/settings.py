@@ -171,7 +171,7 @@ def check_keys(settings: CommonSettings) -> None:
     if settings.jwt_secret is not None and "-----BEGIN" in settings.jwt_secret.get_secret_value():
         raise SettingError(
             "STRONGROOM_JWT_SECRET",
-            "holds a PEM key, never a shared secret; set STRONGROOM_JWT_PUBLIC_KEY instead",
+            "is a PEM key, not a shared secret; set STRONGROOM_JWT_PUBLIC_KEY instead",
         )
     for one, other in (("tls_cert", "tls_key"), ("tls_client_cert", "tls_client_key")):
         if (getattr(settings, one) is None) != (getattr(settings, other) is None):

@@ -31,7 +31,7 @@ def wrong_target(target: str) -> str:
     if target.startswith(_UNIX):
         return ""
     if not target.isprintable() or " " in target:
-        return "it holds a blank or a control character"
+        return "it contains a blank or a control character"
     ports = [_host_and_port(one)[1] for one in _addresses(target)]
     if any(port.isdecimal() and not 0 < int(port) <= MAX_PORT for port in ports):
         return f"ports end at {MAX_PORT}"

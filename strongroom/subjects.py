@@ -19,7 +19,7 @@ def wrong_subject(subject: str) -> str:
     name, and S3 keys escape it.
     """
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject):
-        return "holds control characters"
+        return "contains control characters"
     if any(unicodedata.category(char) in ("Zs", "Cf") for char in (subject[:1], subject[-1:]) if char):
         return "begins or ends with a blank or an invisible character"
     if len(subject.encode("utf-8")) > MAX_SUBJECT_BYTES:

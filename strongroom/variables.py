@@ -53,10 +53,10 @@ def unknown(environ: Mapping[str, str]) -> Iterator[str]:
         if name.startswith(_PREFIXES):
             near = _nearest(name)
             hint = f"; did you mean {near}?" if near else ""
-            yield f"{written}: there is no such setting, nobody reads it{hint}"
+            yield f"{written}: there is no such setting; it is ignored{hint}"
         elif name.startswith("AWS_") and name not in _FOREIGN:
             yield from (
-                f"{written}: there is no such setting, nobody reads it; did you mean {right}?"
+                f"{written}: there is no such setting; it is ignored; did you mean {right}?"
                 for right in difflib.get_close_matches(name, _AWS, n=1, cutoff=0.88)
             )
 

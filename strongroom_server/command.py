@@ -47,7 +47,7 @@ def _positive(text: str) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Serve. Returns the exit code: 1, an address is taken or no database is ready; 2, a setting is wrong."""
     if not (os.environ.get("STRONGROOM_WORKERS") or "1").isdecimal():
-        stop(SettingError("STRONGROOM_WORKERS", "is no number of processes"))
+        stop(SettingError("STRONGROOM_WORKERS", "is not a number of processes"))
     chosen = _parser().parse_args(arguments)
     targets = TARGETS if chosen.target == "all" else (chosen.target,)
     if not chosen.worker:

@@ -125,7 +125,7 @@ def _held(variable: str, default: str) -> Iterator[None]:
         host, port = split_address(text)
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (ValueError, OSError) as error:
-        raise SettingError(variable, f"{text!r} is no address of this machine ({error})") from None
+        raise SettingError(variable, f"{text!r} is not an address of this machine ({error})") from None
     with socket.socket(family, kind, protocol) as guard:
         try:
             with socket.socket(family, kind, protocol) as alone:
@@ -136,8 +136,8 @@ def _held(variable: str, default: str) -> Iterator[None]:
             guard.bind(address)
         except OSError:
             raise OSError(
-                f"can't listen on {text}; another process has the port, or it is no address of this machine."
-                f" Stop it or change {variable}."
+                f"can't listen on {text}; another process has the port, or it is not an address of this"
+                f" machine. Stop it or change {variable}."
             ) from None
         os.environ[variable] = join_address(host, port or guard.getsockname()[1])
         yield

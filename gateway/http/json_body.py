@@ -86,7 +86,7 @@ async def read_json(exchange: Exchange, model: type[Model], *, limit: int = MAX_
     except LoneSurrogate as error:
         raise lone_surrogate(joined_path(error.place) or "body") from None
     except NotJson as error:
-        raise MalformedRequest(f"The body is no JSON: {error}.") from None
+        raise MalformedRequest(f"The body is not JSON: {error}.") from None
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -98,7 +98,8 @@ def lone_surrogate(field: str) -> InvalidField:
     8.2).
     """
     return InvalidField(
-        f"{field} holds half of a surrogate pair, which no UTF-8 can say; it was cut inside of a character.",
+        f"{field} contains half of a surrogate pair, which UTF-8 can't represent; it was cut inside a"
+        " character.",
         field=field,
         rule="string.unicode",
     )
@@ -186,7 +187,8 @@ def _explained(error: ValidationError, model: type[BaseModel], value: object) ->
         for item in _told(error, model, value)
     ]
     if not found:
-        text = f"it breaks its rules in {error.error_count():,} places; send less at once to be told which"
+        count = f"{error.error_count():,}"
+        text = f"it breaks its rules in {count} places, too many to list; send fewer items at once"
         found = [Violation("body", "too_many_errors", text)]
     first = found[0]
     known = (

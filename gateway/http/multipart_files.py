@@ -84,7 +84,7 @@ class FormFiles:
                     self._parser.close()
                 except MultipartError:
                     raise UploadIncomplete(
-                        "The form ended before its final boundary. Files behind the last one named were not"
+                        "The form ended before its final boundary. Files after the last one named were not"
                         " stored; send them again."
                     ) from None
                 return _END
@@ -108,7 +108,7 @@ class FormFiles:
         self._passed += size
         if self._passed > MAX_PASSED_BYTES:
             raise SizeLimitExceeded(
-                f"The form holds over {MAX_PASSED_BYTES} bytes that are not taken.",
+                f"The form has more than {MAX_PASSED_BYTES} bytes in parts that are ignored.",
                 metadata={"limit": str(MAX_PASSED_BYTES)},
             )
 

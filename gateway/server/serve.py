@@ -135,8 +135,8 @@ def bind(settings: GatewaySettings, *, shared: bool = False) -> socket.socket:
     except OSError:
         listener.close()
         raise PortTaken(
-            f"gateway: can't listen on {settings.http_bind}; another process has the port, or it is no"
-            " address of this machine. Stop it or change STRONGROOM_HTTP_BIND."
+            f"gateway: can't listen on {settings.http_bind}; another process has the port, or it is"
+            " not an address of this machine. Stop it or change STRONGROOM_HTTP_BIND."
         ) from None
     if not is_loopback(host) and settings.http_tls_cert is None:
         sys.stderr.write(

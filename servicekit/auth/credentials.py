@@ -44,7 +44,8 @@ INTERNAL: Final = "x-strongroom-internal"
 GATEWAY: Final = "x-strongroom-gateway"
 #: How far the clock of the vouching process may differ, in seconds.
 LEEWAY_SECONDS: Final = CLOCK_SKEW_SECONDS + 30
-#: The longest duration of a request (``servicekit.serving.channels.STREAM_SECONDS``), with different clocks.
+#: The longest duration of a request that is vouched for, a transfer over a slow connection, with different
+#: clocks.
 MAX_REQUEST_SECONDS: Final = 24 * 3600.0 + LEEWAY_SECONDS
 
 

@@ -7,8 +7,8 @@ the outer one can still say why. Every call has one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
 import grpc
 from grpc import aio
@@ -27,8 +27,6 @@ MARGIN_SECONDS: Final = 0.25
 #: A transaction takes milliseconds; later answers won't come, and the caller still waits.
 DEFAULT_SECONDS: Final = 6.0
 RETRY_SECONDS: Final = 2.0
-#: A stream of 5 GiB over a slow connection takes hours; this only ends forgotten ones.
-STREAM_SECONDS: Final = 24 * 3600.0
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -110,30 +108,3 @@ def _explained(error: grpc.RpcError) -> StrongroomError:
             "A service behind this one did not answer in time; try again.", retry_after=RETRY_SECONDS
         )
     return found
-
-
-async def call_stream(
-    method: aio.UnaryStreamMultiCallable[Request, Response],
-    request: Request,
-    *,
-    timeout: float | None = None,
-    internal: InternalCredential | None = None,
-    as_caller: bool = True,
-) -> AsyncGenerator[Response, None]:
-    """The responses of a server stream; leaving the loop early (``aclose``) cancels the call.
-
-    ``timeout``: seconds for the whole stream, by default a day, and never past the caller's deadline.
-
-    :raises StrongroomError: as ``call``, possibly after some responses.
-    """
-    seconds = deadline(STREAM_SECONDS if timeout is None else timeout)
-    running: aio.UnaryStreamCall[Any, Response] = method(
-        request, timeout=seconds, metadata=metadata_for_call(internal, as_caller=as_caller)
-    )
-    try:
-        async for response in running:
-            yield response
-    except grpc.RpcError as error:
-        raise from_rpc_error(error) from error
-    finally:
-        running.cancel()

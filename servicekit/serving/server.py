@@ -150,7 +150,7 @@ class RunningServer:
         if not bound:
             raise PortTaken(
                 f"{self.spec.name}: can't listen on {address}; another process has the port, or it is"
-                f" no address of this machine. Stop it or change {self.spec.bind_setting}."
+                f" not an address of this machine. Stop it or change {self.spec.bind_setting}."
             )
         return bound
 

@@ -57,9 +57,9 @@ def read_pair(certificate: Path, key: Path, fields: tuple[str, str]) -> tuple[by
     """
     secret, chain = _read(key, fields[1]), _read(certificate, fields[0])
     if b"-----BEGIN CERTIFICATE" not in chain:
-        raise SettingError(env_name(fields[0]), f"{certificate} holds no certificate in PEM")
+        raise SettingError(env_name(fields[0]), f"{certificate} contains no certificate in PEM")
     if b"PRIVATE KEY-----" not in secret:
-        raise SettingError(env_name(fields[1]), f"{key} holds no private key in PEM")
+        raise SettingError(env_name(fields[1]), f"{key} contains no private key in PEM")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
     except ssl.SSLError as error:
@@ -79,7 +79,7 @@ def read_authorities(path: Path, field: str) -> bytes:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem.decode("ascii"))
     except (ssl.SSLError, ValueError):
-        raise SettingError(env_name(field), f"{path} holds no certificate in PEM") from None
+        raise SettingError(env_name(field), f"{path} contains no certificate in PEM") from None
     _tell_dates(path, pem, field)
     return pem
 
@@ -104,7 +104,7 @@ def _unusable(error: ssl.SSLError, certificate: Path, key: Path, fields: tuple[s
         return SettingError(env_name(fields[1]), f"{key} is not the key of {certificate}")
     said = (error.reason or "unknown").replace("_", " ").lower()
     names = f"{certificate} and {key}"
-    return SettingError(env_name(fields[0]), f"{names} can't be used ({said}); issue the certificate anew")
+    return SettingError(env_name(fields[0]), f"{names} can't be used ({said}); issue a new certificate")
 
 
 def _tell_dates(path: Path, pem: bytes, field: str) -> None:
@@ -121,7 +121,7 @@ def _tell_dates(path: Path, pem: bytes, field: str) -> None:
             "certificate_expired", setting=env_name(field), path=str(path), ended=str(end), advice=advice
         )
     elif now < begin:
-        advice = "set this machine's clock, or issue the certificate anew"
+        advice = "set this machine's clock, or issue a new certificate"
         log.error(
             "certificate_not_yet", setting=env_name(field), path=str(path), begins=str(begin), advice=advice
         )

@@ -125,14 +125,12 @@ class QuietExporter(SpanExporter):
             result = SpanExportResult.FAILURE
             self._told(fails=True, reason=type(error).__name__)
         else:
-            self._told(
-                fails=result is not SpanExportResult.SUCCESS, reason="the collector does not take them"
-            )
+            self._told(fails=result is not SpanExportResult.SUCCESS, reason="the collector refuses them")
         return result
 
     def _told(self, *, fails: bool, reason: str) -> None:
         if fails and not self._fails:
-            log.warning("traces_lost", reason=reason, until="they are taken again, which is told")
+            log.warning("traces_lost", reason=reason, until="the line traces_taken_again")
         elif self._fails and not fails:
             log.warning("traces_taken_again")
         self._fails = fails

@@ -37,7 +37,7 @@ _LEFT_OUT = (
     "not in a folder: older versions of projects, soft-deleted files, shares and webhooks;"
     " a ZIP has them (-o FILE.zip)"
 )
-_COMES_BACK = "what lies in an archive class is being restored: export again when it is there"
+_COMES_BACK = "archived objects are being restored; export again when that has ended"
 
 
 async def export(session: Session, *, output: Destination, force: Force = False) -> ExitCode:
@@ -60,7 +60,7 @@ def stdout_or(output: str) -> Path:
     if output not in STDOUTS:
         return Path(output)
     if not is_special(DEV_STDOUT) or sys.stdout.isatty():
-        raise UsageProblem(f"{output} needs a pipe behind it; name a file")
+        raise UsageProblem(f"{output} needs standard output to be a pipe; redirect it, or name a file")
     return DEV_STDOUT
 
 
@@ -111,7 +111,7 @@ async def _to_folder(session: Session, client: AsyncClient, root: Path) -> ExitC
 async def _to_zip(session: Session, client: AsyncClient, output: Path, *, force: bool) -> ExitCode:
     if await asyncio.to_thread(is_special, output):
         await client.export(output)
-        session.output.note(f"what was lost, if anything was, stands in its {MANIFEST}")
+        session.output.note(f"if anything was lost, its {MANIFEST} lists it")
         return ExitCode.OK
     if not force and await asyncio.to_thread(output.exists):
         raise FileExistsError(

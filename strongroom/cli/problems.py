@@ -85,7 +85,7 @@ _HINTS: dict[type[errors.StrongroomError], str] = {
     errors.ContentTypeMismatch: "leave --type out to let the service detect it",
     errors.QuotaExceeded: "`strongroom usage` shows the limits; `strongroom rm` makes room",
     errors.FileCountExceeded: "`strongroom usage` shows the limits; `strongroom rm` makes room",
-    errors.PreconditionFailed: "somebody changed the file; look at it again with `strongroom stat`",
+    errors.PreconditionFailed: "the file was changed meanwhile; `strongroom stat` shows its present state",
     errors.ObjectArchived: "it is being restored; `strongroom notify watch` tells when it can be read",
     errors.RateLimited: "wait a little and try again",
     errors.PermissionDenied: "in development: strongroom token --sub NAME --role admin",

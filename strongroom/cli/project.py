@@ -91,7 +91,7 @@ async def save(
                     on_progress=report,
                 )
     for path in saved.skipped:
-        session.output.note(f"skipped, because projects hold no links or devices: {path}")
+        session.output.note(f"skipped, because projects can't contain links or devices: {path}")
     _show_save(session, saved)
 
 

@@ -73,7 +73,7 @@ def bytes_of(text: str) -> int:
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is no size; write 1000000, 500M or 20GiB")
+        raise ValueError(f"{text!r} is not a size; write 1000000, 500M or 20GiB")
     return int(found[1]) << 10 * _PREFIXES.index((found[2] or "").upper())
 
 

@@ -74,7 +74,7 @@ async def sync(
 ) -> ExitCode:
     """Make a remote folder match a local one, by size and checksum. Deletes nothing without --delete."""
     if plan and apply:
-        raise UsageProblem("--plan says what would happen, --apply does it; give one of them")
+        raise UsageProblem("--plan shows what would happen, --apply does it; give one of them")
     if not folder.is_dir():
         raise UsageProblem(f"{folder} is not a folder")
     wishes = Wishes(wish_of(keep, delete_after, hold), class_of(storage_class))

@@ -61,9 +61,7 @@ async def _signed(session: Session, file: str, expires: str, *, attachment: bool
     document = {"url": made.url, "expires_at": rfc3339(made.expires_at), "key": made.file.key}
     session.output.result(made.url, document)
     until = (
-        f"valid until {time(made.expires_at)}"
-        if made.expires_at
-        else "holds for as long as the file is public"
+        f"valid until {time(made.expires_at)}" if made.expires_at else "valid as long as the file is public"
     )
     session.output.note(until)
 

@@ -45,7 +45,7 @@ async def version(session: Session) -> None:
     if others:
         spoken = ", ".join(sorted(others))
         session.output.note(
-            f"the services speak {shown.line(spoken)}, this program {PROTOCOL}: update the older"
+            f"the services use protocol {shown.line(spoken)}, this program {PROTOCOL}; update the older one"
         )
 
 

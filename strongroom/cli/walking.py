@@ -56,7 +56,7 @@ def items_of(
         elif recursive:
             found += _below(path, on_error, on_left_out)
         else:
-            on_error(IsADirectoryError(errno.EISDIR, "is a folder; add -r to upload what it holds"), source)
+            on_error(IsADirectoryError(errno.EISDIR, "is a folder; add -r to upload its contents"), source)
     return found
 
 

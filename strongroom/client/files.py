@@ -272,7 +272,7 @@ def whole_seconds(duration: timedelta | int | None) -> int | None:
         return duration
     expect(duration, timedelta, "a span is a timedelta or whole seconds (int)")
     if duration <= timedelta(0):
-        raise ValueError(f"{duration} is no time span to come")
+        raise ValueError(f"{duration} is not a positive time span")
     return math.ceil(duration.total_seconds())
 
 

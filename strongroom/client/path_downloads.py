@@ -79,7 +79,7 @@ class PathDownload:
             except _Restart:
                 continue
         raise errors.PreconditionFailed(
-            f"the file was replaced {MAX_RESTARTS} times while it was downloaded; try again when it rests"
+            f"the file was replaced {MAX_RESTARTS} times while it was downloaded; try again later"
         )
 
     def _download(self, *, offset: int = 0, etag: str = "") -> Download:

@@ -111,7 +111,7 @@ def _open_path(path: Path) -> Seekable:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "is a directory; upload its files one by one", str(path))
     if not stat.S_ISREG(mode):
-        raise TypeError(f"{path} is no regular file, so it can't be read a second time; upload() takes it")
+        raise TypeError(f"{path} is not a regular file, so it can't be read a second time; upload() takes it")
     file = path.open("rb", buffering=0)
     try:
         return Seekable(file, filename=sendable(path.name), path=path)

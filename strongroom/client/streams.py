@@ -85,7 +85,7 @@ async def _connected(call: Call[Response]) -> bool:
 
 def _check_answered(reply: asyncio.Task[Any]) -> None:
     if not reply.done():
-        raise errors.ServiceUnavailable("the connection broke while bytes were sent, and nothing said why")
+        raise errors.ServiceUnavailable("the connection broke while bytes were sent, without a status")
 
 
 async def _stop(*tasks: asyncio.Task[Any]) -> None:

@@ -74,7 +74,7 @@ def _sendable(token: str) -> str:
     if token[:7].lower() == "bearer ":
         raise errors.TokenInvalid("The token has the word Bearer before it; leave it out.")
     if not token.isascii() or not token.isprintable():
-        raise errors.TokenInvalid("The token holds characters that no token has; copy all of it, as it is.")
+        raise errors.TokenInvalid("The token contains characters that no token has; copy it unchanged.")
     return token
 
 

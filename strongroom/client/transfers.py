@@ -141,7 +141,7 @@ class FileTransfers(ResumableCalls):
         """
         if offset < 0 and length is not None:
             raise ValueError(
-                "a negative offset asks for the last bytes of the file; it goes without a length"
+                "a negative offset asks for the last bytes of the file; it can't be combined with a length"
             )
         if length == 0:
             return

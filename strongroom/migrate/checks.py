@@ -28,7 +28,7 @@ def why_not(entry: Entry, limits: Mapping[str, UploadLimit]) -> str:
     if entry.why:
         return entry.why
     if entry.family not in FAMILIES:
-        return f"{entry.family or 'nothing'} is no family; choose one of {', '.join(FAMILIES)}"
+        return f"{entry.family or 'nothing'} is not a family; choose one of {', '.join(FAMILIES)}"
     return (
         _owner(entry.owner)
         or _key(entry)
@@ -63,7 +63,7 @@ def _path(entry: Entry) -> str:
     except PathInvalid as error:
         return error.message
     except UnicodeEncodeError:
-        return "the path is no valid Unicode"
+        return "the path is not valid Unicode"
     whole = f"paths/{key_segment(entry.owner)}/{path}"
     if len(whole.encode()) > MAX_KEY_BYTES:
         return f"with its prefix the path is longer than {MAX_KEY_BYTES} bytes; shorten it"
@@ -77,7 +77,7 @@ def _name(entry: Entry) -> str:
     except InvalidField as error:
         return error.message
     except UnicodeEncodeError:
-        return "the name is no valid Unicode"
+        return "the name is not valid Unicode"
     return ""
 
 
@@ -87,7 +87,7 @@ def _type(entry: Entry, limits: Mapping[str, UploadLimit]) -> str:
     limit, kind = limits.get(entry.family), type_of(entry)
     if limit is None or kind == GENERIC or limit.takes(kind):
         return ""
-    return f"{kind} is not taken here; {entry.family} takes {', '.join(limit.content_types)}"
+    return f"{kind} is not accepted here; {entry.family} accepts {', '.join(limit.content_types)}"
 
 
 def type_of(entry: Entry) -> str:
@@ -119,7 +119,7 @@ def _details(entry: Entry) -> str:
     if len(settings.encode("utf-8", "replace")) > MAX_SETTINGS_BYTES:
         return f"its settings are longer than {MAX_SETTINGS_BYTES} bytes"
     if entry.family == "generation" and settings and not _is_json(settings):
-        return "its settings are no JSON"
+        return "its settings are not JSON"
     if len(entry.tags) > _MOST_TAGS or any(len(tag) > _MOST_TAG for tag in entry.tags):
         return f"it has more than {_MOST_TAGS} tags, or one longer than {_MOST_TAG} characters"
     return ""

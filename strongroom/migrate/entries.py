@@ -75,7 +75,7 @@ class Entry:
         :raises PlanProblem: there is no such family, or its files are not uploaded one by one.
         """
         if self.family not in _TARGETS:
-            raise PlanProblem(f"{self.family!r} is no family; choose one of {', '.join(FAMILIES)}")
+            raise PlanProblem(f"{self.family!r} is not a family; choose one of {', '.join(FAMILIES)}")
         return _TARGETS[self.family](self)
 
     @property

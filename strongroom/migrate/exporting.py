@@ -97,7 +97,7 @@ class FolderExport:
             self.outcome.fetched += 1
         crc, sha256 = await asyncio.to_thread(_digests, local)
         if crc != file.crc32c:
-            raise errors.ChecksumMismatch(f"{local} is not what is stored; was it changed meanwhile?")
+            raise errors.ChecksumMismatch(f"{local} differs from what is stored; was it changed meanwhile?")
         self.outcome.files += 1
         self.outcome.bytes += file.size
         where = local.relative_to(self._root).as_posix()
@@ -126,7 +126,7 @@ class FolderExport:
                     return local, False
             except OSError:
                 continue  # the name is too long, or a folder has it
-        raise FileExistsError(errno.EEXIST, "is already there, and is no file", str(local))
+        raise FileExistsError(errno.EEXIST, "is already there, and is not a file", str(local))
 
     def _named(self, file: StoredFile) -> Path | None:
         """Return the path for a key, or None if the key can't be a path here. It is never outside of the

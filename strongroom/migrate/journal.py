@@ -96,7 +96,7 @@ class Journal:
             raise PlanProblem(f"{path} can't be written: {error}") from None
         except sqlite3.DatabaseError:
             self._database.close()
-            raise PlanProblem(f"{path} is no journal of a run, or is damaged") from None
+            raise PlanProblem(f"{path} is not the journal of a run, or is damaged") from None
 
     @classmethod
     def of(cls, plan_path: Path, header: Header) -> Self:

@@ -77,7 +77,7 @@ class Mover:
             await reading.whole()
             if (file.size, file.crc32c) != (reading.size, reading.crc32c):
                 raise errors.PreconditionFailed(
-                    "something else is stored there already; move it away, or say --replace"
+                    "something else is stored there already; move it away, or add --replace"
                 ) from None
         await reading.whole()
         return _compared(file, reading)
@@ -90,7 +90,7 @@ class Mover:
                 return _saved(there, files)
             if there is not None and not self._replaces:
                 raise errors.VersionConflict(
-                    f"there is a project {entry.key} already; move it away, or say --replace"
+                    f"there is a project {entry.key} already; move it away, or add --replace"
                 )
             saved = await client.projects.save(
                 folder,
@@ -101,7 +101,9 @@ class Mover:
                 on_progress=report,
             )
             if not await _is_like(client, saved.project, files):
-                raise errors.ChecksumMismatch("the project was changed while it was saved; look at it")
+                raise errors.ChecksumMismatch(
+                    "the project was changed while it was saved; compare it with its source"
+                )
             return _saved(saved.project, files)
 
 
@@ -134,7 +136,7 @@ def _compared(file: StoredFile, reading: Reading) -> Stored:
     """
     if (file.size, file.crc32c) != (reading.size, reading.crc32c):
         raise errors.ChecksumMismatch(
-            f"{file.key} holds other bytes than its source: {file.size} bytes, CRC-32C {file.crc32c:08x}; the"
+            f"{file.key} has other bytes than its source: {file.size} bytes, CRC-32C {file.crc32c:08x}; the"
             f" source {reading.size}, {reading.crc32c:08x}. Was the source changed after it was moved?"
         )
     return Stored(file.id, file.key, file.size, file.crc32c, reading.sha256)

@@ -147,9 +147,7 @@ class Plan:
                 continue
             yield number, str(document.get("action", MOVE)), self._entry(number, document)
         if not is_whole:
-            raise PlanProblem(
-                f"{self.path} is cut short: its last line, which says that it is whole, is missing"
-            )
+            raise PlanProblem(f"{self.path} is incomplete: its last line is missing; plan again")
 
     def _header(self) -> Header:
         try:

@@ -11,7 +11,7 @@ def literal(text: str) -> str:
     :raises PlanProblem: it contains NUL, which Postgres can't store in text.
     """
     if "\0" in text:
-        raise PlanProblem(f"{text!a} holds a NUL character, which SQL text can't")
+        raise PlanProblem(f"{text!a} contains a NUL character, which SQL text can't")
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -21,7 +21,7 @@ def identifier(name: str) -> str:
     :raises PlanProblem: it is empty or contains NUL.
     """
     if not name or "\0" in name:
-        raise PlanProblem("the name of a table or column is empty, or holds a NUL character")
+        raise PlanProblem("the name of a table or column is empty, or contains a NUL character")
     return '"' + name.replace('"', '""') + '"'
 
 

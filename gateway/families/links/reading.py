@@ -42,9 +42,7 @@ class LinkedAnswer(FileAnswer):
     def __init__(self, call: Call, token: str) -> None:
         super().__init__(call)
         if not _TOKEN.fullmatch(token):
-            raise FileNotFound(
-                "This link opens nothing: it is not whole. Copy all of it, or ask for a new one."
-            )
+            raise FileNotFound("This link is incomplete or damaged. Copy all of it, or ask for a new one.")
         self._token = token
         self._found = DownloadLinkResponse()
         settings = call.services.settings

@@ -63,7 +63,7 @@ class JsonEvents:
                 continue
             token = _TOKEN.match(text, at)
             if token is None:
-                raise NotJson("there is something between its values")
+                raise NotJson("there is unexpected text between its values")
             at = token.end()
             if at == len(text) and (word := token[4]) is not None:
                 self._keep(word, token[1])
@@ -189,6 +189,6 @@ class JsonEvents:
         if self._expected not in (_VALUE, _FIRST_VALUE):
             raise NotJson("a value is out of place")
         if self._left == 0:
-            raise NotJson(f"it holds more than {self._max_values:,} values")
+            raise NotJson(f"it has more than {self._max_values:,} values")
         self._left -= 1
         self._expected = _AFTER

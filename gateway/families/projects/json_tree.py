@@ -188,7 +188,7 @@ class TreeReader:
         if text not in tags:
             if len(tags) >= _MOST_TAGS:
                 raise InvalidField(
-                    f"tags holds more than {_MOST_TAGS} different ones.", field="tags", rule="max_items"
+                    f"tags has more than {_MOST_TAGS} different ones.", field="tags", rule="max_items"
                 )
             self.head.tags = (*tags, text)
         return None

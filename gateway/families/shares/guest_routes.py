@@ -200,7 +200,7 @@ async def _password(call: Call) -> str:
 def _refuse_other_sites(call: Call) -> None:
     """Pages of other sites must not send their visitors' browsers here (Fetch Metadata)."""
     if (call.header("sec-fetch-site") or "").strip().lower() == "cross-site":
-        raise PermissionDenied("Open the link itself; forms of other sites are not taken here.")
+        raise PermissionDenied("Open the link itself; forms sent by other sites are refused.")
 
 
 def _token(call: Call) -> str:

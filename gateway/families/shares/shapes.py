@@ -59,7 +59,7 @@ class DropBody(StrictBody, StoredBody):
         if sum(value is not None for value in (self.path, self.event_id, self.folder)) != 1:
             raise ValueError("Say where the files go by path, event_id or folder, one of them.")
         if (self.class_id is not None) != (self.folder == "audio"):
-            raise ValueError("class_id goes with the folder audio, and is required there.")
+            raise ValueError("class_id is required for the folder audio, and not allowed for others.")
         return self
 
 
@@ -99,7 +99,7 @@ class ShareBody(StrictBody):
         if sum(value is not None for value in scopes) != 1:
             raise ValueError("Share one thing: file_id, event_id, prefix, project or drop.")
         if self.version and self.project is None:
-            raise ValueError("version goes with project.")
+            raise ValueError("version is allowed only with project.")
         _one_end(self.expires_in, self.expires_at)
         return self
 

@@ -67,8 +67,8 @@ def past_the_length(error: SizeMismatch) -> SizeLimitExceeded:
     """
     length = error.metadata.get("expected", "")
     return SizeLimitExceeded(
-        f"The body goes past Upload-Length{f' ({length} bytes)' if length else ''}; nothing past it was"
-        f" kept.",
+        f"The body is longer than Upload-Length{f' ({length} bytes)' if length else ''}; what is beyond it"
+        " was discarded.",
         metadata={"limit": length},
     )
 

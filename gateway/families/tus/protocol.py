@@ -46,7 +46,7 @@ class TusProtocol:
         if path == f"{PREFIX}/":  # many clients write the collection's address this way
             scope["path"], scope["raw_path"] = scope["path"].rstrip("/"), scope["raw_path"].rstrip(b"/")
         if method not in _UNVERSIONED and _values(scope, b"tus-resumable") != [VERSION.encode()]:
-            error = PreconditionFailed(f"Send Tus-Resumable: {VERSION}; no other version is spoken here.")
+            error = PreconditionFailed(f"Send Tus-Resumable: {VERSION}; no other version is supported.")
             reply = problem_for(error, current_request_id())
             reply.headers.append(header("tus-version", VERSION))
             await reply.send_to(scope, receive, send_tus)

@@ -255,7 +255,9 @@ async def _refuse_final(call: Call) -> None:
 
 
 def _conflict(persisted: int) -> OffsetOutOfRange:
-    return OffsetOutOfRange(f"The upload stands at {persisted}.", metadata={"persisted_size": str(persisted)})
+    return OffsetOutOfRange(
+        f"The upload's offset is {persisted}.", metadata={"persisted_size": str(persisted)}
+    )
 
 
 def _final() -> PermissionDenied:

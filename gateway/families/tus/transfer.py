@@ -58,7 +58,7 @@ class _Transfer:
             storage,
             rpc,
             self._messages(rpc.cancel),
-            broken_off=f"{storage.name} broke off; ask where the upload stands and go on.",
+            broken_off=f"{storage.name} ended the upload early; ask for its offset and continue there.",
             lingers=True,
         )
         if self._left:
@@ -67,7 +67,7 @@ class _Transfer:
         if not self._first.exact_offset and 0 < self._sent < there:
             raise IdempotencyKeyReused(
                 f"The upload of this Idempotency-Key has {there} bytes already, and these are {self._sent}."
-                " Repeat the request without a body to be told where it is."
+                " Repeat the request without a body to get its address."
             )
         return response
 

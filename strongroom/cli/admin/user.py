@@ -106,7 +106,7 @@ def _text(found: Erasure) -> str:
         f"uploads    {counts['attempts']} given up, {counts['upload_sessions']} resumable ones forgotten",
         f"objects    {objects}",
         f"events     {counts['events']}; answers {counts['answers']}; other rows {counts['other_rows']}",
-        f"findings   {counts['findings']} of verifications name nobody any more",
+        f"findings   {counts['findings']} of verifications no longer name the user",
     ]
     if found.ended_at is None:
         return "\n".join([*lines, _left(found)])

@@ -164,7 +164,11 @@ async def _signed_in(settings: ClientSettings) -> list[Finding]:
             found.append(_refused("signed-in call to storage_service", error))
         else:
             found.append(
-                fail("signed-in call to storage_service", "a file nobody has was found", "report this")
+                fail(
+                    "signed-in call to storage_service",
+                    "a file was found under an id that does not exist",
+                    "report this",
+                )
             )
         return found
 

@@ -42,7 +42,7 @@ def _address(check: str, address: str, settings: ClientSettings) -> Finding:
         return warn(
             check,
             f"{address}, in plaintext",
-            "tokens and bytes can be read on the way; unset STRONGROOM_ALLOW_PLAINTEXT and "
+            "tokens and contents can be read in transit; unset STRONGROOM_ALLOW_PLAINTEXT and "
             "give the service TLS",
         )
     return ok(check, f"{address}{' with TLS' if uses_tls(address, settings) else ''}")

@@ -36,7 +36,7 @@ async def plan(
     family: Annotated[
         str, typer.Option("--family", "-f", help="The family, where the source does not say.")
     ] = "uploads",
-    owner: Annotated[str, typer.Option(metavar="USER", help="The owner, where nothing else says.")] = "",
+    owner: Annotated[str, typer.Option(metavar="USER", help="The owner of files without another.")] = "",
     key: Annotated[
         str, typer.Option(help="For audio the class, for generation the kind, for event_media the event.")
     ] = "",

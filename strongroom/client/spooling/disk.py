@@ -55,13 +55,15 @@ def _told_full(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in _NO_ROOM or isinstance(error, SpoolFull):
             raise
-        told = f"{os.strerror(error.errno)}: nothing of this was kept; what was kept before is whole"
+        told = f"{os.strerror(error.errno)}: this operation was not stored; those stored before are intact"
         raise SpoolFull(error.errno, told, str(folder)) from error
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One operation on disk. ``document``: its operation.json. ``reason``: why it is dead, else empty."""
+    """One operation on disk. ``document``: its operation.json. ``reason``: why the service has refused
+    it (it is dead then), else empty.
+    """
 
     number: int
     id: str
@@ -69,11 +71,6 @@ class Entry:
     document: Mapping[str, Any]
     size: int
     reason: Mapping[str, Any]
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether the service has refused it."""
-        return bool(self.reason)
 
 
 class SpoolDisk:

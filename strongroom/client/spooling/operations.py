@@ -245,7 +245,7 @@ class ImportOperation(Operation):
             raise typed(error, metadata) from error
         finally:
             call.cancel()
-        raise errors.ServiceUnavailable("the import ended without a file, and nothing said why")
+        raise errors.ServiceUnavailable("the import ended without a file and without an error")
 
 
 @dataclass

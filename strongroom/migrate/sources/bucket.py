@@ -87,7 +87,7 @@ class Bucket(Source):
                 yield _project(folder, self._path(folder), objects)
             else:
                 for one in objects:
-                    why = "it lies beside the projects, in none of them"
+                    why = "it is in none of the projects"
                     yield Found(one["Key"], self._path(one["Key"]), size=one["Size"], why=why)
 
     def _listed(self, prefix: str) -> Iterator[dict[str, Any]]:

@@ -62,7 +62,7 @@ class Directory(Source):
             return Found(shown, shown, why="its name is not UTF-8; rename it")
         size, stamp, why = look_at(local)
         if self._depth is not None and not why:
-            why = "it lies beside the projects, in none of them"
+            why = "it is in none of the projects"
         return Found(path, path, size, stamp, why=why)
 
     def _project(self, folder: Path, path: str) -> Found:

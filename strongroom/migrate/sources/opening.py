@@ -51,7 +51,7 @@ def opened(name: str, family: str, layout: Layout | None, where: Where) -> Sourc
         )
     if "://" in name:
         raise PlanProblem(
-            f"{name} is no source; take a folder, a list (.csv), postgresql://… or s3://bucket/prefix"
+            f"{name} is not a source; name a folder, a list (.csv), postgresql://… or s3://bucket/prefix"
         )
     path = Path(name)
     if path.suffix.lower() == ".csv" and path.is_file():

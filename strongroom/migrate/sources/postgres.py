@@ -145,9 +145,7 @@ class Postgres(Source):
     def remove(self, entry: Entry, sha256: bytes) -> None:
         """Empty the column or delete the row, in one statement that compares the bytes itself."""
         if not self._table:
-            raise PlanProblem(
-                "a --query says nothing of where its rows lie; clear the table that they are of by hand"
-            )
+            raise PlanProblem("a --query does not name the table of its rows; clear that table yourself")
         value, reference = identifier(self._columns.bytes), identifier(self._columns.reference)
         table, where = table_name(self._table), f"{reference} = %s AND sha256({value}) = %s"
         act = f"DELETE FROM {table}" if self._deletes_rows else f"UPDATE {table} SET {value} = NULL"

@@ -108,7 +108,7 @@ def test_one_failure_spoils_no_other(shell: Shell, here: Path, state: State) -> 
     assert len(done.lines) == len(state.stored) == 2
     assert done.err.splitlines() == [
         "strongroom: none: No such file or directory",
-        "strongroom: folder: is a folder; add -r to upload what it holds",
+        "strongroom: folder: is a folder; add -r to upload its contents",
     ]
 
 

@@ -287,7 +287,7 @@ def test_a_token_that_no_header_carries_is_no_bug(shell: Shell) -> None:
     for wrong in ("a\nb", "bäd"):
         done = shell("usage", "--token", wrong)
         assert done.exit_code == 4
-        assert "The token holds characters that no token has" in done.err
+        assert "The token contains characters that no token has" in done.err
 
 
 def test_proxies_are_not_asked_for_this_machine(shell: Shell) -> None:

@@ -107,7 +107,7 @@ def test_mistakes_store_nothing(
         (("share", "update", "6e2b8c4e-0000-4000-8000-000000000001"), "nothing to change"),
         (("share", "drop", "--folder", "uploads", "--max-bytes", "0"), "takes nothing"),
         (("share", "drop", "--folder", "uploads", "--max-file-bytes", "0"), "takes nothing"),
-        (("url", "a", "--expires", "0"), "no time span to come"),
+        (("url", "a", "--expires", "0"), "not a positive time span"),
         (("webhooks", "update", "6e2b8c4e-0000-4000-8000-000000000001"), "nothing to change"),
     ],
 )

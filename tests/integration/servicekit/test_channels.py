@@ -11,7 +11,7 @@ from servicekit import context
 from servicekit.auth.credentials import InternalCredential
 from servicekit.auth.principal import Principal
 from servicekit.serving import channels
-from servicekit.serving.channels import call, call_stream, make_channel
+from servicekit.serving.channels import call, make_channel
 from servicekit.serving.server import serve_in_process
 from strongroom.errors import DeadlineExceeded, FileNotFound, ServiceUnavailable
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadResponse
@@ -23,7 +23,6 @@ from tests.integration.servicekit.echo import (
     bearer,
     settings,
     token,
-    until_failure,
 )
 
 ONE = GetUploadRequest(upload_id="abc")
@@ -112,45 +111,12 @@ async def test_errors_arrive_as_their_class() -> None:
     async def missing(request: Any, _: Any) -> UploadResponse:
         raise FileNotFound("There is no such file.")
 
-    async def missing_later(request: Any, _: Any) -> Any:
-        yield UploadResponse(persisted_size=1)
-        raise FileNotFound("It is gone.")
-
-    echo = Echo(unary=missing, server_stream=missing_later)
     async with (
-        serve_in_process(echo.spec(), settings()) as address,
+        serve_in_process(Echo(unary=missing).spec(), settings()) as address,
         make_channel(address, settings()) as channel,
     ):
-        stub = EchoStub(channel)
-        with context.bind(request()):
-            with pytest.raises(FileNotFound, match="There is no such file"):
-                await call(stub.unary, ONE)
-            got, failed = await until_failure(call_stream(stub.server_stream, ONE))
-    assert got == [1]
-    assert type(failed) is FileNotFound
-
-
-async def test_leaving_a_stream_early_cancels_it() -> None:
-    closed = asyncio.Event()
-
-    async def endless(request: Any, _: Any) -> Any:
-        try:
-            while True:
-                yield UploadResponse()
-                await asyncio.sleep(0.01)
-        finally:
-            closed.set()
-
-    async with (
-        serve_in_process(Echo(server_stream=endless).spec(), settings()) as address,
-        make_channel(address, settings()) as channel,
-    ):
-        with context.bind(request()):
-            responses = call_stream(EchoStub(channel).server_stream, ONE)
-            await anext(responses)
-            await responses.aclose()
-            await asyncio.wait_for(closed.wait(), 60)
-    assert closed.is_set()
+        with context.bind(request()), pytest.raises(FileNotFound, match="There is no such file"):
+            await call(EchoStub(channel).unary, ONE)
 
 
 async def test_nobody_there() -> None:

@@ -49,7 +49,7 @@ def test_what_is_not_ready_is_quoted_in_one_line(url: str) -> None:
 
 def test_the_checks_that_fail_are_named(url: str) -> None:
     assert health.readiness(f"{url}/readyz")() == (
-        "s3: storage says bucket_missing, versioning: off; `strongroom doctor` says how to mend it"
+        "s3: storage says bucket_missing, versioning: off; `strongroom doctor` says how to fix it"
     )
 
 

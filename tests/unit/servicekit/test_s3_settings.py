@@ -29,7 +29,7 @@ def test_the_least(environment: pytest.MonkeyPatch) -> None:
     assert got.aws_access_key_id is not None
     assert got.aws_access_key_id.get_secret_value() == "AKIAEXAMPLE"
     assert (got.s3_bucket, got.s3_region, got.endpoint_url) == ("bucket", "us-east-1", None)
-    assert (got.uses_tls, got.signs_payload, got.s3_verify_ssl) == (True, False, True)
+    assert (got.s3_use_ssl, got.s3_sign_payload, got.s3_verify_ssl) == (True, "auto", True)
     assert "s3cr3t" not in repr(got)
 
 
@@ -43,11 +43,11 @@ def test_the_least(environment: pytest.MonkeyPatch) -> None:
         ("STRONGROOM_S3_BUCKET", "fourth", "s3_bucket", "fourth"),
         ("AWS_S3_ENDPOINT_URL", "http://s3:9000", "endpoint_url", "http://s3:9000"),
         ("AWS_S3_ENDPOINT_URL", "s3:9000", "endpoint_url", "https://s3:9000"),
-        ("AWS_S3_USE_SSL", "false", "uses_tls", False),
+        ("AWS_S3_USE_SSL", "false", "s3_use_ssl", False),
         ("AWS_S3_VERIFY_SSL", "0", "s3_verify_ssl", False),
         ("STRONGROOM_S3_STORAGE_CLASS", "STANDARD_IA", "s3_storage_class", "STANDARD_IA"),
         ("STRONGROOM_S3_SSE", "AES256", "s3_sse", "AES256"),
-        ("STRONGROOM_S3_SIGN_PAYLOAD", "always", "signs_payload", True),
+        ("STRONGROOM_S3_SIGN_PAYLOAD", "always", "s3_sign_payload", "always"),
         ("STRONGROOM_PUBLIC_BASE_URL", "https://cdn.example", "public_base_url", "https://cdn.example"),
     ],
 )
@@ -61,10 +61,7 @@ def test_names(environment: pytest.MonkeyPatch, name: str, value: str, field: st
 def test_an_endpoint_without_scheme_follows_use_ssl(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AWS_S3_ENDPOINT_URL", "localhost:9000")
     environment.setenv("AWS_S3_USE_SSL", "false")
-    got = read_settings(S3Settings)
-    assert (got.endpoint_url, got.uses_tls) == ("http://localhost:9000", False)
-    # Nothing but the signature protects a body on plain http.
-    assert got.signs_payload
+    assert read_settings(S3Settings).endpoint_url == "http://localhost:9000"
 
 
 def test_a_role_instead_of_keys(environment: pytest.MonkeyPatch) -> None:

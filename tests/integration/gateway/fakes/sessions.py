@@ -318,7 +318,7 @@ def _verify(stated: Checksums, data: bytes) -> None:
 
 def _out_of_range(session: Session) -> OffsetOutOfRange:
     size = str(len(session.data))
-    return OffsetOutOfRange(f"The upload stands at {size}.", metadata={"persisted_size": size})
+    return OffsetOutOfRange(f"The upload's offset is {size}.", metadata={"persisted_size": size})
 
 
 async def _again(

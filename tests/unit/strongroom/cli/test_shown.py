@@ -100,7 +100,7 @@ def test_sizes_are_read_with_short_units_and_long_ones(text: str, count: int) ->
     "text", ["", "M", "-5", "1.5G", "many", "5 MB", "5Bi", "5iB", "\u0665", "\u00b2", "1P", "1_0"]
 )
 def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size"):
+    with pytest.raises(ValueError, match="is not a size"):
         shown.bytes_of(text)
 
 

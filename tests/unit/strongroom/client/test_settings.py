@@ -114,7 +114,7 @@ def test_loopback_is_told_from_the_rest(address: str, expected: bool) -> None:
         ("grpc://storage:50051", "without grpc://"),
         ("storage:99999", "ports end at 65535"),
         ("ipv4:10.0.0.1:1,10.0.0.2:70000", "ports end at 65535"),
-        ("a storage:1", "holds a blank"),
+        ("a storage:1", "contains a blank"),
         (" storage:50051\n", ""),
         ("unix:/run/99999:70000", ""),
         ("dns:///storage.example.org", ""),

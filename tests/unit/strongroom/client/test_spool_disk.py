@@ -117,7 +117,7 @@ def test_a_death_on_the_way_back_loses_nothing(disk: SpoolDisk, monkeypatch: pyt
     assert ([one.id for one in again.entries(dead=True)], again.entries()) == (["a"], [])
     again.requeue(dead)
     (waiting,) = again.entries()
-    assert (again.entries(dead=True), waiting.is_dead) == ([], False)
+    assert (again.entries(dead=True), waiting.reason) == ([], {})
     assert (waiting.folder / "body").read_bytes() == b"body"
 
 

@@ -166,7 +166,7 @@ def test_each_folder_of_projects_is_one_save(tmp_path: Path) -> None:
     assert [(one.owner, one.key, one.size, one.details.get("files"), one.why) for one in found] == [
         ("anna", "my-site", 10, 2, ""),
         ("ben", "app", 5, 1, ""),
-        ("", found[2].key, 5, None, "it lies beside the projects, in none of them"),
+        ("", found[2].key, 5, None, "it is in none of the projects"),
     ]
     source = opened(str(tmp_path), "project", Layout.of("{owner}/{slug}/{path}"), Where())
     with source.folder(found[0]) as folder:

@@ -38,7 +38,7 @@ def test_folders_and_lists_need_neither(monkeypatch: pytest.MonkeyPatch, tmp_pat
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("ftp://host/x", "is no source"),
+        ("ftp://host/x", "is not a source"),
         ("s3:///x", "names no bucket"),
         ("/no/such/folder", "is not a folder"),
         ("missing.csv", "is not a folder"),

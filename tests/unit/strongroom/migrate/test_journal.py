@@ -62,7 +62,7 @@ def test_another_plan_has_another_journal(tmp_path: Path) -> None:
 
 def test_other_files_are_no_journals(tmp_path: Path) -> None:
     (tmp_path / "j").write_text("hello " * 500)
-    with pytest.raises(PlanProblem, match="no journal"):
+    with pytest.raises(PlanProblem, match="not the journal"):
         Journal(tmp_path / "j", HEADER)
 
 

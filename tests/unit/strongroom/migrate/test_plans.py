@@ -48,7 +48,7 @@ def test_no_cell_is_a_formula(tmp_path: Path) -> None:
 def test_a_plan_that_is_not_whole_does_not_run(tmp_path: Path) -> None:
     path = written(tmp_path / "plan.jsonl")
     path.write_text(path.read_text().removesuffix('{"end": 6}\n'))
-    with pytest.raises(PlanProblem, match="cut short"):
+    with pytest.raises(PlanProblem, match="is incomplete"):
         list(Plan(path))
 
 
