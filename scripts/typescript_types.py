@@ -113,12 +113,15 @@ def _operation(operation: Schema) -> str:
 
 
 def _body(operation: Schema) -> str:
-    """The body's type: a form is preferred to JSON, JSON to bytes."""
+    """The body's type: JSON, else a form's fields, else bytes. A form may be sent instead of JSON if both are
+    taken.
+    """
     content = operation.get("requestBody", {}).get("content", {})
-    for kind in ("multipart/form-data", "application/json"):
-        if kind in content:
-            return _type(content[kind].get("schema", {}), "    ")
-    return "BodyInit" if content else "undefined"
+    json, form = (content.get(kind) for kind in ("application/json", "multipart/form-data"))
+    if json is None and form is None:
+        return "BodyInit" if content else "undefined"
+    body = _type((json or form).get("schema", {}), "    ")
+    return f"{body} | FormData" if json and form else body
 
 
 def _reply(operation: Schema) -> tuple[str, str]:

@@ -1,6 +1,6 @@
-import type { Share, SharedFile } from "./schema.js";
+import type { Operations, Share, SharedFile } from "./schema.js";
 import { Transport } from "./transport.js";
-import type { Call, ClientOptions } from "./transport.js";
+import type { Call, CallOptions, ClientOptions } from "./transport.js";
 import { sendForm } from "./uploads.js";
 import type { UploadOptions } from "./uploads.js";
 
@@ -35,15 +35,15 @@ export class Guest {
   }
 
   /** Reads one of the share's `files`. */
-  read(file: SharedFile) {
+  read(file: SharedFile, query: Operations["read_shared_file"]["query"] = {}, options?: CallOptions) {
     const item = file.url.slice(file.url.indexOf("/file/") + "/file/".length).replace(/[?#].*$/, "");
     const whole = item.split("/").map(decodeURIComponent).join("/");
-    return this.#call("read_shared_file", { path: { ...this.#path(), item: whole } });
+    return this.#call("read_shared_file", { path: { ...this.#path(), item: whole }, query }, options);
   }
 
   /** Reads all files as one ZIP. */
-  archive() {
-    return this.#call("read_shared_archive", { path: this.#path() });
+  archive(options?: CallOptions) {
+    return this.#call("read_shared_archive", { path: this.#path() }, options);
   }
 
   /** Uploads a file into a share that is a drop. */

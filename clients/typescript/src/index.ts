@@ -1,4 +1,4 @@
-export { Strongroom } from "./client.js";
+export { Strongroom, revisionOf } from "./client.js";
 export { ConnectionError, StrongroomError } from "./errors.js";
 export type { WatchAllOptions, WatchOptions } from "./events.js";
 export { Guest } from "./guests.js";

@@ -1,7 +1,7 @@
 import { watchAll } from "./events.js";
 import type { WatchAllOptions } from "./events.js";
 import type { Notification, Operations } from "./schema.js";
-import type { Body, OperationName, Transport } from "./transport.js";
+import type { Body, CallOptions, OperationName, Transport } from "./transport.js";
 import { webhooksOfAll } from "./webhooks.js";
 
 type Query<Name extends OperationName> = Operations[Name]["query"];
@@ -10,16 +10,16 @@ type Query<Name extends OperationName> = Operations[Name]["query"];
 export function operatorsOf(transport: Transport) {
   const { call } = transport;
   return {
-    usage: (query: Query<"list_usage"> = {}) => call("list_usage", { query }),
-    costs: () => call("get_all_costs", {}),
-    setQuota: (user: string, body: Body<"set_quota">) => call("set_quota", { path: { user }, body }),
-    infected: (query: Query<"list_infected"> = {}) => call("list_infected", { query }),
-    cleaner: () => call("get_cleaner", {}),
-    acts: (query: Query<"list_acts"> = {}) => call("list_acts", { query }),
+    usage: (query: Query<"list_usage"> = {}, options?: CallOptions) => call("list_usage", { query }, options),
+    costs: (options?: CallOptions) => call("get_all_costs", {}, options),
+    setQuota: (user: string, body: Body<"set_quota">, options?: CallOptions) => call("set_quota", { path: { user }, body }, options),
+    infected: (query: Query<"list_infected"> = {}, options?: CallOptions) => call("list_infected", { query }, options),
+    cleaner: (options?: CallOptions) => call("get_cleaner", {}, options),
+    acts: (query: Query<"list_acts"> = {}, options?: CallOptions) => call("list_acts", { query }, options),
     verification: {
-      last: () => call("get_verification", {}),
-      start: (body: Body<"start_verification"> = {}) => call("start_verification", { body }),
-      findings: (query: Query<"list_findings"> = {}) => call("list_findings", { query }),
+      last: (options?: CallOptions) => call("get_verification", {}, options),
+      start: (body: Body<"start_verification"> = {}, options?: CallOptions) => call("start_verification", { body }, options),
+      findings: (query: Query<"list_findings"> = {}, options?: CallOptions) => call("list_findings", { query }, options),
     },
     webhooks: webhooksOfAll(call),
     /** Events of all users' files as they happen; reconnects automatically. */

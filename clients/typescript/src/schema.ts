@@ -1810,23 +1810,7 @@ export interface Operations {
   /** Read a project */
   get_project: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: OneProject };
   /** Save some files */
-  patch_project: { path: { slug: string }; query: { expected_version?: number; version_name?: string; message?: string; tags?: string; user_id?: string }; body: {
-      removed?: Array<string>;
-      name?: string;
-      expected_version?: number;
-      version_name?: string;
-      message?: string;
-      /** Separated by commas. */
-      tags?: string;
-      /** Places a legal hold on it, with this reason. */
-      hold_reason?: string;
-      /** Like keep_until, in seconds from when it is stored. */
-      keep_for_seconds?: number;
-      /** The file can't be deleted or replaced before this time. For a file over 1 MiB this and the next four fields must come before the file. */
-      keep_until?: string;
-      /** An S3 storage class, one of those that the installation allows uploads to choose. Must come before the file too. */
-      storage_class?: string;
-    }; reply: Saved };
+  patch_project: { path: { slug: string }; query: { expected_version?: number; version_name?: string; message?: string; tags?: string; user_id?: string }; body: PatchBody | FormData; reply: Saved };
   /** Delete a project */
   delete_project: { path: { slug: string }; query: { expected_version?: number; user_id?: string }; body: undefined; reply: Done };
   /** List projects */

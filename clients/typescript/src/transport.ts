@@ -20,7 +20,7 @@ export type OperationName = keyof Operations & keyof typeof ROUTES;
 export type Reply<Name extends OperationName> = Operations[Name]["reply"];
 export type Body<Name extends OperationName> = Operations[Name]["body"];
 
-type Needed<Key extends string, Value> = Value extends undefined
+type Needed<Key extends string, Value> = [Value] extends [undefined]
   ? { [key in Key]?: Value }
   : Record<never, never> extends Value
     ? { [key in Key]?: Value }
@@ -83,7 +83,9 @@ export class Transport {
   readonly #retries: number;
   readonly #fetch: typeof fetch;
 
+  /** Raises TypeError if `url` is no address. */
   constructor(options: ClientOptions) {
+    if (!/^https?:\/\/[^/]/i.test(options.url ?? "")) throw new TypeError(`url is the gateway's, such as "https://files.example.com"`);
     this.base = options.url.replace(/\/+$/, "");
     this.#token = options.token;
     this.#retries = options.retries ?? 3;
@@ -107,9 +109,9 @@ export class Transport {
     return kind === "bytes" ? response : undefined;
   }
 
-  /** Returns the absolute URL of a route, with its parameters filled in and escaped. */
+  /** Returns the absolute URL of a route, with its parameters filled in and escaped. Raises TypeError, see `escaped`. */
   url(path: string, inPath: Record<string, unknown> = {}, query: Record<string, unknown> = {}): string {
-    const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => escaped(name, String(inPath[name] ?? "")));
+    const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => escaped(name, inPath[name]));
     const asked = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) asked.append(name, String(value));
@@ -150,15 +152,17 @@ export class Transport {
         return await attempt();
       } catch (error) {
         if (tried >= this.#retries || signal?.aborted === true || !mayRepeat(error, repeatable)) throw error;
-        const wished = error instanceof StrongroomError ? error.retryAfter : undefined;
-        await pause(wished === undefined ? backOff(tried) : wished * 1000, signal);
+        await pause(delay(tried, error instanceof StrongroomError ? error.retryAfter : undefined), signal);
       }
     }
   }
 }
 
 function mayRepeat(error: unknown, repeatable: boolean): boolean {
-  if (error instanceof StrongroomError) return error.status === 429 || (error.status === 503 && repeatable);
+  if (error instanceof StrongroomError) {
+    if ((error.retryAfter ?? 0) > LONGEST_PAUSE_SECONDS) return false;
+    return error.status === 429 || (error.status === 503 && repeatable);
+  }
   return error instanceof ConnectionError && repeatable;
 }
 
@@ -173,8 +177,14 @@ function answered(response: Response): Promise<unknown> {
   return response.json();
 }
 
-/** Escapes a path parameter. Slashes in keys and paths stay; in ids and names they are escaped. */
-function escaped(name: string, text: string): string {
+/**
+ * Escapes a path parameter. Slashes in keys and paths stay; in ids and names they are escaped. Raises TypeError if it is
+ * missing, or has a segment `.` or `..`: fetch would resolve it, and call another route.
+ */
+function escaped(name: string, value: unknown): string {
+  const text = String(value ?? "");
+  if (text === "") throw new TypeError(`${name} is missing or empty`);
+  if (text.split("/").some((segment) => segment === "." || segment === "..")) throw new TypeError(`${name} has a segment "." or ".."`);
   const whole = name === "key" || name === "path" || name === "file" || name === "folder" || name === "item";
   return whole ? text.split("/").map(encodeURIComponent).join("/") : encodeURIComponent(text);
 }
@@ -187,10 +197,23 @@ function encoded(body: unknown, headers: Record<string, string>): BodyInit {
   return JSON.stringify(body);
 }
 
+/** Returns `options` with another header; unchanged if `value` is undefined. */
+export function withHeader(options: CallOptions | undefined, name: string, value: string | undefined): CallOptions {
+  return value === undefined ? { ...options } : { ...options, headers: { ...options?.headers, [name]: value } };
+}
+
 /** Returns a new `idempotencyKey`. It is unique for its user, and not secret. */
 export function newKey(): string {
   const random = (): string => Math.random().toString(36).slice(2);
   return `${Date.now().toString(36)}-${random()}${random()}`;
+}
+
+/** Seconds that a call waits at most before a try. If the service asks for more, its error is raised, with `retryAfter`. */
+const LONGEST_PAUSE_SECONDS = 60;
+
+/** Milliseconds before the next try: what the service asks for, and a random part, so that refused calls don't return all at once. */
+function delay(tried: number, wished: number | undefined): number {
+  return wished === undefined ? backOff(tried) : wished * 1000 + Math.random() * backOff(tried);
 }
 
 /** Milliseconds before the next try: 500, doubled each time up to 15,000, times a random factor from 0.5 to 1.5. */

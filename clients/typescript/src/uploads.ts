@@ -28,6 +28,17 @@ export type FormName = {
   [Name in OperationName]: Body<Name> extends { file: Blob } ? Name : never;
 }[OperationName];
 
+/** Raises TypeError for text, a Buffer or nothing; only plain JavaScript gets so far. */
+function checkFile(file: unknown): void {
+  if (!(file instanceof Blob)) throw new TypeError("the file is a File or a Blob: new File([data], name)");
+}
+
+/** The text of a form's field: lists (tags) with commas, objects (settings) as JSON. */
+function asText(value: unknown): string {
+  if (Array.isArray(value)) return value.join(",");
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 /** Sends a form with a file and reports progress. Raises StrongroomError, ConnectionError. */
 export async function sendForm<Name extends FormName>(
   transport: Transport,
@@ -38,9 +49,10 @@ export async function sendForm<Name extends FormName>(
 ): Promise<Reply<Name>> {
   const [method, route] = routeOf(name);
   const { file, ...fields } = body as { file: Blob } & Record<string, unknown>;
+  checkFile(file);
   const form = new FormData();
   for (const [field, value] of Object.entries(fields)) {
-    if (value !== undefined) form.append(field, typeof value === "string" ? value : JSON.stringify(value));
+    if (value !== undefined) form.append(field, asText(value));
   }
   form.append("file", file, nameOf(file));
   const url = transport.url(route, path);
@@ -100,6 +112,7 @@ export class ResumableUpload {
   readonly #signal: AbortSignal | undefined;
 
   constructor(transport: Transport, file: Blob, target: TusTarget, options: TusOptions = {}) {
+    checkFile(file);
     let finish: (file: StoredFile) => void;
     let fail: (error: unknown) => void;
     this.done = new Promise((resolve, reject) => {
@@ -200,6 +213,7 @@ export async function sendDirect(
   target: DirectBody["target"],
   options: TusOptions = {},
 ): Promise<StoredFile> {
+  checkFile(file);
   const body: DirectBody = {
     target,
     filename: options.filename ?? nameOf(file) ?? "file",

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 
-import { CODES, ConnectionError, Guest, ROUTES, Strongroom, StrongroomError } from "strongroom-client";
+import { CODES, ConnectionError, Guest, ROUTES, Strongroom, StrongroomError, revisionOf } from "strongroom-client";
 
 const { url, token, admin, picture } = JSON.parse(process.argv[2] ?? "{}");
 let asked = 0;
@@ -46,6 +46,7 @@ async function media() {
   const event = randomUUID();
   const stored = await client.media.upload(event, image(), { title: "First dance" });
   assert.equal((await client.media.edit(event, stored.id, { tags: ["dance"] })).tags[0], "dance");
+  assert.deepEqual((await client.media.upload(event, image(), { tags: ["a", "b"] })).tags, ["a", "b"]);
   assert.equal((await client.media.list(event, { tag: "dance" })).total, 1);
   assert.equal(await client.media.delete(event, stored.id), undefined);
   await client.profilePicture.put(image());
@@ -63,14 +64,19 @@ async function projects() {
   assert.equal((await client.projects.saveArchive("site", zip, { name: "Site" })).project.slug, "site");
   assert((await client.projects.versions("site")).length >= 1);
   await refused(() => client.projects.save({ name: "Site", slug: "site", files }, { expected_version: 99 }), "VERSION_CONFLICT", 409);
+  await refused(() => client.projects.patch("site", { files }, { expected_version: 99 }), "VERSION_CONFLICT", 409);
+  const once = { idempotencyKey: randomUUID() };
+  const versions = [await client.projects.save({ name: "Site", slug: "site", files }, {}, once), await client.projects.save({ name: "Site", slug: "site", files }, {}, once)];
+  assert.equal(versions[0].project.version, versions[1].project.version);
   await client.projects.delete("site");
 }
 
 async function library() {
   const file = await client.uploadDirect(image(), { family: "path", path: "a/b.png" });
   assert.equal(file.key.endsWith("/a/b.png"), true);
-  const edited = await client.library.edit(file.id, { filename: "c.png" });
-  assert.equal(edited.filename, "c.png");
+  const seen = revisionOf(await client.library.get(file.id));
+  assert.equal((await client.library.edit(file.id, { filename: "c.png" }, seen)).filename, "c.png");
+  await refused(() => client.library.edit(file.id, { filename: "d.png" }, seen), "PRECONDITION_FAILED", 412);
   const share = await client.shares.create({ file_id: file.id });
   assert.equal((await fetch(share.url, { headers: { accept: "application/json" } })).status, 200);
   await client.shares.revoke(share.id);
@@ -173,11 +179,44 @@ async function faults() {
   };
   assert.deepEqual((await new Strongroom({ url, fetch: busy }).files.list()).files, []);
   await repeats();
+  await limits();
+  await mistakes();
   const stop = AbortSignal.abort();
   await assert.rejects(client.call("list_files", {}, { signal: stop }), { name: "AbortError" });
   await aborts();
   const page = async () => new Response("<html>", { status: 200 });
   await assert.rejects(new Strongroom({ url, fetch: page }).files.list(), { name: "ConnectionError", message: /is `url` the gateway's/ });
+}
+
+/** A request that a limit refused was not begun, so even a POST is sent again; but nobody waits for hours. */
+async function limits() {
+  const refusing = (asked, seconds) => async (input, init) => {
+    asked.push(init.method);
+    if (asked.length > 2) return Response.json({ id: "s" });
+    const problem = { code: "RATE_LIMITED", detail: "later", metadata: { limit: "user_searches" } };
+    return Response.json(problem, { status: 429, headers: { "retry-after": String(seconds) } });
+  };
+  const soon = [];
+  assert.equal((await new Strongroom({ url, fetch: refusing(soon, 0) }).shares.create({ file_id: "f" })).id, "s");
+  assert.deepEqual(soon, ["POST", "POST", "POST"]);
+  const late = [];
+  await assert.rejects(new Strongroom({ url, fetch: refusing(late, 3600) }).library.list(), { code: "RATE_LIMITED", retryAfter: 3600 });
+  assert.equal(late.length, 1);
+}
+
+/** No mistake calls another route, or is taken for a broken connection. */
+async function mistakes() {
+  const routes = [];
+  const noting = new Strongroom({ url, token, fetch: async (input) => (routes.push(input), Response.json({})) });
+  for (const file of ["", undefined, "../trash", "..", "a/./b"]) await assert.rejects(noting.library.delete(file), TypeError);
+  await assert.rejects(noting.trash.purge(".."), TypeError);
+  assert.deepEqual(routes, []);
+  for (const address of [undefined, "", "127.0.0.1:8080", "https://"]) assert.throws(() => new Strongroom({ url: address }), TypeError);
+  for (const file of ["text", Buffer.from("b"), null]) {
+    await assert.rejects(client.files.upload(file), TypeError);
+    await assert.rejects(client.uploadDirect(file, { family: "files" }), TypeError);
+    assert.throws(() => client.uploadResumable(file, { family: "files" }), TypeError);
+  }
 }
 
 /** What is aborted ends, is raised as the signal's reason, and sends nothing more. */

@@ -56,3 +56,29 @@ def test_every_operation_has_a_method() -> None:
     paths = build_document(all_operations())["paths"]
     named = [operation["operationId"] for verbs in paths.values() for operation in verbs.values()]
     assert [one for one in named if f'"{one}"' not in source and not one.startswith("tus_")] == []
+
+
+def test_every_method_takes_all_of_its_operation() -> None:
+    """The parameters of its query, and the options of a call: an idempotency key, a signal, headers."""
+    calls = "".join(
+        re.sub(r"\n +(?=this\.call|call\(|[?:] )", " ", path.read_text("utf-8"))
+        for path in sorted(Path(CLIENT, "src").glob("*.ts"))
+        if path.name not in {"schema.ts", "uploads.ts"}  # forms, and the steps of direct uploads
+    )
+    asked = dict(re.findall(r'[.\s]#?call\("(\w+)", (.*?)\)[,;.)]?\n', calls))
+    assert len(asked) > 60
+    own = {"open_share", "read_share"}  # parts of what a guest does
+    assert [name for name, rest in asked.items() if name not in own and "options" not in rest] == []
+    queries = {
+        operation["operationId"]: {
+            one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"
+        }
+        for verbs in build_document(all_operations())["paths"].values()
+        for operation in verbs.values()
+    }
+    assert [name for name, rest in asked.items() if queries[name] - {"user_id"} and "query" not in rest] == []
+
+
+def test_what_takes_json_or_a_form_has_the_fields_of_the_json() -> None:
+    (patch,) = re.findall(r"  patch_project: .*body: (.*); reply", typescript_types.written())
+    assert patch == "PatchBody | FormData"
