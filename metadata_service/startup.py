@@ -88,8 +88,8 @@ async def reach(url: str, setting: str, seconds: float = OPEN_SECONDS) -> None:
             said = one_line(error)
             if time.monotonic() >= deadline:
                 raise NotReady(
-                    f"{setting}: no database lets us in within {seconds:.0f} s: {said}; start it, or correct"
-                    " the address"
+                    f"{setting}: no database accepts the connection within {seconds:.0f} s: {said};"
+                    " start it, or correct the address"
                 ) from None
             log.warning("database_away", setting=setting, error=said)
             await asyncio.sleep(REACH_SECONDS)

@@ -87,8 +87,8 @@ class Operating:
             row = await tx.fetch_one(operating.ABORT, {"id": attempt_id, "traceparent": origin()})
             if row is None:
                 raise NotFound(
-                    "No upload of this id is under way; files of a save end with it, and what is on its way"
-                    " out needs no abort."
+                    "No upload of this id is under way; files of a save end with it, and what is being"
+                    " removed needs no abort."
                 )
             details = {"attempt": attempt_id}
             await audit.write(

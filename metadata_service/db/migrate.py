@@ -144,7 +144,8 @@ def _connect(settings: MigrationSettings) -> psycopg.Connection:
         if (refused := refusal(error, setting)) is not None:
             raise refused from None
         raise MigrationFailed(
-            f"{setting}: no database lets us in: {one_line(error)}; start it, or correct the address"
+            f"{setting}: no database accepts the connection: {one_line(error)};"
+            " start it, or correct the address"
         ) from None
     require_release(connection.info.server_version, setting)
     return connection

@@ -114,7 +114,7 @@ class Standby(Collector):
             if replayed is None:
                 self._covered = None
         if replayed is None:
-            raise DatabaseUnavailable("The server that should answer lists is no standby.", advice=_ADVICE)
+            raise DatabaseUnavailable("The server that should answer lists is not a standby.", advice=_ADVICE)
         while self._notes and self._notes[0][1] <= replayed:
             self._covered = self._notes.popleft()[0]
         return False

@@ -98,10 +98,12 @@ class EventReader:
             return Position(int(xid), 0, now)
         if position.xid > int(following):
             raise OffsetOutOfRange(
-                "This event is none of this database's (any more); read the lists and begin anew."
+                "This event is not of this database (any more); read the lists and start again."
             )
         if now - position.at > self._retention:
-            raise OffsetOutOfRange("Events after this one are no longer kept; read the lists and begin anew.")
+            raise OffsetOutOfRange(
+                "Events after this one are no longer kept; read the lists and start again."
+            )
         return position
 
     async def after(self, owner_id: str, position: Position) -> tuple[list[Event], Position]:

@@ -144,7 +144,7 @@ def edit_details(file: File, edit: DetailEdit) -> Statement:
     """The statement that changes the details. Raises InvalidField for a repeated tag."""
     tags = None if edit.tags is None else list(edit.tags)
     if tags is not None and len(set(tags)) != len(tags):
-        raise InvalidField("a tag stands twice in the list", field="tags", rule="unique")
+        raise InvalidField("a tag appears twice in the list", field="tags", rule="unique")
     return _EDIT, {
         "owner": file.owner_id,
         "id": UUID(file.id),

@@ -75,7 +75,7 @@ class Replicas:
             row = await tx.fetch_one(statement, {"name": name})
             if row is None:
                 raise NotFound(
-                    "No storage_service of this name has told of itself within a day:"
+                    "No storage_service of this name has reported within a day:"
                     " `strongroom admin replicas` lists them."
                 )
             details = {"replica": name}

@@ -37,7 +37,7 @@ class VersionLabels:
         refuse_nul(request, "version")
         tags = list(request.tags.values) if request.HasField("tags") else None
         if tags is not None and len(set(tags)) != len(tags):
-            raise InvalidField("a tag stands twice in the list", field="tags", rule="unique")
+            raise InvalidField("a tag appears twice in the list", field="tags", rule="unique")
         params: dict[str, object] = {
             "owner": owner_id,
             "slug": request.slug,

@@ -118,7 +118,7 @@ class SessionOpener:
         if count > self._most:
             raise RateLimited(
                 f"You have {self._most} unfinished uploads, and may not have more: finish one, or end it"
-                " with DELETE. One that nothing was sent of is deleted automatically.",
+                " with DELETE. One of which nothing was sent is deleted automatically.",
                 retry_after=RETRY_SECONDS,
                 metadata={"limit": "user_open_sessions"},
             )

@@ -135,7 +135,7 @@ class SessionRow:
             raise not_found()  # its file was deleted
         idle = blob is not None and (blob.state == PENDING or self.is_finished_partial)
         if self.expired and (over or idle):
-            raise UploadExpired("This upload lay still for too long and was removed; start it again.")
+            raise UploadExpired("This upload was idle for too long and was removed; start it again.")
         if over or blob is None:
             raise lost()
         return blob

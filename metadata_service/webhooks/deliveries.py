@@ -171,7 +171,7 @@ class Deliveries:
                 raise not_found()
             if not await tx.execute(_GO_BACK, values):
                 raise OffsetOutOfRange(
-                    "Events after this one are no longer kept, or belongs to another installation;"
+                    "Events after this one are no longer kept, or it is of another installation;"
                     " read the lists."
                 )
 

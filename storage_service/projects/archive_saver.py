@@ -105,7 +105,7 @@ class ArchiveSaver:
             if len(head) < 2:
                 head += chunk[:2]
                 if not b"PK".startswith(head[:2]):
-                    raise refused("no_zip", "this is no ZIP")
+                    raise refused("no_zip", "this is not a ZIP")
             if stream.digest.size > limit:
                 raise SizeLimitExceeded(
                     f"the archive is larger than the limit of {limit} bytes for project archives",

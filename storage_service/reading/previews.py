@@ -78,7 +78,7 @@ class PreviewTokens:
         if expires <= now:
             raise TokenExpired("This preview has expired; ask for a new preview URL.")
         if expires > now + MAX_SECONDS + CLOCK_SKEW_SECONDS:
-            raise TokenInvalid("The token was refused: it lives longer than a preview may.")
+            raise TokenInvalid("The token was refused: it is valid for longer than a preview may be.")
         names, project_id = content[_FORM.size :], ""
         if version & _BOUND:
             project_id, names = str(UUID(bytes=names[:_ID_BYTES])), names[_ID_BYTES:]

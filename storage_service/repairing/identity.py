@@ -169,8 +169,8 @@ class BucketIdentity:
                 raise refused(
                     "files_elsewhere",
                     f"The bucket does not say whose it is, and has {there} of {len(sample)} files that the"
-                    " database knows of: is it the right one? Nothing was touched. (If it is, and all that is"
-                    f' lost: write {{"installation_id": "{mine.installation_id}"}} to its object {KEY}.)',
+                    " database knows of: is it the right one? Nothing was touched. (If it is, and the others"
+                    f' are lost: write {{"installation_id": "{mine.installation_id}"}} to its object {KEY}.)',
                 )
         else:
             await self._refuse_unknown()
@@ -205,7 +205,7 @@ class BucketIdentity:
             raise refused(
                 "database_empty",
                 "The database knows of no file, and the bucket holds objects, of which it knows nothing: all"
-                " of them would be called nobody's. Restore the database, or make its rows anew (`strongroom"
+                " of them would count as unowned. Restore the database, or make its rows anew (`strongroom"
                 " rebuild`; `strongroom adopt list` shows what is there). Nothing was touched.",
             )
 

@@ -133,8 +133,8 @@ class Repairs:
         except UnreadableManifest:
             raise refused(
                 "manifest_unreadable",
-                f"The entry's manifest {manifest_key(entry)} can't be read, so nobody knows where the object"
-                f" belongs; its bytes are at {object_key(entry)} in the bucket. Nothing was touched.",
+                f"The entry's manifest {manifest_key(entry)} can't be read, so the object's place is"
+                f" unknown; its bytes are at {object_key(entry)} in the bucket. Nothing was touched.",
             ) from None
 
     async def restore_run(self, run_id: str) -> AsyncGenerator[Manifest]:

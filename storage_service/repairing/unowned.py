@@ -59,7 +59,7 @@ class UnownedRepairs:
                 version, why=why, found=finding.found, run_id=run_id, still=still
             )
         except ObjectNotFound:
-            return left("the store lists it and does not give it: look at the store", action)
+            return left("the store lists it, but does not return it: check the store", action)
         return outdated(action) if moved is None else done(action, f"quarantine {moved.id}")
 
     async def remove_marker(self, finding: pb.Finding, seen: AtKey) -> Repaired:
@@ -80,10 +80,10 @@ class UnownedRepairs:
             return outdated(action)
         found, _ = await self._objects.look_again(finding.key)
         if any(one.kind in UNOWNED for one in found):
-            return left("an object that nobody owns stands at its key; repair that first", action)
+            return left("an object without an owner is at its key; repair that first", action)
         try:
             if await self._may_be_a_file(finding):
-                return left("a file stands at its key, and these parts may be its bytes", action)
+                return left("a file is at its key, and these parts may be its bytes", action)
         except UploadNotFound:
             return outdated(action)
         for _ in range(_ABORT_ROUNDS):  # a part in flight may land after an abort

@@ -214,4 +214,6 @@ def _moment(timestamp: Timestamp) -> datetime:
     try:
         return timestamp.ToDatetime(UTC)
     except (ValueError, OverflowError) as error:
-        raise InvalidField("moved_before: that is no moment.", field="moved_before", rule="moment") from error
+        raise InvalidField(
+            "moved_before: that is not a time.", field="moved_before", rule="moment"
+        ) from error

@@ -271,7 +271,7 @@ def test_the_command(fresh: Logins) -> None:
     ("url", "status", "says"),
     [
         ("", 2, "STRONGROOM_DATABASE_URL"),
-        ("postgresql://nobody:hidden-word@127.0.0.1:1/none", 1, "no database lets us in"),
+        ("postgresql://nobody:hidden-word@127.0.0.1:1/none", 1, "no database accepts the connection"),
     ],
 )
 def test_the_command_fails_in_one_line(url: str, status: int, says: str) -> None:

@@ -167,7 +167,7 @@ def read_extra(raw: bytes, name: bytes) -> dict[int, bytes]:
         if at > len(raw):
             raise refused("extra_field", "an extra field is longer than all of them", name)
         if kind in fields:
-            raise refused("extra_field", "an extra field comes twice", name)
+            raise refused("extra_field", "an extra field appears twice", name)
         fields[kind] = raw[at - size : at]
     return fields
 

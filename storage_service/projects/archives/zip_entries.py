@@ -83,9 +83,7 @@ async def read_descriptor(read: ReadExactly, entry: CentralEntry, room: int) -> 
     """
     if not entry.flags & layout.DESCRIPTOR:
         if room:
-            raise refused(
-                "gap_between_entries", "something stands between this entry and the next", entry.name
-            )
+            raise refused("gap_between_entries", "there is data between this entry and the next", entry.name)
         return
     shape = _DESCRIPTORS.get(room)
     if shape is None:
@@ -101,7 +99,7 @@ def _check_local_name(unicode_path: bytes | None, entry: CentralEntry) -> None:
     """Check that the local header has the same name, also in Unicode. Raises ArchiveInvalid."""
     if unicode_path is not None and decode_name(entry.name, entry.flags, unicode_path) != entry.text:
         raise refused(
-            "two_names", "the Unicode path extra field of the local header says another name", entry.name
+            "two_names", "the Unicode path extra field of the local header has another name", entry.name
         )
 
 
@@ -135,5 +133,5 @@ def _inflate(packed: bytes, entry: CentralEntry) -> bytes:
     except zlib.error as error:
         raise refused("deflate_stream", "the compressed data is broken", entry.name) from error
     if unpacker.unused_data:
-        raise refused("deflate_stream", "something follows the compressed data", entry.name)
+        raise refused("deflate_stream", "there is data behind the compressed data", entry.name)
     return body

@@ -149,11 +149,11 @@ class ZipReader:
         ArchiveInvalid.
         """
         if not self._entries and self._end:
-            raise refused("gap_before_entries", "something stands before the central directory")
+            raise refused("gap_before_entries", "there is data before the central directory")
         ends = [*(entry.offset for entry in self._entries[1:]), self._end]
         for entry, end in zip(self._entries, ends, strict=bool(self._entries)):
             if self._position != entry.offset:
-                raise refused("gap_before_entries", "something stands before the first entry", entry.name)
+                raise refused("gap_before_entries", "there is data before the first entry", entry.name)
             header = await read_local_header(self._read, entry)
             room = end - entry.offset - header - entry.packed
             if room < 0:

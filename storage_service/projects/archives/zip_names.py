@@ -37,7 +37,7 @@ def decode_name(raw: bytes, flags: int, unicode_path: bytes | None) -> str:
         return name
     told = _unicode_path(raw, unicode_path)
     if told != name and (raw.isascii() or flags & layout.UTF8):
-        raise refused("two_names", "the Unicode path extra field says another name", raw)
+        raise refused("two_names", "the Unicode path extra field has another name", raw)
     return told
 
 
@@ -51,7 +51,7 @@ def check_name(name: str) -> str:
     if not name and given.endswith("/"):
         return ""
     if "\\" in name:
-        raise refused("backslash", "the name holds a backslash; folders are parted by /", given)
+        raise refused("backslash", "the name holds a backslash; folders are separated by /", given)
     if _CONTROL.search(name):
         raise refused("control_character", "the name holds a control character", given)
     if name.startswith("/"):
@@ -90,7 +90,7 @@ def _plain_name(raw: bytes, flags: int) -> str:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         if flags & layout.UTF8:
-            raise refused("bad_utf8", "the name is said to be UTF-8 and is not", raw) from error
+            raise refused("bad_utf8", "the name is marked as UTF-8, and is not", raw) from error
         return raw.decode("cp437")
 
 
