@@ -26,8 +26,10 @@ _ARGUMENTS = (
     # features of a desktop browser that are not needed
     "--disable-software-rasterizer", "--disable-extensions", "--disable-component-update",
     "--disable-default-apps", "--disable-sync", "--disable-breakpad",
-    "--disable-features=PreloadTopChromeWebUI,TabSearch,OptimizationHints,MediaRouter,Translate,"
-    "SpareRendererForSitePerProcess",
+    (
+        "--disable-features=PreloadTopChromeWebUI,TabSearch,OptimizationHints,MediaRouter,Translate,"
+        "SpareRendererForSitePerProcess"
+    ),
     "--process-per-site",  # instead of one per page and one to spare: a quarter of the console's tests
 )  # fmt: skip
 #: By preference. Debian's own launcher of the shell does not pass on signals.
