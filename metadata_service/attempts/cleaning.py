@@ -40,16 +40,14 @@ LARGEST_BATCH: Final = 500
 FORGET_BATCH: Final = 1000
 #: Seconds until expired rows are looked for again after none was found: they only take up space.
 FORGET_REST: Final = 20.0
+#: How old the sums may get, in seconds. A window of a week may contain millions of rows; summing them takes a
+#: second.
+KEPT_AGE_SECONDS: Final = 300.0
 
 _SEEN: Final = """
 INSERT INTO cleaner_replicas (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDATE SET seen_at = now()
 """
 _FORGET_REPLICAS: Final = "DELETE FROM cleaner_replicas WHERE seen_at < now() - interval '1 day'"
-
-
-#: How old the sums may get, in seconds. A window of a week may contain millions of rows; summing them takes a
-#: second.
-KEPT_AGE_SECONDS: Final = 300.0
 
 
 class Expiry:

@@ -180,19 +180,10 @@ class Deliveries:
 
 def forget_deliveries(rules: WebhookRules) -> Callable[[Database, Timing], Awaitable[int]]:
     """A chore for the cleaner's housekeeping, which deletes ended deliveries. Each round returns how many."""
+    kept = {DELIVERED: rules.keep_delivered, DEAD: rules.keep_dead}
+    statements = [(_FORGET, {"state": state, "keep": keep, "limit": _BATCH}) for state, keep in kept.items()]
 
     async def run(database: Database, _: Timing) -> int:
-        async def work(tx: Transaction) -> int:
-            kept = {DELIVERED: rules.keep_delivered, DEAD: rules.keep_dead}
-            return sum(
-                await tx.batch(
-                    [
-                        (_FORGET, {"state": state, "keep": keep, "limit": _BATCH})
-                        for state, keep in kept.items()
-                    ]
-                )
-            )
-
-        return await database.transact(SYSTEM, work)
+        return sum(await database.transact(SYSTEM, lambda tx: tx.batch(statements)))
 
     return run
