@@ -35,6 +35,11 @@ class Method:
     name: str
     kind: str
 
+    @property
+    def is_unary_request(self) -> bool:
+        """Whether a call has exactly one request message."""
+        return self.kind in {"unary", "server_stream"}
+
     @classmethod
     def of(cls, path: str, handler: grpc.RpcMethodHandler[Any, Any]) -> Method:
         """Describe the method that ``handler`` serves at ``path``."""

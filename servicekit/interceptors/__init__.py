@@ -27,6 +27,7 @@ def build_interceptors(
     drain: Drain,
     send_idle_seconds: float = SEND_IDLE_SECONDS,
     door: Door | None = None,
+    remote: bool = False,
 ) -> Sequence[Pipeline]:
     """The interceptors of a server: one with all stages."""
     pipeline = Pipeline(
@@ -36,5 +37,6 @@ def build_interceptors(
         drain=drain,
         send_idle_seconds=send_idle_seconds,
         door=door,
+        remote=remote,
     )
     return (pipeline,)

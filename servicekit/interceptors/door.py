@@ -6,6 +6,7 @@ proof that it has counted the call.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
@@ -108,12 +109,11 @@ class Door:
         context: ServicerContext,
         *,
         holds: Holds,
-        request: Any,
     ) -> str | None:
         """Count a call against the limits, and add its places to ``holds``. Returns the name under which the
         call was counted; None if it was not counted.
 
-        ``request``: the serialized message of a unary call.
+        Its message may still be on its way, so a call that is refused has not waited for it.
 
         :raises RateLimited: a limit is reached.
         """
@@ -131,11 +131,10 @@ class Door:
         else:
             user = principal.subject
             await self._limiter.request(user)
+        await self._occupy(user)
         if method.path in SESSIONS:
             holds.add(await self._limiter.session(user))
         kind = OPEN.get(method.path)
-        if kind == IMPORTS:
-            await self._limiter.imports(user, _imports_in(method, request))
         if kind is not None:
             holds.add(await self._limiter.hold(kind, user))
         if method.path in ZIPS:
@@ -143,6 +142,30 @@ class Door:
         if method.path == EXPORTING:
             holds.add(await self._limiter.hold(EXPORTS, user))
         return user
+
+    async def begin_imports(self, method: Method, user: str | None, request: Any) -> None:
+        """Count the imports that a call begins. ``request``: its serialized message; ``user``: of ``enter``.
+
+        :raises RateLimited: too many.
+        """
+        if user is not None and OPEN.get(method.path) == IMPORTS:
+            await self._limiter.imports(user, _imports_in(method, request))
+
+    async def probe(self, context: ServicerContext) -> None:
+        """Count a call that needs no sign-in and no limit but this: its caller may leave it open.
+
+        :raises RateLimited: too many of its address are open.
+        """
+        await self._occupy(f"address {_address(context)}")
+
+    async def _occupy(self, key: str) -> None:
+        """Take a place until the call's task has ended: gRPC still counts a call among those of the process
+        while its answer waits for its reader.
+        """
+        hold = await self._limiter.call(key)
+        task = asyncio.current_task()
+        if hold is not None and task is not None:
+            task.add_done_callback(lambda _: hold.release())
 
     def refused_behind(self, user: str | None) -> None:
         """The servicer has refused a call, counted for ``user``, by its own limit."""

@@ -12,6 +12,7 @@ from grpc import aio
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # published without types
 
 from servicekit.context import REQUEST_ID, RequestContext
+from servicekit.interceptors.remote import reset_current
 from servicekit.method import ServicerContext
 from strongroom.errors import (
     Internal,
@@ -102,13 +103,22 @@ async def abort(context: ServicerContext, error: StrongroomError, request_id: st
         raise asyncio.CancelledError from over
 
 
-async def abort_soon(context: ServicerContext, error: StrongroomError, request_id: str) -> None:
-    """``abort`` for a reader that has stopped reading: it gets the status if it ever continues to read.
+async def abort_within(
+    context: ServicerContext, error: StrongroomError, request: RequestContext, seconds: float
+) -> None:
+    """``abort`` for a reader that may take nothing: after ``seconds`` the call is reset. One that has stopped
+    reading gets the status if it continues at once.
 
-    Raises CancelledError, which grpc.aio ignores, if the status has to wait, or if the caller has left.
+    Raises CancelledError, which grpc.aio ignores, if the call is reset, or if the caller has left.
     """
+    stuck = request.writing is not None and request.writing.stuck
     try:
-        async with asyncio.timeout(ABORT_SECONDS):
-            await abort(context, error, request_id)
-    except (TimeoutError, aio.InternalError) as waiting:
+        async with asyncio.timeout(ABORT_SECONDS if stuck else seconds):
+            await abort(context, error, request.request_id)
+    except TimeoutError as waiting:
+        reset_current()
         raise asyncio.CancelledError from waiting
+    except asyncio.CancelledError:
+        if stuck:  # gRPC refuses a status while even the first message waits
+            reset_current()
+        raise

@@ -4,6 +4,9 @@ Order, from outside: request id → telemetry → auth → limits → validation
 converts any exception of the others into a status exactly once; telemetry, around it, counts and logs the
 final code.
 
+Over a network, unary requests are received like streams: gRPC would otherwise wait for the message first, and
+callers without a token could fill the process with calls that never send one.
+
 It is one interceptor instead of five, with a handler built once per method, because grpc.aio calls every
 interceptor again for each RPC, and classes that wrap handlers put a generator around every message. Here
 streams reach the servicer directly (validation is in the deserializer), and this coroutine writes response
@@ -34,7 +37,8 @@ from servicekit.context import (
 from servicekit.drain import Drain
 from servicekit.interceptors.caller import OPEN_SERVICES, AuthPolicy, Credentials, authenticate, begin
 from servicekit.interceptors.door import Door
-from servicekit.interceptors.errors import abort, abort_soon, explain_cancellation, translate
+from servicekit.interceptors.errors import abort, abort_within, explain_cancellation, translate
+from servicekit.interceptors.remote import as_given, end_unread, receiver
 from servicekit.interceptors.validation import request_parser
 from servicekit.limits import Holds
 from servicekit.method import FACTORIES, Behavior, Method, ServicerContext, behavior_of
@@ -57,7 +61,11 @@ class CallerLeft(Exception):
 
 
 class Pipeline(aio.ServerInterceptor):
-    """Request id, telemetry, auth, validation and errors around every RPC of a server."""
+    """Request id, telemetry, auth, validation and errors around every RPC of a server.
+
+    ``remote``: callers are in other processes, so their messages may come late or never, and nobody may read
+    their answers. ``send_idle_seconds``: how long they may keep this one waiting.
+    """
 
     def __init__(
         self,
@@ -68,8 +76,10 @@ class Pipeline(aio.ServerInterceptor):
         drain: Drain,
         send_idle_seconds: float,
         door: Door | None = None,
+        remote: bool = False,
     ) -> None:
         self._door = door
+        self._remote = remote
         self._authenticator = authenticator
         self._send_idle_seconds = send_idle_seconds
         self._metrics = metrics
@@ -112,7 +122,7 @@ class Pipeline(aio.ServerInterceptor):
         # unary response leaves it as bytes.
         request_deserializer = parse if plain.request_streaming else None
         response_serializer = serialize if plain.response_streaming else None
-        factory = FACTORIES[bool(plain.request_streaming), bool(plain.response_streaming)]
+        factory = FACTORIES[bool(plain.request_streaming) or self._remote, bool(plain.response_streaming)]
         return factory(runner, request_deserializer, response_serializer)
 
     def _around(self, method: Method, stats: MethodStats, body: Runner) -> Runner:
@@ -122,7 +132,7 @@ class Pipeline(aio.ServerInterceptor):
         drain = self._drain
         span_name, attributes = method.path.lstrip("/"), rpc_attributes(method)
         entrance, ended = self._entrance(method, body), self._ending(stats, quiet=is_quiet)
-        send_idle_seconds = self._send_idle_seconds
+        send_idle_seconds, remote = self._send_idle_seconds, self._remote
 
         async def run(request: Any, context: ServicerContext) -> Any:
             started = time.monotonic()
@@ -154,10 +164,10 @@ class Pipeline(aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001 - the only place where everything is translated
                 reported = translate(error, context, info)
                 code, failure = reported.code, reported
-                if not info.writing.stuck:
-                    await abort(context, reported, info.request_id)
-                await abort_soon(context, reported, info.request_id)
+                await abort_within(context, reported, info, send_idle_seconds)
             finally:
+                if remote:
+                    end_unread(send_idle_seconds)
                 drain.left(is_probe)
                 ended(info, code, failure, time.monotonic() - started, span)
                 if failure is not None:
@@ -197,7 +207,9 @@ class Pipeline(aio.ServerInterceptor):
         is_open = self._policy.is_open(method.service)
         is_internal = self._policy.is_internal(method.service)
         authenticator = self._authenticator
+        probes = self._door if method.service in OPEN_SERVICES else None
         door = None if method.service in OPEN_SERVICES else self._door
+        receive = receiver(self._send_idle_seconds) if self._remote and method.is_unary_request else as_given
 
         async def enter(
             request: Any, context: ServicerContext, info: RequestContext, credentials: Credentials
@@ -212,12 +224,16 @@ class Pipeline(aio.ServerInterceptor):
                         door.doubt(error, credentials)
                         await door.refuse(error, credentials, context)
                     raise
+            if probes is not None:
+                await probes.probe(context)
             if door is None:
-                return await body(request, context)
+                return await body(await receive(request, context), context)
             with Holds() as holds:
-                user = await door.enter(method, info, credentials, context, holds=holds, request=request)
+                user = await door.enter(method, info, credentials, context, holds=holds)
+                received = await receive(request, context)
+                await door.begin_imports(method, user, received)
                 try:
-                    return await body(request, context)
+                    return await body(received, context)
                 except RateLimited:
                     door.refused_behind(user)
                     raise

@@ -65,6 +65,7 @@ class Limiter:
         self._drops = _per_minute("share_drops", "files dropped", s.share_drops_per_minute)
         self._sessions = _per_minute("user_sessions", "new resumable uploads", s.user_sessions_per_minute)
         self._imports = _per_minute("user_imports_begun", "imports", s.user_imports_per_minute)
+        self._calls = Places(Cap("user_calls", "gRPC calls at once", s.user_calls))
         self._places = {
             cap.name: Places(cap)
             for cap in (
@@ -141,6 +142,19 @@ class Limiter:
         costs, so if the user continues, the user's next requests wait before the service is called again.
         """
         self._patience.refused(user)
+
+    async def call(self, key: str) -> Hold | None:
+        """A gRPC call of ``key`` begins: a place, to be released when it has ended; None without a cap. Only
+        this process counts: its own slots are at stake, and shared counts would cost a round trip per call.
+
+        :raises RateLimited: ``key`` has all its places.
+        """
+        places = self._calls
+        if not places.cap.most:
+            return None
+        if not places.enter(key):
+            await self._refuse_place(places.cap, key)
+        return Hold(lambda: places.leave(key))
 
     async def hold(self, name: str, key: str) -> Hold | None:
         """A place of the cap ``name``, to be released when its use ends; None without a cap.

@@ -29,8 +29,9 @@ class CapSettings(SettingsBase):
     ``user_sessions_per_minute``, ``user_imports_per_minute``: begun by one user.
 
     ``user_watches``, ``user_transfers``, ``user_imports``, ``user_exports``: open at once. ``user_archives``:
-    transfers that are whole outgoing ZIPs, for guests per address. ``address_previews``: files of previews,
-    whose visitors are unauthenticated. ``address_connections``: to one gateway.
+    transfers that are whole outgoing ZIPs, for guests per address. ``user_calls``: gRPC calls of any kind,
+    until their answer is taken; without sign-in per address. ``address_previews``: files of previews, whose
+    visitors are unauthenticated. ``address_connections``: to one gateway.
     """
 
     redis_url: SecretStr | None = None
@@ -53,6 +54,7 @@ class CapSettings(SettingsBase):
     user_transfers: int = Field(default=32, ge=0)
     user_archives: int = Field(default=4, ge=0)
     user_exports: int = Field(default=1, ge=0)
+    user_calls: int = Field(default=512, ge=0)
     user_imports: int = Field(default=16, ge=0)
     address_previews: int = Field(default=128, ge=0)
     address_connections: int = Field(default=1800, ge=0)

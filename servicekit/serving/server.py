@@ -115,7 +115,7 @@ class RunningServer:
             door=self._door(spec, metrics),
         )
         self._server = aio.server(
-            interceptors=pipeline(drain=self.drain),
+            interceptors=pipeline(drain=self.drain, remote=True),
             options=server_options(settings, spec.options),
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )

@@ -1,0 +1,199 @@
+"""Calls whose message never comes, or whose answer is never read, take nobody else's place.
+
+With raw frames: client libraries send a unary request's message with its headers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+from grpc import aio
+from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # no types published
+
+from benchmarks.attacks.http2 import PREFACE, frame
+from servicekit.interceptors import errors
+from servicekit.interceptors.remote import OWNER
+from servicekit.limits import CapSettings
+from servicekit.serving.server import serve_in_process
+from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadResponse
+from tests.integration.servicekit.echo import SERVICE, Echo, EchoStub, bearer, settings
+from tests.integration.servicekit.test_http2_floods import (
+    DATA,
+    END_HEADERS,
+    HEADERS,
+    RESET,
+    SETTINGS,
+    STREAMS,
+    literal,
+)
+
+END_STREAM = 1
+INITIAL_WINDOW = 4
+ONE = GetUploadRequest(upload_id="u")
+Metadata = tuple[tuple[str, str], ...]
+
+
+def head(path: str, metadata: Metadata) -> bytes:
+    """The header block of a call."""
+    pseudo = ((":method", "POST"), (":scheme", "http"), (":path", path), (":authority", "x"))
+    fields = (*pseudo, ("content-type", "application/grpc"), ("te", "trailers"), *metadata)
+    return b"".join(literal(name.encode(), value.encode()) for name, value in fields)
+
+
+def message(body: bytes) -> bytes:
+    """A message with its prefix."""
+    return b"\0" + struct.pack(">I", len(body)) + body
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for a state."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - states of a server
+            await asyncio.sleep(0.01)
+
+
+class Peer:
+    """A connection that opens calls and reads no answers but their ends. ``window``: of each stream.
+
+    ``answered``: streams whose answer has begun; ``ended``: those that the server has ended, with a status or
+    a reset (which it may send later).
+    """
+
+    def __init__(self, address: str, window: int = 0) -> None:
+        self._address = address
+        self._window = window
+        self._streams = iter(STREAMS)
+        self.answered, self.ended = set[int](), set[int]()
+
+    async def __aenter__(self) -> Self:
+        host, _, port = self._address.rpartition(":")
+        self._reader, self._writer = await asyncio.open_connection(host, int(port))
+        self._writer.write(PREFACE + frame(SETTINGS, 0, struct.pack(">HI", INITIAL_WINDOW, self._window)))
+        self._listening = asyncio.create_task(self._listen())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listening.cancel()
+        self._writer.close()
+        with contextlib.suppress(OSError):
+            await self._writer.wait_closed()
+
+    def call(self, times: int, path: str, metadata: Metadata, body: bytes | None = None) -> None:
+        """Open calls. ``body``: their message; None: it never comes."""
+        for stream in self._next(times):
+            self._writer.write(frame(HEADERS, stream, head(path, metadata), END_HEADERS))
+            if body is not None:
+                self._writer.write(frame(DATA, stream, message(body), END_STREAM))
+
+    def _next(self, times: int) -> Iterator[int]:
+        return (next(self._streams) for _ in range(times))
+
+    async def until_ended(self, count: int) -> None:
+        """Wait until the server has ended this many calls."""
+        await until(lambda: len(self.ended) >= count)
+
+    async def _listen(self) -> None:
+        while True:
+            top = await self._reader.readexactly(9)
+            await self._reader.readexactly(int.from_bytes(top[:3], "big"))
+            kind, flags, stream = top[3], top[4], int.from_bytes(top[5:], "big")
+            if kind == HEADERS:
+                self.answered.add(stream)
+            if (kind == HEADERS and flags & END_STREAM) or kind == RESET:
+                self.ended.add(stream)
+
+
+LONG = UploadResponse(url="x" * 10_000)
+
+
+async def long_answer(_: GetUploadRequest, context: Any) -> UploadResponse:
+    return LONG
+
+
+async def long_answers(_: GetUploadRequest, context: Any) -> AsyncIterator[UploadResponse]:
+    for _n in range(10):
+        yield LONG
+
+
+@contextlib.asynccontextmanager
+async def serving(*, send_idle_seconds: float = 60, **limits: Any) -> AsyncIterator[str]:
+    given = settings(max_concurrent_rpcs=16, send_idle_seconds=send_idle_seconds)
+    echo = Echo(unary=long_answer, server_stream=long_answers)
+    async with serve_in_process(echo.spec(limits=CapSettings(**limits)), given) as address:
+        yield address
+
+
+async def answers(address: str, user: str) -> Counter[str]:
+    """The outcomes of three calls of ``user``."""
+    found = Counter[str]()
+    async with aio.insecure_channel(address) as channel:
+        for _ in range(3):
+            try:
+                await EchoStub(channel).unary(ONE, metadata=bearer(user), timeout=60)
+                found["OK"] += 1
+            except aio.AioRpcError as error:
+                found[error.code().name] += 1
+    return found
+
+
+METHODS = (f"/{SERVICE}/Unary", f"/{SERVICE}/ServerStream")
+
+
+@pytest.mark.parametrize("path", METHODS)
+async def test_without_a_token_a_call_is_refused_before_its_message(path: str) -> None:
+    async with serving() as address, Peer(address) as peer:
+        peer.call(40, path, ())
+        await peer.until_ended(40)
+        assert await answers(address, "bob") == {"OK": 3}
+
+
+@pytest.mark.parametrize("path", METHODS)
+async def test_one_user_cannot_take_all_places(path: str) -> None:
+    async with serving(user_calls=4) as address:
+        async with Peer(address) as peer:
+            peer.call(40, path, bearer("mallory"))
+            await peer.until_ended(36)
+            assert await answers(address, "bob") == {"OK": 3}
+            assert await answers(address, "mallory") == {"RESOURCE_EXHAUSTED": 3}
+        async with asyncio.timeout(60):
+            while await answers(address, "mallory") != {"OK": 3}:  # noqa: ASYNC110 - hears of it a little later
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", METHODS)
+async def test_a_message_has_to_come(path: str) -> None:
+    async with serving(send_idle_seconds=0.3) as address, Peer(address) as peer:
+        peer.call(10, path, bearer("mallory"))
+        await peer.until_ended(10)
+        assert await answers(address, "mallory") == {"OK": 3}
+
+
+@pytest.mark.parametrize("path", METHODS)
+@pytest.mark.parametrize("window", [0, 5])
+async def test_an_unread_answer_is_forgotten(path: str, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tasks of gRPC end as well: they would keep the answer as long as the connection."""
+    monkeypatch.setattr(errors, "ABORT_SECONDS", 0.1)
+    async with serving(send_idle_seconds=0.3, user_calls=4) as address, Peer(address, window) as peer:
+        for times in (4, 8, 12):
+            peer.call(4, path, bearer("mallory"), ONE.SerializeToString())
+            await until(lambda times=times: len(peer.answered) == times)  # type: ignore[misc]
+            await until(lambda: not any(task.get_name() == OWNER for task in asyncio.all_tasks()))
+        assert await answers(address, "mallory") == {"OK": 3}
+
+
+async def test_probes_left_open_leave_room_for_others() -> None:
+    everything = health_pb2.HealthCheckRequest().SerializeToString()
+    async with serving(user_calls=4) as address, Peer(address) as peer:
+        peer.call(20, "/grpc.health.v1.Health/Watch", (), everything)
+        peer.call(20, "/grpc.health.v1.Health/Check", ())
+        await peer.until_ended(36)
+        assert await answers(address, "bob") == {"OK": 3}
