@@ -90,6 +90,7 @@ class RequestContext:
     ``arrived``: when it arrived, seconds since 1970; authorization is decided as of then. ``gateway``: proves
     to the services that this process, the gateway, has counted it. ``writing``: its response stream.
     ``received``, ``sent``: bytes of its messages so far. ``by_gateway``: the gateway vouches for it.
+    ``kept_waiting``: it has failed because its caller sent or read nothing, which is no failure of ours.
     ``reason``, ``message`` (of our own failures), ``advice`` (for the operator), ``file_id``: for its log
     line.
     """
@@ -104,6 +105,7 @@ class RequestContext:
     gateway: GatewayCredential | None = None
     writing: Writing | None = None
     by_gateway: bool = False
+    kept_waiting: bool = False
     received: int = 0
     sent: int = 0
     reason: str = ""

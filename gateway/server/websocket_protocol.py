@@ -8,6 +8,7 @@ client that sends many is disconnected.
 from __future__ import annotations
 
 import asyncio
+import codecs
 import logging
 import time
 import uuid
@@ -30,6 +31,7 @@ FREE_FRAMES: Final = 100
 FRAMES_PER_SECOND: Final = 10
 #: Bytes that are parsed at a time, so that a flood of small frames is noticed early.
 PIECE: Final = 2048
+_Utf8: Final = codecs.getincrementaldecoder("utf-8")
 FAILED: Final = "The notifications could not be begun; try again."
 TOO_LONG: Final = (
     f"The handshake of a WebSocket has an address and header lines of {MAX_LINE_LENGTH} bytes at most;"
@@ -60,6 +62,7 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._refused = False
         self._send_pace = SendPace(self.limits)
         self._frames = 0
+        self._decoder: codecs.IncrementalDecoder | None = None
         self._leaves = False
 
     def connection_made(self, transport: Any) -> None:
@@ -84,17 +87,28 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.metrics.cut_off.labels("head_size").inc()  # all other rules were checked before
             self._refuse(TOO_LONG, status=431, code="MALFORMED_REQUEST")
 
-    def handle_text(self, _event: Frame) -> None:
+    def handle_text(self, event: Frame) -> None:
         """Drop the message, like all messages, so that neither fragments nor a queue grow."""
-        self._count_frame()
+        self._decoder = _Utf8()
+        self._take(event)
 
-    def handle_bytes(self, _event: Frame) -> None:
+    def handle_bytes(self, event: Frame) -> None:
         """As ``handle_text``."""
-        self._count_frame()
+        self._decoder = None
+        self._take(event)
 
-    def handle_cont(self, _event: Frame) -> None:
+    def handle_cont(self, event: Frame) -> None:
         """As ``handle_text``."""
-        self._count_frame()
+        self._take(event)
+
+    def _take(self, event: Frame) -> None:
+        """Count a frame of a message. Only the form of a text is checked (RFC 6455 section 8.1)."""
+        if not self._count_frame() or self._decoder is None:
+            return
+        try:
+            self._decoder.decode(bytes(event.data), final=event.fin)
+        except UnicodeDecodeError:
+            self._fail(CloseCode.INVALID_DATA, "this text is not UTF-8")
 
     def handle_ping(self) -> None:
         """Answer, unless there are too many."""
@@ -113,13 +127,16 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._frames += 1
         if self._frames <= FREE_FRAMES + FRAMES_PER_SECOND * (time.monotonic() - self._begun):
             return True
+        self._fail(CloseCode.POLICY_VIOLATION, "this socket takes no messages")
+        return False
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
         self.metrics.cut_off.labels("frames").inc()
-        self.conn.fail(CloseCode.POLICY_VIOLATION, "this socket takes no messages")
+        self.conn.fail(code, reason)
         if self.conn.close_sent is None:  # the handshake is not answered yet
             self.transport.abort()
         else:
             self.handle_parser_exception()
-        return False
 
     def send_500_response(self) -> None:
         """Refuse the handshake, because the process stops or the application has failed before

@@ -179,7 +179,9 @@ def refuse_internal(cause: Cause, why: str, seconds: int | None = None) -> NoRet
     now = time.monotonic()
     if now - _logged.get(cause, -LOG_EVERY_SECONDS) >= LOG_EVERY_SECONDS:
         _logged[cause] = now
-        log.error("internal_credential_refused", cause=cause, why=why)
+        # no process of ours sends anything else than a credential; any caller can
+        tell = log.warning if cause == "form" else log.error
+        tell("internal_credential_refused", cause=cause, why=why)
     metadata = {"cause": cause} if seconds is None else {"cause": cause, "seconds": str(seconds)}
     raise internal_token_invalid(metadata)
 

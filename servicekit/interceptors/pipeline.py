@@ -38,7 +38,7 @@ from servicekit.drain import Drain
 from servicekit.interceptors.caller import OPEN_SERVICES, AuthPolicy, Credentials, authenticate, begin
 from servicekit.interceptors.door import Door
 from servicekit.interceptors.errors import abort, abort_within, explain_cancellation, translate
-from servicekit.interceptors.remote import as_given, end_unread, receiver
+from servicekit.interceptors.remote import as_given, end_unread, is_callers, receiver
 from servicekit.interceptors.validation import request_parser
 from servicekit.limits import Holds
 from servicekit.method import FACTORIES, Behavior, Method, ServicerContext, behavior_of
@@ -198,7 +198,10 @@ class Pipeline(aio.ServerInterceptor):
                     {"rpc.grpc.status_code": code.value[0], "strongroom.reason": info.reason},
                     error=name if code in _FAILURES else "",
                 )
-            sink().rpc(info, name, seconds, level_of(code, failure, quiet=quiet))
+            level = level_of(code, failure, quiet=quiet)
+            sink().rpc(
+                info, name, seconds, "warning" if level == "error" and is_callers(info, code) else level
+            )
 
         return ended
 

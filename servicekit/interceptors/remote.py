@@ -10,8 +10,10 @@ import gc
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
+import grpc
 from grpc import aio
 
+from servicekit.context import RequestContext, current
 from servicekit.method import ServicerContext
 from strongroom.errors import DeadlineExceeded, MalformedRequest
 
@@ -29,6 +31,8 @@ def receiver(seconds: float) -> Callable[[Any, ServicerContext], Awaitable[bytes
             async with asyncio.timeout(seconds):
                 raw: Any = await context.read()
         except TimeoutError:
+            if (call := current()) is not None:
+                call.kept_waiting = True
             raise DeadlineExceeded(
                 f"The call's message did not arrive within {seconds:g} s; call again.",
                 metadata={"limit_seconds": f"{seconds:g}"},
@@ -46,6 +50,14 @@ def end_unread(seconds: float) -> None:
     if task is not None:
         timer = asyncio.get_running_loop().call_later(seconds, reset, task)
         task.add_done_callback(lambda _: timer.cancel())
+
+
+def is_callers(request: RequestContext, code: grpc.StatusCode) -> bool:
+    """Whether a call has failed by what its caller did: sent or read nothing, or set a deadline."""
+    if request.kept_waiting or (request.writing is not None and request.writing.stuck):
+        return True
+    inner = request.by_gateway or (request.principal is not None and request.principal.internal is not None)
+    return code is grpc.StatusCode.DEADLINE_EXCEEDED and request.deadline is not None and not inner
 
 
 def reset_current() -> None:

@@ -23,7 +23,7 @@ import grpc
 import structlog
 
 from servicekit.context import RequestContext, current
-from strongroom.errors import StrongroomError
+from strongroom.errors import InternalTokenInvalid, StrongroomError
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -286,5 +286,7 @@ def level_of(code: grpc.StatusCode, error: StrongroomError | None, *, quiet: boo
     """The level of a log line for an RPC that ended with ``code``, and with ``error`` if it was one of
     ours.
     """
+    if isinstance(error, InternalTokenInvalid):
+        return "warning"  # any caller can send one; a real one has its own line of level error
     status = error.http_status if error is not None else _STATUSES.get(code, 400)
     return level_of_status(status, quiet=quiet, reason=error.reason_name if error is not None else "")

@@ -34,6 +34,10 @@ ALGORITHMS: Final = {"sha1": 20, "sha256": 32, "crc32c": 4}
 _NUMBER: Final = re.compile(r"[0-9]{1,40}")
 _MAX_INT64: Final = 2**63 - 1
 _UPLOAD_PATH: Final = re.compile(r"(?:.*/)?files/(?P<id>[^/]+)/?")
+#: Two URLs that nothing, or something else than a blank, separates: only the last would be joined.
+_JOINED: Final = re.compile(
+    r"files/[A-Za-z0-9_-]{32}(?![A-Za-z0-9_-]).*files/|files/[A-Za-z0-9_-]{32}https?:"
+)
 
 
 def upload_length(call: Call) -> int | None:
@@ -160,9 +164,10 @@ def upload_concat(call: Call) -> Concat | None:
 
 def _upload_id(url: str) -> str:
     try:
-        match = _UPLOAD_PATH.fullmatch(unquote(urlsplit(url).path, errors="strict"))
+        path = unquote(urlsplit(url).path, errors="strict")
     except ValueError:
-        match = None
+        path = ""
+    match = None if _JOINED.search(unquote(url)) else _UPLOAD_PATH.fullmatch(path)
     if match is None:
         raise MalformedRequest("Upload-Concat: one of the URLs is not that of an upload here.")
     return match["id"]

@@ -160,9 +160,35 @@ async def test_a_client_that_goes_on_talking_is_closed(
     assert 'http_connections_cut_total{reason="frames"} 1.0' in gateway.services.metrics.render().decode()
 
 
+NO_TEXTS = {
+    "whole": frame(1, b"\xff"),
+    "a surrogate": frame(1, b"\xed\xa0\x80"),
+    "cut at its end": frame(1, b"\xe2\x82"),
+    "in the last fragment": frame(1, b"\xe2", fin=False) + frame(9) + frame(0, b"\x82\xac\xc0"),
+    "in a first fragment": frame(1, b"\xff", fin=False),
+}
+
+
+@pytest.mark.parametrize("text", NO_TEXTS)
+async def test_a_text_that_is_none_closes_the_connection(gateway: Running, text: str) -> None:
+    """RFC 6455 section 8.1, close code 1007."""
+    connection = await raw_socket(gateway)
+    await connection.send(NO_TEXTS[text])
+    said = b""
+    async with asyncio.timeout(60):
+        while data := await connection.reader.read(1 << 16):
+            said += data
+    connection.leave()
+    assert said.endswith(b"\x03\xefthis text is not UTF-8")
+    await until(lambda: count(gateway) == 0, "the connection stays")
+
+
 async def test_a_few_words_are_passed_over(gateway: Running) -> None:
     connection = await raw_socket(gateway)
-    await connection.send(frame(1, b"hello") * 20 + frame(2, b"x", fin=False) + frame(0) + frame(9, b"?"))
+    text = frame(1, b"\xe2\x82", fin=False) + frame(10) + frame(0, b"\xac")
+    await connection.send(
+        text + frame(1, b"hello") * 20 + frame(2, b"\xff", fin=False) + frame(0) + frame(9, b"?")
+    )
     assert await connection.reader.readexactly(3) == b"\x8a\x01?"
     assert count(gateway) == 1
     await connection.send(frame(8, struct.pack(">H", 1000)))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import json
 import struct
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -22,6 +24,9 @@ from servicekit.interceptors import errors
 from servicekit.interceptors.remote import OWNER
 from servicekit.limits import CapSettings
 from servicekit.serving.server import serve_in_process
+from servicekit.telemetry import logs
+from servicekit.telemetry.logs import Sink
+from strongroom.errors import DeadlineExceeded
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadResponse
 from tests.integration.servicekit.echo import SERVICE, Echo, EchoStub, bearer, settings
 from tests.integration.servicekit.test_http2_floods import (
@@ -169,17 +174,49 @@ async def test_one_user_cannot_take_all_places(path: str) -> None:
                 await asyncio.sleep(0.01)
 
 
+@pytest.fixture
+def log_lines(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """Where the server logs its calls."""
+    stream = io.StringIO()
+    monkeypatch.setattr(logs, "_current_sink", [Sink("echo", stream=stream)])
+    return stream
+
+
+def levels(lines: io.StringIO) -> list[str]:
+    """The levels of the failed calls, once the server has ended."""
+    calls = [json.loads(line) for line in lines.getvalue().splitlines() if '"rpc"' in line]
+    return [call["level"] for call in calls if call["code"] != "OK"]
+
+
 @pytest.mark.parametrize("path", METHODS)
-async def test_a_message_has_to_come(path: str) -> None:
+async def test_a_message_has_to_come(path: str, log_lines: io.StringIO) -> None:
     async with serving(send_idle_seconds=0.3) as address, Peer(address) as peer:
         peer.call(10, path, bearer("mallory"))
         await peer.until_ended(10)
         assert await answers(address, "mallory") == {"OK": 3}
+    assert levels(log_lines) == ["warning"] * 10  # no failures of ours
+
+
+async def test_a_deadline_of_the_caller_is_no_error(log_lines: io.StringIO) -> None:
+    async def late(_: GetUploadRequest, context: Any) -> UploadResponse:
+        raise DeadlineExceeded("no time left")
+
+    async with (
+        serve_in_process(Echo(unary=late).spec(), settings()) as address,
+        aio.insecure_channel(address) as channel,
+    ):
+        call = EchoStub(channel).unary
+        for deadline in (60, None):
+            with pytest.raises(aio.AioRpcError):
+                await call(ONE, metadata=bearer(), timeout=deadline)
+    assert levels(log_lines) == ["warning", "error"]
 
 
 @pytest.mark.parametrize("path", METHODS)
 @pytest.mark.parametrize("window", [0, 5])
-async def test_an_unread_answer_is_forgotten(path: str, window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unread_answer_is_forgotten(
+    path: str, window: int, monkeypatch: pytest.MonkeyPatch, log_lines: io.StringIO
+) -> None:
     """The tasks of gRPC end as well: they would keep the answer as long as the connection."""
     monkeypatch.setattr(errors, "ABORT_SECONDS", 0.1)
     async with serving(send_idle_seconds=0.3, user_calls=4) as address, Peer(address, window) as peer:
@@ -188,6 +225,7 @@ async def test_an_unread_answer_is_forgotten(path: str, window: int, monkeypatch
             await until(lambda times=times: len(peer.answered) == times)  # type: ignore[misc]
             await until(lambda: not any(task.get_name() == OWNER for task in asyncio.all_tasks()))
         assert await answers(address, "mallory") == {"OK": 3}
+    assert "error" not in levels(log_lines)
 
 
 async def test_probes_left_open_leave_room_for_others() -> None:

@@ -187,7 +187,7 @@ FAULTS: Final[Mapping[str, tuple[int, Mapping[str, str], set[tuple[str, str]]]]]
         10, {"strongroom_webhook_due_oldest_seconds": "900x200"}, {("StrongroomWebhooksLate", "ticket")},
     ),
     "webhooks are given up": (
-        10, {HOOKS % "dead": "0 0 1x200"}, {("StrongroomWebhookDeadLetters", "ticket")},
+        10, {HOOKS % "dead": "0 0 1x200"}, {("StrongroomWebhookDeadLetters", "info")},
     ),
     "an object is lost": (
         5, {'strongroom_damaged_objects_total{kind="lost"}': "0 0 1x200"}, {("StrongroomObjectLost", "page")},

@@ -115,8 +115,11 @@ def test_while_a_secret_is_replaced_both_are_accepted_and_the_current_one_signs(
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "é", "x" * 9000])
-def test_what_is_no_token(token: str) -> None:
-    assert refused(token) == {"cause": "form"}
+def test_what_is_no_token(clock: Clock, token: str) -> None:
+    """Any caller can send it, so it is no error of the installation."""
+    with capture_logs() as lines:
+        assert refused(token) == {"cause": "form"}
+    assert [line["log_level"] for line in lines] == ["warning"]
 
 
 def test_a_user_token_is_no_internal_credential_nor_the_other_way_round() -> None:

@@ -11,6 +11,7 @@ from servicekit.telemetry.logs import POLLING, level_of, level_of_status
 from strongroom.errors import (
     ChecksumMismatch,
     FileNotFound,
+    InternalTokenInvalid,
     ObjectLost,
     PermissionDenied,
     QuotaExceeded,
@@ -31,6 +32,7 @@ from strongroom.errors import (
         (RateLimited("slow down", retry_after=1), "warning"),
         (PermissionDenied("no"), "warning"),
         (TokenInvalid("no"), "warning"),
+        (InternalTokenInvalid("no"), "warning"),
         (QuotaExceeded("full"), "info"),
         (ChecksumMismatch("the caller's"), "info"),  # gRPC calls that DATA_LOSS
         (FileNotFound("none"), "info"),

@@ -11,6 +11,8 @@ from gateway.families.tus import headers
 from strongroom.errors import MalformedRequest, SizeLimitExceeded
 from tests.unit.gateway.calls import make_call
 
+ID = "B1ovwjfSq-HKomxR9_uxikNzrGPpbOQZ"
+
 
 @pytest.mark.parametrize(
     ("sent", "length"),
@@ -53,6 +55,8 @@ def test_more_than_any_object_has_is_too_large() -> None:
         ("final;/files/a", ["a"]),
         ("final; /files/a  https://x.test/y/files/b?q=1 /files/a/", ["a", "b", "a"]),
         ("final;files/a%2Db", ["a-b"]),
+        (f"final;/files/{ID}", [ID]),
+        (f"final;https://x.test/files/{ID[1:]}/files/{ID}\t/files/{ID}/?files=1", [ID, ID]),
     ],
 )
 def test_concatenations(value: str, partials: list[str] | None) -> None:
@@ -72,6 +76,13 @@ def test_concatenations(value: str, partials: list[str] | None) -> None:
         "final;/files/",
         "final;/files/%ff",
         "final;http://[/files/a",
+        f"final;/files/{ID}/files/{ID}",
+        f"final;/files/{ID},/files/{ID}",
+        f"final;/files/{ID};/files/{ID}",
+        f"final;/files/{ID}%20/files/{ID}",
+        f"final;/files/{ID}?/files/{ID}",
+        f"final;/files/{ID}#/files/{ID}",
+        f"final;http://x.test/files/{ID}http://x.test/files/{ID}",
     ],
 )
 def test_concatenations_that_are_none(value: str) -> None:
