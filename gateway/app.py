@@ -142,9 +142,14 @@ class Dispatcher:
         self._admission = Admission(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with Holds() as holds, self._services.turns.request(scope.get(CLIENT)):
-            reply = await self._answer(scope, receive, holds)
-            await send_coded(reply, scope, receive, send)
+        client, turns = scope.get(CLIENT), self._services.turns
+        turns.begin(client)
+        try:
+            with Holds() as holds:
+                reply = await self._answer(scope, receive, holds)
+                await send_coded(reply, scope, receive, send)
+        finally:
+            turns.settle(client)
 
     async def _answer(self, scope: Scope, receive: Receive, holds: Holds) -> Reply:
         method, raw_path = scope["method"], _raw_path(scope)

@@ -47,17 +47,17 @@ class Draining:
         for task in tuple(self._running):
             task.cancel()
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Registers a request. Use it in the request's own task."""
+    def entered(self) -> asyncio.Task[Any]:
+        """Register the request of this task. Returns the task, for ``left``."""
         task = asyncio.current_task()
         if task is None:
             raise RuntimeError("a request runs in a task")
         self._running.add(task)
-        try:
-            yield
-        finally:
-            self._running.discard(task)
+        return task
+
+    def left(self, task: asyncio.Task[Any]) -> None:
+        """The request of ``task`` has been answered."""
+        self._running.discard(task)
 
     @contextmanager
     def endless(self, end: Callable[[], Any]) -> Iterator[None]:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Final
 
 #: Bytes that one body moves in a step.
@@ -32,19 +30,14 @@ class Turns:
         self._next = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
-    @contextmanager
-    def request(self, who: object) -> Iterator[None]:
-        """Registers a request as young inside the block."""
+    def begin(self, who: object) -> None:
+        """Register a request as young, until ``settle``."""
         self._young[who] = asyncio.get_running_loop().time()
-        try:
-            yield
-        finally:
-            self._settle(who)
 
     async def step(self, who: object) -> None:
         """Wait until the large body ``who`` may move STEP_BYTES."""
         loop = asyncio.get_running_loop()
-        self._settle(who)
+        self.settle(who)
         now = loop.time()
         if not self._waiting and (now >= self._next or not self._crowded(now)):
             self._next = now + PAUSE_SECONDS
@@ -71,8 +64,8 @@ class Turns:
         if self._waiting:
             self._timer = loop.call_at(self._next, self._tick)
 
-    def _settle(self, who: object) -> None:
-        """``who`` is no longer young."""
+    def settle(self, who: object) -> None:
+        """``who`` is no longer young. Further calls have no effect."""
         if self._young.pop(who, None) is not None and not self._young and self._timer is not None:
             self._timer.cancel()
             self._tick()

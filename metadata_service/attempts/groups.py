@@ -31,8 +31,8 @@ from metadata_service.config import Limits
 from metadata_service.db.database import Database, NothingCommitted, Part, Row, Statement
 from metadata_service.events import outbox
 from metadata_service.files import events
-from metadata_service.files.creation import INSERT_OF_DONE, build_file
-from metadata_service.files.families import Placed, file_metadata
+from metadata_service.files.creation import INSERT_OF_DONE, date, undated_file
+from metadata_service.files.families import Placed
 from metadata_service.files.links import EPOCH_OF_DONE
 from metadata_service.files.retention import holds_lock, keeps, wish_params
 from metadata_service.usage import quota
@@ -130,14 +130,16 @@ class Reservation:
 class Commit:
     """T4 of one attempt.
 
-    `blob`: the row as T1 wrote it, with the size, checksum and tag of the commit. `traceparent`: trace
-    context of the request, which the group's own context does not have.
+    `blob`: the row as T1 wrote it, with the size, checksum and tag of the commit. `file`: the file, without
+    the times, which the transaction sets. `traceparent`: trace context of the request, which the group's own
+    context does not have.
     """
 
     handle: Handle
     blob: BlobRow
     placed: Placed
     file_id: UUID
+    file: File
     scan: Scan | None
     traceparent: str | None
 
@@ -151,9 +153,7 @@ class Commit:
 
         It returns one row, the time and the owner's link epoch, or none if it changed nothing.
         """
-        blob, spec = self.blob, self.placed.spec
-        # The time is the database's and not known yet; no value written here depends on it.
-        file = build_file(blob, self.placed, blob.created_at, self.file_id)
+        blob, spec, file = self.blob, self.placed.spec, self.file
         noted = {} if self.scan is None else scans.params(self.scan)
         return _COMMIT if self.scan is None else _COMMIT_SCANNED, self.handle.params(
             size=blob.size_bytes,
@@ -165,7 +165,7 @@ class Commit:
             family=file.family,
             filename=file.filename,
             content_type=with_charset(file.content_type, file.charset),
-            metadata=Jsonb(file_metadata(spec, blob.object_metadata)),
+            metadata=Jsonb(dict(file.metadata)),
             visibility=file.visibility,
             **wish_params(spec.retention, self.handle.owner_id),
             **events.ready_params(file),
@@ -221,7 +221,8 @@ class Groups:
             version_id=request.version_id,
         )
         scan = request.scan if request.HasField("scan") else None
-        wish = Commit(handle, blob, placed, handle.blob_id, scan, origin())
+        file = undated_file(blob, placed, handle.blob_id)
+        wish = Commit(handle, blob, placed, handle.blob_id, file, scan, origin())
         return await self._committing.ask(handle.owner_id, wish)
 
     async def drained(self) -> None:
@@ -276,7 +277,7 @@ class Groups:
 
 def _file(wish: Commit, rows: list[Row]) -> File:
     at, link_epoch = rows[0]
-    file = build_file(wish.blob, wish.placed, at, wish.file_id, owner_link_epoch=link_epoch)
+    date(wish.file, wish.placed, at, link_epoch)
     if wish.scan is not None:
-        file.scan.CopyFrom(wish.scan)
-    return file
+        wish.file.scan.CopyFrom(wish.scan)
+    return wish.file

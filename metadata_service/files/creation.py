@@ -15,7 +15,7 @@ from psycopg.types.json import Jsonb
 
 from metadata_service.blobs.rows import BlobRow
 from metadata_service.db.database import Statement, Transaction
-from metadata_service.db.timestamps import to_proto
+from metadata_service.db.timestamps import set_moment, to_proto
 from metadata_service.files.families import Placed, file_metadata, with_details
 from metadata_service.files.retention import KEEP_COLUMNS, KEEP_VALUES, wish_params, wished
 from metadata_service.files.rows import COLUMNS, to_file
@@ -59,6 +59,13 @@ def build_file(
     blob: BlobRow, placed: Placed, at: datetime, file_id: UUID, *, owner_link_epoch: int = 0
 ) -> File:
     """A new file, generation 1, committed at `at`. `blob`: the row after its commit."""
+    file = undated_file(blob, placed, file_id)
+    date(file, placed, at, owner_link_epoch)
+    return file
+
+
+def undated_file(blob: BlobRow, placed: Placed, file_id: UUID) -> File:
+    """As ``build_file``, without what only the transaction knows; see ``date``."""
     spec = placed.spec
     kind, charset = split_charset(spec.content_type)
     file = File(
@@ -76,17 +83,22 @@ def build_file(
         crc32c=blob.crc32c or 0,
         metadata=file_metadata(spec, blob.object_metadata),
         visibility=spec.visibility,
-        create_time=to_proto(at),
-        update_time=to_proto(at),
-        link_stamp=LinkStamp(content_id=str(blob.id), owner_epoch=owner_link_epoch),
+        link_stamp=LinkStamp(content_id=str(blob.id)),
     )
+    return with_details(file, spec.target)
+
+
+def date(file: File, placed: Placed, at: datetime, owner_link_epoch: int) -> None:
+    """Set the times of a file committed at `at`, and its owner's link epoch."""
+    set_moment(file.create_time, at)
+    file.update_time.CopyFrom(file.create_time)
+    file.link_stamp.owner_epoch = owner_link_epoch
     expires = _expires(placed, at)
     if expires is not None:
-        file.expire_time.CopyFrom(to_proto(expires))
-    retention = wished(spec, at)
+        set_moment(file.expire_time, expires)
+    retention = wished(placed.spec, at)
     if retention is not None:
         file.retention.CopyFrom(retention)
-    return with_details(file, spec.target)
 
 
 def insert_file(file: File, blob: BlobRow, placed: Placed, at: datetime) -> Statement:

@@ -116,27 +116,30 @@ class BodyChecks:
             raise self._size_mismatch(str(self.size))
         for expected in (self._expected, final):
             check_crc32c(expected, self.crc32c)
-            self._check_digest("md5", expected.md5, self._md5.digest() if self._md5 else None)
-            self._check_digest("sha1", expected.sha1, self._sha1.digest() if self._sha1 else None)
-            self._check_digest("sha256", expected.sha256, self._sha256.digest() if self._sha256 else None)
+            if expected.md5:
+                _check_digest("md5", expected.md5, self._md5)
+            if expected.sha1:
+                _check_digest("sha1", expected.sha1, self._sha1)
+            if expected.sha256:
+                _check_digest("sha256", expected.sha256, self._sha256)
         self.finished = True
-
-    def _check_digest(self, name: str, expected: bytes, actual: bytes | None) -> None:
-        if not expected:
-            return
-        if actual is None:
-            raise InvalidField(
-                f"object_checksums.{name} was not announced: send it in spec.checksums, before the bytes",
-                field=f"object_checksums.{name}",
-            )
-        if expected != actual:
-            raise mismatch(name, expected.hex(), actual.hex())
 
     def _size_mismatch(self, actual: str) -> SizeMismatch:
         return SizeMismatch(
             f"{self._declared} bytes were declared, {actual} arrived",
             metadata={"expected": str(self._declared), "actual": actual},
         )
+
+
+def _check_digest(name: str, expected: bytes, digest: hashlib._Hash | None) -> None:
+    if digest is None:
+        raise InvalidField(
+            f"object_checksums.{name} was not announced: send it in spec.checksums, before the bytes",
+            field=f"object_checksums.{name}",
+        )
+    actual = digest.digest()
+    if expected != actual:
+        raise mismatch(name, expected.hex(), actual.hex())
 
 
 def check_chunk(request: UploadRequest | UploadChunk) -> None:

@@ -36,12 +36,12 @@ class Problems:
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             await send(message)
 
+        task = self._draining.entered()
         try:
-            with self._draining.request():
-                await self._app(scope, receive, watched)
+            await self._app(scope, receive, watched)
             return
         except asyncio.CancelledError:
-            if not self._draining.is_cut or (task := asyncio.current_task()) is None:
+            if not self._draining.is_cut:
                 raise
             task.uncancel()
             reply = _explained(cut_off())
@@ -57,6 +57,8 @@ class Problems:
         except Exception:
             log.exception("unexpected")
             reply = problem_for_bug(current_request_id())
+        finally:
+            self._draining.left(task)
         if started:
             request = current()
             _break_off(scope, (request is not None and request.message) or f"status {reply.status}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import pytest
@@ -26,7 +28,17 @@ async def crowd(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(module, "YOUNG_SECONDS", LONG)
     turns = Turns()
     await turns.step("somebody, just now")
-    return turns, turns.request("small")
+    return turns, request(turns, "small")
+
+
+@contextmanager
+def request(turns: Turns, who: str) -> Iterator[None]:
+    """A request, from its head to its answer."""
+    turns.begin(who)
+    try:
+        yield
+    finally:
+        turns.settle(who)
 
 
 async def settled() -> None:
@@ -37,7 +49,7 @@ async def settled() -> None:
 
 async def test_where_nobody_is_young_nobody_waits(crowd: Any) -> None:
     turns, _ = crowd
-    with turns.request("large"):
+    with request(turns, "large"):
         async with asyncio.timeout(60):
             for _ in range(100):
                 await turns.step("large")  # young itself until its first step
@@ -73,7 +85,7 @@ async def test_meanwhile_they_go_on_one_by_one(monkeypatch: pytest.MonkeyPatch) 
             order.append(number)
 
     began = time.monotonic()
-    with turns.request("small"):
+    with request(turns, "small"):
         await asyncio.gather(*map(body, range(4)))
     assert time.monotonic() - began > (len(order) - 2) * module.PAUSE_SECONDS
     for at in range(1, len(order)):
