@@ -45,6 +45,8 @@ def forwarded_origin(call: Call) -> str:
 
     Of several values the last one counts: the trusted peer appended it.
     """
+    if not call.services.settings.trusted_proxies:
+        return ""
     proto, host = _last(call, "x-forwarded-proto").lower(), _last(call, "x-forwarded-host")
     if not (proto or host) or not from_trusted_proxy(call):
         return ""

@@ -51,8 +51,11 @@ def values_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes
 
 def tokens_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
     """The members of a list-valued header, in lower case."""
-    parts = b",".join(values_of(headers, name)).split(b",")
-    return [token for part in parts if (token := part.strip().lower())]
+    return _tokens(values_of(headers, name))
+
+
+def _tokens(lines: list[bytes]) -> list[bytes]:
+    return [token for part in b",".join(lines).split(b",") if (token := part.strip().lower())]
 
 
 def head_fault(method: bytes, version: str, url: bytes, headers: Headers) -> Refusal | None:
@@ -61,12 +64,18 @@ def head_fault(method: bytes, version: str, url: bytes, headers: Headers) -> Ref
         return malformed(f"HTTP/{version} is not spoken here; send HTTP/1.1.", 505)
     if method == b"CONNECT":
         return Refusal(501, "METHOD_NOT_ALLOWED", "CONNECT is for proxies; this is not one.")
-    return _host_fault(version, headers) or _coding_fault(version, headers) or _target_fault(method, url)
+    hosts: list[bytes] = []
+    codings: list[bytes] = []
+    for name, value in headers:
+        if name == b"host":
+            hosts.append(value.strip(b" \t"))
+        elif name == b"transfer-encoding":
+            codings.append(value)
+    return _host_fault(version, hosts) or _coding_fault(version, codings) or _target_fault(method, url)
 
 
-def _host_fault(version: str, headers: Headers) -> Refusal | None:
+def _host_fault(version: str, hosts: list[bytes]) -> Refusal | None:
     """RFC 9112 section 3.2."""
-    hosts = values_of(headers, b"host")
     if not hosts and version == "1.1":
         return malformed("The Host header is missing; HTTP/1.1 asks for it.")
     if len(hosts) > 1:
@@ -76,9 +85,11 @@ def _host_fault(version: str, headers: Headers) -> Refusal | None:
     return None
 
 
-def _coding_fault(version: str, headers: Headers) -> Refusal | None:
+def _coding_fault(version: str, lines: list[bytes]) -> Refusal | None:
     """RFC 9112 section 6.1."""
-    codings = tokens_of(headers, b"transfer-encoding")
+    if not lines:
+        return None
+    codings = _tokens(lines)
     if codings and version == "1.0":
         return malformed("HTTP/1.0 has no Transfer-Encoding; send Content-Length.")
     if codings and codings != [b"chunked"]:

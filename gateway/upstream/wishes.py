@@ -29,6 +29,8 @@ def retention_of(fields: Mapping[str, Any]) -> RetentionWish | None:
 
     :raises InvalidField: a field breaks its rule.
     """
+    if NAMES.isdisjoint(fields):
+        return None
     wish = RetentionWish()
     if moment := _moment(fields, "keep_until"):
         wish.keep_until_time.FromDatetime(moment)

@@ -97,14 +97,7 @@ class Gathering(Generic[W, R]):
                 _refuse(members, in_doubt())
             raise
         finally:
-            self._workers.remove(self._this_task())
-
-    @staticmethod
-    def _this_task() -> asyncio.Task[None]:
-        task = asyncio.current_task()
-        if task is None:
-            raise AssertionError("a worker is a task")
-        return task
+            self._workers.remove(asyncio.current_task())  # type: ignore[arg-type]  # a worker is a task
 
     def _take(self) -> list[_Member[W, R]]:
         """The next group: one wish of each owner in turn, without those of callers who have gone."""

@@ -70,7 +70,7 @@ def carry(spec: UploadSpec, known: Mapping[str, str], sealing: Sealing | None = 
         carried.user_id = spec.user_id
     if not _is_whole(spec.filename):
         carried.filename = spec.filename
-    room = ROOM - sum(len(key) + min(_header_bytes(text), WHOLE) for key, text in known.items())
+    room = ROOM - sum([len(key) + min(_header_bytes(text), WHOLE) for key, text in known.items()])
     left_out: list[str] = []
     for name, leave_out in (("", None), *_EXPENDABLE):
         if leave_out is not None:
@@ -83,7 +83,7 @@ def carry(spec: UploadSpec, known: Mapping[str, str], sealing: Sealing | None = 
         pieces = _pieces(carried, sealing)
         if left_out:
             pieces[LEFT_OUT_KEY] = ",".join(left_out)
-        if sum(len(key) + len(text) for key, text in pieces.items()) <= room:
+        if sum([len(key) + len(text) for key, text in pieces.items()]) <= room:
             return pieces
     return {LEFT_OUT_KEY: "spec"}
 

@@ -104,33 +104,32 @@ class Uploader:
         """
         scanned = await self._scanner.of(source.spec, provisional=source.provisional)
         try:
-            return await self._upload(source, scanned, same_request)
+            checks = self._checks(source.spec)
+            body = scanned.beside(source.chunks(checks))
+            head = await self._first_bytes(source, checks, body)
+            checks.hold_to(self._limits.for_target(source.spec.target))
+            guess = UploadSpec()
+            guess.CopyFrom(source.spec)
+            sniffed = self._sniffed(source, head)
+            outcome = await self._attempts.reserve(
+                self._reserve_request(guess, sniffed, checks, same_request)
+            )
+            if outcome.HasField("replay"):
+                return UploadedFile(await _replay(outcome.replay, body, checks), replayed=True)
+            blob = outcome.blob
+            upload = _Upload(blob, source, guess, sniffed, checks, scanned)
+            async with self._attempts.hold(blob):
+                made = await self._make_object(upload, _chain(head, body), same_request)
+            if isinstance(made, File):
+                self._attempts.give_up(blob)
+                return UploadedFile(made)
+            return UploadedFile(await self._attempts.commit(blob, made))
         finally:
             scanned.close()
 
     async def answered(self, spec: UploadSpec, same_request: bytes) -> File | None:
         """See ``Attempts.answered``."""
         return await self._attempts.answered(spec, same_request)
-
-    async def _upload(self, source: Source, scanned: Scanned, same_request: bytes | None) -> UploadedFile:
-        checks = self._checks(source.spec)
-        body = scanned.beside(source.chunks(checks))
-        head = await self._first_bytes(source, checks, body)
-        checks.hold_to(self._limits.for_target(source.spec.target))
-        guess = UploadSpec()
-        guess.CopyFrom(source.spec)
-        sniffed = self._sniffed(source, head)
-        outcome = await self._attempts.reserve(self._reserve_request(guess, sniffed, checks, same_request))
-        if outcome.HasField("replay"):
-            return UploadedFile(await _replay(outcome.replay, body, checks), replayed=True)
-        blob = outcome.blob
-        upload = _Upload(blob, source, guess, sniffed, checks, scanned)
-        async with self._attempts.hold(blob):
-            made = await self._make_object(upload, _chain(head, body), same_request)
-        if isinstance(made, File):
-            self._attempts.give_up(blob)
-            return UploadedFile(made)
-        return UploadedFile(await self._attempts.commit(blob, made))
 
     async def _first_bytes(
         self, source: Source, checks: BodyChecks, body: AsyncIterator[Counted]
