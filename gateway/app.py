@@ -23,8 +23,8 @@ from gateway.families.tus.errors import as_tus
 from gateway.families.tus.headers import PREFIX as TUS_PREFIX
 from gateway.families.tus.headers import UPLOAD_PATH
 from gateway.families.tus.protocol import TusProtocol
-from gateway.http.client import CLIENT
 from gateway.http.coding import send_coded
+from gateway.http.leaving import CLIENT
 from gateway.http.middleware.access import ROUTE, AccessLog, SocketLog
 from gateway.http.middleware.early_reply import EarlyReplies
 from gateway.http.middleware.errors import Problems

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from benchmarks.parts.measured import Part
 from gateway.config import GatewaySettings
-from gateway.http.draining import Draining
+from gateway.http.leaving import Draining
 from gateway.metrics import Metrics
 from gateway.server import protocol, serve
 from servicekit.serving.memory import tune_malloc

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
-from gateway.http.client import CLIENT, Client
+from gateway.http.leaving import CLIENT, Client
 from gateway.http.problems import ClientGone
 from servicekit.auth.principal import Principal, effective_owner
 from strongroom.errors import InvalidField, MalformedRequest, SizeLimitExceeded, UnsupportedMediaType

@@ -20,7 +20,7 @@ from starlette.types import Message
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from gateway.http.client import Client
+from gateway.http.leaving import Client
 
 #: Reading from the socket stops while more than this waits for the application.
 HIGH_WATER_BYTES: Final = 512 * 1024

@@ -16,7 +16,7 @@ import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gateway.http.client import CLIENT
+from gateway.http.leaving import CLIENT
 from gateway.http.middleware.access import CUT, note_refused
 from gateway.http.middleware.headers import REQUEST_ID
 from gateway.http.problems import raw_problem

@@ -16,7 +16,7 @@ from uvicorn.config import Config
 from uvicorn.server import Server
 
 from gateway.config import GatewaySettings
-from gateway.http.draining import Draining
+from gateway.http.leaving import Draining
 from gateway.metrics import Metrics
 from gateway.server.connection_table import ConnectionTable, with_table
 from gateway.server.pace import ConnectionLimits

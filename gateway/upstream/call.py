@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 from starlette.types import Receive, Scope
 
 from gateway.config import GatewaySettings
-from gateway.http.draining import Draining
 from gateway.http.exchange import Exchange
+from gateway.http.leaving import Draining
 from gateway.http.tickets import Tickets
 from gateway.metrics import Metrics
 from gateway.upstream.backend import Metadata, Storage

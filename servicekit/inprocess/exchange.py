@@ -83,7 +83,8 @@ class Exchange:
         """The service has sent its initial metadata."""
         if self.initial is None:
             self.initial = initial
-            _wake(self._initial_waiters)
+            if self._initial_waiters:
+                _wake(self._initial_waiters)
 
     def end(self, outcome: Outcome) -> None:
         """Set the outcome. Only a caller who leaves before receiving it can change it afterwards."""
@@ -118,8 +119,10 @@ class Exchange:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        _wake(self._waiters)
-        _wake(self._initial_waiters)
+        if self._waiters:
+            _wake(self._waiters)
+        if self._initial_waiters:
+            _wake(self._initial_waiters)
         if self.on_over is not None:
             self.on_over()
             self.on_over = None

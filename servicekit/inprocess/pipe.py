@@ -85,15 +85,18 @@ class Pipe:
     def finish(self) -> None:
         """No more messages follow; waiting ones are still delivered."""
         self._finished = True
-        self._wake_reader()
+        if self._reader is not None:
+            self._wake_reader()
 
     def abandon(self) -> None:
         """Nobody reads any more: drop waiting messages, and let writers return."""
         self._abandoned = True
         self._messages.clear()
         self._held = 0
-        self._wake_reader()
-        self._wake_writers()
+        if self._reader is not None:
+            self._wake_reader()
+        if self._writers:
+            self._wake_writers()
 
     def _wake_reader(self) -> None:
         if self._reader is not None and not self._reader.done():

@@ -159,7 +159,8 @@ class InProcessServer:
         exchange.task = None
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("call_failed", method=exchange.path, exc_info=error)
-        exchange.end(_LET_GO)  # if it has not ended: cancelled before its first step, or by its own servicer
+        if exchange.outcome is None:  # cancelled before its first step, or by its own servicer
+            exchange.end(_LET_GO)
         if not self._running:
             idle, self._idle = self._idle, []
             for turn in idle:

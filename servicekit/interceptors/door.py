@@ -101,26 +101,28 @@ class Door:
         if differ is not None:
             refuse_internal("clock", f"the gateway's clock and ours differ by {differ} s", differ)
 
+    def passes(self, info: RequestContext, credentials: Credentials) -> bool:
+        """Whether no limit applies: the gateway has counted the call, or a Strongroom process makes it."""
+        info.by_gateway = self.admitted(credentials)
+        principal = info.principal
+        return info.by_gateway or (principal is not None and principal.internal is not None)
+
     async def enter(
         self,
         method: Method,
         info: RequestContext,
-        credentials: Credentials,
         context: ServicerContext,
         *,
         holds: Holds,
-    ) -> str | None:
-        """Count a call against the limits, and add its places to ``holds``. Returns the name under which the
-        call was counted; None if it was not counted.
+    ) -> str:
+        """Count a call that doesn't pass against the limits, and add its places to ``holds``. Returns the
+        name under which the call was counted.
 
         Its message may still be on its way, so a call that is refused has not waited for it.
 
         :raises RateLimited: a limit is reached.
         """
         principal = info.principal
-        info.by_gateway = self.admitted(credentials)
-        if info.by_gateway or (principal is not None and principal.internal is not None):
-            return None
         if principal is None:  # a service without authentication
             user = f"address {_address(context)}"
             await self._limiter.unsigned_request(_address(context))
@@ -143,12 +145,12 @@ class Door:
             holds.add(await self._limiter.hold(EXPORTS, user))
         return user
 
-    async def begin_imports(self, method: Method, user: str | None, request: Any) -> None:
+    async def begin_imports(self, method: Method, user: str, request: Any) -> None:
         """Count the imports that a call begins. ``request``: its serialized message; ``user``: of ``enter``.
 
         :raises RateLimited: too many.
         """
-        if user is not None and OPEN.get(method.path) == IMPORTS:
+        if OPEN.get(method.path) == IMPORTS:
             await self._limiter.imports(user, _imports_in(method, request))
 
     async def probe(self, context: ServicerContext) -> None:
@@ -167,10 +169,9 @@ class Door:
         if hold is not None and task is not None:
             task.add_done_callback(lambda _: hold.release())
 
-    def refused_behind(self, user: str | None) -> None:
+    def refused_behind(self, user: str) -> None:
         """The servicer has refused a call, counted for ``user``, by its own limit."""
-        if user is not None:
-            self._limiter.refused_behind(user)
+        self._limiter.refused_behind(user)
 
     async def refuse(
         self, error: StrongroomError, credentials: Credentials, context: ServicerContext

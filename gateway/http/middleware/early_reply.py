@@ -13,7 +13,7 @@ import contextlib
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http.draining import Draining
+from gateway.http.leaving import Draining
 
 #: Bodies of an announced length up to this are read to the end, and the connection stays open.
 SMALL_BODY_BYTES = 64 * 1024

@@ -7,7 +7,7 @@ import asyncio
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.http.draining import Draining, cut_off
+from gateway.http.leaving import Draining, cut_off
 from gateway.http.middleware.access import BROKEN, GONE, LIMITED
 from gateway.http.problems import ClientGone, Truncated, problem_for, problem_for_bug
 from gateway.http.reply import Reply

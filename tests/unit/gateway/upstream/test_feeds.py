@@ -14,8 +14,7 @@ from grpc import StatusCode, aio
 
 from gateway.families.notifications import routes
 from gateway.families.notifications.watch import Watch
-from gateway.http.client import Client
-from gateway.http.draining import Draining
+from gateway.http.leaving import Client, Draining
 from gateway.upstream.feeds import QUEUED, Feeds, TooSlow
 from servicekit.auth.principal import Principal
 from strongroom.errors import OffsetOutOfRange, ServiceUnavailable, TokenExpired

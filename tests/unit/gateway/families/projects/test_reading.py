@@ -13,7 +13,7 @@ from grpc import aio
 
 from gateway.families.projects import reading
 from gateway.families.projects.reading import AHEAD_BYTES, WHOLE_BYTES, ProjectReply
-from gateway.http.client import Client
+from gateway.http.leaving import Client
 from gateway.upstream.call import Services
 from strongroom.errors import ServiceUnavailable
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway.http.draining import Draining
+from gateway.http.leaving import Draining
 from gateway.http.middleware.early_reply import EarlyReplies
 
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from gateway.families.tus.errors import as_tus
-from gateway.http.draining import Draining
+from gateway.http.leaving import Draining
 from gateway.http.middleware import access
 from gateway.http.middleware.errors import Problems
 from gateway.http.problems import Truncated

@@ -1,4 +1,4 @@
-"""Requests whose client leaves."""
+"""Requests whose client leaves; event streams end with the process, also those about to begin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.http.client import Client
+from gateway.http.leaving import Client, Draining
 from gateway.http.problems import ClientGone
 
 
@@ -58,3 +58,13 @@ def test_who_asks_too_late_is_told_at_once() -> None:
     client.add(tell)
     assert told == [1]
     client.remove(tell)
+
+
+def test_a_stream_that_begins_after_the_end_ends_at_once() -> None:
+    draining, ended = Draining(), []
+    with draining.endless(lambda: ended.append("early")):
+        assert ended == []
+        draining.end_streams()
+        assert ended == ["early"]
+    with draining.endless(lambda: ended.append("late")):
+        assert ended == ["early", "late"]
