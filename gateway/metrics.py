@@ -49,7 +49,9 @@ class Metrics:
         self.problems = Counter(
             "http_problems", "Answers that were a problem, by its code.", ("reason",), registry=self.registry
         )
-        self.in_flight = Gauge("http_requests_in_flight", "Requests in progress.", registry=self.registry)
+        self.running = 0  # a gauge that is asked costs less than one that is told
+        in_flight = Gauge("http_requests_in_flight", "Requests in progress.", registry=self.registry)
+        in_flight.set_function(lambda: self.running)
         self.received = Counter("http_received_bytes", "Bytes of request bodies.", registry=self.registry)
         self.sent = Counter("http_sent_bytes", "Bytes of answer bodies.", registry=self.registry)
         self.connections = Gauge("http_connections", "Open connections.", registry=self.registry)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import Final
@@ -213,8 +213,7 @@ class Groups:
         placed = Placed(begun.upload_spec(), handle.owner_id)
         if placed.spec.HasField("size_bytes") and placed.spec.size_bytes != request.size_bytes:
             return None
-        blob = replace(
-            begun,
+        blob = begun._replace(
             size_bytes=request.size_bytes,
             crc32c=request.crc32c,
             etag=request.etag,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from metadata_service.db.timestamps import to_proto
@@ -40,8 +40,7 @@ class Handle:
         return {"owner": self.owner_id, "id": self.blob_id, "epoch": self.epoch, **more}
 
 
-@dataclass(frozen=True, slots=True)
-class BlobRow:
+class BlobRow(NamedTuple):
     """One row, in the order of COLUMNS.
 
     `size_bytes` and `crc32c` are None until COMPLETING. Only claims set `traceparent` and `hide_only` (see

@@ -42,11 +42,11 @@ class AccessLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(receive, send)
         span = _begin_span(scope, scope["method"])
-        self._metrics.in_flight.inc()
+        self._metrics.running += 1
         try:
             await self._app(scope, exchange.receive, exchange.send)
         finally:
-            self._metrics.in_flight.dec()
+            self._metrics.running -= 1
             if CUT in scope:
                 exchange.status = _cut_by_server(scope)
             elif scope.get(GONE):
@@ -66,7 +66,7 @@ class SocketLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _SocketExchange(receive, send)
         span = _begin_span(scope, "GET")
-        self._metrics.in_flight.inc()
+        self._metrics.running += 1
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:
@@ -74,7 +74,7 @@ class SocketLog:
                 raise
             # the connection ended before its handshake was answered
         finally:
-            self._metrics.in_flight.dec()
+            self._metrics.running -= 1
             exchange.status = exchange.status or _CLIENT_LEFT
             _note(self._metrics, scope, "GET", exchange)
             if span is not None:

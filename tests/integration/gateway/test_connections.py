@@ -67,7 +67,7 @@ async def test_one_address_has_no_more_than_its_part() -> None:
     async with run_gateway(address_connections=3) as gateway, connections(gateway, 3, "127.0.0.2") as busy:
         for one in busy:
             await one.send(begin)
-        await until(lambda: gateway.services.metrics.in_flight._value.get() == 3, "the uploads did not begin")
+        await until(lambda: gateway.services.metrics.running == 3, "the uploads did not begin")
         async with connections(gateway, 1, "127.0.0.2") as refused:
             answer = await refused[0].answer()
             assert (answer.status, answer.problem["code"]) == (429, "RATE_LIMITED")
@@ -75,7 +75,7 @@ async def test_one_address_has_no_more_than_its_part() -> None:
         async with connect(gateway) as other:
             assert await status(other) == 200
         busy[0].leave()
-        await until(lambda: gateway.services.metrics.in_flight._value.get() == 2, "the upload goes on")
+        await until(lambda: gateway.services.metrics.running == 2, "the upload goes on")
         async with connections(gateway, 3, "127.0.0.2") as more:  # two of the three evict an idle one
             assert await status(more[-1]) == 200
 
@@ -94,7 +94,7 @@ async def test_when_all_are_at_work_the_answer_is_503() -> None:
     async with run_gateway(max_connections=3) as gateway, connections(gateway, 3, "127.0.0.2") as busy:
         for one in busy:
             await one.send(begin)
-        await until(lambda: gateway.services.metrics.in_flight._value.get() == 3, "the uploads did not begin")
+        await until(lambda: gateway.services.metrics.running == 3, "the uploads did not begin")
         async with connect(gateway) as other:
             answer = await other.answer()
         assert (answer.status, answer.problem["code"]) == (503, "OVERLOADED")

@@ -201,12 +201,12 @@ async def test_a_body_that_is_cut_is_one_line(
     headers = {"Content_Type": "multipart/form-data; boundary=x", "X_Request_Id": "cut-1", **framing}
     async with run_gateway(body_idle_seconds=0.5) as gateway, connect(gateway) as connection:
         await connection.send(head("POST", UPLOAD, **headers))
-        await until(lambda: gateway.services.metrics.in_flight._value.get() == 1, "it is not begun")
+        await until(lambda: gateway.services.metrics.running == 1, "it is not begun")
         await connection.send(sent)
         answer = await connection.answer()
         assert (answer.status, answer.problem["code"]) == (status, reason)
         assert answer.problem["request_id"] == "cut-1"
-        await until(lambda: gateway.services.metrics.in_flight._value.get() == 0, "it goes on")
+        await until(lambda: gateway.services.metrics.running == 0, "it goes on")
         lines = [json.loads(line) for line in loud.readouterr().err.splitlines() if UPLOAD in line]
         told = gateway.services.metrics.render().decode()
     (line,) = [line for line in lines if line["event"] == "request"]
