@@ -14,7 +14,8 @@ from pydantic_settings import NoDecode
 
 from servicekit.limits import CapSettings
 from servicekit.limits.settings import LimitSettings
-from servicekit.settings import CommaList, CommonSettings, SettingError
+from servicekit.net import TargetAddress
+from servicekit.settings import CommonSettings, OriginList, SettingError
 
 MIB = 1024 * 1024
 _PLAIN = re.compile(r"[A-Za-z0-9._~:/\[\]%-]+")
@@ -69,9 +70,9 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     http_bind: str = "127.0.0.1:8080"
     http_tls_cert: Path | None = None
     http_tls_key: Path | None = None
-    storage_address: str = "127.0.0.1:50051"
-    metadata_address: str = "127.0.0.1:50052"
-    cors_origins: CommaList = ()
+    storage_address: TargetAddress = "127.0.0.1:50051"
+    metadata_address: TargetAddress = "127.0.0.1:50052"
+    cors_origins: OriginList = ()
     public_url: Annotated[str, AfterValidator(_public_url)] = ""
     trusted_proxies: NetworkList = ()
     link_mode: Literal["bytes", "redirect"] = "bytes"

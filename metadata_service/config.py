@@ -15,7 +15,14 @@ from servicekit.archive_classes import CLASSES, Transition, transitions_of
 from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import StorageClass
-from servicekit.settings import CommaList, CommonSettings, SettingError, SettingsBase, env_name
+from servicekit.settings import (
+    MOST_TIMER_SECONDS,
+    CommaList,
+    CommonSettings,
+    SettingError,
+    SettingsBase,
+    env_name,
+)
 
 #: Ten years: a larger value is a typing error.
 MOST_WINDOW_SECONDS: Final = 10 * 366 * 86400.0
@@ -154,9 +161,9 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     database_pool_min: int = Field(default=2, ge=0)
     database_pool_max: int = Field(default=16, ge=1, le=1000)
     database_pool_wait_seconds: float = Field(default=5.0, gt=0)
-    database_connect_seconds: float = Field(default=5.0, gt=0)
-    database_statement_seconds: float = Field(default=15.0, gt=0)
-    database_lock_seconds: float = Field(default=5.0, gt=0)
+    database_connect_seconds: float = Field(default=5.0, gt=0, le=MOST_TIMER_SECONDS)
+    database_statement_seconds: float = Field(default=15.0, gt=0, le=MOST_TIMER_SECONDS)
+    database_lock_seconds: float = Field(default=5.0, gt=0, le=MOST_TIMER_SECONDS)
 
     group_commit: bool = True
 

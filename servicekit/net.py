@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
 
 from servicekit.settings import CommonSettings, SettingError
+
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -20,6 +26,46 @@ def split_address(text: str) -> tuple[str, int]:
     if not host or ":" in host:
         raise ValueError("write host:port, an IPv6 host in brackets")
     return host, int(port)
+
+
+#: Schemes of gRPC's name syntax, and whether their names have ports
+#: (https://github.com/grpc/grpc/blob/master/doc/naming.md).
+_SCHEMES: Final = {
+    "dns": True,
+    "ipv4": True,
+    "ipv6": True,
+    "unix": False,
+    "unix-abstract": False,
+    "xds": False,
+}
+
+
+def check_target(text: str) -> str:
+    """Check the address of a service to call: ``host:port``, ``dns:///host:port`` (all of a name's
+    addresses), ``ipv4:host:port,host:port``, or another of gRPC's names.
+
+    :raises ValueError: it would be looked up in vain.
+    """
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme in _SCHEMES:
+        each = rest.rpartition("/")[2].split(",") if _SCHEMES[scheme] else []
+    else:
+        rest, each = text, [text]
+    try:
+        possible = bool(rest) and all(_is_callable(*split_address(one)) for one in each)
+    except ValueError:
+        possible = False
+    if not possible or not text.isascii() or any(character.isspace() for character in text):
+        raise ValueError(f"{text!r} is not an address; write host:port or dns:///host:port")
+    return text
+
+
+def _is_callable(host: str, port: int) -> bool:
+    return port > 0 and (":" in host or _HOST.fullmatch(host) is not None)
+
+
+#: The address of a service that this process calls.
+TargetAddress = Annotated[str, AfterValidator(check_target)]
 
 
 def join_address(host: str, port: int) -> str:

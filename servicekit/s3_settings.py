@@ -50,6 +50,7 @@ class S3Settings(SettingsBase):
     )
     s3_region: str = Field(
         default="us-east-1",
+        pattern=r"^[A-Za-z0-9._-]+$",
         validation_alias=aliases("AWS_REGION", "S3_REGION", "AWS_DEFAULT_REGION", "STRONGROOM_S3_REGION"),
     )
     s3_bucket: str = Field(

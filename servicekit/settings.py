@@ -8,12 +8,21 @@ empty variable counts as unset. Secrets are ``SecretStr``: neither ``repr`` nor 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NoReturn, Self, TypeVar
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from strongroom import variables
@@ -21,6 +30,15 @@ from strongroom import variables
 PREFIX: Final = "STRONGROOM_"
 MIN_SECRET_BYTES: Final = 16
 SEND_IDLE_SECONDS: Final = 30.0
+#: A hundred years.
+MOST_SECONDS: Final = 36_600 * 86_400
+#: gRPC and Postgres count milliseconds in 32 bits.
+MOST_TIMER_SECONDS: Final = 2_147_483
+#: HTTP/2 counts streams in 31 bits (RFC 9113, section 5.1.1).
+MOST_STREAMS: Final = 2**31 - 1
+#: The largest bigint.
+MOST: Final = 2**63 - 1
+_UNITS: Final = {"_seconds": 1, "_minutes": 60, "_hours": 3600, "_days": 86_400}
 
 
 class SettingError(ValueError):
@@ -45,6 +63,20 @@ def _split(value: object) -> object:
 
 #: A comma-separated list.
 CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+_ORIGIN: Final = re.compile(r"\*|null|[a-z][a-z0-9+.-]*://([A-Za-z0-9*._-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?")
+
+
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not _ORIGIN.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is not an origin like https://app.example.com (no path, no last slash)"
+            )
+    return values
+
+
+#: Origins of web pages as browsers send them (RFC 6454 section 6.2), or ``*``.
+OriginList = Annotated[CommaList, AfterValidator(_origins)]
 
 
 class SettingsBase(BaseSettings):
@@ -73,6 +105,18 @@ class SettingsBase(BaseSettings):
         fields again, at the cost of the environment.
         """
         return init_settings, env_settings
+
+    @model_validator(mode="after")
+    def _numbers_are_possible(self) -> Self:
+        """A typing error must not end as an overflow in a timer, in a column, or in an interval of SQL."""
+        for field in type(self).model_fields:
+            value = getattr(self, field)
+            unit = next((seconds for end, seconds in _UNITS.items() if field.endswith(end)), 0)
+            most = MOST_SECONDS // unit if unit else MOST
+            if isinstance(value, int | float) and value > most:
+                name = _written_name(type(self), field, os.environ)
+                raise SettingError(name, f"is greater than {most}, the most that is possible")
+        return self
 
 
 class CommonSettings(SettingsBase):
@@ -117,10 +161,10 @@ class CommonSettings(SettingsBase):
     commit: str = ""
     reflection: Literal["off", "token", "open"] | None = None
     drain_seconds: float = Field(default=20.0, ge=0, le=3600)
-    max_concurrent_streams: int = Field(default=128, ge=1)
+    max_concurrent_streams: int = Field(default=128, ge=1, le=MOST_STREAMS)
     send_idle_seconds: float = Field(default=SEND_IDLE_SECONDS, gt=0)
     max_concurrent_rpcs: int = Field(default=4096, ge=1)
-    max_connection_age_seconds: float = Field(default=3600.0, gt=0)
+    max_connection_age_seconds: float = Field(default=3600.0, gt=0, le=MOST_TIMER_SECONDS)
 
     @model_validator(mode="before")
     @classmethod

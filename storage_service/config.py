@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from servicekit.archive_classes import STANDARD
 from servicekit.limits import CapSettings
 from servicekit.limits.settings import LimitSettings
+from servicekit.net import TargetAddress
 from servicekit.outbound import UrlRules
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
-from servicekit.settings import CommaList, CommonSettings, SettingError, check_secrets
+from servicekit.settings import CommaList, CommonSettings, OriginList, SettingError, check_secrets
 from storage_service.content.body import SizeRule
 from storage_service.media.assembly import MediaRules
 from storage_service.media.process import ReadingLimits
@@ -58,6 +60,18 @@ DOCUMENT_TYPES = (
 )
 
 
+def _type_patterns(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        if not _TYPE.fullmatch(value):
+            raise ValueError(f"{value!r} is neither a media type like image/png nor a group like image/*")
+    return tuple(value.lower() for value in values)
+
+
+#: Exact types or wildcards, comma-separated.
+TypeList = Annotated[CommaList, AfterValidator(_type_patterns)]
+_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/(\*|[A-Za-z0-9!#$&^_.+-]+)", re.ASCII)
+
+
 class BucketSettings(S3Settings):
     """Settings for preparing a bucket.
 
@@ -65,7 +79,7 @@ class BucketSettings(S3Settings):
     metadata_service.
     """
 
-    cors_origins: CommaList = ()
+    cors_origins: OriginList = ()
     upload_expiry_seconds: float = 86400.0
     restore_window_seconds: float = 0.0
     internal_secret: SecretStr | None = None
@@ -103,7 +117,7 @@ class StorageSettings(OutboundSettings, LimitSettings, CapSettings, CommonSettin
     """
 
     storage_bind: str = "127.0.0.1:50051"
-    metadata_address: str = "127.0.0.1:50052"
+    metadata_address: TargetAddress = "127.0.0.1:50052"
 
     part_size_bytes: int = Field(default=8 * MIB, ge=MIN_PART_SIZE, le=MAX_PUT_SIZE)
     upload_memory_bytes: int = Field(default=256 * MIB, ge=2 * MIN_PART_SIZE)
@@ -124,13 +138,13 @@ class StorageSettings(OutboundSettings, LimitSettings, CapSettings, CommonSettin
     repair_most_percent: float = Field(default=5.0, ge=0, le=100)
     quarantine_seconds: float = Field(default=30 * 86400.0, ge=0)
 
-    upload_types: CommaList = ()
-    document_types: CommaList = DOCUMENT_TYPES
-    audio_types: CommaList = ("audio/*", "video/webm")
-    generation_types: CommaList = ("image/*", "video/*")
-    event_media_types: CommaList = ("image/*", "video/*", "audio/*", "application/pdf")
-    profile_picture_types: CommaList = ("image/*",)
-    temp_types: CommaList = ()
+    upload_types: TypeList = ()
+    document_types: TypeList = DOCUMENT_TYPES
+    audio_types: TypeList = ("audio/*", "video/webm")
+    generation_types: TypeList = ("image/*", "video/*")
+    event_media_types: TypeList = ("image/*", "video/*", "audio/*", "application/pdf")
+    profile_picture_types: TypeList = ("image/*",)
+    temp_types: TypeList = ()
 
     max_picture_pixels: int = Field(default=100_000_000, ge=1)
     media_processes: int = Field(default=1, ge=0, le=32)
