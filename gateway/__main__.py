@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import servicekit.without_terminals  # noqa: F401 - before what would load it
+import servicekit.lean_imports  # noqa: F401 - before what would load it
 from gateway.command import main
 from servicekit.serving.memory import tune_malloc
 

@@ -13,7 +13,7 @@ from gateway.app import build_app
 from gateway.bootstrap import open_services
 from gateway.config import GatewaySettings
 from gateway.server.serve import PortTaken, address_of, bind, make_server
-from gateway.upstream.reaching import told_of_services
+from gateway.upstream.reachability import told_of_services
 from servicekit import failpoints
 from servicekit.serving import memory
 from servicekit.settings import SettingError, load_settings, stop

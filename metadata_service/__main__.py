@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-import servicekit.without_terminals  # noqa: F401 - before what would load it
+import servicekit.lean_imports  # noqa: F401 - before what would load it
 from metadata_service.config import MetadataSettings, MigrationSettings
 from servicekit.serving.server import run, run_server
 from servicekit.settings import SettingError, load_settings, stop

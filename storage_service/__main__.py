@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-import servicekit.without_terminals  # noqa: F401 - before what would load it
+import servicekit.lean_imports  # noqa: F401 - before what would load it
 from servicekit.serving.server import run, run_server
 from servicekit.settings import load_settings
 from storage_service import bucket_cli

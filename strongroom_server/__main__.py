@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import servicekit.without_terminals  # noqa: F401 - before what would load it
+import servicekit.lean_imports  # noqa: F401 - before what would load it
 from strongroom_server.command import main
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from gateway.bootstrap import open_services
 from gateway.config import GatewaySettings
 from gateway.metrics import Metrics
 from gateway.server.serve import bind, make_server
-from gateway.upstream.reaching import told_of_services
+from gateway.upstream.reachability import told_of_services
 from servicekit.inprocess import InProcessServer
 from servicekit.serving.server import RunningServer
 from servicekit.telemetry.logs import name_service

@@ -25,6 +25,33 @@ ALWAYS: Final = (
     "DATABASE_UNAVAILABLE",
     "DEADLINE_EXCEEDED",
 )
+#: Errors of operations that read a file's bytes; and of those that also evaluate conditions and ranges.
+BYTES_ERRORS: Final = (
+    "FILE_NOT_FOUND",
+    "CONTENT_INFECTED",
+    "OBJECT_LOST",
+    "OBJECT_ARCHIVED",
+    "OBJECT_STORE_UNAVAILABLE",
+    "OBJECT_STORE_THROTTLED",
+)
+READ_ERRORS: Final = (*BYTES_ERRORS, "PRECONDITION_FAILED", "RANGE_NOT_SATISFIABLE")
+#: Errors of operations that store a file (for pictures also PICTURE_REFUSED); and of those whose body it is.
+STORE_ERRORS: Final = (
+    "SIZE_LIMIT_EXCEEDED",
+    "QUOTA_EXCEEDED",
+    "FILE_COUNT_EXCEEDED",
+    "CONTENT_TYPE_MISMATCH",
+    "CONTENT_TYPE_NOT_ALLOWED",
+    "CONTENT_INFECTED",
+    "SCANNER_UNAVAILABLE",
+    "IDEMPOTENCY_KEY_REUSED",
+    "REQUEST_IN_PROGRESS",
+    "UPLOAD_SUPERSEDED",
+    "OVERLOADED",
+    "OBJECT_STORE_UNAVAILABLE",
+    "OBJECT_STORE_THROTTLED",
+)
+UPLOAD_ERRORS: Final = ("UPLOAD_INCOMPLETE", "UNSUPPORTED_MEDIA_TYPE", "CHECKSUM_MISMATCH", *STORE_ERRORS)
 
 
 @dataclass(frozen=True, slots=True)

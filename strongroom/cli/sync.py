@@ -18,7 +18,7 @@ from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.session import Session
 from strongroom.cli.tally import Tally
-from strongroom.cli.walking import apart, items_of
+from strongroom.cli.upload_items import apart, items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile
 from strongroom.client.retention import RetentionWish

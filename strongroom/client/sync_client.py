@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from strongroom.client.async_client import AsyncClient
-from strongroom.client.faces import Face, iterating, waiting
+from strongroom.client.blocking import Face, iterating, waiting
 from strongroom.client.files import Family, StoredFile
 from strongroom.client.loop_thread import LoopThread
 from strongroom.client.retries import RetryPolicy

@@ -6,8 +6,8 @@ import os
 from typing import overload
 
 from strongroom.client.administration import Administration
+from strongroom.client.blocking import Face, iterating, waiting
 from strongroom.client.event_media import EventMediaFiles
-from strongroom.client.faces import Face, iterating, waiting
 from strongroom.client.files import FileName
 from strongroom.client.generations import Generations
 from strongroom.client.path_downloads import Downloaded

@@ -36,7 +36,7 @@ def make(owner: Belongings) -> Make:
     """The path of a new drop."""
 
     def make(title: str = "", password: str = "", **rules: Any) -> str:
-        body = {"drop": rules, "title": title, "password": password}
+        body = {"drop": rules, "title": title} | ({"password": password} if password else {})
         reply = owner.http.post("/api/v1/shares", json=body)
         assert reply.status_code == 201, reply.text
         path: str = urlsplit(reply.json()["url"]).path

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.families.admin.rendering import (
+    show_act,
+    show_cleaner,
+    show_finding,
+    show_infected,
+    show_run,
+    show_user,
+)
 from gateway.families.admin.shapes import (
     ActList,
     Cleaner,
@@ -15,16 +23,7 @@ from gateway.families.admin.shapes import (
     VerificationBegun,
     VerificationBody,
 )
-from gateway.families.admin.showing import (
-    show_act,
-    show_cleaner,
-    show_finding,
-    show_infected,
-    show_quota,
-    show_run,
-    show_user,
-)
-from gateway.families.library.rendering import show_costs
+from gateway.families.library.rendering import show_costs, show_usage
 from gateway.families.library.shapes import Costs, UsageAndQuota
 from gateway.http import fields
 from gateway.http.json_body import read_json
@@ -133,7 +132,7 @@ async def set_quota(call: Call) -> JsonReply[UsageAndQuota]:
     request = SetQuotaRequest(
         user_id=call.path["user"], limit_bytes=body.limit_bytes, limit_files=body.limit_files
     )
-    return json_reply(show_quota((await call.ask(SET_QUOTA, request)).usage))
+    return json_reply(show_usage((await call.ask(SET_QUOTA, request)).usage))
 
 
 @routes.add("GET", PREFIX + "/cleaner")

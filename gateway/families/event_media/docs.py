@@ -20,7 +20,9 @@ from gateway.operations.docs import (
     IF_MATCH_REVISION,
     IF_NONE_MATCH,
     RANGE_HEADERS,
+    READ_ERRORS,
     SOFT,
+    UPLOAD_ERRORS,
     USER_ID,
     VISIBILITY,
     WISHES,
@@ -45,35 +47,6 @@ EVENT = in_path("event_id", "The event.", UUID, EXAMPLE_EVENT)
 
 MEDIUM = in_path("media_id", "The medium.", UUID, EXAMPLE_MEDIA)
 
-STORE_ERRORS = (
-    "UPLOAD_INCOMPLETE",
-    "SIZE_LIMIT_EXCEEDED",
-    "QUOTA_EXCEEDED",
-    "FILE_COUNT_EXCEEDED",
-    "UNSUPPORTED_MEDIA_TYPE",
-    "CHECKSUM_MISMATCH",
-    "CONTENT_TYPE_MISMATCH",
-    "CONTENT_TYPE_NOT_ALLOWED",
-    "CONTENT_INFECTED",
-    "SCANNER_UNAVAILABLE",
-    "PICTURE_REFUSED",
-    "IDEMPOTENCY_KEY_REUSED",
-    "REQUEST_IN_PROGRESS",
-    "UPLOAD_SUPERSEDED",
-    "OBJECT_STORE_UNAVAILABLE",
-    "OBJECT_STORE_THROTTLED",
-)
-
-READ_ERRORS = (
-    "FILE_NOT_FOUND",
-    "PRECONDITION_FAILED",
-    "RANGE_NOT_SATISFIABLE",
-    "CONTENT_INFECTED",
-    "OBJECT_LOST",
-    "OBJECT_ARCHIVED",
-    "OBJECT_STORE_UNAVAILABLE",
-)
-
 BYTES = {
     200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
     206: Success("The requested range", {"*/*": BINARY}, FILE_HEADERS),
@@ -86,7 +59,7 @@ DOCS = {
     "create_event_media": Doc(
         "Store a medium",
         {201: Success("Stored", {JSON: Media}, {"ETag": "The medium's revision, for If-Match."})},
-        errors=STORE_ERRORS,
+        errors=(*UPLOAD_ERRORS, "PICTURE_REFUSED"),
         parameters=(EVENT, IDEMPOTENCY_KEY, *CHECKSUM_HEADERS, USER_ID),
         body=form(
             {
@@ -179,7 +152,7 @@ DOCS = {
                 "Replaced. Readers see either the old or the new one, never none", {JSON: ProfilePicture}
             )
         },
-        errors=(*STORE_ERRORS, "RETENTION_HELD"),
+        errors=(*UPLOAD_ERRORS, "PICTURE_REFUSED", "RETENTION_HELD"),
         parameters=(IDEMPOTENCY_KEY, *CONDITIONS, *CHECKSUM_HEADERS, USER_ID),
         body=form(
             {"file": FILE, "visibility": VISIBILITY, **WISHES},
@@ -202,7 +175,7 @@ DOCS = {
     "create_temp_file": Doc(
         "Store a temporary file",
         {201: Success("Stored until expires_at", {JSON: TempFile})},
-        errors=STORE_ERRORS,
+        errors=(*UPLOAD_ERRORS, "PICTURE_REFUSED"),
         parameters=(IDEMPOTENCY_KEY, *CHECKSUM_HEADERS, USER_ID),
         body=form(
             {

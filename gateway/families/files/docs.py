@@ -19,7 +19,9 @@ from gateway.operations.docs import (
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     RANGE_HEADERS,
+    READ_ERRORS,
     SOFT,
+    UPLOAD_ERRORS,
     USER_ID,
     VISIBILITY,
     WISHES,
@@ -51,24 +53,7 @@ DOCS = {
             "The file is streamed to the store. If the body ends before its final boundary, or"
             " its checksum or type is refused, nothing is stored."
         ),
-        errors=(
-            "UPLOAD_INCOMPLETE",
-            "SIZE_LIMIT_EXCEEDED",
-            "QUOTA_EXCEEDED",
-            "FILE_COUNT_EXCEEDED",
-            "UNSUPPORTED_MEDIA_TYPE",
-            "CHECKSUM_MISMATCH",
-            "CONTENT_TYPE_MISMATCH",
-            "CONTENT_TYPE_NOT_ALLOWED",
-            "CONTENT_INFECTED",
-            "SCANNER_UNAVAILABLE",
-            "IDEMPOTENCY_KEY_REUSED",
-            "REQUEST_IN_PROGRESS",
-            "UPLOAD_SUPERSEDED",
-            "OVERLOADED",
-            "OBJECT_STORE_UNAVAILABLE",
-            "OBJECT_STORE_THROTTLED",
-        ),
+        errors=UPLOAD_ERRORS,
         parameters=(IDEMPOTENCY_KEY, *CHECKSUM_HEADERS, USER_ID),
         body=form(
             {
@@ -152,16 +137,7 @@ DOCS = {
             304: Success("Not modified"),
         },
         description="HEAD returns the same headers without the bytes.",
-        errors=(
-            "FILE_NOT_FOUND",
-            "PRECONDITION_FAILED",
-            "RANGE_NOT_SATISFIABLE",
-            "CONTENT_INFECTED",
-            "OBJECT_LOST",
-            "OBJECT_ARCHIVED",
-            "OBJECT_STORE_UNAVAILABLE",
-            "OBJECT_STORE_THROTTLED",
-        ),
+        errors=READ_ERRORS,
         parameters=(KEY, *RANGE_HEADERS, USER_ID),
     ),
     "delete_file": Doc(

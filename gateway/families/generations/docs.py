@@ -22,7 +22,10 @@ from gateway.operations.docs import (
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     RANGE_HEADERS,
+    READ_ERRORS,
     SOFT,
+    STORE_ERRORS,
+    UPLOAD_ERRORS,
     USER_ID,
     VISIBILITY,
     WISHES,
@@ -49,23 +52,7 @@ ID = in_path("id", "The generation's id.", {"type": "string", "format": "uuid"},
 
 TYPE = {"type": "string", "enum": ["text-to-image", "text-to-video", "image-to-image", "image-to-video"]}
 
-STORE_ERRORS = (
-    "SIZE_LIMIT_EXCEEDED",
-    "QUOTA_EXCEEDED",
-    "FILE_COUNT_EXCEEDED",
-    "CONTENT_TYPE_MISMATCH",
-    "CONTENT_TYPE_NOT_ALLOWED",
-    "CONTENT_INFECTED",
-    "SCANNER_UNAVAILABLE",
-    "PICTURE_REFUSED",
-    "IDEMPOTENCY_KEY_REUSED",
-    "REQUEST_IN_PROGRESS",
-    "UPLOAD_SUPERSEDED",
-    "OBJECT_STORE_UNAVAILABLE",
-    "OBJECT_STORE_THROTTLED",
-)
-
-IMPORT_ERRORS = ("SOURCE_URL_REFUSED", "SOURCE_URL_FAILED", "SIZE_MISMATCH", *STORE_ERRORS)
+IMPORT_ERRORS = ("SOURCE_URL_REFUSED", "SOURCE_URL_FAILED", "SIZE_MISMATCH", "PICTURE_REFUSED", *STORE_ERRORS)
 
 DOCS = {
     "create_generation": Doc(
@@ -82,7 +69,7 @@ DOCS = {
     "upload_generation": Doc(
         "Store a generation",
         {201: Success("Stored", {JSON: SavedGeneration})},
-        errors=("UPLOAD_INCOMPLETE", "UNSUPPORTED_MEDIA_TYPE", "CHECKSUM_MISMATCH", *STORE_ERRORS),
+        errors=(*UPLOAD_ERRORS, "PICTURE_REFUSED"),
         parameters=(IDEMPOTENCY_KEY, *CHECKSUM_HEADERS, USER_ID),
         body=form(
             {
@@ -160,15 +147,7 @@ DOCS = {
             304: Success("Not modified"),
         },
         description="For `<img>` and `<video>`. HEAD returns the same headers without the bytes.",
-        errors=(
-            "FILE_NOT_FOUND",
-            "PRECONDITION_FAILED",
-            "RANGE_NOT_SATISFIABLE",
-            "CONTENT_INFECTED",
-            "OBJECT_LOST",
-            "OBJECT_ARCHIVED",
-            "OBJECT_STORE_UNAVAILABLE",
-        ),
+        errors=READ_ERRORS,
         parameters=(ID, *RANGE_HEADERS, USER_ID),
     ),
     "delete_generation": Doc(

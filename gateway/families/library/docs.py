@@ -21,6 +21,7 @@ from gateway.families.library.shapes import (
 )
 from gateway.operations.docs import (
     BINARY,
+    BYTES_ERRORS,
     IDEMPOTENCY_KEY,
     IF_MATCH_REVISION,
     IF_NONE_MATCH,
@@ -69,7 +70,6 @@ LIMIT = query(
 REVISION = {"ETag": "The revision of the file's row, for If-Match."}
 COPYING = (
     "RETENTION_HELD",
-    "FILE_NOT_FOUND",
     "PATH_INVALID",
     "PRECONDITION_FAILED",
     "QUOTA_EXCEEDED",
@@ -82,11 +82,7 @@ COPYING = (
     "UPLOAD_SUPERSEDED",
     "UNSUPPORTED_MEDIA_TYPE",
     "OVERLOADED",
-    "CONTENT_INFECTED",
-    "OBJECT_LOST",
-    "OBJECT_ARCHIVED",
-    "OBJECT_STORE_UNAVAILABLE",
-    "OBJECT_STORE_THROTTLED",
+    *BYTES_ERRORS,
     "BUCKET_NOT_VERSIONED",
 )
 
@@ -142,15 +138,7 @@ DOCS = {
         "A folder as a ZIP",
         {200: Success("The ZIP, streamed", {"application/zip": BINARY})},
         description="All files below the folder; their names are the paths relative to it.",
-        errors=(
-            "FILE_NOT_FOUND",
-            "CONTENT_INFECTED",
-            "OBJECT_LOST",
-            "OBJECT_ARCHIVED",
-            "OBJECT_STORE_UNAVAILABLE",
-            "OBJECT_STORE_THROTTLED",
-            "OVERLOADED",
-        ),
+        errors=(*BYTES_ERRORS, "OVERLOADED"),
         parameters=(FOLDER, USER_ID),
     ),
     "get_library_file": Doc(

@@ -1,4 +1,4 @@
-"""A file of any family as JSON."""
+"""Files of any family, usage and costs as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, cast
 
 from gateway.families.generations.routes import kind_of
-from gateway.families.library.shapes import Costs, FamilyName, LibraryFile, LibraryList
+from gateway.families.library.shapes import Costs, FamilyName, LibraryFile, LibraryList, UsageAndQuota
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import urls_of
@@ -20,7 +20,7 @@ from strongroom.families import OTHER
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import ListFolderResponse, SearchFilesResponse
-from strongroom.metadata.v1.usage_service_pb2 import GetCostsResponse
+from strongroom.metadata.v1.usage_service_pb2 import GetCostsResponse, Usage
 
 #: Names as in ``family`` of targets (``gateway.families.targets``).
 FAMILY_NAMES: Final[Mapping[file_pb2.FileFamily.ValueType, FamilyName]] = {
@@ -126,4 +126,16 @@ def show_costs(found: GetCostsResponse) -> Costs:
         "storage_usd_per_month": round(found.storage_usd_per_month, 6),
         "write_usd_per_month": round(found.write_usd_per_month, 6),
         "usd_per_1000_writes": found.usd_per_1000_writes,
+    }
+
+
+def show_usage(usage: Usage) -> UsageAndQuota:
+    """What a user has stored, and the limits."""
+    return {
+        "user_id": usage.owner_id,
+        "used_bytes": usage.used_bytes,
+        "reserved_bytes": usage.reserved_bytes,
+        "file_count": usage.file_count,
+        "limit_bytes": usage.limit_bytes if usage.HasField("limit_bytes") else None,
+        "limit_files": usage.limit_files if usage.HasField("limit_files") else None,
     }

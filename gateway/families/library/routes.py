@@ -7,7 +7,7 @@ from uuid import UUID
 
 from gateway.families.library.copies import answered_before, asked, spec_of
 from gateway.families.library.folders import delete_folder, folder_archive, folder_page
-from gateway.families.library.rendering import FAMILIES, file_answer, listed, show, show_costs
+from gateway.families.library.rendering import FAMILIES, file_answer, listed, show, show_costs, show_usage
 from gateway.families.library.shapes import (
     BatchDeleteBody,
     BatchDeleteResult,
@@ -276,16 +276,7 @@ async def get_costs(call: Call) -> JsonReply[Costs]:
 async def get_usage(call: Call) -> JsonReply[UsageAndQuota]:
     """The caller's usage and quota."""
     usage = (await call.ask(GET_USAGE, GetUsageRequest(user_id=call.user_id()))).usage
-    return json_reply(
-        {
-            "user_id": usage.owner_id,
-            "used_bytes": usage.used_bytes,
-            "reserved_bytes": usage.reserved_bytes,
-            "file_count": usage.file_count,
-            "limit_bytes": usage.limit_bytes if usage.HasField("limit_bytes") else None,
-            "limit_files": usage.limit_files if usage.HasField("limit_files") else None,
-        }
-    )
+    return json_reply(show_usage(usage))
 
 
 def _edit(file: File, edit: FileEdit) -> UpdateFileRequest:

@@ -15,6 +15,7 @@ from gateway.operations.docs import (
     BINARY,
     FILE_HEADERS,
     RANGE_HEADERS,
+    READ_ERRORS,
     USER_ID,
     Doc,
     Success,
@@ -31,14 +32,7 @@ TEXT = (
 JSON = "application/json"
 ERRORS = (
     *(name for name in ALWAYS if not name.startswith("TOKEN_") and name != "USER_MISMATCH"),
-    "FILE_NOT_FOUND",
-    "PRECONDITION_FAILED",
-    "RANGE_NOT_SATISFIABLE",
-    "CONTENT_INFECTED",
-    "OBJECT_LOST",
-    "OBJECT_ARCHIVED",
-    "OBJECT_STORE_UNAVAILABLE",
-    "OBJECT_STORE_THROTTLED",
+    *READ_ERRORS,
 )
 TOKEN = in_path(
     "token", "The token of the link.", {"type": "string", "maxLength": 1024}, "q83vASNFZ4mrze8BI0VniQ"

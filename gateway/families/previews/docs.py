@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.families.projects.docs import BYTES, FIND_ERRORS, PATH
-from gateway.operations.docs import ALWAYS, RANGE_HEADERS, Doc, in_path
+from gateway.operations.docs import ALWAYS, RANGE_HEADERS, READ_ERRORS, Doc, in_path
 
 TITLE = "Previews"
 TEXT = (
@@ -16,12 +16,7 @@ ERRORS = (
     *(name for name in ALWAYS if name not in {"TOKEN_MISSING", "USER_MISMATCH"}),
     *FIND_ERRORS,
     "PATH_INVALID",
-    "PRECONDITION_FAILED",
-    "RANGE_NOT_SATISFIABLE",
-    "CONTENT_INFECTED",
-    "OBJECT_LOST",
-    "OBJECT_ARCHIVED",
-    "OBJECT_STORE_UNAVAILABLE",
+    *READ_ERRORS,
 )
 TOKEN = in_path(
     "token",

@@ -25,6 +25,7 @@ from gateway.operations.docs import (
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     RANGE_HEADERS,
+    READ_ERRORS,
     USER_ID,
     WISHES,
     Doc,
@@ -114,7 +115,7 @@ PREVIEW_INDEX = Doc(
     "Preview the start page",
     BYTES,
     description="index.html, under `Content-Security-Policy: sandbox allow-scripts`.",
-    errors=FIND_ERRORS,
+    errors=(*FIND_ERRORS, *READ_ERRORS),
     parameters=(SLUG, *RANGE_HEADERS, USER_ID),
 )
 
@@ -188,7 +189,7 @@ DOCS = {
     "get_project_file": Doc(
         "Read one file",
         BYTES,
-        errors=(*FIND_ERRORS, "PRECONDITION_FAILED", "RANGE_NOT_SATISFIABLE", "OBJECT_STORE_UNAVAILABLE"),
+        errors=(*FIND_ERRORS, *READ_ERRORS),
         parameters=(SLUG, PATH, AT_VERSION, *RANGE_HEADERS, USER_ID),
     ),
     "list_project_files": Doc(
@@ -283,7 +284,7 @@ DOCS = {
             " cookies, storage or the caller's token. For clients that send a bearer token;"
             " browsers use a `preview_url`."
         ),
-        errors=FIND_ERRORS,
+        errors=(*FIND_ERRORS, *READ_ERRORS),
         parameters=(SLUG, PATH, *RANGE_HEADERS, USER_ID),
     ),
 }

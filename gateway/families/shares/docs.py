@@ -7,10 +7,12 @@ from gateway.families.shares.shapes import EXAMPLE_ID, Share, ShareBody, ShareEd
 from gateway.operations.docs import (
     ALWAYS,
     BINARY,
+    BYTES_ERRORS,
     FILE_HEADERS,
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     RANGE_HEADERS,
+    READ_ERRORS,
     USER_ID,
     Doc,
     Success,
@@ -35,15 +37,6 @@ GUEST_ERRORS = (
     "SHARE_NOT_FOUND",
     "SHARE_ENDED",
     "SHARE_LOCKED",
-)
-READ_ERRORS = (
-    *GUEST_ERRORS,
-    "FILE_NOT_FOUND",
-    "CONTENT_INFECTED",
-    "OBJECT_LOST",
-    "OBJECT_ARCHIVED",
-    "OBJECT_STORE_UNAVAILABLE",
-    "OBJECT_STORE_THROTTLED",
 )
 TOKEN = in_path(
     "token",
@@ -120,7 +113,7 @@ DOCS = {
             "HEAD returns the same headers without the bytes. With `download` browsers save the"
             " file, whatever its type."
         ),
-        errors=(*READ_ERRORS, "PRECONDITION_FAILED", "RANGE_NOT_SATISFIABLE"),
+        errors=(*GUEST_ERRORS, *READ_ERRORS),
         parameters=(
             TOKEN,
             in_path("item", "The item's name in lists.", {"type": "string"}, EXAMPLE_ITEM),
@@ -131,7 +124,7 @@ DOCS = {
     "read_shared_archive": Doc(
         "All of a share as a ZIP",
         {200: Success("The ZIP, streamed", {"application/zip": BINARY})},
-        errors=READ_ERRORS,
+        errors=(*GUEST_ERRORS, *BYTES_ERRORS),
         parameters=(TOKEN,),
     ),
     "drop_files": Doc(

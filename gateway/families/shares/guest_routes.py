@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, quote
 from pydantic import BaseModel, Field
 
 from gateway.families.shares import page
-from gateway.families.shares.dropping import receive_files
-from gateway.families.shares.guest_reading import SharedAnswer, archive_reply
+from gateway.families.shares.drops import receive_files
+from gateway.families.shares.guest_files import SharedAnswer, archive_reply
 from gateway.families.shares.guest_shapes import Dropped, SharedFile, SharedPage
 from gateway.http import fields
 from gateway.http.exchange import Body

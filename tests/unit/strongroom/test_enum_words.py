@@ -11,7 +11,7 @@ import pytest
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from gateway.families.admin.showing import show_cleaner, show_finding, show_run
+from gateway.families.admin.rendering import show_cleaner, show_finding, show_run
 from gateway.families.generations.routes import show as show_generation
 from gateway.families.library.rendering import show as show_file
 from gateway.families.notifications.watch import show as show_event

@@ -99,7 +99,7 @@ def test_a_service_leaves_its_command_line_out() -> None:
     imported.
     """
     program = """
-import sys, servicekit.without_terminals, uvicorn, uvicorn.server
+import sys, servicekit.lean_imports, uvicorn, uvicorn.server
 print(*[name for name in ("click", "multiprocessing", "uvicorn.supervisors") if sys.modules.get(name)])
 """
     told = subprocess.run(

@@ -17,7 +17,7 @@ from gateway.families.admin.shapes import (
     UserUsage,
     VerificationRun,
 )
-from gateway.families.library.shapes import UsageAndQuota
+from gateway.families.library.rendering import show_usage
 from gateway.http.shapes import rfc3339
 from strongroom.enum_words import enum_word
 from strongroom.metadata.v1 import infected_pb2
@@ -28,7 +28,6 @@ from strongroom.metadata.v1.admin_service_pb2 import (
     OwnerUsage,
 )
 from strongroom.metadata.v1.blob_pb2 import BlobState
-from strongroom.metadata.v1.usage_service_pb2 import Usage
 from strongroom.metadata.v1.verification_pb2 import (
     FindingKind,
     Verification,
@@ -38,24 +37,12 @@ from strongroom.metadata.v1.verification_pb2 import (
 from strongroom.storage.v1.verify_pb2 import ReportedFinding
 
 
-def show_quota(usage: Usage) -> UsageAndQuota:
-    """Sums and limits of a user."""
-    return {
-        "user_id": usage.owner_id,
-        "used_bytes": usage.used_bytes,
-        "reserved_bytes": usage.reserved_bytes,
-        "file_count": usage.file_count,
-        "limit_bytes": usage.limit_bytes if usage.HasField("limit_bytes") else None,
-        "limit_files": usage.limit_files if usage.HasField("limit_files") else None,
-    }
-
-
 def show_user(owner: OwnerUsage) -> UserUsage:
     """The same, also by family."""
     families = [
         {"family": one.family, "file_count": one.file_count, "size": one.size_bytes} for one in owner.families
     ]
-    return cast("UserUsage", {**show_quota(owner.usage), "families": families})
+    return cast("UserUsage", {**show_usage(owner.usage), "families": families})
 
 
 def show_cleaner(status: GetCleanerStatusResponse) -> Cleaner:
