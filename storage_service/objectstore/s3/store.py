@@ -130,7 +130,16 @@ def _client(session: botocore.session.Session, settings: S3Options, read_timeout
     )
     for operation in ("DeleteObjects", "PutBucketLifecycleConfiguration", "PutBucketCors"):
         client.meta.events.register(f"before-call.s3.{operation}", _add_content_md5)
+    client.meta.events.register("before-call.s3", _follow_no_redirect)
     return cast("S3Client", client)
+
+
+def _follow_no_redirect(params: dict[str, Any], **_: object) -> None:
+    """Keep botocore from looking for the bucket's region after a redirect. The light path does not follow
+    either, and where HeadBucket is redirected as well (a proxy from http to https), each look would begin
+    another one, hundreds of them a second.
+    """
+    params["context"]["s3_redirect"]["redirected"] = True
 
 
 def _add_content_md5(params: dict[str, Any], **_: object) -> None:

@@ -122,6 +122,17 @@ async def test_a_clock_that_is_off_is_told_from_a_refusal() -> None:
             assert (await store.check()).state is state
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [(301, "PermanentRedirect", errors.WrongRegion), (307, "TemporaryRedirect", errors.StoreUnavailable)],
+)
+async def test_a_redirect_is_not_followed(status: int, code: str, told: type[errors.StoreError]) -> None:
+    async with scripted(*[failure(status, code)] * 20, max_attempts=1) as (store, server):
+        with pytest.raises(told):
+            await store.setup.enable_versioning()
+        assert len(server.requests) == 1
+
+
 async def test_preparing_a_bucket() -> None:
     async with scripted(*[answer(200)] * 5, region="eu-west-1") as (store, server):
         await store.setup.create()
