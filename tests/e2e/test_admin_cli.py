@@ -248,4 +248,4 @@ def test_an_operator_watches_what_happens_to_everybody(
     refused = shell_of(user)(*words)
     assert (refused.exit_code, refused.out) == (4, "")
     unknown = admin("admin", "watch", "--type", "nonsense", "-n", "1")
-    assert (unknown.exit_code, "There is no such event type" in unknown.err) == (5, True)
+    assert (unknown.exit_code, "is not an event type" in unknown.err) == (5, True)

@@ -30,7 +30,7 @@ def test_the_client(hook_stack: RunningStack, receiver: Receiver, name: str) -> 
         got = receiver.got(name)[-1]
         documented_verify()(rotated.secret, got.headers, got.body)
         assert client.webhooks.update(made.id, paused=True).state == "paused"
-        with pytest.raises(InvalidField, match="no such event type"):
+        with pytest.raises(InvalidField, match="is not an event type"):
             client.webhooks.create(receiver.url(name), types=["file_gone"])
         with pytest.raises(PermissionDenied):
             list(client.webhooks.of_all_users().list())
