@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine
 from concurrent.futures import Future
@@ -15,10 +16,13 @@ CLEAN_UP_SECONDS = 5.0
 
 
 class LoopThread:
-    """Runs coroutines for any number of threads."""
+    """Runs coroutines for any number of threads of one process. A forked child has the object, but not its
+    thread: nothing would ever run there.
+    """
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._process = os.getpid()
         self._leftovers: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._run, name="strongroom-client", daemon=True)
         self._thread.start()
@@ -29,17 +33,27 @@ class LoopThread:
 
     @property
     def stopped(self) -> bool:
-        """Whether ``stop`` was called."""
-        return self._loop.is_closed()
+        """Whether ``stop`` was called, or this is a forked child, where there is nothing to stop."""
+        return self._loop.is_closed() or self._inherited
+
+    @property
+    def _inherited(self) -> bool:
+        """Whether this is a forked child of the process that started the thread."""
+        return os.getpid() != self._process
 
     def run(self, work: Coroutine[Any, Any, R]) -> R:
         """Run ``work`` and return its result. If the waiting thread is interrupted (Ctrl-C), ``work`` is
         cancelled first.
 
-        :raises RuntimeError: after ``stop``, or in the loop's own thread (such as a progress callback), which
-        would wait
-            for itself.
+        :raises RuntimeError: after ``stop``; in a forked child; in the loop's own thread (such as a progress
+            callback), which would wait for itself.
         """
+        if self._inherited:
+            work.close()
+            raise RuntimeError(
+                "this client was made before os.fork(), which gRPC does not survive: fork first, or use"
+                " multiprocessing's 'spawn', and make a client in each process"
+            )
         if threading.current_thread() is self._thread or self.stopped:
             work.close()
             closed = "this client is closed; make a new one"

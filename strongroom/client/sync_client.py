@@ -35,7 +35,8 @@ class Client(Face[AsyncClient]):
 
     Parameters as of ``AsyncClient``. Any number of threads may share it; the calls run in one background
     thread, which also calls ``on_progress``, and reads no source (files and iterators are read in threads of
-    their own). Close it, or use it in ``with``. Not usable in a child after ``fork``: create a new one there.
+    their own). Close it, or use it in ``with``. Fork before the first client is made: gRPC does not work in a
+    child of a process that has used it, and this object raises RuntimeError there.
     """
 
     def __init__(

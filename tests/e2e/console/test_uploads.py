@@ -14,11 +14,13 @@ from tests.stack import RunningStack, until
 HELD: Final = """XMLHttpRequest.prototype.send = (send => function (body) {
     if (!body || window.released) send.call(this, body)
 })(XMLHttpRequest.prototype.send)"""
-#: No answer comes, and the pause between two tries is short.
-BROKEN: Final = """XMLHttpRequest.prototype.send = (send => function (body) {
+#: No answer comes.
+CUT: Final = """XMLHttpRequest.prototype.send = (send => function (body) {
     if (window.mended) send.call(this, body)
     else queueMicrotask(() => this.dispatchEvent(new ProgressEvent('error')))
-})(XMLHttpRequest.prototype.send)
+})(XMLHttpRequest.prototype.send);"""
+#: The same, and the pause between two tries is short.
+BROKEN: Final = f"""{CUT}
 window.setTimeout = (wait => (act, time) => wait(act, Math.min(time, 20)))(window.setTimeout)"""
 FILM: Final = ("film.bin", "application/octet-stream", "y" * 1_000_000)
 
@@ -86,6 +88,16 @@ def test_it_goes_on_when_the_connection_is_back(person: Person, user: str, http:
     person.js("window.mended = true; window.dispatchEvent(new Event('online'))")
     person.sees("2 files uploaded", ".tray")
     until("both are stored", lambda: sorted(names(http)) == ["a.txt", "b.txt"])
+
+
+def test_it_says_that_it_waits_for_the_connection(person: Person, user: str) -> None:
+    person.sign_in(user)
+    person.sees("Nothing here yet")
+    person.js(CUT)
+    person.drop(("a.txt", "text/plain", "a"))
+    person.sees("No connection. Trying again", ".job.sending")
+    person.js("window.mended = true")
+    person.sees("1 file uploaded", ".tray")
 
 
 def test_a_view_that_failed_is_there_when_the_connection_is_back(person: Person, user: str) -> None:

@@ -43,7 +43,7 @@ def test_a_webhook_is_made_tried_paused_and_removed(
 ) -> None:
     url = origin.script(uuid.uuid4().hex, answer(b"", status=200), answer(b"", status=500))
     person.sign_in(user, "/webhooks")
-    person.sees("Nobody is told", "main")
+    person.sees("No webhooks yet", "main")
     first = make(person, url)
     assert first.startswith("whsec_")
     person.click("The gallery", "main")
@@ -65,7 +65,7 @@ def test_a_webhook_is_made_tried_paused_and_removed(
     person.click("Done", "dialog")
     person.click("Delete", "main")
     person.click("Delete", "dialog")
-    person.sees("Nobody is told", "main")
+    person.sees("No webhooks yet", "main")
     assert http.get("/api/webhooks").json()["webhooks"] == []
 
 

@@ -11,7 +11,10 @@ const AT_ONCE = 3
 const CHUNK = 64 * 1024 * 1024 // bytes per request: below the usual limits of proxies for bodies
 const RETRIES = [0, 1000, 3000, 5000, 10000]
 
-/** Every upload of this page, oldest first; a job is `{ id, user, name, size, sent, state, error, place }`. */
+/**
+ * Every upload of this page, oldest first; a job is `{ id, user, name, size, sent, state, error, trouble, place }`.
+ * `trouble`: why it is tried again.
+ */
 export const uploads = observable([])
 /** Functions called with the destination of each stored file. */
 export const stored = new Set()
@@ -23,7 +26,7 @@ let painting = false
 export function add(files, place) {
   const jobs = files.map(({ file, path }) => ({
     id: (made += 1), user: session.get()?.user, file, name: path || file.name, size: file.size, sent: 0,
-    state: 'waiting', error: '', unanswered: false, place, task: null,
+    state: 'waiting', error: '', trouble: '', unanswered: false, place, task: null,
   }))
   uploads.set([...uploads.get(), ...jobs])
   advance()
@@ -115,10 +118,15 @@ function options(job) {
     onShouldRetry: (error) => {
       const status = error.originalResponse?.getStatus() ?? 0
       if (bodyOf(error).code === 'RETENTION_HELD') return false // any other 423: another client is sending to this upload
-      return status === 0 || status === 409 || status === 423 || status === 429 || status >= 500
+      const again = status === 0 || status === 409 || status === 423 || status === 429 || status >= 500
+      if (again) {
+        job.trouble = status === 0 ? 'No connection. Trying again…' : words(status, bodyOf(error))
+        paint()
+      }
+      return again
     },
     onProgress: (sent) => {
-      job.sent = sent
+      Object.assign(job, { sent, trouble: '' })
       paint()
     },
     onSuccess: () => {

@@ -41,6 +41,7 @@ const STATES = { waiting: 'waits for its turn', paused: 'paused', done: 'stored'
 
 function Job({ job }) {
   const told = job.state === 'failed' ? job.error
+    : job.state === 'sending' && job.trouble ? job.trouble
     : job.state === 'sending' ? `${bytes(job.sent)} of ${bytes(job.size)}` : `${STATES[job.state]} · ${bytes(job.size)}`
   const button = (icon, verb, act) => html`<button type="button" class="bare" aria-label=${`${verb} ${job.name}`} onClick=${() => act(job)}><${Icon} name=${icon} size=${18} /></button>`
   return html`<div class=${`job ${job.state}`}>

@@ -58,7 +58,7 @@ export function Navigation({ address, who, onSignOut }) {
   </div>`
 }
 
-const cents = (usd) => (usd > 0 && usd < 0.01 ? '0.01' : usd.toFixed(2))
+const cents = (usd) => (usd > 0 && usd < 0.01 ? 'under 0.01' : `about ${usd.toFixed(2)}`)
 
 const COUNTED = new Set(['file_ready', 'file_deleted', 'project_saved', 'project_deleted'])
 
@@ -89,6 +89,6 @@ function Usage() {
   return html`<div class="usage">
     <span><strong>${bytes(used.used_bytes)}</strong>${limit !== null ? ` of ${bytes(limit)}` : ' used'}</span><span>${many(used.file_count, 'file')}</span>
     ${limit !== null && html`<meter min="0" max=${limit || 1} high=${0.9 * limit} value=${used.used_bytes} aria-label="Quota"></meter>`}
-    ${cost && html`<span title="What is stored and written, by the installation's prices">about ${cents(cost.storage_usd_per_month + cost.write_usd_per_month)} USD a month</span>`}
+    ${cost && html`<span title="What is stored and written, by the installation's prices">${cents(cost.storage_usd_per_month + cost.write_usd_per_month)} USD a month</span>`}
   </div>`
 }

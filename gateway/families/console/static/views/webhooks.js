@@ -35,7 +35,7 @@ function List({ view, all }) {
       <button type="button" class="button" onClick=${() => setMaking(true)}><${Icon} name="plus" size=${18} />New webhook</button></div>
     ${found.state === 'loading' ? html`<${Loading} />`
       : found.state === 'failed' && !found.items.length ? html`<${Failed} problem=${found.problem} again=${found.reload} />`
-      : !found.items.length ? html`<${Empty} icon="hook" title="Nobody is told"><p>A webhook is an address of yours that gets a signed message for each file that is stored, changed or deleted${all && ', whoever it belongs to'}.</p><//>`
+      : !found.items.length ? html`<${Empty} icon="hook" title="No webhooks yet"><p>A webhook is an address of yours that gets a signed message for each file that is stored, changed or deleted${all && ', whoever it belongs to'}.</p><//>`
       : html`<ul class="lines">${found.items.map((one) => html`<${Line} key=${one.id} webhook=${one} href=${to([view, one.id])} />`)}</ul>
         ${found.next && html`<p><button type="button" class="button" onClick=${found.more}>Show more</button></p>`}`}
     ${making && html`<${NewWebhook} make=${api.make} onMade=${found.add} onClose=${() => setMaking(false)} />`}
