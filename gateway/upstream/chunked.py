@@ -13,6 +13,7 @@ from gateway.http.problems import Truncated
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.call import Call
 from gateway.upstream.turns import Passage
+from strongroom.errors import from_rpc_error
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
 
@@ -48,7 +49,7 @@ class _ChunkedReply(Reply):
                 with self._call.client.cancels(self._rpc):
                     await self._send_body(send)
         except aio.AioRpcError as error:
-            raise Truncated("the archive broke off") from error
+            raise Truncated("the archive broke off") from from_rpc_error(error)
         finally:
             self._rpc.cancel()
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -255,8 +255,8 @@ POLLING: Final = frozenset(
 #: HTTP statuses of callers who are not allowed, or ask too much.
 _REFUSED: Final = frozenset({401, 403, 429})
 _CODE: Final = grpc.StatusCode
-#: Failures of servers that callers have named.
-_ELSEWHERE: Final = frozenset({"SOURCE_URL_FAILED"})
+#: Failures of servers that callers have named, and reads of what is kept in an archive class.
+_ELSEWHERE: Final = frozenset({"SOURCE_URL_FAILED", "OBJECT_ARCHIVED"})
 #: For codes that did not come from our own errors.
 _STATUSES: Final[Mapping[grpc.StatusCode, int]] = {
     _CODE.OK: 200,

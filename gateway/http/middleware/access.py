@@ -18,15 +18,14 @@ from servicekit.telemetry.spans import Span, Value
 ROUTE: Final = "strongroom.route"
 #: Scope key, set if the client left before the response was complete.
 GONE: Final = "strongroom.gone"
-#: Scope key, set if the response ended early without the client's doing, whatever its status says.
+#: Scope key, set to the log line's level if the response ended early, whatever its status says.
 BROKEN: Final = "strongroom.broken"
-#: Scope key, set if a 5xx means that the caller has exceeded a limit (see ``as_tus``).
-LIMITED: Final = "strongroom.limited"
+#: Scope key: the status to count in metrics if callers can cause the 5xx at will; None: the status itself.
+COUNTED: Final = "strongroom.counted"
 #: Scope key, set if the server has answered in the application's place: status and reason.
 CUT: Final = "strongroom.cut"
 _UNROUTED: Final = "(none)"
 _CLIENT_LEFT: Final = 499
-_LIMITED: Final = 429
 #: Answers to what is not HTTP/1.1 as spoken here: methods, transfer codings, versions.
 _NOT_SPOKEN: Final = frozenset({501, 505})
 _PROBES: Final = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
@@ -93,7 +92,7 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
     seconds = time.perf_counter() - exchange.began
     request, client = current(), scope.get("client")
     reason = request.reason if request is not None else ""
-    counted = _LIMITED if scope.get(LIMITED) else exchange.status  # nobody is called out of bed for those
+    counted = scope.get(COUNTED) or exchange.status
     metrics.ended(method, route, counted, seconds, reason)
     metrics.received.inc(exchange.received)
     metrics.sent.inc(exchange.sent)
@@ -114,7 +113,7 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
     if request is not None and request.message:
         fields["message"] = request.message
     quiet = route in _PROBES
-    level: Level = "error" if BROKEN in scope else level_of_status(counted, quiet=quiet, reason=reason)
+    level: Level = scope.get(BROKEN) or level_of_status(counted, quiet=quiet, reason=reason)
     sink().http(request, fields, level)
 
 

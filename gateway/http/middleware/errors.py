@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.leaving import Draining, cut_off
-from gateway.http.middleware.access import BROKEN, GONE, LIMITED
+from gateway.http.middleware.access import BROKEN, COUNTED, GONE
 from gateway.http.problems import ClientGone, Truncated, problem_for, problem_for_bug
 from gateway.http.reply import Reply
 from servicekit.context import current, current_request_id, note_message
-from strongroom.errors import Overloaded, StrongroomError
+from servicekit.telemetry.logs import Level
+from strongroom.errors import DeadlineExceeded, ObjectArchived, Overloaded, StrongroomError
 
 log = structlog.get_logger("gateway.errors")
 
@@ -28,6 +30,7 @@ class Problems:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
+        level: Level = "error"
 
         async def watched(message: Message) -> None:
             nonlocal started
@@ -49,10 +52,11 @@ class Problems:
             scope[GONE] = True
             return
         except Truncated as error:
-            _break_off(scope, str(error))
+            _break_off(scope, str(error), _level_of_broken(error.__cause__))
             return
         except StrongroomError as error:
-            scope[LIMITED] = isinstance(error, Overloaded) and "limit" in error.metadata
+            scope[COUNTED] = _counted(error)
+            level = _level_of_broken(error)
             reply = _explained(error)
         except Exception:
             log.exception("unexpected")
@@ -61,13 +65,30 @@ class Problems:
             self._draining.left(task)
         if started:
             request = current()
-            _break_off(scope, (request is not None and request.message) or f"status {reply.status}")
+            _break_off(scope, (request is not None and request.message) or f"status {reply.status}", level)
             return
         await reply.send_to(scope, receive, watched)
 
 
-def _break_off(scope: Scope, why: str) -> None:
-    scope[BROKEN] = True
+#: Once a response has begun, these say that its reader has stopped reading.
+_STALLED: Final = (Overloaded, DeadlineExceeded)
+
+
+def _level_of_broken(error: BaseException | None) -> Level:
+    return "warning" if isinstance(error, _STALLED) else "error"
+
+
+def _counted(error: StrongroomError) -> int | None:
+    """The status to count for a 5xx that callers can cause at will: nobody is called out of bed for it. It
+    means a limit (see ``as_tus``), or a file that its owner keeps in an archive class.
+    """
+    if isinstance(error, ObjectArchived):
+        return 409
+    return 429 if isinstance(error, Overloaded) and "limit" in error.metadata else None
+
+
+def _break_off(scope: Scope, why: str, level: Level) -> None:
+    scope[BROKEN] = level
     note_message(f"answer broken off: {why}")
 
 

@@ -18,7 +18,9 @@ from gateway.metrics import Metrics
 from servicekit.context import RequestContext, bind, note_message
 from servicekit.telemetry.logs import Sink
 from strongroom.errors import (
+    DeadlineExceeded,
     FileNotFound,
+    ObjectArchived,
     ObjectStoreRefused,
     Overloaded,
     RateLimited,
@@ -73,6 +75,36 @@ async def test_a_limit_that_tus_calls_overload_is_counted_as_a_limit(monkeypatch
     (line,) = await lines_of(monkeypatch, overloaded, metrics)
     assert (line["status"], line["level"]) == (503, "error")
     assert 'status="503"} 1.0' in metrics.render().decode()
+
+
+async def test_a_file_that_its_owner_has_archived_is_no_failure_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise its owner could burn the error budget of downloads."""
+
+    async def archived(*_: Any) -> None:
+        raise ObjectArchived("Being restored.", retry_after=1.0)
+
+    metrics = Metrics()
+    (line,) = await lines_of(monkeypatch, archived, metrics)
+    assert (line["status"], line["level"], line["reason"]) == (503, "info", "OBJECT_ARCHIVED")
+    assert 'status="409"} 1.0' in metrics.render().decode()
+
+
+@pytest.mark.parametrize("error", [Overloaded("You don't read."), DeadlineExceeded("You took nothing.")])
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_a_reader_that_stops_is_no_failure_of_ours(
+    monkeypatch: pytest.MonkeyPatch, error: StrongroomError, *, wrapped: bool
+) -> None:
+    async def stalled(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        if wrapped:
+            raise Truncated("3 bytes before the end") from error
+        raise error
+
+    (line,) = await lines_of(monkeypatch, stalled)
+    assert (line["status"], line["level"]) == (200, "warning")
+    assert "answer broken off" in line["message"]
 
 
 @pytest.mark.parametrize(
