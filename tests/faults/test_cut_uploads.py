@@ -5,9 +5,8 @@ leftover.
 from __future__ import annotations
 
 import asyncio
+import os
 import random
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 
@@ -17,7 +16,8 @@ import pytest
 from tests.faults.cell import Cell
 from tests.faults.client import PART
 from tests.faults.cutting import Door, cut_form, cut_stream
-from tests.stack import CHECKOUT
+from tests.forks import programs
+from tests.stack import until
 
 TRIES = 100
 AT_ONCE = 16
@@ -96,7 +96,7 @@ async def test_cut_forms(cell: Cell) -> None:
 
 
 @pytest.mark.parametrize("door", ["grpc", "http"])
-def test_killed_clients(cell: Cell, door: Door) -> None:
+def test_killed_clients(cell: Cell, door: Door, forking: None) -> None:
     cell.run()
     address = cell.storage_address if door == "grpc" else cell.url.removeprefix("http://")
     for client in range(TRIES // STREAMS_PER_CLIENT):
@@ -106,10 +106,11 @@ def test_killed_clients(cell: Cell, door: Door) -> None:
 
 
 def _run_and_kill(door: Door, address: str, tokens: list[str], seconds: float) -> None:
-    argv = [sys.executable, "-m", "tests.faults.cutting", door, address, str(LIFE_SECONDS), *tokens]
-    with subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"streaming\n"
+    argv = ["tests.faults.cutting", door, address, str(LIFE_SECONDS), *tokens]
+    client = programs.start(argv, os.environ)
+    try:
+        until("the client streams", lambda: client.printed() == "streaming\n")
         time.sleep(seconds)
-        assert process.poll() is None, "the client ended by itself"
-        process.kill()
+        assert client.child.poll() is None, f"the client ended by itself: {client.errors.read_text()}"
+    finally:
+        client.end()

@@ -38,13 +38,16 @@ class Program:
         """Unless it has ended."""
         self.child.send_signal(number)
 
+    def printed(self) -> str:
+        """Its output so far."""
+        return self.said.read_text() if self.said.exists() else ""
+
     def address(self) -> str:
         """`host:port` of its line that says where it listens, once that is there."""
 
         def ready() -> str:
             assert self.child.poll() is None, f"it ended: {self.child.poll()} {self.errors.read_text()}"
-            said = self.said.read_text() if self.said.exists() else ""
-            return said.partition(" listening on ")[2].partition("\n")[0]
+            return self.printed().partition(" listening on ")[2].partition("\n")[0]
 
         return until("it listens", ready)
 
