@@ -32,7 +32,8 @@ def no_error_of_ours(context: Any, reply: Any, case: Any) -> bool | None:
     """No 5xx, except the documented 502 of an import whose source, chosen by the caller, does not answer."""
     if reply.status_code == 502 and reply.json()["code"] == "SOURCE_URL_FAILED":
         return None
-    return not_a_server_error(context, reply, case)
+    passed: bool | None = not_a_server_error(context, reply, case)
+    return passed
 
 
 CHECKS: Final = (
@@ -43,7 +44,7 @@ CHECKS: Final = (
 )
 
 
-@schemathesis.serializer("application/zip", "application/offset+octet-stream")
+@schemathesis.serializer("application/zip", "application/offset+octet-stream")  # type: ignore[untyped-decorator]
 def _raw(_: Any, value: Any) -> bytes:
     """Bytes unchanged."""
     return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")
