@@ -180,6 +180,8 @@ def bearer(authorization: str) -> str:
     token = token.strip(" ")
     if scheme.lower() != "bearer" or not token:
         refuse("authorization must read 'Bearer <token>'")
+    if token[:7].lower() == "bearer ":
+        refuse("it has the word Bearer before it twice; send it once")
     return token
 
 

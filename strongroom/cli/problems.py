@@ -148,7 +148,11 @@ def exit_code_of(reason: str) -> ExitCode:
 
 
 def _wanted(note: str, error: errors.StrongroomError) -> bool:
-    """Whether to show the request id, which only helps if the services' logs have more."""
+    """Whether to show a note: gRPC's text is in the message, and the request id helps only if the services'
+    logs have more.
+    """
+    if note == f"gRPC: {error.transport_details}":
+        return False
     return isinstance(error, errors.Internal) or not note.startswith("request id")
 
 

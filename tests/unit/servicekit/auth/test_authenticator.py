@@ -254,3 +254,12 @@ def test_what_only_admins_may() -> None:
             PermissionDenied, match=r"^Only admins may restore \(strays .* users\): .* token .*admin role\.$"
         ):
             only_admins(other, "restore (strays are files of all users)")
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [("Basic YTpi", "must read"), ("Bearer ", "must read"), ("Bearer Bearer eyJ", "Bearer before it twice")],
+)
+def test_a_header_of_another_form_is_told(header: str, said: str) -> None:
+    with pytest.raises(TokenInvalid, match=said):
+        module.bearer(header)

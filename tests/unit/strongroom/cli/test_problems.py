@@ -25,6 +25,8 @@ def test_what_gives_hope_is_told() -> None:
     assert (archived.exit_code, "restored" in archived.hint) == (ExitCode.UNAVAILABLE, True)
     gone = errors.ServiceUnavailable("no answer")
     gone.transport_details = "connection refused: 127.0.0.1:1"
+    gone.add_note("gRPC: connection refused: 127.0.0.1:1")
+    assert "refused" not in explain(gone).hint
     assert explain(gone).message == "no answer (connection refused: 127.0.0.1:1)"
     assert "doctor" in explain(gone).hint
 
