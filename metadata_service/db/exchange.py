@@ -111,6 +111,8 @@ class ExchangeConnection(AsyncConnection[Row]):
         self._adapter: Adapter | None = None
         self.timed: Callable[[float], None] | None = None
         """Called with the duration of each exchange in seconds."""
+        self.opened = 0.0
+        """When the pool opened it, by `time.monotonic`."""
         self.opening: tuple[Statement, ...] = ()
         """Statements at the start of each transaction. Behind a pooler these set the limits, since a session
         is not kept.

@@ -5,8 +5,10 @@ transaction.
 from __future__ import annotations
 
 import logging
+import time
 from typing import Final, TypeAlias
 
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg_pool import AsyncConnectionPool
@@ -20,6 +22,8 @@ Pool: TypeAlias = AsyncConnectionPool[ExchangeConnection]
 
 #: Before Postgres 17 only the second one exists, which does not apply to statements sent as a pipeline.
 _TRANSACTION_TIMEOUTS: Final = ("transaction_timeout", "idle_in_transaction_session_timeout")
+#: How long a connection that refuses writes is kept.
+YOUNG_SECONDS: Final = 3.0
 #: How soon a server (since Postgres 14) stops work for a client that has disconnected, in milliseconds.
 _CHECK_CALLER: Final = ("client_connection_check_interval", "1000")
 _CONFIGURE: Final = """
@@ -45,6 +49,7 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
             connection.opening = ((_CONFIGURE.format(local="true"), limits),)
         else:
             await connection.execute(_CONFIGURE.format(local="false").encode(), limits)
+        connection.opened = time.monotonic()
         lines.outage.well()
 
     return AsyncConnectionPool(
@@ -113,7 +118,10 @@ def _milliseconds(seconds: float) -> str:
 
 
 class Borrowed:
-    """A connection borrowed from the pool. It is closed at the end if it is not idle (cancelled, broken)."""
+    """A connection borrowed from the pool. It is closed at the end if it is not idle (cancelled, broken), or
+    if it may refuse writes by itself: a session keeps the default_transaction_read_only with which it began,
+    and a server that was demoted keeps its connections, while a new one finds the new primary.
+    """
 
     def __init__(self, pool: Pool, metrics: DatabaseMetrics) -> None:
         self._pool = pool
@@ -124,7 +132,15 @@ class Borrowed:
         self._connection.timed = self._timed
         return self._connection
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+    async def __aexit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        if self._connection.info.transaction_status != TransactionStatus.IDLE or self._is_outdated(error):
             await self._connection.close()
         await self._pool.putconn(self._connection)
+
+    def _is_outdated(self, error: BaseException | None) -> bool:
+        """Whether a new connection may take the write that this one has refused. Young ones are as good as
+        new: while a server refuses all writes, few connections are opened.
+        """
+        refused = isinstance(error, ReadOnlySqlTransaction)
+        refused = refused or (error is not None and isinstance(error.__cause__, ReadOnlySqlTransaction))
+        return refused and time.monotonic() - self._connection.opened > YOUNG_SECONDS

@@ -58,8 +58,16 @@ def look_at_postgres(environ: Mapping[str, str]) -> list[Finding]:
         with psycopg.connect(_plain(url), connect_timeout=5, autocommit=True) as connection:
             return _examine(connection, psycopg.Error, environ)
     except psycopg.Error as error:
-        mend = "is STRONGROOM_DATABASE_URL right, and does the server let this machine in (pg_hba.conf)?"
-        return [fail("Postgres", _first_line(error), mend)]
+        return [fail("Postgres", _first_line(error), mend_of(error))]
+
+
+def mend_of(error: Any) -> str:
+    """The mend for an error of psycopg: of the connection, or of a plain query."""
+    if "connection slots" in str(error) or "too many" in str(error):
+        return "raise max_connections, or lower STRONGROOM_DATABASE_POOL_MAX of metadata_service"
+    if error.sqlstate is not None:  # it let us in, and ended a plain query
+        return "look at the server's log, and at the limits of the role and the database (\\drds in psql)"
+    return "is STRONGROOM_DATABASE_URL right, and does the server let this machine in (pg_hba.conf)?"
 
 
 def _plain(url: str) -> str:

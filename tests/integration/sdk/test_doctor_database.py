@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from strongroom.cli.doctor.findings import Finding, Status
-from strongroom.cli.doctor.postgres import look_at_postgres
+from strongroom.cli.doctor.postgres import look_at_postgres, mend_of
 from tests.databases import Logins
 
 
@@ -108,3 +108,24 @@ def test_a_database_that_is_set_to_read_only(database: Logins) -> None:
     assert finding is not None
     assert finding.status is Status.FAIL
     assert "RESET default_transaction_read_only" in finding.mend
+
+
+class Refusal(Exception):
+    def __init__(self, sqlstate: str | None, words: str) -> None:
+        super().__init__(words)
+        self.sqlstate = sqlstate
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "words", "mend"),
+    [
+        (None, "FATAL: remaining connection slots are reserved for roles with …", "max_connections"),
+        (None, "FATAL: sorry, too many clients already", "max_connections"),
+        ("57014", "canceling statement due to statement timeout", "limits of the role"),
+        (None, "FATAL: no pg_hba.conf entry for host", "STRONGROOM_DATABASE_URL"),
+    ],
+)
+def test_a_refusal_is_a_wrong_url_only_if_the_server_does_not_let_one_in(
+    sqlstate: str | None, words: str, mend: str
+) -> None:
+    assert mend in mend_of(Refusal(sqlstate, words))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from structlog.testing import capture_logs
 
+from metadata_service.config import PoolOptions
+from metadata_service.db import pool as pools
 from metadata_service.db import refusals
 from metadata_service.db.database import Database, Transaction, user
 from strongroom.errors import DatabaseUnavailable
@@ -54,3 +56,28 @@ async def test_it_counts_until_a_write_succeeds(world: World, owner: str) -> Non
     assert not database.takes_writes
     await database.transact(user(owner), lambda tx: tx.execute(INSERT, (owner,)))
     assert database.takes_writes
+
+
+@pytest.mark.parametrize("young", [-1.0, 60.0])
+async def test_a_connection_that_refuses_writes_is_replaced_unless_it_is_new(
+    world: World, owner: str, monkeypatch: pytest.MonkeyPatch, young: float
+) -> None:
+    """A session keeps the default with which it began: after ALTER DATABASE … RESET it would refuse writes
+    for as long as the pool keeps it.
+    """
+    monkeypatch.setattr(pools, "YOUNG_SECONDS", young)
+
+    async def write(tx: Transaction) -> int:
+        return await tx.execute(INSERT, (owner,))
+
+    async with pools.make_pool(world.logins.app, PoolOptions(min_size=1, max_size=1)) as pool:
+        database = Database(pool)
+        async with pool.connection() as connection:
+            await connection.execute("SET default_transaction_read_only = on")
+        with pytest.raises(DatabaseUnavailable):
+            await database.transact(user(owner), write)
+        if young > 0:
+            with pytest.raises(DatabaseUnavailable):
+                await database.transact(user(owner), write)
+        else:
+            assert await database.transact(user(owner), write) == 1
