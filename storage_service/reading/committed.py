@@ -30,7 +30,8 @@ from strongroom.errors import ObjectLost
 @dataclass(frozen=True, slots=True)
 class Committed:
     """A committed object as described by its row. ``masks``: replacements for some bytes, in order of
-    offset.
+    offset. ``removable``: it may be removed while it is read, so a missing one is reported by its reader
+    (``report_lost``), who knows where to look.
     """
 
     ref: ObjectRef
@@ -38,6 +39,7 @@ class Committed:
     size: int
     crc32c: int
     masks: Masks = ()
+    removable: bool = False
 
 
 class CommittedReader:
@@ -83,7 +85,13 @@ class CommittedReader:
             self._archived.ask_back(committed.ref)
             raise
         except (ObjectNotFound, PreconditionFailed) as error:
-            raise self._damaged("lost", committed) from error
+            if committed.removable and isinstance(error, ObjectNotFound):
+                raise
+            raise self.report_lost(committed) from error
+
+    def report_lost(self, committed: Committed) -> ObjectLost:
+        """Report that the object is missing, and return the error to raise."""
+        return self._damaged("lost", committed)
 
     def _damaged(self, damage: Damage, committed: Committed, **facts: object) -> ObjectLost:
         """Report the damage to the operator and the owner, and return the error to raise."""

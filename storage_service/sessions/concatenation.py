@@ -14,7 +14,7 @@ from storage_service.attempts.engine import fingerprint
 from storage_service.content.body import Limits
 from storage_service.content.picture_sizes import MOST_HEADER_BYTES
 from storage_service.metadata.sessions import SessionState
-from storage_service.objectstore.errors import NotSupportedByStore
+from storage_service.objectstore.errors import NotSupportedByStore, ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
 from storage_service.parallel import in_parallel
@@ -23,7 +23,15 @@ from storage_service.sessions.driver import Driver
 from storage_service.sessions.finisher import Endings
 from storage_service.sessions.views import is_whole, shown
 from storage_service.sessions.writer import SessionWriter
-from strongroom.errors import InvalidField, ObjectLost, SizeMismatch, UploadIncomplete, UploadLost
+from strongroom.errors import (
+    InvalidField,
+    ObjectLost,
+    SizeMismatch,
+    UploadExpired,
+    UploadIncomplete,
+    UploadLost,
+    UploadNotFound,
+)
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.upload_session_service_pb2 import (
@@ -170,13 +178,23 @@ class Concatenator:
 
     async def _stream_piece(self, writer: SessionWriter, piece: Session, offset: int) -> None:
         blob = piece.blob
-        committed = Committed(_ref(piece), blob.etag, piece.persisted_size, piece.prefix_crc32c)
+        facts = blob.etag, piece.persisted_size, piece.prefix_crc32c
+        committed = Committed(_ref(piece), *facts, removable=True)
         try:
             async with self._objects.open(committed, offset=offset) as body:
                 async for chunk in body:
                     await writer.write(chunk)
         except ObjectLost as error:
+            if isinstance(error.__cause__, ObjectNotFound) and await self._is_kept(piece):
+                self._objects.report_lost(committed)
             raise UploadLost("a piece is no longer what was uploaded; start the upload again") from error
+
+    async def _is_kept(self, piece: Session) -> bool:
+        """Whether a piece should still be there: its owner may have deleted it since it was looked up."""
+        try:
+            return (await self._state.get(piece.upload_id)).finished
+        except (UploadNotFound, UploadExpired, UploadLost):
+            return False
 
 
 def _copyable(pieces: Sequence[Session]) -> bool:

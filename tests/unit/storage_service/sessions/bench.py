@@ -76,6 +76,7 @@ class Bench:
         self.store, self.state = CountingStore(), MemoryState()
         self.part_size = part_size
         self._memory = budget
+        self.reports = Reports()
         self.restart()
 
     def restart(self) -> None:
@@ -86,7 +87,7 @@ class Bench:
         engine = WriteEngine(VersioningGate(self.store), lease_seconds=60.0, wake_cleaner=lambda: None)
         parts = SessionParts(
             store=self.store,
-            objects=CommittedReader(self.store, Reports()),
+            objects=CommittedReader(self.store, self.reports),
             gate=engine.gate,
             state=self.state,
             reservations=self.state,

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from storage_service.objectstore.errors import NotSupportedByStore, StoreUnavailable
-from storage_service.objectstore.values import PartReceipt
+from storage_service.objectstore.values import ObjectRef, PartReceipt
 from storage_service.sessions import concatenation
-from strongroom.errors import ObjectStoreUnavailable
+from strongroom.errors import ObjectStoreUnavailable, UploadLost
 from strongroom.metadata.v1.blob_pb2 import Part
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.metadata.v1.upload_session_service_pb2 import OpenSessionRequest, Session
@@ -55,6 +55,33 @@ async def test_what_was_streamed_is_gone_on_with_by_streaming(
         monkeypatch.setattr(bench.store, "copy_part", no_copies)
     made = await bench.use_cases.concatenator.concatenate(request)
     assert await bench.object_of(made.file) == b"".join(PIECES)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_piece_that_its_owner_deletes_meanwhile_is_no_damage(
+    monkeypatch: pytest.MonkeyPatch, *, kept: bool
+) -> None:
+    """Otherwise anybody could have an operator told of a loss."""
+    bench = Bench(part_size=10)
+    pieces = [await bench.create(len(piece), partial=True) for piece in PIECES]
+    for upload_id, piece in zip(pieces, PIECES, strict=True):
+        await bench.write(upload_id, 0, piece)
+    gone = (await bench.state.get(pieces[1])).blob
+    begin = bench.state.open
+
+    async def open_and_lose(request: OpenSessionRequest) -> Session:
+        await bench.store.delete(ObjectRef(gone.key, gone.version_id or None))
+        if not kept:
+            await bench.state.cancel(pieces[1])
+        return await begin(request)
+
+    monkeypatch.setattr(bench.state, "open", open_and_lose)
+    request = ConcatenateUploadsRequest(
+        spec=UploadSpec(target=UploadTarget(file=FileTarget())), upload_ids=pieces
+    )
+    with pytest.raises(UploadLost):
+        await bench.use_cases.concatenator.concatenate(request)
+    assert bench.reports.damaged == ([("lost", gone.key)] if kept else [])
 
 
 def _parts(bench: Bench) -> list[Part]:
