@@ -25,6 +25,7 @@ NOT_FINISHED: Final = ExitCode.USAGE
 
 _GOES_ON: Final = "the verification continues in the background; `strongroom verify --run last` shows it"
 _MENDS_ON: Final = "what is repaired stays repaired; `strongroom verify --repair --run last` repairs the rest"
+_OURS: Final = "attempt "
 MENDED: Final = frozenset({"done", "outdated"})
 """Outcomes after which nothing remains to be done."""
 
@@ -144,9 +145,18 @@ def _line(finding: Finding) -> str:
         f"row {shown.name(finding.row)}" if finding.row and finding.key else "",
         f"expected {shown.line(finding.expected)}" if finding.expected else "",
         f"found {shown.line(finding.found)}" if finding.found else "",
-        f"repair: {finding.proposal}",
+        f"repair: {_proposal(finding)}",
     ]
     return "  ".join(part for part in parts if part)
+
+
+def _proposal(finding: Finding) -> str:
+    """What to do. An object that an upload of ours has written may be a file, after a restore for example."""
+    if finding.kind == "object_orphaned" and finding.found.startswith(_OURS):
+        return (
+            f"{finding.proposal}, unless `strongroom adopt list` shows that it can be kept: look there first"
+        )
+    return finding.proposal
 
 
 def _summary(run: Verification) -> str:
