@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import grpc
 
@@ -20,6 +21,8 @@ MAX_MESSAGE_BYTES = 8 * MIB
 #: A dead peer is detected after time + timeout, even during a silent call.
 KEEPALIVE_TIME_MS = 10_000
 KEEPALIVE_TIMEOUT_MS = 5_000
+#: The process that has opened channels; in a forked child still its parent.
+_OPENED_BY: Final[set[int]] = set()
 
 
 def service_config() -> str:
@@ -61,7 +64,14 @@ def make_channel(address: str, settings: ClientSettings, *, whatever_its_health:
     ``whatever_its_health``: also call a process that reports that it is not serving.
 
     :raises ConfigurationError: a PEM file can't be read, or is none.
+    :raises RuntimeError: in a forked child of a process that has used gRPC, where it would hang or crash.
     """
+    _OPENED_BY.add(os.getpid())
+    if len(_OPENED_BY) > 1:
+        raise RuntimeError(
+            "a client was used before os.fork(), and gRPC does not work in the child: fork first, or use"
+            " multiprocessing's 'spawn'"
+        )
     credentials = None
     if uses_tls(address, settings):
         tls = settings.tls if isinstance(settings.tls, Tls) else Tls()
