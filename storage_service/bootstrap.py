@@ -58,7 +58,7 @@ class StorageApp:
         require(settings, "internal_secret")
         self._settings = settings
         self.store = store
-        self.gate = VersioningGate(store)
+        self.gate = VersioningGate(store, lambda: self.identity.elsewhere())
         self._channel = channel
         self._metadata = metadata = channel, InternalCredential(*settings.internal_secrets())
         records, rules = MediaRecords(*metadata), settings.media_rules()

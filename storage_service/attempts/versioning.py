@@ -1,4 +1,5 @@
-"""Refuses writes at shared keys (projects and paths) in a bucket without versioning.
+"""Refuses writes in a bucket that is not the database's, and at shared keys (projects and paths) in a bucket
+without versioning.
 
 The bucket is asked before anything is written (T1), and again after a reply that names no version: versioning
 may have been suspended meanwhile. Then the attempt is given up, and what it wrote as version "null" belongs
@@ -8,6 +9,7 @@ to no row.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -15,7 +17,7 @@ from servicekit.outages import Outage
 from storage_service.objectstore.errors import translated
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import VersioningStatus
-from strongroom.errors import BucketNotVersioned, StrongroomError
+from strongroom.errors import BucketNotVersioned, ObjectStoreUnavailable, StrongroomError
 from strongroom.metadata.v1.blob_pb2 import Blob
 from strongroom.metadata.v1.target_pb2 import UploadTarget
 
@@ -32,15 +34,20 @@ def told_version(version_id: str) -> str:
 
 log = structlog.get_logger(__name__)
 
+_ELSEWHERE_RETRY_SECONDS = 30.0
 TRUSTED_SECONDS = 10.0
 """How long a bucket is trusted to have versioning still. A bucket without it is asked each time."""
 
 
 class VersioningGate:
-    """Knows whether the bucket has versioning. One instance per process."""
+    """Knows whether the bucket has versioning. One instance per process.
 
-    def __init__(self, store: ObjectStore) -> None:
+    :param elsewhere: says why the bucket is not the database's (``BucketIdentity.elsewhere``), or None.
+    """
+
+    def __init__(self, store: ObjectStore, elsewhere: Callable[[], object] = lambda: None) -> None:
         self._store = store
+        self._elsewhere = elsewhere
         self._trusted_until = 0.0
         self._told: VersioningStatus | None = None
         # Readiness asks every few seconds; an outage of the store is logged once.
@@ -76,9 +83,26 @@ class VersioningGate:
         return VersioningStatus.ENABLED
 
     async def check_target(self, target: UploadTarget) -> None:
-        """Like ``check``, but only for targets whose attempts share a key."""
+        """Check that an upload to this target may begin. Raises as ``check``, for targets whose attempts
+        share a key; ObjectStoreUnavailable if the bucket is not the database's.
+        """
+        self._check_own()
         if target.WhichOneof("target") in SHARED_TARGETS:
             await self.check()
+
+    async def check_save(self) -> None:
+        """Check that a save of a project may begin. Raises like ``check_target``."""
+        self._check_own()
+        await self.check()
+
+    def _check_own(self) -> None:
+        """Rows of this database would name objects that stay behind when the setting is corrected."""
+        if self._elsewhere() is not None:
+            raise ObjectStoreUnavailable(
+                "This service is connected to another bucket than the one with the installation's files; its"
+                " operator finds the reason in its log. Nothing was stored: try again later.",
+                retry_after=_ELSEWHERE_RETRY_SECONDS,
+            )
 
     def distrust(self) -> None:
         """Ask the bucket again before the next attempt, because a reply named no version."""

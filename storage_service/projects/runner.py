@@ -48,8 +48,8 @@ class SaveRunner:
         self._settler = settler
 
     async def check(self) -> None:
-        """Check that saves are possible at all. Raises BucketNotVersioned."""
-        await self._engine.gate.check()
+        """Check that saves are possible at all. Raises BucketNotVersioned, ObjectStoreUnavailable."""
+        await self._engine.gate.check_save()
 
     async def run(
         self,

@@ -240,7 +240,7 @@ def test_a_foreign_bucket_and_a_flood_of_orphans_are_refused_and_nothing_is_touc
 
 def test_the_cleaner_leaves_a_foreign_bucket_alone(cell: Cell, at: Planting) -> None:
     """The cleaner would find no objects, record them as removed, and leave them in the right bucket for
-    ever.
+    ever. Uploads would be missing once the setting is right.
     """
     cell.run()
     owner, key = at.file()
@@ -254,6 +254,8 @@ def test_the_cleaner_leaves_a_foreign_bucket_alone(cell: Cell, at: Planting) -> 
     http = at.http(owner)
     until("it is not ready", lambda: "foreign_bucket" in http.get("/readyz").text)
     assert http.get("/readyz").status_code == 503
+    refused = http.post("/api/v1/s3/upload", files={"file": ("a.txt", b"to be kept")})
+    assert (refused.status_code, refused.json()["code"]) == (503, "OBJECT_STORE_UNAVAILABLE")
     assert http.delete(f"/api/v1/s3/file/{key}").status_code == 200
     due = "SELECT count(*) FROM blobs WHERE key = %s AND not_before + interval '2 s' < now()"
     until("it is due", lambda: at.rows(due, key) == [(1,)])

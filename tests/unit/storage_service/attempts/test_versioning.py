@@ -53,6 +53,22 @@ async def test_paths_are_refused_and_others_are_not_asked_for(status: Versioning
     assert await gate.status() is VersioningStatus.ENABLED
 
 
+async def test_a_bucket_that_is_not_the_databases_takes_nothing() -> None:
+    found = [("foreign_bucket", "bring together what belongs together")]
+    gate = VersioningGate(Status(VersioningStatus.ENABLED), lambda: found[0] if found else None)
+    for begin in (
+        gate.check_target(UploadTarget(file=FileTarget())),
+        gate.check_target(PATH),
+        gate.check_save(),
+    ):
+        with pytest.raises(ObjectStoreUnavailable, match="another bucket"):
+            await begin
+    assert await gate.status() is VersioningStatus.ENABLED
+    found.clear()
+    await gate.check_target(PATH)
+    await gate.check_save()
+
+
 async def test_a_reply_without_a_version_ends_the_trust() -> None:
     bucket = Status(VersioningStatus.ENABLED)
     gate = VersioningGate(bucket)
