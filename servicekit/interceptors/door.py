@@ -20,7 +20,7 @@ from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.addresses import client_key, peer_address
 from servicekit.limits.limiter import ARCHIVES, EXPORTS, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
 from servicekit.method import Method, ServicerContext
-from strongroom.errors import StrongroomError, TokenExpired, TokenMissing
+from strongroom.errors import Overloaded, StrongroomError, TokenExpired, TokenMissing
 from strongroom.storage.v1.batch_pb2 import BatchImportRequest
 
 _STORAGE: Final = "/strongroom.storage.v1.StorageService/"
@@ -65,10 +65,14 @@ SESSIONS: Final = frozenset({_STORAGE + "CreateUpload", _STORAGE + "SignUpload"}
 
 
 class Door:
-    """The limits of one gRPC server."""
+    """The limits of one gRPC server. ``most_direct``: calls at once of all users and addresses together, so
+    that Strongroom's own calls find room.
+    """
 
-    def __init__(self, limiter: Limiter, settings: CapSettings) -> None:
+    def __init__(self, limiter: Limiter, settings: CapSettings, most_direct: int) -> None:
         self._limiter = limiter
+        self._most_direct = most_direct
+        self._direct = 0
         secret = settings.gateway_secret
         self._gateway = GatewayCredential(secret.get_secret_value()) if secret is not None else None
 
@@ -120,7 +124,7 @@ class Door:
 
         Its message may still be on its way, so a call that is refused has not waited for it.
 
-        :raises RateLimited: a limit is reached.
+        :raises RateLimited: a limit is reached. :raises Overloaded: the limit of all callers together is.
         """
         principal = info.principal
         if principal is None:  # a service without authentication
@@ -133,6 +137,8 @@ class Door:
         else:
             user = principal.subject
             await self._limiter.request(user)
+        if self._direct >= self._most_direct:
+            raise Overloaded("Too many calls are in progress; try again.", retry_after=1.0)
         await self._occupy(user)
         if method.path in SESSIONS:
             holds.add(await self._limiter.session(user))
@@ -166,8 +172,16 @@ class Door:
         """
         hold = await self._limiter.call(key)
         task = asyncio.current_task()
-        if hold is not None and task is not None:
-            task.add_done_callback(lambda _: hold.release())
+        if task is None:
+            return
+        self._direct += 1
+
+        def ended(_: asyncio.Task[Any]) -> None:
+            self._direct -= 1
+            if hold is not None:
+                hold.release()
+
+        task.add_done_callback(ended)
 
     def refused_behind(self, user: str) -> None:
         """The servicer has refused a call, counted for ``user``, by its own limit."""

@@ -112,7 +112,7 @@ class RunningServer:
                 open=(*(name for name in OPEN_SERVICES if name not in asked), *spec.open_services),
             ),
             send_idle_seconds=settings.send_idle_seconds,
-            door=self._door(spec, metrics),
+            door=self._door(spec, metrics, max(1, settings.max_concurrent_rpcs // 2)),
         )
         self._server = aio.server(
             interceptors=pipeline(drain=self.drain, remote=True),
@@ -131,11 +131,11 @@ class RunningServer:
             metrics.registry.register(collector)
         self.address = join_address(host, self._bind(settings, host, port))
 
-    def _door(self, spec: ServerSpec, metrics: Metrics) -> Door | None:
+    def _door(self, spec: ServerSpec, metrics: Metrics, most_direct: int) -> Door | None:
         if spec.limits is None:
             return None
         self._limiter = make_limiter(spec.limits, metrics.registry)
-        return Door(self._limiter, spec.limits)
+        return Door(self._limiter, spec.limits, most_direct)
 
     def _bind(self, settings: CommonSettings, host: str, port: int) -> int:
         address = join_address(host, port)
