@@ -75,7 +75,7 @@ class _Waiting:
         reason = error.message.rstrip(".")
         if reason != self._told:
             self._told = reason
-            self._output.note(f"{reason}; trying again in {delay:.1f} s")
+            self._output.note(f"{reason}; trying again in {delay:.1f} s, then less often (Ctrl-C stops)")
 
 
 def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> ExitCode:
