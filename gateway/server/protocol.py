@@ -38,6 +38,9 @@ from gateway.server.request_head import (
 from servicekit.context import RequestContext
 
 MAX_HEADERS: Final = 100
+#: Requests of one connection that wait behind the one being answered. One read may bring ten thousand: each
+#: takes a KiB of memory, and nobody may ever read the answers.
+MAX_PIPELINED: Final = 64
 
 
 class HeadTooLarge(Exception):
@@ -66,6 +69,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_since: float | None = None
         self._head_bytes = 0
         self._fed_bytes = 0
+        self._heads = 0
         self._body: RequestBody | None = None
         self._running: RequestBody | None = None
         self._queued: dict[RequestResponseCycle, RequestBody] = {}
@@ -99,9 +103,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_since is None and self._between_requests():
             self._head_since = time.monotonic()
         self._unset_keepalive_if_required()
+        self._heads = 0
         self._parse(data)
-        if self._head_since is not None:  # still in the head: all of the data belongs to it
-            self._fed_bytes += len(data)
+        if (
+            self._head_since is not None
+        ):  # still in the head: all of the data belongs to it, or to those before
+            self._fed_bytes += 0 if self._heads else len(data)
             if self._fed_bytes > self.limits.max_header_bytes:
                 self._refuse_head()
         elif self._body is not None and self._awaits_body():
@@ -187,8 +194,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_since = None
         self._head_bytes = self._fed_bytes = 0
+        self._heads += 1
         method, version = self.parser.get_method(), self.parser.get_http_version()
-        self._refusal = head_fault(method, version, self.url, self.headers)
+        self._refusal = head_fault(method, version, self.url, self.headers) or self._crowded()
         if self._refusal is not None:
             raise HeadRefused
         if self.parser.should_upgrade():  # not yet: see ``_parse``
@@ -199,6 +207,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if version == "1.0":
             self.expect_100_continue = False  # RFC 9110 section 10.1.1
         super().on_headers_complete()
+
+    def _crowded(self) -> Refusal | None:
+        if len(self.pipeline) < MAX_PIPELINED:
+            return None
+        detail = f"More than {MAX_PIPELINED} requests wait on this connection; read the answers first."
+        return Refusal(429, "RATE_LIMITED", detail)
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from gateway.families.notifications.watch import Watch
+from gateway.server.protocol import MAX_PIPELINED
 from gateway.server.websocket_protocol import GuardedWebSocket
 from servicekit.telemetry.logs import configure_logging
 from tests.integration.gateway.harness import Running, form, run_gateway, token
@@ -241,6 +242,21 @@ async def test_what_can_not_be_read_waits_for_the_answers_before_it(gateway: Run
         await connection.send(sent + b"garbage\r\n\r\n")
         assert [(await connection.answer()).status for _ in range(2)] == [201, 400]
         assert await connection.closed()
+
+
+async def test_pipelined_requests_that_wait_are_bounded(gateway: Running) -> None:
+    """Each would take memory until its answer is read."""
+    few, many = MAX_PIPELINED // 2, MAX_PIPELINED + 100
+    assert await statuses(gateway, ask() * few) == [200] * (few + 1)
+    assert await statuses(gateway, ask() * many) == [200] * (MAX_PIPELINED + 1) + [429]
+
+
+async def test_many_pipelined_heads_are_not_one_long_head(gateway: Running) -> None:
+    async with connect(gateway) as connection:
+        for _ in range(40):
+            await connection.send(ask(more="X-Pad: " + "x" * 4000 + "\r\n") * 40)
+            for _ in range(40):
+                assert (await connection.answer()).status == 200
 
 
 async def test_the_address_counts_more_than_host(gateway: Running) -> None:
