@@ -188,6 +188,12 @@ def configure_logging(service: str, level: Level = "info", stream: TextIO | None
     root.setLevel(max(LEVELS[level], logging.INFO))
     # httpx logs every URL at INFO, and URLs may contain secrets
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_failure)
+
+
+def _is_failure(record: logging.LogRecord) -> bool:
+    """False for what grpc.aio logs as an error when a caller leaves with its answer unread."""
+    return not str(record.msg).startswith("ExecuteBatchError raised in core")
 
 
 class _StandardHandler(logging.Handler):

@@ -120,6 +120,15 @@ def test_standard_logging_comes_out_alike(stream: io.StringIO) -> None:
     assert (line["event"], line["level"], line["request_id"]) == ("it broke", "error", "req-1")
 
 
+def test_a_caller_that_leaves_before_its_answer_is_no_error(stream: io.StringIO) -> None:
+    grpc = logging.getLogger("grpc._cython.cygrpc")
+    grpc.error("ExecuteBatchError raised in core by servicer method [/a.B/C]")
+    grpc.error("Unexpected [KeyError] raised by servicer method [/a.B/C]")
+    assert [line["event"] for line in lines(stream)] == [
+        "Unexpected [KeyError] raised by servicer method [/a.B/C]"
+    ]
+
+
 def test_stacks_are_there_and_their_credentials_are_not(stream: io.StringIO) -> None:
     error = ConnectionError(f"postgresql://strongroom:hunter2@db/x with Bearer {token()}")
     structlog.get_logger().error("failed", exc_info=error)
