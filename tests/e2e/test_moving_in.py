@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import json
 import random
-import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pytest
 
 from strongroom.migrate import moving
 from tests.e2e import samples
+from tests.forks import programs
 from tests.integration.sdk.shell import Shell
 from tests.stack import RunningStack, clean_environ
 
@@ -173,7 +173,7 @@ def test_a_lost_journal_and_forgotten_keys_store_nothing_twice(
     assert len(list(listed(http))) == 5
 
 
-FILES = 300
+FILES = 150
 
 
 @pytest.fixture
@@ -196,25 +196,24 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
+@pytest.mark.usefixtures("forking")
 def test_killed_at_any_moment_every_file_is_there_once(
     operator: dict[str, str], http: httpx.Client, user: str, tmp_path: Path, many: Path
 ) -> None:
     shell = Shell(operator)
     plan = planned(shell, many, tmp_path / "plan.jsonl", "--owner", user)
-    command = [sys.executable, "-m", "strongroom.cli", "migrate", "run", str(plan)]
+    command = ["strongroom.cli", "migrate", "run", str(plan)]
     environ = clean_environ() | operator
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
     journal = tmp_path / "plan.jsonl.journal-wal"
     for _ in range(4):
         begun = size_of(journal)
-        grown = chance.randrange(1, 150_000)
-        running = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        while running.poll() is None and 0 <= size_of(journal) - begun < grown:
-            with suppress(subprocess.TimeoutExpired):
-                running.wait(0.01)
-        running.kill()
-        running.communicate()
+        grown = chance.randrange(1, 75_000)
+        running = programs.start(command, environ)
+        while running.child.poll() is None and 0 <= size_of(journal) - begun < grown:
+            time.sleep(0.01)
+        running.end()
     done = shell("migrate", "run", str(plan), "--json")
     assert done.exit_code == 0, f"seed {seed}: {done.err}"
     found = list(listed(http))
