@@ -17,6 +17,7 @@ from metadata_service.files.generations import (
 )
 from metadata_service.files.newest_first import PageRequest
 from metadata_service.servicers.filters import filter_of
+from metadata_service.usage.costs import BYTES_PER_GB
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
 from strongroom.metadata.v1 import generation_service_pb2 as pb
@@ -25,11 +26,9 @@ from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationService
 
 Context: TypeAlias = "ServicerContext[object, object]"
 
-BYTES_PER_GB = 10**9
-
 
 class GenerationServicer(GenerationServiceServicer):
-    """Converts requests and responses; ``price`` is USD per GB and month."""
+    """Converts requests and responses; ``price`` is USD per GB (2^30 bytes) and month."""
 
     def __init__(self, queries: GenerationQueries, price: float, revisions: Revisions) -> None:
         self._queries = queries

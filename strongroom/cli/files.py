@@ -13,9 +13,10 @@ from strongroom.cli import shown
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import UsageProblem
 from strongroom.cli.put import pairs_of
+from strongroom.cli.rm import OfFamily
 from strongroom.cli.session import Session
 from strongroom.cli.tally import first, show
-from strongroom.client.files import Family, StoredFile, Visibility
+from strongroom.client.files import StoredFile, Visibility
 from strongroom.client.searches import Wanted
 from strongroom.client.targets import AtPath
 
@@ -35,7 +36,7 @@ async def ls(
     session: Session,
     prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="Only keys that begin with this.")] = "",
     *,
-    family: Annotated[Family | None, typer.Option(help="Only this family.")] = None,
+    family: OfFamily = None,
     deleted: Annotated[bool, typer.Option("--deleted", help="Include soft-deleted files.")] = False,
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="List at most this many.")] = None,
     page_token: Annotated[str, typer.Option(help="Continue where a list with --limit ended.")] = "",
@@ -71,7 +72,7 @@ async def search(
         ),
     ] = None,
     *,
-    family: Annotated[Family | None, typer.Option(help="Only this family.")] = None,
+    family: OfFamily = None,
     content_type: Annotated[str, typer.Option("--type", help="image/png, or image/*.")] = "",
     prefix: Annotated[str, typer.Option(help="Only keys that begin with this.")] = "",
     after: Annotated[

@@ -5,7 +5,7 @@ and purge the trash.
 from __future__ import annotations
 
 from contextlib import aclosing
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -20,7 +20,18 @@ from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import Family, StoredFile
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids.")]
-OfFamily = Annotated[Family | None, typer.Option(help="Only this family.")]
+FAMILIES: Final = tuple(family for family in Family if family is not Family.UNKNOWN)
+
+
+def _family(text: str) -> Family:
+    if text not in FAMILIES:
+        raise typer.BadParameter(f"'{text}' is not one of {', '.join(FAMILIES)}")
+    return Family(text)
+
+
+OfFamily = Annotated[
+    Family | None, typer.Option(parser=_family, metavar="|".join(FAMILIES), help="Only this family.")
+]
 
 
 async def rm(

@@ -34,8 +34,8 @@ class RetryPolicy:
     same request does not count, but is limited by ``max_wait``, too. The pause doubles from
     ``initial_backoff`` to ``max_backoff``, with jitter; it is never shorter than the service's RetryInfo.
     ``max_wait`` limits the sum of all pauses since the last progress. ``attempts=1`` turns retries off. The
-    defaults are longer than the restart of a service (half a minute) and a lease of 60 s. ``on_retry`` is
-    called with the error and the pause before each further attempt.
+    defaults are longer than the restart of a service (half a minute) and the lease of a dead attempt (10 s
+    by default). ``on_retry`` is called with the error and the pause before each further attempt.
     """
 
     attempts: int = 10

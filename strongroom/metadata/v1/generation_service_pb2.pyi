@@ -244,7 +244,7 @@ class GetGenerationStatsResponse(_message.Message):
     total_bytes: _builtins.int
     """Their bytes."""
     estimated_monthly_cost_usd: _builtins.float
-    """total_bytes × the price per GB (10^9 bytes) and month of the settings."""
+    """total_bytes × the price per GB (2^30 bytes) and month of the settings."""
     revision: _builtins.str
     """UsageService.GetRevision as it was before the first row was read."""
     @_builtins.property

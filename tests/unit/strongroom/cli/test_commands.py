@@ -101,3 +101,11 @@ def test_a_word_of_other_tools_is_answered_with_ours(asked: list[str], answer: s
     done = CliRunner(env={"COLUMNS": "200"}).invoke(app, asked, prog_name="strongroom")
     assert done.exit_code == 2
     assert answer in done.stderr
+
+
+@pytest.mark.parametrize("words", [["ls"], ["search"], ["trash", "ls"], ["trash", "purge", "--all"]])
+def test_only_families_that_can_be_asked_for_are_taken(words: list[str]) -> None:
+    refused = CliRunner().invoke(app, [*words, "--family", "unknown"])
+    assert refused.exit_code == 2
+    told = " ".join(refused.stderr.replace("│", " ").split())  # it stands in a box
+    assert "is not one of file, generation, event-media" in told
