@@ -13,8 +13,8 @@ from scripts.docs.text import code, page, prose, table
 from strongroom.cli.app import app
 from strongroom.cli.commands import CONNECTION_OPTIONS, OUTPUT_OPTIONS
 
-INTRODUCTION: Final = """Made from the program; `strongroom COMMAND --help` says the same.
-What one does with them, exit codes, and where it connects: [the command line](../cli.md)."""
+INTRODUCTION: Final = """Generated from the program; `strongroom COMMAND --help` shows the same.
+For examples, exit codes and where it connects see [the command line](../cli.md)."""
 _SHARED: Final = frozenset({*OUTPUT_OPTIONS, *CONNECTION_OPTIONS, "help"})
 _MARKUP: Final = re.compile(r"\[/?(?:bold|dim|cyan|green|yellow|red)\]")
 
@@ -28,7 +28,7 @@ def written() -> str:
 
 def _shared(root: Any) -> Iterator[str]:
     yield "## Options of every command"
-    yield "They may stand before the command, too. `token` has no connection."
+    yield "They can also come before the command. `token` does not connect."
     yield table(("option", "value", "meaning"), [_option(one) for one in root.params if one.name in _SHARED])
 
 

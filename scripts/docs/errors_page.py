@@ -11,10 +11,10 @@ from scripts.docs import descriptors
 from scripts.docs.text import code, page, table
 from strongroom.errors import REASONS
 
-INTRODUCTION: Final = """Why a call failed, in one word that a program can act on: `code` of
+INTRODUCTION: Final = """Why a call failed and what to do, in one word that a program can act on: `code` of
 `application/problem+json` over REST, `reason` of `google.rpc.ErrorInfo` (domain `strongroom`) over gRPC,
 `code` of the command line's `--json` and of the TypeScript client's `StrongroomError`, and in Python the
-class of the exception, of `strongroom.errors`. *With it* stand the keys of `metadata`."""
+class of the exception in `strongroom.errors`. The last column has the keys of its `metadata`."""
 _PREFIX: Final = "ERROR_REASON_"
 _COMMENT: Final = re.compile(
     r"^(?P<grpc>[A-Z_]+), (?P<http>\d{3})\. (?P<text>.*?)(?: \{(?P<keys>[^}]*)\})?$", re.DOTALL
@@ -23,10 +23,8 @@ _COMMENT: Final = re.compile(
 
 def written(root: Path) -> str:
     """The page as Markdown."""
-    rows = sorted(_rows(root))
-    return page(
-        "Errors", INTRODUCTION, [table(("code", "HTTP", "gRPC", "exception", "what", "with it"), rows)]
-    )
+    columns = ("code", "HTTP", "gRPC", "exception", "what it means, what to do", "metadata")
+    return page("Errors", INTRODUCTION, [table(columns, sorted(_rows(root)))])
 
 
 def _rows(root: Path) -> Iterator[tuple[str, ...]]:

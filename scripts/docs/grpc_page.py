@@ -16,8 +16,9 @@ from google.protobuf.descriptor_pb2 import (
 from scripts.docs import descriptors
 from scripts.docs.text import code, page, prose, table
 
-INTRODUCTION: Final = """Made from [protos/](../../protos). Reflection tells the same of a running service.
-Errors carry a reason: [errors](errors.md). By hand: `buf curl`, as in the README."""
+INTRODUCTION: Final = """Generated from [protos/](../../protos). A running service shows the same by
+reflection. Errors have a reason: [errors](errors.md). To call a service by hand use
+`buf curl`, as in the README."""
 _TYPES: Final = {
     value: name.removeprefix("TYPE_").lower() for name, value in FieldDescriptorProto.Type.items()
 }

@@ -10,9 +10,9 @@ from gateway.operations.openapi import build_document
 from gateway.surface import all_operations
 from scripts.docs.text import code, page, prose, table
 
-INTRODUCTION: Final = """Made from the OpenAPI document, which a running gateway has at `/openapi.json`,
-and at `/docs` to try things out. What holds for every route (tokens, repeats, lists, caching) is in
-[REST: quick reference](../rest.md)."""
+INTRODUCTION: Final = """Generated from the OpenAPI document, which a running gateway shows at
+`/openapi.json`, and at `/docs` to try requests. Rules for every route (tokens, repeats, lists, caching) are
+in [REST: quick reference](../rest.md)."""
 SHAPES: Final = "rest-shapes.md"
 _VERBS: Final = ("get", "head", "put", "post", "patch", "delete", "options")
 Node = Mapping[str, Any]
@@ -26,7 +26,7 @@ def pages() -> dict[str, str]:
     )
     return {
         "rest.md": page("REST", INTRODUCTION, _families(document)),
-        SHAPES: page("REST: shapes", "Of bodies and answers; see [REST](rest.md).", shapes),
+        SHAPES: page("REST: shapes", "Shapes of bodies and responses of [REST](rest.md).", shapes),
     }
 
 

@@ -10,9 +10,9 @@ from typing import Final
 from scripts.docs.text import code, page, table
 
 INTRODUCTION: Final = """Environment variables, as in [.env.example](../../.env.example), which a test
-compares with what the services read. An empty one counts as not set. S: storage_service, M: metadata_service,
-G: gateway. A wrong value stops the start with a line that names it; a name that nobody knows is told of, with
-the nearest that is one."""
+compares with what the services read. An empty variable counts as not set. S: storage_service,
+M: metadata_service, G: gateway. An invalid value stops the process at startup with a line that names the
+setting. An unknown name is reported, with the most similar known one."""
 _SECTION: Final = re.compile(r"^# --- (.*?) -*$")
 _SETTING: Final = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$")
 

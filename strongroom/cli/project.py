@@ -228,7 +228,7 @@ async def rollback(
 async def label(
     session: Session,
     slug: Slug,
-    version: Annotated[int, typer.Argument(metavar="VERSION", min=1)],
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=1, help="The version to edit.")],
     *,
     name: Annotated[str | None, typer.Option(help="New name; empty: none.")] = None,
     message: Annotated[str | None, typer.Option("--message", "-m", help="New message; empty: none.")] = None,

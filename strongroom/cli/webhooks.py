@@ -39,7 +39,7 @@ async def create(
     *,
     types: Types = None,
     families: Families = None,
-    description: Annotated[str, typer.Option(metavar="TEXT")] = "",
+    description: Annotated[str, typer.Option(metavar="TEXT", help="What it is for.")] = "",
     all_users: AllUsers = False,
 ) -> None:
     """Send events to a URL. Prints the webhook's id and, this once, its secret."""
@@ -61,8 +61,8 @@ async def update(
     session: Session,
     webhook: Annotated[str, ID],
     *,
-    url: Annotated[str | None, typer.Option(metavar="URL")] = None,
-    description: Annotated[str | None, typer.Option(metavar="TEXT")] = None,
+    url: Annotated[str | None, typer.Option(metavar="URL", help="Where to send them.")] = None,
+    description: Annotated[str | None, typer.Option(metavar="TEXT", help="What it is for.")] = None,
     types: Types = None,
     families: Families = None,
     pause: Annotated[bool, typer.Option("--pause", help="Send nothing until --resume.")] = False,

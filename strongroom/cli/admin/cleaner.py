@@ -59,7 +59,10 @@ async def requeue(session: Session, ids: Ids = None, *, everything: All = False,
 
 
 async def abort(
-    session: Session, attempt: Annotated[str, typer.Argument(metavar="ID")], *, yes: Yes = False
+    session: Session,
+    attempt: Annotated[str, typer.Argument(metavar="ID", help="An attempt, as shown by `attempts ls`.")],
+    *,
+    yes: Yes = False,
 ) -> None:
     """Abort an upload under way: its writer is shut out and its bytes are removed."""
     _refuse_no_ids([attempt])

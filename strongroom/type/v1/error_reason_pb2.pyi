@@ -25,19 +25,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
     """Never sent."""
     ERROR_REASON_TOKEN_MISSING: _ErrorReason.ValueType  # 1
-    """UNAUTHENTICATED, 401. No bearer token was sent."""
+    """UNAUTHENTICATED, 401. No bearer token was sent. Send `Authorization: Bearer …`."""
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 2
-    """UNAUTHENTICATED, 401. The token is malformed, wrongly signed, or a claim is refused. {claim}"""
+    """UNAUTHENTICATED, 401. The token is malformed, wrongly signed, or a claim is refused. Get a new token. {claim}"""
     ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 3
-    """UNAUTHENTICATED, 401. The token's `exp` has passed."""
+    """UNAUTHENTICATED, 401. The token's `exp` has passed. Get a new token, and repeat the request."""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 4
-    """PERMISSION_DENIED, 403. The caller may not do this at all (an internal RPC, an admin action)."""
+    """PERMISSION_DENIED, 403. The caller may not do this at all (an internal RPC, an admin action). For the latter
+    use a token with the admin role.
+    """
     ERROR_REASON_USER_MISMATCH: _ErrorReason.ValueType  # 5
-    """PERMISSION_DENIED, 403. A `user_id` other than the caller's own, without the admin role."""
+    """PERMISSION_DENIED, 403. A `user_id` other than the caller's own, without the admin role. Leave `user_id` out."""
     ERROR_REASON_SHARE_PASSWORD_WRONG: _ErrorReason.ValueType  # 7
-    """PERMISSION_DENIED, 403. The share has a password, and it is not this one."""
+    """PERMISSION_DENIED, 403. The share has a password, and it is not this one. Ask its owner for the password."""
     ERROR_REASON_SHARE_LOCKED: _ErrorReason.ValueType  # 8
-    """PERMISSION_DENIED, 403. The share has to be opened first (`needs`: `password`, `opening`). {needs}"""
+    """PERMISSION_DENIED, 403. The share has to be opened first (`needs`: `password`, `opening`). Open it first.
+    {needs}
+    """
     ERROR_REASON_INTERNAL_TOKEN_INVALID: _ErrorReason.ValueType  # 6
     """UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
     RetryInfo says when to try again. {cause, seconds}
@@ -45,116 +49,144 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_USER_BEING_ERASED: _ErrorReason.ValueType  # 9
     """FAILED_PRECONDITION, 409. This user is being erased; nothing new is stored until that has ended."""
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 10
-    """INVALID_ARGUMENT, 400. The request cannot be parsed (JSON, multipart framing, a header)."""
+    """INVALID_ARGUMENT, 400. The request cannot be parsed (JSON, multipart framing, a header). Correct the request."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 11
-    """INVALID_ARGUMENT, 422. A field breaks its rule. {field, rule}"""
+    """INVALID_ARGUMENT, 422. A field breaks its rule. Correct the field. {field, rule}"""
     ERROR_REASON_UPLOAD_INCOMPLETE: _ErrorReason.ValueType  # 12
-    """INVALID_ARGUMENT, 400. The stream or body ended before `finish_write` or the final boundary."""
+    """INVALID_ARGUMENT, 400. The stream or body ended before `finish_write` or the final boundary. Send it again."""
     ERROR_REASON_SIZE_MISMATCH: _ErrorReason.ValueType  # 13
-    """INVALID_ARGUMENT, 400. The number of bytes received differs from the declared size. {expected, actual}"""
+    """INVALID_ARGUMENT, 400. The number of bytes received differs from the declared size. Correct the size, or send
+    all bytes. {expected, actual}
+    """
     ERROR_REASON_CHECKSUM_MISMATCH: _ErrorReason.ValueType  # 14
-    """DATA_LOSS, 422. The bytes received do not match a checksum that was sent. {algorithm, expected, actual}"""
+    """DATA_LOSS, 422. The bytes received do not match a checksum that was sent. Send the bytes again.
+    {algorithm, expected, actual}
+    """
     ERROR_REASON_CHUNK_TOO_LARGE: _ErrorReason.ValueType  # 15
-    """INVALID_ARGUMENT, 413. One gRPC message carries more data than allowed. {limit}"""
+    """INVALID_ARGUMENT, 413. One gRPC message carries more data than allowed. Send smaller messages. {limit}"""
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 16
-    """INVALID_ARGUMENT, 422. The page token is invalid, or belongs to another query."""
+    """INVALID_ARGUMENT, 422. The page token is invalid, or belongs to another query. Start at the first page."""
     ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: _ErrorReason.ValueType  # 17
-    """INVALID_ARGUMENT, 415. The route does not accept the request's media type. {expected}"""
+    """INVALID_ARGUMENT, 415. The route does not accept the request's media type. Use an expected one. {expected}"""
     ERROR_REASON_SIZE_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 20
-    """RESOURCE_EXHAUSTED, 413. The file is larger than its family allows. {limit, family}"""
+    """RESOURCE_EXHAUSTED, 413. The file is larger than its family allows. Only the operator can raise the limit.
+    {limit, family}
+    """
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 21
-    """RESOURCE_EXHAUSTED, 413. The owner's byte quota would be exceeded. {limit, used}"""
+    """RESOURCE_EXHAUSTED, 413. The owner's byte quota would be exceeded. Delete files, or ask for a larger quota.
+    {limit, used}
+    """
     ERROR_REASON_FILE_COUNT_EXCEEDED: _ErrorReason.ValueType  # 22
-    """RESOURCE_EXHAUSTED, 413. The owner's file-count quota would be exceeded. {limit, used}"""
+    """RESOURCE_EXHAUSTED, 413. The owner's file-count quota would be exceeded. Delete files, or ask for a larger
+    quota. {limit, used}
+    """
     ERROR_REASON_PROJECT_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 23
-    """RESOURCE_EXHAUSTED, 413. A project exceeds a limit on files or bytes. {limit, rule}"""
+    """RESOURCE_EXHAUSTED, 413. A project exceeds a limit on files or bytes. Save less. {limit, rule}"""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 24
     """RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when to try again. {limit}"""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 25
     """UNAVAILABLE, 503. The service is overloaded; RetryInfo says when to try again."""
     ERROR_REASON_DROP_FULL: _ErrorReason.ValueType  # 26
-    """RESOURCE_EXHAUSTED, 413. The drop is full (`rule`: `files`, `bytes`). {rule}"""
+    """RESOURCE_EXHAUSTED, 413. The drop is full (`rule`: `files`, `bytes`). Ask its owner for a new one. {rule}"""
     ERROR_REASON_CONTENT_TYPE_MISMATCH: _ErrorReason.ValueType  # 30
-    """INVALID_ARGUMENT, 422. The bytes are not of the declared type. {declared, detected}"""
+    """INVALID_ARGUMENT, 422. The bytes are not of the declared type. Declare the right type, or none.
+    {declared, detected}
+    """
     ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: _ErrorReason.ValueType  # 31
-    """INVALID_ARGUMENT, 422. The type is not on the family's list. {detected, allowed}"""
+    """INVALID_ARGUMENT, 422. The type is not on the family's list. Use another family or type. {detected, allowed}"""
     ERROR_REASON_CONTENT_INFECTED: _ErrorReason.ValueType  # 32
-    """INVALID_ARGUMENT, 422. The malware scanner found something: in an upload, which is not stored, or in a
-    file that was stored before its signature was known, which can no longer be read. {signature}
+    """INVALID_ARGUMENT, 422. The malware scanner found something: in an upload, which is not stored, or in a file that
+    was stored before its signature was known, which can no longer be read. Delete or replace the file. {signature}
     """
     ERROR_REASON_ARCHIVE_INVALID: _ErrorReason.ValueType  # 33
-    """INVALID_ARGUMENT, 422. The ZIP breaks a rule. {rule, entry}"""
+    """INVALID_ARGUMENT, 422. The ZIP breaks a rule. Make it anew without what the rule forbids. {rule, entry}"""
     ERROR_REASON_PATH_INVALID: _ErrorReason.ValueType  # 34
-    """INVALID_ARGUMENT, 422. A path breaks a rule. {path, rule}"""
+    """INVALID_ARGUMENT, 422. A path breaks a rule. Rename the file. {path, rule}"""
     ERROR_REASON_PICTURE_REFUSED: _ErrorReason.ValueType  # 35
     """INVALID_ARGUMENT, 422. The picture has too many pixels, or is not a picture (`rule`: `pixels`, `no_picture`).
-    {rule, limit, width, height}
+    Send a smaller picture, or another file. {rule, limit, width, height}
     """
     ERROR_REASON_FILE_NOT_FOUND: _ErrorReason.ValueType  # 40
-    """NOT_FOUND, 404. No such file for this caller."""
+    """NOT_FOUND, 404. No such file for this caller. Check id, key and token."""
     ERROR_REASON_UPLOAD_NOT_FOUND: _ErrorReason.ValueType  # 41
-    """NOT_FOUND, 404. No such upload for this caller."""
+    """NOT_FOUND, 404. No such upload for this caller. Begin a new one."""
     ERROR_REASON_PROJECT_NOT_FOUND: _ErrorReason.ValueType  # 42
-    """NOT_FOUND, 404. No such project for this caller."""
+    """NOT_FOUND, 404. No such project for this caller. Check slug and token."""
     ERROR_REASON_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 43
-    """NOT_FOUND, 404. No such version of the file or project."""
+    """NOT_FOUND, 404. No such version of the file or project. List the versions."""
     ERROR_REASON_SHARE_NOT_FOUND: _ErrorReason.ValueType  # 44
-    """NOT_FOUND, 404. No such share, or it belongs to another user."""
+    """NOT_FOUND, 404. No such share, or it belongs to another user. Ask its owner for a new link."""
     ERROR_REASON_SHARE_ENDED: _ErrorReason.ValueType  # 45
-    """FAILED_PRECONDITION, 410. The share has ended (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
+    """FAILED_PRECONDITION, 410. The share has ended (`cause`: `revoked`, `expired`, `used_up`). Ask its owner for a
+    new link. {cause}
+    """
     ERROR_REASON_ALREADY_EXISTS: _ErrorReason.ValueType  # 50
-    """ALREADY_EXISTS, 409. The name is taken."""
+    """ALREADY_EXISTS, 409. The name is taken. Choose another name."""
     ERROR_REASON_REQUEST_IN_PROGRESS: _ErrorReason.ValueType  # 51
     """ABORTED, 409. A request with the same idempotency key is still running; RetryInfo says when to try again."""
     ERROR_REASON_IDEMPOTENCY_KEY_REUSED: _ErrorReason.ValueType  # 52
-    """INVALID_ARGUMENT, 422. The idempotency key was used before, for another request."""
+    """INVALID_ARGUMENT, 422. The idempotency key was used before, for another request. Use a new key."""
     ERROR_REASON_VERSION_CONFLICT: _ErrorReason.ValueType  # 53
-    """ABORTED, 409. The project is at another version than expected. {expected, actual}"""
+    """ABORTED, 409. The project is at another version than expected. Read the newest version, and decide again.
+    {expected, actual}
+    """
     ERROR_REASON_PRECONDITION_FAILED: _ErrorReason.ValueType  # 54
-    """FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}; {of}: "source" if
-    it is about the source of a move, and not its target.
+    """FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. Read the file again, and
+    decide again. {actual}; {of}: "source" if it is about the source of a move, and not its target.
     """
     ERROR_REASON_UPLOAD_SUPERSEDED: _ErrorReason.ValueType  # 55
-    """ABORTED, 409. A newer writer has taken over this upload, or its lease has expired."""
+    """ABORTED, 409. A newer writer has taken over this upload, or its lease has expired. Repeat the request; a
+    resumable upload continues at its offset.
+    """
     ERROR_REASON_OFFSET_OUT_OF_RANGE: _ErrorReason.ValueType  # 56
-    """OUT_OF_RANGE, 409. The chunk starts beyond what is persisted. {persisted_size}"""
+    """OUT_OF_RANGE, 409. The chunk starts beyond what is persisted. Continue at the persisted size. {persisted_size}"""
     ERROR_REASON_RANGE_NOT_SATISFIABLE: _ErrorReason.ValueType  # 57
-    """OUT_OF_RANGE, 416. The range contains no byte of the file. {size}"""
+    """OUT_OF_RANGE, 416. The range contains no byte of the file. Request a range within it. {size}"""
     ERROR_REASON_UPLOAD_EXPIRED: _ErrorReason.ValueType  # 58
-    """FAILED_PRECONDITION, 410. The upload was idle for too long and was removed."""
+    """FAILED_PRECONDITION, 410. The upload was idle for too long and was removed. Begin a new one."""
     ERROR_REASON_UPLOAD_LOST: _ErrorReason.ValueType  # 59
     """DATA_LOSS, 410. The store no longer has the upload's parts; start again."""
     ERROR_REASON_SOURCE_URL_REFUSED: _ErrorReason.ValueType  # 60
-    """INVALID_ARGUMENT, 422. The source URL is refused (scheme, port, address, credentials). {rule}"""
+    """INVALID_ARGUMENT, 422. The source URL is refused (scheme, port, address, credentials). Use a public http or
+    https URL. {rule}
+    """
     ERROR_REASON_SOURCE_URL_FAILED: _ErrorReason.ValueType  # 61
-    """UNAVAILABLE, 502. The source URL could not be read. {status}"""
+    """UNAVAILABLE, 502. The source URL could not be read. Check the URL, and import again. {status}"""
     ERROR_REASON_OBJECT_STORE_UNAVAILABLE: _ErrorReason.ValueType  # 70
-    """UNAVAILABLE, 503. The object store does not answer, or answers 5xx."""
+    """UNAVAILABLE, 503. The object store does not answer, or answers 5xx. Try again later."""
     ERROR_REASON_OBJECT_STORE_THROTTLED: _ErrorReason.ValueType  # 71
-    """UNAVAILABLE, 503. The object store throttles requests."""
+    """UNAVAILABLE, 503. The object store throttles requests. Try again later."""
     ERROR_REASON_OBJECT_STORE_DENIED: _ErrorReason.ValueType  # 72
-    """FAILED_PRECONDITION, 503. The object store refuses this action with the service's credentials."""
+    """FAILED_PRECONDITION, 503. The object store refuses this action with the service's credentials. The operator has
+    to give it the permission.
+    """
     ERROR_REASON_OBJECT_STORE_NO_CREDENTIALS: _ErrorReason.ValueType  # 73
-    """FAILED_PRECONDITION, 503. storage_service has no S3 credentials."""
+    """FAILED_PRECONDITION, 503. storage_service has no S3 credentials. The operator has to set them."""
     ERROR_REASON_OBJECT_STORE_WRONG_REGION: _ErrorReason.ValueType  # 74
-    """FAILED_PRECONDITION, 503. The bucket is in another region than configured."""
+    """FAILED_PRECONDITION, 503. The bucket is in another region than configured. The operator has to set it."""
     ERROR_REASON_BUCKET_MISSING: _ErrorReason.ValueType  # 75
-    """FAILED_PRECONDITION, 503. The bucket does not exist."""
+    """FAILED_PRECONDITION, 503. The bucket does not exist. The operator has to create it (`strongroom bucket init`)."""
     ERROR_REASON_BUCKET_NOT_VERSIONED: _ErrorReason.ValueType  # 76
-    """FAILED_PRECONDITION, 503. The bucket has no versioning, which projects and paths need."""
+    """FAILED_PRECONDITION, 503. The bucket has no versioning, which projects and paths need. The operator has to turn
+    it on (`strongroom bucket init`).
+    """
     ERROR_REASON_OBJECT_LOST: _ErrorReason.ValueType  # 77
-    """DATA_LOSS, 500. A committed object is missing or changed in the store."""
+    """DATA_LOSS, 500. A committed object is missing or changed in the store. Store the file again, or ask the
+    operator.
+    """
     ERROR_REASON_DATABASE_UNAVAILABLE: _ErrorReason.ValueType  # 78
-    """UNAVAILABLE, 503. Postgres does not answer."""
+    """UNAVAILABLE, 503. Postgres does not answer. Try again later, with the same idempotency key."""
     ERROR_REASON_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 79
-    """UNAVAILABLE, 503. One of Strongroom's services does not answer. {service}"""
+    """UNAVAILABLE, 503. One of Strongroom's services does not answer. Try again later, with the same idempotency key.
+    {service}
+    """
     ERROR_REASON_OBJECT_STORE_FULL: _ErrorReason.ValueType  # 80
     """FAILED_PRECONDITION, 507. The object store is full; trying again does not help."""
     ERROR_REASON_OBJECT_STORE_REFUSED: _ErrorReason.ValueType  # 81
     """FAILED_PRECONDITION, 502. The object store rejects the request as invalid; trying again does not help."""
     ERROR_REASON_REPAIR_REFUSED: _ErrorReason.ValueType  # 85
-    """FAILED_PRECONDITION, 409. Verification or repair is refused: bucket, database and report do not belong together, or
-    so much is wrong that there must be another cause. {rule}
+    """FAILED_PRECONDITION, 409. Verification or repair is refused: bucket, database and report do not belong together,
+    or so much is wrong that there must be another cause. See docs/verify.md for each rule. {rule}
     """
     ERROR_REASON_ACT_IN_PROGRESS: _ErrorReason.ValueType  # 86
     """ABORTED, 409. An admin is currently changing objects (repair, keep, drop, relink, restore); RetryInfo says when to try
@@ -165,27 +197,29 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     try again.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 90
-    """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
+    """DEADLINE_EXCEEDED, 504. The caller's deadline passed. Repeat it with the same idempotency key and more time."""
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 91
     """CANCELLED, 499. The caller disconnected."""
     ERROR_REASON_NOT_IMPLEMENTED: _ErrorReason.ValueType  # 92
-    """UNIMPLEMENTED, 501. Not in this release, or not offered by this object store. {feature}"""
+    """UNIMPLEMENTED, 501. Not in this release, or not offered by this object store. Do without it. {feature}"""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 93
-    """INTERNAL, 500. A bug; the log has the stack under the request id."""
+    """INTERNAL, 500. A bug; the log has the stack under the request id. Report it."""
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 94
-    """NOT_FOUND, 404. No such route or resource."""
+    """NOT_FOUND, 404. No such route or resource. Check the path."""
     ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 95
-    """UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
+    """UNIMPLEMENTED, 405. The route exists, but not with this method. Use an allowed one. {allow}"""
     ERROR_REASON_RETENTION_HELD: _ErrorReason.ValueType  # 101
-    """FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it cannot be deleted or replaced. {until, hold}"""
+    """FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it cannot be deleted or replaced. Wait,
+    or have the hold lifted. {until, hold}
+    """
     ERROR_REASON_OBJECT_ARCHIVED: _ErrorReason.ValueType  # 102
     """FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being restored; RetryInfo says
     when to ask again.
     """
     ERROR_REASON_WEBHOOK_NOT_FOUND: _ErrorReason.ValueType  # 110
-    """NOT_FOUND, 404. The caller has no such webhook, or the webhook has no such delivery."""
+    """NOT_FOUND, 404. The caller has no such webhook, or the webhook has no such delivery. List the webhooks."""
     ERROR_REASON_WEBHOOK_LIMIT_REACHED: _ErrorReason.ValueType  # 111
-    """FAILED_PRECONDITION, 409. The owner has reached the maximum number of webhooks. {limit}"""
+    """FAILED_PRECONDITION, 409. The owner has reached the maximum number of webhooks. Delete one first. {limit}"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, as a code that a program can act on.
@@ -198,19 +232,23 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 """Never sent."""
 ERROR_REASON_TOKEN_MISSING: ErrorReason.ValueType  # 1
-"""UNAUTHENTICATED, 401. No bearer token was sent."""
+"""UNAUTHENTICATED, 401. No bearer token was sent. Send `Authorization: Bearer …`."""
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 2
-"""UNAUTHENTICATED, 401. The token is malformed, wrongly signed, or a claim is refused. {claim}"""
+"""UNAUTHENTICATED, 401. The token is malformed, wrongly signed, or a claim is refused. Get a new token. {claim}"""
 ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 3
-"""UNAUTHENTICATED, 401. The token's `exp` has passed."""
+"""UNAUTHENTICATED, 401. The token's `exp` has passed. Get a new token, and repeat the request."""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 4
-"""PERMISSION_DENIED, 403. The caller may not do this at all (an internal RPC, an admin action)."""
+"""PERMISSION_DENIED, 403. The caller may not do this at all (an internal RPC, an admin action). For the latter
+use a token with the admin role.
+"""
 ERROR_REASON_USER_MISMATCH: ErrorReason.ValueType  # 5
-"""PERMISSION_DENIED, 403. A `user_id` other than the caller's own, without the admin role."""
+"""PERMISSION_DENIED, 403. A `user_id` other than the caller's own, without the admin role. Leave `user_id` out."""
 ERROR_REASON_SHARE_PASSWORD_WRONG: ErrorReason.ValueType  # 7
-"""PERMISSION_DENIED, 403. The share has a password, and it is not this one."""
+"""PERMISSION_DENIED, 403. The share has a password, and it is not this one. Ask its owner for the password."""
 ERROR_REASON_SHARE_LOCKED: ErrorReason.ValueType  # 8
-"""PERMISSION_DENIED, 403. The share has to be opened first (`needs`: `password`, `opening`). {needs}"""
+"""PERMISSION_DENIED, 403. The share has to be opened first (`needs`: `password`, `opening`). Open it first.
+{needs}
+"""
 ERROR_REASON_INTERNAL_TOKEN_INVALID: ErrorReason.ValueType  # 6
 """UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
 RetryInfo says when to try again. {cause, seconds}
@@ -218,116 +256,144 @@ RetryInfo says when to try again. {cause, seconds}
 ERROR_REASON_USER_BEING_ERASED: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION, 409. This user is being erased; nothing new is stored until that has ended."""
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 10
-"""INVALID_ARGUMENT, 400. The request cannot be parsed (JSON, multipart framing, a header)."""
+"""INVALID_ARGUMENT, 400. The request cannot be parsed (JSON, multipart framing, a header). Correct the request."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 11
-"""INVALID_ARGUMENT, 422. A field breaks its rule. {field, rule}"""
+"""INVALID_ARGUMENT, 422. A field breaks its rule. Correct the field. {field, rule}"""
 ERROR_REASON_UPLOAD_INCOMPLETE: ErrorReason.ValueType  # 12
-"""INVALID_ARGUMENT, 400. The stream or body ended before `finish_write` or the final boundary."""
+"""INVALID_ARGUMENT, 400. The stream or body ended before `finish_write` or the final boundary. Send it again."""
 ERROR_REASON_SIZE_MISMATCH: ErrorReason.ValueType  # 13
-"""INVALID_ARGUMENT, 400. The number of bytes received differs from the declared size. {expected, actual}"""
+"""INVALID_ARGUMENT, 400. The number of bytes received differs from the declared size. Correct the size, or send
+all bytes. {expected, actual}
+"""
 ERROR_REASON_CHECKSUM_MISMATCH: ErrorReason.ValueType  # 14
-"""DATA_LOSS, 422. The bytes received do not match a checksum that was sent. {algorithm, expected, actual}"""
+"""DATA_LOSS, 422. The bytes received do not match a checksum that was sent. Send the bytes again.
+{algorithm, expected, actual}
+"""
 ERROR_REASON_CHUNK_TOO_LARGE: ErrorReason.ValueType  # 15
-"""INVALID_ARGUMENT, 413. One gRPC message carries more data than allowed. {limit}"""
+"""INVALID_ARGUMENT, 413. One gRPC message carries more data than allowed. Send smaller messages. {limit}"""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 16
-"""INVALID_ARGUMENT, 422. The page token is invalid, or belongs to another query."""
+"""INVALID_ARGUMENT, 422. The page token is invalid, or belongs to another query. Start at the first page."""
 ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: ErrorReason.ValueType  # 17
-"""INVALID_ARGUMENT, 415. The route does not accept the request's media type. {expected}"""
+"""INVALID_ARGUMENT, 415. The route does not accept the request's media type. Use an expected one. {expected}"""
 ERROR_REASON_SIZE_LIMIT_EXCEEDED: ErrorReason.ValueType  # 20
-"""RESOURCE_EXHAUSTED, 413. The file is larger than its family allows. {limit, family}"""
+"""RESOURCE_EXHAUSTED, 413. The file is larger than its family allows. Only the operator can raise the limit.
+{limit, family}
+"""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 21
-"""RESOURCE_EXHAUSTED, 413. The owner's byte quota would be exceeded. {limit, used}"""
+"""RESOURCE_EXHAUSTED, 413. The owner's byte quota would be exceeded. Delete files, or ask for a larger quota.
+{limit, used}
+"""
 ERROR_REASON_FILE_COUNT_EXCEEDED: ErrorReason.ValueType  # 22
-"""RESOURCE_EXHAUSTED, 413. The owner's file-count quota would be exceeded. {limit, used}"""
+"""RESOURCE_EXHAUSTED, 413. The owner's file-count quota would be exceeded. Delete files, or ask for a larger
+quota. {limit, used}
+"""
 ERROR_REASON_PROJECT_LIMIT_EXCEEDED: ErrorReason.ValueType  # 23
-"""RESOURCE_EXHAUSTED, 413. A project exceeds a limit on files or bytes. {limit, rule}"""
+"""RESOURCE_EXHAUSTED, 413. A project exceeds a limit on files or bytes. Save less. {limit, rule}"""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 24
 """RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when to try again. {limit}"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 25
 """UNAVAILABLE, 503. The service is overloaded; RetryInfo says when to try again."""
 ERROR_REASON_DROP_FULL: ErrorReason.ValueType  # 26
-"""RESOURCE_EXHAUSTED, 413. The drop is full (`rule`: `files`, `bytes`). {rule}"""
+"""RESOURCE_EXHAUSTED, 413. The drop is full (`rule`: `files`, `bytes`). Ask its owner for a new one. {rule}"""
 ERROR_REASON_CONTENT_TYPE_MISMATCH: ErrorReason.ValueType  # 30
-"""INVALID_ARGUMENT, 422. The bytes are not of the declared type. {declared, detected}"""
+"""INVALID_ARGUMENT, 422. The bytes are not of the declared type. Declare the right type, or none.
+{declared, detected}
+"""
 ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: ErrorReason.ValueType  # 31
-"""INVALID_ARGUMENT, 422. The type is not on the family's list. {detected, allowed}"""
+"""INVALID_ARGUMENT, 422. The type is not on the family's list. Use another family or type. {detected, allowed}"""
 ERROR_REASON_CONTENT_INFECTED: ErrorReason.ValueType  # 32
-"""INVALID_ARGUMENT, 422. The malware scanner found something: in an upload, which is not stored, or in a
-file that was stored before its signature was known, which can no longer be read. {signature}
+"""INVALID_ARGUMENT, 422. The malware scanner found something: in an upload, which is not stored, or in a file that
+was stored before its signature was known, which can no longer be read. Delete or replace the file. {signature}
 """
 ERROR_REASON_ARCHIVE_INVALID: ErrorReason.ValueType  # 33
-"""INVALID_ARGUMENT, 422. The ZIP breaks a rule. {rule, entry}"""
+"""INVALID_ARGUMENT, 422. The ZIP breaks a rule. Make it anew without what the rule forbids. {rule, entry}"""
 ERROR_REASON_PATH_INVALID: ErrorReason.ValueType  # 34
-"""INVALID_ARGUMENT, 422. A path breaks a rule. {path, rule}"""
+"""INVALID_ARGUMENT, 422. A path breaks a rule. Rename the file. {path, rule}"""
 ERROR_REASON_PICTURE_REFUSED: ErrorReason.ValueType  # 35
 """INVALID_ARGUMENT, 422. The picture has too many pixels, or is not a picture (`rule`: `pixels`, `no_picture`).
-{rule, limit, width, height}
+Send a smaller picture, or another file. {rule, limit, width, height}
 """
 ERROR_REASON_FILE_NOT_FOUND: ErrorReason.ValueType  # 40
-"""NOT_FOUND, 404. No such file for this caller."""
+"""NOT_FOUND, 404. No such file for this caller. Check id, key and token."""
 ERROR_REASON_UPLOAD_NOT_FOUND: ErrorReason.ValueType  # 41
-"""NOT_FOUND, 404. No such upload for this caller."""
+"""NOT_FOUND, 404. No such upload for this caller. Begin a new one."""
 ERROR_REASON_PROJECT_NOT_FOUND: ErrorReason.ValueType  # 42
-"""NOT_FOUND, 404. No such project for this caller."""
+"""NOT_FOUND, 404. No such project for this caller. Check slug and token."""
 ERROR_REASON_VERSION_NOT_FOUND: ErrorReason.ValueType  # 43
-"""NOT_FOUND, 404. No such version of the file or project."""
+"""NOT_FOUND, 404. No such version of the file or project. List the versions."""
 ERROR_REASON_SHARE_NOT_FOUND: ErrorReason.ValueType  # 44
-"""NOT_FOUND, 404. No such share, or it belongs to another user."""
+"""NOT_FOUND, 404. No such share, or it belongs to another user. Ask its owner for a new link."""
 ERROR_REASON_SHARE_ENDED: ErrorReason.ValueType  # 45
-"""FAILED_PRECONDITION, 410. The share has ended (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
+"""FAILED_PRECONDITION, 410. The share has ended (`cause`: `revoked`, `expired`, `used_up`). Ask its owner for a
+new link. {cause}
+"""
 ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 50
-"""ALREADY_EXISTS, 409. The name is taken."""
+"""ALREADY_EXISTS, 409. The name is taken. Choose another name."""
 ERROR_REASON_REQUEST_IN_PROGRESS: ErrorReason.ValueType  # 51
 """ABORTED, 409. A request with the same idempotency key is still running; RetryInfo says when to try again."""
 ERROR_REASON_IDEMPOTENCY_KEY_REUSED: ErrorReason.ValueType  # 52
-"""INVALID_ARGUMENT, 422. The idempotency key was used before, for another request."""
+"""INVALID_ARGUMENT, 422. The idempotency key was used before, for another request. Use a new key."""
 ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 53
-"""ABORTED, 409. The project is at another version than expected. {expected, actual}"""
+"""ABORTED, 409. The project is at another version than expected. Read the newest version, and decide again.
+{expected, actual}
+"""
 ERROR_REASON_PRECONDITION_FAILED: ErrorReason.ValueType  # 54
-"""FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}; {of}: "source" if
-it is about the source of a move, and not its target.
+"""FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. Read the file again, and
+decide again. {actual}; {of}: "source" if it is about the source of a move, and not its target.
 """
 ERROR_REASON_UPLOAD_SUPERSEDED: ErrorReason.ValueType  # 55
-"""ABORTED, 409. A newer writer has taken over this upload, or its lease has expired."""
+"""ABORTED, 409. A newer writer has taken over this upload, or its lease has expired. Repeat the request; a
+resumable upload continues at its offset.
+"""
 ERROR_REASON_OFFSET_OUT_OF_RANGE: ErrorReason.ValueType  # 56
-"""OUT_OF_RANGE, 409. The chunk starts beyond what is persisted. {persisted_size}"""
+"""OUT_OF_RANGE, 409. The chunk starts beyond what is persisted. Continue at the persisted size. {persisted_size}"""
 ERROR_REASON_RANGE_NOT_SATISFIABLE: ErrorReason.ValueType  # 57
-"""OUT_OF_RANGE, 416. The range contains no byte of the file. {size}"""
+"""OUT_OF_RANGE, 416. The range contains no byte of the file. Request a range within it. {size}"""
 ERROR_REASON_UPLOAD_EXPIRED: ErrorReason.ValueType  # 58
-"""FAILED_PRECONDITION, 410. The upload was idle for too long and was removed."""
+"""FAILED_PRECONDITION, 410. The upload was idle for too long and was removed. Begin a new one."""
 ERROR_REASON_UPLOAD_LOST: ErrorReason.ValueType  # 59
 """DATA_LOSS, 410. The store no longer has the upload's parts; start again."""
 ERROR_REASON_SOURCE_URL_REFUSED: ErrorReason.ValueType  # 60
-"""INVALID_ARGUMENT, 422. The source URL is refused (scheme, port, address, credentials). {rule}"""
+"""INVALID_ARGUMENT, 422. The source URL is refused (scheme, port, address, credentials). Use a public http or
+https URL. {rule}
+"""
 ERROR_REASON_SOURCE_URL_FAILED: ErrorReason.ValueType  # 61
-"""UNAVAILABLE, 502. The source URL could not be read. {status}"""
+"""UNAVAILABLE, 502. The source URL could not be read. Check the URL, and import again. {status}"""
 ERROR_REASON_OBJECT_STORE_UNAVAILABLE: ErrorReason.ValueType  # 70
-"""UNAVAILABLE, 503. The object store does not answer, or answers 5xx."""
+"""UNAVAILABLE, 503. The object store does not answer, or answers 5xx. Try again later."""
 ERROR_REASON_OBJECT_STORE_THROTTLED: ErrorReason.ValueType  # 71
-"""UNAVAILABLE, 503. The object store throttles requests."""
+"""UNAVAILABLE, 503. The object store throttles requests. Try again later."""
 ERROR_REASON_OBJECT_STORE_DENIED: ErrorReason.ValueType  # 72
-"""FAILED_PRECONDITION, 503. The object store refuses this action with the service's credentials."""
+"""FAILED_PRECONDITION, 503. The object store refuses this action with the service's credentials. The operator has
+to give it the permission.
+"""
 ERROR_REASON_OBJECT_STORE_NO_CREDENTIALS: ErrorReason.ValueType  # 73
-"""FAILED_PRECONDITION, 503. storage_service has no S3 credentials."""
+"""FAILED_PRECONDITION, 503. storage_service has no S3 credentials. The operator has to set them."""
 ERROR_REASON_OBJECT_STORE_WRONG_REGION: ErrorReason.ValueType  # 74
-"""FAILED_PRECONDITION, 503. The bucket is in another region than configured."""
+"""FAILED_PRECONDITION, 503. The bucket is in another region than configured. The operator has to set it."""
 ERROR_REASON_BUCKET_MISSING: ErrorReason.ValueType  # 75
-"""FAILED_PRECONDITION, 503. The bucket does not exist."""
+"""FAILED_PRECONDITION, 503. The bucket does not exist. The operator has to create it (`strongroom bucket init`)."""
 ERROR_REASON_BUCKET_NOT_VERSIONED: ErrorReason.ValueType  # 76
-"""FAILED_PRECONDITION, 503. The bucket has no versioning, which projects and paths need."""
+"""FAILED_PRECONDITION, 503. The bucket has no versioning, which projects and paths need. The operator has to turn
+it on (`strongroom bucket init`).
+"""
 ERROR_REASON_OBJECT_LOST: ErrorReason.ValueType  # 77
-"""DATA_LOSS, 500. A committed object is missing or changed in the store."""
+"""DATA_LOSS, 500. A committed object is missing or changed in the store. Store the file again, or ask the
+operator.
+"""
 ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 78
-"""UNAVAILABLE, 503. Postgres does not answer."""
+"""UNAVAILABLE, 503. Postgres does not answer. Try again later, with the same idempotency key."""
 ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 79
-"""UNAVAILABLE, 503. One of Strongroom's services does not answer. {service}"""
+"""UNAVAILABLE, 503. One of Strongroom's services does not answer. Try again later, with the same idempotency key.
+{service}
+"""
 ERROR_REASON_OBJECT_STORE_FULL: ErrorReason.ValueType  # 80
 """FAILED_PRECONDITION, 507. The object store is full; trying again does not help."""
 ERROR_REASON_OBJECT_STORE_REFUSED: ErrorReason.ValueType  # 81
 """FAILED_PRECONDITION, 502. The object store rejects the request as invalid; trying again does not help."""
 ERROR_REASON_REPAIR_REFUSED: ErrorReason.ValueType  # 85
-"""FAILED_PRECONDITION, 409. Verification or repair is refused: bucket, database and report do not belong together, or
-so much is wrong that there must be another cause. {rule}
+"""FAILED_PRECONDITION, 409. Verification or repair is refused: bucket, database and report do not belong together,
+or so much is wrong that there must be another cause. See docs/verify.md for each rule. {rule}
 """
 ERROR_REASON_ACT_IN_PROGRESS: ErrorReason.ValueType  # 86
 """ABORTED, 409. An admin is currently changing objects (repair, keep, drop, relink, restore); RetryInfo says when to try
@@ -338,25 +404,27 @@ ERROR_REASON_SCANNER_UNAVAILABLE: ErrorReason.ValueType  # 100
 try again.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 90
-"""DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
+"""DEADLINE_EXCEEDED, 504. The caller's deadline passed. Repeat it with the same idempotency key and more time."""
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 91
 """CANCELLED, 499. The caller disconnected."""
 ERROR_REASON_NOT_IMPLEMENTED: ErrorReason.ValueType  # 92
-"""UNIMPLEMENTED, 501. Not in this release, or not offered by this object store. {feature}"""
+"""UNIMPLEMENTED, 501. Not in this release, or not offered by this object store. Do without it. {feature}"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 93
-"""INTERNAL, 500. A bug; the log has the stack under the request id."""
+"""INTERNAL, 500. A bug; the log has the stack under the request id. Report it."""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 94
-"""NOT_FOUND, 404. No such route or resource."""
+"""NOT_FOUND, 404. No such route or resource. Check the path."""
 ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 95
-"""UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
+"""UNIMPLEMENTED, 405. The route exists, but not with this method. Use an allowed one. {allow}"""
 ERROR_REASON_RETENTION_HELD: ErrorReason.ValueType  # 101
-"""FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it cannot be deleted or replaced. {until, hold}"""
+"""FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it cannot be deleted or replaced. Wait,
+or have the hold lifted. {until, hold}
+"""
 ERROR_REASON_OBJECT_ARCHIVED: ErrorReason.ValueType  # 102
 """FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being restored; RetryInfo says
 when to ask again.
 """
 ERROR_REASON_WEBHOOK_NOT_FOUND: ErrorReason.ValueType  # 110
-"""NOT_FOUND, 404. The caller has no such webhook, or the webhook has no such delivery."""
+"""NOT_FOUND, 404. The caller has no such webhook, or the webhook has no such delivery. List the webhooks."""
 ERROR_REASON_WEBHOOK_LIMIT_REACHED: ErrorReason.ValueType  # 111
-"""FAILED_PRECONDITION, 409. The owner has reached the maximum number of webhooks. {limit}"""
+"""FAILED_PRECONDITION, 409. The owner has reached the maximum number of webhooks. Delete one first. {limit}"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -103,3 +103,16 @@ def test_only_what_compose_demands_is_uncommented() -> None:
     demanded = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
     lines = (ROOT / ".env.example").read_text().splitlines()
     assert {line.split("=")[0] for line in lines if line and not line.startswith("#")} == demanded
+
+
+def test_every_setting_is_explained() -> None:
+    """A comment explains the settings below it, up to the next comment or blank line."""
+    unexplained, said = [], False
+    for line in (ROOT / ".env.example").read_text().splitlines():
+        if line.startswith("# ") and not line.startswith("# ---"):
+            said = True
+        elif not line or line.startswith("# ---"):
+            said = False
+        elif not said:
+            unexplained.append(line.split("=")[0])
+    assert unexplained == []
