@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 from typing import Final
 
 from gateway.families.projects.preview_urls import PREFIX, page_at
-from gateway.http.conditional import Outcome, Validators, evaluate, parse_range
+from gateway.http.conditional import (
+    ByteRange,
+    Outcome,
+    Validators,
+    evaluate,
+    parse_range,
+    range_applies,
+)
 from gateway.http.headers import digest_headers, preview_headers
 from gateway.http.reply import Header, Reply, header
 from gateway.operations.routing import Routes
@@ -20,6 +27,7 @@ from gateway.upstream.streaming import (
     validator_headers,
 )
 from servicekit.presentation import with_charset
+from strongroom.errors import RangeNotSatisfiable
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1.preview_pb2 import (
     DownloadPreviewRequest,
@@ -52,20 +60,22 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
         file, range not satisfiable, precondition failed, … :raises ClientGone: the client left.
     """
     head = call.scope["method"] == "HEAD"
-    request = DownloadPreviewRequest(token=token, path=page_at(path), for_page=True)
-    # A range under If-Range would need a comparison first; the whole file is always a valid answer.
-    byte_range = None if head or call.header("if-range") else parse_range(call.header("range"))
-    if byte_range is not None:
-        request.read_offset, request.read_limit = byte_range.offset, byte_range.limit
-    storage = call.services.storage
-    stream: Stream[DownloadPreviewResponse] = Stream(call, storage, storage.download_preview(request))
-    first = await stream.first()
-    if first is not None and first.page_token:
+    byte_range = None if head else parse_range(call.header("range"))
+    if_range = call.header("if-range")
+    try:
+        stream, first = await _opened(call, token, path, byte_range)
+    except RangeNotSatisfiable:
+        if if_range is None:
+            raise
+        byte_range = None  # it may be a range of another file; the whole one is always a valid answer
+        stream, first = await _opened(call, token, path)
+    if first.page_token:
         stream.close()
         return _exchanged(call, first.page_token)
-    if first is None or not first.HasField("file"):
+    if byte_range is not None and not range_applies(if_range, _validators(first.file)):
         stream.close()
-        raise unannounced_bytes()
+        byte_range = None
+        stream, first = await _opened(call, token, path)
     file, validators = first.file, _validators(first.file)
     outcome = evaluate(call.header, validators)
     if outcome is Outcome.PROCEED and not head:
@@ -77,6 +87,25 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
     if outcome is Outcome.NOT_MODIFIED:
         return Reply(304, b"", validator_headers(validators, _ANY_ORIGIN))
     return HeadReply(_headers(file, validators), file.size_bytes)
+
+
+async def _opened(
+    call: Call, token: str, path: str, byte_range: ByteRange | None = None
+) -> tuple[Stream[DownloadPreviewResponse], DownloadPreviewResponse]:
+    """The running download and its first message: the file, or the token to redirect to.
+
+    :raises StrongroomError: as ``preview_reply``.
+    """
+    request = DownloadPreviewRequest(token=token, path=page_at(path), for_page=True)
+    if byte_range is not None:
+        request.read_offset, request.read_limit = byte_range.offset, byte_range.limit
+    storage = call.services.storage
+    stream: Stream[DownloadPreviewResponse] = Stream(call, storage, storage.download_preview(request))
+    first = await stream.first()
+    if first is None or not (first.page_token or first.HasField("file")):
+        stream.close()
+        raise unannounced_bytes()
+    return stream, first
 
 
 def _exchanged(call: Call, token: str) -> Reply:
