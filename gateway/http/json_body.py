@@ -54,6 +54,9 @@ _SAID: Final = {
     "literal_error": "must be {expected}",
     "enum": "must be {expected}",
 }
+#: Types of errors about times. Their messages are about pydantic's parser.
+_TIMES: Final = ("datetime_", "timezone_")
+_TIME: Final = "must be a time with its offset (RFC 3339), such as 2033-01-02T03:04:05Z"
 #: What Python writes of JSON's own words.
 _JSON_WORDS: Final = {"True": "true", "False": "false", "None": "null"}
 #: ``Input should be …``, ``String should have …``
@@ -143,6 +146,8 @@ def _message(item: ErrorDetails) -> str:
     """The error as the rest of a sentence that begins with the field's name, or as a sentence of its own."""
     if item["type"] == "string_pattern_mismatch":
         return patterns.told(item["ctx"]["pattern"])
+    if item["type"].startswith(_TIMES):
+        return _TIME
     said = _SAID.get(item["type"])
     if said is not None:
         context = item.get("ctx", {})

@@ -6,6 +6,7 @@ is a plain dict; pydantic reads the shapes only for the document.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -16,6 +17,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     ValidationInfo,
     field_validator,
@@ -64,8 +66,31 @@ def _plain_types(annotation: object) -> Iterator[object]:
         yield from _plain_types(inner)
 
 
+_BEGINS_WITH_A_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
+
+
+def read_time(text: str) -> datetime:
+    """A time of RFC 3339, in any case of ``T`` and ``Z``; also without offset or seconds, or only a day.
+
+    ISO 8601's other forms (weeks, no separators) are refused: few know them, and digits look like seconds
+    since 1970.
+
+    :raises ValueError: anything else.
+    """
+    if not _BEGINS_WITH_A_DAY.match(text):
+        raise ValueError("not a time of RFC 3339")
+    return datetime.fromisoformat(text.upper())
+
+
+def _a_text(value: object) -> object:
+    """Let pydantic see only texts: it takes numbers for seconds, or milliseconds, since 1970."""
+    if isinstance(value, str) and _BEGINS_WITH_A_DAY.match(value):
+        return value
+    raise PydanticCustomError("datetime_type", "Input should be a valid datetime")
+
+
 #: A time in a body: RFC 3339 with an offset, converted to UTC, as protobuf's Timestamp requires.
-Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_a_text), AfterValidator(_in_utc)]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TWO_DIGITS: Final = tuple(f"{number:02d}" for number in range(60))

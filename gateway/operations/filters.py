@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.http import fields
 from gateway.http.exchange import Exchange
+from gateway.http.shapes import read_time
 from gateway.operations.docs import Schema, query
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import FileFilter
@@ -78,7 +79,7 @@ def _moment(name: str, text: str) -> Timestamp:
     """
     stamp = Timestamp()
     try:
-        moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
+        moment = read_time(text.strip().replace(" ", "+") if "T" in text.upper() else text.strip())
         stamp.FromDatetime(moment.astimezone(UTC) if moment.tzinfo else moment)
     except (ValueError, OverflowError):  # OverflowError: in UTC it is not in the years 1 to 9999
         raise InvalidField(

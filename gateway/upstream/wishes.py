@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from google.protobuf.duration_pb2 import Duration
 
+from gateway.http.shapes import read_time
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.retention_pb2 import RetentionWish
 
@@ -67,7 +68,7 @@ def _moment(fields: Mapping[str, Any], name: str) -> datetime | None:
     if given is None or isinstance(given, datetime):
         return given
     try:
-        moment = datetime.fromisoformat(given)
+        moment = read_time(given)
         if moment.tzinfo is None:
             raise ValueError  # noqa: TRY301 - told with the others
         return moment.astimezone(UTC)

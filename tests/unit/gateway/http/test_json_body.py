@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -182,6 +183,38 @@ async def test_times_that_leave_the_calendar_in_utc(moment: str) -> None:
         await read_json(body(b'{"id": "x", "ends": "%s"}' % moment.encode()), Named)
     told = [(one.field, one.message) for one in raised.value.violations]
     assert told == [("id", "must be a UUID"), ("ends", "must lie in the years 1 to 9999 in UTC, too")]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        '"x"',
+        '""',
+        '"tomorrow"',
+        '"2033-01-02"',
+        '"2033-01-02T03:04:05"',
+        '"2033-02-30T00:00:00Z"',
+        '"10000-01-01T00:00:00Z"',
+        '"1988247845"',
+        "1988247845",
+        "1e30",
+        "true",
+        "{}",
+    ],
+)
+async def test_other_times_are_told_how_to_write_them(moment: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        await read_json(body(b'{"name": "a", "when": %s}' % moment.encode()), Said)
+    assert raised.value.field == "when"
+    assert raised.value.message == (
+        "when must be a time with its offset (RFC 3339), such as 2033-01-02T03:04:05Z."
+    )
+
+
+@pytest.mark.parametrize("moment", ["2033-01-02T03:04:05Z", "2033-01-02t05:04:05+02:00"])
+async def test_times(moment: str) -> None:
+    said = await read_json(body(b'{"name": "a", "when": "%s"}' % moment.encode()), Said)
+    assert said.when == datetime(2033, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ def test_nothing_is_asked_for_by_empty_fields() -> None:
     assert retention_of({"keep_until": "", "keep_for_seconds": "", "hold_reason": " ", "x": "y"}) is None
 
 
-@pytest.mark.parametrize("text", ["2033-01-02T03:04:05Z", "2033-01-02T05:04:05+02:00"])
+@pytest.mark.parametrize(
+    "text", ["2033-01-02T03:04:05Z", "2033-01-02T05:04:05+02:00", "2033-01-02t03:04:05z"]
+)
 def test_moments_have_an_offset(text: str) -> None:
     wish = retention_of({"keep_until": text, "delete_after": text})
     assert wish is not None
@@ -25,6 +27,7 @@ def test_moments_have_an_offset(text: str) -> None:
     [
         ("keep_until", "tomorrow"),
         ("keep_until", "2033-01-02"),
+        ("keep_until", "20330102T030405Z"),
         ("keep_until", "2033-01-02T03:04:05"),
         ("delete_after", "0001-01-01T00:00:00+23:59"),
         ("delete_after", "90d"),
