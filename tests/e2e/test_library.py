@@ -59,6 +59,11 @@ def test_one_file_of_each_family(owner: Belongings, user: str) -> None:
     check(media, shape(family="event_media", title=user, tags=["x"], event_id=owner.event_id))
     for name in (str(uuid.uuid4()), "none", f"paths/{user}/none"):
         check_problem(http.get(at(name)), 404, "FILE_NOT_FOUND")
+    for name in ("x" * 1025, "a%00b"):
+        for path in (f"{ALL}/{name}", f"{ALL}/{name}/hold"):
+            refused = http.delete(path)
+            problem = check_problem(refused, 422, "INVALID_FIELD")
+            assert [one["field"] for one in problem["errors"]] == ["file"]
 
 
 def test_a_merge_patch(owner: Belongings) -> None:

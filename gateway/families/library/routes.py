@@ -84,6 +84,7 @@ TRASH: Final = "/api/v1/trash"
 IN_TRASH: Final = TRASH + "/{id}"
 MAX_PAGE: Final = 1000
 BATCH_BYTES: Final = 4 * 1024 * 1024
+MAX_KEY_BYTES: Final = 1024
 
 routes = Routes("library")
 routes.add("GET", FOLDER + "/archive")(folder_archive)
@@ -304,8 +305,17 @@ def _edit(file: File, edit: FileEdit) -> UpdateFileRequest:
 
 
 def named_file(call: Call, user_id: str | None = None) -> GetFileRequest:
-    """The file of the path, by id or key."""
+    """The file of the path, by id or key.
+
+    :raises InvalidField: it can be neither; the services would call it ``key``.
+    """
     name = call.path["file"]
+    if len(name.encode()) > MAX_KEY_BYTES or "\0" in name:
+        raise InvalidField(
+            f"file must be an id, or a key of at most {MAX_KEY_BYTES} bytes without NUL.",
+            field="file",
+            rule="key",
+        )
     if _is_id(name):
         return GetFileRequest(file_id=str(UUID(name)), user_id=call.user_id(user_id))
     return GetFileRequest(key=name, user_id=call.user_id(user_id))
