@@ -13,7 +13,8 @@ from strongroom.cli import shown
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
-from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, wish_of
+from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
+from strongroom.cli.rm import Soft
 from strongroom.cli.session import Session
 from strongroom.cli.tally import Tally, change_each, show, store_each
 from strongroom.client.async_client import AsyncClient
@@ -49,6 +50,7 @@ async def import_(
     keep: Keep = None,
     delete_after: DeleteAfter = None,
     hold: Hold = None,
+    storage_class: StorageClass = None,
 ) -> ExitCode:
     """Have the service fetch generations from URLs, in parallel. Prints the key of each."""
     _check(settings)
@@ -65,12 +67,21 @@ async def import_(
                     settings,
                     visibility=visibility,
                     retention=retention,
+                    storage_class=class_of(storage_class),
                     on_progress=report,
                 )
             show(session, file)
             return tally.exit_code
         items = [
-            ImportItem(url, _kind(kind), prompt, settings, visibility=visibility, retention=retention)
+            ImportItem(
+                url,
+                _kind(kind),
+                prompt,
+                settings,
+                visibility=visibility,
+                retention=retention,
+                storage_class=class_of(storage_class),
+            )
             for url in urls
         ]
         for url, found in zip(urls, await client.generations.import_batch(items), strict=True):
@@ -92,6 +103,7 @@ async def put(
     keep: Keep = None,
     delete_after: DeleteAfter = None,
     hold: Hold = None,
+    storage_class: StorageClass = None,
 ) -> ExitCode:
     """Store local images and videos as generations. Prints the key of each."""
     _check(settings)
@@ -106,6 +118,7 @@ async def put(
             settings,
             visibility=visibility,
             retention=retention,
+            storage_class=class_of(storage_class),
             on_progress=report,
         )
 
@@ -162,9 +175,11 @@ async def stats(session: Session) -> None:
 async def rm(
     session: Session,
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids of generations.")],
+    *,
+    soft: Soft = False,
 ) -> ExitCode:
     """Delete generations. Prints the key of each."""
-    return await change_each(session, files, lambda client, name: client.generations.delete(name))
+    return await change_each(session, files, lambda client, name: client.generations.delete(name, soft=soft))
 
 
 def _kind(kind: Kind) -> GenerationKind:

@@ -12,7 +12,8 @@ from strongroom.cli.files import show_all
 from strongroom.cli.get import get
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode
-from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, wish_of
+from strongroom.cli.retention_options import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
+from strongroom.cli.rm import Soft
 from strongroom.cli.session import Session
 from strongroom.cli.tally import change_each, show, store_each
 from strongroom.client.async_client import AsyncClient
@@ -35,6 +36,7 @@ async def put(
     keep: Keep = None,
     delete_after: DeleteAfter = None,
     hold: Hold = None,
+    storage_class: StorageClass = None,
 ) -> ExitCode:
     """Store media of an event. Prints the key of each."""
     visibility = Visibility.PUBLIC if public else None
@@ -49,6 +51,7 @@ async def put(
             tags or (),
             visibility=visibility,
             retention=retention,
+            storage_class=class_of(storage_class),
             on_progress=report,
         )
 
@@ -79,9 +82,13 @@ async def rm(
     session: Session,
     event: Event,
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids of its media.")],
+    *,
+    soft: Soft = False,
 ) -> ExitCode:
     """Delete media of an event. Prints the key of each."""
-    return await change_each(session, files, lambda client, name: client.event_media.delete(event, name))
+    return await change_each(
+        session, files, lambda client, name: client.event_media.delete(event, name, soft=soft)
+    )
 
 
 async def put_picture(

@@ -20,6 +20,10 @@ from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import Family, StoredFile
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids.")]
+Soft = Annotated[
+    bool,
+    typer.Option("--soft", help="Move it to the trash, from where `strongroom undelete` brings it back."),
+]
 FAMILIES: Final = tuple(family for family in Family if family is not Family.UNKNOWN)
 
 
@@ -38,10 +42,7 @@ async def rm(
     session: Session,
     files: Files,
     *,
-    soft: Annotated[
-        bool,
-        typer.Option("--soft", help="Move it to the trash, from where `strongroom undelete` brings it back."),
-    ] = False,
+    soft: Soft = False,
     force: Annotated[
         bool, typer.Option("--force", "-f", help="Ignore missing files, and don't ask.")
     ] = False,

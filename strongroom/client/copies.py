@@ -32,6 +32,7 @@ class CopyCalls(FileCalls):
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
         retention: RetentionWish | None = None,
+        storage_class: str = "",
         if_generation_match: int | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -40,11 +41,13 @@ class CopyCalls(FileCalls):
 
         A repeat under the same ``request_id`` returns the same copy, even if ``file`` is gone by then.
 
+        :param storage_class: an S3 storage class, one of those that the installation allows.
         :param if_generation_match: at a path: replace only this generation; 0: only if it is free.
         """
         spec = self._spec(target, filename, content_type, metadata)
         if retention is not None:
             spec.retention.CopyFrom(retention.to_proto())
+        spec.storage_class = storage_class
         _complete(spec, visibility, if_generation_match, request_id)
         request = batch_pb2.CopyFileRequest(spec=spec, asked=_digest("copy", file, spec))
         try:

@@ -44,6 +44,7 @@ class EventMediaFiles:
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
         retention: RetentionWish | None = None,
+        storage_class: str = "",
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -57,6 +58,7 @@ class EventMediaFiles:
             metadata=metadata,
             visibility=visibility,
             retention=retention,
+            storage_class=storage_class,
             request_id=request_id,
             on_progress=on_progress,
             timeout=timeout,
@@ -147,12 +149,24 @@ class EventMediaFiles:
         """
         return await self._client.download(await self.get(event_id, file), path, on_progress=on_progress)
 
-    async def delete(self, event_id: EventId, file: FileName) -> StoredFile:
-        """Delete a medium and return it as it was.
+    async def delete(
+        self,
+        event_id: EventId,
+        file: FileName,
+        *,
+        soft: bool = False,
+        if_generation_match: int | None = None,
+    ) -> StoredFile:
+        """Delete a medium and return it as it was; parameters as of ``AsyncClient.delete``.
 
         :raises FileNotFound: also for media of other events.
         """
-        return await self._client.delete(await self.get(event_id, file), family=Family.EVENT_MEDIA)
+        return await self._client.delete(
+            await self.get(event_id, file),
+            soft=soft,
+            family=Family.EVENT_MEDIA,
+            if_generation_match=if_generation_match,
+        )
 
     async def set_profile_picture(
         self,
@@ -161,6 +175,7 @@ class EventMediaFiles:
         filename: str | None = None,
         visibility: Visibility | None = None,
         retention: RetentionWish | None = None,
+        storage_class: str = "",
         if_generation_match: int | None = None,
         on_progress: Progress | None = None,
     ) -> StoredFile:
@@ -171,6 +186,7 @@ class EventMediaFiles:
             filename=filename,
             visibility=visibility,
             retention=retention,
+            storage_class=storage_class,
             if_generation_match=if_generation_match,
             on_progress=on_progress,
         )

@@ -52,6 +52,7 @@ class ImportItem:
     request_id: str | None = None
     visibility: Visibility | None = None
     retention: RetentionWish | None = None
+    storage_class: str = ""
 
     def to_proto(self, user_id: str) -> direct_pb2.ImportFromUrlRequest:
         """Return the request.
@@ -64,6 +65,7 @@ class ImportItem:
             request_id=self.request_id or str(uuid4()),
             user_id=user_id,
             retention=proto_of(self.retention),
+            storage_class=self.storage_class,
         )
         if self.visibility is not None:
             spec.visibility = visibility_number(self.visibility)
@@ -95,6 +97,7 @@ class Generations:
         filename: str = "",
         visibility: Visibility | None = None,
         retention: RetentionWish | None = None,
+        storage_class: str = "",
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -107,7 +110,9 @@ class Generations:
         :raises SourceUrlRefused: the URL leads to an address that the service must not use.
         :raises SourceUrlFailed: the source did not deliver the file.
         """
-        item = ImportItem(url, type, prompt, settings, filename, request_id, visibility, retention)
+        item = ImportItem(
+            url, type, prompt, settings, filename, request_id, visibility, retention, storage_class
+        )
         operation = ImportOperation(item.to_proto(self._user_id), on_progress, timeout)
         if self._spooled is not None:
             return await self._spooled.upload(operation)
@@ -163,6 +168,7 @@ class Generations:
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
         retention: RetentionWish | None = None,
+        storage_class: str = "",
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -176,6 +182,7 @@ class Generations:
             metadata=metadata,
             visibility=visibility,
             retention=retention,
+            storage_class=storage_class,
             request_id=request_id,
             on_progress=on_progress,
             timeout=timeout,
@@ -228,12 +235,16 @@ class Generations:
         """
         return await self._client.sign_url(file, expires_in=expires_in, family=Family.GENERATION)
 
-    async def delete(self, file: FileName) -> StoredFile:
-        """Delete it and return it as it was.
+    async def delete(
+        self, file: FileName, *, soft: bool = False, if_generation_match: int | None = None
+    ) -> StoredFile:
+        """Delete it and return it as it was; parameters as of ``AsyncClient.delete``.
 
         :raises FileNotFound: also for files of other families.
         """
-        return await self._client.delete(file, family=Family.GENERATION)
+        return await self._client.delete(
+            file, soft=soft, family=Family.GENERATION, if_generation_match=if_generation_match
+        )
 
 
 def _kind(name: GenerationKind | None) -> file_pb2.GenerationType.ValueType:

@@ -42,6 +42,7 @@ class PathFiles:
         *,
         visibility: Visibility | None = None,
         retention: RetentionWish | None = None,
+        storage_class: str = "",
         if_generation_match: int | None = None,
         request_id: str | None = None,
         on_progress: Progress | None = None,
@@ -62,6 +63,7 @@ class PathFiles:
             metadata=metadata,
             visibility=visibility,
             retention=retention,
+            storage_class=storage_class,
             if_generation_match=if_generation_match,
             request_id=request_id,
             on_progress=on_progress,
@@ -133,12 +135,16 @@ class PathFiles:
         """Whether there is a file."""
         return await self._client.exists(await self._name(key))
 
-    async def delete_file(self, key: FileName) -> StoredFile:
-        """Delete the file and return it as it was.
+    async def delete_file(
+        self, key: FileName, *, soft: bool = False, if_generation_match: int | None = None
+    ) -> StoredFile:
+        """Delete the file and return it as it was; parameters as of ``AsyncClient.delete``.
 
         :raises FileNotFound: there is no file.
         """
-        return await self._client.delete(await self._name(key))
+        return await self._client.delete(
+            await self._name(key), soft=soft, if_generation_match=if_generation_match
+        )
 
     async def key(self, path: str) -> str:
         """Return the full key of a path. A full key is returned unchanged."""

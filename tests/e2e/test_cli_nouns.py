@@ -146,6 +146,8 @@ def test_generations(shell: Shell, user: str, origin: Origin, tmp_path: Path) ->
     assert keys == [sent, other["key"], made["key"]]
     assert len(good(shell("generation", "list", "--type", "text-to-image", "-n", "1")).lines) == 1
     assert document(shell("generation", "stats", "--json"))["total"] == 3
+    assert good(shell("generation", "rm", "--soft", sent)).lines == [sent]
+    assert good(shell("trash", "restore", sent)).lines == [sent]
     assert good(shell("generation", "rm", sent, other["id"], made["key"])).lines == [sent, *keys[1:]]
     assert good(shell("generation", "ls")).out == ""
 
@@ -156,6 +158,10 @@ def test_mistakes_with_generations(shell: Shell, user: str, origin: Origin, tmp_
     mistake(shell("generation", "import", "http://x/", "--settings", "{"), 2, "--settings")
     mistake(shell("generation", "rm", str(uuid.uuid4())), 3, "no such file")
     mistake(shell("generation", "put", str(tmp_path / "none.png")), 9, "none.png")
+    mistake(shell("generation", "import", "http://10.0.0.1/a.png", "--storage-class", ""), 2, "STANDARD_IA")
+    (tmp_path / "fox.png").write_bytes(samples.png())
+    refused = shell("generation", "put", str(tmp_path / "fox.png"), "--storage-class", "glacier-ir")
+    mistake(refused, 5, "storage_class")
     (tmp_path / "a.txt").write_text("text")
     mistake(shell("generation", "put", str(tmp_path / "a.txt")), 5, "a.txt")
 
@@ -176,6 +182,9 @@ def test_media(shell: Shell, tmp_path: Path) -> None:
     assert "First dance" in good(shell("media", "list", event)).out
     assert good(shell("media", "ls", event, "--tag", "c")).out == ""
     mistake(shell("media", "rm", str(uuid.uuid4()), stored["key"]), 3, "no such file")
+    mistake(shell("media", "put", event, str(photo), "--storage-class", "GLACIER_IR"), 5, "storage_class")
+    assert good(shell("media", "rm", "--soft", event, stored["key"])).lines == [stored["key"]]
+    assert good(shell("trash", "restore", stored["key"])).lines == [stored["key"]]
     assert good(shell("media", "rm", event, stored["key"])).lines == [stored["key"]]
     mistake(shell("media", "rm", event, stored["key"]), 3, "no such file")
     mistake(shell("media", "put", event, str(tmp_path / "none")), 9, "none")
