@@ -78,6 +78,19 @@ async def test_whatever_fails_gives_up(error: Exception, told: type[Exception]) 
     assert (write.abandoned, write.woken) == (1, 1)
 
 
+async def test_closing_waits_for_what_is_being_given_up() -> None:
+    write = Write()
+    write.gate.clear()
+    write.engine.give_up(write.holder)
+    closing = asyncio.create_task(write.engine.aclose())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    write.gate.set()
+    await closing
+    assert write.abandoned == 1
+
+
 async def test_an_error_waits_only_for_who_has_patience() -> None:
     hasty, patient = Write(), Write(patience=5)
     hasty.gate.clear()
@@ -150,6 +163,21 @@ async def test_a_commit_is_repeated_and_given_up_only_when_it_is_refused(
             await write.engine.commit(write.holder, step)
     await write.engine.aclose()
     assert (left, write.abandoned) == ([], given_up)
+
+
+async def test_a_commit_is_not_repeated_for_longer_than_its_caller_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)  # less than the first pause
+    write, tries = Write(), []
+
+    async def step() -> None:
+        tries.append(1)
+        raise ServiceUnavailable("?")
+
+    with pytest.raises(ServiceUnavailable):
+        await write.engine.commit(write.holder, step)
+    assert len(tries) == 1
 
 
 def test_a_fingerprint_leaves_the_request_id_out_and_nothing_else() -> None:

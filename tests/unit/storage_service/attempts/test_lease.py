@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
+from collections.abc import Callable
 
 import pytest
 
@@ -14,10 +15,11 @@ from strongroom.errors import ServiceUnavailable, UploadSuperseded
 
 
 class Leases:
-    """Raises each of ``errors``, then renews."""
+    """Raises each of ``errors``, then renews for ``seconds``."""
 
-    def __init__(self, *errors: BaseException) -> None:
+    def __init__(self, *errors: BaseException, seconds: float = 0.1) -> None:
         self.errors = list(errors)
+        self.seconds = seconds
         self.renewed = asyncio.Event()
 
     async def renew(self) -> float:
@@ -25,7 +27,7 @@ class Leases:
         if self.errors:
             raise self.errors.pop(0)
         self.renewed.set()
-        return 0.1
+        return self.seconds
 
 
 @pytest.mark.parametrize(
@@ -46,10 +48,33 @@ async def test_a_failed_renewal_is_followed_by_the_next(error: BaseException) ->
     assert leases.errors == []
 
 
+async def test_renewals_come_after_a_third_of_the_lease_and_sooner_after_a_failure(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    waits: list[float] = []
+    enough = asyncio.Event()
+
+    def at_once(delay: float, callback: Callable[..., object], *args: object) -> asyncio.Handle:
+        waits.append(delay)
+        if len(waits) == 5:
+            enough.set()
+        return loop.call_soon(callback, *args)
+
+    monkeypatch.setattr(loop, "call_later", at_once)
+    leases = Leases(ServiceUnavailable("away"), ServiceUnavailable("away"), seconds=48.0)
+    async with asyncio.timeout(60), LeaseKeeper(leases.renew, 24.0, {"blob_id": "b"}):
+        await enough.wait()
+    assert waits[:5] == [8.0, 1.0, 1.0, 16.0, 16.0]
+
+
 async def test_a_lost_attempt_stops_its_body() -> None:
     with pytest.raises(UploadSuperseded):
         async with LeaseKeeper(Leases(UploadSuperseded("newer")).renew, 0.1, {"blob_id": "b"}):
             await asyncio.wait_for(asyncio.Event().wait(), 60)
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0, "whoever handles the error would be taken for cancelled"
 
 
 async def test_a_renewal_that_nobody_answers_is_given_up_for_another(monkeypatch: pytest.MonkeyPatch) -> None:

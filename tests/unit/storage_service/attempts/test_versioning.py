@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import structlog.testing
 
 from storage_service.attempts.completion import ATTEMPT_KEY, complete_multipart, verify_put
+from storage_service.attempts.engine import Holder, WriteEngine
 from storage_service.attempts.removal import remove_blob
-from storage_service.attempts.versioning import VersioningGate
+from storage_service.attempts.versioning import VersioningGate, not_versioned
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import StoreTimeout
 from storage_service.objectstore.values import ObjectAttributes, PutResult, VersioningStatus
@@ -79,6 +82,22 @@ async def test_a_reply_without_a_version_ends_the_trust() -> None:
     gate.distrust()
     with pytest.raises(BucketNotVersioned):
         await gate.check_target(PATH)
+
+
+async def test_a_write_that_learns_of_it_ends_the_trust_for_all() -> None:
+    bucket = Status(VersioningStatus.ENABLED)
+    engine = WriteEngine(VersioningGate(bucket), lease_seconds=30, wake_cleaner=lambda: None)
+    await engine.gate.check_target(PATH)
+    with pytest.raises(BucketNotVersioned):
+        async with engine.hold(Holder({}, renew=_nothing, abandon=_nothing)):
+            raise not_versioned()
+    await engine.gate.check_target(PATH)
+    assert bucket.asked == 2
+    await engine.aclose()
+
+
+async def _nothing() -> Any:
+    return None
 
 
 async def test_a_store_that_does_not_answer() -> None:
