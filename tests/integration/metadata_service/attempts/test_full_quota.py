@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from uuid import UUID
 
+import psycopg
 import pytest
 
+from metadata_service.attempts.reservation import Session
+from metadata_service.blobs.rows import BlobRow
 from metadata_service.config import Limits
-from metadata_service.db.database import user
+from metadata_service.db.database import Transaction, user
 from metadata_service.files.deletion import Deletion
 from metadata_service.usage import quota
 from strongroom.errors import AlreadyExists, FileCountExceeded, FileNotFound, QuotaExceeded
 from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
 from strongroom.metadata.v1.target_pb2 import MovedFile, UploadSpec
+from tests.integration.metadata_service.waiting import waited
 from tests.integration.metadata_service.world import World, path_spec, plain_spec
 
 FULL = Limits(bytes=100, files=2)
+WAITING = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'
+"""
 
 
 def picture_spec(size: int) -> UploadSpec:
@@ -63,6 +72,30 @@ async def test_only_one_of_several_gets_the_place(world: World, owner: str) -> N
         await world.reserve(owner, path_spec("a", size_bytes=1))
     assert (await world.commit(first, 60)).file.generation == 2
     assert await world.attempt(owner, path_spec("a", size_bytes=1))
+
+
+async def test_of_two_that_come_at_once_the_second_one_sees_the_first(world: World, owner: str) -> None:
+    world = world.but(limits=Limits(bytes=100))
+    spec = plain_spec(size_bytes=60)
+    holds, may_end = asyncio.Event(), asyncio.Event()
+
+    async def hold(_: Transaction, __: BlobRow) -> None:
+        holds.set()
+        await may_end.wait()
+
+    request = ReserveRequest(spec=spec, kind=blob_pb2.BLOB_KIND_SINGLE)
+    first = asyncio.create_task(
+        world.reserving.reserve(owner, request, Session(60.0, partial=False, insert=hold))
+    )
+    await asyncio.wait_for(holds.wait(), 60)
+    second = asyncio.create_task(world.reserve(owner, spec))
+    with psycopg.connect(world.logins.superuser, autocommit=True) as beside:
+        await waited(second, lambda: beside.execute(WAITING).fetchone() is not None)
+    may_end.set()
+    await first
+    with pytest.raises(QuotaExceeded):
+        await second
+    assert (await world.usage.usage(owner)).reserved_bytes == 60
 
 
 @pytest.mark.parametrize("size", [60, 61])

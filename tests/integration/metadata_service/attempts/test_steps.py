@@ -101,6 +101,13 @@ async def test_t3_with_other_content_is_refused(world: World, owner: str) -> Non
         await world.commit(blob, crc32c=1)
 
 
+async def test_t3_is_refused_where_there_is_nothing_to_complete(world: World, owner: str) -> None:
+    blob = await world.attempt(owner)
+    with pytest.raises(UploadSuperseded):
+        await world.begin_completion(blob)
+    assert world.state(blob) == PENDING
+
+
 async def test_t3_checks_the_parts_against_the_size(world: World, owner: str) -> None:
     from strongroom.metadata.v1.reservation_service_pb2 import BeginCompletionRequest
 

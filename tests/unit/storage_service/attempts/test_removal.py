@@ -6,8 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from storage_service.attempts import removal
 from storage_service.attempts.completion import ATTEMPT_KEY
-from storage_service.attempts.removal import remove_blob, verify_sole_version
+from storage_service.attempts.removal import (
+    remove_attempts,
+    remove_blob,
+    verify_sole_version,
+    versions_at,
+)
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.values import ListedVersion, ObjectAttributes, ObjectRef, PutResult
@@ -31,10 +37,9 @@ class _Counting(MemoryObjectStore):
             yield page
 
 
-async def _put(store: MemoryObjectStore, key: str, attempt: str) -> str:
-    body = [b"bytes"]
+async def _put(store: MemoryObjectStore, key: str, attempt: str, body: bytes = b"bytes") -> str:
     attrs = ObjectAttributes(metadata={ATTEMPT_KEY: attempt})
-    put = await store.put(key, body, size=5, crc32c=crc32c_of(body), attrs=attrs)
+    put = await store.put(key, [body], size=len(body), crc32c=crc32c_of([body]), attrs=attrs)
     assert put.version_id is not None
     return put.version_id
 
@@ -116,6 +121,61 @@ async def test_only_unrecorded_uploads_are_aborted_and_only_where_the_key_is_its
     assert len(await store.list_uploads(shared)) == 1
 
 
+@pytest.mark.parametrize("recorded", [False, True])
+async def test_uploads_of_a_longer_key_are_left_alone(recorded: bool) -> None:
+    store = MemoryObjectStore(versioned=True)
+    key, longer = "uploads/alice/a.bin", "uploads/alice/a.bin.gz"
+    blob = _leftovers(key, "v", "u") if recorded else blob_pb2.Blob(id=ATTEMPT, key=key)
+    mine, theirs = [await store.create(one, ObjectAttributes()) for one in (key, longer)]
+    await remove_blob(store, blob)
+    assert mine != theirs
+    assert [upload.upload_id for upload in await store.list_uploads(key)] == [theirs]
+
+
+async def test_the_upload_of_a_copy_in_parts_is_aborted() -> None:
+    store = MemoryObjectStore(versioned=True)
+    key = "paths/alice/a.bin"
+    upload = await store.create(key, ObjectAttributes())
+    blob = blob_pb2.Blob(id=ATTEMPT, key=key, kind=blob_pb2.BLOB_KIND_COPY, upload_id=upload)
+    await remove_blob(store, blob)
+    assert await store.list_uploads(key) == []
+
+
+@KEYS
+async def test_a_repeated_put_leaves_the_version_to_be_committed_alone(key: str) -> None:
+    store = MemoryObjectStore(versioned=True)
+    await _put(store, key, ATTEMPT)
+    kept = await _put(store, key, ATTEMPT)
+    put = PutResult((await store.head(ObjectRef(key, kept))).etag, kept, crc32c_verified=True, repeated=True)
+    blob = blob_pb2.Blob(id=ATTEMPT, key=key, kind=blob_pb2.BLOB_KIND_SINGLE)
+    commit = await verify_sole_version(store, blob, put, 5, crc32c_of([b"bytes"]))
+    assert (commit.version_id, commit.doubtful) == (kept, True)
+    assert await _versions(store, key) == {kept}
+
+
+async def test_the_only_version_of_a_bucket_without_versions_is_no_leftover() -> None:
+    store = MemoryObjectStore(versioned=False)
+    key, body = "uploads/alice/a.bin", [b"bytes"]
+    attrs = ObjectAttributes(metadata={ATTEMPT_KEY: ATTEMPT})
+    await store.put(key, body, size=5, crc32c=crc32c_of(body), attrs=attrs)
+    await remove_blob(store, _leftovers(key, ""))
+    assert (await store.head(ObjectRef(key))).size == 5
+
+
+async def test_a_version_of_another_size_is_not_a_committed_attempts() -> None:
+    """Not even if another attempt removed with it might have written one of that size."""
+    store = MemoryObjectStore(versioned=True)
+    key = "paths/alice/a.bin"
+    committed = await _put(store, key, ATTEMPT)
+    longer = await _put(store, key, ATTEMPT, b"more bytes")
+    blobs = [
+        blob_pb2.Blob(id=ATTEMPT, key=key, version_id=committed, size_bytes=5),
+        blob_pb2.Blob(id=OTHER, key=key),
+    ]
+    await remove_attempts(store, blobs)
+    assert await _versions(store, key) == {longer}
+
+
 @KEYS
 async def test_versions_of_one_multipart_upload_stay_together(key: str) -> None:
     """In Swift both versions share their parts, so removing either would damage the other."""
@@ -147,3 +207,41 @@ async def test_only_what_was_deleted_is_looked_for_again(key: str) -> None:
     await remove_blob(store, blob)
     assert store.lists == 3
     assert await _versions(store, key) == set()
+
+
+async def test_keys_that_begin_alike_are_not_listed_to_their_end() -> None:
+    pages: list[int] = []
+
+    class Paged(MemoryObjectStore):
+        async def list_versions(
+            self, prefix: str, *, after: str = ""
+        ) -> AsyncIterator[Sequence[ListedVersion]]:
+            async for page in super().list_versions(prefix, after=after):
+                pages.append(len(page))
+                yield page
+
+    store = Paged(versioned=True, page_size=2)
+    key = "uploads/alice/a"
+    for name in (key, *(f"{key}{number}" for number in range(9))):
+        await _put(store, name, ATTEMPT)
+    assert len(await versions_at(store, key)) == 1
+    assert pages == [2]
+
+
+async def test_versions_are_asked_for_in_pages_and_none_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(removal, "FEW_VERSIONS", 2)
+    monkeypatch.setattr(removal, "MOST_VERSIONS", 2)
+    store = MemoryObjectStore(versioned=True)
+    key = "paths/alice/a.bin"
+    others = await _put(store, key, OTHER)
+    for _ in range(4):
+        await _put(store, key, ATTEMPT)
+    asked: list[int] = []
+
+    async def unrecorded(_: str, some: list[str]) -> set[str]:
+        asked.append(len(some))
+        return set(some) - {others}
+
+    await remove_blob(store, blob_pb2.Blob(id=ATTEMPT, key=key), unrecorded)
+    assert asked == [2, 2, 1]
+    assert await _versions(store, key) == {others}

@@ -11,7 +11,7 @@ import pytest
 
 from servicekit.background import Heartbeat, running
 from storage_service.cleaner import cleaner as module
-from storage_service.cleaner.cleaner import BATCH, PARALLEL, Cleaner
+from storage_service.cleaner.cleaner import BATCH, FULL_HOUSEKEEPING, PARALLEL, Cleaner
 from storage_service.objectstore.values import ListedVersion
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import ClaimWorkResponse
@@ -114,6 +114,33 @@ async def test_when_every_place_hangs_nothing_more_is_claimed(store: HangingStor
         assert len(work.left_out) == 2
         store.ends.set()
         await until(lambda: not work.rows)
+
+
+async def test_an_owner_left_out_who_ends_is_asked_for_again_at_once(store: HangingStore) -> None:
+    class Ending(Claims):
+        async def claim_work(self, limit: int, *, without: Collection[str] = ()) -> ClaimWorkResponse:
+            answer = await super().claim_work(limit, without=without)
+            if without:  # his work ends while nothing else is claimed
+                store.ends.set()
+                await until(lambda: not self.rows)
+            return answer
+
+    cleaner = Cleaner(store, Ending([removed(SLOW, 1)]), Heartbeat("cleaner", 1.0), interval_seconds=3600)
+    assert not await cleaner.run_once()
+    assert await cleaner.run_once()
+    assert not await cleaner.run_once()
+
+
+@pytest.mark.parametrize(("moved", "more"), [(FULL_HOUSEKEEPING - 1, False), (FULL_HOUSEKEEPING, True)])
+async def test_housekeeping_that_moved_a_full_batch_is_repeated_at_once(
+    store: HangingStore, moved: int, more: bool
+) -> None:
+    class Housekeeping(Work):
+        async def claim_work(self, limit: int, *, without: Collection[str] = ()) -> ClaimWorkResponse:
+            return ClaimWorkResponse(housekeeping=moved)
+
+    cleaner = Cleaner(store, Housekeeping([]), Heartbeat("cleaner", 1.0), interval_seconds=3600)
+    assert await cleaner.run_once() is more
 
 
 async def test_what_is_at_work_ends_with_the_loop(store: HangingStore) -> None:
