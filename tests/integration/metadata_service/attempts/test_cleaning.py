@@ -52,7 +52,7 @@ async def test_a_silent_attempt_is_expired_and_handed_out(own_world: World, owne
 
 
 async def test_a_removal_leaves_a_tombstone_and_then_nothing(own_world: World, owner: str) -> None:
-    blob = await own_world.attempt(owner)
+    blob = await own_world.completing(owner)
     await own_world.attempts.abandon(handle(blob))
     (row,) = await claimed(own_world)
     for _ in range(2):
@@ -60,8 +60,9 @@ async def test_a_removal_leaves_a_tombstone_and_then_nothing(own_world: World, o
     assert own_world.state(blob) == GONE
     assert await claimed(own_world) == []
     all_due(own_world)
+    assert row.parts
     (row,) = await claimed(own_world)
-    assert row.state == GONE
+    assert (row.state, row.parts) == (GONE, b"")
     for _ in range(2):
         await own_world.cleaning.finish_removal(held(row), GONE)
     assert own_world.state(blob) is None

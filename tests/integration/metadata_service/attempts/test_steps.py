@@ -108,6 +108,14 @@ async def test_t3_is_refused_where_there_is_nothing_to_complete(world: World, ow
     assert world.state(blob) == PENDING
 
 
+async def test_t3_is_not_repeated_by_who_was_given_up(world: World, owner: str) -> None:
+    blob = await world.completing(owner)
+    await world.begin_completion(blob)
+    await world.attempts.abandon(handle(blob))
+    with pytest.raises(UploadSuperseded):
+        await world.begin_completion(blob)
+
+
 async def test_t3_checks_the_parts_against_the_size(world: World, owner: str) -> None:
     from strongroom.metadata.v1.reservation_service_pb2 import BeginCompletionRequest
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from metadata_service.blobs.states import COMPLETING
 from metadata_service.config import Limits
 from metadata_service.sessions.ending import SessionEnder
 from metadata_service.sessions.opening import SessionOpener
@@ -176,6 +178,19 @@ async def test_what_lies_still_expires(sessions: Sessions, partial: bool) -> Non
             await asked(sessions.owner, session.upload_id)
     with pytest.raises(UploadExpired):
         await sessions.progress.declare(sessions.owner, session.upload_id, 10)
+
+
+async def test_what_a_partial_upload_stored_is_left_alone_until_an_hour_after_its_session(
+    sessions: Sessions,
+) -> None:
+    session = await sessions.open(10, partial=True)
+    await sessions.world.commit(session.blob)
+    rows = sessions.world.logins.rows(
+        "SELECT state, lease_expires_at - expires_at FROM blobs JOIN upload_sessions ON blob_id = blobs.id"
+        " WHERE blobs.id = %s",
+        session.blob.id,
+    )
+    assert rows == [(COMPLETING, timedelta(hours=1))]
 
 
 async def test_each_step_moves_the_end_on(sessions: Sessions) -> None:
