@@ -12,8 +12,10 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from storage_service.metadata.files import FileName
 from storage_service.uploads.mover import Mover
-from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
+from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, RetentionHeld, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
+from strongroom.metadata.v1.retention_pb2 import Hold, Retention
 from strongroom.metadata.v1.target_pb2 import MovedFile, PathTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.batch_pb2 import MoveFileRequest
 
@@ -27,27 +29,35 @@ class Files:
     bytes of the copy now; None: it is gone. ``source``: bytes of the source; None: it is gone. ``answered``:
     the copy is the answer of an earlier try. ``created``, ``updated``: times of the source. ``at_once``: the
     commit of the copy also deletes the source, as in every metadata_service except that of the previous
-    release.
+    release. ``key``, ``retention``: of the source. ``copy``: id of the copy.
     """
 
     def __init__(
         self,
         *,
-        copying: StrongroomError | None = None,
+        copying: Exception | None = None,
         deleting: StrongroomError | None = None,
         body: bytes = b"abc",
         now: bytes | None = b"abc",
         source: bytes | None = b"abc",
         answered: bool = False,
-        created: int = 10,
-        updated: int = 10,
+        created: float = 10,
+        updated: float = 10,
         at_once: bool = False,
+        key: str = "uploads/ada/a",
+        retention: Retention | None = None,
+        copy: str = "copy",
     ) -> None:
+        self.key, self.retention, self.copy = key, retention or Retention(), copy
         self.at_once, self.moves = at_once, MovedFile()
         self.copying, self.deleting, self.body = copying, deleting, body
-        self.created, self.updated = Timestamp(seconds=created), Timestamp(seconds=updated)
+        self.created, self.updated = _time(created), _time(updated)
         self.now, self.source, self.is_answered = now, source, answered
-        self.deleted = 0
+        self.deletions: list[DeleteFileRequest] = []
+
+    @property
+    def deleted(self) -> int:
+        return len(self.deletions)
 
     async def get(self, name: FileName, _: str) -> File:
         if name.file_id == "copy":
@@ -57,13 +67,14 @@ class Files:
         if self.source is None:
             raise FileNotFound("gone")
         times = {"create_time": self.created, "update_time": self.updated}
-        return _file("source", self.source, key="uploads/ada/a", generation=3, **times)
+        more = {"key": self.key, "retention": self.retention}
+        return _file("source", self.source, generation=3, **more, **times)
 
     async def read_source(self, file_id: str, user_id: str) -> File:
         return await self.get(FileName(file_id=file_id), user_id)
 
     async def answered(self, _request: object) -> File | None:
-        return _file("copy", self.body) if self.is_answered else None
+        return _file(self.copy, self.body) if self.is_answered else None
 
     async def copied(self, _request: object, _source: File, moves: MovedFile) -> File:
         if self.copying is not None:
@@ -73,10 +84,14 @@ class Files:
             self.source = None
         return _file("copy", self.body)
 
-    async def delete_file(self, _request: object) -> None:
+    async def delete_file(self, request: DeleteFileRequest) -> None:
         if self.deleting is not None:
             raise self.deleting
-        self.deleted += 1
+        self.deletions.append(request)
+
+
+def _time(seconds: float) -> Timestamp:
+    return Timestamp(seconds=int(seconds), nanos=round(seconds % 1 * 1e9))
 
 
 def _file(file_id: str, body: bytes, **more: Any) -> File:
@@ -86,7 +101,8 @@ def _file(file_id: str, body: bytes, **more: Any) -> File:
 
 def moved(files: Files, generation: int | None = None) -> Any:
     request = MoveFileRequest(
-        source_file_id="source", spec=UploadSpec(target=UploadTarget(path=PathTarget(path="b")))
+        source_file_id="source",
+        spec=UploadSpec(user_id="ada", target=UploadTarget(path=PathTarget(path="b"))),
     )
     if generation is not None:
         request.if_generation_match = generation
@@ -122,8 +138,14 @@ async def test_a_source_that_somebody_else_deletes() -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"body": b"abd"}, {"body": b"ab"}, {"body": b""}, {"updated": COPIED_AT + 1}],
-    ids=["other bytes", "shorter", "empty", "written since"],
+    [
+        {"body": b"abd", "now": b"abd"},
+        {"body": b"ab", "now": b"ab"},
+        {"body": b"", "now": b""},
+        {"updated": COPIED_AT + 1},
+        {"updated": COPIED_AT + 0.5},
+    ],
+    ids=["other bytes", "shorter", "empty", "written since", "within the same second"],
 )
 async def test_the_copy_of_an_earlier_request_costs_no_newer_content(changed: dict[str, Any]) -> None:
     """The first move was interrupted, the source replaced, and the move repeated under its idempotency key.
@@ -135,9 +157,10 @@ async def test_the_copy_of_an_earlier_request_costs_no_newer_content(changed: di
         await moved(files)
     assert refused.value.metadata == {"actual": "3", "of": "source"}
     assert files.deleted == 0
-    same = Files(answered=True)
+    same = Files(answered=True, updated=COPIED_AT)
     assert (await moved(same)).id == "copy"
-    assert same.deleted == 1
+    gone = DeleteFileRequest(file_id="source", user_id="ada", if_generation_match=3)
+    assert same.deletions == [gone]
 
 
 @pytest.mark.parametrize("generation", [None, 3, 7])
@@ -183,3 +206,35 @@ async def test_the_commit_of_the_copy_is_asked_to_delete_what_was_copied() -> No
     files = Files(at_once=True)
     assert (await moved(files)).id == "copy"
     assert (files.moves.file_id, files.moves.generation, files.deleted) == ("source", 3, 0)
+
+
+async def test_a_file_that_was_moved_onto_itself_is_kept() -> None:
+    files = Files(answered=True, copy="source")
+    assert (await moved(files)).id == "source"
+    assert files.deleted == 0
+
+
+@pytest.mark.parametrize(
+    ("retention", "told"),
+    [
+        (Retention(hold=Hold()), {"hold": "true"}),
+        (Retention(keep_until_time=_time(4_000_000_000)), {"until": "2096-10-02T07:06:40Z"}),
+    ],
+    ids=["held", "kept"],
+)
+async def test_what_may_not_be_deleted_is_not_copied_either(
+    retention: Retention, told: dict[str, str]
+) -> None:
+    with pytest.raises(RetentionHeld) as refused:
+        await moved(Files(retention=retention, copying=AssertionError("copied")))
+    assert refused.value.metadata == told
+
+
+async def test_what_was_kept_until_now_is_moved() -> None:
+    assert (await moved(Files(retention=Retention(keep_until_time=_time(1)), at_once=True))).id == "copy"
+
+
+async def test_its_own_path_is_no_place_to_move_to_but_one_spelt_like_a_key_is() -> None:
+    with pytest.raises(InvalidField):
+        await moved(Files(key="paths/ada/b"))
+    assert (await moved(Files(key="uploads/ada/b", at_once=True))).id == "copy"
