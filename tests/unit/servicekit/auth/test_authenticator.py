@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 from servicekit.auth import authenticator as module
 from servicekit.auth import tokens
 from servicekit.auth.authenticator import Authenticator, InternalCredential
+from servicekit.auth.credentials import LEEWAY_SECONDS
 from servicekit.auth.principal import Principal, effective_owner, only_admins
 from servicekit.settings import CommonSettings
 from strongroom.errors import (
@@ -209,6 +210,24 @@ async def test_a_remembered_token_still_expires(monkeypatch: pytest.MonkeyPatch)
     clock.offset = 106  # the leeway included
     with pytest.raises(TokenExpired):
         await known.verify(header)
+
+
+async def test_a_remembered_credential_of_a_service_still_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, known = Clock(monkeypatch), authenticator()
+    header, minted = f"Bearer {token(exp=int(time.time()) + 3000)}", InternalCredential(INTERNAL).mint()
+    for clock.offset in (0, 200, 380):
+        assert (await known.verify(header, minted)).internal == "storage_service"
+    clock.offset = 60 + LEEWAY_SECONDS + 1
+    with pytest.raises(InternalTokenInvalid):
+        await known.verify(header, minted)
+
+
+async def test_a_credential_for_a_single_call_is_not_kept() -> None:
+    known, text, service = authenticator(), token(), InternalCredential(INTERNAL)
+    await known.verify(f"Bearer {text}", service.mint())
+    for past in range(5):
+        await known.verify(f"Bearer {text}", service.vouch(text, time.time() - past))
+    assert len(known._known_internal) == 1
 
 
 async def test_memory_is_bounded_and_refused_tokens_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

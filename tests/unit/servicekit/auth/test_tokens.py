@@ -202,6 +202,10 @@ def test_expiry_and_leeway() -> None:
             check(token(exp=exp, iat=None))
     lenient = ClaimRules(max_lifetime=3600, leeway=30)
     assert check(token(exp=now - 5), lenient)["sub"] == "alice"
+    ending = parse(token(exp=now))
+    assert verified_claims(ending, KEY, RULES, at=now - 0.001)["sub"] == "alice"
+    with pytest.raises(TokenExpired):  # RFC 7519 section 4.1.4: "on or after"
+        verified_claims(ending, KEY, RULES, at=now)
     with pytest.raises(TokenExpired):
         check(token(exp=now - 60), lenient)
 
