@@ -77,6 +77,23 @@ async def test_it_is_committed_and_a_late_request_of_its_writer_is_expected() ->
     assert (work.given_up, work.released) == ([], [])
 
 
+async def test_it_is_not_removed_together_with_what_was_deleted_at_its_key() -> None:
+    store = MemoryObjectStore()
+    blob = await completing(store, SHARED)
+    work = Ended(blob)
+    for name in ("one", "two"):
+        attrs = ObjectAttributes(metadata={ATTEMPT_KEY: name})
+        put = await store.put(SHARED, [BODY], size=len(BODY), crc32c=blob.crc32c, attrs=attrs)
+        deleted = blob_pb2.Blob(id=name, owner_id="ada", key=SHARED, version_id=put.version_id or "")
+        deleted.state, deleted.size_bytes = blob_pb2.BLOB_STATE_DELETING, len(BODY)
+        work.rows[name] = deleted
+    await Cleaner(store, work, Heartbeat("cleaner", 1.0), interval_seconds=3600).run_once()
+    assert ([commit.blob.blob_id for commit in work.commits], work.given_up) == ([ID], [])
+    assert [one.version_id async for page in store.list_versions(SHARED) for one in page] == [
+        work.commits[0].version_id
+    ]
+
+
 async def lost() -> tuple[MemoryObjectStore, blob_pb2.Blob]:
     store = MemoryObjectStore()
     blob = await completing(store)

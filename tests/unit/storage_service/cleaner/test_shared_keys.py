@@ -67,3 +67,14 @@ async def test_a_key_of_many_versions_is_looked_at_once_in_a_batch() -> None:
     assert store.calls["list"] == 3
     assert store.calls["head"] == 1, "the stray's alone"
     assert work.asked == 2
+
+
+async def test_what_is_only_hidden_is_not_removed_with_what_is_deleted() -> None:
+    store = CountedStore()
+    gone, also_gone, hidden = [await replaced(store) for _ in range(3)]
+    hidden.hide_only = True
+    work = Work([gone, hidden, also_gone])
+    await Cleaner(store, work, Heartbeat("cleaner", 1.0), interval_seconds=3600).run_once()
+    assert work.hidden == [hidden.id]
+    left = [one async for page in store.list_versions(KEY) for one in page if not one.is_delete_marker]
+    assert [version.version_id for version in left] == [hidden.version_id]
