@@ -64,7 +64,8 @@ class StorageApp:
         records, rules = MediaRecords(*metadata), settings.media_rules()
         self._media = MediaReading(store, records, heartbeats, metrics.media, rules)
         self._reservations = Reservations(*metadata, committed=self._media.committed)
-        self._damage = DamageReporter(self._reservations, metrics.damage)
+        self._records = VerificationRecords(*metadata)
+        self._damage = DamageReporter(self._reservations, self._records, metrics.damage)
         self._archived = ArchivedObjects(store, ArchiveRecords(*metadata), settings.restore_rules)
         self._saves = ProjectSaves(*metadata)
         self._settler = KeySettler(store, self._saves)
@@ -115,7 +116,7 @@ class StorageApp:
     def _made_verifying(self, heartbeats: Heartbeats, metrics: StorageMetrics) -> Verifying:
         return Verifying(
             self.store,
-            VerificationRecords(*self._metadata),
+            self._records,
             self._damage,
             heartbeats,
             metrics.verified,

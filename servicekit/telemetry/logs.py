@@ -188,12 +188,20 @@ def configure_logging(service: str, level: Level = "info", stream: TextIO | None
     root.setLevel(max(LEVELS[level], logging.INFO))
     # httpx logs every URL at INFO, and URLs may contain secrets
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("grpc._cython.cygrpc").addFilter(_is_failure)
+    for name in ("grpc._cython.cygrpc", "uvicorn.error"):
+        logging.getLogger(name).addFilter(_is_failure)
+
+
+#: What grpc.aio logs as an error when a caller leaves with its answer unread, and uvicorn when an answer is
+#: broken off, whose request has a line of its own.
+_NO_FAILURES: Final = (
+    "ExecuteBatchError raised in core",
+    "ASGI callable returned without completing response",
+)
 
 
 def _is_failure(record: logging.LogRecord) -> bool:
-    """False for what grpc.aio logs as an error when a caller leaves with its answer unread."""
-    return not str(record.msg).startswith("ExecuteBatchError raised in core")
+    return not str(record.msg).startswith(_NO_FAILURES)
 
 
 class _StandardHandler(logging.Handler):

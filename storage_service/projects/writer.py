@@ -267,7 +267,7 @@ class FileWriter:
         await failpoints.hit(BEFORE_PUT)
         if file.source is not None:
             source = content_of(file.source)
-            with self._objects.expecting(source):
+            async with self._objects.expecting(source):
                 put = await self._store.copy(
                     source.ref, blob.key, attrs, size=file.size, if_match=source.etag
                 )

@@ -2,13 +2,13 @@
 
 The CRC-32C of a whole object is computed on the way (0.1 CPU s/GiB), and its last piece is passed on only if
 the checksum is right, so a complete answer never has wrong bytes. Missing and damaged objects are reported
-(`damage`).
+(`damage`), unless their file was removed while it was read.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from storage_service.media.location import masked
@@ -24,13 +24,13 @@ from storage_service.objectstore.interface import ObjectStore, ObjectStream
 from storage_service.objectstore.values import ObjectInfo, ObjectRef
 from storage_service.reading.archived import ArchivedObjects
 from storage_service.reading.damage import Damage, DamageReporter
-from strongroom.errors import ObjectLost
+from strongroom.errors import FileNotFound, ObjectLost
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
     """A committed object as described by its row. ``masks``: replacements for some bytes, in order of
-    offset. ``removable``: it may be removed while it is read, so a missing one is reported by its reader
+    offset. ``removable``: it belongs to no file, so a missing one is reported by its reader
     (``report_lost``), who knows where to look.
     """
 
@@ -58,13 +58,14 @@ class CommittedReader:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Yield the bytes of exactly this content from ``offset`` on; ``length`` None: to its end.
 
-        Entering the block and iterating raise ObjectLost, and the store's errors as StrongroomErrors.
+        Entering the block and iterating raise FileNotFound if the file was removed meanwhile, ObjectLost, and
+        the store's errors as StrongroomErrors.
         """
         wanted = committed.size - offset if length is None else length
         ref, etag = committed.ref, committed.etag
         with translated():
             async with AsyncExitStack() as stack:
-                with self.expecting(committed):
+                async with self.expecting(committed):
                     opening = self._store.open(ref, offset=offset, length=wanted, if_match=etag)
                     stream = await stack.enter_async_context(opening)
                 self._check_object(committed, stream.info)
@@ -73,11 +74,12 @@ class CommittedReader:
                 checked = self._checked(body, committed) if whole else self._counted(body, committed, wanted)
                 yield _unlocated(checked, offset, committed.masks) if committed.masks else checked
 
-    @contextmanager
-    def expecting(self, committed: Committed) -> Iterator[None]:
-        """Translate "not found" and "another object" inside the block into ObjectLost, which is reported.
+    @asynccontextmanager
+    async def expecting(self, committed: Committed) -> AsyncIterator[None]:
+        """Translate "not found" and "another object" inside the block into ObjectLost, which is reported, or
+        into FileNotFound if the object has been removed with its file.
 
-        An archived object is requested back. Raises ObjectLost, ObjectArchived.
+        An archived object is requested back. Raises ObjectLost, FileNotFound, ObjectArchived.
         """
         try:
             yield
@@ -87,6 +89,8 @@ class CommittedReader:
         except (ObjectNotFound, PreconditionFailed) as error:
             if committed.removable and isinstance(error, ObjectNotFound):
                 raise
+            if await self._reports.is_removed(committed.ref, committed.etag):
+                raise FileNotFound("The file was deleted or replaced while it was read.") from error
             raise self.report_lost(committed) from error
 
     def report_lost(self, committed: Committed) -> ObjectLost:
@@ -111,7 +115,7 @@ class CommittedReader:
 
     async def _pieces(self, stream: ObjectStream, committed: Committed) -> AsyncIterator[bytes]:
         """Yield the stream's pieces; the stream may have to reopen the object on the way."""
-        with self.expecting(committed):
+        async with self.expecting(committed):
             async for piece in stream:
                 yield piece
 

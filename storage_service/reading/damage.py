@@ -19,10 +19,12 @@ from prometheus_client.registry import Collector
 from servicekit import context
 from storage_service.failing_items import FailingItems
 from storage_service.metadata.reservations import Reservations
+from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.throttle import Throttle
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +60,11 @@ class DamageCounts(Collector):
 class DamageReporter:
     """Reports damaged objects. One instance per process."""
 
-    def __init__(self, reservations: Reservations, counts: DamageCounts) -> None:
+    def __init__(
+        self, reservations: Reservations, records: VerificationRecords, counts: DamageCounts
+    ) -> None:
         self._reservations = reservations
+        self._records = records
         self._counts = counts
         self._reports = Throttle()
         self._telling: set[asyncio.Task[None]] = set()
@@ -85,6 +90,21 @@ class DamageReporter:
         task = asyncio.create_task(self._tell(damage, ref), name=f"damage of {ref.key}")
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+    async def is_removed(self, ref: ObjectRef, etag: str) -> bool:
+        """Whether a missing object was removed with its file, as after a read that was slower than the read
+        grace. Then it is no damage: any user could have an operator paged. False if the rows can't be read.
+        """
+        try:
+            rows = (await self._records.look_up([ref.key])).at(ref.key)
+        except StrongroomError as error:
+            log.warning("missing_object_not_looked_up", key=ref.key, error=str(error))
+            return False
+        version = ref.version_id or ""  # without versions, a successor's object has the same name
+        return not any(
+            row.state == BLOB_STATE_COMMITTED and row.version_id == version and (version or row.etag == etag)
+            for row in rows
+        )
 
     async def aclose(self) -> None:
         """Wait for reports in progress."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 from servicekit.presentation import with_charset
 from storage_service.attempts.engine import Attempts, fingerprint
@@ -131,7 +131,7 @@ async def copy_object(
     store: ObjectStore,
     source: Committed,
     blob: blob_pb2.Blob,
-    expecting: AbstractContextManager[None] | None = None,
+    expecting: AbstractAsyncContextManager[None] | None = None,
 ) -> CommitRequest:
     """Copy exactly this content to the blob's key and return the request for T4.
 
@@ -142,6 +142,6 @@ async def copy_object(
         metadata=dict(blob.object_metadata),
         storage_class=blob.spec.storage_class,
     )
-    with expecting or nullcontext():
+    async with expecting or nullcontext():
         copied = await store.copy(source.ref, blob.key, attrs, size=source.size, if_match=source.etag)
     return await verify_sole_version(store, blob, copied, source.size, source.crc32c)

@@ -75,7 +75,9 @@ _STALLED: Final = (Overloaded, DeadlineExceeded)
 
 
 def _level_of_broken(error: BaseException | None) -> Level:
-    return "warning" if isinstance(error, _STALLED) else "error"
+    """``warning`` if callers can cause it at will, as by deleting what they read."""
+    ordinary = isinstance(error, StrongroomError) and error.http_status < 500
+    return "warning" if ordinary or isinstance(error, _STALLED) else "error"
 
 
 def _counted(error: StrongroomError) -> int | None:

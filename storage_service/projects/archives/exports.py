@@ -26,14 +26,14 @@ from storage_service.projects.archives import manifest as records
 from storage_service.projects.archives.manifest import Manifest, ManifestRoom
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile, stored_file
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipEntry, ZipStream
-from strongroom.errors import ObjectArchived, ObjectLost, ProjectNotFound, VersionNotFound
+from strongroom.errors import FileNotFound, ObjectArchived, ObjectLost, ProjectNotFound, VersionNotFound
 from strongroom.families import family_name
 from strongroom.local_names import fit
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 
 ACT: Final = "export_user"
-_LOST: Final = (ObjectLost, ObjectArchived)
+_LOST: Final = (ObjectLost, ObjectArchived, FileNotFound)
 
 
 class Exports:

@@ -17,6 +17,7 @@ from storage_service.media.loop import MediaLoop
 from storage_service.media.reader import MediaReader
 from storage_service.metadata.contents import ArchiveRecords, MediaRecords, ScanRecords
 from storage_service.metadata.reservations import Reservations
+from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import AccessDenied, StoreError, StoreUnavailable
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
@@ -93,7 +94,7 @@ async def test_what_meets_every_item_is_one_line(error: Callable[[], Exception],
 async def test_what_can_be_told_to_nobody_is_one_line_of_each_kind() -> None:
     """During an outage every reader, upload and import has something that it cannot report to its owner."""
     away = Untellable()
-    damage = DamageReporter(cast("Reservations", away), DamageCounts())
+    damage = DamageReporter(cast("Reservations", away), cast("VerificationRecords", away), DamageCounts())
     refusals = Refusals(cast("ScanRecords", away))
     infected = ContentInfected("x", metadata={"signature": "Eicar"})
     importer = TellingImporter(None, None, ImportLimits(1, min_rate=0, tries=1), cast("Reservations", away))  # type: ignore[arg-type]

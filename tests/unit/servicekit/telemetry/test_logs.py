@@ -129,6 +129,13 @@ def test_a_caller_that_leaves_before_its_answer_is_no_error(stream: io.StringIO)
     ]
 
 
+def test_an_answer_that_is_broken_off_has_one_line(stream: io.StringIO) -> None:
+    uvicorn = logging.getLogger("uvicorn.error")
+    uvicorn.error("ASGI callable returned without completing response.")
+    uvicorn.error("Exception in ASGI application")
+    assert [line["event"] for line in lines(stream)] == ["Exception in ASGI application"]
+
+
 def test_stacks_are_there_and_their_credentials_are_not(stream: io.StringIO) -> None:
     error = ConnectionError(f"postgresql://strongroom:hunter2@db/x with Bearer {token()}")
     structlog.get_logger().error("failed", exc_info=error)

@@ -55,7 +55,7 @@ async def test_a_copy_asks_for_it_as_well() -> None:
     store.archived = {what.ref.key}
 
     async def copy() -> None:
-        with reader.expecting(what):
+        async with reader.expecting(what):
             await store.copy(what.ref, "uploads/ada/2", ObjectAttributes(), size=what.size)
 
     with pytest.raises(Exception, match="archive class"):

@@ -14,7 +14,7 @@ from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes, ObjectInfo, ObjectRef
 from storage_service.reading.committed import Committed, CommittedReader
-from strongroom.errors import ObjectLost
+from strongroom.errors import FileNotFound, ObjectLost
 from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.reading.reports import Reports
 
@@ -24,14 +24,17 @@ KEY = "uploads/ada/a.bin"
 
 @dataclass
 class Pieces:
-    """A stream whose pieces were changed in transit."""
+    """A stream whose pieces were changed in transit. ``gone``: after them the object is not found."""
 
     info: ObjectInfo
     pieces: list[bytes]
+    gone: bool = False
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:
             yield piece
+        if self.gone:
+            raise ObjectNotFound(operation="GetObject")
 
 
 class Tampering:
@@ -59,11 +62,14 @@ class Tampering:
                 body += b"x"
             case "empty":
                 body.clear()
+            case "removed":
+                del body[5000:]
             case "another object":
                 info = replace(info, etag="other")
             case "another size":
                 info = replace(info, size=info.size - 1)
-        yield Pieces(info, [bytes(body[at : at + 1000]) for at in range(0, len(body), 1000)])
+        pieces = [bytes(body[at : at + 1000]) for at in range(0, len(body), 1000)]
+        yield Pieces(info, pieces, self._change == "removed")
 
 
 async def committed(change: str) -> tuple[ObjectStore, Committed]:
@@ -128,6 +134,26 @@ async def test_a_missing_object_is_lost() -> None:
         async with reader.open(Committed(ObjectRef("uploads/x", "v"), "e", 5, 7)):
             raise AssertionError("there is nothing to read")
     assert reports.damaged == [("lost", "uploads/x")]
+
+
+@pytest.mark.parametrize("at", ["its beginning", "a piece"])
+async def test_an_object_that_went_with_its_file_is_no_damage(at: str) -> None:
+    """A read may be slower than the read grace: otherwise any user could have an operator paged."""
+    store, what = await committed("removed")
+    if at == "its beginning":
+        store = MemoryObjectStore()
+
+    async def read_with(reports: Reports) -> None:
+        async with CommittedReader(store, reports).open(what) as body:
+            async for _ in body:
+                pass
+
+    deleted, lost = Reports(removed=True), Reports()
+    with pytest.raises(FileNotFound, match="while it was read"):
+        await read_with(deleted)
+    with pytest.raises(ObjectLost):
+        await read_with(lost)
+    assert (deleted.damaged, lost.damaged) == ([], [("lost", KEY)])
 
 
 async def test_what_a_reader_does_not_find_elsewhere_is_its_own_business() -> None:

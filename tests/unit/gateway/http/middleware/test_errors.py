@@ -91,9 +91,12 @@ async def test_a_file_that_its_owner_has_archived_is_no_failure_of_ours(
     assert 'status="409"} 1.0' in metrics.render().decode()
 
 
-@pytest.mark.parametrize("error", [Overloaded("You don't read."), DeadlineExceeded("You took nothing.")])
+@pytest.mark.parametrize(
+    "error",
+    [Overloaded("You don't read."), DeadlineExceeded("You took nothing."), FileNotFound("You deleted it.")],
+)
 @pytest.mark.parametrize("wrapped", [False, True])
-async def test_a_reader_that_stops_is_no_failure_of_ours(
+async def test_a_reader_that_stops_or_deletes_is_no_failure_of_ours(
     monkeypatch: pytest.MonkeyPatch, error: StrongroomError, *, wrapped: bool
 ) -> None:
     async def stalled(_: Any, __: Any, send: Any) -> None:
@@ -139,25 +142,26 @@ async def test_what_is_the_callers_says_no_more_than_the_reason(monkeypatch: pyt
 
 
 @pytest.mark.parametrize(
-    ("error", "why"),
+    ("error", "why", "level"),
     [
         (
             Truncated("3 bytes before the end: SERVICE_UNAVAILABLE"),
             "3 bytes before the end: SERVICE_UNAVAILABLE",
+            "error",
         ),
-        (ServiceUnavailable("The service is away."), "The service is away."),
-        (FileNotFound("There is no file ada/secret.txt."), "status 404"),
+        (ServiceUnavailable("The service is away."), "The service is away.", "error"),
+        (FileNotFound("There is no file ada/secret.txt."), "status 404", "warning"),
     ],
 )
-async def test_an_answer_that_breaks_off_is_one_line_and_an_error(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, why: str
+async def test_an_answer_that_breaks_off_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, why: str, level: str
 ) -> None:
     async def broken(_: Any, __: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         raise error
 
     (line,) = await lines_of(monkeypatch, broken)
-    assert (line["status"], line["level"]) == (200, "error")
+    assert (line["status"], line["level"]) == (200, level)
     assert line["message"] == f"answer broken off: {why}"
 
 

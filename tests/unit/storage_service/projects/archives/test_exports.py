@@ -107,11 +107,13 @@ class Belongings:
 
 
 async def exported(
-    have: Belongings, caller: Principal = ADA, user_id: str = ""
+    have: Belongings, caller: Principal = ADA, user_id: str = "", *, removed: bool = False
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Return the contents of the ZIP and its manifest."""
     archived = ArchivedObjects(have.store)
-    source = ArchiveSource(CommittedReader(have.store, Reports(), archived), ByteBudget(1 << 20))
+    source = ArchiveSource(
+        CommittedReader(have.store, Reports(removed=removed), archived), ByteBudget(1 << 20)
+    )
     files, projects, acts = cast("FileReader", have), cast("ProjectReader", have), cast("HeldActs", have)
     room = ManifestRoom(1 << 20)
     exports = Exports(source, files, projects, cast("Lists", have), acts, room=room)
@@ -154,6 +156,18 @@ async def test_what_is_archived_is_told_of_and_all_of_it_is_asked_back() -> None
     assert {one["kept_bytes"] for one in manifest["lost"]} == {None}
     assert all("archive" in one["reason"] and one["archived"] for one in manifest["lost"]), manifest["lost"]
     assert have.store.asked_back == ["uploads/ada/a", "uploads/ada/c"]
+
+
+async def test_what_is_deleted_meanwhile_is_told_of_and_ends_nothing() -> None:
+    have = Belongings()
+    for name in ("a", "b", "c"):
+        await have.file(name)
+    gone = have.files[1]
+    await have.store.delete(ObjectRef(gone.key, gone.version_id or None))
+    bodies, manifest = await exported(have, removed=True)
+    assert bodies == {f"files/file/{name}/{name}": name.encode() for name in ("a", "c")}
+    (lost,) = manifest["lost"]
+    assert (lost["name"], "deleted" in lost["reason"]) == ("files/file/b/b", True)
 
 
 async def test_damage_alone_is_still_an_export() -> None:
