@@ -34,26 +34,26 @@ class Metrics:
         labels = ("method", "route")
         self.requests = Counter(
             "http_requests",
-            "Requests answered, by status (499: the client left).",
+            "Requests answered, by status (499: the client disconnected).",
             (*labels, "status"),
             registry=self.registry,
         )
         self.seconds = Histogram(
             "http_request_duration_seconds",
-            "Seconds from headers to the end of the answer.",
+            "Seconds from the request headers to the end of the response.",
             labels,
             buckets=SECONDS,
             registry=self.registry,
         )
         self._count, self._time = cache(self.requests.labels), cache(self.seconds.labels)  # saves 3 µs each
         self.problems = Counter(
-            "http_problems", "Answers that were a problem, by its code.", ("reason",), registry=self.registry
+            "http_problems", "Problem responses, by code.", ("reason",), registry=self.registry
         )
         self.running = 0  # a gauge that is asked costs less than one that is told
         in_flight = Gauge("http_requests_in_flight", "Requests in progress.", registry=self.registry)
         in_flight.set_function(lambda: self.running)
         self.received = Counter("http_received_bytes", "Bytes of request bodies.", registry=self.registry)
-        self.sent = Counter("http_sent_bytes", "Bytes of answer bodies.", registry=self.registry)
+        self.sent = Counter("http_sent_bytes", "Bytes of response bodies.", registry=self.registry)
         self.connections = Gauge("http_connections", "Open connections.", registry=self.registry)
         self.cut_off = Counter(
             "http_connections_cut",

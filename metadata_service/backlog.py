@@ -133,16 +133,18 @@ class Backlog(Collector):
         )
         yield GaugeMetricFamily(
             "strongroom_upload_sessions_open",
-            "Resumable uploads whose end was not seen.",
+            "Resumable uploads that have not ended.",
             value=sessions[0][0],
         )
         if verified[0][0] is not None:
             yield GaugeMetricFamily(
                 "strongroom_verify_last_finished_timestamp_seconds",
-                "When the last verification finished that came to its end.",
+                "When the last complete verification finished.",
                 value=verified[0][0],
             )
-        table = GaugeMetricFamily("strongroom_table_rows", "Rows, as Postgres estimates.", labels=("table",))
+        table = GaugeMetricFamily(
+            "strongroom_table_rows", "Rows of the table, as estimated by Postgres.", labels=("table",)
+        )
         for name, count in rows:
             table.add_metric((name,), count)
         yield table
@@ -151,12 +153,18 @@ class Backlog(Collector):
 
 def _of_attempts(found: Iterable[tuple[Any, ...]]) -> Iterable[Metric]:
     by_state = {STATES[state]: rest for state, *rest in found}
-    of_open = GaugeMetricFamily("strongroom_attempts_open", "Attempts under way.", labels=("state",))
+    of_open = GaugeMetricFamily(
+        "strongroom_attempts_open", "Attempts in progress, by state.", labels=("state",)
+    )
     lapsed = GaugeMetricFamily(
-        "strongroom_attempts_lapsed", "Of these, silent for longer than their lease.", labels=("state",)
+        "strongroom_attempts_lapsed",
+        "Attempts in progress whose lease has expired, by state.",
+        labels=("state",),
     )
     age = GaugeMetricFamily(
-        "strongroom_attempts_lapsed_oldest_seconds", "Since when the oldest is.", labels=("state",)
+        "strongroom_attempts_lapsed_oldest_seconds",
+        "Seconds since the oldest lease of an attempt in progress expired.",
+        labels=("state",),
     )
     for name in (STATES[PENDING], STATES[COMPLETING]):
         count, silent, seconds = by_state.get(name, (0, 0, 0.0))
@@ -168,10 +176,12 @@ def _of_attempts(found: Iterable[tuple[Any, ...]]) -> Iterable[Metric]:
 
 def _of_queues(by_state: Mapping[str, tuple[int, float]], keys: tuple[int, float]) -> Iterable[Metric]:
     due = GaugeMetricFamily(
-        "strongroom_cleaning_due", "Rows that the cleaner could take now.", labels=("queue",)
+        "strongroom_cleaning_due", "Rows that the cleaner could process now, by queue.", labels=("queue",)
     )
     age = GaugeMetricFamily(
-        "strongroom_cleaning_due_oldest_seconds", "For how long the oldest has been due.", labels=("queue",)
+        "strongroom_cleaning_due_oldest_seconds",
+        "Seconds for which the oldest row of the queue has been due.",
+        labels=("queue",),
     )
     nothing = (0, 0.0)
     queues = {

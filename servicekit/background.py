@@ -83,10 +83,10 @@ class Heartbeats(Collector):
         """One sample per loop and figure."""
         last = GaugeMetricFamily(
             "strongroom_background_last_pass_timestamp_seconds",
-            "When the last pass ended well (0: none yet).",
+            "When the last pass succeeded (0: none yet).",
             labels=_LABELS,
         )
-        passes = CounterMetricFamily("strongroom_background_passes", "Passes ended well.", labels=_LABELS)
+        passes = CounterMetricFamily("strongroom_background_passes", "Passes that succeeded.", labels=_LABELS)
         failures = CounterMetricFamily(
             "strongroom_background_failures", "Passes and single items that failed.", labels=_LABELS
         )

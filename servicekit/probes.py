@@ -41,7 +41,7 @@ class DependencyStates(Collector):
         """One sample for each."""
         up = GaugeMetricFamily(
             "strongroom_dependency_up",
-            "Whether what this process needs answers as it should, and its own loops get on.",
+            "1: the dependency works, or the background loop makes progress.",
             labels=("dependency",),
         )
         for name, works in self._works.items():

@@ -24,7 +24,7 @@ class Budget(Protocol):
 
     @property
     def used(self) -> int:
-        """Bytes held now."""
+        """Bytes of bodies in memory now."""
         ...
 
     @property
@@ -43,11 +43,15 @@ class Budgets(Collector):
         """One sample for each budget and figure."""
         labels = ("budget",)
         limit = GaugeMetricFamily(
-            "strongroom_memory_budget_limit_bytes", "Most bytes of bodies.", labels=labels
+            "strongroom_memory_budget_limit_bytes",
+            "Maximum number of bytes of bodies in memory.",
+            labels=labels,
         )
-        used = GaugeMetricFamily("strongroom_memory_budget_used_bytes", "Bytes held now.", labels=labels)
+        used = GaugeMetricFamily(
+            "strongroom_memory_budget_used_bytes", "Bytes of bodies in memory now.", labels=labels
+        )
         waiting = GaugeMetricFamily(
-            "strongroom_memory_budget_waiters", "Bodies that wait for memory.", labels=labels
+            "strongroom_memory_budget_waiters", "Bodies waiting for memory.", labels=labels
         )
         for name, budget in self.all.items():
             limit.add_metric((name,), budget.total)

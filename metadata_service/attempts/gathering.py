@@ -160,12 +160,14 @@ class GroupMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Members ÷ groups is the mean number of attempts per transaction."""
         groups = CounterMetricFamily(
-            "strongroom_groups", "Transactions of attempts that came together.", labels=_LABELS
+            "strongroom_groups", "Transactions shared by several attempts (group commits).", labels=_LABELS
         )
-        members = CounterMetricFamily("strongroom_group_members", "Attempts in them.", labels=_LABELS)
+        members = CounterMetricFamily(
+            "strongroom_group_members", "Attempts in group commits.", labels=_LABELS
+        )
         deserted = CounterMetricFamily(
             "strongroom_group_deserted",
-            "Attempts among them that were written when their caller had gone.",
+            "Attempts in group commits whose caller had disconnected before the write.",
             labels=_LABELS,
         )
         for step, gathering in self._gatherings.items():

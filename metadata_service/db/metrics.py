@@ -96,7 +96,7 @@ class DatabaseMetrics(Collector):
         if self._clock is not None:
             offset = GaugeMetricFamily(
                 "strongroom_clock_offset_seconds",
-                "How far the other's clock is ahead of this one.",
+                "Seconds by which the clock of `of` is ahead of this one.",
                 labels=("of",),
             )
             offset.add_metric(("postgres",), self._clock)
@@ -104,7 +104,7 @@ class DatabaseMetrics(Collector):
         if self.takes_writes is not None and not self._of_standby:
             yield GaugeMetricFamily(
                 "strongroom_db_writable",
-                "0: the server has refused a write for want of room, or is a standby.",
+                "0: the server has refused a write recently (disk full, standby).",
                 value=int(self.takes_writes()),
             )
         if self.pool is not None:

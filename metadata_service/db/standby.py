@@ -140,12 +140,12 @@ class Standby(Collector):
         """See docs/metrics.md."""
         lag = GaugeMetricFamily(
             "strongroom_db_standby_lag_seconds",
-            "How far the standby of lists is behind at most; no sample: it does not answer.",
+            "Maximum lag in seconds of the standby that serves lists; no sample: it does not answer.",
         )
         if self.lag is not None:
             lag.add_metric([], self.lag)
         reads = CounterMetricFamily(
-            "strongroom_db_list_reads", "Lists, by who has answered.", labels=["server"]
+            "strongroom_db_list_reads", "Lists, by the server that answered.", labels=["server"]
         )
         for server, count in self._reads.items():
             reads.add_metric([server], count)

@@ -17,13 +17,11 @@ class WatchMetrics(Collector):
     """Metrics of one process."""
 
     def __init__(self) -> None:
-        self._watchers = Gauge(
-            "strongroom_watchers", "Streams of notifications that are open.", registry=None
-        )
+        self._watchers = Gauge("strongroom_watchers", "Open streams of notifications.", registry=None)
         self._sent = Counter("strongroom_notifications_sent", "Events sent to watchers.", registry=None)
         self._lag = Histogram(
             "strongroom_notification_lag_seconds",
-            "From an event's transaction to its way to a watcher who had read everything before.",
+            "Seconds from an event's transaction to sending it to a watcher who had read all earlier ones.",
             buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0),
             registry=None,
         )

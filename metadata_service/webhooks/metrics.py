@@ -46,17 +46,19 @@ def families(waiting: tuple[Any, ...], counts: Iterable[tuple[Any, ...]]) -> Ite
     """Metrics from the results of WAITING and COUNTS."""
     pending, dead, oldest = waiting
     rows = GaugeMetricFamily(
-        "strongroom_webhook_waiting", "Deliveries that wait, and dead letters.", labels=("state",)
+        "strongroom_webhook_waiting",
+        "Deliveries of webhooks that wait (pending), and dead letters (dead).",
+        labels=("state",),
     )
     rows.add_metric(("pending",), pending)
     rows.add_metric(("dead",), dead)
     yield rows
     yield GaugeMetricFamily(
         "strongroom_webhook_due_oldest_seconds",
-        "For how long the oldest delivery to a target that is well has been due.",
+        "Seconds for which the oldest delivery to a healthy target has been due.",
         value=max(0.0, oldest),
     )
-    webhooks = GaugeMetricFamily("strongroom_webhooks", "Webhooks.", labels=("state",))
+    webhooks = GaugeMetricFamily("strongroom_webhooks", "Webhooks, by state.", labels=("state",))
     found = dict(counts)
     for state, name in _STATES.items():
         webhooks.add_metric((name,), found.get(state, 0))

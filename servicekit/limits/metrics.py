@@ -12,7 +12,7 @@ class LimitMetrics:
         registry = registry or CollectorRegistry()
         self._refusals = Counter(
             "limit_refusals",
-            "Requests refused, by the limit that they passed.",
+            "Requests refused by a rate or cap, by limit.",
             ("limit",),
             registry=registry,
         )
@@ -28,7 +28,7 @@ class LimitMetrics:
         if self._shared_up is None:
             self._shared_up = Gauge(
                 "limits_shared_up",
-                "1: replicas count together in Redis; 0: it is away, each process counts for itself.",
+                "1: replicas count together in Redis; 0: Redis is away, each process counts by itself.",
                 registry=self._registry,
             )
         self._shared_up.set(int(up))

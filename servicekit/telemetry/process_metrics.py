@@ -41,7 +41,7 @@ class BuildInfo(Collector):
         """One sample."""
         info = GaugeMetricFamily(
             "strongroom_build_info",
-            "What runs here; always 1.",
+            "The build that is running; always 1.",
             labels=("version", "commit", "protocol", "python"),
         )
         build = self._build
@@ -57,7 +57,7 @@ class LoopLag(Collector):
     def __init__(self) -> None:
         self._seconds = Histogram(
             "strongroom_event_loop_lag_seconds",
-            "How late a timer of the event loop was.",
+            "Seconds by which a timer of the event loop was late.",
             buckets=_LAGS,
             registry=None,
         )
@@ -86,7 +86,7 @@ class Certificates(Collector):
         """One sample for each; none for a file that can't be read."""
         ends = GaugeMetricFamily(
             "strongroom_certificate_not_after_timestamp_seconds",
-            "When the certificate in use for this purpose ends.",
+            "When the certificate expires, by use.",
             labels=("use",),
         )
         for use, path in self._files.items():

@@ -111,7 +111,7 @@ class RpcCollector(Collector):
             received.add_metric(stats.labels, stats.received_bytes)
             sent.add_metric(stats.labels, stats.sent_bytes)
         problems = CounterMetricFamily(
-            "grpc_server_problems", "RPCs that ended with an error, by its reason.", labels=("reason",)
+            "grpc_server_problems", "RPCs that ended with an error, by ErrorReason.", labels=("reason",)
         )
         for reason, count in self.problems.items():
             problems.add_metric((reason,), count)

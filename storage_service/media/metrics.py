@@ -20,14 +20,14 @@ class MediaMetrics(Collector):
     def __init__(self) -> None:
         self._seconds = Histogram(
             "strongroom_media_read_seconds",
-            "Reading what pictures, videos and sounds say of themselves.",
+            "Seconds to read the metadata of a picture, video or sound.",
             ("kind",),
             buckets=_BUCKETS,
             registry=None,
         )
         self._broken = Counter(
             "strongroom_media_unreadable",
-            "Files whose reading failed twice, or ran into a limit.",
+            "Media files that could not be read in two tries, or hit a limit.",
             registry=None,
         )
 

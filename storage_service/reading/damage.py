@@ -49,7 +49,7 @@ class DamageCounts(Collector):
         """Return one sample per kind of damage."""
         found = CounterMetricFamily(
             "strongroom_damaged_objects",
-            "Reads of committed objects that met no object (lost) or other bytes (corrupt).",
+            "Reads of committed objects that found no object (lost) or other bytes (corrupt).",
             labels=("kind",),
         )
         for kind in ("lost", "corrupt"):

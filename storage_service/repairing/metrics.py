@@ -32,11 +32,13 @@ class RepairMetrics(VerificationMetrics):
     def collect(self) -> Iterable[Metric]:
         """All metrics."""
         repairs = CounterMetricFamily(
-            "strongroom_verify_repairs", "Findings that a repair has taken up.", labels=("action", "outcome")
+            "strongroom_verify_repairs", "Findings that a repair has processed.", labels=("action", "outcome")
         )
         for names, count in sorted(self._repaired.items()):
             repairs.add_metric(names, count)
-        purged = CounterMetricFamily("strongroom_quarantine_purged", "Objects removed from it for good.")
+        purged = CounterMetricFamily(
+            "strongroom_quarantine_purged", "Objects removed from quarantine for good."
+        )
         purged.add_metric((), self._purged)
         return [*super().collect(), repairs, purged]
 

@@ -19,12 +19,12 @@ class ScanMetrics(Collector):
 
     def __init__(self) -> None:
         self._scans = Counter(
-            "strongroom_scans", "Bodies that the scanner was asked about.", ("outcome",), registry=None
+            "strongroom_scans", "Bodies sent to the scanner, by outcome.", ("outcome",), registry=None
         )
         self._bytes = Counter("strongroom_scan_bytes", "Bytes sent to the scanner.", registry=None)
         self._seconds = Histogram(
             "strongroom_scan_verdict_seconds",
-            "From the last byte of a body until its verdict.",
+            "Seconds from the last byte of a body to its verdict.",
             buckets=_BUCKETS,
             registry=None,
         )

@@ -69,7 +69,7 @@ class Transfers(Collector):
     def __init__(self) -> None:
         self._uploads = Counter("strongroom_uploads", "Files stored.", _LABELS, registry=None)
         self._uploaded = Counter("strongroom_upload_bytes", "Bytes of files stored.", _LABELS, registry=None)
-        self._downloads = Counter("strongroom_downloads", "Downloads begun.", _LABELS, registry=None)
+        self._downloads = Counter("strongroom_downloads", "Downloads started.", _LABELS, registry=None)
         self._downloaded = Counter(
             "strongroom_download_bytes", "Bytes of files sent to readers.", _LABELS, registry=None
         )

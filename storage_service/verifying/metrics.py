@@ -57,13 +57,13 @@ class VerificationMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """All metrics; values that are not known yet are left out."""
         findings = CounterMetricFamily(
-            "strongroom_verify_findings", "What this process's steps have found.", labels=("kind",)
+            "strongroom_verify_findings", "Findings of verifications by this process.", labels=("kind",)
         )
         for kind in KINDS:
             findings.add_metric((kind_name(kind),), self._found[kind])
-        objects = CounterMetricFamily("strongroom_scrub_objects", "Objects read back.")
+        objects = CounterMetricFamily("strongroom_scrub_objects", "Objects read back by the scrub.")
         objects.add_metric((), self._scrubbed_objects)
-        size = CounterMetricFamily("strongroom_scrub_bytes", "Bytes read back.")
+        size = CounterMetricFamily("strongroom_scrub_bytes", "Bytes read back by the scrub.")
         size.add_metric((), self._scrubbed_bytes)
         return [findings, objects, size, *self._coverage(), *self._last_run()]
 
@@ -72,14 +72,14 @@ class VerificationMetrics(Collector):
             return
         unchecked = GaugeMetricFamily(
             "strongroom_scrub_unchecked_objects",
-            "Committed objects that were never read back, up to 100,000.",
+            "Committed objects never read back, up to 100,000.",
         )
         unchecked.add_metric((), self._unchecked)
         yield unchecked
         if self._oldest is not None:
             age = GaugeMetricFamily(
                 "strongroom_scrub_oldest_check_age_seconds",
-                "Age of the oldest check: the scrub's next object.",
+                "Seconds since the oldest check of an object by the scrub.",
             )
             age.add_metric((), max(0.0, time.time() - self._oldest.timestamp()))
             yield age
@@ -89,18 +89,22 @@ class VerificationMetrics(Collector):
         if run is None:
             return
         ended = GaugeMetricFamily(
-            "strongroom_verify_last_end_timestamp_seconds", "When the last run ended.", labels=("outcome",)
+            "strongroom_verify_last_end_timestamp_seconds",
+            "When the last verification ended.",
+            labels=("outcome",),
         )
         outcome = "finished" if run.state == pb.VERIFICATION_STATE_FINISHED else "failed"
         ended.add_metric((outcome,), run.end_time.seconds)
         yield ended
         counts = {found.kind: found.count for found in run.findings}
         last = GaugeMetricFamily(
-            "strongroom_verify_last_findings", "What the last run has found.", labels=("kind",)
+            "strongroom_verify_last_findings", "Findings of the last verification.", labels=("kind",)
         )
         for kind in KINDS:
             last.add_metric((kind_name(kind),), counts.get(kind, 0))
         yield last
-        objects = GaugeMetricFamily("strongroom_verify_last_objects", "Objects that the last run has seen.")
+        objects = GaugeMetricFamily(
+            "strongroom_verify_last_objects", "Objects seen by the last verification."
+        )
         objects.add_metric((), run.counts.objects)
         yield objects

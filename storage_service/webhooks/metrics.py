@@ -15,18 +15,18 @@ class WebhookMetrics(Collector):
     def __init__(self) -> None:
         self._sent = Counter(
             "strongroom_webhook_deliveries",
-            "Requests to targets, by what became of them; unrecorded ones are sent again.",
+            "Webhook requests to targets, by outcome; unrecorded ones are sent again.",
             ("outcome",),
             registry=None,
         )
         self._seconds = Histogram(
             "strongroom_webhook_delivery_seconds",
-            "How long a target took.",
+            "Seconds of a webhook request to a target.",
             buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
             registry=None,
         )
         self._under_way = Gauge(
-            "strongroom_webhook_deliveries_under_way", "Requests under way.", registry=None
+            "strongroom_webhook_deliveries_under_way", "Webhook requests in progress.", registry=None
         )
 
     def under_way(self, count: int) -> None:

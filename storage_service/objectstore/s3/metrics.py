@@ -60,25 +60,25 @@ class S3Calls(Collector):
         labels = ("operation",)
         self._requests = Counter(
             "strongroom_s3_requests",
-            "Requests to the store, tries included, by how they ended.",
+            "Requests to the store, by outcome; each try counts.",
             (*labels, "outcome", "status"),
             registry=None,
         )
         self._seconds = Histogram(
             "strongroom_s3_request_duration_seconds",
-            "A request with its wait for a thread, to the end of its answer (GetObject: of the head).",
+            "Seconds of a request and its wait for a thread, to the response's end (GetObject: headers).",
             labels,
             buckets=SECONDS,
             registry=None,
         )
         self._retries = Counter(
-            "strongroom_s3_retries", "Tries that were not the first.", labels, registry=None
+            "strongroom_s3_retries", "Retries of requests to the store.", labels, registry=None
         )
         self._sent = Counter("strongroom_s3_sent_bytes", "Bytes of bodies sent.", labels, registry=None)
         self._received = Counter("strongroom_s3_received_bytes", "Bytes of objects read.", registry=None)
         self._clock = Gauge(
             "strongroom_clock_offset_seconds",
-            "How far the other's clock is ahead of this one.",
+            "Seconds by which the clock of `of` is ahead of this one.",
             ("of",),
             registry=None,
         )

@@ -159,7 +159,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListAttempts(self, request, context):
-        """Uploads in progress and objects being removed, as the cleaner sees them.
+        """The cleaner's backlog: uploads in progress and objects being removed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -52,7 +52,7 @@ class AdminServiceStub:
     GetCleanerStatus: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]
     """The cleaner's backlog, its failures, and the replicas that work on it."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]
-    """Uploads in progress and objects being removed, as the cleaner sees them."""
+    """The cleaner's backlog: uploads in progress and objects being removed."""
     RequeueAttempts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RequeueAttemptsRequest, _admin_service_pb2.RequeueAttemptsResponse]
     """Makes the cleaner retry failed work now."""
     AbortAttempt: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]
@@ -90,7 +90,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     GetCleanerStatus: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]  # type: ignore[assignment]
     """The cleaner's backlog, its failures, and the replicas that work on it."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
-    """Uploads in progress and objects being removed, as the cleaner sees them."""
+    """The cleaner's backlog: uploads in progress and objects being removed."""
     RequeueAttempts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RequeueAttemptsRequest, _admin_service_pb2.RequeueAttemptsResponse]  # type: ignore[assignment]
     """Makes the cleaner retry failed work now."""
     AbortAttempt: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]  # type: ignore[assignment]
@@ -160,7 +160,7 @@ class AdminServiceServicer:
         request: _admin_service_pb2.ListAttemptsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListAttemptsResponse, _abc.Awaitable[_admin_service_pb2.ListAttemptsResponse]]:
-        """Uploads in progress and objects being removed, as the cleaner sees them."""
+        """The cleaner's backlog: uploads in progress and objects being removed."""
 
     def RequeueAttempts(
         self,

@@ -35,8 +35,8 @@ class Retention(_message.Message):
 
     @_builtins.property
     def delete_after_time(self) -> _timestamp_pb2.Timestamp:
-        """Deleted automatically at this time: moved to the trash, and removed for good later. Unset: never, unless a rule of its
-        family says so. Files only.
+        """Deleted automatically at this time: moved to the trash, and removed for good later. Unset: only by a rule of its family,
+        if there is one. Files only.
         """
 
     @_builtins.property

@@ -92,10 +92,10 @@ class UploadSpec(_message.Message):
     RETENTION_FIELD_NUMBER: _builtins.int
     STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
-    """File name as the user knows it, without folders. 1–255 characters once stripped; empty: derived from the key."""
+    """File name as the user wrote it, without folders. 1–255 characters once stripped; empty: derived from the key."""
     content_type: _builtins.str
-    """Declared media type; its `charset` is kept. If it says nothing (empty, application/octet-stream, a wildcard), it is
-    detected from the first bytes.
+    """Declared media type; its `charset` is kept. If it is not specific (empty, application/octet-stream, a wildcard),
+    it is detected from the first bytes.
     """
     size_bytes: _builtins.int
     """Size in bytes if known; then the upload must have exactly this size."""

@@ -92,7 +92,7 @@ Global___Segment: _TypeAlias = Segment  # noqa: Y015
 
 @_typing.final
 class Session(_message.Message):
-    """A session as storage_service sees it."""
+    """A session, for storage_service."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

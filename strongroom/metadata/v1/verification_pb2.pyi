@@ -31,21 +31,21 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     FINDING_KIND_OBJECT_MISSING: _FindingKind.ValueType  # 1
     """A committed row whose object version is missing."""
     FINDING_KIND_OBJECT_ORPHANED: _FindingKind.ValueType  # 2
-    """An object version below our prefixes that no row knows, older than the grace."""
+    """An object version below Strongroom's prefixes that belongs to no row, older than the grace."""
     FINDING_KIND_SIZE_MISMATCH: _FindingKind.ValueType  # 3
-    """The object is not as long as its row says."""
+    """The object has another length than its row."""
     FINDING_KIND_CHECKSUM_MISMATCH: _FindingKind.ValueType  # 4
     """The object's bytes, or the checksum that the store keeps, are not those of the row."""
     FINDING_KIND_METADATA_MISMATCH: _FindingKind.ValueType  # 5
-    """The object's own metadata names another attempt, or says something else than the row."""
+    """The object's own metadata names another attempt, or differs from the row."""
     FINDING_KIND_ETAG_MISMATCH: _FindingKind.ValueType  # 6
-    """The object has another entity tag than its row: readers, who ask for the row's, find nothing."""
+    """The object has another entity tag than its row. Readers request the row's tag and find nothing."""
     FINDING_KIND_VERSION_MISMATCH: _FindingKind.ValueType  # 7
-    """The row's version is not there, another one of the same attempt is."""
+    """The row's version is missing, but another version of the same attempt exists."""
     FINDING_KIND_UPLOAD_ABANDONED: _FindingKind.ValueType  # 8
     """An open multipart upload that no attempt owns, older than the grace."""
     FINDING_KIND_DELETE_MARKER: _FindingKind.ValueType  # 9
-    """A delete marker on one of Strongroom's keys that should show an object, or that no row knows."""
+    """A delete marker on one of Strongroom's keys that should show an object, or that belongs to no row."""
     FINDING_KIND_FOREIGN_VERSION: _FindingKind.ValueType  # 10
     """A version on one of Strongroom's keys that no attempt has written."""
     FINDING_KIND_BLOB_WITHOUT_FILE: _FindingKind.ValueType  # 11
@@ -53,45 +53,45 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     FINDING_KIND_FILE_WITHOUT_BLOB: _FindingKind.ValueType  # 12
     """A file, or a file of a project, whose blob is missing or not committed."""
     FINDING_KIND_FILE_DIFFERS: _FindingKind.ValueType  # 13
-    """A file says something else of its content than its blob."""
+    """A file and its blob have different values for its content."""
     FINDING_KIND_DETAIL_MISSING: _FindingKind.ValueType  # 14
     """A generation or a piece of event media without its details, or details of another family or of no file; a project
     without its newest version, or versions and files of no project.
     """
     FINDING_KIND_USAGE_DRIFT: _FindingKind.ValueType  # 15
-    """What an owner is said to use is not the sum of its files."""
+    """An owner's recorded usage is not the sum of its files."""
     FINDING_KIND_TALLY_DRIFT: _FindingKind.ValueType  # 16
     """The running counts of an owner's generations, or of a project and its versions, are not those of the rows."""
     FINDING_KIND_SEGMENT_MISSING: _FindingKind.ValueType  # 17
     """An acknowledged segment of an upload in progress is missing or has another length."""
     FINDING_KIND_MARK_OUTDATED: _FindingKind.ValueType  # 18
-    """A row is marked as lost or damaged, and its bytes are right."""
+    """A row is marked as lost or damaged, but its bytes are right."""
     FINDING_KIND_QUARANTINE_DAMAGED: _FindingKind.ValueType  # 19
-    """An entry of the quarantine that can't be brought back: its manifest can't be read, or its bytes are others."""
+    """An entry of the quarantine that can't be restored: its manifest can't be read, or its bytes differ."""
 
 class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
-    """What a verification can find. docs/verify.md says of each what it means and what is to be done."""
+    """What a verification can find. docs/verify.md explains each kind and what to do."""
 
 FINDING_KIND_UNSPECIFIED: FindingKind.ValueType  # 0
 """Never stored."""
 FINDING_KIND_OBJECT_MISSING: FindingKind.ValueType  # 1
 """A committed row whose object version is missing."""
 FINDING_KIND_OBJECT_ORPHANED: FindingKind.ValueType  # 2
-"""An object version below our prefixes that no row knows, older than the grace."""
+"""An object version below Strongroom's prefixes that belongs to no row, older than the grace."""
 FINDING_KIND_SIZE_MISMATCH: FindingKind.ValueType  # 3
-"""The object is not as long as its row says."""
+"""The object has another length than its row."""
 FINDING_KIND_CHECKSUM_MISMATCH: FindingKind.ValueType  # 4
 """The object's bytes, or the checksum that the store keeps, are not those of the row."""
 FINDING_KIND_METADATA_MISMATCH: FindingKind.ValueType  # 5
-"""The object's own metadata names another attempt, or says something else than the row."""
+"""The object's own metadata names another attempt, or differs from the row."""
 FINDING_KIND_ETAG_MISMATCH: FindingKind.ValueType  # 6
-"""The object has another entity tag than its row: readers, who ask for the row's, find nothing."""
+"""The object has another entity tag than its row. Readers request the row's tag and find nothing."""
 FINDING_KIND_VERSION_MISMATCH: FindingKind.ValueType  # 7
-"""The row's version is not there, another one of the same attempt is."""
+"""The row's version is missing, but another version of the same attempt exists."""
 FINDING_KIND_UPLOAD_ABANDONED: FindingKind.ValueType  # 8
 """An open multipart upload that no attempt owns, older than the grace."""
 FINDING_KIND_DELETE_MARKER: FindingKind.ValueType  # 9
-"""A delete marker on one of Strongroom's keys that should show an object, or that no row knows."""
+"""A delete marker on one of Strongroom's keys that should show an object, or that belongs to no row."""
 FINDING_KIND_FOREIGN_VERSION: FindingKind.ValueType  # 10
 """A version on one of Strongroom's keys that no attempt has written."""
 FINDING_KIND_BLOB_WITHOUT_FILE: FindingKind.ValueType  # 11
@@ -99,21 +99,21 @@ FINDING_KIND_BLOB_WITHOUT_FILE: FindingKind.ValueType  # 11
 FINDING_KIND_FILE_WITHOUT_BLOB: FindingKind.ValueType  # 12
 """A file, or a file of a project, whose blob is missing or not committed."""
 FINDING_KIND_FILE_DIFFERS: FindingKind.ValueType  # 13
-"""A file says something else of its content than its blob."""
+"""A file and its blob have different values for its content."""
 FINDING_KIND_DETAIL_MISSING: FindingKind.ValueType  # 14
 """A generation or a piece of event media without its details, or details of another family or of no file; a project
 without its newest version, or versions and files of no project.
 """
 FINDING_KIND_USAGE_DRIFT: FindingKind.ValueType  # 15
-"""What an owner is said to use is not the sum of its files."""
+"""An owner's recorded usage is not the sum of its files."""
 FINDING_KIND_TALLY_DRIFT: FindingKind.ValueType  # 16
 """The running counts of an owner's generations, or of a project and its versions, are not those of the rows."""
 FINDING_KIND_SEGMENT_MISSING: FindingKind.ValueType  # 17
 """An acknowledged segment of an upload in progress is missing or has another length."""
 FINDING_KIND_MARK_OUTDATED: FindingKind.ValueType  # 18
-"""A row is marked as lost or damaged, and its bytes are right."""
+"""A row is marked as lost or damaged, but its bytes are right."""
 FINDING_KIND_QUARANTINE_DAMAGED: FindingKind.ValueType  # 19
-"""An entry of the quarantine that can't be brought back: its manifest can't be read, or its bytes are others."""
+"""An entry of the quarantine that can't be restored: its manifest can't be read, or its bytes differ."""
 Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
 
 class _VerificationStage:
@@ -169,11 +169,11 @@ class _VerificationDepthEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ver
     VERIFICATION_DEPTH_UNSPECIFIED: _VerificationDepth.ValueType  # 0
     """VERIFICATION_DEPTH_HEADS."""
     VERIFICATION_DEPTH_LISTINGS: _VerificationDepth.ValueType  # 1
-    """Key, version, length and entity tag, as the listing says them: one request for a thousand objects."""
+    """Key, version, length and entity tag from the listing: one request for a thousand objects."""
     VERIFICATION_DEPTH_HEADS: _VerificationDepth.ValueType  # 2
-    """And each object's own metadata and the checksum that the store keeps (HEAD)."""
+    """Also each object's own metadata and the store's checksum (HEAD)."""
     VERIFICATION_DEPTH_BYTES: _VerificationDepth.ValueType  # 3
-    """And each object's bytes, read back."""
+    """Also each object's bytes, read back."""
 
 class VerificationDepth(_VerificationDepth, metaclass=_VerificationDepthEnumTypeWrapper):
     """How deeply objects are compared."""
@@ -181,11 +181,11 @@ class VerificationDepth(_VerificationDepth, metaclass=_VerificationDepthEnumType
 VERIFICATION_DEPTH_UNSPECIFIED: VerificationDepth.ValueType  # 0
 """VERIFICATION_DEPTH_HEADS."""
 VERIFICATION_DEPTH_LISTINGS: VerificationDepth.ValueType  # 1
-"""Key, version, length and entity tag, as the listing says them: one request for a thousand objects."""
+"""Key, version, length and entity tag from the listing: one request for a thousand objects."""
 VERIFICATION_DEPTH_HEADS: VerificationDepth.ValueType  # 2
-"""And each object's own metadata and the checksum that the store keeps (HEAD)."""
+"""Also each object's own metadata and the store's checksum (HEAD)."""
 VERIFICATION_DEPTH_BYTES: VerificationDepth.ValueType  # 3
-"""And each object's bytes, read back."""
+"""Also each object's bytes, read back."""
 Global___VerificationDepth: _TypeAlias = VerificationDepth  # noqa: Y015
 
 class _VerificationState:
@@ -218,7 +218,7 @@ Global___VerificationState: _TypeAlias = VerificationState  # noqa: Y015
 
 @_typing.final
 class Finding(_message.Message):
-    """One thing that is not as it should be."""
+    """One difference between rows and objects."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -238,7 +238,7 @@ class Finding(_message.Message):
     kind: Global___FindingKind.ValueType
     """What is wrong."""
     owner_id: _builtins.str
-    """Its owner, if a row says so."""
+    """Its owner, if a row names one."""
     blob_id: _builtins.str
     """The row of the attempt (UUID), where there is one."""
     row: _builtins.str
@@ -253,9 +253,9 @@ class Finding(_message.Message):
     upload_id: _builtins.str
     """S3 multipart upload."""
     size_bytes: _builtins.int
-    """Bytes at stake: of the object, else as the row says."""
+    """Size of the object, or else the size in the row."""
     expected: _builtins.str
-    """What the row, or the sum of the rows, says."""
+    """The value in the row, or the sum of the rows."""
     found: _builtins.str
     """What was found instead; empty: nothing."""
     def __init__(
@@ -469,7 +469,7 @@ Global___Verification: _TypeAlias = Verification  # noqa: Y015
 
 @_typing.final
 class UnownedObject(_message.Message):
-    """An object that no row knows."""
+    """An object that belongs to no row."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -481,11 +481,11 @@ class UnownedObject(_message.Message):
     key: _builtins.str
     """Where it is, or was."""
     owner_id: _builtins.str
-    """`sub` of the owner, as its own metadata says it; empty: it says nothing, and the key does."""
+    """`sub` of the owner, from the object's own metadata; empty: it is not there, and follows from the key."""
     version_id: _builtins.str
     """S3 version id; empty: the bucket keeps none."""
     attempt_id: _builtins.str
-    """The attempt that wrote it (UUID), as its own metadata says it; empty: it says nothing of the kind."""
+    """The attempt that wrote it (UUID), from the object's own metadata; empty: it is not there."""
     @_builtins.property
     def store_time(self) -> _timestamp_pb2.Timestamp:
         """When it was written, by the object store."""

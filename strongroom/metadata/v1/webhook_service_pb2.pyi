@@ -440,7 +440,7 @@ class TestWebhookResponse(_message.Message):
     DELIVERY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def delivery(self) -> _webhook_pb2.WebhookDelivery:
-        """It waits; ListDeliveries shows what becomes of it."""
+        """It is waiting; ListDeliveries shows its outcome."""
 
     def __init__(
         self,

@@ -457,7 +457,7 @@ Global___DownloadSharedArchiveResponse: _TypeAlias = DownloadSharedArchiveRespon
 
 @_typing.final
 class DropFileRequest(_message.Message):
-    """One message of DropFile. The first one says what is put in; each may carry data; the last one sets finish_write."""
+    """One message of DropFile. The first one describes the file; each may carry data; the last one sets finish_write."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

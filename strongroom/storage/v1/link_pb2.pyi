@@ -59,7 +59,7 @@ class SignLinksRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     expires_in_seconds: _builtins.int
     """Minimum validity of the links, in seconds; rounded up, so that links created in quick succession are equal.
-    Absent: as the setting of the file's family says. 0: until they are revoked.
+    Absent: the setting of the file's family. 0: until they are revoked.
     """
     scope: Global___LinkScope.ValueType
     """What they read once the content is replaced."""
@@ -97,7 +97,7 @@ Global___SignLinksRequest: _TypeAlias = SignLinksRequest  # noqa: Y015
 
 @_typing.final
 class Link(_message.Message):
-    """A URL with which anyone who has it can read one file."""
+    """A URL that lets anyone who has it read one file."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

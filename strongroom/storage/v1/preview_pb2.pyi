@@ -142,8 +142,8 @@ class DownloadPreviewRequest(_message.Message):
     read_limit: _builtins.int
     """Maximum number of bytes; 0: to the end."""
     for_page: _builtins.bool
-    """The answer goes to a page that sees the token (in its own address): one that would hold for longer than a page's
-    may is exchanged. Then the answer is one message with nothing but page_token.
+    """The response goes to a page that can read the token in its own address. A token that is valid for longer than
+    such a page may have is exchanged: the response is then one message with page_token only.
     """
     def __init__(
         self,

@@ -30,7 +30,7 @@ class _StrayKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StrayKind.V
     STRAY_KIND_UNSPECIFIED: _StrayKind.ValueType  # 0
     """Not said."""
     STRAY_KIND_STORED_LATER: _StrayKind.ValueType  # 1
-    """Stored after the moment of the restored state, and there to be seen until the end."""
+    """Stored after the moment of the restored state, and still visible at the end."""
     STRAY_KIND_REMOVED_LATER: _StrayKind.ValueType  # 2
     """Stored after that moment, and deleted or replaced before the end."""
     STRAY_KIND_UNFINISHED: _StrayKind.ValueType  # 3
@@ -44,7 +44,7 @@ class StrayKind(_StrayKind, metaclass=_StrayKindEnumTypeWrapper):
 STRAY_KIND_UNSPECIFIED: StrayKind.ValueType  # 0
 """Not said."""
 STRAY_KIND_STORED_LATER: StrayKind.ValueType  # 1
-"""Stored after the moment of the restored state, and there to be seen until the end."""
+"""Stored after the moment of the restored state, and still visible at the end."""
 STRAY_KIND_REMOVED_LATER: StrayKind.ValueType  # 2
 """Stored after that moment, and deleted or replaced before the end."""
 STRAY_KIND_UNFINISHED: StrayKind.ValueType  # 3

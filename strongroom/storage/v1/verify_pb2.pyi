@@ -38,7 +38,7 @@ class _RepairActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairAc
     REPAIR_ACTION_MARK: _RepairAction.ValueType  # 4
     """The file is marked as damaged: its bytes are nowhere."""
     REPAIR_ACTION_UNMARK: _RepairAction.ValueType  # 5
-    """The mark is taken away: the bytes are back."""
+    """The mark is removed: the bytes are back."""
     REPAIR_ACTION_REWRITE: _RepairAction.ValueType  # 6
     """The object is rewritten with its row's metadata, and the old version moved to quarantine."""
     REPAIR_ACTION_REMOVE_MARKER: _RepairAction.ValueType  # 7
@@ -46,9 +46,9 @@ class _RepairActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairAc
     REPAIR_ACTION_ABORT: _RepairAction.ValueType  # 8
     """The multipart upload is aborted."""
     REPAIR_ACTION_RETIRE: _RepairAction.ValueType  # 9
-    """The object is copied to quarantine, and the row removed the way of a deleted file."""
+    """The object is copied to quarantine, and the row is removed like that of a deleted file."""
     REPAIR_ACTION_COPY_FACTS: _RepairAction.ValueType  # 10
-    """The file says the same as its blob."""
+    """The file gets the values of its blob."""
     REPAIR_ACTION_RECOUNT: _RepairAction.ValueType  # 11
     """Usage and tallies are recomputed."""
 
@@ -66,7 +66,7 @@ REPAIR_ACTION_RELINK: RepairAction.ValueType  # 3
 REPAIR_ACTION_MARK: RepairAction.ValueType  # 4
 """The file is marked as damaged: its bytes are nowhere."""
 REPAIR_ACTION_UNMARK: RepairAction.ValueType  # 5
-"""The mark is taken away: the bytes are back."""
+"""The mark is removed: the bytes are back."""
 REPAIR_ACTION_REWRITE: RepairAction.ValueType  # 6
 """The object is rewritten with its row's metadata, and the old version moved to quarantine."""
 REPAIR_ACTION_REMOVE_MARKER: RepairAction.ValueType  # 7
@@ -74,9 +74,9 @@ REPAIR_ACTION_REMOVE_MARKER: RepairAction.ValueType  # 7
 REPAIR_ACTION_ABORT: RepairAction.ValueType  # 8
 """The multipart upload is aborted."""
 REPAIR_ACTION_RETIRE: RepairAction.ValueType  # 9
-"""The object is copied to quarantine, and the row removed the way of a deleted file."""
+"""The object is copied to quarantine, and the row is removed like that of a deleted file."""
 REPAIR_ACTION_COPY_FACTS: RepairAction.ValueType  # 10
-"""The file says the same as its blob."""
+"""The file gets the values of its blob."""
 REPAIR_ACTION_RECOUNT: RepairAction.ValueType  # 11
 """Usage and tallies are recomputed."""
 Global___RepairAction: _TypeAlias = RepairAction  # noqa: Y015
