@@ -28,6 +28,12 @@ _SINGLE: Final = {
     "x-amz-checksum-crc32c": "crc32c",
     "x-amz-checksum-sha256": "sha256",
 }
+#: S3's other checksums, which nothing here computes.
+_UNVERIFIED: Final = (
+    "x-amz-checksum-crc32",
+    "x-amz-checksum-crc64nvme",
+    "x-amz-checksum-sha1",
+)
 #: Algorithms of Content-Digest, computed here and only if the header is sent.
 _CONTENT: Final = {"sha-256": "sha256", "sha-512": "sha512", "md5": "md5"}
 _MEMBER: Final = re.compile(
@@ -39,7 +45,7 @@ def file_checksums(header: Callable[[str], str | None]) -> Checksums:
     """The checksums of the file given in the headers; empty if there are none.
 
     :raises InvalidField: a value that is no checksum of its kind, a list without any algorithm we can verify
-        (sha-256, md5, crc32c), or two headers that disagree.
+        (sha-256, md5, crc32c), only checksums of S3 that we can't, or two headers that disagree.
     """
     found: dict[str, bytes] = {}
     for field, algorithm, value in _stated(header):
@@ -47,10 +53,22 @@ def file_checksums(header: Callable[[str], str | None]) -> Checksums:
             raise InvalidField(
                 f"{field} contradicts another checksum header.", field=field, rule="digest.conflict"
             )
+    if not found:
+        _refuse_unverified(header)
     checksums = Checksums(md5=found.get("md5", b""), sha256=found.get("sha256", b""))
     if "crc32c" in found:
         checksums.crc32c = int.from_bytes(found["crc32c"], "big")
     return checksums
+
+
+def _refuse_unverified(header: Callable[[str], str | None]) -> None:
+    for field in _UNVERIFIED:
+        if header(field) is not None:
+            raise InvalidField(
+                f"{field} is not verified here; send x-amz-checksum-sha256 or x-amz-checksum-crc32c.",
+                field=field,
+                rule="digest.algorithm",
+            )
 
 
 def _stated(header: Callable[[str], str | None]) -> Iterator[tuple[str, str, bytes]]:

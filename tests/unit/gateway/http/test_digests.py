@@ -23,6 +23,16 @@ def b64(value: bytes) -> str:
     return base64.b64encode(value).decode()
 
 
+@pytest.mark.parametrize("name", ["crc32", "crc64nvme", "sha1"])
+def test_checksums_of_s3_that_nobody_verifies(name: str) -> None:
+    """Ignored, they would be taken for verified. Beside one that is verified they do no harm."""
+    field = f"x-amz-checksum-{name}"
+    with pytest.raises(InvalidField, match="not verified here") as refused:
+        file_checksums({field: "AAAAAA=="}.get)
+    assert refused.value.metadata["field"] == field
+    assert file_checksums({field: "AAAAAA==", "x-amz-checksum-sha256": b64(SHA)}.get).sha256 == SHA
+
+
 def test_nothing_stated() -> None:
     nothing: dict[str, str] = {}
     assert file_checksums(nothing.get).ByteSize() == 0
