@@ -70,16 +70,36 @@ class Restore:
                     sha256.update(block)
                     self._report(len(block))
             if sha256.digest() != file.sha256:
-                raise errors.ChecksumMismatch(
-                    f"what was received of {file.path} is not what was saved (SHA-256 differs); try again",
-                    metadata={"algorithm": "sha256", "expected": file.sha256.hex()},
-                )
+                raise _damaged(file.path, file.sha256)
         await in_worker(set_modes, [(file, place)])
 
     def _report(self, size: int) -> None:
         self._done += size
         if self._on_progress is not None:
             self._on_progress(self._done, self._total)
+
+
+async def read_file(
+    connection: Connection, name: download_pb2.ProjectFileName, user_id: str, timeout: float | None
+) -> bytes:
+    """The bytes of one file of a version.
+
+    :raises StrongroomError: ProjectNotFound, VersionNotFound, FileNotFound, ChecksumMismatch …
+    """
+    download = Download(connection, download_pb2.DownloadRequest(project_file=name, user_id=user_id), timeout)
+    async with aclosing(download.blocks()) as blocks:
+        content = b"".join([block async for block in blocks])
+    stored = download.header.project_file.sha256 if download.header is not None else b""
+    if hashlib.sha256(content).digest() != stored:
+        raise _damaged(name.path, stored)
+    return content
+
+
+def _damaged(path: str, sha256: bytes) -> errors.ChecksumMismatch:
+    return errors.ChecksumMismatch(
+        f"what was received of {path} is not what was saved (SHA-256 differs); try again",
+        metadata={"algorithm": "sha256", "expected": sha256.hex()},
+    )
 
 
 def places_of(directory: Path, files: Sequence[ProjectFile]) -> list[tuple[ProjectFile, Path]]:

@@ -14,7 +14,7 @@ from strongroom import errors
 from strongroom.client.archive_downloads import save_zip
 from strongroom.client.arguments import several
 from strongroom.client.connection import Connection
-from strongroom.client.project_restores import Restore
+from strongroom.client.project_restores import Restore, read_file
 from strongroom.client.project_saves import TreeSave, saved_by
 from strongroom.client.project_trees import DEFAULT_IGNORE, Ignore, Tree, TreeFile, read_changes, read_tree
 from strongroom.client.project_values import (
@@ -28,7 +28,7 @@ from strongroom.client.project_versions import ProjectVersions
 from strongroom.client.retention import RetentionWish, proto_of
 from strongroom.client.sources import UploadSource, as_source
 from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
-from strongroom.client.spooling.trees import SaveOperation, SpooledProjects, restore_waiting
+from strongroom.client.spooling.trees import SaveOperation, SpooledProjects, read_waiting, restore_waiting
 from strongroom.client.uploads import Progress
 from strongroom.metadata.v1 import project_service_pb2
 from strongroom.storage.v1 import download_pb2, project_pb2
@@ -275,6 +275,19 @@ class Projects(ProjectVersions):
         files = waiting.listed() if waiting is not None else (await self._listed(slug, version))[1]
         for file in files:
             yield file
+
+    async def read(
+        self, slug: str, path: str, version: int | None = None, *, timeout: float | None = None
+    ) -> bytes:
+        """The bytes of one file of a version, verified by its SHA-256.
+
+        :raises ProjectNotFound: or VersionNotFound, or FileNotFound.
+        """
+        waiting = None if self._spooled is None or version else await self._spooled.find(slug)
+        if waiting is not None:
+            return await read_waiting(waiting, path)
+        name = download_pb2.ProjectFileName(slug=slug, version=version or 0, path=path)
+        return await read_file(self._connection, name, self._user_id, timeout)
 
     async def delete(
         self, slug: str, *, expected_version: int | None = None, timeout: float | None = None

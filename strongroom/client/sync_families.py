@@ -195,4 +195,5 @@ class SyncProjects(Face[Projects]):
     keep_versions = waiting(Projects.keep_versions)
     version_rule = waiting(Projects.version_rule)
     files = iterating(Projects.files)
+    read = waiting(Projects.read)
     delete = waiting(Projects.delete)

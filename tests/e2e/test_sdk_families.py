@@ -137,6 +137,13 @@ def test_projects(client: Client, tmp_path: Path) -> None:
     with pytest.raises(errors.VersionConflict):
         projects.save(root, "site", expected_version=1)
 
+    for name, content in first.items():
+        assert projects.read("site", name, 1) == content
+    assert projects.read("site", "index.html") != first["index.html"]
+    with pytest.raises(errors.FileNotFound):
+        projects.read("site", "none")
+    with pytest.raises(errors.VersionNotFound):
+        projects.read("site", "index.html", 9)
     restored = projects.restore("site", tmp_path / "old", 1)
     assert (read(tmp_path / "old"), restored.version, len(restored.written)) == (first, 1, 4)
     with pytest.raises(FileExistsError):

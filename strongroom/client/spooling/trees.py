@@ -12,12 +12,14 @@ from strongroom import errors
 from strongroom.client.local_files import in_worker, replacing
 from strongroom.client.project_restores import differing, places_of, set_modes
 from strongroom.client.project_saves import saved_by
+from strongroom.client.project_trees import blocks_of
 from strongroom.client.project_values import Project, RestoredProject, SavedProject
 from strongroom.client.retries import BRIEF
 from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
 from strongroom.client.spooling.projects import WaitingProject, projects_of
 from strongroom.client.spooling.spool import Spool, is_away
 from strongroom.client.uploads import Progress
+from strongroom.path_rules import as_stored
 from strongroom.storage.v1 import project_pb2
 
 SaveOperation = TreeOperation | ArchiveOperation | CallOperation
@@ -115,6 +117,14 @@ async def restore_waiting(
             on_progress(done, total)
     await in_worker(set_modes, places)
     return RestoredProject(directory, 0, len(files), tuple(file.path for file, _ in wanted))
+
+
+async def read_waiting(waiting: WaitingProject, path: str) -> bytes:
+    """Return one file of a waiting project, like ``Projects.read``. Raises FileNotFound, OSError."""
+    file = (waiting.files or {}).get(as_stored(path))
+    if file is None:
+        raise errors.FileNotFound("The save of this project that waits in the spool has no such file.")
+    return await in_worker(lambda: b"".join(blocks_of(file)))
 
 
 def _make_folder(folder: Path) -> None:

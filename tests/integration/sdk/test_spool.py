@@ -206,6 +206,9 @@ async def test_all_is_away(tmp_path: Path) -> None:
         assert (saved.project.file_count, saved.project.size) == (1, 3)
         assert [project.slug async for project in client.projects.list()] == ["site"]
         assert [file.path async for file in client.projects.files("site")] == ["a.css"]
+        assert await client.projects.read("site", "a.css") == b"p{}"
+        with pytest.raises(errors.FileNotFound):
+            await client.projects.read("site", "b.css")
         told: list[tuple[int, int | None]] = []
         await client.projects.restore("site", tmp_path / "back", on_progress=lambda *now: told.append(now))
         assert told == [(3, 3)]
