@@ -38,7 +38,7 @@ from servicekit.drain import Drain
 from servicekit.interceptors.caller import OPEN_SERVICES, AuthPolicy, Credentials, authenticate, begin
 from servicekit.interceptors.door import Door
 from servicekit.interceptors.errors import abort, abort_within, explain_cancellation, translate
-from servicekit.interceptors.remote import as_given, end_unread, is_callers, receiver
+from servicekit.interceptors.remote import as_given, end_unread, is_callers, is_ours, message_of, receiver
 from servicekit.interceptors.validation import request_parser
 from servicekit.limits import Holds
 from servicekit.method import FACTORIES, Behavior, Method, ServicerContext, behavior_of
@@ -166,7 +166,7 @@ class Pipeline(aio.ServerInterceptor):
                 code, failure = reported.code, reported
                 await abort_within(context, reported, info, send_idle_seconds)
             finally:
-                if remote:
+                if remote and not is_ours(info):  # our own callers have time limits for their readers
                     end_unread(send_idle_seconds)
                 drain.left(is_probe)
                 ended(info, code, failure, time.monotonic() - started, span)
@@ -212,7 +212,8 @@ class Pipeline(aio.ServerInterceptor):
         authenticator = self._authenticator
         probes = self._door if method.service in OPEN_SERVICES else None
         door = None if method.service in OPEN_SERVICES else self._door
-        receive = receiver(self._send_idle_seconds) if self._remote and method.is_unary_request else as_given
+        is_awaited = self._remote and method.is_unary_request  # its message may still be on its way
+        receive = receiver(self._send_idle_seconds) if is_awaited else as_given
 
         async def enter(
             request: Any, context: ServicerContext, info: RequestContext, credentials: Credentials
@@ -229,7 +230,9 @@ class Pipeline(aio.ServerInterceptor):
                     raise
             if probes is not None:
                 await probes.probe(context)
-            if door is None or door.passes(info, credentials):
+            if door is not None and door.passes(info, credentials):
+                return await body(await message_of(context) if is_awaited else request, context)
+            if door is None:
                 return await body(await receive(request, context), context)
             with Holds() as holds:
                 user = await door.enter(method, info, context, holds=holds)

@@ -23,13 +23,24 @@ async def as_given(request: Any, _: ServicerContext) -> Any:
     return request
 
 
+async def message_of(context: ServicerContext) -> bytes:
+    """Read the message of a unary request.
+
+    :raises MalformedRequest: the call has ended without it.
+    """
+    raw: Any = await context.read()
+    if raw is aio.EOF:
+        raise MalformedRequest("The call ended without its message.")
+    return cast("bytes", raw)
+
+
 def receiver(seconds: float) -> Callable[[Any, ServicerContext], Awaitable[bytes]]:
     """Reads the message of a unary request, which may take ``seconds`` to arrive."""
 
     async def receive(_: Any, context: ServicerContext) -> bytes:
         try:
             async with asyncio.timeout(seconds):
-                raw: Any = await context.read()
+                return await message_of(context)
         except TimeoutError:
             if (call := current()) is not None:
                 call.kept_waiting = True
@@ -37,9 +48,6 @@ def receiver(seconds: float) -> Callable[[Any, ServicerContext], Awaitable[bytes
                 f"The call's message did not arrive within {seconds:g} s; call again.",
                 metadata={"limit_seconds": f"{seconds:g}"},
             ) from None
-        if raw is aio.EOF:
-            raise MalformedRequest("The call ended without its message.")
-        return cast("bytes", raw)
 
     return receive
 
@@ -56,8 +64,12 @@ def is_callers(request: RequestContext, code: grpc.StatusCode) -> bool:
     """Whether a call has failed by what its caller did: sent or read nothing, or set a deadline."""
     if request.kept_waiting or (request.writing is not None and request.writing.stuck):
         return True
-    inner = request.by_gateway or (request.principal is not None and request.principal.internal is not None)
-    return code is grpc.StatusCode.DEADLINE_EXCEEDED and request.deadline is not None and not inner
+    return code is grpc.StatusCode.DEADLINE_EXCEEDED and request.deadline is not None and not is_ours(request)
+
+
+def is_ours(request: RequestContext) -> bool:
+    """Whether a Strongroom process makes the call, or the gateway vouches for it."""
+    return request.by_gateway or (request.principal is not None and request.principal.internal is not None)
 
 
 def reset_current() -> None:

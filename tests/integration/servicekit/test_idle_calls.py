@@ -21,7 +21,7 @@ from grpc_health.v1 import health_pb2  # type: ignore[import-untyped]  # no type
 from pydantic import SecretStr
 
 from benchmarks.attacks.http2 import PREFACE, frame
-from servicekit.auth.credentials import GatewayCredential
+from servicekit.auth.credentials import GATEWAY, GatewayCredential
 from servicekit.interceptors import errors
 from servicekit.interceptors.remote import OWNER
 from servicekit.limits import CapSettings
@@ -43,6 +43,7 @@ from tests.integration.servicekit.test_http2_floods import (
 
 END_STREAM = 1
 INITIAL_WINDOW = 4
+GATEWAY_SECRET = "g" * 32
 ONE = GetUploadRequest(upload_id="u")
 Metadata = tuple[tuple[str, str], ...]
 
@@ -94,12 +95,18 @@ class Peer:
         with contextlib.suppress(OSError):
             await self._writer.wait_closed()
 
-    def call(self, times: int, path: str, metadata: Metadata, body: bytes | None = None) -> None:
-        """Open calls. ``body``: their message; None: it never comes."""
-        for stream in self._next(times):
+    def call(self, times: int, path: str, metadata: Metadata, body: bytes | None = None) -> list[int]:
+        """Open calls. ``body``: their message; None: it never comes. Returns their streams."""
+        opened = list(self._next(times))
+        for stream in opened:
             self._writer.write(frame(HEADERS, stream, head(path, metadata), END_HEADERS))
             if body is not None:
-                self._writer.write(frame(DATA, stream, message(body), END_STREAM))
+                self.send(stream, body)
+        return opened
+
+    def send(self, stream: int, body: bytes) -> None:
+        """Send the message of a call."""
+        self._writer.write(frame(DATA, stream, message(body), END_STREAM))
 
     def _next(self, times: int) -> Iterator[int]:
         return (next(self._streams) for _ in range(times))
@@ -223,6 +230,23 @@ async def test_a_deadline_of_the_caller_is_no_error(log_lines: io.StringIO) -> N
             with pytest.raises(aio.AioRpcError):
                 await call(ONE, metadata=bearer(), timeout=deadline)
     assert levels(log_lines) == ["warning", "error"]
+
+
+@pytest.mark.parametrize("path", METHODS)
+async def test_calls_of_the_gateway_have_no_time_limit_of_ours(path: str) -> None:
+    """It has limits of its own, and timers cost each of its calls."""
+    proof, forged = (GatewayCredential(secret).mint() for secret in (GATEWAY_SECRET, "z" * 32))
+    async with (
+        serving(send_idle_seconds=0.3, gateway_secret=GATEWAY_SECRET) as address,
+        Peer(address) as peer,
+    ):
+        (ours,) = peer.call(1, path, (*bearer("alice"), (GATEWAY, proof)))
+        (theirs,) = peer.call(1, path, (*bearer("mallory"), (GATEWAY, forged)))
+        await until(lambda: theirs in peer.ended)
+        assert ours not in peer.answered | peer.ended
+        peer.send(ours, ONE.SerializeToString())
+        await until(lambda: ours in peer.answered)
+        assert ours not in peer.ended  # its answer waits for the window
 
 
 @pytest.mark.parametrize("path", METHODS)
