@@ -20,7 +20,11 @@ WORKER: Final = "--worker"
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="strongroom", description="Serve Strongroom until SIGTERM.")
     commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="serve until SIGTERM", description=__doc__)
+    serve = commands.add_parser(
+        "serve",
+        help="serve until SIGTERM",
+        description="Serve all services, or one, in one or more processes, until SIGTERM.",
+    )
     serve.add_argument(
         "--target",
         choices=("all", *TARGETS),

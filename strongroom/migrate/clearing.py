@@ -69,7 +69,7 @@ class Clearing:
             if record is None or record.stored is None or not _is_proved(record):
                 self.outcome.unproved += 1
             elif _place(entry) in needed:
-                self.outcome.keep(entry, "another line of the plan moves it, too, which is not proved")
+                self.outcome.keep(entry, "another line of the plan moves it, too, which is not confirmed")
             else:
                 yield entry, record, record.stored
 

@@ -100,7 +100,7 @@ def test_a_table_with_bytea(shell: Shell, login: Login, user: str, old_database:
         }
         old.execute('UPDATE "old Files" SET "Data" = \'new bytes\' WHERE id = 3')
     proved = shell("migrate", "verify", str(plan), "--deep", *at)
-    assert (proved.exit_code, proved.out[:8]) == (1, "8 proved")
+    assert (proved.exit_code, proved.out[:11]) == (1, "8 confirmed")
     assert "3: the source has changed" in proved.err
     assert done(shell("migrate", "cleanup", str(plan), *at)).out.startswith("8 would be deleted")
     with psycopg.connect(old_database, autocommit=True) as old:
@@ -220,7 +220,7 @@ def test_projects_of_another_bucket(
     assert done(shell("migrate", "run", plan)).out.startswith("1 moved")
     found = login(user).get("/api/projects/my-site/files/css/a.css")
     assert found.content == b"My Site/css/a.css"
-    assert done(shell("migrate", "verify", plan, "--deep")).out.startswith("1 proved")
+    assert done(shell("migrate", "verify", plan, "--deep")).out.startswith("1 confirmed")
     assert done(shell("migrate", "cleanup", plan, "-y")).out.startswith("1 deleted")
     left = [one["Key"] for one in client.list_objects_v2(Bucket=bucket)["Contents"]]
     assert left == [f"projects/{user}/other/../../x"]
@@ -249,7 +249,7 @@ def test_a_list_of_paths_and_urls(
     assert login(user).get(f"/api/v1/s3/file/paths/{user}/notes/a.txt").text == "a"
     by_url = rows_of(tmp_path / "plan.jsonl.map.csv")[f"{stack.url}/livez"]
     assert login(user).get(httpx.URL(by_url["url"]).path).content == page
-    assert done(shell("migrate", "verify", plan)).out.startswith("3 proved")
+    assert done(shell("migrate", "verify", plan)).out.startswith("3 confirmed")
     cleared = shell("migrate", "cleanup", plan, "--yes")
     assert (cleared.exit_code, cleared.out[:9]) == (1, "2 deleted")
     assert "what is at a URL is not deleted" in cleared.err

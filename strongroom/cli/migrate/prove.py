@@ -43,7 +43,7 @@ async def verify(
         ),
     ] = False,
     anew: Annotated[
-        bool, typer.Option("--anew", help="Also compare what an interrupted verification has proved.")
+        bool, typer.Option("--anew", help="Also compare what an interrupted verification has confirmed.")
     ] = False,
     jobs: Jobs = 8,
     bytes_per_second: BytesPerSecond = "",
@@ -52,7 +52,7 @@ async def verify(
     dsn: Dsn = "",
 ) -> ExitCode:
     """Compare what was moved with its source, byte for byte, and write a report. If interrupted or killed,
-    run the same command again. Exit code 1: not everything is proved.
+    run the same command again. Exit code 1: not everything is confirmed.
     """
     from strongroom.migrate.mapping import write_report
     from strongroom.migrate.proving import Prover
@@ -77,7 +77,7 @@ def _tell(session: Session, outcome: Verified, report: str) -> ExitCode:
     from strongroom.migrate.proving import OK
 
     before = f" ({outcome.before:,} before)" if outcome.before else ""
-    text = f"{outcome.results[OK]:,} proved{before}, {outcome.wrong:,} not: {report}"
+    text = f"{outcome.results[OK]:,} confirmed{before}, {outcome.wrong:,} not: {report}"
     document = {
         "proved": outcome.results[OK],
         "proved_before": outcome.before,
@@ -112,7 +112,7 @@ async def cleanup(
     token_command: TokenCommand = "",
     dsn: Dsn = "",
 ) -> ExitCode:
-    """Delete from the source what `verify` has proved and what has not changed since. A dry run, unless
+    """Delete from the source what `verify` has confirmed and what has not changed since. A dry run, unless
     --yes.
     """
     from strongroom.migrate.clearing import Clearing
@@ -130,7 +130,7 @@ def _tell_cleared(session: Session, outcome: Cleared, *, is_meant: bool) -> Exit
     kept = outcome.kept.total()
     did = "deleted" if is_meant else "would be deleted (a dry run; --yes means it)"
     deleted = f"{outcome.cleared:,} {did}, {shown.size(outcome.bytes)}"
-    text = f"{deleted}; {kept:,} kept; {outcome.unproved:,} not proved"
+    text = f"{deleted}; {kept:,} kept; {outcome.unproved:,} not confirmed"
     session.output.result(
         text,
         {
