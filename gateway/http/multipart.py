@@ -215,7 +215,8 @@ class FormReader:
             self._ignoring = True
             self._passed_over.add(_printable(head.name))
         elif head.name in self.fields:
-            raise InvalidField("The field comes twice.", field=_printable(head.name), rule="repeated")
+            name = _printable(head.name)
+            raise InvalidField(f"{name} comes twice; send it once.", field=name, rule="repeated")
         else:
             self._value = bytearray()
 

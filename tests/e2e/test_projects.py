@@ -145,6 +145,15 @@ def test_what_is_no_save(http: httpx.Client, body: bytes, status: int) -> None:
     assert http.get(PATH).json()["count"] == 0
 
 
+@pytest.mark.parametrize("kind", ["text/plain;charset=UTF-8", "application/x-www-form-urlencoded", ""])
+def test_a_save_is_declared_as_json(http: httpx.Client, slug: str, kind: str) -> None:
+    """Pages of other origins can send these types without asking."""
+    body = json.dumps({"name": slug, "slug": slug, "files": []}).encode()
+    reply = http.post(f"{PATH}/save", content=body, headers={"content-type": kind})
+    check_problem(reply, 415, "UNSUPPORTED_MEDIA_TYPE")
+    assert http.get(PATH).json()["count"] == 0
+
+
 def test_a_repeated_save(http: httpx.Client, slug: str) -> None:
     key = {"idempotency-key": f"save-{slug}"}
     first = save(http, slug, headers=key)

@@ -16,7 +16,7 @@ from gateway.families.projects.changes import Changes
 from gateway.families.projects.json_tree import KEEPING, TreeFile, TreeHead, TreeReader
 from gateway.families.projects.labels import label_of
 from gateway.http.exchange import idempotency_key
-from gateway.http.json_body import plain_body
+from gateway.http.json_body import plain_body, require_json
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
 from gateway.upstream.wishes import STORAGE_CLASS, retention_of, storage_class_of
@@ -48,6 +48,7 @@ async def save_tree(call: Call, expected_version: int | None) -> SaveProjectResp
 
     :raises StrongroomError: the request or storage_service refused; nothing is saved then.
     """
+    require_json(call)
     body = plain_body(call)
     call.refuse_longer(_largest(call, ESCAPED))
     storage = call.services.storage

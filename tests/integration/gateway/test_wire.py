@@ -144,7 +144,7 @@ async def test_lengths(gateway: Running) -> None:
                     "Content-Type: text/x\r\nContent-Length: 2\r\nExpect: 100-continue\r\n",
                     line="POST /api/projects/save HTTP/1.0",
                 ),
-                [422],
+                [415],
             ),
         },
     )

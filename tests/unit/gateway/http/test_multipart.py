@@ -344,7 +344,7 @@ def test_fields_that_come_as_blobs() -> None:
     assert reader.fields == {"settings": '{"a":1}', "prompt": "é"}
     assert content == b"content"
     for twice in (blob + part("settings", b"{}"), part("settings", b"{}") + blob):
-        with pytest.raises(InvalidField, match="twice"):
+        with pytest.raises(InvalidField, match="settings comes twice"):
             with_names(twice + FILE + END)
     with pytest.raises(InvalidField, match="too long"):
         with_names(part("settings", b"x" * 51, filename="blob"))
