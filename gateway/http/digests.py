@@ -65,7 +65,7 @@ def _refuse_unverified(header: Callable[[str], str | None]) -> None:
     for field in _UNVERIFIED:
         if header(field) is not None:
             raise InvalidField(
-                f"{field} is not verified here; send x-amz-checksum-sha256 or x-amz-checksum-crc32c.",
+                f"{field} is not supported; send x-amz-checksum-sha256 or x-amz-checksum-crc32c.",
                 field=field,
                 rule="digest.algorithm",
             )
@@ -86,7 +86,7 @@ def _supported(field: str, members: list[tuple[str, str]]) -> Iterator[tuple[str
     known = [(_ALGORITHMS[name], text) for name, text in members if name in _ALGORITHMS]
     if not known:
         raise InvalidField(
-            f"{field} uses no algorithm that is verified here; send sha-256, md5 or crc32c.",
+            f"{field} has no supported algorithm; send sha-256, md5 or crc32c.",
             field=field,
             rule="digest.algorithm",
         )
@@ -178,7 +178,7 @@ class ContentDigest:
                 )
         if not expected:
             raise InvalidField(
-                "content-digest uses no algorithm that is verified here; send sha-256, sha-512 or md5.",
+                "content-digest has no supported algorithm; send sha-256, sha-512 or md5.",
                 field="content-digest",
                 rule="digest.algorithm",
             )

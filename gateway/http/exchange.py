@@ -141,7 +141,9 @@ class Exchange:
         :raises UnsupportedMediaType: Content-Encoding is not identity (RFC 9110 section 8.4).
         """
         if (self.header("content-encoding") or "identity").strip().lower() != "identity":
-            raise UnsupportedMediaType("Content-Encoding is not taken here; send the body as it is.")
+            raise UnsupportedMediaType(
+                "Content-Encoding is not supported on this route; send the body uncompressed."
+            )
 
     def refuse_longer(self, most: int) -> None:
         """Refuse a body by its announced length, before any of it is read.
@@ -163,7 +165,7 @@ class Exchange:
         coding = (self.header("content-encoding") or "identity").strip().lower()
         if coding not in {"identity", "gzip", "x-gzip"}:
             raise UnsupportedMediaType(
-                "Content-Encoding may only be gzip here; send the body compressed so, or uncompressed.",
+                "The only supported Content-Encoding is gzip; send the body as gzip or uncompressed.",
                 metadata={"expected": "gzip"},
             )
         return coding != "identity"

@@ -61,9 +61,9 @@ def _tokens(lines: list[bytes]) -> list[bytes]:
 def head_fault(method: bytes, version: str, url: bytes, headers: Headers) -> Refusal | None:
     """The reason to refuse a head that llhttp has accepted; None: it is valid."""
     if version not in {"1.0", "1.1"}:
-        return malformed(f"HTTP/{version} is not spoken here; send HTTP/1.1.", 505)
+        return malformed(f"HTTP/{version} is not supported; send HTTP/1.1.", 505)
     if method == b"CONNECT":
-        return Refusal(501, "METHOD_NOT_ALLOWED", "CONNECT is for proxies; this is not one.")
+        return Refusal(501, "METHOD_NOT_ALLOWED", "CONNECT is not supported: this is not a proxy.")
     hosts: list[bytes] = []
     codings: list[bytes] = []
     for name, value in headers:
@@ -93,7 +93,7 @@ def _coding_fault(version: str, lines: list[bytes]) -> Refusal | None:
     if codings and version == "1.0":
         return malformed("HTTP/1.0 has no Transfer-Encoding; send Content-Length.")
     if codings and codings != [b"chunked"]:
-        return malformed("Transfer-Encoding takes nothing but chunked here.", 501)
+        return malformed("The only supported Transfer-Encoding is chunked.", 501)
     return None
 
 
@@ -169,7 +169,9 @@ def unreadable(data: bytes) -> Refusal:
     """The refusal of bytes that llhttp refuses. Unknown methods get 501 (RFC 9110 section 9.1)."""
     known = data[:20].lstrip().split(b" ")[0].decode("latin-1")
     if _METHOD.match(data) and known not in _METHODS:
-        return Refusal(501, "METHOD_NOT_ALLOWED", "There is no such method here; methods are in capitals.")
+        return Refusal(
+            501, "METHOD_NOT_ALLOWED", "This method is not supported; methods are written in capitals."
+        )
     return malformed("This is not a valid HTTP/1.1 request.")
 
 
