@@ -2,7 +2,7 @@
  *
  * Known: PutObject, CreateMultipartUpload, UploadPart, CompleteMultipartUpload, AbortMultipartUpload, HeadObject, GetObject with one
  * range, DeleteObject, DeleteObjects, `If-None-Match: *`, CRC checksums and user metadata echoed as sent. Every bucket exists and lists as
- * empty. Left out on purpose: signatures, versions, copies, the list of parts in Complete (an upload is the sum of its parts).
+ * empty. Whose bucket it is can't be read. Left out on purpose: signatures, versions, copies, the list of parts in Complete (an upload is the sum of its parts).
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -14,6 +14,7 @@
 
 #define PARTS_MAX 10001
 #define TABLE 65536
+#define INSTALLATION "/.strongroom/installation.json"
 #define EMPTY_LIST "<Result><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></Result>"
 #define VERSIONED "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 
@@ -256,6 +257,8 @@ static void answer_object(Conn *c) {
         answer_xml(c, "204 No Content", "", "");
     } else if (strcmp(c->method, "GET") && strcmp(c->method, "HEAD")) {
         answer_error(c, "501 Not Implemented", "NotImplemented");
+    } else if (strstr(c->path, INSTALLATION)) { /* the pattern would name another one, whose bucket takes no uploads */
+        answer_error(c, "403 Forbidden", "AccessDenied");
     } else if (e) {
         get_object(c, e);
     } else {

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from benchmarks import payload, sinkserver, yardstick
 from benchmarks.sinkserver import Sink
+from storage_service.repairing.identity import KEY
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -53,6 +54,14 @@ def test_what_is_read_is_the_pattern(s3: S3Client) -> None:
     s3.put_object(Bucket=BUCKET, Key="read", Body=payload.block() * 2 + payload.block()[:7])
     body = s3.get_object(Bucket=BUCKET, Key="read")["Body"].read()
     assert body == payload.block() * 2 + payload.block()[:7]
+
+
+def test_whose_bucket_it_is_cannot_be_read(s3: S3Client) -> None:
+    """Bytes other than those written would be another installation's, and stop all uploads."""
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=b"{}")
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=BUCKET, Key=KEY)
+    assert code_of(caught) == "AccessDenied"
 
 
 @pytest.mark.parametrize(
