@@ -138,4 +138,6 @@ def _decoded(token: str) -> bytes:
 
 
 def _refused() -> TokenInvalid:
-    return TokenInvalid("The token was refused: this installation has not made it.")
+    return TokenInvalid(
+        "The token was refused: this installation has not made it. Copy all of the URL, or get a new one."
+    )

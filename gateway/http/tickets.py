@@ -64,7 +64,9 @@ class Tickets:
         try:
             token = seal.decrypt(sealed).decode()
         except InvalidToken:
-            raise TokenInvalid("The ticket was refused: this installation has not made it.") from None
+            raise TokenInvalid(
+                "The ticket was refused: this installation has not made it; get a new one."
+            ) from None
         made = seal.extract_timestamp(sealed)
         if time.time() >= made + TICKET_SECONDS:
             raise TokenExpired(

@@ -138,7 +138,8 @@ def test_a_changed_one_opens_nothing(http: httpx.Client, nobody: httpx.Client, s
     token = url_of(http, slug).split("/")[5]
     other = url_of(http, save(http, f"q-{uuid.uuid4().hex}", FILES)).split("/")[5]
     for wrong in (token[:30] + other[30:], other[:60] + token[60:], token[:-1], token[6:], "none"):
-        check_problem(nobody.get(f"/api/preview/{wrong}/"), 401, "TOKEN_INVALID")
+        problem = check_problem(nobody.get(f"/api/preview/{wrong}/"), 401, "TOKEN_INVALID")
+        assert "Copy all of the URL" in problem["detail"]
 
 
 def test_it_opens_one_project_only(http: httpx.Client, nobody: httpx.Client, slug: str) -> None:
