@@ -204,6 +204,14 @@ async def test_an_expired_completion_is_rolled_forward(own_world: World, owner: 
     assert await claimed(own_world) == []
 
 
+async def test_completions_and_removals_share_the_places_of_a_claim(own_world: World, owner: str) -> None:
+    blob = await own_world.completing(owner)
+    own_world.run_out(blob)
+    await own_world.attempts.abandon(handle(await own_world.attempt(owner)))
+    assert [row.state for row in await claimed(own_world, 1)] == [COMPLETING]
+    assert [row.state for row in await claimed(own_world, 1)] == [ABORTING]
+
+
 async def test_a_completion_without_its_data_is_given_up(own_world: World, owner: str) -> None:
     blob = await own_world.completing(owner)
     own_world.run_out(blob)

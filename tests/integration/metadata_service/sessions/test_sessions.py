@@ -16,6 +16,7 @@ from metadata_service.sessions.progress import ProgressRecorder
 from metadata_service.sessions.reading import SessionReader
 from servicekit.auth.principal import Principal
 from strongroom.errors import (
+    FileCountExceeded,
     IdempotencyKeyReused,
     QuotaExceeded,
     SizeMismatch,
@@ -178,6 +179,14 @@ async def test_what_lies_still_expires(sessions: Sessions, partial: bool) -> Non
             await asked(sessions.owner, session.upload_id)
     with pytest.raises(UploadExpired):
         await sessions.progress.declare(sessions.owner, session.upload_id, 10)
+
+
+async def test_a_partial_upload_takes_no_place_of_a_file(world: World, owner: str) -> None:
+    sessions = Sessions(world.but(limits=Limits(files=1)), owner)
+    await sessions.open(10)
+    await sessions.open(10, partial=True)
+    with pytest.raises(FileCountExceeded):
+        await sessions.open(10)
 
 
 async def test_what_a_partial_upload_stored_is_left_alone_until_an_hour_after_its_session(
