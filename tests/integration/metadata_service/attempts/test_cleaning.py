@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from metadata_service.attempts.cleaning import CleaningWork, Expiry
 from metadata_service.blobs.rows import BlobRow, Handle
+from metadata_service.db.database import SYSTEM
+from metadata_service.erasing import rows as erasures
 from strongroom.errors import DatabaseUnavailable, FileNotFound, UploadSuperseded
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from tests.integration.metadata_service.world import World, handle, path_spec, plain_spec
@@ -120,6 +122,16 @@ async def test_a_window_that_grows_holds_for_what_waits_already(own_world: World
     all_due(own_world)
     (row,) = await claimed(own_world)
     assert not row.hide_only
+
+
+async def test_nothing_is_kept_of_an_owner_who_is_being_erased(own_world: World, owner: str) -> None:
+    world = own_world.but(restore_window=3600.0)
+    for name in (owner, f"{owner}-2"):
+        await world.delete(name, await world.upload(name))
+    begin = {"id": uuid4(), "owner": owner}
+    await world.database.transact(SYSTEM, lambda tx: tx.execute(erasures.BEGIN, begin))
+    all_due(world)
+    assert {row.owner_id: row.hide_only for row in await claimed(world)} == {owner: False, f"{owner}-2": True}
 
 
 async def test_attempts_that_never_committed_wait_for_no_window(own_world: World, owner: str) -> None:
