@@ -60,6 +60,8 @@ ZIPS: Final = frozenset(
         "/strongroom.storage.v1.GuestService/DownloadSharedArchive",
     }
 )
+#: Bytes. Smaller answers are not counted: ``user_calls`` bounds them, and those of writes are small.
+_SMALL_ANSWER: Final = 64 * 1024
 #: RPCs that begin a resumable upload.
 SESSIONS: Final = frozenset({_STORAGE + "CreateUpload", _STORAGE + "SignUpload"})
 
@@ -158,6 +160,17 @@ class Door:
         """
         if OPEN.get(method.path) == IMPORTS:
             await self._limiter.imports(user, _imports_in(method, request))
+
+    async def answered(self, user: str, answer: Any) -> None:
+        """Count a serialized ``answer`` to ``user`` until it has been read: then the call's task ends.
+
+        :raises RateLimited: too many bytes wait to be read.
+        """
+        task = asyncio.current_task()
+        if task is None or not isinstance(answer, bytes) or len(answer) <= _SMALL_ANSWER:
+            return
+        hold = await self._limiter.answer(user, len(answer))
+        task.add_done_callback(lambda _: hold.release())
 
     async def probe(self, context: ServicerContext) -> None:
         """Count a call that needs no sign-in and no limit but this: its caller may leave it open.

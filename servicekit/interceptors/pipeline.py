@@ -239,10 +239,12 @@ class Pipeline(aio.ServerInterceptor):
                 received = await receive(request, context)
                 await door.begin_imports(method, user, received)
                 try:
-                    return await body(received, context)
+                    answer = await body(received, context)
                 except RateLimited:
                     door.refused_behind(user)
                     raise
+                await door.answered(user, answer)
+                return answer
 
         return enter
 

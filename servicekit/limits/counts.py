@@ -74,17 +74,17 @@ class Places:
         self.cap = cap
         self._taken: dict[str, int] = {}
 
-    def enter(self, key: str) -> bool:
-        """Take a place; False if all are taken."""
-        taken = self._taken.get(key, 0)
-        if taken >= self.cap.most:
+    def enter(self, key: str, count: int = 1) -> bool:
+        """Take places; False if there are not enough."""
+        taken = self._taken.get(key, 0) + count
+        if taken > self.cap.most:
             return False
-        self._taken[key] = taken + 1
+        self._taken[key] = taken
         return True
 
-    def leave(self, key: str) -> None:
-        """Release one place."""
-        left = self._taken[key] - 1
+    def leave(self, key: str, count: int = 1) -> None:
+        """Release places."""
+        left = self._taken[key] - count
         if left:
             self._taken[key] = left
         else:

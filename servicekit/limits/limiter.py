@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: Resumable uploads of one user being begun at the same time: each is a transaction, and others run between
 #: them.
 SESSIONS_AT_ONCE: Final = 2
+#: Bytes of answers of one user, or address, that wait for their readers in this process. More can not be read
+#: in the time that an answer may wait (``STRONGROOM_SEND_IDLE_SECONDS``) at 17 Mbit/s.
+UNREAD_BYTES: Final = 64 << 20
 WATCHES: Final = "user_watches"
 TRANSFERS: Final = "user_transfers"
 ARCHIVES: Final = "user_archives"
@@ -66,6 +69,7 @@ class Limiter:
         self._sessions = _per_minute("user_sessions", "new resumable uploads", s.user_sessions_per_minute)
         self._imports = _per_minute("user_imports_begun", "imports", s.user_imports_per_minute)
         self._calls = Places(Cap("user_calls", "gRPC calls at once", s.user_calls))
+        self._answers = Places(Cap("user_answers", "bytes of answers that wait to be read", UNREAD_BYTES))
         self._places = {
             cap.name: Places(cap)
             for cap in (
@@ -155,6 +159,16 @@ class Limiter:
         if not places.enter(key):
             await self._refuse_place(places.cap, key)
         return Hold(lambda: places.leave(key))
+
+    async def answer(self, key: str, size: int) -> Hold:
+        """``size`` bytes of an answer to ``key`` wait to be read: places, to be released when they have been.
+
+        :raises RateLimited: ``key`` lets too many bytes wait.
+        """
+        answers = self._answers
+        if not answers.enter(key, size):
+            await self._refuse_place(answers.cap, key)
+        return Hold(lambda: answers.leave(key, size))
 
     async def hold(self, name: str, key: str) -> Hold | None:
         """A place of the cap ``name``, to be released when its use ends; None without a cap.

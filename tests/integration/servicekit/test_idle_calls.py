@@ -24,7 +24,7 @@ from benchmarks.attacks.http2 import PREFACE, frame
 from servicekit.auth.credentials import GATEWAY, GatewayCredential
 from servicekit.interceptors import errors
 from servicekit.interceptors.remote import OWNER
-from servicekit.limits import CapSettings
+from servicekit.limits import CapSettings, limiter
 from servicekit.serving.server import serve_in_process
 from servicekit.telemetry import logs
 from servicekit.telemetry.logs import Sink
@@ -192,6 +192,24 @@ async def test_all_users_together_leave_room_for_the_gateway() -> None:
         await peer.until_ended(4)
         assert await answers(address, "bob") == {"UNAVAILABLE": 3}
         assert await answers(address, "bob", gateway=GatewayCredential(secret).mint()) == {"OK": 3}
+
+
+async def test_unread_answers_of_one_user_take_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def list_(_: GetUploadRequest, context: Any) -> UploadResponse:
+        return UploadResponse(url="x" * 100_000)
+
+    monkeypatch.setattr(limiter, "UNREAD_BYTES", 1_050_000)
+    spec = Echo(unary=list_).spec(limits=CapSettings())
+    async with serve_in_process(spec, settings(max_concurrent_rpcs=200)) as address:
+        async with Peer(address) as peer:
+            peer.call(40, METHODS[0], bearer("mallory"), ONE.SerializeToString())
+            await until(lambda: len(peer.answered) == 40)
+            assert len(peer.ended) == 30
+            assert await answers(address, "mallory") == {"RESOURCE_EXHAUSTED": 3}
+            assert await answers(address, "bob") == {"OK": 3}
+        async with asyncio.timeout(60):
+            while await answers(address, "mallory") != {"OK": 3}:  # noqa: ASYNC110 - hears of it a little later
+                await asyncio.sleep(0.01)
 
 
 @pytest.fixture
