@@ -34,6 +34,14 @@ def test_a_steady_body_may_take_as_long_as_it_likes() -> None:
     assert not any(pace.measures_too_slow(request, second * 200, second) for second in range(1000))
 
 
+def test_what_came_quickly_at_first_is_no_credit_for_later() -> None:
+    pace, request = BodyPace(LIMITS), object()
+    pace.measures_too_slow(request, 0, 0)
+    assert not pace.measures_too_slow(request, 1_000_000, 30)
+    assert not any(pace.measures_too_slow(request, 1_000_000 + second, 30 + second) for second in range(30))
+    assert pace.measures_too_slow(request, 1_000_030, 60)
+
+
 def test_time_in_which_we_did_not_read_does_not_count() -> None:
     pace, request = BodyPace(LIMITS), object()
     pace.measures_too_slow(request, 0, 0)

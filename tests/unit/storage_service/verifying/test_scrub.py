@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -14,9 +15,10 @@ from storage_service.objectstore import checksums
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.reading.damage import DamageReporter
 from storage_service.reading.pace import Pace
+from storage_service.verifying import scrub as module
 from storage_service.verifying.findings import ref_of
 from storage_service.verifying.metrics import VerificationMetrics
-from storage_service.verifying.readback import RANGE_BYTES, read_back
+from storage_service.verifying.readback import RANGE_BYTES, Seen, read_back
 from storage_service.verifying.scrub import Scrub
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED, BLOB_STATE_DELETING
 from strongroom.metadata.v1.reservation_service_pb2 import DAMAGE_CORRUPT, DAMAGE_LOST
@@ -73,7 +75,7 @@ async def stored(store: MemoryObjectStore, body: bytes) -> KeyRow:
 
 
 async def scrubbed(
-    store: MemoryObjectStore, records: Records
+    store: MemoryObjectStore, records: Records, heartbeat: Heartbeat | None = None
 ) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Return damage by blob as reported to the database, and the reports to the DamageReporter."""
     damage = Damage()
@@ -81,7 +83,7 @@ async def scrubbed(
         store,
         cast("VerificationRecords", records),
         cast("DamageReporter", damage),
-        Heartbeat("scrub", 1.0),
+        heartbeat or Heartbeat("scrub", 1.0),
         VerificationMetrics(),
         pace=Pace(0),
         may_work=may_work,
@@ -114,6 +116,31 @@ async def test_other_bytes_and_missing_objects_are_damage() -> None:
         lost.blob_id: DAMAGE_LOST,
     }
     assert reported == [("corrupt", rotten.key), ("corrupt", short.key), ("lost", lost.key)]
+
+
+async def test_bytes_that_are_wrong_once_are_no_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first read met a fault on the way."""
+    store = MemoryObjectStore()
+    row = await stored(store, b"aaaa")
+    reads: list[Seen] = []
+
+    async def once_wrong(*args: Any) -> Seen:
+        seen = await read_back(*args)
+        reads.append(seen if reads else replace(seen, crc32c=seen.crc32c ^ 1))
+        return reads[-1]
+
+    monkeypatch.setattr(module, "read_back", once_wrong)
+    assert await scrubbed(store, Records(row)) == ({row.blob_id: 0}, [])
+    assert len(reads) == 2
+
+
+async def test_archived_bytes_are_neither_damage_nor_a_failure() -> None:
+    store = MemoryObjectStore()
+    row = await stored(store, b"aaaa")
+    store.archived.add(row.key)
+    heartbeat = Heartbeat("scrub", 1.0)
+    assert await scrubbed(store, Records(row), heartbeat) == ({}, [])
+    assert heartbeat.failures == 0
 
 
 async def test_what_was_deleted_meanwhile_is_no_damage() -> None:
