@@ -4,7 +4,7 @@ depth.
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import pytest
 
@@ -80,3 +80,28 @@ async def test_nothing_and_a_delete_marker_are_found_at_once() -> None:
     await put(store, BODY)
     await store.delete(ObjectRef(KEY))
     assert await found(store, HEADS) == [""]
+
+
+async def test_one_that_is_needed_no_longer_is_not_missed() -> None:
+    """Its session has ended since the page was read."""
+
+    class Ended(Records):
+        async def live_segments(self, cursor: str = "", blob_id: str = "") -> ListLiveSegmentsResponse:
+            return ListLiveSegmentsResponse() if blob_id else self.reply
+
+    stage = Segments(MemoryObjectStore(), cast("VerificationRecords", Ended()))
+    assert (await stage.step(VerificationShard(depth=HEADS))).findings == []
+
+
+async def test_bytes_are_read_only_where_they_are_asked_for() -> None:
+    class Counting(MemoryObjectStore):
+        reads = 0
+
+        def open(self, ref: ObjectRef, **more: Any) -> Any:
+            self.reads += 1
+            return super().open(ref, **more)
+
+    store = Counting()
+    await put(store, BODY)
+    assert (await found(store, HEADS), store.reads) == ([], 0)
+    assert (await found(store, BYTES), store.reads) == ([], 1)
