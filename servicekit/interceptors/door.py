@@ -161,16 +161,22 @@ class Door:
         if OPEN.get(method.path) == IMPORTS:
             await self._limiter.imports(user, _imports_in(method, request))
 
-    async def answered(self, user: str, answer: Any) -> None:
-        """Count a serialized ``answer`` to ``user`` until it has been read: then the call's task ends.
-
-        :raises RateLimited: too many bytes wait to be read.
+    def gives(self, user: str, answer: Any) -> bool:
+        """Count a serialized ``answer`` to ``user`` until it has been read: then the call's task ends. False:
+        too many bytes wait to be read; drop it, and ``refuse_answer``.
         """
         task = asyncio.current_task()
         if task is None or not isinstance(answer, bytes) or len(answer) <= _SMALL_ANSWER:
-            return
-        hold = await self._limiter.answer(user, len(answer))
+            return True
+        hold = self._limiter.answer(user, len(answer))
+        if hold is None:
+            return False
         task.add_done_callback(lambda _: hold.release())
+        return True
+
+    async def refuse_answer(self, user: str) -> NoReturn:
+        """:raises RateLimited: always, perhaps after seconds."""
+        await self._limiter.refuse_answer(user)
 
     async def probe(self, context: ServicerContext) -> None:
         """Count a call that needs no sign-in and no limit but this: its caller may leave it open.

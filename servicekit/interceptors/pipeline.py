@@ -238,15 +238,22 @@ class Pipeline(aio.ServerInterceptor):
                 user = await door.enter(method, info, context, holds=holds)
                 received = await receive(request, context)
                 await door.begin_imports(method, user, received)
-                try:
-                    answer = await body(received, context)
-                except RateLimited:
-                    door.refused_behind(user)
-                    raise
-                await door.answered(user, answer)
-                return answer
+                return await _serve(door, user, body, received, context)
 
         return enter
+
+
+async def _serve(door: Door, user: str, body: Runner, request: Any, context: ServicerContext) -> Any:
+    """Call the servicer for ``user``. Raises RateLimited, by the servicer or for answers not read."""
+    try:
+        answer = await body(request, context)
+    except RateLimited:
+        door.refused_behind(user)
+        raise
+    if door.gives(user, answer):
+        return answer
+    del answer  # a refusal may take seconds
+    return await door.refuse_answer(user)
 
 
 #: Characters of an unknown method's name in the log.

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 #: Resumable uploads of one user being begun at the same time: each is a transaction, and others run between
 #: them.
 SESSIONS_AT_ONCE: Final = 2
-#: Bytes of answers of one user, or address, that wait for their readers in this process. More can not be read
-#: in the time that an answer may wait (``STRONGROOM_SEND_IDLE_SECONDS``) at 17 Mbit/s.
-UNREAD_BYTES: Final = 64 << 20
+#: Bytes of answers of one user, or address, that wait for their readers in a process; gRPC keeps three times
+#: as much. At 9 Mbit/s more can't be read while an answer may wait (``STRONGROOM_SEND_IDLE_SECONDS``).
+UNREAD_BYTES: Final = 32 << 20
 WATCHES: Final = "user_watches"
 TRANSFERS: Final = "user_transfers"
 ARCHIVES: Final = "user_archives"
@@ -160,15 +160,17 @@ class Limiter:
             await self._refuse_place(places.cap, key)
         return Hold(lambda: places.leave(key))
 
-    async def answer(self, key: str, size: int) -> Hold:
+    def answer(self, key: str, size: int) -> Hold | None:
         """``size`` bytes of an answer to ``key`` wait to be read: places, to be released when they have been.
-
-        :raises RateLimited: ``key`` lets too many bytes wait.
+        None: ``key`` lets too many bytes wait; drop the answer before ``refuse_answer``, which may take
+        seconds.
         """
         answers = self._answers
-        if not answers.enter(key, size):
-            await self._refuse_place(answers.cap, key)
-        return Hold(lambda: answers.leave(key, size))
+        return Hold(lambda: answers.leave(key, size)) if answers.enter(key, size) else None
+
+    async def refuse_answer(self, key: str) -> NoReturn:
+        """:raises RateLimited: always."""
+        await self._refuse_place(self._answers.cap, key)
 
     async def hold(self, name: str, key: str) -> Hold | None:
         """A place of the cap ``name``, to be released when its use ends; None without a cap.
