@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 
@@ -259,13 +260,19 @@ async def test_many_pipelined_heads_are_not_one_long_head(gateway: Running) -> N
                 assert (await connection.answer()).status == 200
 
 
-async def test_the_address_counts_more_than_host(gateway: Running) -> None:
-    line = "POST http://files.example:81/files HTTP/1.1"
+@pytest.mark.parametrize(
+    ("target", "origin"),
+    [
+        ("http://files.example:81/openapi.json", "http://files.example:81"),
+        ("http://[::1]/openapi.json", "http://[::1]"),
+        ("/openapi.json", "http://x"),
+    ],
+)
+async def test_the_address_counts_more_than_host(gateway: Running, target: str, origin: str) -> None:
     async with connect(gateway) as connection:
-        await connection.send(ask(line, "Tus-Resumable: 1.0.0\r\nUpload-Length: 3\r\nContent-Length: 0\r\n"))
+        await connection.send(ask(f"GET {target} HTTP/1.1"))
         answer = await connection.answer()
-    assert answer.status == 201
-    assert "x/files" not in answer.headers["location"]
+    assert json.loads(answer.body)["servers"] == [{"url": origin}]
 
 
 async def test_a_post_that_would_be_a_websocket_is_bounded() -> None:
