@@ -96,6 +96,9 @@ class FakeStorage(StorageServiceServicer):
         try:
             async for message in self._download(request, context):
                 yield message
+        except (asyncio.CancelledError, GeneratorExit):
+            self._state.cancelled += 1
+            raise
         except errors.StrongroomError as error:
             await refuse(context, error)
 
