@@ -14,7 +14,7 @@ export function ShareDialog({ what, name, onClose, onMade, children, read = () =
       ...what,
       ...read(form),
       title: form.get('title').trim(),
-      password: form.get('password'),
+      password: form.get('password') || undefined,
       expires_in: Number(form.get('expires_in')),
       max_uses: Number(form.get('max_uses')) || 0,
     })
