@@ -120,7 +120,7 @@ def test_what_has_come_of_a_broken_upload_is_kept(proxy: Proxy, stack: RunningSt
 
 def _persisted(stack: RunningStack, user: str, upload_id: str) -> int:
     """How many bytes are kept. A HEAD would end the request that is still passing them on."""
-    metadata = [("authorization", f"Bearer {stack.token(user)}")]
+    metadata = (("authorization", f"Bearer {stack.token(user)}"),)
     with stack.channel("storage") as channel:
         request = GetUploadRequest(upload_id=upload_id)
         return StorageServiceStub(channel).GetUpload(request, metadata=metadata).session.persisted_size

@@ -66,8 +66,8 @@ class S3BucketAdmin:
     async def _look(self) -> BucketDiagnosis:
         """Send two requests, without retries.
 
-        They list the bucket and get a missing object: a reply to HEAD has no body with the reason, and
-        botocore corrects a wrong region by itself, which the light path can't.
+        They list the bucket, by botocore, and get a missing object, by the light path: a reply to HEAD has no
+        body with the reason.
         """
         context = replace(self._context, retry=RetryPolicy(1), liveness=None)
         bucket = context.settings.bucket

@@ -20,6 +20,7 @@ from storage_service.objectstore.s3.http import connection
 
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9_.:-]{1,100})\s*</Code>")
 _REGION = re.compile(rb"<Region>\s*([a-z0-9-]{3,32})\s*</Region>")
+_REGION_NAME = re.compile("[a-z0-9-]{3,32}")
 
 _BY_CODE: dict[str, type[StoreError]] = {
     "NoSuchKey": domain.ObjectNotFound,
@@ -173,7 +174,9 @@ def _client_error_facts(error: boto.ClientError) -> _Facts:
     # HEAD has no body: botocore then uses the status as the code
     headers = meta.get("HTTPHeaders", {})
     named = None if code in {None, "", str(status)} else str(code)
-    return _Facts(status, named, headers, headers.get("x-amz-bucket-region"))
+    told = str(error.response.get("Error", {}).get("Region", ""))  # botocore keeps each element of the XML
+    region = told if _REGION_NAME.fullmatch(told) else headers.get("x-amz-bucket-region")
+    return _Facts(status, named, headers, region)
 
 
 def _from_answer(facts: _Facts, operation: str, option: str) -> StoreError:

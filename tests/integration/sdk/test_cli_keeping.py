@@ -25,7 +25,6 @@ COMMANDS = {
     "project patch": ["project", "patch", "site", "{}/a.txt", "--root", "{}"],
 }
 OF_PROJECTS = ("project save", "project patch")
-WITHOUT_CLASS = ("generation put", "media put")
 
 
 @pytest.fixture
@@ -93,9 +92,7 @@ def test_mistakes_store_nothing(
     option, value, told = mistake
     done = shell(*words(command, folder), option, value)
     assert done.exit_code == 2
-    unknown = (command in OF_PROJECTS and option == "--delete-after") or (
-        command in WITHOUT_CLASS and option == "--storage-class"
-    )
+    unknown = command in OF_PROJECTS and option == "--delete-after"
     assert ("No such option" if unknown else told) in done.err
     assert state.calls == []
 

@@ -53,7 +53,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 async def test_one_query_finds_the_owners_with_news(
     pool: Pool, module_database: Logins, owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(horizon, "LOOK_SECONDS", 3600.0)  # other databases are looked at only once
+    monkeypatch.setattr(horizon, "LOOK_SECONDS", 0.0)  # tests of other databases have transactions, too
     reader = EventReader(Database(pool), 3600)
     owners = [f"{owner}-{number}" for number in range(20)]
     waiters = [Waiter(name, await reader.start(name, "")) for name in owners]
@@ -69,7 +69,7 @@ async def test_one_query_finds_the_owners_with_news(
         for waiter in (*waiters, behind):
             stack.enter_context(found.waiting(waiter))
         await found.look()
-    assert len(queries) == 1
+    assert len([query for query in queries if "pg_locks" not in query]) == 1
     assert [n for n, waiter in enumerate(waiters) if waiter.woken.is_set()] == [3, 7, 19]
     assert behind.woken.is_set()
     # A waiter that has read them is not woken again.

@@ -16,9 +16,11 @@ from storage_service.objectstore.s3.http import connection
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, StoreError)]
 
 
-def client_error(status: int, code: str, headers: dict[str, str] | None = None) -> boto.ClientError:
+def client_error(
+    status: int, code: str, headers: dict[str, str] | None = None, **more: str
+) -> boto.ClientError:
     response: Any = {
-        "Error": {"Code": code, "Message": None},
+        "Error": {"Code": code, "Message": None, **more},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
     }
     return boto.ClientError(response, "Operation")
@@ -73,6 +75,9 @@ def test_the_right_region_is_named() -> None:
     assert "eu-west-3" in str(translate(ReplyError(400, {}, body), "PutObject"))
     hostile = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>x; rm -rf</Region></Error>"
     assert "rm" not in str(translate(ReplyError(400, {}, hostile), "PutObject"))
+    code = "AuthorizationHeaderMalformed"
+    assert "eu-west-3" in str(translate(client_error(400, code, Region="eu-west-3"), "ListObjectsV2"))
+    assert "rm" not in str(translate(client_error(400, code, Region="x; rm -rf"), "ListObjectsV2"))
 
 
 @pytest.mark.parametrize(
