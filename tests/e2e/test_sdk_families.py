@@ -16,7 +16,7 @@ from strongroom import AtPath, Client, ImportItem, Label, Notification, StoredFi
 from strongroom.client import ProjectFile
 from tests.e2e import samples
 from tests.integration.importing.origin import Origin, answer
-from tests.stack import RunningStack
+from tests.stack import RunningStack, until
 
 
 @pytest.fixture
@@ -86,6 +86,7 @@ def test_generations(client: Client, user: str, origin: Origin) -> None:
     sent = client.generations.upload(samples.png(), "text-to-image", filename="a.png")
     assert [file.id for file in client.generations.list("text-to-image")] == [sent.id, made.id]
     assert client.generations.list_page(page_size=1).total == 3
+    until("the picture is described", lambda: client.generations.get(made.id).media)
     assert client.generations.get(made.key) == client.generations.get(made.id)
     stats = client.generations.stats()
     assert (stats.total, stats.by_type["text-to-image"].count, len(stats.by_day)) == (3, 2, 30)
