@@ -27,7 +27,7 @@ def wrong_subject(subject: str) -> str:
     return ""
 
 
-def key_segment(user_id: str) -> str:
-    """Return a user id in the form used in keys: docs/architecture.md, "Keys"."""
-    escaped = _UNSAFE.sub(lambda found: b"=" + found[0].hex().upper().encode(), user_id.encode()).decode()
+def key_segment(text: str) -> str:
+    """Return a user id, or another text, in the form used in keys: docs/architecture.md, "Keys"."""
+    escaped = _UNSAFE.sub(lambda found: b"=" + found[0].hex().upper().encode(), text.encode()).decode()
     return "=2E" + escaped[1:] if not escaped.strip(".") else escaped

@@ -35,8 +35,8 @@ BYTES_ERRORS: Final = (
     "OBJECT_STORE_THROTTLED",
 )
 READ_ERRORS: Final = (*BYTES_ERRORS, "PRECONDITION_FAILED", "RANGE_NOT_SATISFIABLE")
-#: Errors of operations that store a file (for pictures also PICTURE_REFUSED); and of those whose body it is.
-STORE_ERRORS: Final = (
+#: Reasons not to take a file.
+REFUSED_ERRORS: Final = (
     "SIZE_LIMIT_EXCEEDED",
     "QUOTA_EXCEEDED",
     "FILE_COUNT_EXCEEDED",
@@ -44,6 +44,10 @@ STORE_ERRORS: Final = (
     "CONTENT_TYPE_NOT_ALLOWED",
     "CONTENT_INFECTED",
     "SCANNER_UNAVAILABLE",
+)
+#: Errors of operations that store a file (for pictures also PICTURE_REFUSED); and of those whose body it is.
+STORE_ERRORS: Final = (
+    *REFUSED_ERRORS,
     "IDEMPOTENCY_KEY_REUSED",
     "REQUEST_IN_PROGRESS",
     "UPLOAD_SUPERSEDED",

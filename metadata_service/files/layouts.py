@@ -24,6 +24,7 @@ from strongroom.metadata.v1.target_pb2 import (
     UploadTarget,
 )
 from strongroom.path_rules import key_too_long, normal_path
+from strongroom.subjects import key_segment
 
 #: Bytes of UTF-8 (S3 "Object key naming guidelines").
 MAX_KEY_BYTES: Final = 1024
@@ -59,7 +60,6 @@ GENERATION_TYPES: Final = {
 #: Roots whose second segment is the user.
 _OWNED: Final = frozenset({"uploads", "documents", "users", "projects", "paths"})
 _ESCAPED: Final = re.compile(rb"=([0-9A-F]{2})")
-_UNSAFE: Final = re.compile(rb"[^A-Za-z0-9\-_.~@+]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +151,7 @@ def segment(text: str, field: str = "user_id") -> str:
         raise InvalidField(
             f"{field} becomes part of the S3 key; it may not be empty.", field=field, rule="not_empty"
         )
-    escaped = _UNSAFE.sub(lambda found: b"=" + found[0].hex().upper().encode(), text.encode()).decode("ascii")
-    return "=2E" + escaped[1:] if escaped.strip(".") == "" else escaped
+    return key_segment(text)
 
 
 def text_of(segment: str) -> str:

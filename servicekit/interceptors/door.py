@@ -16,6 +16,7 @@ from servicekit.auth.authenticator import bearer
 from servicekit.auth.credentials import GatewayCredential, refuse_internal
 from servicekit.context import RequestContext
 from servicekit.interceptors.caller import Credentials
+from servicekit.interceptors.remote import is_ours
 from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.addresses import client_key, peer_address
 from servicekit.limits.limiter import ARCHIVES, EXPORTS, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
@@ -110,8 +111,7 @@ class Door:
     def passes(self, info: RequestContext, credentials: Credentials) -> bool:
         """Whether no limit applies: the gateway has counted the call, or a Strongroom process makes it."""
         info.by_gateway = self.admitted(credentials)
-        principal = info.principal
-        return info.by_gateway or (principal is not None and principal.internal is not None)
+        return is_ours(info)
 
     async def enter(
         self,

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from gateway.http.problems import PROBLEM_JSON, Problem
-from gateway.operations.docs import IDEMPOTENCY_KEY, USER_ID, Doc, Schema, Success, in_path, request_header
+from gateway.operations.docs import (
+    IDEMPOTENCY_KEY,
+    REFUSED_ERRORS,
+    USER_ID,
+    Doc,
+    Schema,
+    Success,
+    in_path,
+    request_header,
+)
 
 TITLE = "Resumable uploads (tus)"
 TEXT = (
@@ -62,13 +71,7 @@ MISMATCH = Success(
 )
 TRANSIENT = ("OBJECT_STORE_UNAVAILABLE", "OBJECT_STORE_THROTTLED", "OVERLOADED")
 STORING = (
-    "SIZE_LIMIT_EXCEEDED",
-    "QUOTA_EXCEEDED",
-    "FILE_COUNT_EXCEEDED",
-    "CONTENT_TYPE_MISMATCH",
-    "CONTENT_TYPE_NOT_ALLOWED",
-    "CONTENT_INFECTED",
-    "SCANNER_UNAVAILABLE",
+    *REFUSED_ERRORS,
     "PICTURE_REFUSED",
     "UNSUPPORTED_MEDIA_TYPE",
     "UPLOAD_SUPERSEDED",
